@@ -1,0 +1,97 @@
+//! The conversation with the engine: commands in, one stream of events out. Plain values only.
+
+use crate::types::{
+    Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken, GenerationStats,
+    InspectReport, JobId, LayerWeights, ModelId, ModelInfo, PromptToken, Sampling, SiteFilter, TrainPoint, TrainSpec,
+    TrainSummary, UserError,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a prompt is given as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PromptInput {
+    /// Text, tokenized by the model's own tokenizer, special tokens added as it prescribes.
+    Text(String),
+    /// Token ids, used as they are.
+    Ids(Vec<u32>),
+}
+
+/// What the engine can be asked to do. A job's events carry its id; a job ends with exactly one [`Event::Done`] or
+/// [`Event::Failed`].
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Read a model folder. Ends with [`Outcome::Opened`]. Until then a model with the same id stays usable.
+    Open { job: JobId, model: ModelId, path: PathBuf },
+    /// Forget a model.
+    Close { model: ModelId },
+    /// Stream tokens. [`Event::Prompted`] comes first, then [`Event::Token`]s, then [`Outcome::Generated`].
+    Generate { job: JobId, model: ModelId, prompt: PromptInput, sampling: Sampling },
+    /// One uncached forward pass over a sequence. Ends with [`Outcome::Inspected`].
+    Inspect { job: JobId, model: ModelId, prompt: PromptInput, sites: SiteFilter },
+    /// Classify an image. Latest wins: one that is still waiting for the same model is dropped without an event.
+    Classify { job: JobId, model: ModelId, image: DigitImage },
+    /// Measure a model on a folder or file. Ends with [`Outcome::Evaluated`].
+    Evaluate { job: JobId, model: ModelId, data: PathBuf },
+    /// Train. `model` is where the weights in training can be used from, while the run goes on and afterwards: an open
+    /// model for [`crate::types::StartFrom::OpenModel`], else a new id. Ends with [`Outcome::Trained`].
+    Train { job: JobId, model: ModelId, spec: Box<TrainSpec> },
+    /// Write a model as a folder that Fovea and transformers open. Ends with [`Outcome::Saved`].
+    Save { job: JobId, model: ModelId, path: PathBuf },
+    /// Hold a job between two steps.
+    Pause { job: JobId },
+    /// Go on with a job that was held.
+    Resume { job: JobId },
+    /// End a job within one step. It ends with what it has.
+    Cancel { job: JobId },
+    /// Move to another device. Open models are read again there.
+    SetDevice { choice: DeviceChoice },
+}
+
+/// What the engine says.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The device in use; sent at start and after every change.
+    Device(DeviceStatus),
+    /// How far a job is. `done` of `total`, in `unit`s; `total` 0 means unknown.
+    Progress { job: JobId, label: String, done: u64, total: u64, unit: &'static str },
+    /// The answer to [`crate::engine::EngineHandle::tokenize`]. `request` is the number given there.
+    Tokenized { request: u64, model: ModelId, tokens: Vec<PromptToken> },
+    /// A generation has read its prompt.
+    Prompted { job: JobId, tokens: Vec<PromptToken> },
+    /// One generated token.
+    Token { job: JobId, token: GeneratedToken },
+    /// A model changed: it was opened, trained or saved. Weights are given for digit networks, so that they can be drawn.
+    Model { info: ModelInfo, weights: Arc<Vec<LayerWeights>> },
+    /// New points of a learning curve; at most 30 such events a second.
+    Trained { job: JobId, points: Vec<TrainPoint> },
+    /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
+    Sample { job: JobId, step: usize, text: String },
+    /// A job was held or goes on.
+    Paused { job: JobId, paused: bool },
+    /// A job ended well, or was stopped and ended with what it had.
+    Done { job: JobId, outcome: Outcome },
+    /// A job, or (without a job) the engine's own work, ended with an error.
+    Failed { job: Option<JobId>, error: UserError },
+}
+
+/// What a job ended with.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The model is ready. [`Event::Model`] was sent before.
+    Opened { model: ModelId },
+    /// Generation ended.
+    Generated(GenerationStats),
+    /// The captured sites.
+    Inspected(Arc<InspectReport>),
+    /// The network's answer.
+    Classified { model: ModelId, result: Arc<Classification> },
+    /// The measurement.
+    Evaluated(EvaluationReport),
+    /// Training ended.
+    Trained(TrainSummary),
+    /// Written to this folder.
+    Saved { path: PathBuf },
+    /// The job was cancelled before it had anything to show.
+    Cancelled,
+}

@@ -1,0 +1,11 @@
+//! Fovea: a playground for foundation models.
+//!
+//! `ARCHITECTURE.md` has the map. Modules know only what the table there allows; `tests/tidy.rs` checks it.
+
+pub mod chart;
+pub mod cli;
+pub mod engine;
+pub mod load;
+pub mod nn;
+pub mod types;
+pub mod ui;

@@ -1,0 +1,1 @@
+//! Tensor maths on burn only.

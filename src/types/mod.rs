@@ -1,0 +1,27 @@
+//! Plain values shared by every other module.
+//!
+//! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
+
+mod digit;
+mod error;
+mod ids;
+mod model;
+mod prompt;
+mod run;
+mod sampling;
+mod site;
+mod token;
+mod train;
+
+pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
+pub use error::UserError;
+pub use ids::{JobId, ModelId};
+pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
+pub use prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
+pub use run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
+pub use sampling::Sampling;
+pub use site::{Site, SiteFilter};
+pub use token::{Candidate, GeneratedToken, PromptToken};
+pub use train::{
+    DigitNetwork, DigitTask, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary, TrainTask,
+};

@@ -1,0 +1,139 @@
+//! What is known of a model and of the device it runs on.
+
+use super::ModelId;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The architectures Fovea runs, by the name in `config.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Architecture {
+    /// `GPT2LMHeadModel`: learned positions, LayerNorm, GELU (Radford et al. 2019).
+    Gpt2,
+    /// `LlamaForCausalLM`: rotary positions, RMSNorm, gated MLP (Touvron et al. 2023).
+    Llama,
+    /// Fully connected digit network, 784 inputs.
+    DigitMlp,
+    /// Convolutional digit network, 1×28×28 inputs.
+    DigitCnn,
+}
+
+impl Architecture {
+    /// The name written in the `architectures` field of `config.json`.
+    #[must_use]
+    pub fn config_name(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "GPT2LMHeadModel",
+            Self::Llama => "LlamaForCausalLM",
+            Self::DigitMlp => "FoveaDigitMlp",
+            Self::DigitCnn => "FoveaDigitCnn",
+        }
+    }
+
+    /// What the model takes and gives.
+    #[must_use]
+    pub fn kind(self) -> ModelKind {
+        match self {
+            Self::Gpt2 | Self::Llama => ModelKind::CausalLm,
+            Self::DigitMlp | Self::DigitCnn => ModelKind::DigitClassifier,
+        }
+    }
+}
+
+/// What a model takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ModelKind {
+    /// Tokens in, a distribution over the next token out.
+    CausalLm,
+    /// A 28×28 image in, ten class probabilities out.
+    DigitClassifier,
+}
+
+/// The element type the weights have in the file. They are computed with in F32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// Brain floating point.
+    Bf16,
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        })
+    }
+}
+
+/// A model that is open and can be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Its handle in this process.
+    pub id: ModelId,
+    /// The folder's name, for display.
+    pub name: String,
+    /// The folder it was read from.
+    pub path: PathBuf,
+    /// Which architecture it is.
+    pub architecture: Architecture,
+    /// Element type of the weights in the file.
+    pub precision: Precision,
+    /// Number of weights, tied ones counted once.
+    pub parameters: u64,
+    /// Blocks of a causal model; weight layers of a digit network.
+    pub layers: usize,
+    /// Attention heads per layer (0 for a digit network).
+    pub heads: usize,
+    /// Key-value heads per layer; fewer than `heads` means grouped-query attention.
+    pub kv_heads: usize,
+    /// Width D of the residual stream (0 for a digit network).
+    pub hidden: usize,
+    /// Vocabulary size V, or the number of classes.
+    pub vocabulary: usize,
+    /// Longest sequence in tokens (0 for a digit network).
+    pub context: usize,
+    /// True once fine-tuning has changed the weights and they are not yet saved.
+    pub modified: bool,
+}
+
+impl ModelInfo {
+    /// What the model takes and gives.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        self.architecture.kind()
+    }
+}
+
+/// What the person asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A real GPU where one passes its check, else the CPU.
+    #[default]
+    Auto,
+    /// The first GPU adapter, a software one included.
+    Gpu,
+    /// Burn's Flex backend.
+    Cpu,
+}
+
+/// The device in use, and why it is that one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// What was asked for.
+    pub choice: DeviceChoice,
+    /// True when computing on wgpu.
+    pub is_gpu: bool,
+    /// Short name: the adapter's, or `CPU (Flex)`.
+    pub name: String,
+    /// One sentence that says why this device was chosen.
+    pub reason: String,
+    /// Compute threads used on the CPU.
+    pub threads: usize,
+    /// Names of the adapters that were found.
+    pub adapters: Vec<String>,
+}

@@ -1,0 +1,183 @@
+//! What to train, and what training reports.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A complete, repeatable description of one training run. Read from TOML on the command line, filled in by the panel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainSpec {
+    /// What is learned, from what.
+    pub task: TrainTask,
+    /// Where the weights come from.
+    #[serde(default)]
+    pub start: StartFrom,
+    /// Where the result is written, if anywhere. The panel saves later, on request.
+    #[serde(default)]
+    pub out: Option<PathBuf>,
+    /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
+    pub learning_rate: f64,
+    /// Learning rate over the steps.
+    #[serde(default)]
+    pub schedule: LrSchedule,
+    /// Steps of linear warm-up.
+    #[serde(default)]
+    pub warmup_steps: usize,
+    /// Decoupled weight decay.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// Largest gradient norm; 0 does not clip.
+    #[serde(default)]
+    pub clip_norm: f64,
+    /// Sequences or images a step.
+    pub batch_size: usize,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Share of the data held out for validation, in `0..1`.
+    #[serde(default = "default_validation_share")]
+    pub validation_share: f64,
+    /// Steps between validations.
+    #[serde(default = "default_eval_every")]
+    pub eval_every: usize,
+    /// Seed of initial weights, the split and the order of the data.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+fn default_validation_share() -> f64 {
+    0.1
+}
+
+fn default_eval_every() -> usize {
+    100
+}
+
+/// What is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TrainTask {
+    /// Next-token prediction on text files.
+    Text(TextTask),
+    /// Ten-class classification of MNIST-format images.
+    Digits(DigitTask),
+}
+
+/// Next-token prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextTask {
+    /// UTF-8 text files, or folders searched for `.txt` files.
+    pub data: Vec<PathBuf>,
+    /// Sequence length T in tokens.
+    pub context: usize,
+    /// The model to build; needed only from scratch.
+    #[serde(default)]
+    pub shape: Option<TextShape>,
+}
+
+/// A Llama-architecture model to build from scratch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextShape {
+    /// Width D of the residual stream.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Key-value heads.
+    pub kv_heads: usize,
+    /// Width F of the gated MLP.
+    pub intermediate: usize,
+    /// Longest sequence the model will be used with.
+    pub max_positions: usize,
+    /// Vocabulary size of the byte-level BPE that is trained on the same text.
+    pub vocabulary: usize,
+}
+
+/// Digit classification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigitTask {
+    /// Folder with the four IDX files, plain or `.gz`; a folder with training files only is split.
+    pub data: PathBuf,
+    /// Which network to build from scratch.
+    pub network: DigitNetwork,
+    /// Shift, turn and scale the images a little at random, so that hand-drawn digits are read too.
+    #[serde(default)]
+    pub augment: bool,
+}
+
+/// The digit networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigitNetwork {
+    /// Multilayer perceptron 784 → 16 → 16 → 10.
+    #[default]
+    Mlp,
+    /// Small convolutional network.
+    Cnn,
+}
+
+/// Where the weights come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum StartFrom {
+    /// Random weights from the seed.
+    #[default]
+    Scratch,
+    /// The weights of a model folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The model named in the command that carries this spec.
+    OpenModel,
+}
+
+/// Learning rate over the steps, after warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LrSchedule {
+    /// Stays at the peak.
+    #[default]
+    Constant,
+    /// Falls along half a cosine to a tenth of the peak (to zero is worse for small runs: the last steps learn nothing).
+    Cosine,
+}
+
+/// One point of the learning curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainPoint {
+    /// Optimiser steps done, from 1.
+    pub step: usize,
+    /// Seconds since the run began, pauses not counted.
+    pub elapsed_s: f64,
+    /// Mean cross-entropy of the batch in nats.
+    pub loss: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
+    /// Mean cross-entropy on held-out data in nats, on steps that measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Share of held-out images classified rightly, on steps that measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainSummary {
+    /// Steps done.
+    pub steps: usize,
+    /// Seconds of training, pauses not counted.
+    pub elapsed_s: f64,
+    /// Best validation loss and its step; the model keeps those weights.
+    pub best: Option<(usize, f64)>,
+    /// True when it ended before all steps were done.
+    pub stopped_early: bool,
+    /// Tokens or images seen.
+    pub examples: u64,
+    /// Where the result was written, if anywhere.
+    pub saved_to: Option<PathBuf>,
+}
