@@ -5,6 +5,7 @@
 
 mod app;
 pub mod files;
+mod history;
 mod panel;
 pub mod panels;
 mod session;
@@ -14,6 +15,7 @@ pub mod theme;
 pub mod widgets;
 
 pub use app::{App, AppOptions, EngineLink, run};
+pub use history::History;
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use state::{
     Evaluation, Inspection, Job, JobKind, Log, LogEntry, OpenModel, Phase, Progress, Run, ShippedModel, State,
