@@ -45,7 +45,7 @@ fn png_decodes_at_two_pixels_a_unit_and_is_not_blank() {
     let png = curve_figure(&figure(&points), Format::Png).unwrap();
     let image = image::load_from_memory(&png).unwrap().to_rgb8();
     assert_eq!(image.dimensions(), (1920, 1120));
-    let training = [0, 90, 170];
+    let training = crate::types::category_colour(0, false);
     assert!(image.pixels().filter(|p| p.0 == training).count() > 500, "the training line has its hue");
 }
 

@@ -17,7 +17,7 @@ pub struct AttentionFigure<'a> {
     pub tokens: Vec<String>,
     /// `[T, T]` row-major: row = query (the token that looks), column = key (the token looked at).
     pub pattern: &'a [f32],
-    /// Colours of the values.
+    /// Colours of the values; 0 is the paper itself.
     pub map: ColorMap,
     /// The value at the upper end of the colour scale; 1 makes figures comparable.
     pub scale_max: f32,
@@ -98,7 +98,7 @@ impl<'a> HeatMap<'a> {
 
     fn color(&self, value: f32) -> RGBColor {
         let scale = if self.figure.scale_max > 0.0 { self.figure.scale_max } else { 1.0 };
-        let [r, g, b] = self.figure.map.rgb(value / scale);
+        let [r, g, b] = self.figure.map.ink(value / scale, [PAPER.0, PAPER.1, PAPER.2]);
         RGBColor(r, g, b)
     }
 
@@ -118,7 +118,7 @@ impl<'a> HeatMap<'a> {
                 start += run.len();
             }
         }
-        Ok(())
+        frame(sheet, self.left, self.top, self.side(), self.side())
     }
 
     fn labels_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
@@ -156,6 +156,7 @@ impl<'a> HeatMap<'a> {
             let y = self.top + (1.0 - (f64::from(step) + 1.0) / f64::from(steps)) * height;
             sheet.rect(x, y, LEGEND_WIDTH, height / f64::from(steps), self.color(value as f32 * max))?;
         }
+        frame(sheet, x, self.top, LEGEND_WIDTH, height)?;
         let look = TextLook { size: CAPTION, bold: false, color: TEXT, align: Align::Start, upward: false };
         for tick in linear_ticks(0.0, f64::from(max), 5) {
             let y = self.top + (1.0 - tick.value / f64::from(max)) * height;
@@ -196,6 +197,20 @@ impl Draw for HeatMap<'_> {
         self.labels_on(sheet)?;
         self.legend_on(sheet)
     }
+}
+
+/// A hairline just outside a rectangle, so that it takes nothing from the cells.
+fn frame<B: DrawingBackend>(sheet: &mut Sheet<'_, B>, x: f64, y: f64, width: f64, height: f64) -> Result<(), ChartError> {
+    const HAIR: f64 = 0.5;
+    for (x, y, width, height) in [
+        (x - HAIR, y - HAIR, width + 2.0 * HAIR, HAIR),
+        (x - HAIR, y + height, width + 2.0 * HAIR, HAIR),
+        (x - HAIR, y, HAIR, height),
+        (x + width, y, HAIR, height),
+    ] {
+        sheet.rect(x, y, width, height, AXIS)?;
+    }
+    Ok(())
 }
 
 /// A title keeps its blanks, but may hold no control characters.

@@ -65,7 +65,7 @@ fn png_has_two_pixels_a_unit_and_the_colours_of_the_values() {
         let y0 = (layout.top + row as f64 * layout.cell) as u32 * 2;
         let side = layout.cell as u32 * 2;
         for (x, y) in [(x0, y0), (x0 + side - 1, y0), (x0 + side / 2, y0 + side / 2), (x0 + side - 1, y0 + side - 1)] {
-            assert_eq!(png.get_pixel(x, y).0, ColorMap::Viridis.rgb(value), "row {row}, column {column}");
+            assert_eq!(png.get_pixel(x, y).0, ColorMap::Viridis.ink(value, [255; 3]), "row {row}, column {column}");
         }
     }
     assert_eq!(png.get_pixel(0, 0).0, [255; 3]);

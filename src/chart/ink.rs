@@ -1,5 +1,6 @@
 //! Colours of exported figures: black on white paper, whatever theme the window has.
 
+use crate::types::category_colour;
 use plotters::style::RGBColor;
 
 /// The page.
@@ -13,20 +14,8 @@ pub(super) const AXIS: RGBColor = RGBColor(150, 156, 166);
 /// Grid.
 pub(super) const GRID: RGBColor = RGBColor(230, 232, 236);
 
-/// Hues for lines that stay apart for colour-blind eyes (Okabe and Ito 2008), darkened where needed for thin lines on
-/// white.
-const HUES: [RGBColor; 8] = [
-    RGBColor(0, 90, 170),
-    RGBColor(205, 84, 0),
-    RGBColor(0, 138, 100),
-    RGBColor(178, 82, 138),
-    RGBColor(176, 122, 0),
-    RGBColor(40, 140, 200),
-    RGBColor(96, 96, 96),
-    RGBColor(120, 70, 180),
-];
-
-/// The hue of line `index`; repeats after eight.
+/// The hue of line `index`, as in the window's light theme; repeats after eight.
 pub(super) fn hue(index: usize) -> RGBColor {
-    HUES[index % HUES.len()]
+    let [r, g, b] = category_colour(index, false);
+    RGBColor(r, g, b)
 }
