@@ -131,8 +131,7 @@ impl<'a> CurvePicture<'a> {
         let columns = ((self.x.to - self.x.from) * 2.0) as usize;
         for line in &self.lines {
             // Pixel columns are even on the page, so the envelope is taken there, not in data units.
-            let placed: Vec<[f64; 2]> =
-                line.points.iter().map(|p| [self.x.place(p[0]), self.y.place(p[1])]).collect();
+            let placed: Vec<[f64; 2]> = line.points.iter().map(|p| [self.x.place(p[0]), self.y.place(p[1])]).collect();
             let path = envelope(&placed, self.x.from, self.x.to, columns);
             let color = hue(line.hue);
             let smoothed = self.lines.iter().any(|l| l.run == line.run && l.kind == LineKind::Smoothed);
@@ -140,7 +139,12 @@ impl<'a> CurvePicture<'a> {
                 LineKind::Raw if smoothed => sheet.line(&path, 1.0, color, 0.3)?,
                 LineKind::Raw | LineKind::Smoothed => sheet.line(&path, 1.8, color, 1.0)?,
                 LineKind::Validation => {
-                    sheet.line(&path, 1.4, color, 1.0)?;
+                    if self.figure.runs.len() > 1 {
+                        // Of several runs each has one hue, so the kind of line must show in another way.
+                        sheet.dashed(&path, 1.4, color)?;
+                    } else {
+                        sheet.line(&path, 1.4, color, 1.0)?;
+                    }
                     if path.len() <= 200 {
                         for point in &path {
                             sheet.dot(point[0], point[1], 2.6, color)?;
@@ -154,8 +158,7 @@ impl<'a> CurvePicture<'a> {
 
     fn names_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let named: Vec<&CurveLine> = self.lines.iter().filter(|l| !l.label.is_empty()).collect();
-        let wishes: Vec<f64> =
-            named.iter().filter_map(|l| l.points.last()).map(|p| self.y.place(p[1])).collect();
+        let wishes: Vec<f64> = named.iter().filter_map(|l| l.points.last()).map(|p| self.y.place(p[1])).collect();
         let placed = spread_labels(&wishes, LABEL_GAP, self.y.to, self.y.from);
         for (line, y) in named.iter().zip(placed) {
             let look = TextLook { size: BODY, bold: false, color: hue(line.hue), align: Align::Start, upward: false };

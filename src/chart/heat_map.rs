@@ -2,7 +2,7 @@
 
 use super::ink::{AXIS, MUTED, PAPER, TEXT};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
-use super::text::{shortened, visible, width};
+use super::text::{for_pixels, shortened, visible, width};
 use super::ticks::{linear_ticks, number};
 use super::{ChartError, Format, table};
 use crate::types::ColorMap;
@@ -42,7 +42,7 @@ pub fn attention_figure(figure: &AttentionFigure<'_>, format: Format) -> Result<
     if format == Format::Csv {
         return table::attention_table(&figure.tokens, figure.pattern);
     }
-    picture(&HeatMap::new(figure), format)
+    picture(&HeatMap::new(figure, format), format)
 }
 
 const MARGIN: f64 = 24.0;
@@ -69,15 +69,18 @@ struct HeatMap<'a> {
 }
 
 impl<'a> HeatMap<'a> {
-    fn new(figure: &'a AttentionFigure<'a>) -> Self {
+    fn new(figure: &'a AttentionFigure<'a>, format: Format) -> Self {
         let tokens = figure.tokens.len();
         let pool = tokens.div_ceil(MOST_CELLS);
         let cells = tokens.div_ceil(pool);
         let cell = (640 / cells).clamp(2, 26) as f64;
         let label_size = (cell * 0.72).clamp(8.0, 12.0);
         let every = ((label_size + 2.0) / cell).ceil().max(1.0) as usize;
-        let labels: Vec<String> = figure.tokens.iter().map(|t| shortened(&visible(t), LONGEST_LABEL)).collect();
-        let widest = labels.iter().step_by(every * pool).map(|l| width(l, label_size, false)).fold(0.0, f64::max).ceil();
+        // Pixels have one font; what it lacks is written out and takes more room.
+        let readable = |t: &String| if format == Format::Svg { visible(t) } else { for_pixels(&visible(t)) };
+        let labels: Vec<String> = figure.tokens.iter().map(|t| shortened(&readable(t), LONGEST_LABEL)).collect();
+        let widest =
+            labels.iter().step_by(every * pool).map(|l| width(l, label_size, false)).fold(0.0, f64::max).ceil();
         let left = MARGIN + CAPTION + 12.0 + widest + 6.0;
         let top = MARGIN + TITLE + 12.0 + widest + 6.0;
         Self { figure, labels, label_size, every, pool, cells, cell, left, top }
@@ -183,9 +186,17 @@ impl Draw for HeatMap<'_> {
         let strongest = (0..tokens * tokens).max_by(|a, b| self.figure.pattern[*a].total_cmp(&self.figure.pattern[*b]));
         let strongest = strongest.map_or(String::new(), |i| {
             let (query, key) = (&self.figure.tokens[i / tokens], &self.figure.tokens[i % tokens]);
-            format!(" The strongest: {} looks at {} with {}.", visible(query), visible(key), number(f64::from(self.figure.pattern[i])))
+            format!(
+                " The strongest: {} looks at {} with {}.",
+                visible(query),
+                visible(key),
+                number(f64::from(self.figure.pattern[i]))
+            )
         });
-        (self.figure.title.clone(), format!("Attention of {tokens} tokens (rows) to {tokens} tokens (columns).{strongest}"))
+        (
+            self.figure.title.clone(),
+            format!("Attention of {tokens} tokens (rows) to {tokens} tokens (columns).{strongest}"),
+        )
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
@@ -200,7 +211,13 @@ impl Draw for HeatMap<'_> {
 }
 
 /// A hairline just outside a rectangle, so that it takes nothing from the cells.
-fn frame<B: DrawingBackend>(sheet: &mut Sheet<'_, B>, x: f64, y: f64, width: f64, height: f64) -> Result<(), ChartError> {
+fn frame<B: DrawingBackend>(
+    sheet: &mut Sheet<'_, B>,
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+) -> Result<(), ChartError> {
     const HAIR: f64 = 0.5;
     for (x, y, width, height) in [
         (x - HAIR, y - HAIR, width + 2.0 * HAIR, HAIR),
@@ -215,7 +232,10 @@ fn frame<B: DrawingBackend>(sheet: &mut Sheet<'_, B>, x: f64, y: f64, width: f64
 
 /// A title keeps its blanks, but may hold no control characters.
 fn visible_title(title: &str) -> String {
-    title.chars().map(|c| if c == ' ' { ' ' } else { visible(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c) }).collect()
+    title
+        .chars()
+        .map(|c| if c == ' ' { ' ' } else { visible(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c) })
+        .collect()
 }
 
 #[cfg(test)]

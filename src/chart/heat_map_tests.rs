@@ -54,7 +54,7 @@ fn svg_is_well_formed_whatever_the_tokens() {
 fn png_has_two_pixels_a_unit_and_the_colours_of_the_values() {
     let pattern = [1.0, 0.0, 0.25, 0.75];
     let figure = figure(&["a", "b"], &pattern);
-    let layout = HeatMap::new(&figure);
+    let layout = HeatMap::new(&figure, Format::Png);
     let png = image::load_from_memory(&attention_figure(&figure, Format::Png).unwrap()).unwrap().to_rgb8();
     let (width, height) = layout.size();
     assert_eq!(png.dimensions(), (2 * width, 2 * height));
@@ -102,7 +102,7 @@ fn a_long_sequence_is_pooled_without_hiding_a_spike() {
     let mut pattern = vec![0.0; 700 * 700];
     pattern[601 * 700 + 303] = 1.0;
     let figure = figure(&tokens, &pattern);
-    let layout = HeatMap::new(&figure);
+    let layout = HeatMap::new(&figure, Format::Png);
     assert_eq!((layout.pool, layout.cells), (2, 350));
     assert_eq!(layout.value(300, 151), 1.0);
     let svg = String::from_utf8(attention_figure(&figure, Format::Svg).unwrap()).unwrap();

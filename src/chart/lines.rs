@@ -213,11 +213,7 @@ mod tests {
         let kinds: Vec<_> = lines.iter().map(|l| (l.kind, l.label.as_str(), l.points.len())).collect();
         assert_eq!(
             kinds,
-            [
-                (LineKind::Raw, "", 4),
-                (LineKind::Smoothed, "training", 4),
-                (LineKind::Validation, "validation", 2)
-            ]
+            [(LineKind::Raw, "", 4), (LineKind::Smoothed, "training", 4), (LineKind::Validation, "validation", 2)]
         );
     }
 

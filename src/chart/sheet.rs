@@ -3,6 +3,7 @@
 //! plotters places everything on whole units. A page has finer ones than the figure (ten a unit in SVG, four in PNG), so
 //! curves stay smooth; the PNG is then averaged down to two pixels a unit, which also smooths its edges.
 
+use super::ink::PAPER;
 use super::text::{RASTER_EM, font, for_pixels};
 use super::{ChartError, Format};
 use plotters::prelude::{BitMapBackend, Color, DrawingBackend, RGBColor, SVGBackend};
@@ -64,16 +65,11 @@ impl<B: DrawingBackend> Sheet<'_, B> {
 
     /// A filled rectangle.
     pub fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, color: RGBColor) -> Result<(), ChartError> {
-        let (x0, y0) = self.at(x, y);
-        let (mut x1, mut y1) = self.at(x + width, y + height);
-        if !self.vector {
-            // Pixels include their last row and column, vectors end at it.
-            (x1, y1) = ((x1 - 1).max(x0), (y1 - 1).max(y0));
-        }
-        self.backend.draw_rect((x0, y0), (x1, y1), &color.filled(), true).map_err(drawing)
+        let (from, to) = (self.at(x, y), self.at(x + width, y + height));
+        self.backend.draw_rect(from, to, &color.filled(), true).map_err(drawing)
     }
 
-    /// A line through `points`, `width` units thick, with `alpha` opacity.
+    /// A line through `points`, `width` units thick, as if drawn with `alpha` opacity on bare paper.
     pub fn line(&mut self, points: &[[f64; 2]], width: f64, color: RGBColor, alpha: f64) -> Result<(), ChartError> {
         let mut path: Vec<_> = points.iter().map(|p| self.at(p[0], p[1])).collect();
         path.dedup();
@@ -81,7 +77,43 @@ impl<B: DrawingBackend> Sheet<'_, B> {
             return Ok(());
         }
         let stroke = (width * f64::from(self.fineness)).round().max(1.0) as u32;
-        self.backend.draw_path(path, &color.mix(alpha).stroke_width(stroke)).map_err(drawing)
+        if self.vector {
+            return self.backend.draw_path(path, &color.mix(alpha).stroke_width(stroke)).map_err(drawing);
+        }
+        // plotters' own wide pixel lines have joints that shoot out at sharp turns: draw each piece with round ends. They
+        // overlap, so the colour is mixed beforehand.
+        let color = faded(color, alpha);
+        for ends in path.windows(2) {
+            self.piece(ends[0], ends[1], stroke, color)?;
+        }
+        Ok(())
+    }
+
+    /// A dashed line through `points`.
+    pub fn dashed(&mut self, points: &[[f64; 2]], width: f64, color: RGBColor) -> Result<(), ChartError> {
+        for dash in dashes(points, 5.0, 3.5) {
+            self.line(&dash, width, color, 1.0)?;
+        }
+        Ok(())
+    }
+
+    fn piece(&mut self, from: (i32, i32), to: (i32, i32), stroke: u32, color: RGBColor) -> Result<(), ChartError> {
+        let (dx, dy) = (f64::from(to.0 - from.0), f64::from(to.1 - from.1));
+        let length = dx.hypot(dy);
+        let half = f64::from(stroke) / 2.0;
+        let (nx, ny) = (-dy / length * half, dx / length * half);
+        let corner = |(x, y): (i32, i32), side: f64| {
+            ((f64::from(x) + nx * side).round() as i32, (f64::from(y) + ny * side).round() as i32)
+        };
+        let corners = [corner(from, 1.0), corner(to, 1.0), corner(to, -1.0), corner(from, -1.0)];
+        self.backend.fill_polygon(corners, &color.filled()).map_err(drawing)?;
+        let radius = (half - 0.5).round() as u32;
+        if radius > 0 {
+            for end in [from, to] {
+                self.backend.draw_circle(end, radius, &color.filled(), true).map_err(drawing)?;
+            }
+        }
+        Ok(())
     }
 
     /// A filled dot.
@@ -120,6 +152,47 @@ impl<B: DrawingBackend> Sheet<'_, B> {
     }
 }
 
+fn faded(color: RGBColor, alpha: f64) -> RGBColor {
+    let mix =
+        |channel: u8, paper: u8| (f64::from(paper) + (f64::from(channel) - f64::from(paper)) * alpha).round() as u8;
+    RGBColor(mix(color.0, PAPER.0), mix(color.1, PAPER.1), mix(color.2, PAPER.2))
+}
+
+/// The pieces of a line that are drawn when it is dashed: `on` units drawn, `off` left out, and so on.
+fn dashes(points: &[[f64; 2]], on: f64, off: f64) -> Vec<Vec<[f64; 2]>> {
+    let mut dashes = Vec::new();
+    let mut dash: Vec<[f64; 2]> = points.first().copied().into_iter().collect();
+    let mut drawn = true;
+    let mut left = on;
+    for ends in points.windows(2) {
+        let ([mut x, mut y], to) = (ends[0], ends[1]);
+        loop {
+            let rest = (to[0] - x).hypot(to[1] - y);
+            if rest < left {
+                left -= rest;
+                if drawn {
+                    dash.push(to);
+                }
+                break;
+            }
+            x += (to[0] - x) / rest * left;
+            y += (to[1] - y) / rest * left;
+            if drawn {
+                dash.push([x, y]);
+                dashes.push(std::mem::take(&mut dash));
+            } else {
+                dash.push([x, y]);
+            }
+            drawn = !drawn;
+            left = if drawn { on } else { off };
+        }
+    }
+    if dash.len() > 1 {
+        dashes.push(dash);
+    }
+    dashes
+}
+
 fn drawing<E: std::fmt::Display>(error: E) -> ChartError {
     ChartError::Draw(error.to_string())
 }
@@ -148,7 +221,7 @@ fn vector(figure: &impl Draw) -> Result<Vec<u8>, ChartError> {
     let (title, description) = figure.description();
     let svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {fine_width} {fine_height}\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>{body}",
+         viewBox=\"0 0 {fine_width} {fine_height}\" stroke-linejoin=\"round\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>{body}",
         escaped(&title),
         escaped(&description),
     );
@@ -201,4 +274,31 @@ fn escaped(text: &str) -> String {
         }
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dashes_cover_their_share_and_turn_corners() {
+        let pieces = dashes(&[[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]], 4.0, 2.0);
+        assert_eq!(
+            pieces,
+            [
+                vec![[0.0, 0.0], [4.0, 0.0]],
+                vec![[6.0, 0.0], [10.0, 0.0]],
+                vec![[10.0, 2.0], [10.0, 6.0]],
+                vec![[10.0, 8.0], [10.0, 10.0]],
+            ]
+        );
+        assert!(dashes(&[], 4.0, 2.0).is_empty());
+    }
+
+    #[test]
+    fn averaging_keeps_flat_colours_and_mixes_edges() {
+        let two_by_two = [0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 255, 255];
+        assert_eq!(averaged(&two_by_two, 2, 2), [128, 128, 128]);
+        assert_eq!(averaged(&[7; 12], 2, 2), [7, 7, 7]);
+    }
 }

@@ -17,7 +17,8 @@ pub fn linear_ticks(lo: f64, hi: f64, target: usize) -> Vec<Tick> {
     }
     let rough = (hi - lo) / target.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
+    let step =
+        [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
     let decimals = (-step.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize;
     let first = (lo / step - 1e-9).ceil() as i64;
     let last = (hi / step + 1e-9).floor() as i64;
