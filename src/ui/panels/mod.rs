@@ -1,5 +1,6 @@
 //! The panels, one file or folder each.
 
+mod attention;
 mod log;
 mod prompt;
 
@@ -8,5 +9,9 @@ use super::Panel;
 /// Every panel, in the order of the rail. A new panel is one line here.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Panel>> {
-    vec![Box::new(prompt::PromptPanel::default()), Box::new(log::LogPanel)]
+    vec![
+        Box::new(prompt::PromptPanel::default()),
+        Box::new(attention::AttentionPanel::default()),
+        Box::new(log::LogPanel),
+    ]
 }
