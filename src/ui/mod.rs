@@ -6,6 +6,8 @@
 pub mod files;
 mod panel;
 pub mod panels;
+mod session;
+mod shipped;
 mod state;
 pub mod theme;
 pub mod widgets;

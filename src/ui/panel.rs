@@ -20,6 +20,10 @@ pub trait Panel {
     fn icon(&self) -> Icon;
     /// One sentence that says what the panel is for.
     fn help(&self) -> &'static str;
+    /// True for a panel that stands at the foot of the rail.
+    fn at_foot(&self) -> bool {
+        false
+    }
     /// Which open model the top bar offers while this panel is shown.
     fn model_kind(&self) -> Option<ModelKind> {
         None
@@ -27,6 +31,12 @@ pub trait Panel {
 
     /// The left column, inside a scroll area with panel margins.
     fn controls(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>);
+    /// True when [`Self::footer`] has something to show.
+    fn has_footer(&self) -> bool {
+        false
+    }
+    /// Stays in sight under the controls: the button that runs, and its progress.
+    fn footer(&mut self, _ui: &mut egui::Ui, _cx: &mut Cx<'_>) {}
     /// The middle, without margins.
     fn stage(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>);
     /// Title of the right column; `None` when the panel has none at the moment.

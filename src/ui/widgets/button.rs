@@ -1,7 +1,7 @@
 //! Buttons. Every one has a name that a screen reader tells.
 
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
-use egui::{Button, Color32, Response, RichText, Stroke, Ui, Vec2, WidgetInfo, WidgetType};
+use egui::{Button, Color32, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
 fn icon_text(icon: Icon, color: Color32) -> RichText {
@@ -21,7 +21,7 @@ fn labelled(ui: &mut Ui, icon: Option<Icon>, text: &str, ink: Color32, fill: Col
 
 fn named(response: &Response, name: &str) {
     let enabled = response.enabled();
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Button, enabled, name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
 }
 
 /// The one thing to do here, in the accent colour.
@@ -72,7 +72,7 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, theme: &Theme, value: &mut T,
                     let button = Button::new(words).fill(fill).stroke(Stroke::NONE).corner_radius(CHIP_RADIUS);
                     let response = ui.add(button.min_size(Vec2::new(0.0, 22.0)));
                     let enabled = response.enabled();
-                    response.widget_info(|| WidgetInfo::selected(WidgetType::RadioButton, enabled, on, *name));
+                    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, enabled, on, *name));
                     if response.clicked() && !on {
                         *value = *choice;
                         changed = true;

@@ -4,7 +4,7 @@ use super::{caption, icon_button};
 use crate::types::{JobId, UserError};
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::{Cx, Job};
-use egui::{Color32, CornerRadius, Rect, RichText, Sense, Stroke, Ui, Vec2, WidgetInfo, WidgetType};
+use egui::{Color32, CornerRadius, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
 /// An error beside its job: what happened, why, what to do; details are folded.
@@ -94,7 +94,7 @@ fn bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) {
     );
     ui.painter().rect_filled(filled, round, theme.accent());
     response.widget_info(|| {
-        let mut info = WidgetInfo::labeled(WidgetType::ProgressIndicator, true, name);
+        let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, name);
         info.value = share.map(|s| f64::from(s) * 100.0);
         info
     });
@@ -106,7 +106,7 @@ pub fn legend(ui: &mut Ui, theme: &Theme, width: f32, colour: impl Fn(f32) -> Co
     let (rect, response) = ui.allocate_exact_size(Vec2::new(width, 24.0), Sense::hover());
     response.widget_info(|| {
         let numbers = marks.iter().map(|(_, m)| m.as_str()).collect::<Vec<_>>().join(", ");
-        WidgetInfo::labeled(WidgetType::Image, true, format!("Colour scale: {numbers}"))
+        WidgetInfo::labeled(Role::Image, true, format!("Colour scale: {numbers}"))
     });
     let strip = Rect::from_min_size(rect.min, Vec2::new(width, 8.0));
     let step = width / STEPS as f32;
