@@ -5,6 +5,7 @@
 mod digit;
 mod error;
 mod ids;
+mod ink;
 mod model;
 mod prompt;
 mod run;
@@ -16,6 +17,7 @@ mod train;
 pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
 pub use error::UserError;
 pub use ids::{JobId, ModelId};
+pub use ink::Ink;
 pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
 pub use prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
 pub use run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
