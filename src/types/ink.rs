@@ -274,10 +274,8 @@ mod tests {
     }
 
     fn side_lengths(image: &DigitImage) -> (usize, usize) {
-        let rows: Vec<usize> =
-            (0..28).filter(|&y| (0..28).any(|x| image.0[y * 28 + x] > 0.0)).collect();
-        let columns: Vec<usize> =
-            (0..28).filter(|&x| (0..28).any(|y| image.0[y * 28 + x] > 0.0)).collect();
+        let rows: Vec<usize> = (0..28).filter(|&y| (0..28).any(|x| image.0[y * 28 + x] > 0.0)).collect();
+        let columns: Vec<usize> = (0..28).filter(|&x| (0..28).any(|y| image.0[y * 28 + x] > 0.0)).collect();
         (columns[columns.len() - 1] - columns[0] + 1, rows[rows.len() - 1] - rows[0] + 1)
     }
 
