@@ -73,9 +73,10 @@ fn modules_know_only_what_the_table_allows() {
                         broken.push(format!("{path}: {module} may not know {target}: {}", line.trim()));
                     }
                 }
-                let outsider = ["burn", "egui", "eframe", "egui_plot", "rfd", "clap", "plotters", "tokenizers", "safetensors"]
-                    .into_iter()
-                    .find(|c| line.contains(&format!("{c}::")) && !line.contains(&format!("_{c}::")));
+                let outsider =
+                    ["burn", "egui", "eframe", "egui_plot", "rfd", "clap", "plotters", "tokenizers", "safetensors"]
+                        .into_iter()
+                        .find(|c| line.contains(&format!("{c}::")) && !line.contains(&format!("_{c}::")));
                 if let Some(outsider) = outsider.filter(|c| !outside.contains(*c)) {
                     broken.push(format!("{path}: {module} may not know {outsider}: {}", line.trim()));
                 }
@@ -128,7 +129,14 @@ fn files_are_short_and_say_what_they_are() {
 #[test]
 fn colours_come_from_the_theme() {
     for (path, code) in files("src/ui", ".rs").into_iter().filter(|(p, _)| !p.contains("theme")) {
-        let raw = ["Color32::from_rgb(", "Color32::from_rgba_premultiplied(", "Color32::RED", "Color32::GREEN", "Color32::BLUE", "Rgba::from_rgb("];
+        let raw = [
+            "Color32::from_rgb(",
+            "Color32::from_rgba_premultiplied(",
+            "Color32::RED",
+            "Color32::GREEN",
+            "Color32::BLUE",
+            "Rgba::from_rgb(",
+        ];
         for name in raw {
             assert!(!code.contains(name), "{path} names a colour of its own: {name}");
         }
