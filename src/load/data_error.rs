@@ -122,11 +122,9 @@ impl From<DataError> for UserError {
                 format!("The byte at position {at} does not belong to any character."),
                 "Save the file as UTF-8, or choose another one.",
             ),
-            DataError::BadImage { path, why } => (
-                format!("{} cannot be opened as a picture.", path.display()),
-                why,
-                "Choose a PNG or JPEG file.",
-            ),
+            DataError::BadImage { path, why } => {
+                (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG or JPEG file.")
+            }
             DataError::BlankImage { path, why } => (
                 format!("{} shows no digit.", path.display()),
                 why,

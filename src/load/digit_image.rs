@@ -19,7 +19,7 @@ const LEAST_CONTRAST: u8 = 40;
 /// # Errors
 ///
 /// When the file cannot be read or decoded, or has too little contrast to show a digit.
-pub fn read_digit_image(path: &Path) -> Result<DigitImage, DataError> {
+pub fn from_file(path: &Path) -> Result<DigitImage, DataError> {
     let bad = |error: image::ImageError| DataError::BadImage { path: path.to_owned(), why: error.to_string() };
     let reader = image::ImageReader::open(path)
         .map_err(|source| DataError::read(path, source))?
@@ -188,14 +188,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let blank = dir.path().join("blank.png");
         GrayImage::from_pixel(50, 50, Luma([240])).save(&blank).unwrap();
-        assert!(read_digit_image(&blank).unwrap_err().to_string().contains("blank.png"));
+        assert!(from_file(&blank).unwrap_err().to_string().contains("blank.png"));
         let broken = dir.path().join("broken.png");
         std::fs::write(&broken, b"\x89PNG\r\n\x1a\nbroken").unwrap();
-        assert!(matches!(read_digit_image(&broken), Err(DataError::BadImage { .. })));
+        assert!(matches!(from_file(&broken), Err(DataError::BadImage { .. })));
         let text = dir.path().join("digits.csv");
         std::fs::write(&text, "1,2,3").unwrap();
-        assert!(matches!(read_digit_image(&text), Err(DataError::BadImage { .. })));
-        assert!(matches!(read_digit_image(&dir.path().join("none.png")), Err(DataError::Read { .. })));
+        assert!(matches!(from_file(&text), Err(DataError::BadImage { .. })));
+        assert!(matches!(from_file(&dir.path().join("none.png")), Err(DataError::Read { .. })));
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
         let picture = GrayImage::from_fn(120, 160, |x, y| Luma([if is_ink(x, y) { 20 } else { 235 }]));
         for name in ["digit.png", "digit.jpg"] {
             picture.save(dir.path().join(name)).unwrap();
-            assert_centred(&read_digit_image(&dir.path().join(name)).unwrap());
+            assert_centred(&from_file(&dir.path().join(name)).unwrap());
         }
     }
 }

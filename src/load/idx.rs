@@ -93,7 +93,7 @@ pub struct DigitFolder {
 ///
 /// When neither set is there, when one file of a pair is missing, or when a file is no IDX file of 28×28 images or of
 /// labels in `0..10`; the file is named.
-pub fn read_digit_folder(folder: &Path) -> Result<DigitFolder, DataError> {
+pub fn read(folder: &Path) -> Result<DigitFolder, DataError> {
     std::fs::read_dir(folder).map_err(|source| DataError::read(folder, source))?;
     let train = read_set(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
     let test = read_set(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
@@ -154,9 +154,8 @@ fn read_idx(path: &Path, axes: usize) -> Result<(Vec<usize>, Vec<u8>), DataError
     if usize::from(head[3]) != axes {
         return Err(DataError::bad_idx(path, format!("it has {} axes, not {axes}", head[3])));
     }
-    let lengths: Vec<usize> = (head[4..].chunks_exact(4))
-        .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
-        .collect();
+    let lengths: Vec<usize> =
+        (head[4..].chunks_exact(4)).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
     let promised = lengths.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
     if promised != Some(elements.len()) {
         let promised = promised.map_or("more than memory holds".to_owned(), |n| n.to_string());
@@ -219,7 +218,7 @@ mod tests {
             ("train-images.idx3-ubyte", idx(&[3, 28, 28], &pixels(3))),
             ("train-labels-idx1-ubyte.gz", gzip(&idx(&[3], &[7, 0, 9]))),
         ]);
-        let read = read_digit_folder(dir.path()).unwrap();
+        let read = read(dir.path()).unwrap();
         assert_eq!(read.test, None);
         let train = read.train.unwrap();
         assert_eq!((train.len(), train.label(2)), (3, 9));
@@ -242,7 +241,10 @@ mod tests {
             (vec![good_images()], "", "train-labels-idx1-ubyte"),
             (vec![], "", "train-images-idx3-ubyte"),
             (
-                vec![("train-images-idx3-ubyte.gz", gzip(&idx(&[2, 28, 28], &pixels(2)))[..60].to_vec()), good_labels()],
+                vec![
+                    ("train-images-idx3-ubyte.gz", gzip(&idx(&[2, 28, 28], &pixels(2)))[..60].to_vec()),
+                    good_labels(),
+                ],
                 "train-images-idx3-ubyte.gz",
                 "unzipped",
             ),
@@ -250,14 +252,14 @@ mod tests {
         ];
         for (files, name, fault) in cases {
             let dir = folder(&files);
-            let message = read_digit_folder(dir.path()).unwrap_err().to_string();
+            let message = read(dir.path()).unwrap_err().to_string();
             assert!(message.contains(name) && message.contains(fault), "{message:?} says nothing of {name} {fault}");
         }
     }
 
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
-        let message = read_digit_folder(Path::new("/no/such/folder")).unwrap_err().to_string();
+        let message = read(Path::new("/no/such/folder")).unwrap_err().to_string();
         assert!(message.contains("/no/such/folder"));
     }
 }

@@ -1,1 +1,7 @@
 //! Files to values and back.
+
+mod data_error;
+pub mod digit_image;
+pub mod idx;
+
+pub use data_error::DataError;

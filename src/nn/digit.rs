@@ -212,12 +212,7 @@ pub(super) fn kernel_tensor(weights: &LayerWeights, device: &Device) -> Param<Te
 }
 
 pub(super) fn kernel_weights(name: String, weight: &Tensor<4>, bias: &Tensor<1>) -> LayerWeights {
-    LayerWeights {
-        name,
-        shape: weight.dims().to_vec(),
-        values: read_back(weight).into(),
-        bias: read_back(bias).into(),
-    }
+    LayerWeights { name, shape: weight.dims().to_vec(), values: read_back(weight).into(), bias: read_back(bias).into() }
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {

@@ -279,6 +279,15 @@ mod tests {
         (columns[columns.len() - 1] - columns[0] + 1, rows[rows.len() - 1] - rows[0] + 1)
     }
 
+    /// Mean absolute difference of `a` and `b` shifted by whole pixels.
+    fn mean_difference(a: &DigitImage, b: &DigitImage, right: i32, down: i32) -> f32 {
+        let at = |image: &DigitImage, x: i32, y: i32| {
+            if (0..28).contains(&x) && (0..28).contains(&y) { image.0[(y * 28 + x) as usize] } else { 0.0 }
+        };
+        let pixels = (0..28).flat_map(|y| (0..28).map(move |x| (x, y)));
+        pixels.map(|(x, y)| (at(a, x, y) - at(b, x - right, y - down)).abs()).sum::<f32>() / 784.0
+    }
+
     #[test]
     fn an_empty_or_fully_erased_canvas_has_no_image() {
         assert_eq!(Drawing::default().to_digit_image(), None);
@@ -309,18 +318,19 @@ mod tests {
     fn where_it_is_drawn_does_not_matter() {
         let here = seven(30.0, 30.0, 1.0).to_digit_image().unwrap();
         let there = seven(131.0, 97.0, 1.0).to_digit_image().unwrap();
-        assert_eq!(here, there);
+        assert!(mean_difference(&here, &there, 0, 0) < 1e-6);
         // By a fraction of a cell, only anti-aliasing changes.
         let between = seven(30.4, 30.7, 1.0).to_digit_image().unwrap();
-        let difference = here.0.iter().zip(between.0.iter()).map(|(a, b)| (a - b).abs()).sum::<f32>() / 784.0;
-        assert!(difference < 0.01, "mean difference {difference}");
+        assert!(mean_difference(&here, &between, 0, 0) < 0.01);
     }
 
     #[test]
     fn the_size_it_is_drawn_in_hardly_matters() {
         let large = seven(30.0, 30.0, 1.4).to_digit_image().unwrap();
         let small = seven(30.0, 30.0, 0.5).to_digit_image().unwrap();
-        let difference = large.0.iter().zip(small.0.iter()).map(|(a, b)| (a - b).abs()).sum::<f32>() / 784.0;
+        // Placing by whole pixels may put one of them a pixel beside the other.
+        let shifts = (-1..=1).flat_map(|x| (-1..=1).map(move |y| (x, y)));
+        let difference = shifts.map(|(x, y)| mean_difference(&large, &small, x, y)).fold(1.0, f32::min);
         assert!(difference < 0.02, "mean difference {difference}");
     }
 
