@@ -2,6 +2,7 @@
 //!
 //! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
 
+mod colormap;
 mod digit;
 mod error;
 mod ids;
@@ -14,6 +15,7 @@ mod site;
 mod token;
 mod train;
 
+pub use colormap::{ColorMap, category_colour, diverging};
 pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
 pub use error::UserError;
 pub use ids::{JobId, ModelId};

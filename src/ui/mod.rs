@@ -1,1 +1,20 @@
-//! The window.
+//! The window: an app frame, panels, and the state that the engine's events leave behind.
+//!
+//! Must not know: tensors or model files. Everything it learns comes as [`crate::engine::Event`]s through
+//! [`State::apply`]; everything it wants leaves as [`crate::engine::Command`]s. The UI thread never waits.
+
+pub mod files;
+mod panel;
+pub mod panels;
+mod session;
+mod shipped;
+mod state;
+pub mod theme;
+pub mod widgets;
+
+pub use panel::{Action, Cx, Panel, Request, Selection};
+pub use state::{
+    Evaluation, Inspection, Job, JobKind, Log, LogEntry, OpenModel, Phase, Progress, Run, ShippedModel, State,
+    Tokenized, Training,
+};
+pub use theme::{Theme, ThemeChoice};

@@ -1,0 +1,221 @@
+//! What a panel is, and the small world it sees.
+
+use super::files::FileRequest;
+use super::{State, Theme};
+use crate::engine::Command;
+use crate::types::{JobId, ModelId, ModelKind, UserError};
+use lucide_icons::Icon;
+use std::path::{Path, PathBuf};
+
+/// One workplace in the window: a name in the rail, controls at the left, a stage, and perhaps an inspector at the right.
+///
+/// A panel owns only what the person types, draws or zooms; results live in [`State`]. Panels never name each other:
+/// they meet in [`Selection`]. A new panel is one file and one line in [`super::panels::all`].
+pub trait Panel {
+    /// Persistence key and snapshot name; never changes.
+    fn id(&self) -> &'static str;
+    /// Name in the rail.
+    fn title(&self) -> &'static str;
+    /// Icon in the rail.
+    fn icon(&self) -> Icon;
+    /// One sentence that says what the panel is for.
+    fn help(&self) -> &'static str;
+    /// True for a panel that stands at the foot of the rail.
+    fn at_foot(&self) -> bool {
+        false
+    }
+    /// Which open model the top bar offers while this panel is shown.
+    fn model_kind(&self) -> Option<ModelKind> {
+        None
+    }
+
+    /// The left column, inside a scroll area with panel margins.
+    fn controls(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>);
+    /// True when [`Self::footer`] has something to show.
+    fn has_footer(&self) -> bool {
+        false
+    }
+    /// Stays in sight under the controls: the button that runs, and its progress.
+    fn footer(&mut self, _ui: &mut egui::Ui, _cx: &mut Cx<'_>) {}
+    /// The middle, without margins.
+    fn stage(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>);
+    /// Title of the right column; `None` when the panel has none at the moment.
+    fn inspector_title(&self) -> Option<&'static str> {
+        None
+    }
+    /// The right column, inside a scroll area with panel margins.
+    fn inspector(&mut self, _ui: &mut egui::Ui, _cx: &mut Cx<'_>) {}
+
+    /// Called once a frame for every panel, shown or not, before anything is painted: the place to react to results.
+    fn tick(&mut self, _cx: &mut Cx<'_>) {}
+    /// The job that Esc and the top bar's stop button end.
+    fn current_job(&self) -> Option<JobId> {
+        None
+    }
+    /// Ctrl+Enter.
+    fn run(&mut self, _cx: &mut Cx<'_>) {}
+    /// Ctrl+Z.
+    fn undo(&mut self, _cx: &mut Cx<'_>) {}
+    /// Ctrl+Y or Ctrl+Shift+Z.
+    fn redo(&mut self, _cx: &mut Cx<'_>) {}
+    /// A path chosen after [`Cx::pick`] with this tag.
+    fn picked(&mut self, _tag: &'static str, _path: &Path, _cx: &mut Cx<'_>) {}
+    /// A file or folder dropped on the window while this panel is shown. True when the panel takes it; else the app tries
+    /// to open it as a model.
+    fn dropped(&mut self, _path: &Path, _cx: &mut Cx<'_>) -> bool {
+        false
+    }
+    /// Entries for the command palette, in addition to those of the app.
+    fn actions(&self, _state: &State) -> Vec<Action> {
+        Vec::new()
+    }
+    /// An entry of [`Self::actions`] was chosen.
+    fn act(&mut self, _id: &'static str, _cx: &mut Cx<'_>) {}
+
+    /// What survives a restart: what was typed and drawn.
+    fn save(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+    /// Takes back what [`Self::save`] gave. Values of an older version, or broken ones, leave the defaults.
+    fn restore(&mut self, _value: &serde_json::Value) {}
+}
+
+/// An entry of the command palette.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// Given back to [`Panel::act`].
+    pub id: &'static str,
+    /// Words in the palette, beginning with a verb.
+    pub title: String,
+    /// Icon beside them.
+    pub icon: Icon,
+}
+
+/// What panels share: which run, layer, head and token the person looks at. Changing it sends nothing to the engine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Selection {
+    /// The generation looked at.
+    pub run: Option<JobId>,
+    /// Layer, from 0.
+    pub layer: usize,
+    /// Head, from 0.
+    pub head: usize,
+    /// Token position in the sequence (prompt, then generated).
+    pub token: Option<usize>,
+    /// A few words for the status bar, such as `layer 3 · head 5 · "bank"`; set by the panel that is shown.
+    pub words: String,
+}
+
+/// Something a panel asks of the app. Collected during a frame and handled after it.
+pub enum Request {
+    /// Give the engine a command; retried next frame while its queue is full.
+    Send(Command),
+    /// Tokenize text on the engine's side thread; answered in [`State::tokenized`].
+    Tokenize {
+        /// Chosen by the asker; comes back with the answer.
+        request: u64,
+        /// Whose tokenizer.
+        model: ModelId,
+        /// What to tokenize.
+        text: String,
+    },
+    /// Ask for a path; the answer goes to [`Panel::picked`] of the panel that asked.
+    Pick {
+        /// Comes back with the answer.
+        tag: &'static str,
+        /// What to ask for.
+        file: FileRequest,
+    },
+    /// Ask for a path, then write there, both away from the UI thread. Success shows a toast, failure an error.
+    SaveAs {
+        /// What to ask for.
+        file: FileRequest,
+        /// Writes the file.
+        write: Box<dyn FnOnce(&Path) -> Result<(), UserError> + Send>,
+    },
+    /// Make a model the one in use for its kind.
+    Activate(ModelId),
+    /// Show another panel.
+    GoTo(&'static str),
+    /// A short message that goes away by itself.
+    Toast(String),
+    /// An error without a job of the engine.
+    Fail(UserError),
+}
+
+/// The world a panel sees while it runs.
+pub struct Cx<'a> {
+    /// Everything the engine has told.
+    pub state: &'a State,
+    /// What panels share.
+    pub selection: &'a mut Selection,
+    /// The look.
+    pub theme: &'a Theme,
+    requests: &'a mut Vec<Request>,
+}
+
+impl<'a> Cx<'a> {
+    /// A world whose requests are collected in `requests`.
+    pub fn new(
+        state: &'a State,
+        selection: &'a mut Selection,
+        theme: &'a Theme,
+        requests: &'a mut Vec<Request>,
+    ) -> Self {
+        Self { state, selection, theme, requests }
+    }
+
+    /// Gives the engine a command.
+    pub fn send(&mut self, command: Command) {
+        self.requests.push(Request::Send(command));
+    }
+
+    /// Opens a model folder, or makes it the one in use if it is open already.
+    pub fn open_model(&mut self, path: PathBuf) {
+        if let Some(open) = self.state.models.values().find(|m| m.info.path == path && !m.info.modified) {
+            self.requests.push(Request::Activate(open.info.id));
+        } else {
+            self.send(Command::Open { job: JobId::next(), model: ModelId::next(), path });
+        }
+    }
+
+    /// Makes a model the one in use for its kind.
+    pub fn activate(&mut self, model: ModelId) {
+        self.requests.push(Request::Activate(model));
+    }
+
+    /// Ends a job within one step.
+    pub fn cancel(&mut self, job: JobId) {
+        self.send(Command::Cancel { job });
+    }
+
+    /// Tokenizes text; the answer appears in [`State::tokenized`].
+    pub fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
+        self.requests.push(Request::Tokenize { request, model, text });
+    }
+
+    /// Asks for a path with the platform's dialog; the answer goes to [`Panel::picked`].
+    pub fn pick(&mut self, tag: &'static str, file: FileRequest) {
+        self.requests.push(Request::Pick { tag, file });
+    }
+
+    /// Asks for a path and writes there, away from the UI thread.
+    pub fn save_as(&mut self, file: FileRequest, write: impl FnOnce(&Path) -> Result<(), UserError> + Send + 'static) {
+        self.requests.push(Request::SaveAs { file, write: Box::new(write) });
+    }
+
+    /// Shows another panel.
+    pub fn go_to(&mut self, panel: &'static str) {
+        self.requests.push(Request::GoTo(panel));
+    }
+
+    /// Shows a short message that goes away by itself.
+    pub fn toast(&mut self, words: impl Into<String>) {
+        self.requests.push(Request::Toast(words.into()));
+    }
+
+    /// Reports an error that did not come from the engine.
+    pub fn fail(&mut self, error: UserError) {
+        self.requests.push(Request::Fail(error));
+    }
+}

@@ -1,0 +1,45 @@
+//! The models that come with Fovea, found in a folder of model folders.
+
+use super::ShippedModel;
+use crate::types::{Architecture, ModelKind};
+use std::path::Path;
+
+/// Model folders under `dir`, text models first, then by name. Folders that are none are left out.
+#[must_use]
+pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut models: Vec<ShippedModel> = entries.flatten().filter_map(|e| model(&e.path())).collect();
+    models.sort_by_key(|m| (m.kind != ModelKind::CausalLm, m.name.clone()));
+    models
+}
+
+fn model(path: &Path) -> Option<ShippedModel> {
+    #[derive(serde::Deserialize)]
+    struct Config {
+        architectures: Vec<String>,
+    }
+    let text = std::fs::read_to_string(path.join("config.json")).ok()?;
+    let config: Config = serde_json::from_str(&text).ok()?;
+    let all = [Architecture::Gpt2, Architecture::Llama, Architecture::DigitMlp, Architecture::DigitCnn];
+    let architecture = all.into_iter().find(|a| config.architectures.iter().any(|n| n == a.config_name()))?;
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    Some(ShippedModel { name, path: path.to_owned(), kind: architecture.kind() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_model_folders_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, architecture) in [("b", "FoveaDigitMlp"), ("a", "LlamaForCausalLM"), ("c", "BertModel")] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            let config = format!(r#"{{"architectures": ["{architecture}"]}}"#);
+            std::fs::write(dir.path().join(name).join("config.json"), config).unwrap();
+        }
+        std::fs::create_dir(dir.path().join("empty")).unwrap();
+        let names: Vec<_> = in_folder(dir.path()).into_iter().map(|m| m.name).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}

@@ -1,0 +1,83 @@
+//! egui's own widgets, dressed in the tokens.
+
+use super::{CONTROL_HEIGHT, RADIUS, Theme, Type, space};
+use egui::style::{ScrollStyle, Selection, WidgetVisuals};
+use egui::{CornerRadius, Margin, Shadow, Stroke, TextStyle, Vec2, Visuals};
+
+/// Seconds of a hover or selection fade.
+const FADE_S: f32 = 0.12;
+
+pub(super) fn apply(theme: &Theme, ctx: &egui::Context) {
+    let visuals = visuals(theme);
+    ctx.all_styles_mut(|style| {
+        style.visuals = visuals.clone();
+        style.animation_time = FADE_S;
+        style.text_styles = [
+            (TextStyle::Small, Type::Caption.sans()),
+            (TextStyle::Body, Type::Body.sans()),
+            (TextStyle::Button, Type::Body.sans()),
+            (TextStyle::Monospace, Type::Body.mono()),
+            (TextStyle::Heading, Type::Title.bold()),
+        ]
+        .into();
+        style.spacing.item_spacing = Vec2::new(space::S, space::S);
+        style.spacing.button_padding = Vec2::new(10.0, 5.0);
+        style.spacing.interact_size = Vec2::new(40.0, CONTROL_HEIGHT);
+        style.spacing.menu_margin = Margin::same(6);
+        style.spacing.window_margin = Margin::same(16);
+        style.spacing.icon_width = 16.0;
+        style.spacing.icon_width_inner = 8.0;
+        style.spacing.slider_rail_height = 4.0;
+        style.spacing.combo_width = 96.0;
+        style.spacing.tooltip_width = 320.0;
+        style.spacing.scroll = ScrollStyle { bar_width: 8.0, ..ScrollStyle::thin() };
+        style.interaction.tooltip_delay = 0.35;
+        style.interaction.selectable_labels = false;
+    });
+}
+
+fn visuals(theme: &Theme) -> Visuals {
+    let mut v = if theme.is_dark() { Visuals::dark() } else { Visuals::light() };
+    let radius = CornerRadius::same(RADIUS);
+    let widget = |fill, stroke, text| WidgetVisuals {
+        bg_fill: fill,
+        weak_bg_fill: fill,
+        bg_stroke: stroke,
+        corner_radius: radius,
+        fg_stroke: Stroke::new(1.0, text),
+        expansion: 0.0,
+    };
+    let quiet = Stroke::new(1.0, theme.hairline());
+    v.widgets.noninteractive = widget(theme.surface(), quiet, theme.body());
+    v.widgets.inactive = widget(theme.raised(), quiet, theme.body());
+    v.widgets.hovered = widget(theme.hover(), Stroke::new(1.0, theme.neutral(5)), theme.body());
+    v.widgets.active = widget(theme.neutral(4), Stroke::new(1.0, theme.line()), theme.body());
+    v.widgets.open = widget(theme.hover(), Stroke::new(1.0, theme.line()), theme.body());
+    v.selection = Selection { bg_fill: theme.accent_soft(), stroke: Stroke::new(1.0, theme.accent()) };
+    v.override_text_color = None;
+    v.weak_text_color = Some(theme.caption());
+    v.hyperlink_color = theme.accent_text();
+    v.faint_bg_color = theme.raised();
+    v.extreme_bg_color = theme.ground();
+    v.text_edit_bg_color = Some(theme.ground());
+    v.code_bg_color = theme.raised();
+    v.warn_fg_color = theme.warning();
+    v.error_fg_color = theme.danger();
+    v.window_corner_radius = CornerRadius::same(8);
+    v.menu_corner_radius = CornerRadius::same(8);
+    v.window_fill = theme.surface();
+    v.window_stroke = quiet;
+    v.panel_fill = theme.surface();
+    let shadow = Shadow {
+        offset: [0, 4],
+        blur: 16,
+        spread: 0,
+        color: egui::Color32::from_black_alpha(if theme.is_dark() { 96 } else { 32 }),
+    };
+    v.window_shadow = shadow;
+    v.popup_shadow = shadow;
+    v.slider_trailing_fill = true;
+    v.striped = false;
+    v.disabled_alpha = 0.5;
+    v
+}

@@ -1,0 +1,89 @@
+//! Groups, labels and empty states.
+
+use super::primary_button;
+use crate::ui::theme::{Theme, Type, space};
+use egui::{Align, Layout, Response, RichText, Ui};
+use lucide_icons::Icon;
+
+/// A group of controls under a small heading.
+pub fn section<R>(ui: &mut Ui, theme: &Theme, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.add_space(space::S);
+    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
+    let result = add(ui);
+    ui.add_space(space::S);
+    result
+}
+
+/// A quiet line of text that wraps.
+pub fn caption(ui: &mut Ui, theme: &Theme, text: impl Into<String>) -> Response {
+    ui.label(RichText::new(text).font(Type::Caption.sans()).color(theme.caption()))
+}
+
+/// A label above a control. `help` explains the term on hover, in a sentence a first-year student understands.
+/// The control is named after the label for screen readers.
+pub fn field(ui: &mut Ui, theme: &Theme, label: &str, help: &str, add: impl FnOnce(&mut Ui) -> Response) -> Response {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = space::XS;
+        let name = caption(ui, theme, label);
+        let name = if help.is_empty() { name } else { name.on_hover_text(help) };
+        let control = add(ui).labelled_by(name.id);
+        if help.is_empty() { control } else { control.on_hover_text(help) }
+    })
+    .inner
+}
+
+/// Controls side by side, each with the same width.
+pub fn row(ui: &mut Ui, count: usize, add: impl FnOnce(&mut [Ui])) {
+    ui.columns(count, add);
+}
+
+/// A term with an explanation on hover.
+pub fn explain(ui: &mut Ui, theme: &Theme, term: &str, help: &str) -> Response {
+    caption(ui, theme, term).on_hover_text(help)
+}
+
+/// One large figure with its unit and a caption under it.
+pub fn figure(ui: &mut Ui, theme: &Theme, value: &str, unit: &str, name: &str) {
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            ui.label(RichText::new(value).font(Type::Strong.mono()).color(theme.body()));
+            caption(ui, theme, unit);
+        });
+        caption(ui, theme, name);
+    });
+}
+
+/// The heading of a stage: what is shown at the left, tools at the right (added from right to left).
+pub fn stage_header(ui: &mut Ui, theme: &Theme, title: &str, sub: &str, tools: impl FnOnce(&mut Ui)) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(28.0);
+        ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));
+        if !sub.is_empty() {
+            caption(ui, theme, sub);
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), tools);
+    });
+}
+
+/// What a panel shows before there is anything: one sentence, one button that does the first useful thing. Returns true
+/// when the button was pressed.
+pub fn empty_state(ui: &mut Ui, theme: &Theme, icon: Icon, title: &str, sentence: &str, action: Option<&str>) -> bool {
+    let mut pressed = false;
+    let height = 160.0;
+    ui.add_space(((ui.available_height() - height) / 2.0).max(space::XL));
+    ui.vertical_centered(|ui| {
+        ui.set_max_width(ui.available_width().min(420.0));
+        let mark = RichText::new(char::from(icon)).font(egui::FontId::new(32.0, crate::ui::theme::icon_family()));
+        ui.label(mark.color(theme.neutral(6)));
+        ui.add_space(space::S);
+        ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));
+        ui.label(RichText::new(sentence).font(Type::Body.sans()).color(theme.caption()));
+        if let Some(action) = action {
+            ui.add_space(space::M);
+            pressed = primary_button(ui, theme, Icon::Play, action).clicked();
+        }
+    });
+    pressed
+}

@@ -1,0 +1,154 @@
+//! Errors, progress and legends.
+
+use super::{caption, icon_button};
+use crate::types::{JobId, UserError};
+use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::{Cx, Job};
+use egui::{Color32, CornerRadius, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
+use lucide_icons::Icon;
+
+/// An error beside its job: what happened, why, what to do; details are folded.
+pub fn error_card(ui: &mut Ui, theme: &Theme, error: &UserError) {
+    egui::Frame::new()
+        .fill(theme.danger_soft())
+        .stroke(Stroke::new(1.0, theme.danger()))
+        .corner_radius(RADIUS)
+        .inner_margin(space::M)
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = space::XS;
+            ui.horizontal_top(|ui| {
+                ui.label(RichText::new(char::from(Icon::CircleAlert)).font(Type::Body.icon()).color(theme.danger()));
+                ui.add(egui::Label::new(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body())).wrap());
+            });
+            for text in [&error.why, &error.next] {
+                if !text.is_empty() {
+                    ui.label(RichText::new(text).font(Type::Body.sans()).color(theme.body()));
+                }
+            }
+            if !error.detail.is_empty() {
+                egui::CollapsingHeader::new(RichText::new("Details").font(Type::Caption.sans()))
+                    .id_salt(("error detail", &error.what))
+                    .show(ui, |ui| {
+                        let text = RichText::new(&error.detail).font(Type::Caption.mono()).color(theme.body());
+                        ui.add(egui::Label::new(text).wrap().selectable(true));
+                    });
+            }
+        });
+}
+
+/// A running job's bar with rate, time left and a stop button; nothing for the first 300 ms, and nothing once it ended.
+pub fn job_progress(ui: &mut Ui, cx: &mut Cx<'_>, id: JobId) {
+    const SILENT_S: f64 = 0.3;
+    let theme = cx.theme.clone();
+    let Some(job) = cx.state.job(id).filter(|j| j.is_active()) else { return };
+    let age_s = cx.state.now_s - job.started_s;
+    if age_s < SILENT_S {
+        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(SILENT_S - age_s));
+        return;
+    }
+    let stop = ui
+        .horizontal(|ui| {
+            let right = 32.0;
+            ui.vertical(|ui| {
+                ui.set_width((ui.available_width() - right).max(80.0));
+                ui.spacing_mut().item_spacing.y = space::XS;
+                caption(ui, &theme, progress_words(job));
+                bar(ui, &theme, job.progress.as_ref().and_then(super::super::Progress::share), "Progress");
+            });
+            icon_button(ui, &theme, Icon::Square, "Stop").clicked()
+        })
+        .inner;
+    if stop {
+        cx.cancel(id);
+    }
+}
+
+fn progress_words(job: &Job) -> String {
+    let Some(p) = &job.progress else { return job.words().to_owned() };
+    let mut words = if p.label.is_empty() { job.words().to_owned() } else { p.label.clone() };
+    if p.unit == "bytes" {
+        words += &format!(" · {} of {} MB", p.done / 1_000_000, p.total / 1_000_000);
+    } else if p.total > 0 {
+        words += &format!(" · {} of {} {}", p.done, p.total, p.unit);
+    }
+    if p.rate > 0.0 && p.unit != "bytes" {
+        words += &format!(" · {} {}/s", significant(p.rate), p.unit);
+    }
+    if let Some(left) = p.left_s().filter(|s| *s >= 1.0) {
+        words += &format!(" · {} left", seconds(left));
+    }
+    words
+}
+
+fn bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) {
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
+    let round = CornerRadius::same(2);
+    ui.painter().rect_filled(rect, round, theme.neutral(4));
+    let filled = share.map_or_else(
+        || {
+            // Not known how much there is: a short piece that says 'something goes on'.
+            Rect::from_min_size(rect.min, Vec2::new(rect.width() * 0.2, rect.height()))
+        },
+        |s| Rect::from_min_size(rect.min, Vec2::new(rect.width() * s, rect.height())),
+    );
+    ui.painter().rect_filled(filled, round, theme.accent());
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::ProgressIndicator, true, name);
+        info.value = share.map(|s| f64::from(s) * 100.0);
+        info
+    });
+}
+
+/// The legend of a colour scale: a strip of colours with numbers under it at the given shares.
+pub fn legend(ui: &mut Ui, theme: &Theme, width: f32, colour: impl Fn(f32) -> Color32, marks: &[(f32, String)]) {
+    const STEPS: usize = 48;
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width, 24.0), Sense::hover());
+    response.widget_info(|| {
+        let numbers = marks.iter().map(|(_, m)| m.as_str()).collect::<Vec<_>>().join(", ");
+        WidgetInfo::labeled(Role::Image, true, format!("Colour scale: {numbers}"))
+    });
+    let strip = Rect::from_min_size(rect.min, Vec2::new(width, 8.0));
+    let step = width / STEPS as f32;
+    for i in 0..STEPS {
+        let left = strip.left() + step * i as f32;
+        let piece = Rect::from_min_max(egui::pos2(left, strip.top()), egui::pos2(left + step, strip.bottom()));
+        ui.painter().rect_filled(piece, 0, colour((i as f32 + 0.5) / STEPS as f32));
+    }
+    ui.painter().rect_stroke(strip, 0, Stroke::new(1.0, theme.hairline()), egui::StrokeKind::Outside);
+    for (share, mark) in marks {
+        let align = if *share <= 0.0 {
+            egui::Align2::LEFT_TOP
+        } else if *share >= 1.0 {
+            egui::Align2::RIGHT_TOP
+        } else {
+            egui::Align2::CENTER_TOP
+        };
+        let at = egui::pos2(strip.left() + width * share, strip.bottom() + 2.0);
+        ui.painter().text(at, align, mark, egui::FontId::new(11.0, egui::FontFamily::Monospace), theme.caption());
+    }
+}
+
+/// A number with three significant digits.
+#[must_use]
+pub fn significant(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value}");
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    if !(-4..6).contains(&magnitude) {
+        return format!("{value:.2e}");
+    }
+    format!("{value:.*}", usize::try_from(2 - magnitude).unwrap_or(0))
+}
+
+/// A length of time in words a person reads at a glance.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
