@@ -1,7 +1,59 @@
 //! Files to values and back.
+//!
+//! Must not know: the engine, windows, the command line. What is wrong with a file is a [`LoadError`] that names it; it
+//! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
+mod config;
 mod data_error;
 pub mod digit_image;
+mod digit_model;
+mod error;
+mod fields;
+mod gpt2_weights;
 pub mod idx;
+mod llama_weights;
+pub mod text_data;
+mod text_model;
+mod token_bytes;
+mod tokenizer;
+mod weights;
 
+pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
+pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
+pub use error::LoadError;
+pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
+pub use tokenizer::{StreamDecoder, TextCodec};
+
+use crate::nn::Linear;
+use burn::tensor::Tensor;
+use std::path::Path;
+use weights::Weights;
+
+/// The token embedding `[V, D]` and the head, which is `None` when it is tied. Tied models may store the one matrix under
+/// either name.
+fn read_embeddings(
+    weights: &mut Weights<'_>,
+    name: &str,
+    shape: [usize; 2],
+    tied: bool,
+) -> Result<(Tensor<2>, Option<Linear>), LoadError> {
+    const HEAD: &str = "lm_head.weight";
+    if !tied {
+        let embedding = weights.tensor(name, shape)?;
+        return Ok((embedding, Some(Linear::new(weights.tensor(HEAD, shape)?, None))));
+    }
+    let stored = if !weights.has(name) && weights.has(HEAD) { HEAD } else { name };
+    Ok((weights.tensor(stored, shape)?, None))
+}
+
+/// A folder's own name, for display.
+fn folder_name(dir: &Path) -> String {
+    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), LoadError> {
+    let text = format!("{value:#}\n");
+    std::fs::write(path, text).map_err(|source| LoadError::Write { path: path.to_owned(), source })
+}

@@ -1,0 +1,108 @@
+//! Everything that can be wrong with files a person points at. Each error names the file and the field or tensor.
+
+use crate::types::UserError;
+use safetensors::{Dtype, SafeTensorError};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why a model folder could not be read or written.
+#[derive(Debug, Error)]
+#[allow(missing_docs)] // Every variant says in its message what it and its fields are.
+pub enum LoadError {
+    #[error("{} is not a model folder: it has no {file}", .dir.display())]
+    MissingFile { dir: PathBuf, file: &'static str },
+    #[error("{} cannot be read", .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{} cannot be written", .path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("{} is not valid JSON", .path.display())]
+    Json { path: PathBuf, source: serde_json::Error },
+    #[error("{}: the field `{field}` {problem}", .path.display())]
+    Field { path: PathBuf, field: String, problem: String },
+    #[error("{}: the architecture `{found}` is not supported", .path.display())]
+    UnknownArchitecture { path: PathBuf, found: String },
+    #[error("{}: `{field}` = {value} is not supported", .path.display())]
+    UnsupportedOption { path: PathBuf, field: String, value: String, supported: String },
+    #[error("{} is damaged", .path.display())]
+    Safetensors { path: PathBuf, source: SafeTensorError },
+    #[error("{}: the tensor `{name}` is missing", .path.display())]
+    MissingTensor { path: PathBuf, name: String },
+    #[error("{}: the tensor `{name}` has shape {found:?}, config.json asks for {expected:?}", .path.display())]
+    WrongShape { path: PathBuf, name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("{}: the tensor `{name}` has element type {found:?}", .path.display())]
+    WrongDtype { path: PathBuf, name: String, found: Dtype },
+    #[error("{}: the tensor `{name}` holds {value} at position {index}", .path.display())]
+    NotFinite { path: PathBuf, name: String, index: usize, value: f32 },
+    #[error("{}: {} tensors have no place in this architecture, the first is `{}`", .path.display(), .names.len(), .names[0])]
+    UnexpectedTensors { path: PathBuf, names: Vec<String> },
+    #[error("{} is not a tokenizer", .path.display())]
+    Tokenizer { path: PathBuf, problem: String },
+    #[error("{}: the token id {id} is outside the model's vocabulary of {vocabulary}", .path.display())]
+    Vocabulary { path: PathBuf, id: u32, vocabulary: usize },
+    #[error("the text cannot be split into tokens")]
+    Encode { problem: String },
+}
+
+impl LoadError {
+    fn why(&self) -> String {
+        match self {
+            Self::MissingFile { file, .. } => format!("a model folder in Hugging Face layout holds a {file}"),
+            Self::Read { source, .. } | Self::Write { source, .. } => source.to_string(),
+            Self::Json { source, .. } => source.to_string(),
+            Self::Field { .. } => "the model's shape is taken from this file".to_owned(),
+            Self::UnknownArchitecture { .. } => {
+                "its forward pass is not built in; LlamaForCausalLM, GPT2LMHeadModel and Fovea's digit networks are"
+                    .to_owned()
+            }
+            Self::UnsupportedOption { supported, .. } => {
+                format!("the results would be wrong without it; supported: {supported}")
+            }
+            Self::Safetensors { source, .. } => {
+                format!("{source}; the file may be cut off or not be in safetensors format")
+            }
+            Self::MissingTensor { .. } => "the file holds other weights than config.json describes".to_owned(),
+            Self::WrongShape { .. } => "config.json and the weights do not belong together".to_owned(),
+            Self::WrongDtype { .. } => "weights can be F32, F16 or BF16".to_owned(),
+            Self::NotFinite { .. } => "a weight that is not a number spoils every result".to_owned(),
+            Self::UnexpectedTensors { names, .. } => {
+                format!("leaving weights out would give wrong results: {}", first_few(names))
+            }
+            Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
+            Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
+        }
+    }
+
+    fn next(&self) -> &'static str {
+        match self {
+            Self::MissingFile { .. } => {
+                "Choose the folder that holds config.json, tokenizer.json and model.safetensors; transformers' save_pretrained writes all three."
+            }
+            Self::Read { .. } => "Check that the file exists and may be read, then open the folder again.",
+            Self::Write { .. } => "Choose a folder you may write to, on a disk with room.",
+            Self::Json { .. } | Self::Tokenizer { .. } => "Fetch the file again, or save it again with transformers.",
+            Self::Field { .. } => "Correct the field, or fetch the file again.",
+            Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } => "Open a model that Fovea can run.",
+            Self::Safetensors { .. } => "Fetch the file again and compare its size with the original.",
+            Self::MissingTensor { .. }
+            | Self::WrongShape { .. }
+            | Self::UnexpectedTensors { .. }
+            | Self::Vocabulary { .. } => {
+                "Fetch config.json, tokenizer.json and model.safetensors again from one place."
+            }
+            Self::WrongDtype { .. } => "Save the model again in F32, F16 or BF16; quantised files cannot be opened.",
+            Self::NotFinite { .. } => "Fetch the weights again; if you trained them, go back to an earlier checkpoint.",
+            Self::Encode { .. } => "Shorten or change the text.",
+        }
+    }
+}
+
+fn first_few(names: &[String]) -> String {
+    let shown = names[..names.len().min(4)].join(", ");
+    if names.len() > 4 { format!("{shown}, …") } else { shown }
+}
+
+impl From<LoadError> for UserError {
+    fn from(error: LoadError) -> Self {
+        Self::new(error.to_string(), error.why(), error.next())
+    }
+}

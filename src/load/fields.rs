@@ -1,0 +1,101 @@
+//! Reads the fields of a JSON object so that every complaint names the file and the field.
+
+use super::error::LoadError;
+use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
+
+/// The fields of one JSON object in a file. `null` counts as absent, as Hugging Face writes it.
+#[derive(Clone)]
+pub(super) struct Fields {
+    path: PathBuf,
+    prefix: String,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    pub(super) fn read(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let map = serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), prefix: String::new(), map })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn value(&self, name: &str) -> Option<&Value> {
+        self.map.get(name).filter(|v| !v.is_null())
+    }
+
+    /// A nested object.
+    pub(super) fn object(&self, name: &str) -> Result<Option<Self>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let map = value.as_object().ok_or_else(|| self.wrong(name, format!("is {value}, not an object")))?;
+        Ok(Some(Self { path: self.path.clone(), prefix: format!("{}{name}.", self.prefix), map: map.clone() }))
+    }
+
+    /// A positive whole number that must be there.
+    pub(super) fn count(&self, name: &str) -> Result<usize, LoadError> {
+        self.count_if_any(name)?.ok_or_else(|| self.wrong(name, "is missing"))
+    }
+
+    /// A positive whole number.
+    pub(super) fn count_if_any(&self, name: &str) -> Result<Option<usize>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
+            Some(n) if n > 0 => Ok(Some(n)),
+            _ => Err(self.wrong(name, format!("is {value}, not a positive whole number"))),
+        }
+    }
+
+    /// A positive number.
+    pub(super) fn number_if_any(&self, name: &str) -> Result<Option<f64>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match value.as_f64() {
+            Some(x) if x.is_finite() && x > 0.0 => Ok(Some(x)),
+            _ => Err(self.wrong(name, format!("is {value}, not a positive number"))),
+        }
+    }
+
+    /// A positive number that must be there.
+    pub(super) fn number(&self, name: &str) -> Result<f64, LoadError> {
+        self.number_if_any(name)?.ok_or_else(|| self.wrong(name, "is missing"))
+    }
+
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| self.wrong(name, format!("is {value}, neither true nor false")))
+    }
+
+    pub(super) fn text_if_any(&self, name: &str) -> Result<Option<&str>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| self.wrong(name, format!("is {value}, not a text")))
+    }
+
+    /// One token id or a list of them; none when the field is absent.
+    pub(super) fn token_ids(&self, name: &str) -> Result<Vec<u32>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(Vec::new()) };
+        let id = |v: &Value| {
+            v.as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .ok_or_else(|| self.wrong(name, format!("holds {v}, not a token id")))
+        };
+        match value {
+            Value::Array(ids) => ids.iter().map(id).collect(),
+            one => Ok(vec![id(one)?]),
+        }
+    }
+
+    pub(super) fn wrong(&self, name: &str, problem: impl Into<String>) -> LoadError {
+        LoadError::Field { path: self.path.clone(), field: format!("{}{name}", self.prefix), problem: problem.into() }
+    }
+
+    pub(super) fn unsupported(&self, name: &str, value: impl ToString, supported: impl Into<String>) -> LoadError {
+        LoadError::UnsupportedOption {
+            path: self.path.clone(),
+            field: format!("{}{name}", self.prefix),
+            value: value.to_string(),
+            supported: supported.into(),
+        }
+    }
+}

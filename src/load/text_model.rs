@@ -1,0 +1,146 @@
+//! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
+
+use super::config::{self, TextSettings};
+use super::error::LoadError;
+use super::tokenizer::{TOKENIZER_FILE, TextCodec};
+use super::weights::{WeightFiles, Weights, write_weights};
+use super::{gpt2_weights, llama_weights};
+use crate::nn::{CausalLm, TextConfig};
+use crate::types::{ModelId, ModelInfo, Precision};
+use burn::module::Module;
+use burn::tensor::Device;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A causal model, ready to use.
+#[derive(Debug)]
+pub struct TextModel {
+    /// What is shown of it.
+    pub info: ModelInfo,
+    /// Its shape.
+    pub config: TextConfig,
+    /// The network.
+    pub lm: CausalLm,
+    /// Text to tokens and back.
+    pub codec: Arc<TextCodec>,
+    /// Token put before a text, if the model has one.
+    pub bos: Option<u32>,
+    /// Tokens that end a text; may be empty.
+    pub eos: Vec<u32>,
+}
+
+impl TextModel {
+    /// A model that was not read from a folder: made from scratch, with a shape, weights and a tokenizer.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        config: TextConfig,
+        lm: CausalLm,
+        codec: TextCodec,
+        bos: Option<u32>,
+        eos: Vec<u32>,
+    ) -> Self {
+        let info = ModelInfo {
+            id: ModelId::next(),
+            name: name.to_owned(),
+            path: Path::new("").to_owned(),
+            architecture: config.architecture(),
+            precision: Precision::F32,
+            parameters: lm.num_params() as u64,
+            layers: config.layers(),
+            heads: config.heads(),
+            kv_heads: config.kv_heads(),
+            hidden: config.hidden(),
+            vocabulary: config.vocabulary(),
+            context: config.context(),
+            modified: false,
+        };
+        Self { info, config, lm, codec: Arc::new(codec), bos, eos }
+    }
+}
+
+/// Opens a folder. `progress` is told the bytes of weights read and their total.
+///
+/// # Errors
+/// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
+pub fn open_text_model(
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<TextModel, LoadError> {
+    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
+    let codec = read_codec(dir, config.vocabulary())?;
+    let files = WeightFiles::open(dir)?;
+    let mut weights = Weights::new(&files, device, progress)?;
+    let (lm, precision) = match &config {
+        TextConfig::Gpt2(shape) => {
+            let model = gpt2_weights::read(shape, &mut weights)?;
+            (CausalLm::Gpt2(model), weights.finish(|name| gpt2_weights::is_harmless(name, shape.tied))?)
+        }
+        TextConfig::Llama(shape) => {
+            let model = llama_weights::read(shape, &mut weights)?;
+            (CausalLm::Llama(model), weights.finish(|name| llama_weights::is_harmless(name, shape.tied))?)
+        }
+    };
+    let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
+    model.info.path = dir.to_owned();
+    model.info.precision = precision;
+    Ok(model)
+}
+
+/// A model of the shape in a folder's config.json with random weights: for measurements, and as a start for training.
+/// A folder without tokenizer.json gets one token a byte.
+///
+/// # Errors
+/// When config.json or an existing tokenizer.json is wrong.
+pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
+    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
+    let codec = match read_codec(dir, config.vocabulary()) {
+        Err(LoadError::MissingFile { .. }) => TextCodec::bytes(),
+        read => read?,
+    };
+    device.seed(seed);
+    let lm = config.init(device);
+    let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
+    model.info.path = dir.to_owned();
+    Ok(model)
+}
+
+/// Writes config.json, generation_config.json, tokenizer.json, tokenizer_config.json and model.safetensors (F32).
+/// The folder is made if it is not there. The weights come first and appear whole or not at all.
+///
+/// # Errors
+/// When the folder cannot be made or a file cannot be written.
+pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
+    std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
+    let tensors = match &model.lm {
+        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
+        CausalLm::Llama(llama) => llama_weights::write(llama),
+    };
+    write_weights(&tensors, dir)?;
+    let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
+    config::write_settings(&settings, dir)?;
+    model.codec.to_file(&dir.join(TOKENIZER_FILE))?;
+    let text = |id: Option<u32>| id.map(|id| model.codec.token_text(id));
+    let tokenizer_config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": text(model.bos),
+        "eos_token": text(model.eos.first().copied()),
+        "model_max_length": model.config.context(),
+        "clean_up_tokenization_spaces": false,
+    });
+    super::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
+}
+
+fn read_codec(dir: &Path, vocabulary: usize) -> Result<TextCodec, LoadError> {
+    let path = dir.join(TOKENIZER_FILE);
+    if !path.is_file() {
+        return Err(LoadError::MissingFile { dir: dir.to_owned(), file: TOKENIZER_FILE });
+    }
+    let codec = TextCodec::from_file(&path)?;
+    match codec.largest_id() {
+        Some(id) if id as usize >= vocabulary => Err(LoadError::Vocabulary { path, id, vocabulary }),
+        _ => Ok(codec),
+    }
+}

@@ -1,0 +1,99 @@
+//! Causal attention over grouped heads.
+//!
+//! B batch, T new tokens, S tokens attended to (S ≥ T; the last T of them are the new ones), H heads, G key-value heads,
+//! K head width.
+
+use super::linear::on_plain_cpu;
+use super::tape::Tape;
+use crate::types::Site;
+use burn::tensor::activation::softmax;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Device, Tensor};
+
+/// Which keys each query may see, made once a forward pass.
+pub struct CausalMask {
+    /// `[T, S]`: 0 where a query may look, the lowest finite number where not. `None` when every key may be seen.
+    bias: Option<Tensor<2>>,
+}
+
+impl CausalMask {
+    /// For T new tokens after `past` older ones.
+    #[must_use]
+    pub fn new(new_tokens: usize, past: usize, device: &Device) -> Self {
+        if new_tokens == 1 {
+            return Self { bias: None };
+        }
+        let shape = [new_tokens, past + new_tokens];
+        let hidden = Tensor::<2, Bool>::tril_mask(shape, past as i64, device);
+        Self { bias: Some(Tensor::zeros(shape, device).mask_fill(hidden, f32::MIN)) }
+    }
+
+    /// Adding the lowest finite number to any sane score gives that number, so this masks exactly. `[B, H, T, S]`.
+    fn hide(&self, scores: Tensor<4>) -> Tensor<4> {
+        match &self.bias {
+            Some(bias) => scores + bias.clone().unsqueeze(),
+            None => scores,
+        }
+    }
+}
+
+/// softmax(q kᵀ / √K + mask) v, heads joined again.
+///
+/// # Shapes
+/// q `[B, H, T, K]`, k and v `[B, G, S, K]` → `[B, T, H·K]`. Query heads h·H/G to (h+1)·H/G − 1 share key-value head h.
+#[must_use]
+pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &CausalMask, layer: usize, tape: &mut Tape) -> Tensor<3> {
+    let [b, h, t, width] = q.dims();
+    // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
+    let z = if t > 1 && !tape.is_on() && on_plain_cpu(&q) {
+        let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
+        attention(q, k, v, None, None, options) // [B, H, T, K]
+    } else {
+        attend_step_by_step(q, k, v, mask, layer, tape)
+    };
+    z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
+}
+
+/// Every intermediate value named on the tape. `[B, H, T, K]`.
+fn attend_step_by_step(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: &CausalMask,
+    layer: usize,
+    tape: &mut Tape,
+) -> Tensor<4> {
+    let [b, h, t, width] = q.dims();
+    let [_, g, s, _] = k.dims();
+    assert!(h.is_multiple_of(g), "{h} heads cannot share {g} key-value heads evenly");
+    let rows = h / g * t; // the queries that share a key-value head, stacked
+
+    let q = q.reshape([b, g, rows, width]);
+    let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar((width as f64).sqrt().recip()); // [B, G, H/G·T, S]
+    let scores = tape.at(Site::Scores(layer), mask.hide(scores.reshape([b, h, t, s]))); // [B, H, T, S]
+    let pattern = tape.at(Site::Pattern(layer), softmax(scores, 3)); // [B, H, T, S]
+    let z = pattern.reshape([b, g, rows, s]).matmul(v); // [B, G, H/G·T, K]
+    tape.at(Site::Z(layer), z.reshape([b, h, t, width]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    #[test]
+    fn fused_equals_step_by_step_with_groups_and_a_past() {
+        let device = Device::flex();
+        device.seed(5);
+        let (b, h, g, t, past, width) = (2, 4, 2, 5, 3, 8);
+        let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        let (q, k, v) = (random([b, h, t, width]), random([b, g, past + t, width]), random([b, g, past + t, width]));
+        let mask = CausalMask::new(t, past, &device);
+        let fused = attend(q.clone(), k.clone(), v.clone(), &mask, 0, &mut Tape::off());
+        let plain = attend_step_by_step(q, k, v, &mask, 0, &mut Tape::off());
+        let plain = plain.swap_dims(1, 2).reshape([b, t, h * width]);
+        let difference: f32 = (fused - plain).abs().max().into_scalar();
+        assert!(difference < 1e-5, "differs by {difference}");
+    }
+}
