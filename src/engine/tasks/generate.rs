@@ -131,12 +131,7 @@ impl Running {
     }
 
     /// Draws a token and tells whether the generation ends with it.
-    fn draw(
-        &mut self,
-        logits: &[f32],
-        model: &TextModel,
-        sampling: &Sampling,
-    ) -> (GeneratedToken, Option<StopReason>) {
+    fn draw(&mut self, logits: &[f32], model: &TextModel, sampling: &Sampling) -> (GeneratedToken, Option<StopReason>) {
         let id = self.sampler.draw(logits);
         self.last = id;
         self.new_tokens += 1;
@@ -166,11 +161,8 @@ impl Running {
         }
         let log_probabilities = log_softmax(logits);
         let top = top_candidates(&log_probabilities, sampling.candidates);
-        let candidate = |(id, logprob): (u32, f32)| Candidate {
-            id,
-            text: model.codec.token_text(id),
-            probability: logprob.exp(),
-        };
+        let candidate =
+            |(id, logprob): (u32, f32)| Candidate { id, text: model.codec.token_text(id), probability: logprob.exp() };
         let token = GeneratedToken {
             id,
             text,
