@@ -1,1 +1,125 @@
-//! Figures for export.
+//! Figures for export: an attention heat map and learning curves, as SVG, PNG or CSV.
+//!
+//! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
+//! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
+//! number format, the choice of lines, the envelope that keeps every spike) lives here too, so the two cannot disagree.
+
+mod curve;
+mod envelope;
+mod heat_map;
+mod ink;
+mod lines;
+mod sheet;
+mod table;
+mod text;
+mod ticks;
+
+pub use curve::curve_figure;
+pub use envelope::envelope;
+pub use heat_map::{AttentionFigure, attention_figure};
+pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
+pub use text::visible;
+pub use ticks::{Tick, linear_ticks, log_ticks, number};
+
+use crate::types::UserError;
+use std::path::Path;
+
+/// The file formats a figure can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Vector picture with real text.
+    Svg,
+    /// Pixel picture at two pixels a unit.
+    Png,
+    /// The numbers.
+    Csv,
+}
+
+impl Format {
+    /// All formats, in the order they are offered.
+    pub const ALL: [Self; 3] = [Self::Svg, Self::Png, Self::Csv];
+
+    /// The file name extension, without the dot.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// The name on a button.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Svg => "SVG",
+            Self::Png => "PNG",
+            Self::Csv => "CSV",
+        }
+    }
+
+    /// The format a file name asks for.
+    ///
+    /// # Errors
+    /// When the extension is none of `svg`, `png` and `csv`.
+    pub fn from_path(path: &Path) -> Result<Self, ChartError> {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        Self::ALL
+            .into_iter()
+            .find(|f| f.extension() == extension)
+            .ok_or_else(|| ChartError::UnknownFormat { name: path.display().to_string() })
+    }
+}
+
+/// Why a figure could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ChartError {
+    /// There is nothing to draw.
+    #[error("there is nothing to draw: {0}")]
+    Empty(&'static str),
+    /// The numbers do not fit the labels.
+    #[error("{tokens} tokens need a pattern of {expected} values, but it has {found}")]
+    Shape {
+        /// Number of tokens T.
+        tokens: usize,
+        /// T × T.
+        expected: usize,
+        /// Values given.
+        found: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("value {index} is {value}, which no colour stands for")]
+    NotFinite {
+        /// Position in the row-major values.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+    /// The file name has no known extension.
+    #[error("'{name}' ends in none of .svg, .png and .csv")]
+    UnknownFormat {
+        /// The name as given.
+        name: String,
+    },
+    /// The drawing backend refused.
+    #[error("drawing failed: {0}")]
+    Draw(String),
+    /// The picture or table could not be encoded.
+    #[error("encoding failed: {0}")]
+    Encode(String),
+}
+
+impl From<ChartError> for UserError {
+    fn from(error: ChartError) -> Self {
+        let why = error.to_string();
+        let next = match error {
+            ChartError::Empty(_) => "Run something first, then export again.",
+            ChartError::Shape { .. } => "Run the prompt again, so that tokens and pattern belong together.",
+            ChartError::NotFinite { .. } => "Look at the weights: a NaN in a model spreads to every later value.",
+            ChartError::UnknownFormat { .. } => "Choose a file name that ends in .svg, .png or .csv.",
+            ChartError::Draw(_) | ChartError::Encode(_) => "Try another format.",
+        };
+        Self::new("The figure could not be made.", why, next)
+    }
+}

@@ -95,7 +95,7 @@ pub(crate) fn check(device: &Device) -> Result<(), String> {
         let matrix = |seed| Tensor::<2>::from_data(TensorData::new(values(seed), [SIDE, SIDE]), device);
         let product = matrix(1).matmul(matrix(5)).into_data();
         device.sync().map_err(|error| format!("{error:?}"))?;
-        product.to_vec::<f32>().map_err(|error| format!("{error:?}"))
+        product.try_to_vec::<f32>().map_err(|error| format!("{error:?}"))
     };
     let computed = guarded(|| product(device)).map_err(|panicked| panicked.detail())??;
     let expected = product(&Device::flex())?;

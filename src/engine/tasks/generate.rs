@@ -4,9 +4,9 @@ use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Event, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
-use crate::nn::{KvCache, Sampler, log_softmax, top_candidates};
+use crate::nn::KvCache;
+use crate::nn::sample::{Sampler, log_softmax, top_candidates};
 use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
-use burn::tensor::Device;
 use std::time::{Duration, Instant};
 
 /// Prompt tokens read in one step: long enough to use the device well, short enough to stop a long prompt at once.
@@ -88,7 +88,7 @@ impl Task for Generate {
         }
         let Some(running) = &mut self.running else { return Ok(Step::More) };
         let model = cx.models.text(self.model)?;
-        let Some(logits) = running.next_logits(model, cx.device)? else {
+        let Some(logits) = running.next_logits(model)? else {
             let (done, total) = (running.read as u64, running.prompt.len() as u64);
             let label = "Reading the prompt".to_owned();
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "tokens" });
@@ -110,7 +110,7 @@ impl Task for Generate {
 impl Running {
     /// Reads the next stretch of the prompt, or the last token; gives the logits `[V]` of the position after it, or
     /// nothing while the prompt is not read to its end.
-    fn next_logits(&mut self, model: &TextModel, device: &Device) -> Result<Option<Vec<f32>>, UserError> {
+    fn next_logits(&mut self, model: &TextModel) -> Result<Option<Vec<f32>>, UserError> {
         let ids = if self.read < self.prompt.len() {
             let end = self.prompt.len().min(self.read + PREFILL_CHUNK);
             let chunk = &self.prompt[self.read..end];
@@ -119,11 +119,11 @@ impl Running {
         } else {
             std::slice::from_ref(&self.last)
         };
-        let logits = model.lm.forward_cached(prompt::ids_tensor(ids, device), &mut self.cache); // [1, V]
+        let logits = model.lm.forward_cached(model.lm.ids(ids), &mut self.cache); // [1, V]
         if self.read < self.prompt.len() {
             return Ok(None);
         }
-        let logits = logits.into_data().to_vec::<f32>().map_err(|error| unreadable(&format!("{error:?}")))?;
+        let logits = logits.into_data().try_to_vec::<f32>().map_err(|error| unreadable(&format!("{error:?}")))?;
         if logits.iter().any(|logit| logit.is_nan()) {
             return Err(not_a_number(&model.info.name, self.new_tokens));
         }
@@ -131,7 +131,12 @@ impl Running {
     }
 
     /// Draws a token and tells whether the generation ends with it.
-    fn draw(&mut self, logits: &[f32], model: &TextModel, sampling: &Sampling) -> (GeneratedToken, Option<StopReason>) {
+    fn draw(
+        &mut self,
+        logits: &[f32],
+        model: &TextModel,
+        sampling: &Sampling,
+    ) -> (GeneratedToken, Option<StopReason>) {
         let id = self.sampler.draw(logits);
         self.last = id;
         self.new_tokens += 1;
@@ -161,12 +166,15 @@ impl Running {
         }
         let log_probabilities = log_softmax(logits);
         let top = top_candidates(&log_probabilities, sampling.candidates);
-        let candidate =
-            |(id, logprob): (u32, f32)| Candidate { id, text: model.codec.token_text(id), probability: logprob.exp() };
+        let candidate = |(id, logprob): (u32, f64)| Candidate {
+            id,
+            text: model.codec.token_text(id),
+            probability: logprob.exp() as f32,
+        };
         let token = GeneratedToken {
             id,
             text,
-            logprob: log_probabilities[id as usize],
+            logprob: log_probabilities[id as usize] as f32,
             top: top.into_iter().map(candidate).collect(),
         };
         (token, stop)

@@ -32,9 +32,9 @@ impl Task for Inspect {
         let tokens = prompt::read(model, &self.prompt)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         let mut tape = Tape::capture(self.sites.clone(), Some(BUDGET_BYTES));
-        model.lm.forward(prompt::ids_tensor(&ids, cx.device), &mut tape);
-        let taken = tape.into_captures();
-        let report = InspectReport { tokens, captures: taken.captures, left_out: taken.left_out };
+        let _logits = model.lm.forward(model.lm.ids(&ids), &mut tape);
+        let (captures, left_out) = tape.into_captures();
+        let report = InspectReport { tokens, captures, left_out };
         Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
     }
 }

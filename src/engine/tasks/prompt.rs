@@ -3,7 +3,6 @@
 use crate::engine::PromptInput;
 use crate::load::TextModel;
 use crate::types::{PromptToken, UserError};
-use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Tokenizes a text, or explains ids, and checks that the model can read them.
 ///
@@ -54,12 +53,6 @@ fn check(tokens: &[PromptToken], name: &str, vocabulary: usize, context: usize) 
         ));
     }
     Ok(())
-}
-
-/// `[1, T]` ids on the device.
-pub(super) fn ids_tensor(ids: &[u32], device: &Device) -> Tensor<2, Int> {
-    let values: Vec<i32> = ids.iter().map(|id| id.cast_signed()).collect();
-    Tensor::from_data(TensorData::new(values, [1, ids.len()]), device) // [1, T]
 }
 
 #[cfg(test)]

@@ -1,0 +1,243 @@
+//! The attention pattern of one head as a figure.
+
+use super::ink::{AXIS, MUTED, PAPER, TEXT};
+use super::sheet::{Align, Draw, Sheet, TextLook, picture};
+use super::text::{for_pixels, shortened, visible, width};
+use super::ticks::{linear_ticks, number};
+use super::{ChartError, Format, table};
+use crate::types::ColorMap;
+use plotters::prelude::{DrawingBackend, RGBColor};
+
+/// The attention of one head over a sequence of T tokens.
+#[derive(Clone, Debug)]
+pub struct AttentionFigure<'a> {
+    /// What it shows, such as `sprout, layer 3, head 5`.
+    pub title: String,
+    /// The token texts, T of them.
+    pub tokens: Vec<String>,
+    /// `[T, T]` row-major: row = query (the token that looks), column = key (the token looked at).
+    pub pattern: &'a [f32],
+    /// Colours of the values; 0 is the paper itself.
+    pub map: ColorMap,
+    /// The value at the upper end of the colour scale; 1 makes figures comparable.
+    pub scale_max: f32,
+}
+
+/// Draws or writes an attention pattern.
+///
+/// # Errors
+/// [`ChartError::Empty`] without tokens, [`ChartError::Shape`] when tokens and pattern do not fit,
+/// [`ChartError::NotFinite`] for a value no colour stands for, and the encoders' own.
+pub fn attention_figure(figure: &AttentionFigure<'_>, format: Format) -> Result<Vec<u8>, ChartError> {
+    let tokens = figure.tokens.len();
+    if tokens == 0 {
+        return Err(ChartError::Empty("the sequence has no tokens"));
+    }
+    if figure.pattern.len() != tokens * tokens {
+        return Err(ChartError::Shape { tokens, expected: tokens * tokens, found: figure.pattern.len() });
+    }
+    if let Some((index, value)) = figure.pattern.iter().enumerate().find(|(_, v)| !v.is_finite()) {
+        return Err(ChartError::NotFinite { index, value: *value });
+    }
+    if format == Format::Csv {
+        return table::attention_table(&figure.tokens, figure.pattern);
+    }
+    picture(&HeatMap::new(figure, format), format)
+}
+
+const MARGIN: f64 = 24.0;
+const TITLE: f64 = 16.0;
+const CAPTION: f64 = 11.0;
+/// Cells on a side that are drawn one by one; longer sequences are pooled.
+const MOST_CELLS: usize = 512;
+const LONGEST_LABEL: usize = 18;
+const LEGEND_WIDTH: f64 = 12.0;
+
+/// A pattern with its layout.
+struct HeatMap<'a> {
+    figure: &'a AttentionFigure<'a>,
+    labels: Vec<String>,
+    label_size: f64,
+    /// Every how many tokens a label stands.
+    every: usize,
+    /// Tokens a cell on each axis.
+    pool: usize,
+    cells: usize,
+    cell: f64,
+    left: f64,
+    top: f64,
+}
+
+impl<'a> HeatMap<'a> {
+    fn new(figure: &'a AttentionFigure<'a>, format: Format) -> Self {
+        let tokens = figure.tokens.len();
+        let pool = tokens.div_ceil(MOST_CELLS);
+        let cells = tokens.div_ceil(pool);
+        let cell = (640 / cells).clamp(2, 26) as f64;
+        let label_size = (cell * 0.72).clamp(8.0, 12.0);
+        let every = ((label_size + 2.0) / cell).ceil().max(1.0) as usize;
+        // Pixels have one font; what it lacks is written out and takes more room.
+        let readable = |t: &String| if format == Format::Svg { visible(t) } else { for_pixels(&visible(t)) };
+        let labels: Vec<String> = figure.tokens.iter().map(|t| shortened(&readable(t), LONGEST_LABEL)).collect();
+        let widest =
+            labels.iter().step_by(every * pool).map(|l| width(l, label_size, false)).fold(0.0, f64::max).ceil();
+        let left = MARGIN + CAPTION + 12.0 + widest + 6.0;
+        let top = MARGIN + TITLE + 12.0 + widest + 6.0;
+        Self { figure, labels, label_size, every, pool, cells, cell, left, top }
+    }
+
+    fn side(&self) -> f64 {
+        self.cells as f64 * self.cell
+    }
+
+    /// The highest value in a cell: pooling must not hide a spike.
+    fn value(&self, row: usize, column: usize) -> f32 {
+        let tokens = self.figure.tokens.len();
+        let span = |i: usize| i * self.pool..((i + 1) * self.pool).min(tokens);
+        span(row)
+            .flat_map(|q| span(column).map(move |k| self.figure.pattern[q * tokens + k]))
+            .fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    fn color(&self, value: f32) -> RGBColor {
+        let scale = if self.figure.scale_max > 0.0 { self.figure.scale_max } else { 1.0 };
+        let [r, g, b] = self.figure.map.ink(value / scale, [PAPER.0, PAPER.1, PAPER.2]);
+        RGBColor(r, g, b)
+    }
+
+    fn cells_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
+        // Most of a causal pattern is one colour: paint that once, then runs of equal cells.
+        let ground = self.color(0.0);
+        sheet.rect(self.left, self.top, self.side(), self.side(), ground)?;
+        for row in 0..self.cells {
+            let colors: Vec<RGBColor> = (0..self.cells).map(|column| self.color(self.value(row, column))).collect();
+            let mut start = 0;
+            for run in colors.chunk_by(|a, b| a == b) {
+                if run[0] != ground {
+                    let x = self.left + start as f64 * self.cell;
+                    let y = self.top + row as f64 * self.cell;
+                    sheet.rect(x, y, run.len() as f64 * self.cell, self.cell, run[0])?;
+                }
+                start += run.len();
+            }
+        }
+        frame(sheet, self.left, self.top, self.side(), self.side())
+    }
+
+    fn labels_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
+        let look = TextLook { size: self.label_size, bold: false, color: TEXT, align: Align::End, upward: false };
+        for index in (0..self.cells).step_by(self.every) {
+            let label = &self.labels[index * self.pool];
+            let middle = (index as f64 + 0.5) * self.cell;
+            sheet.text(label, self.left - 6.0, self.top + middle, look)?;
+            let upward = TextLook { align: Align::Start, upward: true, ..look };
+            sheet.text(label, self.left + middle, self.top - 6.0, upward)?;
+        }
+        let caption = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Middle, upward: false };
+        let middle = self.side() / 2.0;
+        let bottom = self.top + self.side() + 8.0 + CAPTION / 2.0;
+        sheet.text("key: the token looked at", self.left + middle, bottom, caption)?;
+        let upward = TextLook { upward: true, ..caption };
+        sheet.text("query: the token that looks", MARGIN + CAPTION / 2.0, self.top + middle, upward)?;
+        if self.pool > 1 {
+            let note = format!("each cell is the highest of {0} × {0} values", self.pool);
+            sheet.text(&note, self.left + middle, bottom + CAPTION + 6.0, caption)?;
+        }
+        Ok(())
+    }
+
+    fn legend_height(&self) -> f64 {
+        self.side().clamp(80.0, 220.0)
+    }
+
+    fn legend_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
+        let (x, height) = (self.left + self.side() + 24.0, self.legend_height());
+        let max = if self.figure.scale_max > 0.0 { self.figure.scale_max } else { 1.0 };
+        let steps = 128;
+        for step in 0..steps {
+            let value = (f64::from(step) + 0.5) / f64::from(steps);
+            let y = self.top + (1.0 - (f64::from(step) + 1.0) / f64::from(steps)) * height;
+            sheet.rect(x, y, LEGEND_WIDTH, height / f64::from(steps), self.color(value as f32 * max))?;
+        }
+        frame(sheet, x, self.top, LEGEND_WIDTH, height)?;
+        let look = TextLook { size: CAPTION, bold: false, color: TEXT, align: Align::Start, upward: false };
+        for tick in linear_ticks(0.0, f64::from(max), 5) {
+            let y = self.top + (1.0 - tick.value / f64::from(max)) * height;
+            sheet.line(&[[x + LEGEND_WIDTH, y], [x + LEGEND_WIDTH + 3.0, y]], 0.8, AXIS, 1.0)?;
+            sheet.text(&tick.label, x + LEGEND_WIDTH + 6.0, y, look)?;
+        }
+        let caption = TextLook { color: MUTED, ..look };
+        sheet.text("attention", x, self.top - 8.0 - CAPTION / 2.0, caption)
+    }
+}
+
+impl Draw for HeatMap<'_> {
+    fn size(&self) -> (u32, u32) {
+        let legend = LEGEND_WIDTH + width("attention", CAPTION, false).max(40.0);
+        let right = self.left + self.side() + 24.0 + legend + MARGIN;
+        let title = width(&self.figure.title, TITLE, true) + 2.0 * MARGIN;
+        let notes = if self.pool > 1 { 2.0 } else { 1.0 };
+        let bottom = self.top + self.side().max(self.legend_height()) + 8.0 + notes * (CAPTION + 6.0) + MARGIN - 6.0;
+        (right.max(title).ceil() as u32, bottom.ceil() as u32)
+    }
+
+    fn description(&self) -> (String, String) {
+        let tokens = self.figure.tokens.len();
+        let strongest = (0..tokens * tokens).max_by(|a, b| self.figure.pattern[*a].total_cmp(&self.figure.pattern[*b]));
+        let strongest = strongest.map_or(String::new(), |i| {
+            let (query, key) = (&self.figure.tokens[i / tokens], &self.figure.tokens[i % tokens]);
+            format!(
+                " The strongest: {} looks at {} with {}.",
+                visible(query),
+                visible(key),
+                number(f64::from(self.figure.pattern[i]))
+            )
+        });
+        (
+            self.figure.title.clone(),
+            format!("Attention of {tokens} tokens (rows) to {tokens} tokens (columns).{strongest}"),
+        )
+    }
+
+    fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
+        let (page_width, page_height) = self.size();
+        sheet.rect(0.0, 0.0, f64::from(page_width), f64::from(page_height), PAPER)?;
+        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
+        sheet.text(&visible_title(&self.figure.title), MARGIN, MARGIN + TITLE / 2.0, title)?;
+        self.cells_on(sheet)?;
+        self.labels_on(sheet)?;
+        self.legend_on(sheet)
+    }
+}
+
+/// A hairline just outside a rectangle, so that it takes nothing from the cells.
+fn frame<B: DrawingBackend>(
+    sheet: &mut Sheet<'_, B>,
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+) -> Result<(), ChartError> {
+    const HAIR: f64 = 0.5;
+    for (x, y, width, height) in [
+        (x - HAIR, y - HAIR, width + 2.0 * HAIR, HAIR),
+        (x - HAIR, y + height, width + 2.0 * HAIR, HAIR),
+        (x - HAIR, y, HAIR, height),
+        (x + width, y, HAIR, height),
+    ] {
+        sheet.rect(x, y, width, height, AXIS)?;
+    }
+    Ok(())
+}
+
+/// A title keeps its blanks, but may hold no control characters.
+fn visible_title(title: &str) -> String {
+    title
+        .chars()
+        .map(|c| if c == ' ' { ' ' } else { visible(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c) })
+        .collect()
+}
+
+#[cfg(test)]
+#[path = "heat_map_tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+//! From training points to the lines of a plot: which there are, how they are smoothed, where their labels stand.
+
+use crate::types::TrainPoint;
+
+/// What the vertical axis shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Metric {
+    /// Cross-entropy in nats.
+    #[default]
+    Loss,
+    /// Share classified rightly.
+    Accuracy,
+}
+
+/// What the horizontal axis shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TimeAxis {
+    /// Optimiser steps.
+    #[default]
+    Steps,
+    /// Seconds of training, pauses not counted.
+    Seconds,
+}
+
+/// One run to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct RunCurve<'a> {
+    /// Name in labels.
+    pub name: &'a str,
+    /// Its points, in order.
+    pub points: &'a [TrainPoint],
+}
+
+/// Learning curves as they are to be drawn.
+#[derive(Clone, Debug)]
+pub struct CurveFigure<'a> {
+    /// Written above the figure.
+    pub title: String,
+    /// The runs, in order of their hues.
+    pub runs: Vec<RunCurve<'a>>,
+    /// Vertical axis.
+    pub metric: Metric,
+    /// Horizontal axis.
+    pub time: TimeAxis,
+    /// Logarithmic horizontal axis.
+    pub log_x: bool,
+    /// Logarithmic vertical axis.
+    pub log_y: bool,
+    /// Weight of the past in the exponential moving average, in `0..1`; 0 draws the raw line only.
+    pub smoothing: f64,
+}
+
+/// What a line of a learning curve is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LineKind {
+    /// Every measured training value, drawn faintly where a smoothed line lies over it.
+    Raw,
+    /// Training values under the moving average.
+    Smoothed,
+    /// Values on held-out data.
+    Validation,
+}
+
+/// One line of a learning curve, in data units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveLine {
+    /// Which run.
+    pub run: usize,
+    /// Which of the categorical hues.
+    pub hue: usize,
+    /// What it is.
+    pub kind: LineKind,
+    /// The name to write at its end; empty for a raw line under a smoothed one.
+    pub label: String,
+    /// Points sorted by x.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// The lines that show `figure`, back to front. Values a logarithmic axis has no place for are left out.
+#[must_use]
+pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
+    let single = figure.runs.len() == 1;
+    let mut lines = Vec::new();
+    for (run, curve) in figure.runs.iter().enumerate() {
+        let label = |what: &str| if single { what.to_owned() } else { format!("{} {what}", curve.name) };
+        let mut push = |kind, hue, label, points: Vec<[f64; 2]>| {
+            if !points.is_empty() {
+                lines.push(CurveLine { run, hue, kind, label, points });
+            }
+        };
+        let hue = run;
+        let validation_hue = if single { 1 } else { run };
+        match figure.metric {
+            Metric::Loss => {
+                let raw = collect(figure, curve.points, |p| Some(p.loss));
+                if figure.smoothing > 0.0 {
+                    let values: Vec<f64> = raw.iter().map(|p| p[1]).collect();
+                    let smoothed = raw.iter().zip(smooth(&values, figure.smoothing)).map(|(p, y)| [p[0], y]).collect();
+                    push(LineKind::Raw, hue, String::new(), raw);
+                    push(LineKind::Smoothed, hue, label("training"), smoothed);
+                } else {
+                    push(LineKind::Raw, hue, label("training"), raw);
+                }
+                let validation = collect(figure, curve.points, |p| p.validation_loss);
+                push(LineKind::Validation, validation_hue, label("validation"), validation);
+            }
+            Metric::Accuracy => {
+                let accuracy = collect(figure, curve.points, |p| p.validation_accuracy);
+                push(LineKind::Validation, validation_hue, label("validation"), accuracy);
+            }
+        }
+    }
+    // Raw lines first: they lie under everything.
+    lines.sort_by_key(|line| line.kind != LineKind::Raw);
+    lines
+}
+
+fn collect(figure: &CurveFigure<'_>, points: &[TrainPoint], y: impl Fn(&TrainPoint) -> Option<f64>) -> Vec<[f64; 2]> {
+    points
+        .iter()
+        .filter_map(|p| {
+            let x = match figure.time {
+                TimeAxis::Steps => p.step as f64,
+                TimeAxis::Seconds => p.elapsed_s,
+            };
+            let y = y(p)?;
+            let shown = x.is_finite() && y.is_finite() && (!figure.log_x || x > 0.0) && (!figure.log_y || y > 0.0);
+            shown.then_some([x, y])
+        })
+        .collect()
+}
+
+/// Exponential moving average with the bias correction of Adam (Kingma and Ba 2015, section 3): without it the first
+/// values would be drawn towards zero. `weight` is the weight of the past, in `0..1`.
+#[must_use]
+pub fn smooth(values: &[f64], weight: f64) -> Vec<f64> {
+    let mut mean = 0.0;
+    let mut kept = 1.0;
+    values
+        .iter()
+        .map(|value| {
+            mean = weight * mean + (1.0 - weight) * value;
+            kept *= weight;
+            mean / (1.0 - kept)
+        })
+        .collect()
+}
+
+/// Moves label positions (pixels down the page) apart until neighbours have `gap` between them and all lie within
+/// `lo..=hi` where there is room, each as near to its wish as that allows. Returns them in the order given.
+#[must_use]
+pub fn spread_labels(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..wishes.len()).collect();
+    order.sort_by(|a, b| wishes[*a].total_cmp(&wishes[*b]));
+    let mut placed = wishes.to_vec();
+    let mut floor = lo;
+    for &i in &order {
+        placed[i] = placed[i].max(floor);
+        floor = placed[i] + gap;
+    }
+    let mut ceiling = hi;
+    for &i in order.iter().rev() {
+        placed[i] = placed[i].min(ceiling);
+        ceiling = placed[i] - gap;
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Vec<TrainPoint> {
+        (1..=4)
+            .map(|step| TrainPoint {
+                step,
+                elapsed_s: step as f64 / 10.0,
+                loss: 4.0 / step as f64,
+                validation_loss: (step % 2 == 0).then_some(2.0),
+                validation_accuracy: (step == 4).then_some(0.5),
+                ..TrainPoint::default()
+            })
+            .collect()
+    }
+
+    fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
+        CurveFigure {
+            title: String::new(),
+            runs: vec![RunCurve { name: "a", points }],
+            metric: Metric::Loss,
+            time: TimeAxis::Steps,
+            log_x: false,
+            log_y: false,
+            smoothing: 0.5,
+        }
+    }
+
+    #[test]
+    fn smoothing_is_the_bias_corrected_moving_average() {
+        assert_eq!(smooth(&[3.0, 3.0, 3.0], 0.9).iter().map(|v| (v * 1e9).round() / 1e9).collect::<Vec<_>>(), [3.0; 3]);
+        // By hand for weight 1/2: (1), (1/2·1/2 + 1/2·0)/(3/4), (1/8 + 0 + 1/2·4)/(7/8).
+        let out = smooth(&[1.0, 0.0, 4.0], 0.5);
+        for (value, expected) in out.iter().zip([1.0, 1.0 / 3.0, 17.0 / 7.0]) {
+            assert!((value - expected).abs() < 1e-12, "{out:?}");
+        }
+        assert_eq!(smooth(&[1.0, 5.0], 0.0), [1.0, 5.0]);
+    }
+
+    #[test]
+    fn raw_line_stays_under_the_smoothed_one() {
+        let points = run();
+        let lines = curve_lines(&figure(&points));
+        let kinds: Vec<_> = lines.iter().map(|l| (l.kind, l.label.as_str(), l.points.len())).collect();
+        assert_eq!(
+            kinds,
+            [(LineKind::Raw, "", 4), (LineKind::Smoothed, "training", 4), (LineKind::Validation, "validation", 2)]
+        );
+    }
+
+    #[test]
+    fn seconds_accuracy_and_several_runs() {
+        let points = run();
+        let mut figure = figure(&points);
+        figure.runs.push(RunCurve { name: "b", points: &points });
+        figure.metric = Metric::Accuracy;
+        figure.time = TimeAxis::Seconds;
+        let lines = curve_lines(&figure);
+        assert_eq!(lines.iter().map(|l| l.label.as_str()).collect::<Vec<_>>(), ["a validation", "b validation"]);
+        assert_eq!(lines[1].points, [[0.4, 0.5]]);
+        assert_ne!(lines[0].hue, lines[1].hue);
+    }
+
+    #[test]
+    fn a_log_axis_leaves_out_what_it_cannot_place() {
+        let mut points = run();
+        points[0].loss = 0.0;
+        points[1].loss = f64::NAN;
+        let mut figure = figure(&points);
+        figure.log_y = true;
+        assert_eq!(curve_lines(&figure)[0].points.len(), 2);
+    }
+
+    #[test]
+    fn labels_are_spread_and_keep_their_order() {
+        let placed = spread_labels(&[50.0, 52.0, 10.0], 14.0, 0.0, 100.0);
+        assert_eq!(placed, [50.0, 64.0, 10.0]);
+        let low = spread_labels(&[99.0, 98.0], 14.0, 0.0, 100.0);
+        assert_eq!(low, [100.0, 86.0]);
+    }
+}

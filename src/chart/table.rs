@@ -1,0 +1,56 @@
+//! The numbers of a figure as comma-separated values.
+
+use super::{ChartError, RunCurve};
+use std::fmt::Display;
+
+/// A row a query token: its index, its text, then one value a key token, in full precision.
+pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["query_index", "query"].into_iter().chain(tokens.iter().map(String::as_str)).map(str::to_owned))?;
+    for (index, (token, values)) in tokens.iter().zip(pattern.chunks_exact(tokens.len())).enumerate() {
+        let head = [index.to_string(), token.clone()];
+        rows.write(head.into_iter().chain(values.iter().map(f32::to_string)))?;
+    }
+    rows.finish()
+}
+
+/// A row a training step, with empty fields where nothing was measured.
+pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["run", "step", "elapsed_s", "loss", "learning_rate", "validation_loss", "validation_accuracy"];
+    rows.write(header.into_iter().map(str::to_owned))?;
+    for run in runs {
+        for p in run.points {
+            rows.write([
+                run.name.to_owned(),
+                p.step.to_string(),
+                p.elapsed_s.to_string(),
+                p.loss.to_string(),
+                p.learning_rate.to_string(),
+                measured(p.validation_loss),
+                measured(p.validation_accuracy),
+            ])?;
+        }
+    }
+    rows.finish()
+}
+
+fn measured(value: Option<impl Display>) -> String {
+    value.map_or_else(String::new, |v| v.to_string())
+}
+
+struct Rows(csv::Writer<Vec<u8>>);
+
+impl Rows {
+    fn new() -> Self {
+        Self(csv::Writer::from_writer(Vec::new()))
+    }
+
+    fn write(&mut self, fields: impl IntoIterator<Item = String>) -> Result<(), ChartError> {
+        self.0.write_record(fields).map_err(|e| ChartError::Encode(e.to_string()))
+    }
+
+    fn finish(self) -> Result<Vec<u8>, ChartError> {
+        self.0.into_inner().map_err(|e| ChartError::Encode(e.to_string()))
+    }
+}
