@@ -111,7 +111,10 @@ mod tests {
     fn a_wrong_field_is_named_with_its_line() {
         let text = "learning_rate = 1e-3\nbatch_size = 8\nstep = 10\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"\n";
         let error = parse(text, "my.toml").unwrap_err();
-        assert!(error.what.contains("my.toml") && error.what.contains("step") && error.what.contains("line 3"), "{error}");
+        assert!(
+            error.what.contains("my.toml") && error.what.contains("step") && error.what.contains("line 3"),
+            "{error}"
+        );
     }
 
     #[test]

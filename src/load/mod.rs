@@ -3,6 +3,7 @@
 //! Must not know: the engine, windows, the command line. What is wrong with a file is a [`LoadError`] that names it; it
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
+pub mod byte_bpe;
 mod config;
 mod data_error;
 pub mod digit_image;
