@@ -4,16 +4,23 @@
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
 mod config;
+mod data_error;
+pub mod digit_image;
+mod digit_model;
 mod error;
 mod fields;
 mod gpt2_weights;
+pub mod idx;
 mod llama_weights;
+pub mod text_data;
 mod text_model;
 mod token_bytes;
 mod tokenizer;
 mod weights;
 
 pub use config::{peek_architecture, read_text_config};
+pub use data_error::DataError;
+pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use error::LoadError;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokenizer::{StreamDecoder, TextCodec};
