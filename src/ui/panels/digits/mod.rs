@@ -15,7 +15,7 @@ mod sketch;
 
 use crate::engine::Command;
 use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
-use crate::ui::theme::{Type, space};
+use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button, stage_header};
 use crate::ui::{Action, Cx, OpenModel, Panel, State};
 use canvas::{Canvas, Pen};

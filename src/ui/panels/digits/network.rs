@@ -111,7 +111,7 @@ impl Network<'_> {
             for (index, place) in column.places.iter().enumerate() {
                 let pick = Pick { layer, index };
                 let area = Rect::from_center_size(*place, Vec2::splat(column.radius * 2.0 + 2.0));
-                let response = ui.interact(area, ui.id().with(("neuron", layer, index)), Sense::click());
+                let response = ui.interact(area, ui.scope_id().with(("neuron", layer, index)), Sense::click());
                 let value = column.values.get(index).copied().unwrap_or(0.0);
                 let words = format!("{} neuron {index}: {}", column.name, significant(f64::from(value)));
                 response.widget_info(|| WidgetInfo::selected(Role::Button, true, *picked == Some(pick), &words));
@@ -226,7 +226,7 @@ impl Network<'_> {
     }
 
     fn headings(&self, painter: &Painter, theme: &Theme, rect: Rect, input: Rect, columns: &[Column]) {
-        let mut heading = |x: f32, text: String| {
+        let heading = |x: f32, text: String| {
             painter.text(pos2(x, rect.top()), Align2::CENTER_TOP, text, Type::Caption.sans(), theme.caption());
         };
         heading(input.center().x, "input · 784 pixels".to_owned());
