@@ -28,13 +28,12 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     };
     let job = JobId::next();
     let prompt = PromptInput::Text(args.prompt.clone());
-    let outcome = session.run(job, Command::Generate { job, model: info.id, prompt, sampling }, |event| {
-        match event {
+    let outcome =
+        session.run(job, Command::Generate { job, model: info.id, prompt, sampling }, |event| match event {
             Event::Token { token, .. } if args.json => print_json(&token),
             Event::Token { token, .. } => print(&token.text),
             _ => Ok(()),
-        }
-    })?;
+        })?;
     let Outcome::Generated(done) = outcome else { return Err(unexpected()) };
     if args.json {
         return print_json(&Done { done });

@@ -41,9 +41,9 @@ fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
         tensors.push((&capture.site, Dtype::F32, capture.shape.clone(), values(&capture.values)));
     }
     tensors.push(("ids", Dtype::I64, vec![report.tokens.len()], ids));
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (*name, view))
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (*name, view)));
     views.collect::<Result<Vec<_>, _>>().and_then(|views| safetensors::serialize(views, None)).map_err(|error| {
         UserError::new(
             "The captured values cannot be written as safetensors.",

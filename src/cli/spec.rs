@@ -6,11 +6,7 @@ use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 3] = [
-    ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
-    ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
-    ("sprout", include_str!("../../assets/presets/sprout.toml")),
-];
+const PRESETS: &[(&str, &str)] = &[];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
 ///
@@ -95,7 +91,7 @@ fn nothing_to_train() -> UserError {
 }
 
 fn names() -> String {
-    PRESETS.map(|(name, _)| name).join(", ")
+    PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -115,7 +111,10 @@ mod tests {
     fn a_wrong_field_is_named_with_its_line() {
         let text = "learning_rate = 1e-3\nbatch_size = 8\nstep = 10\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"\n";
         let error = parse(text, "my.toml").unwrap_err();
-        assert!(error.what.contains("my.toml") && error.what.contains("step") && error.what.contains("line 3"), "{error}");
+        assert!(
+            error.what.contains("my.toml") && error.what.contains("step") && error.what.contains("line 3"),
+            "{error}"
+        );
     }
 
     #[test]

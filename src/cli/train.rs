@@ -98,7 +98,8 @@ fn validation_line(point: &TrainPoint, steps: usize) -> String {
 }
 
 fn describe(summary: &TrainSummary) -> String {
-    let best = summary.best.map_or(String::new(), |(step, loss)| format!("best validation loss {loss:.4} at step {step}\n"));
+    let best =
+        summary.best.map_or(String::new(), |(step, loss)| format!("best validation loss {loss:.4} at step {step}\n"));
     let saved = summary.saved_to.as_ref().map_or(String::new(), |path| format!("saved to {}\n", path.display()));
     let rate = summary.examples as f64 / summary.elapsed_s.max(f64::EPSILON);
     format!("{} steps in {:.1} s, {rate:.0} examples/s\n{best}{saved}", summary.steps, summary.elapsed_s)

@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn pieces_join_to_the_document() {
-        for document in ["", "short", "a b c d e f g h i j", "äöü\näöüäöüäöüäöü", "line\nline\nline\nline\n"] {
+        for document in ["", "short", "a b c d e f g h i j", "äöü\näöüäöüäöüäöü", "line\nline\nline\nline\n"]
+        {
             let pieces = pieces(document, 8);
             assert_eq!(pieces.concat(), document);
             assert!(pieces.iter().all(|piece| piece.len() <= 8 && !piece.is_empty()));

@@ -42,7 +42,10 @@ impl Task for Inspect {
 fn no_such_site(pattern: &str, name: &str, layers: usize) -> UserError {
     UserError::new(
         format!("No site of {name} is called {pattern}."),
-        format!("Its blocks run from 0 to {}, and a site is written like blocks.0.attn.pattern.", layers.saturating_sub(1)),
+        format!(
+            "Its blocks run from 0 to {}, and a site is written like blocks.0.attn.pattern.",
+            layers.saturating_sub(1)
+        ),
         "Use a name such as embed, blocks.*.attn.pattern, blocks.0.mlp.post, ln_final or logits; * stands for any text.",
     )
 }

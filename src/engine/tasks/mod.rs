@@ -5,6 +5,7 @@
 //! Must not know: queues, threads, guards or the window.
 
 pub(crate) mod classify;
+mod corpus;
 pub(crate) mod evaluate;
 pub(crate) mod generate;
 pub(crate) mod inspect;

@@ -51,8 +51,7 @@ impl OpenRandom {
 
 impl Task for OpenRandom {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        cx.device.seed(self.seed);
-        let mut text = load::random_text_model(&self.path, cx.device)?;
+        let mut text = load::random_text_model(&self.path, cx.device, self.seed)?;
         text.info.id = self.model;
         Ok(keep(LoadedModel::Text(text), cx))
     }

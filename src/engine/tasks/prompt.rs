@@ -10,7 +10,7 @@ use crate::types::{PromptToken, UserError};
 /// When there is no token, one outside the vocabulary, or more than the context holds.
 pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let tokens = match prompt {
-        PromptInput::Text(text) => model.codec.encode(text),
+        PromptInput::Text(text) => model.codec.encode(text)?,
         PromptInput::Ids(ids) => explain(ids, |id| model.codec.token_text(id)),
     };
     let info = &model.info;

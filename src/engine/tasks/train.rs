@@ -6,6 +6,9 @@ mod digits;
 mod lesson;
 mod log;
 mod optimiser;
+mod passage;
+mod text;
+mod text_model;
 
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
@@ -14,6 +17,7 @@ use crate::types::{ModelId, TrainPoint, TrainSpec, TrainSummary, TrainTask, User
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use checkpoint::{BestScore, Checkpoint, RunState, cannot_write, weights_of, with_weights};
+pub(super) use digits::measure as measure_digits;
 use lesson::{Lesson, SampleStep, Score};
 use log::TrainingLog;
 use optimiser::{Optimiser, learning_rate};
@@ -32,7 +36,10 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
             let lesson = digits::DigitLesson::new(task.clone());
             Box::new(Trainer { spec, model, lesson, stage: Stage::New })
         }
-        TrainTask::Text(_) => todo!(),
+        TrainTask::Text(task) => {
+            let lesson = text::TextLesson::new(task.clone());
+            Box::new(Trainer { spec, model, lesson, stage: Stage::New })
+        }
     }
 }
 
@@ -274,9 +281,7 @@ fn diverged<L: Lesson>(
     cx: &mut TaskContext<'_>,
 ) -> UserError {
     let (net, kept) = match &run.best {
-        Some((best, net)) => {
-            (net.clone(), format!("The weights of step {}, the best so far, are kept.", best.step))
-        }
+        Some((best, net)) => (net.clone(), format!("The weights of step {}, the best so far, are kept.", best.step)),
         None => (run.start.clone(), "The weights are back where the run began.".to_owned()),
     };
     if let Err(error) = lesson.put(cx.models, model, net) {

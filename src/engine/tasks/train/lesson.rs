@@ -52,7 +52,7 @@ pub(super) trait Lesson {
 
 /// A measurement that can be added up.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Score {
+pub(in crate::engine::tasks) struct Score {
     /// Sum of cross-entropies in nats.
     pub loss: f64,
     /// Tokens or images measured.
