@@ -5,8 +5,8 @@ use super::sketch::Sketch;
 use crate::types::{CANVAS_SIDE, DIGIT_SIDE, Ink};
 use crate::ui::theme::{RADIUS, Theme, Type};
 use egui::{
-    Align2, CornerRadius, Event, EventFilter, Key, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind,
-    TextureOptions, Ui, Vec2, WidgetInfo, pos2,
+    Align2, CornerRadius, Event, EventFilter, Key, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
+    StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2,
 };
 use serde::{Deserialize, Serialize};
 
@@ -125,10 +125,8 @@ impl Canvas {
             (Key::ArrowDown, [0.0, KEY_STEP]),
         ];
         let (space, moves) = ui.input(|i| {
-            let moves: Vec<[f32; 2]> = keys
-                .iter()
-                .flat_map(|(key, by)| std::iter::repeat_n(*by, i.num_presses(*key)))
-                .collect();
+            let moves: Vec<[f32; 2]> =
+                keys.iter().flat_map(|(key, by)| std::iter::repeat_n(*by, i.num_presses(*key))).collect();
             (i.key_pressed(Key::Space), moves)
         });
         if space {
@@ -149,7 +147,13 @@ impl Canvas {
         let painter = ui.painter_at(rect.expand(1.0));
         painter.rect_filled(rect, round, theme.ground());
         if sketch.sheet().is_empty() {
-            painter.text(rect.center(), Align2::CENTER_CENTER, "Draw a digit here", Type::Strong.sans(), theme.caption());
+            painter.text(
+                rect.center(),
+                Align2::CENTER_CENTER,
+                "Draw a digit here",
+                Type::Strong.sans(),
+                theme.caption(),
+            );
         } else {
             let sheet = sketch.sheet();
             let options = if sheet.opened.is_some() { TextureOptions::NEAREST } else { TextureOptions::LINEAR };

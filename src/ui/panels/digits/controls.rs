@@ -1,7 +1,7 @@
 //! The left column of the digits panel: which network, which pen, and where pictures come from.
 
-use super::canvas::PEN_WIDTHS;
 use super::DigitsPanel;
+use super::canvas::PEN_WIDTHS;
 use crate::types::{Architecture, ModelInfo, ModelKind};
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, field, ghost_button, secondary_button, section, segmented};
@@ -94,12 +94,17 @@ impl DigitsPanel {
         let theme = cx.theme.clone();
         section(ui, &theme, "Pen", |ui| {
             segmented(ui, &theme, &mut self.pen.eraser, &[(false, "Pen"), (true, "Eraser")]);
-            let help = "Width of the stroke in canvas units; the canvas is 280 wide. Strokes of MNIST digits are about 20.";
+            let help =
+                "Width of the stroke in canvas units; the canvas is 280 wide. Strokes of MNIST digits are about 20.";
             field(ui, &theme, "Width", help, |ui| {
                 ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(80.0);
                 ui.add(Slider::new(&mut self.pen.width, PEN_WIDTHS).integer())
             });
-            caption(ui, &theme, "The right mouse button erases. From the keyboard: arrow keys move, the space bar lowers and lifts the pen.");
+            caption(
+                ui,
+                &theme,
+                "The right mouse button erases. From the keyboard: arrow keys move, the space bar lowers and lifts the pen.",
+            );
         });
     }
 

@@ -120,7 +120,11 @@ impl Inspector {
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Weights of the 784 pixels"));
             pixel_readout(ui, theme, rect, &response, &values);
             scale(ui, theme, most);
-            caption(ui, theme, "Each square is one pixel of the input: orange speaks for this neuron, blue against it.");
+            caption(
+                ui,
+                theme,
+                "Each square is one pixel of the input: orange speaks for this neuron, blue against it.",
+            );
         } else {
             bars(ui, theme, subject, &values, most);
             scale(ui, theme, most);
@@ -128,15 +132,7 @@ impl Inspector {
     }
 
     /// The sum that makes the neuron's value, in numbers.
-    fn sum(
-        &self,
-        ui: &mut Ui,
-        theme: &Theme,
-        subject: &Subject<'_>,
-        row: &[f32],
-        incoming: Option<&[f32]>,
-        bias: f32,
-    ) {
+    fn sum(&self, ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, row: &[f32], incoming: Option<&[f32]>, bias: f32) {
         let line = |ui: &mut Ui, name: &str, value: String| {
             ui.horizontal(|ui| {
                 caption(ui, theme, name);

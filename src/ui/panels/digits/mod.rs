@@ -139,7 +139,8 @@ impl DigitsPanel {
     }
 
     fn ask_for_picture(&self, cx: &mut Cx<'_>) {
-        let file = crate::ui::files::FileRequest::open("Open a picture of a digit").filter("Pictures", &PICTURE_ENDINGS);
+        let file =
+            crate::ui::files::FileRequest::open("Open a picture of a digit").filter("Pictures", &PICTURE_ENDINGS);
         cx.pick(OPEN_PICTURE, file);
     }
 
@@ -163,7 +164,11 @@ impl DigitsPanel {
                 self.input_picture(ui, cx, small);
                 if let Some(digit) = self.answer(cx.state).and_then(|a| probabilities::most_likely(&a.probabilities)) {
                     caption(ui, &theme, "Reads it as");
-                    ui.label(RichText::new(digit.to_string()).font(egui::FontId::new(48.0, crate::ui::theme::bold())).color(theme.body()));
+                    ui.label(
+                        RichText::new(digit.to_string())
+                            .font(egui::FontId::new(48.0, crate::ui::theme::bold()))
+                            .color(theme.body()),
+                    );
                 }
             });
             ui.vertical(|ui| {
@@ -236,12 +241,20 @@ impl DigitsPanel {
         match architecture {
             Architecture::DigitMlp => {
                 let input = self.input_texture(ui.ctx(), cx);
-                caption(ui, &theme, "Lines carry weight × activation: orange raises, blue lowers. Click a neuron to see its weights.");
+                caption(
+                    ui,
+                    &theme,
+                    "Lines carry weight × activation: orange raises, blue lowers. Click a neuron to see its weights.",
+                );
                 Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &theme, &mut picked);
             }
             _ => match answer {
                 Some(answer) => {
-                    caption(ui, &theme, "What each layer finds in the drawing, after ReLU. Click a map to enlarge it and see its kernel.");
+                    caption(
+                        ui,
+                        &theme,
+                        "What each layer finds in the drawing, after ReLU. Click a map to enlarge it and see its kernel.",
+                    );
                     self.gallery.show(ui, &theme, &answer, &mut picked);
                 }
                 None => {

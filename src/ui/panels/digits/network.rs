@@ -51,7 +51,8 @@ impl Network<'_> {
         let head = 22.0;
         let body = Rect::from_min_max(rect.min + Vec2::new(0.0, head), rect.max - Vec2::new(0.0, space::XS));
         let picture = (body.height() * 0.5).min(rect.width() * 0.2).clamp(64.0, 168.0);
-        let left = Rect::from_center_size(pos2(rect.left() + picture / 2.0 + 1.0, body.center().y), Vec2::splat(picture));
+        let left =
+            Rect::from_center_size(pos2(rect.left() + picture / 2.0 + 1.0, body.center().y), Vec2::splat(picture));
         // Room at the right for the output's digit and percentage.
         let (first_x, last_x) = (left.right() + picture * 0.75, rect.right() - 84.0);
         let count = self.weights.len();
@@ -211,14 +212,23 @@ impl Network<'_> {
                 painter.circle(*place, column.radius, activity(theme, value / column.scale), edge);
                 if is_output {
                     let on = best == Some(index);
-                    let (face, ink) =
-                        if on { (Type::Strong.bold(), theme.accent_text()) } else { (Type::Body.sans(), theme.caption()) };
+                    let (face, ink) = if on {
+                        (Type::Strong.bold(), theme.accent_text())
+                    } else {
+                        (Type::Body.sans(), theme.caption())
+                    };
                     let at = pos2(place.x + column.radius + 8.0, place.y);
                     painter.text(at, Align2::LEFT_CENTER, index.to_string(), face, ink);
                     if self.answer.is_some() && value >= 0.005 {
                         let percent = format!("{:.0} %", value * 100.0);
                         let ink = if on { theme.accent_text() } else { mix(theme.caption(), theme.ground(), 0.15) };
-                        painter.text(at + Vec2::new(18.0, 0.0), Align2::LEFT_CENTER, percent, Type::Caption.mono(), ink);
+                        painter.text(
+                            at + Vec2::new(18.0, 0.0),
+                            Align2::LEFT_CENTER,
+                            percent,
+                            Type::Caption.mono(),
+                            ink,
+                        );
                     }
                 }
             }

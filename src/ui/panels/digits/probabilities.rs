@@ -73,7 +73,9 @@ mod tests {
 
     #[test]
     fn percentages_do_not_claim_certainty() {
-        for (value, text) in [(0.5, "50.0 %"), (0.9999, ">99.9 %"), (0.0001, "<0.1 %"), (0.0, "0.0 %"), (1.0, "100.0 %")] {
+        for (value, text) in
+            [(0.5, "50.0 %"), (0.9999, ">99.9 %"), (0.0001, "<0.1 %"), (0.0, "0.0 %"), (1.0, "100.0 %")]
+        {
             assert_eq!(percent(value), text);
         }
     }

@@ -145,7 +145,8 @@ pub(super) fn example() -> Sheet {
             [centre[0] + radii[0] * angle.cos(), centre[1] + radii[1] * angle.sin()]
         })
     };
-    let points = curve([134.0, 92.0], [50.0, 42.0], 205.0, 445.0).chain(curve([134.0, 186.0], [60.0, 52.0], 280.0, 515.0));
+    let points =
+        curve([134.0, 92.0], [50.0, 42.0], 205.0, 445.0).chain(curve([134.0, 186.0], [60.0, 52.0], 280.0, 515.0));
     let stroke = Stroke { points: points.collect(), width: 22.0, eraser: false };
     Sheet { drawing: Drawing { strokes: vec![stroke] }, opened: None }
 }

@@ -79,7 +79,11 @@ impl FineTunePanel {
                 if path_row(ui, &theme, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
                     cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files"));
                 }
-                caption(ui, &theme, "The four files of MNIST or of any set in its format, plain or .gz. A folder can also be dropped here.");
+                caption(
+                    ui,
+                    &theme,
+                    "The four files of MNIST or of any set in its format, plain or .gz. A folder can also be dropped here.",
+                );
                 ui.add(Checkbox::new(&mut self.form.augment, "Shift, turn and scale at random")).on_hover_text(
                     "Each image is changed a little every time it is seen, so that digits drawn by other hands are read too.",
                 );
@@ -89,7 +93,11 @@ impl FineTunePanel {
                     let file = FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]);
                     cx.pick(DATA_FILE, file);
                 }
-                caption(ui, &theme, "UTF-8 text. A few hundred kilobytes are enough to hear its voice. A file can also be dropped here.");
+                caption(
+                    ui,
+                    &theme,
+                    "UTF-8 text. A few hundred kilobytes are enough to hear its voice. A file can also be dropped here.",
+                );
                 let longest = cx.state.active(ModelKind::CausalLm).map_or(LONGEST_CONTEXT, |m| m.info.context.max(8));
                 let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
                 integer(ui, &theme, "Context length", help, &mut self.form.context, 8..=longest);
@@ -110,7 +118,8 @@ impl FineTunePanel {
             ui.columns_const(|[left, right]| {
                 let help = "How many times the weights are changed.";
                 integer(left, &theme, "Steps", help, &mut settings.steps, 1..=1_000_000);
-                let help = "Share of the data that is held out and never trained on, to see whether the model only memorises.";
+                let help =
+                    "Share of the data that is held out and never trained on, to see whether the model only memorises.";
                 percent(right, &theme, "Validation share", help, &mut settings.validation_percent);
             });
             ui.columns_const(|[left, _]| {
@@ -121,7 +130,8 @@ impl FineTunePanel {
                 ui,
                 |ui| {
                     ui.columns_const(|[left, right]| {
-                        let help = "The learning rate rises from zero over so many steps, so that the first ones do no harm.";
+                        let help =
+                            "The learning rate rises from zero over so many steps, so that the first ones do no harm.";
                         integer(left, &theme, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
                         let help = "Steps between two measurements on the held-out data.";
                         integer(right, &theme, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
@@ -198,7 +208,8 @@ fn path_row(ui: &mut Ui, theme: &Theme, label: &str, hint: &str, icon: Icon, pat
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             let width = ui.available_width() - 32.0;
-            let edit = TextEdit::singleline(path).hint_text(hint).desired_width(width).margin(egui::Margin::symmetric(8, 6));
+            let edit =
+                TextEdit::singleline(path).hint_text(hint).desired_width(width).margin(egui::Margin::symmetric(8, 6));
             let response = ui.add(edit);
             choose = icon_button(ui, theme, icon, "Choose").clicked();
             response
@@ -251,7 +262,11 @@ fn rate(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
 
 /// A learning rate as people write it: `3e-4`, `0.01`.
 fn rate_words(value: f64) -> String {
-    if (0.001..=1.0).contains(&value) { crate::chart::number(value) } else { format!("{value:.2e}").replace(".00e", "e").replace("0e", "e") }
+    if (0.001..=1.0).contains(&value) {
+        crate::chart::number(value)
+    } else {
+        format!("{value:.2e}").replace(".00e", "e").replace("0e", "e")
+    }
 }
 
 #[cfg(test)]

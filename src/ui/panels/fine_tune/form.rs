@@ -207,7 +207,9 @@ mod tests {
             path: PathBuf::from("models").join(name),
             kind: ModelKind::DigitClassifier,
         });
-        State { shipped: shipped.to_vec(), ..State::default() }
+        let mut state = State::default();
+        state.shipped = shipped.to_vec();
+        state
     }
 
     #[test]

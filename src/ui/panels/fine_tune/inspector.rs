@@ -64,7 +64,9 @@ impl FineTunePanel {
                 job_progress(ui, cx, save);
                 if let Some(error) = cx.state.error(save) {
                     error_card(ui, &theme, error);
-                } else if let Some(JobKind::Save { path }) = cx.state.job(save).filter(|j| !j.is_active()).map(|j| &j.kind) {
+                } else if let Some(JobKind::Save { path }) =
+                    cx.state.job(save).filter(|j| !j.is_active()).map(|j| &j.kind)
+                {
                     caption(ui, &theme, format!("Saved to {}.", path.display()));
                 }
             } else if modified {

@@ -14,7 +14,7 @@ use crate::engine::Command;
 use crate::types::{JobId, ModelId, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
-use crate::ui::widgets::{caption, empty_state, icon_button, secondary_button, segmented, stage_header};
+use crate::ui::widgets::{caption, empty_state, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Subject};
@@ -85,8 +85,8 @@ impl FineTunePanel {
         let plain = CurveFigure { runs: Vec::new(), ..figure };
         let CurveFigure { title, metric, time, log_x, log_y, smoothing, .. } = plain;
         let name = format!("learning-curves.{}", format.extension());
-        let file = FileRequest::save(format!("Export {}", format.name()), name)
-            .filter(format.name(), &[format.extension()]);
+        let file =
+            FileRequest::save(format!("Export {}", format.name()), name).filter(format.name(), &[format.extension()]);
         cx.save_as(file, move |path| {
             let runs = owned.iter().map(|(name, hue, points)| RunCurve { name, hue: *hue, points }).collect();
             let figure = CurveFigure { title, runs, metric, time, log_x, log_y, smoothing };
@@ -149,9 +149,15 @@ impl FineTunePanel {
         let theme = cx.theme.clone();
         let ready = self.form.spec(cx.state);
         let (sentence, action) = match (&ready, self.form.subject) {
-            (Ok(_), _) => ("Everything is filled in. The loss appears here, step by step.".to_owned(), "Start training"),
-            (Err(problem), Subject::Digits) => (format!("{problem} Then the loss appears here, step by step."), "Choose the MNIST folder"),
-            (Err(problem), Subject::Text) => (format!("{problem} Then the loss appears here, step by step."), "Choose a text file"),
+            (Ok(_), _) => {
+                ("Everything is filled in. The loss appears here, step by step.".to_owned(), "Start training")
+            }
+            (Err(problem), Subject::Digits) => {
+                (format!("{problem} Then the loss appears here, step by step."), "Choose the MNIST folder")
+            }
+            (Err(problem), Subject::Text) => {
+                (format!("{problem} Then the loss appears here, step by step."), "Choose a text file")
+            }
         };
         if empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             match (ready.is_ok(), self.form.subject) {
@@ -221,7 +227,8 @@ impl Panel for FineTunePanel {
                     ui.centered_and_justified(|ui| caption(ui, &theme, words));
                 });
             } else {
-                let summary = runs.iter().filter(|r| self.view.shows(r)).map(view::summary).collect::<Vec<_>>().join(" ");
+                let summary =
+                    runs.iter().filter(|r| self.view.shows(r)).map(view::summary).collect::<Vec<_>>().join(" ");
                 let stamp = plot::stamp(&figure, &runs);
                 self.plot.show(ui, &theme, &figure, stamp, size, &summary);
             }
@@ -274,9 +281,8 @@ impl Panel for FineTunePanel {
             return true;
         }
         // A folder of images and labels in MNIST's format, and no model folder.
-        let holds_idx = std::fs::read_dir(path).is_ok_and(|entries| {
-            entries.flatten().any(|e| e.file_name().to_string_lossy().contains("-ubyte"))
-        });
+        let holds_idx = std::fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|e| e.file_name().to_string_lossy().contains("-ubyte")));
         if holds_idx {
             self.form.subject = Subject::Digits;
             self.form.digit_data = path.display().to_string();

@@ -10,7 +10,7 @@ use crate::chart::{
 };
 use crate::types::JobId;
 use crate::ui::theme::{Theme, Type, mix, space};
-use egui::{Align2, Color32, Id, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
@@ -196,9 +196,13 @@ impl LossPlot {
     ) {
         let Some(pointer) = response.hover_pos().filter(|_| !response.dragged()) else { return };
         let wanted = x.to_data(transform.value_from_position(pointer).x);
-        let Some(step) = self.lines.iter().filter_map(|l| nearest(&l.points, wanted)).map(|p| p[0]).min_by(|a, b| {
-            (a - wanted).abs().total_cmp(&(b - wanted).abs())
-        }) else {
+        let Some(step) = self
+            .lines
+            .iter()
+            .filter_map(|l| nearest(&l.points, wanted))
+            .map(|p| p[0])
+            .min_by(|a, b| (a - wanted).abs().total_cmp(&(b - wanted).abs()))
+        else {
             return;
         };
         let frame = *transform.frame();
@@ -214,7 +218,10 @@ impl LossPlot {
                 continue;
             }
             let ink = theme.category(line.hue);
-            let place = pos2(transform.position_from_point_x(x.to_plot(point[0])), transform.position_from_point_y(y.to_plot(point[1])));
+            let place = pos2(
+                transform.position_from_point_x(x.to_plot(point[0])),
+                transform.position_from_point_y(y.to_plot(point[1])),
+            );
             let raw_under = line.label.is_empty();
             if !raw_under {
                 painter.circle(place, 3.5, ink, Stroke::new(1.0, theme.ground()));
@@ -234,7 +241,7 @@ impl LossPlot {
         response.clone().on_hover_ui_at_pointer(|ui| {
             ui.set_max_width(280.0);
             ui.label(RichText::new(title).font(Type::Caption.bold()).color(theme.body()));
-            egui::Grid::new(Id::new("curve readout")).num_columns(2).spacing(vec2(space::M, 2.0)).show(ui, |ui| {
+            egui::Grid::new("curve readout").num_columns(2).spacing(vec2(space::M, 2.0)).show(ui, |ui| {
                 for (name, value, ink) in rows {
                     ui.label(RichText::new(name).font(Type::Caption.sans()).color(ink));
                     let text = if accuracy { format!("{:.2} %", value * 100.0) } else { number(value) };
@@ -261,10 +268,15 @@ fn plot<'a>(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: V
         RichText::new(text).font(Type::Caption.sans()).color(theme.caption())
     };
     let ticks = |hints: AxisHints<'a>| {
-        hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans()).label_spacing(Rangef::new(20.0, 40.0))
+        hints
+            .tick_label_color(theme.caption())
+            .tick_label_font(Type::Caption.sans())
+            .label_spacing(Rangef::new(20.0, 40.0))
     };
-    let x_axis = ticks(AxisHints::new_x().label(name(time, figure.log_x))).formatter(move |m, r| x.label(m, r, x_count));
-    let y_axis = ticks(AxisHints::new_y().label(name(metric, figure.log_y))).formatter(move |m, r| y.label(m, r, y_count));
+    let x_axis =
+        ticks(AxisHints::new_x().label(name(time, figure.log_x))).formatter(move |m, r| x.label(m, r, x_count));
+    let y_axis =
+        ticks(AxisHints::new_y().label(name(metric, figure.log_y))).formatter(move |m, r| y.label(m, r, y_count));
     Plot::new("learning curves")
         .width(size.x)
         .height(size.y)
@@ -359,7 +371,6 @@ fn nearest(points: &[[f64; 2]], wanted: f64) -> Option<[f64; 2]> {
 fn number_exact(step: f64) -> String {
     crate::chart::number_grouped(step.max(0.0) as u64)
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -54,7 +54,11 @@ impl FineTunePanel {
         let steps = number_grouped(last.map_or(0, |p| p.step) as u64);
         mono(ui, format!("{steps} of {}", number_grouped(run.training.spec.steps as u64)));
         mono(ui, last.map_or_else(dash, |p| number(p.loss)));
-        mono(ui, best(points).map_or_else(dash, |(step, loss)| format!("{} @ {}", number(loss), number_grouped(step as u64))));
+        mono(
+            ui,
+            best(points)
+                .map_or_else(dash, |(step, loss)| format!("{} @ {}", number(loss), number_grouped(step as u64))),
+        );
         mono(ui, best_accuracy(points).map_or_else(dash, |a| format!("{:.2} %", a * 100.0)));
         mono(ui, last.map_or_else(dash, |p| seconds(p.elapsed_s)));
     }

@@ -24,14 +24,7 @@ pub(super) struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self {
-            accuracy: false,
-            seconds: false,
-            log_x: false,
-            log_y: false,
-            smoothing: 0.9,
-            hidden: BTreeSet::new(),
-        }
+        Self { accuracy: false, seconds: false, log_x: false, log_y: false, smoothing: 0.9, hidden: BTreeSet::new() }
     }
 }
 
