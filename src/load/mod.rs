@@ -13,6 +13,9 @@ mod token_bytes;
 mod tokenizer;
 mod weights;
 
+#[cfg(test)]
+mod folder_tests;
+
 pub use config::{peek_architecture, read_text_config};
 pub use error::LoadError;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
