@@ -3,7 +3,9 @@
 //! Must not know: tensors or model files. Everything it learns comes as [`crate::engine::Event`]s through
 //! [`State::apply`]; everything it wants leaves as [`crate::engine::Command`]s. The UI thread never waits.
 
+mod app;
 pub mod files;
+mod history;
 mod panel;
 pub mod panels;
 mod session;
@@ -12,6 +14,8 @@ mod state;
 pub mod theme;
 pub mod widgets;
 
+pub use app::{App, AppOptions, EngineLink, run};
+pub use history::History;
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use state::{
     Evaluation, Inspection, Job, JobKind, Log, LogEntry, OpenModel, Phase, Progress, Run, ShippedModel, State,

@@ -1,9 +1,12 @@
 //! The panels, one file or folder each.
 
+mod log;
+mod prompt;
+
 use super::Panel;
 
 /// Every panel, in the order of the rail. A new panel is one line here.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Panel>> {
-    vec![]
+    vec![Box::new(prompt::PromptPanel::default()), Box::new(log::LogPanel)]
 }

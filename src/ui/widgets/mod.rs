@@ -1,9 +1,13 @@
 //! Pieces that every panel is made of.
 
 mod button;
+mod candidates;
 mod layout;
 mod status;
+mod token_strip;
 
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
+pub use candidates::candidate_bars;
 pub use layout::{caption, empty_state, explain, field, figure, row, section, stage_header};
-pub use status::{error_card, job_progress, legend, seconds, significant};
+pub use status::{error_card, job_progress, legend, percent, seconds, share_bar, significant};
+pub use token_strip::{Chip, StripResponse, token_strip, visible_text};

@@ -129,6 +129,27 @@ pub fn legend(ui: &mut Ui, theme: &Theme, width: f32, colour: impl Fn(f32) -> Co
     }
 }
 
+/// A bar that is filled to `share` of its width.
+pub fn share_bar(painter: &egui::Painter, theme: &Theme, rect: Rect, share: f32, colour: Color32) {
+    let round = CornerRadius::same(2);
+    painter.rect_filled(rect, round, theme.neutral(3));
+    // A share that is not nothing is never invisible.
+    let width = if share > 0.0 { (rect.width() * share.min(1.0)).max(1.0) } else { 0.0 };
+    painter.rect_filled(Rect::from_min_size(rect.min, Vec2::new(width, rect.height())), round, colour);
+}
+
+/// A share as a percentage of a fixed width: one decimal below ten per cent, none at a hundred.
+#[must_use]
+pub fn percent(share: f32) -> String {
+    let value = share * 100.0;
+    match value {
+        v if v >= 99.95 => "100 %".to_owned(),
+        v if v >= 0.1 || v == 0.0 => format!("{v:.1} %"),
+        v if v >= 0.01 => format!("{v:.2} %"),
+        _ => "<0.01 %".to_owned(),
+    }
+}
+
 /// A number with three significant digits.
 #[must_use]
 pub fn significant(value: f64) -> String {
@@ -150,5 +171,30 @@ pub fn seconds(seconds: f64) -> String {
         0..60 => format!("{whole} s"),
         60..3600 => format!("{} min {} s", whole / 60, whole % 60),
         _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        for (value, words) in
+            [(0.0, "0"), (0.012_345, "0.0123"), (1.0, "1.00"), (38.26, "38.3"), (1234.5, "1234"), (5.8e6, "5.80e6")]
+        {
+            assert_eq!(significant(value), words);
+        }
+    }
+
+    #[test]
+    fn small_shares_are_told_apart_from_none() {
+        let words: Vec<_> = [1.0, 0.5, 0.0342, 0.0002, 1e-9, 0.0].map(percent).into();
+        assert_eq!(words, ["100 %", "50.0 %", "3.4 %", "0.02 %", "<0.01 %", "0.0 %"]);
+    }
+
+    #[test]
+    fn times_are_read_at_a_glance() {
+        assert_eq!([seconds(5.2), seconds(65.0), seconds(3_720.0)], ["5 s", "1 min 5 s", "1 h 2 min"]);
     }
 }

@@ -1,0 +1,57 @@
+//! Keyboard shortcuts of the whole window. They are taken before any widget sees them.
+
+use super::App;
+use super::palette::Palette;
+use egui::{Key, KeyboardShortcut, Modifiers};
+
+const SHIFT_CTRL: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
+
+const RUN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
+const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
+const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
+const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
+const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(SHIFT_CTRL, Key::Z);
+const INSPECTOR: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::I);
+
+const DIGITS: [Key; 9] =
+    [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5, Key::Num6, Key::Num7, Key::Num8, Key::Num9];
+
+impl App {
+    pub(super) fn keys(&mut self, ctx: &egui::Context) {
+        let pressed = |shortcut: &KeyboardShortcut| ctx.input_mut(|i| i.consume_shortcut(shortcut));
+        if self.path_entry.is_some() {
+            return;
+        }
+        if pressed(&PALETTE) {
+            self.palette = if self.palette.is_some() { None } else { Some(Palette::default()) };
+        }
+        if self.palette.is_some() {
+            return;
+        }
+        for (place, key) in DIGITS.into_iter().enumerate() {
+            if place < self.panels.len() && pressed(&KeyboardShortcut::new(Modifiers::COMMAND, key)) {
+                self.shown = place;
+            }
+        }
+        if pressed(&OPEN) {
+            self.ask_for_model();
+        }
+        if pressed(&INSPECTOR) {
+            self.inspector_open = !self.inspector_open;
+        }
+        if pressed(&RUN) {
+            self.on_shown(|panel, cx| panel.run(cx));
+        }
+        if pressed(&REDO) || pressed(&REDO_TOO) {
+            self.on_shown(|panel, cx| panel.redo(cx));
+        } else if pressed(&UNDO) {
+            self.on_shown(|panel, cx| panel.undo(cx));
+        }
+        // Esc first leaves a text field or closes a menu; only then it stops the job.
+        let free = ctx.memory(|m| m.focused().is_none()) && !egui::Popup::is_any_open(ctx);
+        if free && ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
+            self.stop();
+        }
+    }
+}

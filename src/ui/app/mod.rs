@@ -1,0 +1,279 @@
+//! The frame around the panels: drains what came in, shows the panel, carries out what it asked for.
+
+mod bars;
+mod keys;
+mod model_menu;
+mod overlay;
+mod palette;
+mod rail;
+mod request;
+mod start;
+
+pub use start::{AppOptions, EngineLink, run};
+
+use super::files::Dialogs;
+use super::session::{Session, Writer};
+use super::theme::{self, ThemeChoice, space};
+use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
+use crate::engine::Command;
+use crate::types::{DeviceChoice, ModelKind};
+use egui::{CentralPanel, Frame, Margin, ScrollArea};
+use lucide_icons::Icon;
+use overlay::{PathEntry, Toast};
+use palette::Palette;
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Events taken in per frame; the rest waits for the next, so that a flood cannot hold a frame up.
+const EVENTS_PER_FRAME: usize = 256;
+/// How often what was typed is compared with what is on disk.
+const SESSION_EVERY: Duration = Duration::from_millis(500);
+/// How often memory is read while something is painted.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
+
+/// The window's contents. Knows the engine by its [`EngineLink`] only.
+pub struct App {
+    link: Box<dyn EngineLink>,
+    state: State,
+    selection: Selection,
+    panels: Vec<Box<dyn Panel>>,
+    shown: usize,
+    theme: Theme,
+    theme_choice: ThemeChoice,
+    device_choice: DeviceChoice,
+    inspector_open: bool,
+    recent: Vec<PathBuf>,
+    /// Commands the engine had no room for yet.
+    outbox: VecDeque<Command>,
+    /// What panels asked for in this frame, with the panel's place.
+    requests: Vec<(Option<usize>, Request)>,
+    dialogs: Dialogs,
+    palette: Option<Palette>,
+    path_entry: Option<PathEntry>,
+    toast: Option<Toast>,
+    /// Kinds of models that were opened unasked; once each, so that a failure is not repeated for ever.
+    offered: BTreeSet<&'static str>,
+    writer: Option<Writer>,
+    session_due: Instant,
+    memory_due: Instant,
+    started: Instant,
+}
+
+impl App {
+    /// What the engine has told so far.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Id of the panel that is shown.
+    #[must_use]
+    pub fn panel(&self) -> &'static str {
+        self.panels[self.shown].id()
+    }
+
+    /// Shows the panel with this id, if there is one.
+    pub fn show_panel(&mut self, id: &str) {
+        if let Some(place) = self.panels.iter().position(|p| p.id() == id) {
+            self.shown = place;
+        }
+    }
+
+    /// Takes in what the engine and the dialogs have told. Paints nothing and waits for nothing.
+    pub fn drain(&mut self, ctx: &egui::Context) {
+        self.state.now_s = self.started.elapsed().as_secs_f64();
+        for taken in 0.. {
+            if taken == EVENTS_PER_FRAME {
+                ctx.request_repaint();
+                break;
+            }
+            let Some(event) = self.link.try_recv() else { break };
+            self.state.apply(event);
+        }
+        while let Some(answer) = self.dialogs.try_recv() {
+            self.answered(answer);
+        }
+        self.post(ctx);
+        let now = Instant::now();
+        if now >= self.memory_due {
+            self.memory_due = now + MEMORY_EVERY;
+            self.state.memory_bytes = start::resident_bytes();
+        }
+        self.tick();
+        self.carry_out(ctx);
+    }
+
+    /// Paints one frame.
+    pub fn paint(&mut self, ui: &mut egui::Ui) {
+        let ctx = ui.ctx().clone();
+        self.keys(&ctx);
+        self.take_drops(&ctx);
+        self.top_bar(ui);
+        self.status_bar(ui);
+        self.rail(ui);
+        self.workplace(ui);
+        self.overlays(&ctx);
+        self.carry_out(&ctx);
+        self.post(&ctx);
+        self.keep(&ctx);
+    }
+
+    /// Runs `with` on the panel at `place`, with the world it may see.
+    fn with_panel<R>(&mut self, place: usize, with: impl FnOnce(&mut dyn Panel, &mut Cx<'_>) -> R) -> R {
+        let mut asked = Vec::new();
+        let mut cx = Cx::new(&self.state, &mut self.selection, &self.theme, &mut asked);
+        let result = with(self.panels[place].as_mut(), &mut cx);
+        self.requests.extend(asked.into_iter().map(|r| (Some(place), r)));
+        result
+    }
+
+    fn tick(&mut self) {
+        for place in 0..self.panels.len() {
+            self.with_panel(place, |panel, cx| panel.tick(cx));
+        }
+        if self.panel() == "log" {
+            self.state.log.mark_read();
+        }
+        if let Some(kind) = self.panels[self.shown].model_kind() {
+            self.offer_model(kind);
+        }
+    }
+
+    /// Opens a shipped model for the panel that is shown, if none is open: so that it works at once.
+    fn offer_model(&mut self, kind: ModelKind) {
+        if self.state.active(kind).is_some() || self.state.opening().is_some() {
+            return;
+        }
+        let key = match kind {
+            ModelKind::CausalLm => "text",
+            ModelKind::DigitClassifier => "digits",
+        };
+        let Some(model) = self.state.shipped.iter().find(|m| m.kind == kind) else { return };
+        if self.offered.insert(key) {
+            let path = model.path.clone();
+            self.open_path(path);
+        }
+    }
+
+    fn workplace(&mut self, ui: &mut egui::Ui) {
+        let theme = self.theme.clone();
+        let shown = self.shown;
+        let margin = Margin::symmetric(space::L as i8, space::M as i8);
+        let has_controls = !self.panels[shown].at_foot();
+        if has_controls {
+            egui::Panel::left("controls")
+                .resizable(true)
+                .default_size(320.0)
+                .size_range(280.0..=340.0)
+                .frame(Frame::new().fill(theme.surface()))
+                .show(ui, |ui| self.controls(ui, margin));
+        }
+        if let Some(title) = self.panels[shown].inspector_title() {
+            let mut open = self.inspector_open;
+            egui::Panel::right("inspector")
+                .resizable(true)
+                .default_size(280.0)
+                .size_range(220.0..=380.0)
+                .frame(Frame::new().fill(theme.surface()))
+                .show_collapsible(ui, &mut open, |ui| self.inspector(ui, title, margin));
+            self.inspector_open = open;
+        }
+        CentralPanel::no_frame().frame(Frame::new().fill(theme.ground())).show(ui, |ui| {
+            self.with_panel(shown, |panel, cx| panel.stage(ui, cx));
+        });
+    }
+
+    fn controls(&mut self, ui: &mut egui::Ui, margin: Margin) {
+        let shown = self.shown;
+        let theme = self.theme.clone();
+        if self.panels[shown].has_footer() {
+            egui::Panel::bottom("footer")
+                .frame(Frame::new().fill(theme.surface()).inner_margin(margin))
+                .show(ui, |ui| self.with_panel(shown, |panel, cx| panel.footer(ui, cx)));
+        }
+        CentralPanel::no_frame().show(ui, |ui| {
+            ScrollArea::vertical().id_salt(("controls", shown)).auto_shrink(false).show(ui, |ui| {
+                Frame::new().inner_margin(margin).show(ui, |ui| {
+                    ui.set_width(ui.available_width());
+                    let title = self.panels[shown].title();
+                    let help = self.panels[shown].help();
+                    ui.label(egui::RichText::new(title).font(theme::Type::Title.bold()).color(theme.body()));
+                    widgets::caption(ui, &theme, help);
+                    self.with_panel(shown, |panel, cx| panel.controls(ui, cx));
+                });
+            });
+        });
+    }
+
+    fn inspector(&mut self, ui: &mut egui::Ui, title: &str, margin: Margin) {
+        let shown = self.shown;
+        let theme = self.theme.clone();
+        ScrollArea::vertical().id_salt(("inspector", shown)).auto_shrink(false).show(ui, |ui| {
+            Frame::new().inner_margin(margin).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.horizontal(|ui| {
+                    ui.label(egui::RichText::new(title).font(theme::Type::Strong.bold()).color(theme.body()));
+                    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                        if widgets::icon_button(ui, &theme, Icon::PanelRightClose, "Hide inspector").clicked() {
+                            self.inspector_open = false;
+                        }
+                    });
+                });
+                self.with_panel(shown, |panel, cx| panel.inspector(ui, cx));
+            });
+        });
+    }
+
+    /// What would be written to disk now.
+    fn session(&self) -> Session {
+        let path = |kind| self.state.active(kind).filter(|m| m.info.path.is_dir()).map(|m| m.info.path.clone());
+        Session {
+            theme: self.theme_choice,
+            device: self.device_choice,
+            panel: self.panel().to_owned(),
+            inspector: self.inspector_open,
+            recent: self.recent.clone(),
+            text_model: path(ModelKind::CausalLm),
+            digit_model: path(ModelKind::DigitClassifier),
+            panels: self.panels.iter().map(|p| (p.id().to_owned(), p.save())).filter(|(_, v)| !v.is_null()).collect(),
+        }
+    }
+
+    /// Hands what was typed to the session's thread now and then; asks for a frame in which to do so.
+    fn keep(&mut self, ctx: &egui::Context) {
+        let now = Instant::now();
+        if now < self.session_due {
+            if ctx.input(|i| !i.events.is_empty()) {
+                ctx.request_repaint_after(self.session_due - now);
+            }
+            return;
+        }
+        self.session_due = now + SESSION_EVERY;
+        let session = self.session();
+        if let Some(writer) = &mut self.writer {
+            writer.offer(session);
+        }
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.drain(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        self.paint(ui);
+    }
+
+    fn on_exit(&mut self) {
+        let session = self.session();
+        if let Some(mut writer) = self.writer.take() {
+            writer.finish(session);
+        }
+    }
+
+    fn clear_color(&self, _visuals: &egui::Visuals) -> [f32; 4] {
+        self.theme.ground().to_normalized_gamma_f32()
+    }
+}

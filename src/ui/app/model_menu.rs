@@ -1,0 +1,159 @@
+//! The chip that names the model in use, and the menu behind it.
+
+use super::App;
+use crate::types::{ModelInfo, ModelKind};
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
+use crate::ui::widgets;
+use egui::{Button, RichText, Ui};
+use lucide_icons::Icon;
+use std::path::PathBuf;
+
+/// What was chosen in the menu; carried out after it is painted.
+enum Choice {
+    Open(PathBuf),
+    Use(crate::types::ModelId),
+    Ask,
+}
+
+impl App {
+    pub(super) fn model_chip(&mut self, ui: &mut Ui) {
+        let theme = self.theme.clone();
+        let kind = self.panels[self.shown].model_kind();
+        let active = kind.and_then(|k| self.state.active(k)).or_else(|| self.state.active(ModelKind::CausalLm));
+        let (name, facts) = match (active, self.state.opening()) {
+            (_, Some(job)) => (job_name(job), "opening…".to_owned()),
+            (Some(model), None) => (model.info.name.clone(), facts(&model.info)),
+            (None, None) => ("No model".to_owned(), "choose one".to_owned()),
+        };
+        let atoms = (
+            RichText::new(char::from(Icon::Box)).font(Type::Body.icon()).color(theme.caption()),
+            RichText::new(&name).font(Type::Body.bold()).color(theme.body()),
+            RichText::new(&facts).font(Type::Caption.sans()).color(theme.caption()),
+            RichText::new(char::from(Icon::ChevronDown)).font(Type::Caption.icon()).color(theme.caption()),
+        );
+        let response = ui.add(Button::new(atoms).corner_radius(CHIP_RADIUS + 2));
+        let label = format!("Model: {name}, {facts}");
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));
+        let choice = egui::Popup::menu(&response)
+            .width(320.0)
+            .show(|ui| {
+                ui.set_min_width(320.0);
+                ui.spacing_mut().button_padding = egui::vec2(8.0, 5.0);
+                self.model_list(ui)
+            })
+            .and_then(|shown| shown.inner);
+        match choice {
+            Some(Choice::Open(path)) => self.open_path(path),
+            Some(Choice::Use(model)) => self.state.activate(model),
+            Some(Choice::Ask) => self.ask_for_model(),
+            None => {}
+        }
+    }
+
+    fn model_list(&self, ui: &mut Ui) -> Option<Choice> {
+        let theme = &self.theme;
+        let mut choice = None;
+        if !self.state.models.is_empty() {
+            widgets::caption(ui, theme, "Open");
+            for model in self.state.models.values() {
+                let info = &model.info;
+                let on = self.state.active(info.kind()).is_some_and(|m| m.info.id == info.id);
+                let mark = if info.modified { " · not saved" } else { "" };
+                let text = format!("{}   {}{mark}", info.name, facts(info));
+                let response = ui.add(Button::selectable(on, text).min_size(egui::vec2(ui.available_width(), 0.0)));
+                if response.on_hover_text(details(info)).clicked() {
+                    choice = Some(Choice::Use(info.id));
+                }
+            }
+            ui.add_space(space::XS);
+        }
+        let open = |path: &PathBuf| self.state.models.values().any(|m| m.info.path == *path);
+        let shipped: Vec<_> = self.state.shipped.iter().filter(|m| !open(&m.path)).collect();
+        if !shipped.is_empty() {
+            widgets::caption(ui, theme, "Comes with Fovea");
+            for model in shipped {
+                let what = match model.kind {
+                    ModelKind::CausalLm => "text",
+                    ModelKind::DigitClassifier => "digits",
+                };
+                if menu_entry(ui, Icon::Box, &format!("{}   {what}", model.name)) {
+                    choice = Some(Choice::Open(model.path.clone()));
+                }
+            }
+            ui.add_space(space::XS);
+        }
+        let recent: Vec<_> = self.recent.iter().filter(|p| !open(p)).collect();
+        if !recent.is_empty() {
+            widgets::caption(ui, theme, "Recent");
+            for path in recent {
+                let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.display().to_string());
+                let button = Button::new(name).min_size(egui::vec2(ui.available_width(), 0.0));
+                if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
+                    choice = Some(Choice::Open(path.clone()));
+                }
+            }
+            ui.add_space(space::XS);
+        }
+        ui.separator();
+        if menu_entry(ui, Icon::FolderOpen, "Open folder…   Ctrl+O") {
+            choice = Some(Choice::Ask);
+        }
+        widgets::caption(
+            ui,
+            theme,
+            "Or drop a folder with config.json, tokenizer.json and model.safetensors on the window.",
+        );
+        if choice.is_some() {
+            ui.close();
+        }
+        choice
+    }
+}
+
+fn menu_entry(ui: &mut Ui, icon: Icon, text: &str) -> bool {
+    let mark = RichText::new(char::from(icon)).font(Type::Body.icon());
+    let response = ui.add(Button::new((mark, text)).min_size(egui::vec2(ui.available_width(), 0.0)));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, text));
+    response.clicked()
+}
+
+fn job_name(job: &crate::ui::Job) -> String {
+    match &job.kind {
+        crate::ui::JobKind::Open { path } => {
+            path.file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
+        }
+        _ => "model".to_owned(),
+    }
+}
+
+/// Size and precision, such as `5.8 M · F16`.
+fn facts(info: &ModelInfo) -> String {
+    format!("{} · {}", count(info.parameters), info.precision)
+}
+
+fn details(info: &ModelInfo) -> String {
+    let mut text = format!(
+        "{}\n{} parameters, {} layers, vocabulary {}",
+        info.architecture.config_name(),
+        info.parameters,
+        info.layers,
+        info.vocabulary
+    );
+    if info.heads > 0 {
+        text += &format!(
+            "\n{} heads ({} key-value), width {}, context {}",
+            info.heads, info.kv_heads, info.hidden, info.context
+        );
+    }
+    text + &format!("\n{}", info.path.display())
+}
+
+/// A count in thousands, millions or billions.
+pub(super) fn count(n: u64) -> String {
+    match n {
+        0..1_000 => n.to_string(),
+        1_000..1_000_000 => format!("{} k", widgets::significant(n as f64 / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} M", widgets::significant(n as f64 / 1e6)),
+        _ => format!("{} B", widgets::significant(n as f64 / 1e9)),
+    }
+}

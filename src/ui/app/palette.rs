@@ -1,0 +1,154 @@
+//! The command palette: everything the window can do, found by typing.
+
+use super::App;
+use crate::types::DeviceChoice;
+use crate::ui::theme::{ThemeChoice, Type, space};
+use egui::{Button, Key, Modifiers, RichText, ScrollArea, TextEdit};
+use lucide_icons::Icon;
+use std::path::PathBuf;
+
+/// What the person has typed so far.
+#[derive(Default)]
+pub(super) struct Palette {
+    text: String,
+    place: usize,
+}
+
+#[derive(Clone)]
+enum Deed {
+    Show(usize),
+    Run,
+    Stop,
+    OpenFolder,
+    Open(PathBuf),
+    Theme(ThemeChoice),
+    Device(DeviceChoice),
+    Inspector,
+    Panel(&'static str),
+}
+
+struct Entry {
+    icon: Icon,
+    title: String,
+    keys: String,
+    deed: Deed,
+}
+
+impl App {
+    pub(super) fn show_palette(&mut self, ctx: &egui::Context) {
+        let Some(mut palette) = self.palette.take() else { return };
+        let theme = self.theme.clone();
+        let entries = self.entries();
+        let found: Vec<&Entry> = entries.iter().filter(|e| matches(&e.title, &palette.text)).collect();
+        let step = |key| ctx.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+        if step(Key::ArrowDown) {
+            palette.place += 1;
+        }
+        if step(Key::ArrowUp) {
+            palette.place = palette.place.saturating_sub(1);
+        }
+        palette.place = palette.place.min(found.len().saturating_sub(1));
+        let mut chosen = step(Key::Enter).then_some(palette.place);
+
+        let area = egui::Modal::default_area(egui::Id::unique("palette"))
+            .anchor(egui::Align2::CENTER_TOP, egui::vec2(0.0, 96.0));
+        let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
+            ui.set_width(480.0);
+            let field =
+                TextEdit::singleline(&mut palette.text).hint_text("Type a command").desired_width(f32::INFINITY);
+            let field = ui.add(field.font(Type::Strong.sans()).margin(egui::Margin::symmetric(8, 8)));
+            field.request_focus();
+            if field.changed() {
+                palette.place = 0;
+            }
+            ui.add_space(space::XS);
+            ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 2.0;
+                if found.is_empty() {
+                    crate::ui::widgets::caption(ui, &theme, "No command has these words.");
+                }
+                for (place, entry) in found.iter().enumerate() {
+                    let icon = RichText::new(char::from(entry.icon)).font(Type::Body.icon()).color(theme.caption());
+                    let button = Button::selectable(place == palette.place, (icon, entry.title.as_str()))
+                        .right_text(RichText::new(&entry.keys).font(Type::Caption.sans()).color(theme.caption()))
+                        .min_size(egui::vec2(ui.available_width(), 30.0));
+                    let response = ui.add(button);
+                    let on = place == palette.place;
+                    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, on, &entry.title));
+                    if on {
+                        response.scroll_to_me(None);
+                    }
+                    if response.clicked() {
+                        chosen = Some(place);
+                    }
+                }
+            });
+        });
+        let deed = chosen.and_then(|place| found.get(place)).map(|e| e.deed.clone());
+        match deed {
+            Some(deed) => self.do_it(ctx, deed),
+            None if modal.should_close() => {}
+            None => self.palette = Some(palette),
+        }
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        let entry = |icon, title: &str, keys: &str, deed| Entry { icon, title: title.into(), keys: keys.into(), deed };
+        let mut all = Vec::new();
+        for action in self.panels[self.shown].actions(&self.state) {
+            all.push(entry(action.icon, &action.title, "", Deed::Panel(action.id)));
+        }
+        all.push(entry(Icon::Play, "Run", "Ctrl+Enter", Deed::Run));
+        if self.stoppable().is_some() {
+            all.push(entry(Icon::Square, "Stop the running job", "Esc", Deed::Stop));
+        }
+        for (place, panel) in self.panels.iter().enumerate() {
+            let keys = format!("Ctrl+{}", place + 1);
+            all.push(entry(panel.icon(), &format!("Show {}", panel.title()), &keys, Deed::Show(place)));
+        }
+        all.push(entry(Icon::FolderOpen, "Open a model folder…", "Ctrl+O", Deed::OpenFolder));
+        for model in &self.state.shipped {
+            all.push(entry(Icon::Box, &format!("Open model {}", model.name), "", Deed::Open(model.path.clone())));
+        }
+        all.push(entry(Icon::Sun, "Use the light theme", "", Deed::Theme(ThemeChoice::Light)));
+        all.push(entry(Icon::Moon, "Use the dark theme", "", Deed::Theme(ThemeChoice::Dark)));
+        all.push(entry(Icon::Monitor, "Use the desktop's theme", "", Deed::Theme(ThemeChoice::System)));
+        all.push(entry(Icon::Cpu, "Compute on the CPU", "", Deed::Device(DeviceChoice::Cpu)));
+        all.push(entry(Icon::Zap, "Compute on the GPU", "", Deed::Device(DeviceChoice::Gpu)));
+        all.push(entry(Icon::Zap, "Choose the device automatically", "", Deed::Device(DeviceChoice::Auto)));
+        all.push(entry(Icon::PanelRightOpen, "Show or hide the inspector", "Ctrl+I", Deed::Inspector));
+        all
+    }
+
+    fn do_it(&mut self, ctx: &egui::Context, deed: Deed) {
+        match deed {
+            Deed::Show(place) => self.shown = place,
+            Deed::Run => self.on_shown(|panel, cx| panel.run(cx)),
+            Deed::Stop => self.stop(),
+            Deed::OpenFolder => self.ask_for_model(),
+            Deed::Open(path) => self.open_path(path),
+            Deed::Theme(choice) => self.set_theme(ctx, choice),
+            Deed::Device(choice) => self.set_device(choice),
+            Deed::Inspector => self.inspector_open = !self.inspector_open,
+            Deed::Panel(id) => self.on_shown(|panel, cx| panel.act(id, cx)),
+        }
+    }
+}
+
+/// Every word that was typed begins somewhere in the title, in any order.
+fn matches(title: &str, typed: &str) -> bool {
+    let title = title.to_lowercase();
+    typed.to_lowercase().split_whitespace().all(|word| title.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_in_any_order() {
+        assert!(matches("Use the dark theme", "theme dark"));
+        assert!(matches("Use the dark theme", ""));
+        assert!(!matches("Use the dark theme", "theme light"));
+    }
+}

@@ -1,0 +1,91 @@
+//! The column of panels at the left edge.
+
+use super::App;
+use crate::ui::theme::{Theme, Type, icon_family};
+use egui::{Align2, FontId, Frame, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
+use lucide_icons::Icon;
+
+const WIDTH: f32 = 76.0;
+const ENTRY_HEIGHT: f32 = 60.0;
+
+/// One entry: what it says, and whether it is the one shown.
+struct Entry {
+    icon: Icon,
+    title: &'static str,
+    help: String,
+    on: bool,
+    /// A number in a red dot; 0 shows none.
+    alerts: usize,
+}
+
+impl App {
+    pub(super) fn rail(&mut self, ui: &mut Ui) {
+        let theme = self.theme.clone();
+        egui::Panel::left("rail")
+            .resizable(false)
+            .exact_size(WIDTH)
+            .frame(Frame::new().fill(theme.surface()).inner_margin(egui::Margin::symmetric(6, 8)))
+            .show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 4.0;
+                let at_foot: Vec<bool> = self.panels.iter().map(|p| p.at_foot()).collect();
+                for place in 0..self.panels.len() {
+                    if !at_foot[place] {
+                        self.rail_entry(ui, &theme, place);
+                    }
+                }
+                let feet = at_foot.iter().filter(|f| **f).count() as f32;
+                ui.add_space((ui.available_height() - feet * (ENTRY_HEIGHT + 4.0)).max(0.0));
+                for place in 0..self.panels.len() {
+                    if at_foot[place] {
+                        self.rail_entry(ui, &theme, place);
+                    }
+                }
+            });
+    }
+
+    fn rail_entry(&mut self, ui: &mut Ui, theme: &Theme, place: usize) {
+        let panel = &self.panels[place];
+        let entry = Entry {
+            icon: panel.icon(),
+            title: panel.title(),
+            help: format!("{}\nCtrl+{}", panel.help(), place + 1),
+            on: place == self.shown,
+            alerts: if panel.id() == "log" { self.state.log.errors_unread() } else { 0 },
+        };
+        if show(ui, theme, &entry) {
+            self.shown = place;
+        }
+    }
+}
+
+fn show(ui: &mut Ui, theme: &Theme, entry: &Entry) -> bool {
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ENTRY_HEIGHT), Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.on, entry.title));
+    if ui.is_rect_visible(rect) {
+        let (fill, ink) = if entry.on {
+            (theme.accent_soft(), theme.accent_text())
+        } else if response.hovered() {
+            (theme.hover(), theme.body())
+        } else {
+            (theme.surface(), theme.caption())
+        };
+        let painter = ui.painter();
+        painter.rect_filled(rect, 8, fill);
+        if response.has_focus() {
+            let line = egui::Stroke::new(1.5, theme.accent());
+            painter.rect_stroke(rect, 8, line, egui::StrokeKind::Inside);
+        }
+        let icon_at = pos2(rect.center().x, rect.top() + 22.0);
+        painter.text(icon_at, Align2::CENTER_CENTER, char::from(entry.icon), FontId::new(20.0, icon_family()), ink);
+        let words = if entry.on { theme.body() } else { ink };
+        let words_at = pos2(rect.center().x, rect.bottom() - 9.0);
+        painter.text(words_at, Align2::CENTER_BOTTOM, entry.title, Type::Caption.sans(), words);
+        if entry.alerts > 0 {
+            let dot = Rect::from_center_size(icon_at + Vec2::new(14.0, -8.0), Vec2::splat(16.0));
+            painter.circle_filled(dot.center(), 8.0, theme.danger());
+            let count = entry.alerts.min(99).to_string();
+            painter.text(dot.center(), Align2::CENTER_CENTER, count, FontId::proportional(10.0), theme.ground());
+        }
+    }
+    response.on_hover_text(&entry.help).clicked()
+}

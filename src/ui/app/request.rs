@@ -1,0 +1,158 @@
+//! Carries out what panels, menus and dialogs asked for.
+
+use super::App;
+use super::overlay::{PathEntry, Toast};
+use crate::engine::Command;
+use crate::types::{DeviceChoice, JobId, ModelId};
+use crate::ui::files::{Answer, FileRequest, Purpose};
+use crate::ui::session::RECENT_KEPT;
+use crate::ui::theme::{Theme, ThemeChoice};
+use crate::ui::{Panel, Request};
+use std::path::{Path, PathBuf};
+
+/// The tag of the app's own question for a model folder.
+pub(super) const OPEN_MODEL: &str = "open-model";
+
+impl App {
+    /// Carries out everything that was asked for since the last call.
+    pub(super) fn carry_out(&mut self, ctx: &egui::Context) {
+        for (place, request) in std::mem::take(&mut self.requests) {
+            match request {
+                Request::Send(command) => self.give(command),
+                Request::Tokenize { request, model, text } => self.link.tokenize(request, model, text),
+                Request::Pick { tag, file } => {
+                    let panel = place.map_or("", |p| self.panels[p].id());
+                    self.dialogs.ask(file, Purpose::Pick { panel, tag });
+                }
+                Request::SaveAs { file, write } => self.dialogs.ask(file, Purpose::Write(write)),
+                Request::Activate(model) => self.state.activate(model),
+                Request::GoTo(panel) => self.show_panel(panel),
+                Request::Toast(words) => self.say(words),
+                Request::Fail(error) => self.fail(error),
+            }
+            ctx.request_repaint();
+        }
+    }
+
+    /// Queues a command for the engine and takes note of its job.
+    pub(super) fn give(&mut self, command: Command) {
+        if let Command::Open { path, .. } = &command {
+            let path = path.clone();
+            self.recent.retain(|p| *p != path);
+            if !self.state.shipped.iter().any(|m| m.path == path) {
+                self.recent.insert(0, path);
+                self.recent.truncate(RECENT_KEPT);
+            }
+        }
+        self.state.sent(&command);
+        self.outbox.push_back(command);
+    }
+
+    /// Hands the engine what it has room for.
+    pub(super) fn post(&mut self, ctx: &egui::Context) {
+        while let Some(command) = self.outbox.pop_front() {
+            if let Err(command) = self.link.try_send(command) {
+                self.outbox.push_front(*command);
+                // The engine wakes the window with its next event; this is for the case that it has none.
+                ctx.request_repaint_after(std::time::Duration::from_millis(50));
+                break;
+            }
+        }
+    }
+
+    /// Opens a model folder, or makes it the one in use if it is open already.
+    pub(super) fn open_path(&mut self, path: PathBuf) {
+        let open = self.state.models.values().find(|m| m.info.path == path && !m.info.modified).map(|m| m.info.id);
+        match open {
+            Some(model) => self.state.activate(model),
+            None => self.give(Command::Open { job: JobId::next(), model: ModelId::next(), path }),
+        }
+    }
+
+    pub(super) fn ask_for_model(&mut self) {
+        let file = FileRequest::folder("Open a model folder");
+        self.dialogs.ask(file, Purpose::Pick { panel: "", tag: OPEN_MODEL });
+    }
+
+    pub(super) fn answered(&mut self, answer: Answer) {
+        match answer {
+            Answer::Picked { panel: "", tag: OPEN_MODEL, path } => self.open_path(path),
+            Answer::Picked { panel, tag, path } => {
+                if let Some(place) = self.panels.iter().position(|p| p.id() == panel) {
+                    self.with_panel(place, |panel, cx| panel.picked(tag, &path, cx));
+                }
+            }
+            Answer::Written(path) => {
+                self.state.log.info(self.state.now_s, format!("Wrote {}.", path.display()));
+                self.say(format!("Wrote {}", path.display()));
+            }
+            Answer::Failed(error) => self.fail(error),
+            Answer::Cancelled => {}
+            Answer::Unavailable(file, purpose) => self.path_entry = Some(PathEntry::new(file, purpose)),
+        }
+    }
+
+    /// A folder or file that was dropped on the window: the panel's, or else a model.
+    pub(super) fn take_drops(&mut self, ctx: &egui::Context) {
+        let paths: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
+        for path in paths {
+            let taken = self.with_panel(self.shown, |panel, cx| panel.dropped(&path, cx));
+            if !taken {
+                self.open_path(model_folder(&path));
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, words: String) {
+        self.toast = Some(Toast::new(words, false, self.state.now_s));
+    }
+
+    pub(super) fn fail(&mut self, error: crate::types::UserError) {
+        self.toast = Some(Toast::new(error.what.clone(), true, self.state.now_s));
+        self.state.log.error(self.state.now_s, None, error);
+    }
+
+    pub(super) fn set_theme(&mut self, ctx: &egui::Context, choice: ThemeChoice) {
+        self.theme_choice = choice;
+        let dark = match choice {
+            ThemeChoice::Dark => true,
+            ThemeChoice::Light => false,
+            ThemeChoice::System => ctx.system_theme().unwrap_or(egui::Theme::Dark) == egui::Theme::Dark,
+        };
+        self.theme = if dark { Theme::dark() } else { Theme::light() };
+        ctx.set_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light });
+        self.theme.apply(ctx);
+    }
+
+    pub(super) fn set_device(&mut self, choice: DeviceChoice) {
+        self.device_choice = choice;
+        self.give(Command::SetDevice { choice });
+    }
+
+    /// The job that Esc and the stop button end: the shown panel's own, else the one that began last.
+    pub(super) fn stoppable(&self) -> Option<JobId> {
+        let own = self.panels[self.shown].current_job().filter(|j| self.state.is_active(*j));
+        own.or_else(|| {
+            let others = self.state.active_jobs().filter(|j| j.kind != crate::ui::JobKind::Classify);
+            others.last().map(|j| j.id)
+        })
+    }
+
+    pub(super) fn stop(&mut self) {
+        if let Some(job) = self.stoppable() {
+            self.give(Command::Cancel { job });
+        }
+    }
+
+    pub(super) fn on_shown(&mut self, act: impl FnOnce(&mut dyn Panel, &mut crate::ui::Cx<'_>)) {
+        self.with_panel(self.shown, act);
+    }
+}
+
+/// A file inside a model folder stands for the folder.
+fn model_folder(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if path.is_file() && parent.join("config.json").is_file() => parent.to_owned(),
+        _ => path.to_owned(),
+    }
+}

@@ -1,0 +1,146 @@
+//! How the window comes to life.
+
+use super::App;
+use crate::engine::{Command, Event};
+use crate::types::{DeviceChoice, ModelId, UserError};
+use crate::ui::files::Dialogs;
+use crate::ui::session::{self, Session, Writer};
+use crate::ui::{Selection, State, Theme, panels, shipped, theme};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The window's end of the engine. None of these may wait.
+pub trait EngineLink {
+    /// Gives a command, or gives it back when the engine has no room now.
+    ///
+    /// # Errors
+    /// The command itself, when the queue is full.
+    fn try_send(&mut self, command: Command) -> Result<(), Box<Command>>;
+    /// The next event, if one has come.
+    fn try_recv(&mut self) -> Option<Event>;
+    /// Tokenizes on the side; the latest request wins.
+    fn tokenize(&mut self, request: u64, model: ModelId, text: String);
+}
+
+/// What is decided before the window opens.
+#[derive(Clone, Debug, Default)]
+pub struct AppOptions {
+    /// Model folder to open instead of the last one.
+    pub model: Option<PathBuf>,
+    /// Device to use instead of the last choice.
+    pub device: Option<DeviceChoice>,
+    /// Folder of the shipped models.
+    pub shipped: Option<PathBuf>,
+    /// Where what was typed is kept; `None` keeps nothing.
+    pub state_dir: Option<PathBuf>,
+    /// True shows the platform's file dialogs; false asks for typed paths.
+    pub native_dialogs: bool,
+}
+
+impl App {
+    /// A window's contents, with fonts and theme set on `ctx`.
+    #[must_use]
+    pub fn new(ctx: &egui::Context, link: Box<dyn EngineLink>, options: AppOptions) -> Self {
+        ctx.set_fonts(theme::fonts());
+        // Ctrl and + or − change the text size; the tokens stay what they are.
+        let (session, word) = options.state_dir.as_deref().map_or_else(Default::default, session::load);
+        let mut state = State::default();
+        if let Some(word) = word {
+            state.log.info(0.0, word);
+        }
+        state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
+        let mut panels = panels::all();
+        for panel in &mut panels {
+            if let Some(saved) = session.panels.get(panel.id()) {
+                panel.restore(saved);
+            }
+        }
+        let writer = options.state_dir.clone().and_then(|dir| match Writer::start(dir, session.clone()) {
+            Ok(writer) => Some(writer),
+            Err(e) => {
+                state.log.info(0.0, format!("What you type will not survive a restart: {e}."));
+                None
+            }
+        });
+        let wake = ctx.clone();
+        let now = Instant::now();
+        let mut app = Self {
+            link,
+            state,
+            selection: Selection::default(),
+            panels,
+            shown: 0,
+            theme: Theme::dark(),
+            theme_choice: session.theme,
+            device_choice: options.device.unwrap_or(session.device),
+            inspector_open: session.inspector,
+            recent: session.recent.clone(),
+            outbox: Default::default(),
+            requests: Vec::new(),
+            dialogs: Dialogs::new(options.native_dialogs, move || wake.request_repaint()),
+            palette: None,
+            path_entry: None,
+            toast: None,
+            offered: Default::default(),
+            writer,
+            session_due: now,
+            memory_due: now,
+            started: now,
+        };
+        app.set_theme(ctx, session.theme);
+        app.show_panel(&session.panel);
+        app.open_first(options.model, &session);
+        app
+    }
+
+    /// Opens what the person named, else what was open last; a shipped model follows by itself when there is nothing.
+    fn open_first(&mut self, named: Option<PathBuf>, session: &Session) {
+        let last = [&session.text_model, &session.digit_model].into_iter().flatten().filter(|p| p.is_dir()).cloned();
+        let paths: Vec<PathBuf> = named.map_or_else(|| last.collect(), |path| vec![path]);
+        for path in paths {
+            self.open_path(path);
+        }
+    }
+}
+
+/// Opens the window and stays until it is closed.
+///
+/// # Errors
+/// When no window can be opened, such as without a display.
+pub fn run(
+    options: AppOptions,
+    connect: impl FnOnce(DeviceChoice, Box<dyn Fn() + Send>) -> Box<dyn EngineLink>,
+) -> Result<(), UserError> {
+    let native = eframe::NativeOptions {
+        viewport: egui::ViewportBuilder::default()
+            .with_title("Fovea")
+            .with_app_id("fovea")
+            .with_inner_size([1280.0, 800.0])
+            .with_min_inner_size([1024.0, 640.0])
+            .with_drag_and_drop(true),
+        ..Default::default()
+    };
+    let creator: eframe::AppCreator<'_> = Box::new(move |cc| {
+        let ctx = cc.egui_ctx.clone();
+        let wake = ctx.clone();
+        let last = options.state_dir.as_deref().map(|dir| session::load(dir).0.device).unwrap_or_default();
+        let link = connect(options.device.unwrap_or(last), Box::new(move || wake.request_repaint()));
+        Ok(Box::new(App::new(&ctx, link, options)))
+    });
+    eframe::run_native("fovea", native, creator).map_err(|e| {
+        UserError::new(
+            "The window could not be opened.",
+            "No display, or no graphics driver that can draw in a window, was found.",
+            "Start Fovea in a desktop session, or use the command line: `fovea --help`.",
+        )
+        .with_detail(e.to_string())
+    })
+}
+
+/// Memory the process holds, where the platform tells without effort.
+pub(super) fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,149 @@
+//! The left column: what is asked, and how tokens are drawn.
+
+use super::{PromptPanel, task};
+use crate::types::ModelKind;
+use crate::ui::Cx;
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{self, field, section};
+use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
+use lucide_icons::Icon;
+
+const INSTRUCTION_HELP: &str = "Said once, before the examples. Models that only continue text read it as more text.";
+const TEMPLATE_HELP: &str =
+    "How one example is written: {input} and {output} are replaced. The query uses the part before {output}.";
+const SEPARATOR_HELP: &str = "Written between examples; \\n is a line break.";
+const TEMPERATURE_HELP: &str = "Divides the logits before the softmax: p ∝ exp(logit / temperature). 0 always takes the most \
+     likely token; higher values make unlikely tokens likelier.";
+const TOP_K_HELP: &str = "Draws only from the k most likely tokens; 0 keeps all.";
+const TOP_P_HELP: &str =
+    "Draws only from the smallest set of tokens whose probabilities add up to p (nucleus sampling); 1 keeps all.";
+const SEED_HELP: &str = "Start of the random numbers: the same seed gives the same text.";
+const MAX_HELP: &str = "Stops after this many new tokens.";
+const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
+
+pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    ui.add_space(space::S);
+    presets(panel, ui, cx);
+    let prompt = &mut panel.typed.prompt;
+    ui.add_space(space::XS);
+    field(ui, &theme, "Instruction", INSTRUCTION_HELP, |ui| {
+        let edit = TextEdit::multiline(&mut prompt.instruction).desired_rows(1).hint_text("None");
+        ui.add(edit.desired_width(f32::INFINITY))
+    });
+    ui.add_space(space::XS);
+    panel.table.show(ui, &theme, &mut prompt.shots);
+    ui.add_space(space::XS);
+    field(ui, &theme, "Query", "What the model is asked to go on from.", |ui| {
+        let edit = TextEdit::multiline(&mut prompt.query).desired_rows(3).hint_text("What should the model continue?");
+        ui.add(edit.desired_width(f32::INFINITY))
+    });
+    CollapsingHeader::new(RichText::new("Template").font(Type::Body.bold())).show(ui, |ui| {
+        field(ui, &theme, "One example", TEMPLATE_HELP, |ui| {
+            let edit = TextEdit::multiline(&mut prompt.template).desired_rows(1).font(Type::Body.mono());
+            ui.add(edit.desired_width(f32::INFINITY))
+        });
+        let mut separator = prompt.separator.replace('\n', "\\n");
+        let edited = field(ui, &theme, "Between examples", SEPARATOR_HELP, |ui| {
+            ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))
+        });
+        if edited.changed() {
+            prompt.separator = separator.replace("\\n", "\n");
+        }
+        if !prompt.template.contains("{input}") {
+            let words = "The template has no {input}: examples and query are left out.";
+            ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+        }
+    });
+    sampling(panel, ui, cx);
+}
+
+fn presets(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
+    let current = task::all().iter().find(|t| t.prompt == panel.typed.prompt);
+    let title = current.map_or("Begin with an example", |t| t.title.as_str());
+    let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
+    let response = combo.show_ui(ui, |ui| {
+        for task in task::all() {
+            if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
+                panel.typed.prompt = task.prompt.clone();
+            }
+        }
+        widgets::caption(ui, cx.theme, "Replaces what is below; Ctrl+Z brings it back.");
+    });
+    let _ = response.response.accessible_name("Example prompts");
+}
+
+fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let sampling = &mut panel.typed.sampling;
+    section(ui, &theme, "Sampling", |ui| {
+        let width = ui.available_width();
+        field(ui, &theme, "Temperature", TEMPERATURE_HELP, |ui| {
+            ui.spacing_mut().slider_width = width - 64.0;
+            ui.add(Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
+        });
+        field(ui, &theme, "Top-p", TOP_P_HELP, |ui| {
+            ui.spacing_mut().slider_width = width - 64.0;
+            ui.add(Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
+        });
+        let context = cx.state.active(ModelKind::CausalLm).map_or(4096, |m| m.info.context);
+        widgets::row(ui, 2, |columns| {
+            field(&mut columns[0], &theme, "Top-k", TOP_K_HELP, |ui| {
+                number(ui, DragValue::new(&mut sampling.top_k).range(0..=1000).speed(0.3))
+            });
+            field(&mut columns[1], &theme, "New tokens, at most", MAX_HELP, |ui| {
+                number(ui, DragValue::new(&mut sampling.max_new_tokens).range(1..=context))
+            });
+        });
+        widgets::row(ui, 2, |columns| {
+            field(&mut columns[0], &theme, "Seed", SEED_HELP, |ui| {
+                number(ui, DragValue::new(&mut sampling.seed).speed(0.2))
+            });
+            columns[1].add_space(20.0);
+            if widgets::secondary_button(&mut columns[1], &theme, Some(Icon::Dices), "New seed").clicked() {
+                sampling.seed = fresh_seed();
+            }
+        });
+        field(ui, &theme, "Stop strings", STOP_HELP, |ui| {
+            let edit = TextEdit::multiline(&mut panel.typed.stop).desired_rows(1).font(Type::Body.mono());
+            ui.add(edit.desired_width(f32::INFINITY).hint_text("None"))
+        });
+    });
+}
+
+fn number(ui: &mut Ui, value: DragValue<'_>) -> egui::Response {
+    let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
+    ui.add_sized(size, value)
+}
+
+/// A seed nobody chose: the clock's fast digits.
+pub(super) fn fresh_seed() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::from(now.subsec_nanos() / 1000) % 100_000
+}
+
+pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
+        ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
+    };
+    if let Some(job) = panel.running(cx.state) {
+        let stop =
+            wide(ui, &mut |ui| widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked());
+        if stop {
+            cx.cancel(job);
+        }
+        return;
+    }
+    let ready = cx.state.active(ModelKind::CausalLm).is_some();
+    let run = wide(ui, &mut |ui| {
+        ui.add_enabled_ui(ready, |ui| {
+            let response = widgets::primary_button(ui, &theme, Icon::Play, "Run");
+            response.on_hover_text("Ctrl+Enter").on_disabled_hover_text("Open a text model first.").clicked()
+        })
+        .inner
+    });
+    if run {
+        crate::ui::Panel::run(panel, cx);
+    }
+}

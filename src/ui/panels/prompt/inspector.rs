@@ -1,0 +1,44 @@
+//! The right column: one generated token and what else it might have been.
+
+use super::PromptPanel;
+use crate::ui::Cx;
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{self, candidate_bars, caption, figure, visible_text};
+use egui::{RichText, Ui};
+
+pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let shown = panel.shown.clone();
+    let focus = panel.focus().and_then(|i| shown.as_ref()?.token(cx.state, i).cloned().map(|t| (i, t)));
+    let Some((index, token)) = focus else {
+        ui.add_space(space::S);
+        let words = if shown.is_some() {
+            "Hover over a token of the output, or click one to keep it here."
+        } else {
+            "Run the prompt; then this tells how sure the model was of each token, and what else it might have said."
+        };
+        caption(ui, &theme, words);
+        return;
+    };
+    ui.add_space(space::XS);
+    ui.label(RichText::new(visible_text(&token.text)).font(Type::Figure.mono()).color(theme.body()));
+    ui.add_space(space::S);
+    let probability = token.logprob.exp();
+    let rank = token.top.iter().position(|c| c.id == token.id);
+    widgets::row(ui, 2, |columns| {
+        figure(&mut columns[0], &theme, &widgets::percent(probability), "", "probability");
+        let rank = rank.map_or_else(|| format!("> {}", token.top.len()), |r| (r + 1).to_string());
+        figure(&mut columns[1], &theme, &rank, "", "rank");
+    });
+    widgets::row(ui, 2, |columns| {
+        figure(&mut columns[0], &theme, &format!("{:.2}", -token.logprob), "nats", "surprise, −log p");
+        figure(&mut columns[1], &theme, &token.id.to_string(), "", "token id");
+    });
+    ui.add_space(space::M);
+    let title = format!("What might have stood at position {index}");
+    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
+    if let Some(alternative) = candidate_bars(ui, &theme, &token.top, token.id, true) {
+        panel.branch(cx, index, alternative);
+    }
+    caption(ui, &theme, "Click an alternative to go on from it.");
+}

@@ -1,0 +1,223 @@
+//! The stage: what the model receives above, what it wrote below.
+
+use super::{PromptPanel, Shown};
+use crate::types::{GeneratedToken, ModelKind};
+use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
+use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
+use crate::ui::{Cx, JobKind};
+use egui::{Color32, Frame, Margin, RichText, ScrollArea, Ui};
+use lucide_icons::Icon;
+
+/// Probability at which the colour is at its strongest.
+const FLOOR: f32 = 0.001;
+
+pub(super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
+        problems(panel, ui, cx);
+        prompt_card(panel, ui, cx);
+        ui.add_space(space::M);
+        output_card(panel, ui, cx, &theme);
+    });
+}
+
+/// Errors of this panel's jobs, beside them.
+fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    if let Some(job) = cx.state.opening().map(|j| j.id) {
+        widgets::job_progress(ui, cx, job);
+        ui.add_space(space::S);
+    }
+    let no_model = cx.state.active(ModelKind::CausalLm).is_none();
+    let opening = cx.state.jobs.values().rev().find(|j| matches!(j.kind, JobKind::Open { .. }));
+    let failed_opening = opening.and_then(|j| cx.state.error(j.id));
+    let failed_run = panel.shown.as_ref().and_then(|s| cx.state.error(s.job));
+    for error in [failed_opening, failed_run].into_iter().flatten() {
+        error_card(ui, &theme, error);
+        ui.add_space(space::S);
+    }
+    if no_model && opening.is_none_or(|j| !j.is_active()) && failed_opening.is_none() {
+        caption(ui, &theme, "No text model is open. Choose one in the top bar, or drop a model folder on the window.");
+        ui.add_space(space::S);
+    }
+}
+
+fn card(theme: &Theme) -> Frame {
+    Frame::new()
+        .fill(theme.surface())
+        .stroke(egui::Stroke::new(1.0, theme.grid()))
+        .corner_radius(RADIUS)
+        .inner_margin(space::M)
+}
+
+fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let count = panel.preview.tokens(cx.state.tokenized.as_ref()).map(<[_]>::len);
+    let context = cx.state.active(ModelKind::CausalLm).map(|m| m.info.context);
+    let (words, too_long) = match (count, context) {
+        (Some(n), Some(c)) => (format!("{n} of {c} tokens"), n > c),
+        _ => (format!("{} characters", panel.preview.rendered.text.chars().count()), false),
+    };
+    widgets::stage_header(ui, &theme, "What the model receives", "", |ui| {
+        if widgets::icon_button(ui, &theme, Icon::Copy, "Copy prompt").clicked() {
+            ui.ctx().copy_text(panel.preview.rendered.text.clone());
+            cx.toast("Copied the prompt");
+        }
+        let ink = if too_long { theme.danger() } else { theme.caption() };
+        ui.label(RichText::new(words).font(Type::Caption.mono()).color(ink));
+        if too_long {
+            ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
+        }
+    });
+    let most = (ui.available_height() * 0.36).max(90.0);
+    card(&theme).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ScrollArea::vertical().id_salt("prompt strip").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+            if panel.preview.rendered.text.is_empty() {
+                caption(ui, &theme, "Empty. Type a query at the left.");
+            } else {
+                panel.preview.show(ui, cx);
+            }
+        });
+    });
+    panel.preview.legend(ui, &theme);
+}
+
+fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+    let shown = panel.shown.clone();
+    let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
+    widgets::stage_header(ui, theme, "Output", "", |ui| {
+        if !text.is_empty() && widgets::icon_button(ui, theme, Icon::Copy, "Copy output").clicked() {
+            ui.ctx().copy_text(text.clone());
+            cx.toast("Copied the output");
+        }
+        if let Some(shown) = &shown {
+            figures(ui, cx, theme, shown);
+        }
+    });
+    let rest = ui.available_height() - 44.0;
+    let mut run = false;
+    card(theme).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.set_min_height((rest - 2.0 * space::M).max(80.0));
+        match &shown {
+            None => {
+                let title = "See what the model makes of it";
+                let words = "Each token it writes is coloured by how likely it was. Hover over one to see what else it \
+                             might have said; click an alternative to go on from there.";
+                let ready = cx.state.active(ModelKind::CausalLm).is_some();
+                run = empty_state(ui, theme, Icon::TextCursorInput, title, words, ready.then_some("Run the prompt"));
+            }
+            Some(shown) => output_strip(panel, ui, cx, theme, shown, rest),
+        }
+    });
+    if run {
+        crate::ui::Panel::run(panel, cx);
+    }
+    if shown.is_some() {
+        ui.add_space(space::XS);
+        probability_legend(ui, theme);
+    }
+}
+
+fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, shown: &Shown, height: f32) {
+    let state = cx.state;
+    let tokens: Vec<&GeneratedToken> = shown.tokens(state).collect();
+    if tokens.is_empty() {
+        if state.is_active(shown.job) {
+            caption(ui, theme, "Reading the prompt…");
+        } else if state.error(shown.job).is_none() {
+            caption(ui, theme, "Nothing was generated.");
+        }
+        return;
+    }
+    let (paper, branch) = (theme.surface(), shown.kept.len().checked_sub(1));
+    let mut chosen = None;
+    let strip = ScrollArea::vertical()
+        .id_salt("output strip")
+        .max_height((height - 2.0 * space::M).max(80.0))
+        .auto_shrink(false)
+        .stick_to_bottom(true)
+        .show(ui, |ui| {
+            let chip = |i: usize| Chip {
+                text: &tokens[i].text,
+                fill: probability_fill(theme, tokens[i].logprob.exp(), paper),
+                selected: panel.selected == Some(i),
+                underline: (branch == Some(i)).then(|| theme.accent()),
+            };
+            token_strip(ui, theme, "Output tokens", tokens.len(), chip, |ui, i| {
+                ui.set_width(300.0);
+                let token = tokens[i];
+                let name = visible_text(&token.text);
+                ui.label(RichText::new(name).font(Type::Strong.mono()).color(theme.body()));
+                if let Some(place) = candidate_bars(ui, theme, &token.top, token.id, true) {
+                    chosen = Some((i, place));
+                }
+                caption(ui, theme, "Click an alternative to go on from it.");
+            })
+        })
+        .inner;
+    panel.hovered = strip.hovered;
+    if let Some(index) = strip.clicked {
+        panel.selected = if panel.selected == Some(index) && strip.hovered == Some(index) { None } else { Some(index) };
+        cx.selection.token = panel.selected.map(|i| shown.prompt(state).len() + i);
+    }
+    cx.selection.words = panel
+        .focus()
+        .and_then(|i| tokens.get(i).map(|t| (i, t)))
+        .map_or_else(String::new, |(i, t)| format!("token {i} · {:?} · {}", t.text, widgets::percent(t.logprob.exp())));
+    if let Some((index, alternative)) = chosen {
+        panel.branch(cx, index, alternative);
+    }
+}
+
+/// Time to first token, speed, count and stop reason. Laid out from right to left.
+fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
+    let Some(run) = cx.state.runs.get(&shown.job) else { return };
+    let mut items: Vec<(String, &str)> = Vec::new();
+    if let Some(stats) = &run.stats {
+        items.push((stats.stop.to_string(), "Why the generation ended."));
+        items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
+    }
+    if run.tokens_per_s() > 0.0 {
+        let words = format!("{} tok/s", widgets::significant(run.tokens_per_s()));
+        items.push((words, "Tokens a second, after the first one."));
+    }
+    let count = run.tokens.len();
+    items.push((format!("{count} new"), "Tokens generated in this run."));
+    for (place, (words, help)) in items.iter().enumerate() {
+        if place > 0 {
+            ui.label(RichText::new("·").font(Type::Caption.mono()).color(theme.neutral(6)));
+        }
+        ui.label(RichText::new(words).font(Type::Caption.mono()).color(theme.caption())).on_hover_text(*help);
+    }
+}
+
+fn probability_legend(ui: &mut Ui, theme: &Theme) {
+    ui.horizontal(|ui| {
+        widgets::explain(
+            ui,
+            theme,
+            "Probability",
+            "How likely the model held each token, at temperature 1. Colour grows with −log p, the surprise.",
+        );
+        let marks = [1.0f32, 0.1, 0.01, 0.001];
+        let marks =
+            marks.map(|p| (surprise(p), if p >= 0.01 { format!("{:.0} %", p * 100.0) } else { "0.1 %".into() }));
+        let paper = theme.surface();
+        widgets::legend(ui, theme, 220.0, |share| surprise_fill(theme, share, paper), &marks);
+    });
+}
+
+/// −log p as a share of the strongest surprise shown.
+fn surprise(probability: f32) -> f32 {
+    (probability.max(FLOOR).ln() / FLOOR.ln()).clamp(0.0, 1.0)
+}
+
+fn surprise_fill(theme: &Theme, share: f32, paper: Color32) -> Color32 {
+    mix(paper, theme.category(1), share * 0.55)
+}
+
+fn probability_fill(theme: &Theme, probability: f32, paper: Color32) -> Color32 {
+    surprise_fill(theme, surprise(probability), paper)
+}

@@ -1,0 +1,135 @@
+//! What the model receives, token by token, kept up to date while the person types.
+
+use crate::types::{FewShotPrompt, ModelId, ModelKind, PromptToken, RenderedPrompt, SegmentKind};
+use crate::ui::theme::{Theme, Type, mix, space};
+use crate::ui::widgets::{self, Chip, token_strip, visible_text};
+use crate::ui::{Cx, Tokenized};
+use egui::{Color32, Ui};
+
+/// The rendered prompt and its tokens.
+#[derive(Default)]
+pub(super) struct Preview {
+    pub rendered: RenderedPrompt,
+    /// What was asked last: number, model, text.
+    asked: Option<(u64, ModelId)>,
+    number: u64,
+    /// Prompt the rendering belongs to.
+    source: Option<FewShotPrompt>,
+}
+
+impl Preview {
+    /// Renders again, and asks for tokens again, when prompt or model changed.
+    pub(super) fn update(&mut self, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
+        let changed = self.source.as_ref() != Some(prompt);
+        if changed {
+            self.rendered = prompt.render();
+            self.source = Some(prompt.clone());
+        }
+        let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
+        if changed || self.asked.is_none_or(|(_, m)| m != model) {
+            self.number += 1;
+            self.asked = Some((self.number, model));
+            cx.tokenize(self.number, model, self.rendered.text.clone());
+        }
+    }
+
+    /// The tokens of the text as it is now; `None` until they have come.
+    pub(super) fn tokens<'a>(&self, answer: Option<&'a Tokenized>) -> Option<&'a [PromptToken]> {
+        let answer = answer?;
+        (self.asked == Some((answer.request, answer.model))).then_some(answer.tokens.as_slice())
+    }
+
+    /// The strip. Without a model, or until the tokens have come, the text's segments stand in for them.
+    pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
+        let theme = cx.theme;
+        let paper = theme.surface();
+        match self.tokens(cx.state.tokenized.as_ref()) {
+            Some(tokens) => {
+                let chip = |i: usize| {
+                    let token: &PromptToken = &tokens[i];
+                    let kind = if token.span.is_empty() { None } else { self.rendered.kind_at(token.span.start) };
+                    let text = if token.text.is_empty() { "∅" } else { token.text.as_str() };
+                    Chip { text, fill: kind_fill(theme, kind, paper), selected: false, underline: None }
+                };
+                token_strip(ui, theme, "Prompt tokens", tokens.len(), chip, |ui, i| {
+                    let token = &tokens[i];
+                    let kind = if token.span.is_empty() { None } else { self.rendered.kind_at(token.span.start) };
+                    tip(ui, theme, i, token, kind);
+                });
+            }
+            None => {
+                let segments = &self.rendered.segments;
+                let chip = |i: usize| Chip {
+                    text: &self.rendered.text[segments[i].span.clone()],
+                    fill: kind_fill(theme, Some(segments[i].kind), paper),
+                    selected: false,
+                    underline: None,
+                };
+                token_strip(ui, theme, "Prompt text", segments.len(), chip, |ui, i| {
+                    widgets::caption(ui, theme, kind_words(Some(segments[i].kind)));
+                });
+            }
+        }
+    }
+
+    /// Which colour stands for what; only kinds that occur.
+    pub(super) fn legend(&self, ui: &mut Ui, theme: &Theme) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::M;
+            let mut seen = Vec::new();
+            for segment in &self.rendered.segments {
+                let hue = hue(segment.kind);
+                if seen.contains(&hue) {
+                    continue;
+                }
+                seen.push(hue);
+                ui.horizontal(|ui| {
+                    ui.spacing_mut().item_spacing.x = space::XS;
+                    let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
+                    ui.painter().rect_filled(rect, 2, kind_fill(theme, Some(segment.kind), theme.ground()));
+                    let line = egui::Stroke::new(1.0, theme.line());
+                    ui.painter().rect_stroke(rect, 2, line, egui::StrokeKind::Inside);
+                    let words = match segment.kind {
+                        SegmentKind::ShotInput(_) => "Example input".to_owned(),
+                        SegmentKind::ShotOutput(_) => "Example output".to_owned(),
+                        kind => kind_words(Some(kind)),
+                    };
+                    widgets::caption(ui, theme, words);
+                });
+            }
+        });
+    }
+}
+
+fn tip(ui: &mut Ui, theme: &Theme, index: usize, token: &PromptToken, kind: Option<SegmentKind>) {
+    ui.label(egui::RichText::new(visible_text(&token.text)).font(Type::Strong.mono()).color(theme.body()));
+    widgets::caption(ui, theme, format!("id {} · position {index}", token.id));
+    widgets::caption(ui, theme, kind_words(kind));
+}
+
+fn hue(kind: SegmentKind) -> usize {
+    match kind {
+        SegmentKind::Instruction => 3,
+        SegmentKind::Template => 7,
+        SegmentKind::ShotInput(_) => 0,
+        SegmentKind::ShotOutput(_) => 2,
+        SegmentKind::Query => 1,
+    }
+}
+
+fn kind_fill(theme: &Theme, kind: Option<SegmentKind>, paper: Color32) -> Color32 {
+    let Some(kind) = kind else { return mix(paper, theme.neutral(6), 0.5) };
+    let share = if kind == SegmentKind::Template { 0.14 } else { 0.3 };
+    mix(paper, theme.category(hue(kind)), share)
+}
+
+fn kind_words(kind: Option<SegmentKind>) -> String {
+    match kind {
+        None => "Added by the tokenizer".to_owned(),
+        Some(SegmentKind::Instruction) => "Instruction".to_owned(),
+        Some(SegmentKind::Template) => "Template".to_owned(),
+        Some(SegmentKind::ShotInput(row)) => format!("Input of example {}", row + 1),
+        Some(SegmentKind::ShotOutput(row)) => format!("Output of example {}", row + 1),
+        Some(SegmentKind::Query) => "Query".to_owned(),
+    }
+}
