@@ -3,7 +3,7 @@
 use super::CliError;
 use crate::engine::{Command, EngineHandle, EngineOptions, Event, shipped_models_dir};
 use crate::types::{DeviceChoice, ModelId};
-use crate::ui::{AppOptions, EngineLink};
+use crate::ui::{AppOptions, EngineLink, state_dir};
 use std::path::PathBuf;
 
 impl EngineLink for EngineHandle {
@@ -22,8 +22,8 @@ impl EngineLink for EngineHandle {
 
 /// Opens the window, with a model folder or with what was open last.
 pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
-    let state_dir = directories::ProjectDirs::from("", "", "fovea").map(|dirs| dirs.data_local_dir().to_path_buf());
-    let options = AppOptions { model, device: None, shipped: shipped_models_dir(), state_dir, native_dialogs: true };
+    let options =
+        AppOptions { model, device: None, shipped: shipped_models_dir(), state_dir: state_dir(), native_dialogs: true };
     let connect = |device: DeviceChoice, wake: Box<dyn Fn() + Send>| -> Box<dyn EngineLink> {
         Box::new(EngineHandle::start(EngineOptions { device, threads: None }, wake))
     };
