@@ -6,7 +6,11 @@ use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// The recipes of the shipped models, by name.
-const PRESETS: &[(&str, &str)] = &[];
+const PRESETS: [(&str, &str); 3] = [
+    ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
+    ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
+    ("sprout", include_str!("../../assets/presets/sprout.toml")),
+];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
 ///
@@ -71,7 +75,7 @@ fn preset(name: &str) -> Result<TrainSpec, UserError> {
 
 fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
         let place = line.map_or(String::new(), |line| format!(" in line {line}"));
         UserError::new(
             format!("{name} is not a training recipe: {}{place}.", error.message().trim_end_matches('.')),
@@ -91,7 +95,7 @@ fn nothing_to_train() -> UserError {
 }
 
 fn names() -> String {
-    PRESETS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    PRESETS.map(|(name, _)| name).join(", ")
 }
 
 #[cfg(test)]

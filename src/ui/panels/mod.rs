@@ -1,6 +1,8 @@
 //! The panels, one file or folder each.
 
 mod attention;
+mod digits;
+mod fine_tune;
 mod log;
 mod prompt;
 
@@ -12,6 +14,8 @@ pub fn all() -> Vec<Box<dyn Panel>> {
     vec![
         Box::new(prompt::PromptPanel::default()),
         Box::new(attention::AttentionPanel::default()),
+        Box::new(digits::DigitsPanel::default()),
+        Box::new(fine_tune::FineTunePanel::default()),
         Box::new(log::LogPanel),
     ]
 }
