@@ -1,5 +1,70 @@
-//! Command line.
-/// Runs the program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: the same engine without a window.
+//!
+//! Results go to standard output, everything else to standard error. Every error is one message that says what happened,
+//! why, and what to do next, and exit code 2. Must not know: tensors, model formats or panels.
+
+mod args;
+mod bench;
+mod classify;
+mod evaluate;
+mod figure;
+mod generate;
+mod inspect;
+mod output;
+mod session;
+mod spec;
+mod train;
+mod window;
+
+use crate::types::UserError;
+use args::{Arguments, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Exit code of every error, and of a command line that cannot be read.
+const FAILED: u8 = 2;
+/// Exit code after Ctrl-C, as shells have it (128 + SIGINT).
+const INTERRUPTED: u8 = 130;
+
+/// Why a command ended early.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    /// Something to tell the person.
+    #[error("{0}")]
+    User(#[from] UserError),
+    /// Whoever read the output has gone (`fovea … | head`): no fault of anybody.
+    #[error("nobody reads the output")]
+    PipeClosed,
+    /// Ctrl-C; everything worth keeping was saved.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Runs the program: the window without a command, else the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    let arguments = Arguments::parse();
+    match run(arguments.verb) {
+        Ok(()) | Err(CliError::PipeClosed) => ExitCode::SUCCESS,
+        Err(CliError::Interrupted) => ExitCode::from(INTERRUPTED),
+        Err(CliError::User(error)) => {
+            eprintln!("error: {error}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(verb: Option<Verb>) -> Result<(), CliError> {
+    match verb {
+        None => window::run(None),
+        Some(Verb::Open { dir }) => window::run(Some(session::model_dir(&dir))),
+        Some(Verb::Generate(args)) => generate::run(&args),
+        Some(Verb::Inspect(args)) => inspect::run(&args),
+        Some(Verb::Classify(args)) => classify::run(&args),
+        Some(Verb::Evaluate(args)) => evaluate::run(&args),
+        Some(Verb::Train(args)) => train::run(args),
+        Some(Verb::Bench(args)) => bench::run(&args),
+        Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
+    }
 }

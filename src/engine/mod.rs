@@ -1,5 +1,36 @@
-//! The worker that owns device, models and caches.
+//! The worker that owns device, models and caches, and the conversation with it.
+//!
+//! Everyone else sees [`EngineHandle`], [`Command`] and [`Event`], plain values all; no tensor leaves this module. It must
+//! not know: windows, the command line, or how a figure is drawn.
 
+mod device;
+mod events;
+mod guard;
+mod handle;
 mod protocol;
+mod scheduler;
+mod tasks;
+mod tokenizer;
+mod worker;
 
+pub use events::Wake;
+pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
+
+use crate::types::{DigitImage, UserError};
+use std::path::{Path, PathBuf};
+
+/// The folder that holds the shipped models, if it can be found.
+#[must_use]
+pub fn shipped_models_dir() -> Option<PathBuf> {
+    crate::load::shipped_models_dir()
+}
+
+/// Reads a PNG or JPEG of a digit, dark on light or light on dark, and centres it as MNIST does. Reads a file: not for the
+/// UI thread.
+///
+/// # Errors
+/// When the file cannot be read, is no image, or shows nothing.
+pub fn read_digit_image(path: &Path) -> Result<DigitImage, UserError> {
+    crate::load::digit_image::from_file(path).map_err(UserError::from)
+}

@@ -1,4 +1,5 @@
 //! The conversation with the engine: commands in, one stream of events out. Plain values only.
+#![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
     Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken, GenerationStats,
@@ -23,7 +24,10 @@ pub enum PromptInput {
 pub enum Command {
     /// Read a model folder. Ends with [`Outcome::Opened`]. Until then a model with the same id stays usable.
     Open { job: JobId, model: ModelId, path: PathBuf },
-    /// Forget a model.
+    /// Build the model that a folder's `config.json` describes, with random weights; for measurements of speed. Works
+    /// without weights and tokenizer. Ends with [`Outcome::Opened`].
+    OpenRandom { job: JobId, model: ModelId, path: PathBuf, seed: u64 },
+    /// Forget a model. Jobs that work on it end with what they have.
     Close { model: ModelId },
     /// Stream tokens. [`Event::Prompted`] comes first, then [`Event::Token`]s, then [`Outcome::Generated`].
     Generate { job: JobId, model: ModelId, prompt: PromptInput, sampling: Sampling },
@@ -44,7 +48,7 @@ pub enum Command {
     Resume { job: JobId },
     /// End a job within one step. It ends with what it has.
     Cancel { job: JobId },
-    /// Move to another device. Open models are read again there.
+    /// Move to another device. Jobs end with what they have; open models come along, weights in training included.
     SetDevice { choice: DeviceChoice },
 }
 

@@ -3,11 +3,18 @@
 //! Must not know: the engine, windows, the command line. What is wrong with a file is a [`LoadError`] that names it; it
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
+pub mod byte_bpe;
 mod config;
+mod data_error;
+pub mod digit_image;
+mod digit_model;
 mod error;
 mod fields;
 mod gpt2_weights;
+pub mod idx;
 mod llama_weights;
+mod shipped;
+pub mod text_data;
 mod text_model;
 mod token_bytes;
 mod tokenizer;
@@ -17,7 +24,10 @@ mod weights;
 mod folder_tests;
 
 pub use config::{peek_architecture, read_text_config};
+pub use data_error::DataError;
+pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use error::LoadError;
+pub use shipped::shipped_models_dir;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokenizer::{StreamDecoder, TextCodec};
 

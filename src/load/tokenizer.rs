@@ -66,6 +66,14 @@ impl TextCodec {
         std::fs::write(path, text).map_err(write_error)
     }
 
+    /// The text of a tokenizer.json.
+    ///
+    /// # Errors
+    /// When the tokenizer cannot be written down.
+    pub fn to_json(&self) -> Result<String, LoadError> {
+        self.tokenizer.to_string(true).map_err(|e| LoadError::Encode { problem: e.to_string() })
+    }
+
     /// Number of tokens.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
@@ -113,6 +121,16 @@ impl TextCodec {
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
         let encoding =
             self.tokenizer.encode_fast(text, true).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of a text that goes on where another one ended: no special tokens are added.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
         Ok(encoding.get_ids().to_vec())
     }
 

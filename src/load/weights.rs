@@ -151,7 +151,7 @@ impl<'a> Weights<'a> {
     }
 
     /// The checked values of one tensor, row-major.
-    fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
+    pub(super) fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let found = self.files.iter().find_map(|(path, tensors)| tensors.tensor(name).ok().map(|t| (*path, t)));
         let Some((path, tensor)) = found else {
             let path = self.files[0].0.to_owned();

@@ -5,19 +5,29 @@
 
 mod attention;
 mod cache;
+mod digit;
+mod digit_cnn;
+mod digit_mlp;
 mod gpt2;
 mod linear;
 mod llama;
+mod loss;
 mod norm;
+mod random;
 mod rope;
 pub mod sample;
 mod tape;
 
 pub use cache::KvCache;
+pub use digit::{DigitConfig, DigitNet};
+pub use digit_cnn::{DigitCnn, DigitCnnConfig};
+pub use digit_mlp::{DigitMlp, DigitMlpConfig};
 pub use gpt2::{Gpt2, Gpt2Block, Gpt2Config};
 pub use linear::Linear;
 pub use llama::{Llama, LlamaBlock, LlamaConfig};
+pub use loss::cross_entropy;
 pub use norm::{LayerNorm, RmsNorm};
+pub use random::Random;
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tape::Tape;
 

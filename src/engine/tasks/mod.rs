@@ -4,11 +4,24 @@
 //! worker reads its commands, so a task never looks at queues itself: pausing, cancelling and taking turns come from outside.
 //! Must not know: queues, threads, guards or the window.
 
+pub(crate) mod classify;
+mod corpus;
+pub(crate) mod evaluate;
+pub(crate) mod generate;
+pub(crate) mod inspect;
+pub(crate) mod open;
+mod prompt;
+pub(crate) mod save;
+mod stop;
+pub(crate) mod train;
+
 use super::{Event, Outcome};
 use crate::load::{DigitModel, TextModel};
 use crate::types::{JobId, ModelId, ModelInfo, UserError};
+use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A model in memory, on the engine's device.
@@ -33,6 +46,14 @@ impl LoadedModel {
         match self {
             Self::Text(model) => &mut model.info,
             Self::Digits(model) => &mut model.info,
+        }
+    }
+
+    /// The same model on another device.
+    pub(crate) fn to_device(self, device: &Device) -> Self {
+        match self {
+            Self::Text(model) => Self::Text(TextModel { lm: model.lm.to_device(device), ..model }),
+            Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
         }
     }
 
@@ -158,5 +179,10 @@ pub(crate) trait Task {
     /// Ends the job with this error, when ending well is impossible (a checkpoint cannot be written).
     fn cancel(&mut self, _cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         Ok(Outcome::Cancelled)
+    }
+
+    /// The folder to read again when the device changes before the task is done; `None` ends the job instead.
+    fn reads_again(&self) -> Option<PathBuf> {
+        None
     }
 }

@@ -1,0 +1,250 @@
+//! What can be written on the command line.
+
+use crate::types::DeviceChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A playground for foundation models. Without a command it opens its window.
+#[derive(Debug, Parser)]
+#[command(name = "fovea", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Open the window with a model folder
+    Open {
+        /// A folder in Hugging Face layout, or the name of a shipped model
+        dir: PathBuf,
+    },
+    /// Continue a prompt
+    Generate(GenerateArgs),
+    /// Write the values at sites inside the model to a safetensors file
+    Inspect(InspectArgs),
+    /// Tell which digit an image shows
+    Classify(ClassifyArgs),
+    /// Measure a model: digits on an IDX folder, text on a file
+    Evaluate(EvaluateArgs),
+    /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
+    Train(TrainArgs),
+    /// Measure speed and memory
+    Bench(BenchArgs),
+    /// Draw a figure into a file
+    Figure {
+        /// Which figure.
+        #[command(subcommand)]
+        figure: Figure,
+    },
+}
+
+/// The figures.
+#[derive(Debug, Subcommand)]
+pub enum Figure {
+    /// The attention pattern of one head
+    Attention(AttentionArgs),
+}
+
+/// The model and where it runs.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// A folder in Hugging Face layout, or the name of a shipped model
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceName,
+}
+
+/// `--device` on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum DeviceName {
+    /// A GPU if there is one that passes its check, else the CPU
+    #[default]
+    Auto,
+    /// The first GPU adapter, a software one included
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+impl From<DeviceName> for DeviceChoice {
+    fn from(name: DeviceName) -> Self {
+        match name {
+            DeviceName::Auto => Self::Auto,
+            DeviceName::Gpu => Self::Gpu,
+            DeviceName::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// `fovea generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text to continue
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Stop after this many tokens
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub max_new_tokens: usize,
+    /// Divides the logits; 0 always takes the most likely token
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Keep only the K most likely tokens; 0 keeps all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub top_k: usize,
+    /// Keep the smallest set of tokens with this much probability
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Seed of the random numbers
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Stop when the output holds this text, which is cut off; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub stop: Vec<String>,
+    /// One JSON object a line: every token with its alternatives, then how it ended
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// Site names separated by commas; * stands for any text
+    #[arg(long, value_name = "SITES", default_value = "blocks.*.attn.pattern,logits")]
+    pub sites: String,
+    /// The safetensors file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// A prompt as text or as ids.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct InputArgs {
+    /// The text to read
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Token ids separated by commas, used as they are
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub ids: Option<Vec<u32>>,
+}
+
+/// `fovea classify`.
+#[derive(Debug, Args)]
+pub struct ClassifyArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A PNG or JPEG of one digit
+    pub image: PathBuf,
+    /// The probabilities as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A folder of IDX files, or a text file
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// The measurement as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// What to train, from what and how: a TOML file
+    #[arg(value_name = "SPEC.toml", required_unless_present = "preset", conflicts_with = "preset")]
+    pub spec: Option<PathBuf>,
+    /// A recipe that comes with Fovea
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Train on this file or folder instead of the one in the recipe
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Write the result into this folder instead of the one in the recipe
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where to compute
+    #[arg(long, value_enum, default_value_t)]
+    pub device: DeviceName,
+}
+
+/// `fovea bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Build the model that config.json describes with random weights; nothing else of the folder is needed
+    #[arg(long)]
+    pub random_weights: bool,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub prompt_tokens: usize,
+    /// Tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Measured runs, after one that warms up; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: usize,
+    /// The figures as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea figure attention`.
+#[derive(Debug, Args)]
+pub struct AttentionArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text to read
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// The layer, from 0
+    #[arg(long, value_name = "L")]
+    pub layer: usize,
+    /// The head, from 0
+    #[arg(long, value_name = "H")]
+    pub head: usize,
+    /// The file to write: its ending (svg, png or csv) chooses the format
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn ids_are_a_list() {
+        let line = "fovea inspect --model m --ids 1,2,3 --sites logits --out f";
+        let Some(Verb::Inspect(args)) = Arguments::parse_from(line.split(' ')).verb else { panic!() };
+        assert_eq!(args.input.ids, Some(vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn a_prompt_and_ids_exclude_each_other() {
+        let line = "fovea inspect --model m --ids 1 --prompt x --out f";
+        assert!(Arguments::try_parse_from(line.split(' ')).is_err());
+    }
+}

@@ -1,0 +1,47 @@
+//! `fovea generate`.
+
+use super::CliError;
+use super::args::GenerateArgs;
+use super::output::{print, print_json};
+use super::session::{Session, unexpected};
+use crate::engine::{Command, Event, Outcome, PromptInput};
+use crate::types::{GenerationStats, JobId, Sampling};
+use serde::Serialize;
+
+/// The last line of `--json`.
+#[derive(Serialize)]
+struct Done {
+    done: GenerationStats,
+}
+
+/// Streams the continuation of a prompt.
+pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
+    let (session, info) = Session::with_model(&args.model)?;
+    let sampling = Sampling {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        seed: args.seed,
+        max_new_tokens: args.max_new_tokens,
+        stop: args.stop.clone(),
+        ..Sampling::default()
+    };
+    let job = JobId::next();
+    let prompt = PromptInput::Text(args.prompt.clone());
+    let outcome =
+        session.run(job, Command::Generate { job, model: info.id, prompt, sampling }, |event| match event {
+            Event::Token { token, .. } if args.json => print_json(&token),
+            Event::Token { token, .. } => print(&token.text),
+            _ => Ok(()),
+        })?;
+    let Outcome::Generated(done) = outcome else { return Err(unexpected()) };
+    if args.json {
+        return print_json(&Done { done });
+    }
+    print("\n")?;
+    eprintln!(
+        "{} tokens after a prompt of {}; first after {:.0} ms, then {:.1} tokens/s; ended by: {}",
+        done.new_tokens, done.prompt_tokens, done.ttft_ms, done.tokens_per_s, done.stop
+    );
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! `fovea inspect`.
+
+use super::CliError;
+use super::args::{InputArgs, InspectArgs};
+use super::output::write_file;
+use super::session::{Session, unexpected};
+use crate::engine::{Command, Outcome, PromptInput};
+use crate::types::{InspectReport, JobId, SiteFilter, UserError};
+use safetensors::tensor::{Dtype, TensorView};
+
+/// Writes every matching site under its name (F32), and the ids (I64, `[T]`).
+pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
+    let sites = match args.sites.parse::<SiteFilter>() {
+        Ok(sites) => sites,
+        Err(never) => match never {},
+    };
+    let (session, info) = Session::with_model(&args.model)?;
+    let job = JobId::next();
+    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input), sites };
+    let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
+    write_file(&args.out, &encode(&report)?)?;
+    if let Some(left_out) = &report.left_out {
+        eprintln!("note: {left_out}");
+    }
+    eprintln!("{} sites over {} tokens in {}", report.captures.len(), report.tokens.len(), args.out.display());
+    Ok(())
+}
+
+fn input(args: &InputArgs) -> PromptInput {
+    match &args.ids {
+        Some(ids) => PromptInput::Ids(ids.clone()),
+        None => PromptInput::Text(args.prompt.clone().unwrap_or_default()),
+    }
+}
+
+fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
+    let ids: Vec<u8> = report.tokens.iter().flat_map(|token| i64::from(token.id).to_le_bytes()).collect();
+    let values = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+    let mut tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for capture in &report.captures {
+        tensors.push((&capture.site, Dtype::F32, capture.shape.clone(), values(&capture.values)));
+    }
+    tensors.push(("ids", Dtype::I64, vec![report.tokens.len()], ids));
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (*name, view)));
+    views.collect::<Result<Vec<_>, _>>().and_then(|views| safetensors::serialize(views, None)).map_err(|error| {
+        UserError::new(
+            "The captured values cannot be written as safetensors.",
+            error.to_string(),
+            "This is a defect in Fovea; please report it with the command you ran.",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Capture, PromptToken};
+    use std::sync::Arc;
+
+    #[test]
+    fn the_file_holds_values_and_ids() {
+        let report = InspectReport {
+            tokens: [3, 5].map(|id| PromptToken { id, text: String::new(), span: 0..0 }).to_vec(),
+            captures: vec![Capture { site: "logits".into(), shape: vec![2, 1], values: Arc::from([0.5, -1.0]) }],
+            left_out: None,
+        };
+        let bytes = encode(&report).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let logits = file.tensor("logits").unwrap();
+        assert_eq!((logits.shape(), logits.dtype()), ([2, 1].as_slice(), Dtype::F32));
+        assert_eq!(logits.data(), [0.5f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat());
+        assert_eq!(file.tensor("ids").unwrap().data(), [3i64.to_le_bytes(), 5i64.to_le_bytes()].concat());
+    }
+}

@@ -1,0 +1,132 @@
+//! One engine, asked one thing at a time.
+
+use super::CliError;
+use super::args::ModelArgs;
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome};
+use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How often a waiting command looks up: for Ctrl-C, and for an engine that is gone.
+const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// A running engine.
+pub(super) struct Session {
+    engine: EngineHandle,
+}
+
+impl Session {
+    /// Starts an engine that uses every core: there is no window to leave one for.
+    pub(super) fn start(device: impl Into<DeviceChoice>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let options = EngineOptions { device: device.into(), threads: Some(cores) };
+        Self { engine: EngineHandle::start(options, Box::new(|| ())) }
+    }
+
+    /// Starts an engine and opens a model.
+    pub(super) fn with_model(args: &ModelArgs) -> Result<(Self, ModelInfo), CliError> {
+        let session = Self::start(args.device);
+        let path = model_dir(&args.model);
+        let info = session.open(|job, model| Command::Open { job, model, path })?;
+        Ok((session, info))
+    }
+
+    /// Waits until the device is open, so that a measurement does not begin before.
+    pub(super) fn settle(&self) -> Result<(), CliError> {
+        loop {
+            match self.engine.recv_timeout(LOOK_UP) {
+                Some(Event::Device(status)) => {
+                    tell_fallback(&status);
+                    return Ok(());
+                }
+                None if !self.engine.is_running() => return Err(engine_gone().into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Runs a command that opens a model.
+    pub(super) fn open(&self, command: impl FnOnce(JobId, ModelId) -> Command) -> Result<ModelInfo, CliError> {
+        let (job, model) = (JobId::next(), ModelId::next());
+        let mut opened = None;
+        self.run(job, command(job, model), |event| {
+            if let Event::Model { info, .. } = event {
+                opened = Some(info);
+            }
+            Ok(())
+        })?;
+        opened.ok_or_else(|| engine_gone().into())
+    }
+
+    /// Sends a command and waits for its end; events on the way go to `on_event`.
+    pub(super) fn run(
+        &self,
+        job: JobId,
+        command: Command,
+        mut on_event: impl FnMut(Event) -> Result<(), CliError>,
+    ) -> Result<Outcome, CliError> {
+        self.send(command)?;
+        loop {
+            if let Some(outcome) = self.next(job, &mut on_event)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Waits a moment for the next event; the outcome, if it is that of `job`.
+    pub(super) fn next(
+        &self,
+        job: JobId,
+        on_event: &mut dyn FnMut(Event) -> Result<(), CliError>,
+    ) -> Result<Option<Outcome>, CliError> {
+        match self.engine.recv_timeout(LOOK_UP) {
+            Some(Event::Done { job: done, outcome }) if done == job => return Ok(Some(outcome)),
+            Some(Event::Failed { job: failed, error }) if failed.is_none_or(|failed| failed == job) => {
+                return Err(error.into());
+            }
+            Some(Event::Device(status)) => tell_fallback(&status),
+            Some(event) => on_event(event)?,
+            None if !self.engine.is_running() => return Err(engine_gone().into()),
+            None => {}
+        }
+        Ok(None)
+    }
+
+    /// Sends a command. The queue holds more than a command line ever sends.
+    pub(super) fn send(&self, command: Command) -> Result<(), CliError> {
+        self.engine.try_send(command).map_err(|_| engine_gone().into())
+    }
+}
+
+/// Who asked for a GPU should know when there is none.
+fn tell_fallback(status: &DeviceStatus) {
+    if status.choice == DeviceChoice::Gpu && !status.is_gpu {
+        eprintln!("note: computing on {}. {}", status.name, status.reason);
+    }
+}
+
+/// The folder of a model: the path itself, or the shipped model of that name.
+pub(super) fn model_dir(given: &Path) -> PathBuf {
+    if given.exists() {
+        return given.to_path_buf();
+    }
+    let shipped = crate::engine::shipped_models_dir().map(|models| models.join(given));
+    shipped.filter(|dir| dir.join("config.json").is_file()).unwrap_or_else(|| given.to_path_buf())
+}
+
+/// An outcome of another kind than the command has: a defect in the engine.
+pub(super) fn unexpected() -> CliError {
+    CliError::User(UserError::new(
+        "The engine gave another answer than was asked for.",
+        "This is a defect in Fovea.",
+        "Please report it with the command you ran.",
+    ))
+}
+
+fn engine_gone() -> UserError {
+    UserError::new(
+        "The engine has stopped.",
+        "It ended without an answer, which is a defect in Fovea.",
+        "Run the command again with RUST_LOG=debug and report what it prints.",
+    )
+}

@@ -1,0 +1,128 @@
+//! Training recipes: TOML files, and the presets that come with Fovea.
+
+use super::args::TrainArgs;
+use super::session::model_dir;
+use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
+use std::path::Path;
+
+/// The recipes of the shipped models, by name.
+const PRESETS: [(&str, &str); 3] = [
+    ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
+    ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
+    ("sprout", include_str!("../../assets/presets/sprout.toml")),
+];
+
+/// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
+///
+/// # Errors
+/// When it cannot be read, or leaves open where to write.
+pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
+    let mut spec = match (&args.spec, &args.preset) {
+        (Some(path), _) => parse(&read_file(path)?, &path.display().to_string())?,
+        (None, Some(name)) => preset(name)?,
+        (None, None) => return Err(nothing_to_train()),
+    };
+    if let Some(data) = &args.data {
+        match &mut spec.task {
+            TrainTask::Text(task) => task.data = vec![data.clone()],
+            TrainTask::Digits(task) => task.data.clone_from(data),
+        }
+    }
+    if args.out.is_some() {
+        spec.out.clone_from(&args.out);
+    }
+    match &mut spec.start {
+        StartFrom::Folder { path } => *path = model_dir(path),
+        StartFrom::Scratch => {}
+        StartFrom::OpenModel => {
+            return Err(UserError::new(
+                "The recipe starts from an open model.",
+                "`from = \"open_model\"` is for the window; on the command line no model is open.",
+                "Write `from = \"folder\"` and `path = \"…\"` below [start], or `from = \"scratch\"`.",
+            ));
+        }
+    }
+    if spec.out.is_none() {
+        return Err(UserError::new(
+            "The recipe does not say where to write the result.",
+            "Without a folder everything learned would be lost at the end.",
+            "Add --out DIR to the command, or a line out = \"…\" to the recipe.",
+        ));
+    }
+    Ok(spec)
+}
+
+fn read_file(path: &Path) -> Result<String, UserError> {
+    std::fs::read_to_string(path).map_err(|error| {
+        UserError::new(
+            format!("{} could not be read.", path.display()),
+            error.to_string(),
+            format!("Give a TOML file, or --preset with one of {}.", names()),
+        )
+    })
+}
+
+fn preset(name: &str) -> Result<TrainSpec, UserError> {
+    let found = PRESETS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+        UserError::new(
+            format!("There is no preset called {name}."),
+            format!("The presets are {}.", names()),
+            "Use one of these, or a TOML file of your own.",
+        )
+    })?;
+    parse(found.1, &format!("the preset {name}"))
+}
+
+fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
+    toml::from_str(text).map_err(|error| {
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
+        let place = line.map_or(String::new(), |line| format!(" in line {line}"));
+        UserError::new(
+            format!("{name} is not a training recipe: {}{place}.", error.message().trim_end_matches('.')),
+            "Each field has a fixed name and type.",
+            "Compare it with the presets in assets/presets.",
+        )
+        .with_detail(error.to_string())
+    })
+}
+
+fn nothing_to_train() -> UserError {
+    UserError::new(
+        "There is nothing to train.",
+        "Neither a recipe nor a preset was given.",
+        format!("Give a TOML file, or --preset with one of {}.", names()),
+    )
+}
+
+fn names() -> String {
+    PRESETS.map(|(name, _)| name).join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_a_recipe_that_starts_by_itself() {
+        for (name, _) in PRESETS {
+            let spec = preset(name).unwrap();
+            assert_ne!(spec.start, StartFrom::OpenModel, "{name}");
+            assert!(spec.steps > 0 && spec.batch_size > 0, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_field_is_named_with_its_line() {
+        let text = "learning_rate = 1e-3\nbatch_size = 8\nstep = 10\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"\n";
+        let error = parse(text, "my.toml").unwrap_err();
+        assert!(
+            error.what.contains("my.toml") && error.what.contains("step") && error.what.contains("line 3"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_preset_lists_the_known_ones() {
+        assert!(preset("gpt-5").unwrap_err().why.contains("digits-mlp"));
+    }
+}

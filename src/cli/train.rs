@@ -1,0 +1,113 @@
+//! `fovea train`.
+
+use super::args::TrainArgs;
+use super::output::print;
+use super::session::{Session, unexpected};
+use super::{CliError, INTERRUPTED, spec};
+use crate::engine::{Command, Event, Outcome};
+use crate::types::{JobId, ModelId, TrainPoint, TrainSummary, UserError};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Trains; Ctrl-C ends after the current step with a checkpoint.
+pub(super) fn run(args: TrainArgs) -> Result<(), CliError> {
+    let spec = spec::read(&args)?;
+    let steps = spec.steps;
+    let interrupted = catch_ctrl_c()?;
+    let session = Session::start(args.device);
+    let job = JobId::next();
+    session.send(Command::Train { job, model: ModelId::next(), spec: Box::new(spec) })?;
+    let progress = bar(steps as u64);
+    let mut cancelled = false;
+    let ended = loop {
+        let next = session.next(job, &mut |event| {
+            show(&progress, event, steps);
+            Ok(())
+        });
+        match next {
+            Ok(None) if !cancelled && interrupted.load(Ordering::Relaxed) => {
+                cancelled = true;
+                progress.set_message("saving");
+                session.send(Command::Cancel { job })?;
+            }
+            Ok(None) => {}
+            Ok(Some(outcome)) => break Ok(outcome),
+            Err(error) => break Err(error),
+        }
+    };
+    progress.finish_and_clear();
+    match ended? {
+        Outcome::Trained(summary) if cancelled => {
+            eprintln!("stopped after step {} of {steps}; the same command goes on from there", summary.steps);
+            Err(CliError::Interrupted)
+        }
+        Outcome::Trained(summary) => print(&describe(&summary)),
+        Outcome::Cancelled => Err(CliError::Interrupted),
+        _ => Err(unexpected()),
+    }
+}
+
+/// True once Ctrl-C was pressed. Pressed again it ends the program at once.
+fn catch_ctrl_c() -> Result<Arc<AtomicBool>, UserError> {
+    let pressed = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&pressed);
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    };
+    ctrlc::set_handler(handler).map_err(|error| {
+        UserError::new(
+            "Training was not started.",
+            format!("Ctrl-C cannot be caught, so that a stopped run would be lost: {error}."),
+            "Run fovea from another terminal.",
+        )
+    })?;
+    Ok(pressed)
+}
+
+fn show(progress: &ProgressBar, event: Event, steps: usize) {
+    match event {
+        Event::Trained { points, .. } => {
+            for point in points.iter().filter(|point| point.validation_loss.is_some()) {
+                progress.suspend(|| eprintln!("{}", validation_line(point, steps)));
+            }
+            if let Some(last) = points.last() {
+                let rate = last.step as f64 / last.elapsed_s.max(f64::EPSILON);
+                progress.set_position(last.step as u64);
+                progress.set_message(format!("loss {:.4}  {rate:.1} steps/s", last.loss));
+            }
+        }
+        Event::Sample { step, text, .. } => progress.suspend(|| eprintln!("step {step}: {text}")),
+        Event::Progress { label, done, total, unit, .. } if progress.position() == 0 => {
+            progress.set_message(format!("{label}: {done} of {total} {unit}"));
+        }
+        _ => {}
+    }
+}
+
+fn validation_line(point: &TrainPoint, steps: usize) -> String {
+    let validation = point.validation_loss.unwrap_or(f64::NAN);
+    let accuracy = point.validation_accuracy.map_or(String::new(), |a| format!("  accuracy {:.2} %", a * 100.0));
+    let width = steps.to_string().len();
+    format!(
+        "step {:>width$}  training loss {:.4}  validation loss {validation:.4}{accuracy}  {:.0} s",
+        point.step, point.loss, point.elapsed_s
+    )
+}
+
+fn describe(summary: &TrainSummary) -> String {
+    let best =
+        summary.best.map_or(String::new(), |(step, loss)| format!("best validation loss {loss:.4} at step {step}\n"));
+    let saved = summary.saved_to.as_ref().map_or(String::new(), |path| format!("saved to {}\n", path.display()));
+    let rate = summary.examples as f64 / summary.elapsed_s.max(f64::EPSILON);
+    format!("{} steps in {:.1} s, {rate:.0} examples/s\n{best}{saved}", summary.steps, summary.elapsed_s)
+}
+
+/// A progress bar on standard error; hidden where that is no terminal.
+pub(super) fn bar(length: u64) -> ProgressBar {
+    let template = "{bar:32} {pos}/{len}  {msg}  {eta}";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(length).with_style(style.progress_chars("━╸ "))
+}

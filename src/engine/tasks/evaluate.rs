@@ -1,0 +1,165 @@
+//! Measures a model: digits on labelled images, causal models on text.
+//!
+//! Text is scored in windows of at most 512 tokens that overlap by half: a window's first half is context, its second half is
+//! scored, so every token but the first few of the text is predicted from at least half a window. Documents stand one after
+//! the other with the special tokens that training puts between them; the bits those cost are counted, their bytes are not.
+
+use super::corpus::{CorpusReader, FileTokens};
+use super::train::measure_digits;
+use super::{LoadedModel, Step, Task, TaskContext};
+use crate::engine::{Event, Outcome};
+use crate::load::{idx, idx::DigitSet, text_data};
+use crate::nn::Tape;
+use crate::types::{EvaluationReport, ModelId, UserError};
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Int, Tensor, TensorData};
+use std::path::{Path, PathBuf};
+
+/// Images measured in one step.
+const IMAGES: usize = 250;
+/// Longest window in tokens.
+const WINDOW: usize = 512;
+
+/// Measures in slices.
+pub(crate) struct Evaluate {
+    model: ModelId,
+    data: PathBuf,
+    stage: Stage,
+}
+
+enum Stage {
+    New,
+    Digits { set: DigitSet, next: usize, loss: f64, confusion: Vec<Vec<usize>> },
+    Reading(Box<CorpusReader>),
+    Text { ids: Vec<u32>, bytes: usize, next: usize, loss: f64 },
+}
+
+impl Evaluate {
+    /// To measure `model` on `data`: a folder of IDX files for a digit network, a text file or a folder of text files for a
+    /// causal model.
+    pub(crate) fn new(model: ModelId, data: PathBuf) -> Self {
+        Self { model, data, stage: Stage::New }
+    }
+
+    fn begin(&self, cx: &TaskContext<'_>) -> Result<Stage, UserError> {
+        match cx.models.get(self.model) {
+            Some(LoadedModel::Digits(model)) => {
+                let classes = model.config.classes();
+                let set = read_digits(&self.data)?;
+                Ok(Stage::Digits { set, next: 0, loss: 0.0, confusion: vec![vec![0; classes]; classes.max(10)] })
+            }
+            _ => {
+                let model = cx.models.text(self.model)?;
+                let files = text_data::text_files(std::slice::from_ref(&self.data))?;
+                Ok(Stage::Reading(Box::new(CorpusReader::of_model(files, model)?)))
+            }
+        }
+    }
+}
+
+impl Task for Evaluate {
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        let job = cx.job;
+        match &mut self.stage {
+            Stage::New => self.stage = self.begin(cx)?,
+            Stage::Digits { set, next, loss, confusion } => {
+                let net = &cx.models.digits(self.model)?.net;
+                let images = *next..(*next + IMAGES).min(set.len());
+                let (score, predictions) = measure_digits(net, set, images.clone(), cx.device);
+                *loss += score.loss;
+                for (i, prediction) in images.clone().zip(predictions) {
+                    confusion[usize::from(set.label(i))][prediction] += 1;
+                }
+                *next = images.end;
+                let (done, total) = (images.end as u64, set.len() as u64);
+                (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "images" });
+                if *next == set.len() {
+                    let report = digit_report(set.len(), *loss, std::mem::take(confusion));
+                    return Ok(Step::Done(Outcome::Evaluated(report)));
+                }
+            }
+            Stage::Reading(reader) => {
+                let codec = &cx.models.text(self.model)?.codec;
+                let is_done = reader.step(codec)?;
+                let (done, total) = reader.progress();
+                let label = "Reading the text".to_owned();
+                (cx.emit)(Event::Progress { job, label, done, total, unit: "bytes" });
+                if is_done && let Stage::Reading(reader) = std::mem::replace(&mut self.stage, Stage::New) {
+                    let (ids, bytes) = join(reader.into_files()?);
+                    check_length(&self.data, &ids)?;
+                    self.stage = Stage::Text { ids, bytes, next: 1, loss: 0.0 };
+                }
+            }
+            Stage::Text { ids, bytes, next, loss } => {
+                let window = cx.models.text(self.model)?.lm.context().min(WINDOW);
+                let (window_loss, end) = score_window(cx, self.model, ids, *next, window)?;
+                *loss += window_loss;
+                *next = end;
+                let (done, total) = (end as u64, ids.len() as u64);
+                (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "tokens" });
+                if end == ids.len() {
+                    let report = text_report(ids.len() - 1, *bytes, *loss);
+                    return Ok(Step::Done(Outcome::Evaluated(report)));
+                }
+            }
+        }
+        Ok(Step::More)
+    }
+}
+
+/// Test images where a folder has them, else training images.
+fn read_digits(folder: &Path) -> Result<DigitSet, UserError> {
+    let folder = idx::read(folder)?;
+    Ok(folder.test.or(folder.train).unwrap_or_default())
+}
+
+fn digit_report(images: usize, loss: f64, confusion: Vec<Vec<usize>>) -> EvaluationReport {
+    let correct: usize = confusion.iter().enumerate().filter_map(|(label, row)| row.get(label)).sum();
+    let images_f = images as f64;
+    EvaluationReport::Digits { images, accuracy: correct as f64 / images_f, loss: loss / images_f, confusion }
+}
+
+fn text_report(tokens: usize, bytes: usize, loss: f64) -> EvaluationReport {
+    let mean = loss / tokens as f64;
+    let bits_per_byte = loss / std::f64::consts::LN_2 / bytes as f64;
+    EvaluationReport::Text { tokens, bytes, loss: mean, perplexity: mean.exp(), bits_per_byte }
+}
+
+fn join(files: Vec<FileTokens>) -> (Vec<u32>, usize) {
+    let bytes = files.iter().map(|file| file.bytes).sum();
+    (files.into_iter().flat_map(|file| file.ids).collect(), bytes)
+}
+
+fn check_length(data: &Path, ids: &[u32]) -> Result<(), UserError> {
+    if ids.len() >= 2 {
+        return Ok(());
+    }
+    Err(UserError::new(
+        format!("{} is too short to measure.", data.display()),
+        "It gives fewer than two tokens, and a prediction needs one before it.",
+        "Choose a longer text.",
+    ))
+}
+
+/// Sum of cross-entropies of the tokens from `next` on, as far as one window goes, and the token after them.
+fn score_window(
+    cx: &TaskContext<'_>,
+    model: ModelId,
+    ids: &[u32],
+    next: usize,
+    window: usize,
+) -> Result<(f64, usize), UserError> {
+    // The first window has no context to wait for; later ones score their second half.
+    let start = if next == 1 { 0 } else { next - (window / 2).min(next) };
+    let end = (start + window + 1).min(ids.len());
+    let lm = &cx.models.text(model)?.lm;
+    let input: Vec<i64> = ids[start..end - 1].iter().map(|&id| i64::from(id)).collect();
+    let targets: Vec<i64> = ids[next..end].iter().map(|&id| i64::from(id)).collect();
+    let (length, scored) = (input.len(), targets.len());
+    let input = Tensor::<2, Int>::from_data(TensorData::new(input, [1, length]), cx.device);
+    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [scored, 1]), cx.device);
+    let logits = lm.forward(input, &mut Tape::off()); // [1, T, V]
+    let logits = logits.narrow(1, length - scored, scored).squeeze_dim::<2>(0); // [scored, V]
+    let loss = log_softmax(logits, 1).gather(1, targets).sum().neg().into_scalar::<f32>();
+    Ok((f64::from(loss), end))
+}

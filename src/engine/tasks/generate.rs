@@ -1,0 +1,213 @@
+//! Generates text, one token a step.
+
+use super::stop::StopStrings;
+use super::{Step, Task, TaskContext, prompt};
+use crate::engine::{Event, Outcome, PromptInput};
+use crate::load::{StreamDecoder, TextModel};
+use crate::nn::KvCache;
+use crate::nn::sample::{Sampler, log_softmax, top_candidates};
+use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
+use std::time::{Duration, Instant};
+
+/// Prompt tokens read in one step: long enough to use the device well, short enough to stop a long prompt at once.
+const PREFILL_CHUNK: usize = 128;
+
+/// Continues a prompt.
+pub(crate) struct Generate {
+    model: ModelId,
+    prompt: PromptInput,
+    sampling: Sampling,
+    asked: Instant,
+    running: Option<Running>,
+}
+
+/// What is kept between two steps. The cache lives here and not in the model, so nothing leaks between prompts.
+struct Running {
+    prompt: Vec<u32>,
+    /// Prompt tokens the cache holds.
+    read: usize,
+    cache: KvCache,
+    sampler: Sampler,
+    decoder: StreamDecoder,
+    stops: StopStrings,
+    /// The token the model has not read yet.
+    last: u32,
+    new_tokens: usize,
+    first_token: Option<Duration>,
+    last_token: Duration,
+}
+
+impl Generate {
+    /// To continue `prompt` with `model`. The time to the first token counts from here.
+    pub(crate) fn new(model: ModelId, prompt: PromptInput, sampling: Sampling) -> Self {
+        Self { model, prompt, sampling, asked: Instant::now(), running: None }
+    }
+
+    fn begin(&self, cx: &mut TaskContext<'_>) -> Result<Running, UserError> {
+        check_sampling(&self.sampling)?;
+        let model = cx.models.text(self.model)?;
+        let tokens = prompt::read(model, &self.prompt)?;
+        let running = Running {
+            prompt: tokens.iter().map(|token| token.id).collect(),
+            read: 0,
+            cache: model.lm.new_cache(),
+            sampler: Sampler::new(&self.sampling),
+            decoder: model.codec.stream(),
+            stops: StopStrings::new(&self.sampling.stop),
+            last: 0,
+            new_tokens: 0,
+            first_token: None,
+            last_token: Duration::ZERO,
+        };
+        (cx.emit)(Event::Prompted { job: cx.job, tokens });
+        Ok(running)
+    }
+
+    fn stats(&self, stop: StopReason) -> Outcome {
+        let running = self.running.as_ref();
+        let first = running.and_then(|running| running.first_token);
+        let decoding = running.zip(first).map(|(running, first)| (running.last_token - first).as_secs_f64());
+        let new_tokens = running.map_or(0, |running| running.new_tokens);
+        Outcome::Generated(GenerationStats {
+            stop,
+            prompt_tokens: running.map_or(0, |running| running.prompt.len()),
+            new_tokens,
+            ttft_ms: first.map_or(0.0, |first| first.as_secs_f64() * 1e3),
+            tokens_per_s: decoding.filter(|s| *s > 0.0).map_or(0.0, |s| (new_tokens - 1) as f64 / s),
+        })
+    }
+}
+
+impl Task for Generate {
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        if self.running.is_none() {
+            self.running = Some(self.begin(cx)?);
+            if self.sampling.max_new_tokens == 0 {
+                return Ok(Step::Done(self.stats(StopReason::MaxNewTokens)));
+            }
+        }
+        let Some(running) = &mut self.running else { return Ok(Step::More) };
+        let model = cx.models.text(self.model)?;
+        let Some(logits) = running.next_logits(model)? else {
+            let (done, total) = (running.read as u64, running.prompt.len() as u64);
+            let label = "Reading the prompt".to_owned();
+            (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "tokens" });
+            return Ok(Step::More);
+        };
+        let (token, stop) = running.draw(&logits, model, &self.sampling);
+        let now = self.asked.elapsed();
+        running.first_token.get_or_insert(now);
+        running.last_token = now;
+        (cx.emit)(Event::Token { job: cx.job, token });
+        Ok(stop.map_or(Step::More, |stop| Step::Done(self.stats(stop))))
+    }
+
+    fn cancel(&mut self, _cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+        Ok(self.stats(StopReason::Cancelled))
+    }
+}
+
+impl Running {
+    /// Reads the next stretch of the prompt, or the last token; gives the logits `[V]` of the position after it, or
+    /// nothing while the prompt is not read to its end.
+    fn next_logits(&mut self, model: &TextModel) -> Result<Option<Vec<f32>>, UserError> {
+        let ids = if self.read < self.prompt.len() {
+            let end = self.prompt.len().min(self.read + PREFILL_CHUNK);
+            let chunk = &self.prompt[self.read..end];
+            self.read = end;
+            chunk
+        } else {
+            std::slice::from_ref(&self.last)
+        };
+        let logits = model.lm.forward_cached(model.lm.ids(ids), &mut self.cache); // [1, V]
+        if self.read < self.prompt.len() {
+            return Ok(None);
+        }
+        let logits = logits.into_data().try_to_vec::<f32>().map_err(|error| unreadable(&format!("{error:?}")))?;
+        if logits.iter().any(|logit| logit.is_nan()) {
+            return Err(not_a_number(&model.info.name, self.new_tokens));
+        }
+        Ok(Some(logits))
+    }
+
+    /// Draws a token and tells whether the generation ends with it.
+    fn draw(&mut self, logits: &[f32], model: &TextModel, sampling: &Sampling) -> (GeneratedToken, Option<StopReason>) {
+        let id = self.sampler.draw(logits);
+        self.last = id;
+        self.new_tokens += 1;
+        let is_eos = model.eos.contains(&id);
+        let mut text = String::new();
+        let mut stop = None;
+        if is_eos {
+            stop = Some(StopReason::EndOfSequence);
+        } else {
+            let passed = self.stops.push(&self.decoder.push(id));
+            text = passed.text;
+            stop = passed.stop.map(StopReason::StopString).or(stop);
+        }
+        if stop.is_none() && self.new_tokens >= sampling.max_new_tokens {
+            stop = Some(StopReason::MaxNewTokens);
+        }
+        if stop.is_none() && self.prompt.len() + self.new_tokens > model.info.context {
+            stop = Some(StopReason::ContextFull);
+        }
+        if matches!(stop, Some(StopReason::EndOfSequence | StopReason::MaxNewTokens | StopReason::ContextFull)) {
+            let rest = self.stops.push(&self.decoder.finish());
+            text.push_str(&rest.text);
+            match rest.stop {
+                Some(met) => stop = Some(StopReason::StopString(met)),
+                None => text.push_str(&self.stops.finish()),
+            }
+        }
+        let log_probabilities = log_softmax(logits);
+        let top = top_candidates(&log_probabilities, sampling.candidates);
+        let candidate = |(id, logprob): (u32, f64)| Candidate {
+            id,
+            text: model.codec.token_text(id),
+            probability: logprob.exp() as f32,
+        };
+        let token = GeneratedToken {
+            id,
+            text,
+            logprob: log_probabilities[id as usize] as f32,
+            top: top.into_iter().map(candidate).collect(),
+        };
+        (token, stop)
+    }
+}
+
+fn check_sampling(sampling: &Sampling) -> Result<(), UserError> {
+    let wrong = |what: &str, why: &str, next: &str| Err(UserError::new(what, why, next));
+    if !(sampling.temperature >= 0.0 && sampling.temperature.is_finite()) {
+        return wrong(
+            &format!("The temperature is {}.", sampling.temperature),
+            "Logits are divided by it, so it is a number from 0 upwards; 0 always takes the most likely token.",
+            "Use a value from 0 to 2.",
+        );
+    }
+    if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
+        return wrong(
+            &format!("Top-p is {}.", sampling.top_p),
+            "It is the share of probability that is kept: above 0, at most 1.",
+            "Use 1 to keep every token, or a value such as 0.9.",
+        );
+    }
+    Ok(())
+}
+
+fn not_a_number(name: &str, after: usize) -> UserError {
+    UserError::new(
+        format!("{name} gave scores that are not numbers (NaN) after {after} new tokens."),
+        "Its weights hold NaN or infinite values, or overflow on the way.",
+        "Download the model again, or, if it was trained here, train with a lower learning rate.",
+    )
+}
+
+fn unreadable(detail: &str) -> UserError {
+    UserError::new(
+        "The scores could not be read from the device.",
+        "The device gave them in a form that was not expected.",
+        "Switch to the CPU in the device menu and try again.",
+    )
+    .with_detail(detail)
+}

@@ -1,0 +1,89 @@
+//! From a prompt to the token ids a model reads, with every check a person can run into.
+
+use crate::engine::PromptInput;
+use crate::load::TextModel;
+use crate::types::{PromptToken, UserError};
+
+/// Tokenizes a text, or explains ids, and checks that the model can read them.
+///
+/// # Errors
+/// When there is no token, one outside the vocabulary, or more than the context holds.
+pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
+    let tokens = match prompt {
+        PromptInput::Text(text) => model.codec.encode(text)?,
+        PromptInput::Ids(ids) => explain(ids, |id| model.codec.token_text(id)),
+    };
+    let info = &model.info;
+    check(&tokens, &info.name, info.vocabulary, info.context)?;
+    Ok(tokens)
+}
+
+/// Tokens with their texts; spans refer to the joined texts.
+fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<PromptToken> {
+    let mut end = 0;
+    let explain_one = |&id| {
+        let text = text_of(id);
+        let start = end;
+        end += text.len();
+        PromptToken { id, text, span: start..end }
+    };
+    ids.iter().map(explain_one).collect()
+}
+
+fn check(tokens: &[PromptToken], name: &str, vocabulary: usize, context: usize) -> Result<(), UserError> {
+    if tokens.is_empty() {
+        return Err(UserError::new(
+            "The prompt is empty.",
+            format!("{name} continues a text and needs at least one token of it."),
+            "Write something first.",
+        ));
+    }
+    if let Some((place, token)) = tokens.iter().enumerate().find(|(_, token)| token.id as usize >= vocabulary) {
+        return Err(UserError::new(
+            format!("Token {} of the prompt has the id {}, which {name} does not know.", place + 1, token.id),
+            format!("Its vocabulary has {vocabulary} entries, so ids run from 0 to {}.", vocabulary.saturating_sub(1)),
+            "Use ids within that range. If they came from the tokenizer, tokenizer.json belongs to another model.",
+        ));
+    }
+    if tokens.len() > context {
+        return Err(UserError::new(
+            format!("The prompt is too long: {} tokens, and {name} reads at most {context}.", tokens.len()),
+            "The context of the model is fixed when it is trained.",
+            format!("Shorten it by at least {} tokens, for example by switching off examples.", tokens.len() - context),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(ids: &[u32]) -> Vec<PromptToken> {
+        explain(ids, |id| format!("<{id}>"))
+    }
+
+    #[test]
+    fn explained_ids_have_spans_in_their_joined_text() {
+        let tokens = tokens(&[7, 12]);
+        assert_eq!(tokens[1], PromptToken { id: 12, text: "<12>".into(), span: 3..7 });
+    }
+
+    #[test]
+    fn a_prompt_longer_than_the_context_is_told_with_both_numbers() {
+        let error = check(&tokens(&[1, 2, 3]), "tiny", 10, 2).unwrap_err();
+        assert!(error.what.contains("3 tokens") && error.what.contains("at most 2"), "{error}");
+        assert_eq!(check(&tokens(&[1, 2]), "tiny", 10, 2), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_id_is_named() {
+        let error = check(&tokens(&[1, 10]), "tiny", 10, 8).unwrap_err();
+        assert!(error.what.contains("Token 2") && error.what.contains("10"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_prompt_is_an_error() {
+        assert!(check(&[], "tiny", 10, 8).is_err());
+    }
+}

@@ -1,0 +1,39 @@
+//! Writes a model as a folder.
+
+use super::{LoadedModel, Step, Task, TaskContext};
+use crate::engine::Outcome;
+use crate::load;
+use crate::types::{ModelId, UserError};
+use std::path::PathBuf;
+
+/// Writes an open model, then takes that folder as its home.
+pub(crate) struct Save {
+    model: ModelId,
+    path: PathBuf,
+}
+
+impl Save {
+    /// To write `model` into `path`.
+    pub(crate) fn new(model: ModelId, path: PathBuf) -> Self {
+        Self { model, path }
+    }
+}
+
+impl Task for Save {
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        match cx.models.get(self.model) {
+            Some(LoadedModel::Digits(model)) => load::save_digit_model(model, &self.path)?,
+            _ => load::save_text_model(cx.models.text(self.model)?, &self.path)?,
+        }
+        if let Some(saved) = cx.models.get_mut(self.model) {
+            let info = saved.info_mut();
+            info.modified = false;
+            info.path.clone_from(&self.path);
+            if let Some(name) = self.path.file_name() {
+                info.name = name.to_string_lossy().into_owned();
+            }
+            (cx.emit)(saved.event());
+        }
+        Ok(Step::Done(Outcome::Saved { path: self.path.clone() }))
+    }
+}

@@ -1,0 +1,202 @@
+//! Learning to read digits.
+
+use super::augment::distort;
+use super::lesson::{Lesson, SampleStep, Score};
+use crate::engine::Event;
+use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
+use crate::load::{self, DigitModel, idx, idx::DigitSet};
+use crate::nn::{DigitConfig, DigitNet, Random, cross_entropy};
+use crate::types::{DIGIT_SIDE, DigitNetwork, DigitTask, ModelId, StartFrom, TrainSpec, UserError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::Path;
+
+/// Random number streams; the step or epoch is added.
+const SPLIT: u64 = 1 << 40;
+const ORDER: u64 = 2 << 40;
+const DISTORTION: u64 = 3 << 40;
+/// Images in one slice of a validation.
+const SLICE: usize = 250;
+
+/// A digit network and the images it learns from. Files of test images in the folder are left alone: they are for measuring
+/// the finished network.
+pub(super) struct DigitLesson {
+    task: DigitTask,
+    train: DigitSet,
+    held_out: DigitSet,
+    /// The epoch the order was drawn for.
+    epoch: Option<usize>,
+    order: Vec<u32>,
+}
+
+impl DigitLesson {
+    pub(super) fn new(task: DigitTask) -> Self {
+        let (train, held_out) = (DigitSet::default(), DigitSet::default());
+        Self { task, train, held_out, epoch: None, order: Vec::new() }
+    }
+
+    /// Indices of the images of a step: every image once an epoch, in an order drawn anew each epoch.
+    fn batch(&mut self, spec: &TrainSpec, step: usize) -> &[u32] {
+        let batch = self.batch_size(spec);
+        let steps_per_epoch = self.train.len() / batch;
+        let (epoch, place) = ((step - 1) / steps_per_epoch, (step - 1) % steps_per_epoch);
+        if self.epoch != Some(epoch) {
+            self.order = Random::new(spec.seed, ORDER + epoch as u64).permutation(self.train.len());
+            self.epoch = Some(epoch);
+        }
+        &self.order[place * batch..(place + 1) * batch]
+    }
+
+    fn batch_size(&self, spec: &TrainSpec) -> usize {
+        spec.batch_size.min(self.train.len()).max(1)
+    }
+
+    fn read_data(&mut self, spec: &TrainSpec) -> Result<(), UserError> {
+        let folder = idx::read(&self.task.data)?;
+        let all = folder.train.ok_or_else(|| {
+            UserError::new(
+                format!("{} has no training images.", self.task.data.display()),
+                "It holds test images only, and a network must not be measured on what it learned from.",
+                "Add train-images-idx3-ubyte and train-labels-idx1-ubyte, or choose another folder.",
+            )
+        })?;
+        let held_out = (all.len() as f64 * spec.validation_share).round() as usize;
+        if held_out >= all.len() {
+            return Err(UserError::new(
+                format!("{} has too few images.", self.task.data.display()),
+                format!("Of {} images, {held_out} would be held out and none left to learn from.", all.len()),
+                "Lower the validation share, or use more images.",
+            ));
+        }
+        let order = Random::new(spec.seed, SPLIT).permutation(all.len());
+        (self.held_out, self.train) = (all.select(&order[..held_out]), all.select(&order[held_out..]));
+        Ok(())
+    }
+
+    fn start_model(&self, spec: &TrainSpec, device: &Device) -> Result<DigitModel, UserError> {
+        if let StartFrom::Folder { path } = &spec.start {
+            return Ok(load::open_digit_model(path, device)?);
+        }
+        let config = DigitConfig::of(self.task.network);
+        let net = config.init(spec.seed, device);
+        let name = spec.out.as_deref().and_then(Path::file_name).map_or_else(
+            || match self.task.network {
+                DigitNetwork::Mlp => "new-digits-mlp".to_owned(),
+                DigitNetwork::Cnn => "new-digits-cnn".to_owned(),
+            },
+            |name| name.to_string_lossy().into_owned(),
+        );
+        Ok(DigitModel::new(&name, config, net))
+    }
+}
+
+impl Lesson for DigitLesson {
+    type Net = DigitNet;
+
+    fn beta_2(&self) -> f32 {
+        0.999
+    }
+
+    fn prepare(
+        &mut self,
+        spec: &TrainSpec,
+        model: ModelId,
+        _checkpoint: Option<&Path>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<bool, UserError> {
+        let label = format!("Reading {}", self.task.data.display());
+        (cx.emit)(Event::Progress { job: cx.job, label, done: 0, total: 0, unit: "images" });
+        self.read_data(spec)?;
+        if spec.start == StartFrom::OpenModel {
+            cx.models.digits(model)?;
+        } else {
+            let mut start = self.start_model(spec, cx.device)?;
+            start.info.id = model;
+            let start = LoadedModel::Digits(start);
+            (cx.emit)(start.event());
+            cx.models.insert(model, start);
+        }
+        Ok(true)
+    }
+
+    fn net(&self, models: &ModelStore, model: ModelId) -> Result<DigitNet, UserError> {
+        Ok(models.digits(model)?.net.clone())
+    }
+
+    fn put(&self, models: &mut ModelStore, model: ModelId, net: DigitNet) -> Result<(), UserError> {
+        models.digits(model)?;
+        if let Some(LoadedModel::Digits(model)) = models.get_mut(model) {
+            model.net = net;
+            model.info.modified = true;
+        }
+        Ok(())
+    }
+
+    fn loss(&mut self, spec: &TrainSpec, net: &DigitNet, step: usize, device: &Device) -> Tensor<1> {
+        let batch = self.batch(spec, step).to_vec();
+        let mut random = Random::new(spec.seed, DISTORTION + step as u64);
+        let mut pixels = Vec::with_capacity(batch.len() * DIGIT_SIDE * DIGIT_SIDE);
+        let mut labels = Vec::with_capacity(batch.len());
+        for &i in &batch {
+            let image = self.train.pixels(i as usize);
+            if self.task.augment {
+                distort(image, &mut random, &mut pixels);
+            } else {
+                pixels.extend(image.iter().map(|&v| f32::from(v) / 255.0));
+            }
+            labels.push(i64::from(self.train.label(i as usize)));
+        }
+        let (images, labels) = tensors(pixels, labels, device);
+        cross_entropy(net.forward(images), labels)
+    }
+
+    fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
+        self.batch_size(spec) as u64
+    }
+
+    fn validation_slices(&self) -> usize {
+        self.held_out.len().div_ceil(SLICE)
+    }
+
+    fn validate(&self, net: &DigitNet, slice: usize, device: &Device) -> Score {
+        let images = slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len());
+        measure(net, &self.held_out, images, device).0
+    }
+
+    fn sample(&mut self, _net: &DigitNet, _device: &Device) -> SampleStep {
+        SampleStep::None
+    }
+
+    fn write_extra(&self, _folder: &Path) -> Result<(), UserError> {
+        Ok(())
+    }
+}
+
+/// Cross-entropy and predicted classes of some images of a set.
+pub(in crate::engine::tasks) fn measure(
+    net: &DigitNet,
+    set: &DigitSet,
+    images: std::ops::Range<usize>,
+    device: &Device,
+) -> (Score, Vec<usize>) {
+    let count = images.len();
+    let pixels = images.clone().flat_map(|i| set.pixels(i)).map(|&v| f32::from(v) / 255.0).collect();
+    let labels: Vec<i64> = images.clone().map(|i| i64::from(set.label(i))).collect();
+    let (input, targets) = tensors(pixels, labels.clone(), device);
+    let logits = net.forward(input);
+    let loss = f64::from(cross_entropy(logits.clone(), targets).into_scalar::<f32>()) * count as f64;
+    let scores = logits.try_to_vec_as::<f32>().expect("the device gives back what it holds");
+    let predictions: Vec<usize> = scores.chunks_exact(scores.len() / count).map(most_likely).collect();
+    let correct = predictions.iter().zip(&labels).filter(|(p, label)| **p as i64 == **label).count();
+    (Score { loss, count, correct: Some(correct) }, predictions)
+}
+
+fn most_likely(scores: &[f32]) -> usize {
+    scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(class, _)| class)
+}
+
+/// `[B, 784]` and `[B]`.
+fn tensors(pixels: Vec<f32>, labels: Vec<i64>, device: &Device) -> (Tensor<2>, Tensor<1, Int>) {
+    let batch = labels.len();
+    let images = Tensor::from_data(TensorData::new(pixels, [batch, DIGIT_SIDE * DIGIT_SIDE]), device);
+    (images, Tensor::from_data(TensorData::new(labels, [batch]), device))
+}

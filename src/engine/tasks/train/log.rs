@@ -1,0 +1,105 @@
+//! The learning curve as a CSV file beside the model.
+
+use super::checkpoint::cannot_write;
+use crate::types::{TrainPoint, UserError};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The file's name in the output folder.
+const FILE: &str = "training-log.csv";
+const HEADER: &str = "step,elapsed_s,loss,learning_rate,validation_loss,validation_accuracy";
+
+/// Writes points as they come.
+pub(super) struct TrainingLog {
+    folder: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl TrainingLog {
+    /// Begins the log in `out`, keeping the points up to `step` of a run that is resumed; they are returned.
+    pub(super) fn begin(out: &Path, step: usize) -> Result<(Self, Vec<TrainPoint>), UserError> {
+        let path = out.join(FILE);
+        let mut kept = Vec::new();
+        if step > 0
+            && let Ok(text) = std::fs::read_to_string(&path)
+        {
+            kept = text.lines().skip(1).filter_map(parse).filter(|point| point.step <= step).collect();
+        }
+        let file = File::create(&path).map_err(|error| cannot_write(out, &error))?;
+        let mut log = Self { folder: out.to_owned(), file: BufWriter::new(file) };
+        writeln!(log.file, "{HEADER}").map_err(|error| cannot_write(out, &error))?;
+        for point in &kept {
+            log.add(point)?;
+        }
+        Ok((log, kept))
+    }
+
+    /// Adds one point.
+    pub(super) fn add(&mut self, point: &TrainPoint) -> Result<(), UserError> {
+        let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+        writeln!(
+            self.file,
+            "{},{:.3},{},{},{},{}",
+            point.step,
+            point.elapsed_s,
+            point.loss,
+            point.learning_rate,
+            optional(point.validation_loss),
+            optional(point.validation_accuracy)
+        )
+        .map_err(|error| cannot_write(&self.folder, &error))
+    }
+
+    /// Makes sure everything is on disk.
+    pub(super) fn flush(&mut self) -> Result<(), UserError> {
+        self.file.flush().map_err(|error| cannot_write(&self.folder, &error))
+    }
+}
+
+fn parse(line: &str) -> Option<TrainPoint> {
+    let mut fields = line.split(',');
+    let mut number = || fields.next()?.parse::<f64>().ok();
+    Some(TrainPoint {
+        step: number()? as usize,
+        elapsed_s: number()?,
+        loss: number()?,
+        learning_rate: number()?,
+        validation_loss: number(),
+        validation_accuracy: number(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resumed_log_keeps_what_was_before_the_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let point = |step| TrainPoint {
+            step,
+            elapsed_s: step as f64,
+            loss: 1.0 / step as f64,
+            learning_rate: 0.1,
+            validation_loss: (step == 2).then_some(0.5),
+            validation_accuracy: None,
+        };
+        let (mut log, kept) = TrainingLog::begin(dir.path(), 0).unwrap();
+        assert_eq!(kept, []);
+        for step in 1..=3 {
+            log.add(&point(step)).unwrap();
+        }
+        log.flush().unwrap();
+        let (_, kept) = TrainingLog::begin(dir.path(), 2).unwrap();
+        assert_eq!(kept, [point(1), point(2)]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert!(TrainingLog::begin(&file, 0).is_err());
+    }
+}

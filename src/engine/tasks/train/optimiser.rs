@@ -1,0 +1,172 @@
+//! One update of all weights: clipping, AdamW, learning rate.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::any::Any;
+
+use crate::types::{LrSchedule, TrainSpec};
+
+/// AdamW (Loshchilov and Hutter 2019) over a whole module. Matrices and kernels decay; biases and gains do not, as they
+/// set a level rather than a direction.
+///
+/// States are kept by the position of a parameter in the module, not by its identifier, so that they fit the same network
+/// built again in another process.
+pub(super) struct Optimiser {
+    decaying: AdamW,
+    plain: AdamW,
+    clip_norm: f64,
+    /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
+    states: Vec<Option<Box<dyn Any + Send>>>,
+}
+
+/// The two moments of one parameter and how often it was updated, as a checkpoint keeps them.
+pub(super) struct Moments {
+    /// Updates so far.
+    pub time: usize,
+    /// First moment, in the parameter's shape.
+    pub first: Vec<f32>,
+    /// Second moment, in the parameter's shape.
+    pub second: Vec<f32>,
+}
+
+impl Optimiser {
+    /// An optimiser without history.
+    pub(super) fn new(spec: &TrainSpec, beta_2: f32) -> Self {
+        let config = AdamWConfig::new().with_beta_1(0.9).with_beta_2(beta_2).with_epsilon(1e-8);
+        Self {
+            decaying: config.clone().with_weight_decay(spec.weight_decay as f32).build(),
+            plain: config.with_weight_decay(0.0).build(),
+            clip_norm: spec.clip_norm,
+            states: Vec::new(),
+        }
+    }
+
+    /// Updates every weight that has a gradient. `net` carries autodiff and so does the result.
+    pub(super) fn step<N: Module>(&mut self, net: N, mut gradients: GradientsParams, learning_rate: f64) -> N {
+        let scale = self.clip_scale(&net, &gradients);
+        let mut update = Update { optimiser: self, gradients: &mut gradients, learning_rate, scale, position: 0 };
+        net.map(&mut update)
+    }
+
+    /// What gradients are multiplied with so that the norm of all of them together is at most `clip_norm`.
+    fn clip_scale<N: Module>(&self, net: &N, gradients: &GradientsParams) -> Option<f32> {
+        if self.clip_norm <= 0.0 {
+            return None;
+        }
+        let mut norm = SquaredNorm { gradients, sum: 0.0 };
+        net.visit(&mut norm);
+        let length = norm.sum.sqrt();
+        (length > self.clip_norm).then(|| (self.clip_norm / length) as f32)
+    }
+
+    /// The state of every parameter, in visiting order.
+    pub(super) fn moments<N: Module>(&self, net: &N) -> Vec<Option<Moments>> {
+        let mut reading = ReadStates { states: &self.states, moments: Vec::new() };
+        net.visit(&mut reading);
+        reading.moments
+    }
+
+    /// Takes over states that [`Self::moments`] gave for the same network.
+    pub(super) fn restore<N: Module>(&mut self, net: &N, moments: Vec<Option<Moments>>, device: &Device) {
+        let mut writing = WriteStates { moments: moments.into_iter(), states: Vec::new(), device };
+        net.visit(&mut writing);
+        self.states = writing.states;
+    }
+}
+
+/// Learning rate of `step`, counted from 1: linear warm-up, then constant or half a cosine down to a tenth.
+pub(super) fn learning_rate(spec: &TrainSpec, step: usize) -> f64 {
+    let peak = spec.learning_rate;
+    if step <= spec.warmup_steps {
+        return peak * step as f64 / spec.warmup_steps as f64;
+    }
+    match spec.schedule {
+        LrSchedule::Constant => peak,
+        LrSchedule::Cosine => {
+            let rest = spec.steps.saturating_sub(spec.warmup_steps).max(1);
+            let done = ((step - spec.warmup_steps) as f64 / rest as f64).min(1.0);
+            peak * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * done).cos()))
+        }
+    }
+}
+
+struct Update<'a> {
+    optimiser: &'a mut Optimiser,
+    gradients: &'a mut GradientsParams,
+    learning_rate: f64,
+    scale: Option<f32>,
+    position: usize,
+}
+
+impl ModuleMapper for Update<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let position = self.position;
+        self.position += 1;
+        let optimiser = &mut *self.optimiser;
+        if optimiser.states.len() <= position {
+            optimiser.states.resize_with(position + 1, || None);
+        }
+        let (id, tensor, mapper) = param.consume();
+        let Some(gradient) = self.gradients.remove::<D>(id) else {
+            return Param::from_mapped_value(id, tensor, mapper);
+        };
+        let gradient = match self.scale {
+            Some(scale) => gradient.mul_scalar(scale),
+            None => gradient,
+        };
+        let state = optimiser.states[position].take().and_then(|state| state.downcast::<AdamWState<D>>().ok());
+        let adamw = if D >= 2 { &optimiser.decaying } else { &optimiser.plain };
+        let (tensor, state) = adamw.step(self.learning_rate, tensor.inner(), gradient, state.map(|state| *state));
+        optimiser.states[position] = state.map(|state| Box::new(state) as Box<dyn Any + Send>);
+        Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)
+    }
+}
+
+struct SquaredNorm<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+}
+
+impl ModuleVisitor for SquaredNorm<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+        }
+    }
+}
+
+struct ReadStates<'a> {
+    states: &'a [Option<Box<dyn Any + Send>>],
+    moments: Vec<Option<Moments>>,
+}
+
+impl ModuleVisitor for ReadStates<'_> {
+    fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+        let state = self.states.get(self.moments.len()).and_then(Option::as_ref);
+        let state = state.and_then(|state| state.downcast_ref::<AdamWState<D>>());
+        self.moments.push(state.map(|AdamWState { momentum }| Moments {
+            time: momentum.time,
+            first: super::checkpoint::read_back(&momentum.moment_1),
+            second: super::checkpoint::read_back(&momentum.moment_2),
+        }));
+    }
+}
+
+struct WriteStates<'a> {
+    moments: std::vec::IntoIter<Option<Moments>>,
+    states: Vec<Option<Box<dyn Any + Send>>>,
+    device: &'a Device,
+}
+
+impl ModuleVisitor for WriteStates<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = param.shape();
+        let tensor = |values| Tensor::<D>::from_data(TensorData::new(values, shape.clone()), self.device);
+        let state = self.moments.next().flatten().map(|moments| {
+            let momentum = AdaptiveMomentumState::new(moments.time, tensor(moments.first), tensor(moments.second));
+            Box::new(AdamWState::new(momentum)) as Box<dyn Any + Send>
+        });
+        self.states.push(state);
+    }
+}

@@ -1,0 +1,281 @@
+//! Learning to predict the next token of a text.
+
+use super::lesson::{Lesson, SampleStep, Score};
+use super::passage::{Passages, Sampling};
+use super::text_model::{check_shape, new_model};
+use crate::engine::Event;
+use crate::engine::tasks::corpus::{CorpusReader, FileTokens, separators};
+use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
+use crate::load::byte_bpe::learn_byte_bpe;
+use crate::load::{self, TextCodec, text_data};
+use crate::nn::{CausalLm, Tape, cross_entropy};
+use crate::types::{ModelId, StartFrom, TextShape, TextTask, TrainSpec, UserError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::{Path, PathBuf};
+
+/// Tokens in one slice of a validation.
+const SLICE: usize = 2048;
+/// Tokens the learning curve is measured on, spread over all that is held out; the finished model is measured on all.
+const VALIDATION: usize = 32 * 1024;
+/// The tokenizer in a checkpoint: learning it again must not be able to give another one.
+const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// A causal model and the text it learns from.
+pub(super) struct TextLesson {
+    task: TextTask,
+    preparing: Preparing,
+    passages: Passages,
+    held_out: Passages,
+    sampling: Option<Sampling>,
+    /// Kept for checkpoints of runs that learn their own tokenizer.
+    tokenizer: Option<String>,
+}
+
+/// What is done of the preparation.
+enum Preparing {
+    Nothing,
+    /// Reads the files a tokenizer is learned from.
+    Collecting {
+        waiting: Vec<PathBuf>,
+        texts: Vec<String>,
+    },
+    /// Encodes the files; with the new tokenizer, where the model is made from scratch.
+    Encoding {
+        reader: Box<CorpusReader>,
+        codec: Option<Box<TextCodec>>,
+    },
+}
+
+impl TextLesson {
+    pub(super) fn new(task: TextTask) -> Self {
+        Self {
+            task,
+            preparing: Preparing::Nothing,
+            passages: Passages::default(),
+            held_out: Passages::default(),
+            sampling: None,
+            tokenizer: None,
+        }
+    }
+
+    /// Decides where model and tokenizer come from.
+    fn begin(
+        &self,
+        spec: &TrainSpec,
+        model: ModelId,
+        checkpoint: Option<&Path>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<Preparing, UserError> {
+        let files = text_data::text_files(&self.task.data)?;
+        match &spec.start {
+            StartFrom::Scratch => {
+                check_shape(self.shape()?, self.task.context)?;
+                match checkpoint.map(|folder| folder.join(TOKENIZER_FILE)).filter(|file| file.is_file()) {
+                    Some(file) => encoding(files, TextCodec::from_file(&file)?),
+                    None => Ok(Preparing::Collecting { waiting: files, texts: Vec::new() }),
+                }
+            }
+            StartFrom::Folder { path } => {
+                let job = cx.job;
+                let label = format!("Opening {}", path.display());
+                let mut opened = load::open_text_model(path, cx.device, &mut |done, total| {
+                    (cx.emit)(Event::Progress { job, label: label.clone(), done, total, unit: "bytes" });
+                })?;
+                opened.info.id = model;
+                cx.models.insert(model, LoadedModel::Text(opened));
+                self.encode_for(model, files, cx)
+            }
+            StartFrom::OpenModel => self.encode_for(model, files, cx),
+        }
+    }
+
+    fn encode_for(&self, model: ModelId, files: Vec<PathBuf>, cx: &TaskContext<'_>) -> Result<Preparing, UserError> {
+        let model = cx.models.text(model)?;
+        check_context(self.task.context, model.lm.context())?;
+        Ok(Preparing::Encoding { reader: Box::new(CorpusReader::of_model(files, model)?), codec: None })
+    }
+
+    fn shape(&self) -> Result<&TextShape, UserError> {
+        self.task.shape.as_ref().ok_or_else(|| {
+            UserError::new(
+                "A text model cannot be made from scratch without a shape.",
+                "The spec has no [task.shape] with hidden, layers, heads and so on.",
+                "Add the shape, or start from a model folder.",
+            )
+        })
+    }
+
+    /// Parts what is learned from and what is held out: the end of every file, so that both are of the same kind.
+    fn split(&mut self, spec: &TrainSpec, files: Vec<FileTokens>) -> Result<(), UserError> {
+        let (mut train, mut held_out) = (Vec::new(), Vec::new());
+        for mut file in files {
+            let kept = file.ids.len() - (file.ids.len() as f64 * spec.validation_share).round() as usize;
+            held_out.extend(file.ids.split_off(kept));
+            train.extend(file.ids);
+        }
+        let context = self.task.context;
+        for (name, ids) in [("learned from", &train), ("held out", &held_out)] {
+            let may_be_empty = name == "held out" && spec.validation_share == 0.0;
+            if ids.len() < context + 1 && !may_be_empty {
+                return Err(UserError::new(
+                    "The text is too short.",
+                    format!("{} tokens are {name}, and one sequence needs {}.", ids.len(), context + 1),
+                    "Use more text, a shorter context, or another validation share.",
+                ));
+            }
+        }
+        self.passages = Passages::new(train, context, spec.seed);
+        self.held_out = Passages::new(held_out, context, spec.seed);
+        Ok(())
+    }
+
+    fn windows_per_slice(&self) -> usize {
+        (SLICE / self.task.context).max(1)
+    }
+
+    fn validation_windows(&self) -> usize {
+        self.held_out.windows().min((VALIDATION / self.task.context).max(1))
+    }
+}
+
+impl Lesson for TextLesson {
+    type Net = CausalLm;
+
+    fn beta_2(&self) -> f32 {
+        // A shorter memory than the usual 0.999 steadies language models (Brown et al. 2020).
+        0.95
+    }
+
+    fn prepare(
+        &mut self,
+        spec: &TrainSpec,
+        model: ModelId,
+        checkpoint: Option<&Path>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<bool, UserError> {
+        let job = cx.job;
+        let mut tell = |label: &str, (done, total): (u64, u64)| {
+            (cx.emit)(Event::Progress { job, label: label.to_owned(), done, total, unit: "bytes" });
+        };
+        match &mut self.preparing {
+            Preparing::Nothing => self.preparing = self.begin(spec, model, checkpoint, cx)?,
+            Preparing::Collecting { waiting, texts } => {
+                if !waiting.is_empty() {
+                    texts.push(text_data::read_text(&waiting.remove(0))?);
+                    return Ok(false);
+                }
+                tell("Learning the vocabulary", (0, 0));
+                let texts = std::mem::take(texts);
+                let documents =
+                    texts.iter().flat_map(|text| text_data::documents(text, &[load::byte_bpe::DOCUMENT_SEPARATOR]));
+                let codec = learn_byte_bpe(documents, self.shape()?.vocabulary)?;
+                self.preparing = encoding(text_data::text_files(&self.task.data)?, codec)?;
+            }
+            Preparing::Encoding { reader, codec } => {
+                let is_done = match codec {
+                    Some(codec) => reader.step(codec)?,
+                    None => reader.step(&cx.models.text(model)?.codec)?,
+                };
+                tell("Splitting the text into tokens", reader.progress());
+                if is_done
+                    && let Preparing::Encoding { reader, codec } =
+                        std::mem::replace(&mut self.preparing, Preparing::Nothing)
+                {
+                    self.split(spec, reader.into_files()?)?;
+                    if let Some(codec) = codec {
+                        let mut made = new_model(spec, self.shape()?, *codec, cx.device);
+                        made.info.id = model;
+                        self.tokenizer = Some(made.codec.to_json()?);
+                        cx.models.insert(model, LoadedModel::Text(made));
+                    }
+                    let text_model = cx.models.text(model)?;
+                    let ends = text_model.eos.clone();
+                    let separators = separators(&text_model.codec, &ends);
+                    self.sampling = Some(Sampling::new(self.passages.opening(), &text_model.codec, ends, separators));
+                    if let Some(model) = cx.models.get(model) {
+                        (cx.emit)(model.event());
+                    }
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn net(&self, models: &ModelStore, model: ModelId) -> Result<CausalLm, UserError> {
+        Ok(models.text(model)?.lm.clone())
+    }
+
+    fn put(&self, models: &mut ModelStore, model: ModelId, net: CausalLm) -> Result<(), UserError> {
+        models.text(model)?;
+        if let Some(LoadedModel::Text(model)) = models.get_mut(model) {
+            model.lm = net;
+            model.info.modified = true;
+        }
+        Ok(())
+    }
+
+    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
+        let sequences = self.passages.batch(spec.batch_size, step);
+        mean_loss(net, &sequences, self.task.context, device)
+    }
+
+    fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
+        (spec.batch_size * self.task.context) as u64
+    }
+
+    fn validation_slices(&self) -> usize {
+        self.validation_windows().div_ceil(self.windows_per_slice())
+    }
+
+    fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Score {
+        let (windows, per_slice) = (self.validation_windows(), self.windows_per_slice());
+        let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
+        let all = self.held_out.windows();
+        let sequences: Vec<&[u32]> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
+        let count = sequences.len() * self.task.context;
+        let mean = mean_loss(net, &sequences, self.task.context, device).into_scalar::<f32>();
+        Score { loss: f64::from(mean) * count as f64, count, correct: None }
+    }
+
+    fn sample(&mut self, net: &CausalLm, _device: &Device) -> SampleStep {
+        self.sampling.as_mut().map_or(SampleStep::None, |sampling| sampling.step(net))
+    }
+
+    fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
+        let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
+        std::fs::write(folder.join(TOKENIZER_FILE), tokenizer)
+            .map_err(|error| super::checkpoint::cannot_write(folder, &error))
+    }
+}
+
+fn encoding(files: Vec<PathBuf>, codec: TextCodec) -> Result<Preparing, UserError> {
+    let end = codec.token_id(load::byte_bpe::DOCUMENT_SEPARATOR).into_iter().collect::<Vec<_>>();
+    let reader = CorpusReader::new(files, &codec, &end)?;
+    Ok(Preparing::Encoding { reader: Box::new(reader), codec: Some(Box::new(codec)) })
+}
+
+fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
+    if (1..=longest).contains(&asked) {
+        return Ok(());
+    }
+    Err(UserError::new(
+        format!("Sequences of {asked} tokens cannot be learned from."),
+        format!("The model reads 1 to {longest} tokens."),
+        "Change the context and start again.",
+    ))
+}
+
+/// Mean cross-entropy of predicting each token of each sequence from those before it; sequences hold one token more than
+/// `context`.
+fn mean_loss(net: &CausalLm, sequences: &[&[u32]], context: usize, device: &Device) -> Tensor<1> {
+    let batch = sequences.len();
+    let ids = |range: std::ops::Range<usize>| -> Vec<i64> {
+        sequences.iter().flat_map(|sequence| &sequence[range.clone()]).map(|&id| i64::from(id)).collect()
+    };
+    let input = Tensor::<2, Int>::from_data(TensorData::new(ids(0..context), [batch, context]), device);
+    let targets = Tensor::<1, Int>::from_data(TensorData::new(ids(1..context + 1), [batch * context]), device);
+    let logits = net.forward(input, &mut Tape::off()); // [B, T, V]
+    let vocabulary = logits.dims()[2];
+    cross_entropy(logits.reshape([batch * context, vocabulary]), targets)
+}

@@ -1,0 +1,100 @@
+//! A new Llama-architecture model from a spec's shape.
+
+use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
+use crate::load::{TextCodec, TextModel};
+use crate::nn::{LlamaConfig, Random, TextConfig};
+use crate::types::{TextShape, TrainSpec, UserError};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::path::Path;
+
+/// Random number stream; the position of the parameter is added.
+const WEIGHTS: u64 = 5 << 40;
+/// Standard deviation of random weights (Radford et al. 2019).
+const DEVIATION: f32 = 0.02;
+
+/// What can be wrong with a shape.
+pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserError> {
+    let wrong = |why: String| {
+        Err(UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again."))
+    };
+    let TextShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary } = *shape;
+    if [hidden, layers, heads, kv_heads, intermediate].contains(&0) {
+        return wrong("Every size must be at least 1.".to_owned());
+    }
+    if !hidden.is_multiple_of(heads) || !(hidden / heads).is_multiple_of(2) {
+        return wrong(format!("hidden ({hidden}) must be an even number of values for each of the {heads} heads."));
+    }
+    if !heads.is_multiple_of(kv_heads) {
+        return wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads})."));
+    }
+    if context == 0 || context > max_positions {
+        return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
+    }
+    if vocabulary < SMALLEST_VOCABULARY {
+        return wrong(format!("vocabulary ({vocabulary}) must be at least {SMALLEST_VOCABULARY}: one token a byte."));
+    }
+    Ok(())
+}
+
+/// The model with random weights that depend on the spec's seed alone.
+pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, device: &Device) -> TextModel {
+    let config = TextConfig::Llama(LlamaConfig {
+        vocabulary: codec.vocabulary(),
+        context: shape.max_positions,
+        hidden: shape.hidden,
+        layers: shape.layers,
+        heads: shape.heads,
+        kv_heads: shape.kv_heads,
+        head_width: shape.hidden / shape.heads,
+        intermediate: shape.intermediate,
+        epsilon: 1e-5,
+        rope_theta: 10_000.0,
+        rope_scaling: None,
+        attention_bias: false,
+        mlp_bias: false,
+        tied: true,
+    });
+    let into_residual = DEVIATION / ((2 * shape.layers) as f32).sqrt();
+    let mut drawing = Drawing { path: Vec::new(), position: 0, seed: spec.seed, into_residual };
+    let lm = config.init(device).map(&mut drawing);
+    let end = codec.token_id(DOCUMENT_SEPARATOR);
+    let name = spec.out.as_deref().and_then(Path::file_name);
+    let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
+    TextModel::new(&name, config, lm, codec, end, end.into_iter().collect())
+}
+
+/// Draws every matrix anew from the seed: a device's own random numbers are shared with everything else that runs.
+struct Drawing {
+    path: Vec<String>,
+    position: u64,
+    seed: u64,
+    /// Standard deviation of projections that add to the residual stream.
+    into_residual: f32,
+}
+
+impl ModuleMapper for Drawing {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let position = self.position;
+        self.position += 1;
+        if D < 2 {
+            return param; // Gains stay 1, biases 0.
+        }
+        let adds = self.path.iter().any(|name| name == "attn_out" || name == "mlp_out");
+        let deviation = if adds { self.into_residual } else { DEVIATION };
+        let mut random = Random::new(self.seed, WEIGHTS + position);
+        param.map(|tensor| {
+            let shape = tensor.shape();
+            let values: Vec<f32> = (0..shape.num_elements()).map(|_| deviation * random.normal()).collect();
+            Tensor::from_data(TensorData::new(values, shape), &tensor.device())
+        })
+    }
+}

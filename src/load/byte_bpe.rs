@@ -1,0 +1,89 @@
+//! Learns a tokenizer: byte-level byte-pair encoding (Sennrich et al. 2016; Radford et al. 2019).
+//!
+//! Every byte has a token, so any text can be written. One special token stands before every text and, as the start of the
+//! next, ends it.
+
+use super::error::LoadError;
+use super::tokenizer::TextCodec;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+/// The special token that separates documents; its id is 0.
+pub const DOCUMENT_SEPARATOR: &str = "<|endoftext|>";
+/// The 256 bytes and the special token need this many tokens.
+pub const SMALLEST_VOCABULARY: usize = 257;
+/// A piece that was seen only once teaches nothing.
+const LEAST_FREQUENCY: u64 = 2;
+
+/// Learns at most `vocabulary` tokens from texts. The same texts give the same tokenizer.
+///
+/// # Errors
+///
+/// When `vocabulary` is smaller than [`SMALLEST_VOCABULARY`], or the tokenizers crate refuses.
+pub fn learn_byte_bpe<'a>(
+    texts: impl Iterator<Item = &'a str> + Send,
+    vocabulary: usize,
+) -> Result<TextCodec, LoadError> {
+    let failed = |problem: String| LoadError::Encode { problem };
+    if vocabulary < SMALLEST_VOCABULARY {
+        return Err(failed(format!("a byte-level vocabulary has at least {SMALLEST_VOCABULARY} tokens")));
+    }
+    let separator = AddedToken::from(DOCUMENT_SEPARATOR, true);
+    let trainer = BpeTrainer::builder()
+        .vocab_size(vocabulary)
+        .min_frequency(LEAST_FREQUENCY)
+        .show_progress(false)
+        .special_tokens(vec![separator.clone()])
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build();
+    let mut tokenizer = Tokenizer::new(BPE::default());
+    tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    let mut trainer = TrainerWrapper::BpeTrainer(trainer);
+    tokenizer.train(&mut trainer, texts).map_err(|error| failed(error.to_string()))?;
+
+    let id = tokenizer.token_to_id(DOCUMENT_SEPARATOR).unwrap_or(0);
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{DOCUMENT_SEPARATOR} $A"))
+        .and_then(|builder| builder.try_pair(format!("{DOCUMENT_SEPARATOR} $A {DOCUMENT_SEPARATOR} $B:1")))
+        .map_err(|error| failed(error.to_string()))?
+        .special_tokens(vec![(DOCUMENT_SEPARATOR, id)])
+        .build()
+        .map_err(|error| failed(error.to_string()))?;
+    tokenizer.with_post_processor(Some(template));
+    TextCodec::new(tokenizer).map_err(|error| failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "the cat sat on the mat. the cat saw the hat. the end.";
+
+    #[test]
+    fn frequent_pieces_become_tokens_and_every_text_survives() {
+        let codec = learn_byte_bpe([TEXT, TEXT].into_iter(), 300).unwrap();
+        assert!(codec.vocabulary() <= 300);
+        assert_eq!(codec.token_id(DOCUMENT_SEPARATOR), Some(0));
+        let ids = codec.ids(" the cat").unwrap();
+        assert_eq!(ids[0], 0, "the separator stands before every text");
+        assert_eq!(ids.len(), 3, "\" the\" and \" cat\" are one token each: {ids:?}");
+        for text in ["the cat", " spaces  kept\n", "Übergrößenträger 漢字 🙂", ""] {
+            assert_eq!(codec.decode(&codec.ids(text).unwrap()[1..]), text);
+        }
+    }
+
+    #[test]
+    fn the_same_texts_give_the_same_tokens() {
+        let encode = || learn_byte_bpe([TEXT].into_iter(), 280).unwrap().ids(TEXT).unwrap();
+        assert_eq!(encode(), encode());
+    }
+
+    #[test]
+    fn too_small_a_vocabulary_is_an_error() {
+        assert!(learn_byte_bpe([TEXT].into_iter(), 100).is_err());
+    }
+}
