@@ -68,7 +68,7 @@ fn project_few_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
 
 /// Flex shares a batched product among threads from 2²¹ multiplications on, but never a single matrix-vector product.
 const SHARE_FROM: usize = 1 << 21;
-const PARTS: usize = 8;
+const PARTS: usize = 4;
 
 /// One row: the product is a batch of `PARTS` products with a share of the outputs each, so that all threads read weights.
 /// Decoding is bound by reading them. `[1, 1, in]` → `[1, 1, out]`.
