@@ -14,6 +14,7 @@ mod output;
 mod session;
 mod spec;
 mod train;
+mod window;
 
 use crate::types::UserError;
 use args::{Arguments, Verb};
@@ -56,8 +57,8 @@ pub fn main() -> ExitCode {
 
 fn run(verb: Option<Verb>) -> Result<(), CliError> {
     match verb {
-        None => open_window(None),
-        Some(Verb::Open { dir }) => open_window(Some(session::model_dir(&dir))),
+        None => window::run(None),
+        Some(Verb::Open { dir }) => window::run(Some(session::model_dir(&dir))),
         Some(Verb::Generate(args)) => generate::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
@@ -66,8 +67,4 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
     }
-}
-
-fn open_window(dir: Option<std::path::PathBuf>) -> Result<(), CliError> {
-    Ok(crate::ui::run(dir)?)
 }

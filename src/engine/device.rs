@@ -118,17 +118,15 @@ fn adapters() -> &'static [Adapter] {
     ADAPTERS.get_or_init(|| guarded(list_adapters).unwrap_or_default())
 }
 
+/// Of Vulkan, Metal and DirectX 12. OpenGL is left out: its compute shaders are too limited for models.
 fn list_adapters() -> Vec<Adapter> {
-    let ask = |backends| {
-        let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..descriptor });
-        let found = now(instance.enumerate_adapters(backends)).unwrap_or_default();
-        found.iter().map(|adapter| describe(&adapter.get_info())).collect::<Vec<_>>()
-    };
-    let primary = ask(wgpu::Backends::PRIMARY);
-    let mut found = if primary.is_empty() { ask(wgpu::Backends::GL) } else { primary };
-    found.dedup_by(|a, b| a.name == b.name);
-    found
+    let backends = wgpu::Backends::PRIMARY;
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor { backends, ..descriptor });
+    let found = now(instance.enumerate_adapters(backends)).unwrap_or_default();
+    let mut adapters: Vec<_> = found.iter().map(|adapter| describe(&adapter.get_info())).collect();
+    adapters.dedup_by(|a, b| a.name == b.name);
+    adapters
 }
 
 fn describe(info: &wgpu::AdapterInfo) -> Adapter {

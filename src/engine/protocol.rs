@@ -1,4 +1,5 @@
 //! The conversation with the engine: commands in, one stream of events out. Plain values only.
+#![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
     Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken, GenerationStats,

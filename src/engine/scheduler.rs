@@ -21,7 +21,6 @@ pub(crate) enum JobKind {
     Evaluate,
     Train,
     Save,
-    Benchmark,
 }
 
 impl JobKind {
@@ -40,7 +39,6 @@ impl JobKind {
             Self::Evaluate => "The evaluation",
             Self::Train => "The training run",
             Self::Save => "Saving the model",
-            Self::Benchmark => "The benchmark",
         }
     }
 }

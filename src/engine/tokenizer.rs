@@ -48,7 +48,11 @@ pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
         if let Some(TokenizeRequest { request, model, text }) =
             newest.take_if(|newest| codecs.contains_key(&newest.model))
         {
-            let tokens = codecs[&model].encode(&text);
+            // A text without tokens while it is being typed needs no message; running it gives one.
+            let tokens = codecs[&model].encode(&text).unwrap_or_else(|error| {
+                log::debug!("{error}");
+                Vec::new()
+            });
             events.send(Event::Tokenized { request, model, tokens });
         }
         if events.is_closed() {

@@ -20,6 +20,9 @@ mod token_bytes;
 mod tokenizer;
 mod weights;
 
+#[cfg(test)]
+mod folder_tests;
+
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};

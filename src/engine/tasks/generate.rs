@@ -131,12 +131,7 @@ impl Running {
     }
 
     /// Draws a token and tells whether the generation ends with it.
-    fn draw(
-        &mut self,
-        logits: &[f32],
-        model: &TextModel,
-        sampling: &Sampling,
-    ) -> (GeneratedToken, Option<StopReason>) {
+    fn draw(&mut self, logits: &[f32], model: &TextModel, sampling: &Sampling) -> (GeneratedToken, Option<StopReason>) {
         let id = self.sampler.draw(logits);
         self.last = id;
         self.new_tokens += 1;

@@ -115,7 +115,9 @@ impl State {
     pub fn sent(&mut self, command: &Command) {
         let now_s = self.now_s;
         let (id, model, kind) = match command {
-            Command::Open { job, model, path } => (*job, Some(*model), JobKind::Open { path: path.clone() }),
+            Command::Open { job, model, path } | Command::OpenRandom { job, model, path, .. } => {
+                (*job, Some(*model), JobKind::Open { path: path.clone() })
+            }
             Command::Generate { job, model, prompt, sampling } => {
                 self.runs.insert(*job, Run::new(*job, *model, prompt.clone(), sampling.clone()));
                 keep_latest(&mut self.runs, RUNS_KEPT);

@@ -1,0 +1,31 @@
+//! `fovea` without a command: the window on an engine of its own.
+
+use super::CliError;
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, shipped_models_dir};
+use crate::types::{DeviceChoice, ModelId};
+use crate::ui::{AppOptions, EngineLink, state_dir};
+use std::path::PathBuf;
+
+impl EngineLink for EngineHandle {
+    fn try_send(&mut self, command: Command) -> Result<(), Box<Command>> {
+        Self::try_send(self, command).map_err(Box::new)
+    }
+
+    fn try_recv(&mut self) -> Option<Event> {
+        Self::try_recv(self)
+    }
+
+    fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
+        Self::tokenize(self, request, model, text);
+    }
+}
+
+/// Opens the window, with a model folder or with what was open last.
+pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
+    let options =
+        AppOptions { model, device: None, shipped: shipped_models_dir(), state_dir: state_dir(), native_dialogs: true };
+    let connect = |device: DeviceChoice, wake: Box<dyn Fn() + Send>| -> Box<dyn EngineLink> {
+        Box::new(EngineHandle::start(EngineOptions { device, threads: None }, wake))
+    };
+    Ok(crate::ui::run(options, connect)?)
+}

@@ -1,0 +1,245 @@
+//! The models compute what PyTorch computes.
+//!
+//! `tests/golden/make_golden.py` wrote tiny random models and what transformers makes of them. A failure names the first
+//! site, in the order of the forward pass, where the two part.
+
+#[path = "parity/reference.rs"]
+mod reference;
+
+use burn::module::{Module, ModuleMapper, Param};
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, DeviceKind, Gradients, Int, Tensor, TensorData};
+use fovea::load::{TextModel, open_text_model, save_text_model};
+use fovea::nn::{CausalLm, Tape, sample};
+use fovea::types::{Capture, Site};
+use reference::{Difference, Reference, golden_dir};
+
+const MODELS: [&str; 3] = ["gpt2", "llama", "llama-tied"];
+
+/// Both sides round to 24 bits after every operation, in a different order of summation. Over sums of 48 terms and two
+/// blocks that leaves about 10⁻⁶ of the largest value in a tensor; a wrong formula is off by 10⁻³ or more.
+const FORWARD: f32 = 1e-5;
+/// Gradients go through twice as many operations.
+const BACKWARD: f32 = 2e-5;
+/// GPU drivers may use an approximate tanh, exponential and inverse square root (Vulkan asks for 3 + 2|x| units in the
+/// last place of an exponential).
+const FORWARD_GPU: f32 = 2e-4;
+
+fn open(name: &str, device: &Device) -> TextModel {
+    open_text_model(&golden_dir(name), device, &mut |_, _| {}).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+fn captures(lm: &CausalLm, ids: &[u32]) -> Vec<Capture> {
+    let mut tape = Tape::capture("*".parse().unwrap(), None);
+    let _ = lm.forward(lm.ids(ids), &mut tape);
+    let (captures, left_out) = tape.into_captures();
+    assert_eq!(left_out, None);
+    captures
+}
+
+fn check_every_site(name: &str, lm: &CausalLm, tolerance: f32) {
+    let reference = Reference::read(name);
+    let captures = captures(lm, &reference.sequence(0));
+    let expected = Site::all(lm.layers()).filter(|site| reference.has_site(*site));
+    for (site, capture) in expected.zip(&captures) {
+        assert_eq!(capture.site, site.to_string(), "{name}: the forward pass meets its sites in another order");
+        let (shape, values) = reference.site(site);
+        assert_eq!(capture.shape, shape, "{name}: shape of {site}");
+        if let Some(difference) = Difference::beyond(&capture.values, values, tolerance) {
+            panic!("{name}: the first diverging site is {site}: {difference}");
+        }
+    }
+    assert_eq!(captures.len(), reference.site_count(), "{name}: number of sites");
+}
+
+#[test]
+fn every_site_equals_transformers() {
+    for name in MODELS {
+        check_every_site(name, &open(name, &Device::flex()).lm, FORWARD);
+    }
+}
+
+/// Logits `[V]` after the last token.
+fn last_logits(logits: Tensor<2>) -> Vec<f32> {
+    logits.into_data().iter().collect()
+}
+
+#[test]
+fn cached_and_chunked_reading_equal_one_pass() {
+    for name in MODELS {
+        let lm = open(name, &Device::flex()).lm;
+        let reference = Reference::read(name);
+        let ids = reference.sequence(0);
+        let (_, whole) = reference.site(Site::Logits);
+        for chunk in [1, 5, ids.len()] {
+            let mut cache = lm.new_cache();
+            let mut read = 0;
+            for part in ids.chunks(chunk) {
+                read += part.len();
+                let logits = last_logits(lm.forward_cached(lm.ids(part), &mut cache));
+                let expected = &whole[(read - 1) * logits.len()..read * logits.len()];
+                if let Some(difference) = Difference::beyond(&logits, expected, FORWARD) {
+                    panic!("{name}: {read} tokens read in chunks of {chunk}: {difference}");
+                }
+            }
+            assert_eq!(cache.len(), ids.len());
+        }
+    }
+}
+
+#[test]
+fn a_truncated_cache_continues_as_if_new() {
+    let lm = open("llama", &Device::flex()).lm;
+    let ids = Reference::read("llama").sequence(0).to_vec();
+    let mut cache = lm.new_cache();
+    let _ = lm.forward_cached(lm.ids(&ids), &mut cache);
+    cache.truncate(4);
+    let again = last_logits(lm.forward_cached(lm.ids(&ids[4..7]), &mut cache));
+    let fresh = last_logits(lm.forward_cached(lm.ids(&ids[..7]), &mut lm.new_cache()));
+    assert!(Difference::beyond(&again, &fresh, FORWARD).is_none());
+}
+
+/// The most likely continuation, token by token through the cache.
+fn greedy(lm: &CausalLm, prompt: &[u32], new_tokens: usize) -> Vec<u32> {
+    let mut sampler = sample::Sampler::new(&fovea::types::Sampling::default());
+    let mut cache = lm.new_cache();
+    let mut ids = prompt.to_vec();
+    let mut logits = last_logits(lm.forward_cached(lm.ids(prompt), &mut cache));
+    for _ in 0..new_tokens {
+        let next = sampler.draw(&logits);
+        ids.push(next);
+        logits = last_logits(lm.forward_cached(lm.ids(&[next]), &mut cache));
+    }
+    ids
+}
+
+#[test]
+fn greedy_continuation_equals_transformers() {
+    for name in MODELS {
+        let expected = Reference::read(name).ids("greedy");
+        assert_eq!(greedy(&open(name, &Device::flex()).lm, &expected[..4], expected.len() - 4), expected, "{name}");
+    }
+}
+
+/// Mean cross-entropy of each token given those before it, as transformers computes it from `labels`.
+fn loss(lm: &CausalLm, ids: &Tensor<2, Int>) -> Tensor<1> {
+    let [b, t] = ids.dims();
+    let logits = lm.forward(ids.clone(), &mut Tape::off()); // [B, T, V]
+    let [_, _, v] = logits.dims();
+    let predictions = logits.narrow(1, 0, t - 1).reshape([b * (t - 1), v]);
+    let targets = ids.clone().narrow(1, 1, t - 1).reshape([b * (t - 1)]);
+    CrossEntropyLossConfig::new().init(&ids.device()).forward(predictions, targets)
+}
+
+fn batch(reference: &Reference, device: &Device) -> Tensor<2, Int> {
+    let ids: Vec<i32> = reference.ids("ids").iter().map(|&id| id as i32).collect();
+    Tensor::from_data(TensorData::new(ids, [2, reference.sequence(0).len()]), device)
+}
+
+/// Puts each parameter's gradient in its place, so that the file format's own key map names the gradients.
+struct GradientsAsWeights(Gradients);
+
+impl ModuleMapper for GradientsAsWeights {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let gradient = param.val().grad_remove(&mut self.0).expect("every parameter takes part in the loss");
+        Param::from_tensor(gradient)
+    }
+}
+
+#[test]
+fn loss_and_every_gradient_equal_pytorch() {
+    let device = Device::flex().autodiff();
+    for name in MODELS {
+        let reference = Reference::read(name);
+        let mut model = open(name, &device);
+        let loss = loss(&model.lm, &batch(&reference, &device));
+        let gradients = loss.backward();
+        let value: f32 = loss.into_scalar();
+        assert!((value - reference.values("loss")[0]).abs() < FORWARD, "{name}: loss {value}");
+
+        model.lm = model.lm.map(&mut GradientsAsWeights(gradients));
+        let dir = tempfile::tempdir().unwrap();
+        save_text_model(&model, dir.path()).unwrap();
+        let gradients = Reference::open(&dir.path().join("model.safetensors"));
+        let names = reference.gradient_names();
+        assert_eq!(gradients.names(), names, "{name}: parameters");
+        for parameter in names {
+            let (ours, theirs) = (gradients.values(&parameter), reference.values(&format!("grad.{parameter}")));
+            if let Some(difference) = Difference::beyond(ours, theirs, BACKWARD) {
+                panic!("{name}: gradient of {parameter}: {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_adamw_steps_equal_pytorch() {
+    let device = Device::flex().autodiff();
+    for name in MODELS {
+        let reference = Reference::read(name);
+        let ids = batch(&reference, &device);
+        let mut lm = open(name, &device).lm;
+        let mut optimiser =
+            AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init();
+        for (step, expected) in reference.values("adamw_losses").iter().enumerate() {
+            let loss = loss(&lm, &ids);
+            let gradients = GradientsParams::from_grads(loss.backward(), &lm);
+            lm = optimiser.step(0.01, lm, gradients);
+            let value: f32 = loss.into_scalar();
+            // Adam divides by the root of the squared gradient: where a gradient is nearly zero, its rounding decides
+            // the direction of a whole step.
+            assert!((value - expected).abs() < 1e-4 * expected, "{name}: step {step}: {value}, PyTorch has {expected}");
+        }
+    }
+}
+
+/// The first adapter wgpu finds, if it computes at all.
+fn wgpu_device() -> Option<Device> {
+    let attempt = || {
+        let device = Device::wgpu(DeviceKind::DefaultDevice);
+        let sum: f32 = Tensor::<1>::ones([8], &device).sum().into_scalar();
+        (sum == 8.0).then_some(device)
+    };
+    std::panic::catch_unwind(attempt).ok().flatten()
+}
+
+// One test for everything on the GPU: a software adapter takes most of a minute to compile its first kernels.
+#[test]
+fn a_gpu_computes_the_same() {
+    let Some(device) = wgpu_device() else {
+        println!("skipped: no wgpu adapter");
+        return;
+    };
+    for name in ["gpt2", "llama-tied"] {
+        let lm = open(name, &device).lm;
+        check_every_site(name, &lm, FORWARD_GPU);
+        let expected = Reference::read(name).ids("greedy");
+        assert_eq!(greedy(&lm, &expected[..4], 3), expected[..7], "{name}: greedy continuation on the GPU");
+    }
+}
+
+#[test]
+fn a_real_model_continues_as_its_reference_does() {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/models/tinystories-656k");
+    let Ok(text) = std::fs::read(dir.join("numpy-reference.json")) else {
+        println!("skipped: ../shared/models/tinystories-656k is not here");
+        return;
+    };
+    let reference: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let ids = |key: &str| -> Vec<u32> { serde_json::from_value(reference[key].clone()).unwrap() };
+    let model = open_text_model(&dir, &Device::flex(), &mut |_, _| {}).unwrap();
+
+    let prompt = model.codec.ids(reference["prompt"].as_str().unwrap()).unwrap();
+    assert_eq!(prompt, ids("prompt_ids"));
+    let logits = last_logits(model.lm.forward_cached(model.lm.ids(&prompt), &mut model.lm.new_cache()));
+    let expected: Vec<f32> = serde_json::from_value(reference["last_prompt_position_logits"].clone()).unwrap();
+    assert_eq!(logits.len(), expected.len());
+    let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 1e-4, "logits differ by up to {worst}");
+
+    let continuation = ids("greedy_ids");
+    assert_eq!(continuation.len(), 120);
+    assert_eq!(greedy(&model.lm, &prompt, continuation.len() - prompt.len()), continuation);
+    assert_eq!(model.codec.decode(&continuation), reference["greedy_text"].as_str().unwrap());
+}
