@@ -32,12 +32,8 @@ fn with_gradient(logits: Tensor<2>, targets: Tensor<2, Int>) -> Tensor<1> {
     let sums = exps.clone().sum_dim(1); // [N, 1]
     let loss = (sums.clone().log() - of_targets).mean();
     let one_over_rows = Tensor::full([rows, 1], 1.0 / rows as f64, &loss.device());
-    let gradient = (exps * (one_over_rows.clone() / sums)).scatter(
-        1,
-        targets,
-        one_over_rows.neg(),
-        IndexingUpdateOp::Add,
-    );
+    let gradient =
+        (exps * (one_over_rows.clone() / sums)).scatter(1, targets, one_over_rows.neg(), IndexingUpdateOp::Add);
     let carrier = (logits * Tensor::from_inner(gradient)).sum();
     let value = Tensor::from_inner(loss - carrier.clone().inner());
     carrier + value
