@@ -75,7 +75,7 @@ fn preset(name: &str) -> Result<TrainSpec, UserError> {
 
 fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
     toml::from_str(text).map_err(|error| {
-        let line = error.span().map(|span| text[..span.start].lines().count().max(1));
+        let line = error.span().map(|span| text[..span.start].matches('\n').count() + 1);
         let place = line.map_or(String::new(), |line| format!(" in line {line}"));
         UserError::new(
             format!("{name} is not a training recipe: {}{place}.", error.message().trim_end_matches('.')),
