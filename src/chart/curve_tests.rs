@@ -18,7 +18,7 @@ fn points(steps: usize) -> Vec<TrainPoint> {
 fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
     CurveFigure {
         title: "A & B".to_owned(),
-        runs: vec![RunCurve { name: "run 1", points }],
+        runs: vec![RunCurve { name: "run 1", hue: 0, points }],
         metric: Metric::Loss,
         time: TimeAxis::Steps,
         log_x: false,

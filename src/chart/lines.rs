@@ -27,6 +27,8 @@ pub enum TimeAxis {
 pub struct RunCurve<'a> {
     /// Name in labels.
     pub name: &'a str,
+    /// Its hue: the same run keeps it when others are hidden.
+    pub hue: usize,
     /// Its points, in order.
     pub points: &'a [TrainPoint],
 }
@@ -36,7 +38,7 @@ pub struct RunCurve<'a> {
 pub struct CurveFigure<'a> {
     /// Written above the figure.
     pub title: String,
-    /// The runs, in order of their hues.
+    /// The runs.
     pub runs: Vec<RunCurve<'a>>,
     /// Vertical axis.
     pub metric: Metric,
@@ -88,8 +90,8 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
                 lines.push(CurveLine { run, hue, kind, label, points });
             }
         };
-        let hue = run;
-        let validation_hue = if single { 1 } else { run };
+        let hue = curve.hue;
+        let validation_hue = if single { hue + 1 } else { hue };
         match figure.metric {
             Metric::Loss => {
                 let raw = collect(figure, curve.points, |p| Some(p.loss));
@@ -186,7 +188,7 @@ mod tests {
     fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
         CurveFigure {
             title: String::new(),
-            runs: vec![RunCurve { name: "a", points }],
+            runs: vec![RunCurve { name: "a", hue: 0, points }],
             metric: Metric::Loss,
             time: TimeAxis::Steps,
             log_x: false,
@@ -221,7 +223,7 @@ mod tests {
     fn seconds_accuracy_and_several_runs() {
         let points = run();
         let mut figure = figure(&points);
-        figure.runs.push(RunCurve { name: "b", points: &points });
+        figure.runs.push(RunCurve { name: "b", hue: 1, points: &points });
         figure.metric = Metric::Accuracy;
         figure.time = TimeAxis::Seconds;
         let lines = curve_lines(&figure);

@@ -19,7 +19,7 @@ pub use envelope::envelope;
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use text::visible;
-pub use ticks::{Tick, linear_ticks, log_ticks, number};
+pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 
 use crate::types::UserError;
 use std::path::Path;

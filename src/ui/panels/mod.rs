@@ -1,5 +1,8 @@
 //! The panels, one file or folder each.
 
+mod attention;
+mod digits;
+mod fine_tune;
 mod log;
 mod prompt;
 
@@ -8,5 +11,11 @@ use super::Panel;
 /// Every panel, in the order of the rail. A new panel is one line here.
 #[must_use]
 pub fn all() -> Vec<Box<dyn Panel>> {
-    vec![Box::new(prompt::PromptPanel::default()), Box::new(log::LogPanel)]
+    vec![
+        Box::new(prompt::PromptPanel::default()),
+        Box::new(attention::AttentionPanel::default()),
+        Box::new(digits::DigitsPanel::default()),
+        Box::new(fine_tune::FineTunePanel::default()),
+        Box::new(log::LogPanel),
+    ]
 }

@@ -1,0 +1,63 @@
+//! The left column: all heads small, and how they are coloured.
+
+use super::look::{Contrast, Direction};
+use super::{AttentionPanel, figure, overview};
+use crate::chart::Format;
+use crate::types::ColorMap;
+use crate::ui::Cx;
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{self, caption, section, segmented};
+use egui::{RichText, Ui};
+use lucide_icons::Icon;
+
+const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
+     of its own: softmax(q·k / √d) over all earlier tokens.";
+const CONTRAST_HELP: &str =
+    "Linear shows weights as they are. The square root makes small ones visible beside one that takes nearly all.";
+
+pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let shown = panel.shown(cx.state);
+    ui.add_space(space::S);
+    let title =
+        shown.as_ref().map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
+    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
+    match &shown {
+        Some(shown) => {
+            overview::show(panel, ui, cx, shown);
+            caption(ui, &theme, "Rows are layers, columns heads. Arrow keys move.");
+            if let Some(words) = &shown.report.left_out {
+                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+            }
+        }
+        None => drop(caption(ui, &theme, "They appear here after a run.")),
+    }
+    section(ui, &theme, "Colours", |ui| {
+        let maps = ColorMap::ALL.map(|m| (m, m.name()));
+        caption(ui, &theme, "Map");
+        segmented(ui, &theme, &mut panel.map, &maps);
+        widgets::explain(ui, &theme, "Scale", CONTRAST_HELP);
+        let scales = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
+        segmented(ui, &theme, &mut panel.contrast, &scales);
+        let look = panel.look(cx);
+        let width = (ui.available_width() - 8.0).min(280.0);
+        ui.add_space(space::XS);
+        widgets::legend(ui, &theme, width, |place| look.at(place, theme.ground()), &look.marks());
+    });
+    section(ui, &theme, "Token strip", |ui| {
+        let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
+        segmented(ui, &theme, &mut panel.direction, &ways);
+    });
+    let Some(shown) = shown else { return };
+    section(ui, &theme, "Export this head", |ui| {
+        ui.horizontal(|ui| {
+            for format in Format::ALL {
+                let name = format!("Export {}", format.name());
+                let response = widgets::secondary_button(ui, &theme, Some(Icon::Download), format.name());
+                if response.accessible_name(name).clicked() {
+                    figure::export(panel, cx, &shown, format);
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,80 @@
+//! The stage: heading, token strip, the large head; and its export.
+
+use super::{AttentionPanel, Shown, large, strip};
+use crate::chart::{AttentionFigure, Format, attention_figure};
+use crate::types::UserError;
+use crate::ui::Cx;
+use crate::ui::files::FileRequest;
+use crate::ui::theme::space;
+use crate::ui::widgets::{self, caption, error_card, icon_button, job_progress};
+use egui::Ui;
+use lucide_icons::Icon;
+
+pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+    let theme = cx.theme.clone();
+    if let Some(job) = panel.asked.map(|(_, _, job)| job) {
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, &theme, error);
+            ui.add_space(space::S);
+        } else if cx.state.is_active(job) {
+            job_progress(ui, cx, job);
+        }
+    }
+    let title = format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
+    let sub = format!("{} tokens", shown.report.tokens.len());
+    widgets::stage_header(ui, &theme, &title, &sub, |ui| {
+        if !panel.view.is_whole() && icon_button(ui, &theme, Icon::Maximize, "Show the whole pattern").clicked() {
+            panel.view = large::View::default();
+        }
+        caption(ui, &theme, "Scroll to zoom, drag to move");
+    });
+    ui.add_space(space::XS);
+    let in_strip = strip::show(panel, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
+    ui.add_space(space::S);
+    let in_map = match shown.report.pattern(cx.selection.layer, cx.selection.head) {
+        Some(pattern) => large::show(panel, ui, cx, shown, pattern),
+        None => {
+            caption(ui, &theme, "This head was not captured: all heads of this sequence do not fit into memory.");
+            None
+        }
+    };
+    let hovered = in_map.or(in_strip);
+    if hovered != panel.hovered {
+        // Strip, map and inspector follow in the next frame.
+        panel.hovered = hovered;
+        ui.ctx().request_repaint();
+    }
+}
+
+pub(super) fn action_id(format: Format) -> &'static str {
+    match format {
+        Format::Svg => "export-svg",
+        Format::Png => "export-png",
+        Format::Csv => "export-csv",
+    }
+}
+
+/// Asks where to, then draws and writes on the dialog's thread.
+pub(super) fn export(panel: &AttentionPanel, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+    let (layer, head, map) = (cx.selection.layer, cx.selection.head, panel.map);
+    let model = cx.state.inspections.get(&shown.job).and_then(|i| i.model).and_then(|m| cx.state.models.get(&m));
+    let name = model.map_or("model", |m| m.info.name.as_str());
+    let title = format!("{name}, layer {layer}, head {head}");
+    let extension = format.extension();
+    let file = format!("attention-{name}-layer{layer}-head{head}.{extension}");
+    let request = FileRequest::save(format!("Export {}", format.name()), file).filter(format.name(), &[extension]);
+    let report = shown.report.clone();
+    cx.save_as(request, move |path| {
+        let Some(pattern) = report.pattern(layer, head) else { return Ok(()) };
+        let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
+        let figure = AttentionFigure { title, tokens, pattern, map, scale_max: 1.0 };
+        let bytes = attention_figure(&figure, format).map_err(UserError::from)?;
+        std::fs::write(path, bytes).map_err(|e| {
+            UserError::new(
+                format!("{} could not be written.", path.display()),
+                e.to_string(),
+                "Choose a folder you may write to, with enough room.",
+            )
+        })
+    });
+}

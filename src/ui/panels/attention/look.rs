@@ -1,0 +1,81 @@
+//! How weights become colours.
+
+use crate::types::ColorMap;
+use crate::ui::Theme;
+use crate::ui::theme::rgb;
+use crate::ui::widgets::{Lut, lut};
+use egui::Color32;
+use serde::{Deserialize, Serialize};
+
+/// How a weight is turned into a place on the colour scale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Contrast {
+    /// As it is.
+    Linear,
+    /// By its square root, so that small weights can be seen beside one that takes nearly all.
+    #[default]
+    SquareRoot,
+}
+
+/// Which way the token strip reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Direction {
+    /// What the token looks at: its row.
+    #[default]
+    LooksAt,
+    /// Who looks at the token: its column.
+    LookedAtBy,
+}
+
+/// Everything colours depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Look {
+    pub map: ColorMap,
+    pub contrast: Contrast,
+    pub dark: bool,
+}
+
+impl Look {
+    /// The place of a weight on the colour scale, in `0..=1`.
+    pub(super) fn place(self, weight: f32) -> f32 {
+        match self.contrast {
+            Contrast::Linear => weight,
+            Contrast::SquareRoot => weight.max(0.0).sqrt(),
+        }
+    }
+
+    /// The colour at a place of the scale, on `paper`.
+    pub(super) fn at(self, place: f32, paper: Color32) -> Color32 {
+        rgb(self.map.ink(place, [paper.r(), paper.g(), paper.b()]))
+    }
+
+    /// The colour of a weight on `paper`.
+    pub(super) fn colour(self, weight: f32, paper: Color32) -> Color32 {
+        self.at(self.place(weight), paper)
+    }
+
+    pub(super) fn table(self, theme: &Theme) -> Lut {
+        let paper = theme.ground();
+        lut(|place| self.at(place, paper))
+    }
+
+    /// Numbers for the legend: place on the scale and weight.
+    pub(super) fn marks(self) -> Vec<(f32, String)> {
+        let weights: &[f32] = match self.contrast {
+            Contrast::Linear => &[0.0, 0.25, 0.5, 0.75, 1.0],
+            Contrast::SquareRoot => &[0.0, 0.1, 0.25, 0.5, 1.0],
+        };
+        weights.iter().map(|w| (self.place(*w), format!("{w}"))).collect()
+    }
+}
+
+pub(super) fn map_id(map: ColorMap) -> &'static str {
+    match map {
+        ColorMap::Viridis => "map-viridis",
+        ColorMap::Cividis => "map-cividis",
+        ColorMap::Magma => "map-magma",
+        ColorMap::Grey => "map-grey",
+    }
+}

@@ -1,0 +1,127 @@
+//! All layers × heads at once, small, on one scale.
+
+use super::{AttentionPanel, HeadKey, Shown};
+use crate::ui::Cx;
+use crate::ui::theme::{Theme, Type};
+use crate::ui::widgets::{caption, pooled_image};
+use egui::{Align2, Color32, FontId, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use std::time::{Duration, Instant};
+
+const EDGE: f32 = 22.0;
+const GAP: f32 = 2.0;
+/// Time a frame may spend on making small pictures; the rest follows in the next frames.
+const BUDGET: Duration = Duration::from_millis(4);
+/// Pixels on a side of a small picture, at most.
+const PIXELS: usize = 64;
+
+/// The grid's place in the focus order.
+pub(super) fn grid_id() -> Id {
+    Id::unique("attention overview")
+}
+
+pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+    let theme = cx.theme.clone();
+    let width = ui.available_width();
+    let cell = ((width - EDGE) / shown.heads as f32).clamp(10.0, 64.0).floor();
+    let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
+    let (area, _) = ui.allocate_exact_size(size, Sense::hover());
+    let grid = ui.interact(area, grid_id(), Sense::focusable_noninteractive());
+    grid.widget_info(|| {
+        let words = format!("Heads: layer {} head {} chosen", cx.selection.layer, cx.selection.head);
+        WidgetInfo::labeled(Role::Grid, true, words)
+    });
+    if grid.has_focus() {
+        let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(grid_id(), arrows));
+    }
+    edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
+    let began = Instant::now();
+    for layer in 0..shown.layers {
+        for head in 0..shown.heads {
+            let corner = area.min + vec2(EDGE + cell * head as f32, EDGE + cell * layer as f32);
+            let rect = Rect::from_min_size(corner, Vec2::splat(cell - GAP));
+            if ui.is_rect_visible(rect) {
+                let may_make = began.elapsed() < BUDGET;
+                one(panel, ui, cx, shown, (layer, head), rect, may_make);
+            }
+        }
+    }
+}
+
+fn edges(ui: &Ui, theme: &Theme, area: Rect, cell: f32, shown: &Shown, chosen: (usize, usize)) {
+    let font = FontId::new(11.0, egui::FontFamily::Monospace);
+    let every = if cell < 16.0 { 2 } else { 1 };
+    let ink = |on: bool| if on { theme.accent_text() } else { theme.caption() };
+    for head in (0..shown.heads).step_by(every) {
+        let at = area.min + vec2(EDGE + cell * (head as f32 + 0.5) - GAP / 2.0, EDGE - 4.0);
+        ui.painter().text(at, Align2::CENTER_BOTTOM, head, font.clone(), ink(head == chosen.1));
+    }
+    for layer in (0..shown.layers).step_by(every) {
+        let at = area.min + vec2(EDGE - 6.0, EDGE + cell * (layer as f32 + 0.5) - GAP / 2.0);
+        ui.painter().text(at, Align2::RIGHT_CENTER, layer, font.clone(), ink(layer == chosen.0));
+    }
+}
+
+fn one(
+    panel: &mut AttentionPanel,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    shown: &Shown,
+    (layer, head): (usize, usize),
+    rect: Rect,
+    may_make: bool,
+) {
+    let theme = cx.theme.clone();
+    let response = ui.interact(rect, grid_id().with((layer, head)), Sense::CLICK);
+    let on = (cx.selection.layer, cx.selection.head) == (layer, head);
+    response.widget_info(|| WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}")));
+    ui.painter().rect_filled(rect, 1, theme.ground());
+    let tokens = shown.report.tokens.len();
+    let look = panel.look(cx);
+    let key = HeadKey { job: shown.job, layer, head, look, pool: tokens.div_ceil(PIXELS).max(1) };
+    let texture =
+        match shown.report.pattern(layer, head) {
+            None => None,
+            Some(_) if !may_make => panel.textures.get(ui, &key).or_else(|| {
+                ui.ctx().request_repaint();
+                None
+            }),
+            Some(values) => Some(panel.textures.get_or_make(ui, &key, || {
+                pooled_image(values, tokens, key.pool, &look.table(&theme), |v| look.place(v))
+            })),
+        };
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    match &texture {
+        Some(texture) => drop(ui.painter().image(texture.id(), rect, whole, Color32::WHITE)),
+        None if shown.report.pattern(layer, head).is_none() => {
+            let line = Stroke::new(1.0, theme.hairline());
+            ui.painter().line_segment([rect.left_bottom(), rect.right_top()], line);
+        }
+        None => {}
+    }
+    let line = if on {
+        Stroke::new(2.0, theme.accent())
+    } else if response.hovered() {
+        Stroke::new(1.0, theme.body())
+    } else {
+        Stroke::new(1.0, theme.hairline())
+    };
+    ui.painter().rect_stroke(rect, 1, line, if on { StrokeKind::Outside } else { StrokeKind::Inside });
+    if response.clicked() {
+        cx.selection.layer = layer;
+        cx.selection.head = head;
+    }
+    response.on_hover_ui(|ui| {
+        ui.label(
+            egui::RichText::new(format!("Layer {layer} · head {head}")).font(Type::Body.bold()).color(theme.body()),
+        );
+        match &texture {
+            Some(texture) => {
+                let (large, _) = ui.allocate_exact_size(Vec2::splat(200.0), Sense::hover());
+                ui.painter().image(texture.id(), large, whole, Color32::WHITE);
+                ui.painter().rect_stroke(large, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
+            }
+            None => drop(caption(ui, &theme, "Not captured: it did not fit into the memory set aside for patterns.")),
+        }
+    });
+}

@@ -1,0 +1,56 @@
+//! The sequence as a token strip, tinted by the attention of one of its tokens.
+
+use super::look::Direction;
+use super::{AttentionPanel, Shown};
+use crate::ui::Cx;
+use crate::ui::widgets::{Chip, caption, token_strip, visible_text};
+use egui::{Color32, ScrollArea, Ui};
+
+/// Shows the strip; gives the token under the pointer.
+pub(super) fn show(
+    panel: &mut AttentionPanel,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    shown: &Shown,
+    height: f32,
+) -> Option<usize> {
+    let theme = cx.theme.clone();
+    let tokens = &shown.report.tokens;
+    let look = panel.look(cx);
+    let focus = panel.hovered.or(cx.selection.token).filter(|t| *t < tokens.len());
+    let pattern = shown.report.pattern(cx.selection.layer, cx.selection.head);
+    let (count, direction) = (tokens.len(), panel.direction);
+    let weight = |i: usize| -> Option<f32> {
+        let (focus, pattern) = (focus?, pattern?);
+        let (query, key) = match direction {
+            Direction::LooksAt => (focus, i),
+            Direction::LookedAtBy => (i, focus),
+        };
+        Some(pattern[query * count + key])
+    };
+    let selected = cx.selection.token;
+    let out = ScrollArea::vertical().id_salt("attention strip").max_height(height).auto_shrink([false, true]).show(
+        ui,
+        |ui| {
+            let chip = |i: usize| Chip {
+                text: if tokens[i].text.is_empty() { "∅" } else { &tokens[i].text },
+                // Text must stay readable on every map, so the tint stops half way.
+                fill: weight(i).map_or(Color32::TRANSPARENT, |w| {
+                    crate::ui::theme::mix(theme.ground(), look.colour(w, theme.ground()), 0.5)
+                }),
+                selected: focus == Some(i) || selected == Some(i),
+                underline: None,
+            };
+            token_strip(ui, &theme, "Tokens of the run", count, chip, |ui, i| {
+                caption(ui, &theme, format!("{}   position {i} · id {}", visible_text(&tokens[i].text), tokens[i].id));
+                if let (Some(w), Some(f)) = (weight(i), focus.filter(|f| *f != i)) {
+                    caption(ui, &theme, format!("weight {w:.4} for {}", visible_text(&tokens[f].text)));
+                }
+            })
+        },
+    );
+    if let Some(token) = out.inner.clicked {
+        cx.selection.token = if cx.selection.token == Some(token) { None } else { Some(token) };
+    }
+    out.inner.hovered
+}

@@ -1,0 +1,283 @@
+//! The left column: what to train, on what, with which numbers; start, pause, stop.
+
+use super::form::{DigitStart, Subject};
+use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
+use crate::engine::Command;
+use crate::types::{DigitNetwork, JobId, LrSchedule, ModelKind};
+use crate::ui::files::FileRequest;
+use crate::ui::theme::{Theme, Type, space};
+use crate::ui::widgets::{
+    caption, danger_button, error_card, field, ghost_button, icon_button, job_progress, primary_button,
+    secondary_button, section, segmented,
+};
+use crate::ui::{Cx, Phase};
+use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
+use lucide_icons::Icon;
+use std::ops::RangeInclusive;
+
+/// Longest sequence offered for a model that says nothing of its own.
+const LONGEST_CONTEXT: usize = 4096;
+
+impl FineTunePanel {
+    pub(super) fn what(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        section(ui, &theme, "Train", |ui| {
+            let subjects = [(Subject::Digits, "Digit network"), (Subject::Text, "Text model")];
+            segmented(ui, &theme, &mut self.form.subject, &subjects);
+            match self.form.subject {
+                Subject::Digits => self.digit_subject(ui, &theme),
+                Subject::Text => self.text_subject(ui, cx),
+            }
+        });
+    }
+
+    fn digit_subject(&mut self, ui: &mut Ui, theme: &Theme) {
+        let starts = [(DigitStart::Scratch, "Scratch"), (DigitStart::Shipped, "Shipped"), (DigitStart::Open, "Open")];
+        caption(ui, theme, "Start from").on_hover_text(
+            "Scratch: random weights. Shipped: the weights that come with Fovea. Open: the digit network in use, which is \
+             then changed.",
+        );
+        segmented(ui, theme, &mut self.form.start, &starts);
+        if self.form.start != DigitStart::Open {
+            caption(ui, theme, "Network").on_hover_text(
+                "A multilayer perceptron sees the 784 pixels as a list; a convolutional network slides small kernels over \
+                 the image, so it need not learn each place anew.",
+            );
+            let networks = [(DigitNetwork::Mlp, "Perceptron"), (DigitNetwork::Cnn, "Convolutional")];
+            segmented(ui, theme, &mut self.form.network, &networks);
+        }
+    }
+
+    fn text_subject(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        match cx.state.active(ModelKind::CausalLm) {
+            Some(model) => {
+                let words = format!("{}, context {}", model.info.name, model.info.context);
+                ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
+                caption(ui, &theme, "Its weights are changed in memory. The folder stays as it is until you save.");
+            }
+            None => {
+                caption(ui, &theme, "No text model is open.");
+                let shipped = cx.state.shipped.iter().find(|m| m.kind == ModelKind::CausalLm);
+                if let Some(path) = shipped.map(|m| m.path.clone())
+                    && secondary_button(ui, &theme, Some(Icon::FolderOpen), "Open the shipped model").clicked()
+                {
+                    cx.open_model(path);
+                }
+                if ghost_button(ui, &theme, Some(Icon::FolderOpen), "Open a model folder").clicked() {
+                    cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"));
+                }
+            }
+        }
+    }
+
+    pub(super) fn data(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        section(ui, &theme, "Data", |ui| match self.form.subject {
+            Subject::Digits => {
+                let hint = "folder with IDX files";
+                if path_row(ui, &theme, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
+                    cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files"));
+                }
+                caption(
+                    ui,
+                    &theme,
+                    "The four files of MNIST or of any set in its format, plain or .gz. A folder can also be dropped here.",
+                );
+                ui.add(Checkbox::new(&mut self.form.augment, "Shift, turn and scale at random")).on_hover_text(
+                    "Each image is changed a little every time it is seen, so that digits drawn by other hands are read too.",
+                );
+            }
+            Subject::Text => {
+                if path_row(ui, &theme, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
+                    let file = FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]);
+                    cx.pick(DATA_FILE, file);
+                }
+                caption(
+                    ui,
+                    &theme,
+                    "UTF-8 text. A few hundred kilobytes are enough to hear its voice. A file can also be dropped here.",
+                );
+                let longest = cx.state.active(ModelKind::CausalLm).map_or(LONGEST_CONTEXT, |m| m.info.context.max(8));
+                let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
+                integer(ui, &theme, "Context length", help, &mut self.form.context, 8..=longest);
+            }
+        });
+    }
+
+    pub(super) fn numbers(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        let settings = self.form.settings();
+        section(ui, &theme, "Numbers", |ui| {
+            ui.columns_const(|[left, right]| {
+                let help = "How far each step moves the weights (peak of AdamW's rate). Too small learns slowly, too large diverges.";
+                rate(left, &theme, "Learning rate", help, &mut settings.learning_rate);
+                let help = "Examples averaged in each step: more make it steadier and slower.";
+                integer(right, &theme, "Batch size", help, &mut settings.batch_size, 1..=4096);
+            });
+            ui.columns_const(|[left, right]| {
+                let help = "How many times the weights are changed.";
+                integer(left, &theme, "Steps", help, &mut settings.steps, 1..=1_000_000);
+                let help =
+                    "Share of the data that is held out and never trained on, to see whether the model only memorises.";
+                percent(right, &theme, "Validation share", help, &mut settings.validation_percent);
+            });
+            ui.columns_const(|[left, _]| {
+                let help = "Same seed, same data, same device: the same run.";
+                integer(left, &theme, "Seed", help, &mut settings.seed, 0..=u64::MAX);
+            });
+            egui::CollapsingHeader::new(RichText::new("Advanced").font(Type::Body.sans())).id_salt("advanced").show(
+                ui,
+                |ui| {
+                    ui.columns_const(|[left, right]| {
+                        let help =
+                            "The learning rate rises from zero over so many steps, so that the first ones do no harm.";
+                        integer(left, &theme, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
+                        let help = "Steps between two measurements on the held-out data.";
+                        integer(right, &theme, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
+                    });
+                    ui.columns_const(|[left, right]| {
+                        let help = "Pulls every weight towards zero a little in each step (decoupled, as in AdamW).";
+                        real(left, &theme, "Weight decay", help, &mut settings.weight_decay, 0.0..=1.0);
+                        let help = "Gradients longer than this are shortened to it. 0 leaves them as they are.";
+                        real(right, &theme, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
+                    });
+                    caption(ui, &theme, "After warm-up the rate").on_hover_text(
+                        "Constant stays at the peak; cosine falls along half a cosine to a tenth of it.",
+                    );
+                    let schedules = [(LrSchedule::Constant, "stays"), (LrSchedule::Cosine, "falls (cosine)")];
+                    segmented(ui, &theme, &mut settings.schedule, &schedules);
+                },
+            );
+        });
+    }
+
+    /// Start, or what can be done with the run under way.
+    pub(super) fn start_and_stop(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        match self.active_run(cx.state) {
+            Some(job) => run_buttons(ui, cx, job),
+            None => {
+                let problem = self.form.spec(cx.state).err();
+                ui.add_enabled_ui(problem.is_none(), |ui| {
+                    ui.spacing_mut().button_padding.y = 7.0;
+                    if primary_button(ui, &theme, Icon::Play, "Start training").clicked() {
+                        self.start(cx);
+                    }
+                });
+                if let Some(problem) = problem {
+                    caption(ui, &theme, problem);
+                }
+            }
+        }
+        let failed = self.selected.filter(|job| cx.state.error(*job).is_some());
+        if let Some(error) = failed.and_then(|job| cx.state.error(job)) {
+            error_card(ui, &theme, error);
+        }
+    }
+}
+
+/// Progress, pause and stop of a run under way.
+pub(super) fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
+    let theme = cx.theme.clone();
+    job_progress(ui, cx, job);
+    let Some(found) = cx.state.job(job) else { return };
+    let (paused, stopping, waiting) = (found.is_paused(), found.stopping, found.phase == Phase::Waiting);
+    ui.horizontal(|ui| {
+        ui.add_enabled_ui(!stopping && !waiting, |ui| {
+            if paused {
+                if primary_button(ui, &theme, Icon::Play, "Resume").clicked() {
+                    cx.send(Command::Resume { job });
+                }
+            } else if secondary_button(ui, &theme, Some(Icon::Pause), "Pause").clicked() {
+                cx.send(Command::Pause { job });
+            }
+        });
+        ui.add_enabled_ui(!stopping, |ui| {
+            if danger_button(ui, &theme, Icon::Square, "Stop").clicked() {
+                cx.cancel(job);
+            }
+        });
+    });
+}
+
+/// A path that can be typed or chosen. Returns true when the button was pressed.
+fn path_row(ui: &mut Ui, theme: &Theme, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
+    let mut choose = false;
+    field(ui, theme, label, "", |ui| {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            let width = ui.available_width() - 32.0;
+            let edit =
+                TextEdit::singleline(path).hint_text(hint).desired_width(width).margin(egui::Margin::symmetric(8, 6));
+            let response = ui.add(edit);
+            choose = icon_button(ui, theme, icon, "Choose").clicked();
+            response
+        })
+        .inner
+    });
+    choose
+}
+
+fn boxed(ui: &mut Ui, drag: DragValue<'_>) -> Response {
+    ui.add_sized([ui.available_width(), crate::ui::theme::CONTROL_HEIGHT], drag)
+}
+
+fn integer<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    theme: &Theme,
+    label: &str,
+    help: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+) {
+    field(ui, theme, label, help, |ui| {
+        // A tenth of a per cent a point keeps both 8 and 10,000 easy to reach.
+        let speed = (value.to_f64() * 0.005).max(0.05);
+        boxed(ui, DragValue::new(value).range(range).speed(speed))
+    });
+}
+
+fn real(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
+    field(ui, theme, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
+}
+
+fn percent(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
+    field(ui, theme, label, help, |ui| {
+        boxed(ui, DragValue::new(value).range(0.5..=90.0).speed(0.2).max_decimals(1).suffix(" %"))
+    });
+}
+
+fn rate(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
+    field(ui, theme, label, help, |ui| {
+        let speed = *value * 0.01;
+        let drag = DragValue::new(value)
+            .range(1e-7..=1.0)
+            .speed(speed)
+            .custom_formatter(|v, _| rate_words(v))
+            .custom_parser(|text| text.trim().parse().ok());
+        boxed(ui, drag)
+    });
+}
+
+/// A learning rate as people write it: `3e-4`, `0.01`.
+fn rate_words(value: f64) -> String {
+    if (0.001..=1.0).contains(&value) {
+        crate::chart::number(value)
+    } else {
+        format!("{value:.2e}").replace(".00e", "e").replace("0e", "e")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate_words;
+
+    #[test]
+    fn rates_are_written_as_people_do() {
+        for (value, words) in [(0.01, "0.01"), (3e-4, "3e-4"), (2.5e-5, "2.5e-5"), (1.25e-6, "1.25e-6"), (1.0, "1")] {
+            assert_eq!(rate_words(value), words);
+            assert!((words.parse::<f64>().unwrap() - value).abs() < value * 1e-9);
+        }
+    }
+}

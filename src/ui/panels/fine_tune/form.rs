@@ -1,0 +1,261 @@
+//! What the person has filled in, and the training run it describes.
+
+use crate::types::{
+    Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, ModelKind, StartFrom, TextTask, TrainSpec, TrainTask,
+};
+use crate::ui::State;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Subject {
+    /// A digit network on MNIST-format images.
+    #[default]
+    Digits,
+    /// The open text model on a text file.
+    Text,
+}
+
+/// Where a digit network's weights come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum DigitStart {
+    /// Random weights.
+    #[default]
+    Scratch,
+    /// The weights that come with Fovea.
+    Shipped,
+    /// The digit network in use.
+    Open,
+}
+
+/// The numbers of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    pub learning_rate: f64,
+    pub batch_size: usize,
+    pub steps: usize,
+    /// In percent, as it is shown.
+    pub validation_percent: f64,
+    pub seed: u64,
+    pub schedule: LrSchedule,
+    pub warmup_steps: usize,
+    pub weight_decay: f64,
+    pub clip_norm: f64,
+    pub eval_every: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::digits()
+    }
+}
+
+impl Settings {
+    fn digits() -> Self {
+        Self {
+            learning_rate: 2e-3,
+            batch_size: 64,
+            steps: 2000,
+            validation_percent: 10.0,
+            seed: 1,
+            schedule: LrSchedule::Cosine,
+            warmup_steps: 0,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            eval_every: 100,
+        }
+    }
+
+    fn text() -> Self {
+        Self {
+            learning_rate: 3e-4,
+            batch_size: 8,
+            steps: 300,
+            warmup_steps: 20,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            eval_every: 25,
+            ..Self::digits()
+        }
+    }
+}
+
+/// Everything that is filled in. Each subject has its own numbers, so that switching loses nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Form {
+    pub subject: Subject,
+    pub text_data: String,
+    pub context: usize,
+    pub text: Settings,
+    pub digit_data: String,
+    pub network: DigitNetwork,
+    pub start: DigitStart,
+    pub augment: bool,
+    pub digits: Settings,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        Self {
+            subject: Subject::default(),
+            text_data: String::new(),
+            context: 128,
+            text: Settings::text(),
+            digit_data: String::new(),
+            network: DigitNetwork::default(),
+            start: DigitStart::default(),
+            augment: false,
+            digits: Settings::digits(),
+        }
+    }
+}
+
+impl Form {
+    /// The numbers of the subject chosen.
+    pub fn settings(&mut self) -> &mut Settings {
+        match self.subject {
+            Subject::Digits => &mut self.digits,
+            Subject::Text => &mut self.text,
+        }
+    }
+
+    /// The run described, and the model its weights are to be used under.
+    ///
+    /// # Errors
+    /// What is still missing, as a sentence.
+    pub fn spec(&self, state: &State) -> Result<(ModelId, TrainSpec), String> {
+        let (model, task, start, settings) = match self.subject {
+            Subject::Text => self.text_task(state)?,
+            Subject::Digits => self.digit_task(state)?,
+        };
+        let spec = TrainSpec {
+            task,
+            start,
+            out: None,
+            learning_rate: settings.learning_rate,
+            schedule: settings.schedule,
+            warmup_steps: settings.warmup_steps.min(settings.steps),
+            weight_decay: settings.weight_decay,
+            clip_norm: settings.clip_norm,
+            batch_size: settings.batch_size,
+            steps: settings.steps,
+            validation_share: settings.validation_percent / 100.0,
+            eval_every: settings.eval_every,
+            seed: settings.seed,
+        };
+        Ok((model, spec))
+    }
+
+    fn text_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), String> {
+        let model = state.active(ModelKind::CausalLm).ok_or("Open a text model first.")?;
+        let path = path(&self.text_data).ok_or("Choose a text file to train on.")?;
+        let context = self.context.min(model.info.context.max(1));
+        let task = TrainTask::Text(TextTask { data: vec![path], context, shape: None });
+        Ok((model.info.id, task, StartFrom::OpenModel, &self.text))
+    }
+
+    fn digit_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), String> {
+        let data = path(&self.digit_data).ok_or("Choose a folder of MNIST files to train on.")?;
+        let (model, network, start) = match self.start {
+            DigitStart::Scratch => (ModelId::next(), self.network, StartFrom::Scratch),
+            DigitStart::Shipped => {
+                let shipped = shipped(state, self.network).ok_or("No shipped weights of this network were found.")?;
+                (ModelId::next(), self.network, StartFrom::Folder { path: shipped })
+            }
+            DigitStart::Open => {
+                let open = state.active(ModelKind::DigitClassifier).ok_or("Open a digit network first.")?;
+                (open.info.id, network_of(open.info.architecture), StartFrom::OpenModel)
+            }
+        };
+        let task = TrainTask::Digits(DigitTask { data, network, augment: self.augment });
+        Ok((model, task, start, &self.digits))
+    }
+}
+
+fn path(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| PathBuf::from(text))
+}
+
+fn network_of(architecture: Architecture) -> DigitNetwork {
+    if architecture == Architecture::DigitCnn { DigitNetwork::Cnn } else { DigitNetwork::Mlp }
+}
+
+/// The folder of the shipped network of this kind.
+fn shipped(state: &State, network: DigitNetwork) -> Option<PathBuf> {
+    let word = match network {
+        DigitNetwork::Mlp => "mlp",
+        DigitNetwork::Cnn => "cnn",
+    };
+    let mut digits = state.shipped.iter().filter(|m| m.kind == ModelKind::DigitClassifier);
+    digits.find(|m| m.name.contains(word)).map(|m| m.path.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::ShippedModel;
+
+    fn state() -> State {
+        let shipped = ["digits-cnn", "digits-mlp"].map(|name| ShippedModel {
+            name: name.to_owned(),
+            path: PathBuf::from("models").join(name),
+            kind: ModelKind::DigitClassifier,
+        });
+        let mut state = State::default();
+        state.shipped = shipped.to_vec();
+        state
+    }
+
+    #[test]
+    fn a_digit_run_from_scratch_has_the_numbers_that_were_filled_in() {
+        let mut form = Form { digit_data: " data/mnist ".to_owned(), augment: true, ..Form::default() };
+        *form.settings() = Settings { learning_rate: 0.01, batch_size: 32, steps: 50, seed: 7, ..Settings::digits() };
+        let (_, spec) = form.spec(&state()).unwrap();
+        let task = DigitTask { data: PathBuf::from("data/mnist"), network: DigitNetwork::Mlp, augment: true };
+        assert_eq!(spec.task, TrainTask::Digits(task));
+        assert_eq!(spec.start, StartFrom::Scratch);
+        assert_eq!((spec.learning_rate, spec.batch_size, spec.steps, spec.seed), (0.01, 32, 50, 7));
+        assert!((spec.validation_share - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn shipped_weights_are_those_of_the_network_chosen() {
+        let form = Form {
+            digit_data: "d".to_owned(),
+            network: DigitNetwork::Cnn,
+            start: DigitStart::Shipped,
+            ..Form::default()
+        };
+        let (_, spec) = form.spec(&state()).unwrap();
+        assert_eq!(spec.start, StartFrom::Folder { path: PathBuf::from("models/digits-cnn") });
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let mut form = Form::default();
+        assert!(form.spec(&state()).unwrap_err().contains("MNIST"));
+        form.digit_data = "d".to_owned();
+        form.start = DigitStart::Open;
+        assert!(form.spec(&state()).unwrap_err().contains("Open a digit network"));
+        form.subject = Subject::Text;
+        assert!(form.spec(&state()).unwrap_err().contains("text model"));
+    }
+
+    #[test]
+    fn numbers_of_both_subjects_are_kept_apart() {
+        let mut form = Form::default();
+        form.settings().steps = 11;
+        form.subject = Subject::Text;
+        form.settings().steps = 22;
+        form.subject = Subject::Digits;
+        assert_eq!(form.settings().steps, 11);
+        let json = serde_json::to_value(&form).unwrap();
+        assert_eq!(serde_json::from_value::<Form>(json).unwrap(), form);
+    }
+}

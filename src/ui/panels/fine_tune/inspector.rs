@@ -1,0 +1,159 @@
+//! The run that is selected: its numbers, its model to use and save, the texts it wrote, and a box to prompt it.
+
+use super::FineTunePanel;
+use super::controls::run_buttons;
+use super::view::NamedRun;
+use crate::chart::{number, number_grouped};
+use crate::engine::{Command, PromptInput};
+use crate::types::{JobId, ModelKind, Sampling, TrainTask};
+use crate::ui::files::FileRequest;
+use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::widgets::{caption, error_card, field, job_progress, primary_button, secondary_button, section};
+use crate::ui::{Cx, JobKind};
+use egui::{Frame, RichText, TextEdit, Ui};
+use lucide_icons::Icon;
+
+/// Tokens of an answer to the small prompt box.
+const ANSWER_TOKENS: usize = 80;
+/// Samples shown, newest first.
+const SAMPLES_SHOWN: usize = 50;
+
+pub(super) const SAVE_FOLDER: &str = "save model";
+
+impl FineTunePanel {
+    pub(super) fn run_details(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        let theme = cx.theme.clone();
+        let job = run.training.job;
+        ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
+        facts(ui, &theme, run);
+        if cx.state.is_active(job) {
+            ui.add_space(space::S);
+            run_buttons(ui, cx, job);
+        }
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, &theme, error);
+        }
+        self.result(ui, cx, run);
+        if matches!(run.training.spec.task, TrainTask::Text(_)) {
+            self.prompt_box(ui, cx, run);
+            samples(ui, &theme, run);
+        }
+    }
+
+    /// What can be done with the weights, during the run and after it.
+    fn result(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        let theme = cx.theme.clone();
+        let Some(model) = cx.state.models.get(&run.training.model) else { return };
+        let (id, kind, modified) = (model.info.id, model.info.kind(), model.info.modified);
+        section(ui, &theme, "Result", |ui| {
+            ui.horizontal_wrapped(|ui| {
+                if secondary_button(ui, &theme, Some(Icon::Save), "Save as folder").clicked() {
+                    self.saving = Some(id);
+                    cx.pick(SAVE_FOLDER, FileRequest::save_folder("Save the model as a folder"));
+                }
+                let (words, panel) = match kind {
+                    ModelKind::DigitClassifier => ("Draw with it", "digits"),
+                    ModelKind::CausalLm => ("Prompt it", "prompt"),
+                };
+                if secondary_button(ui, &theme, Some(Icon::ArrowRight), words).clicked() {
+                    cx.activate(id);
+                    cx.go_to(panel);
+                }
+            });
+            if let Some(save) = self.save_job.filter(|job| cx.state.job(*job).and_then(|j| j.model) == Some(id)) {
+                job_progress(ui, cx, save);
+                if let Some(error) = cx.state.error(save) {
+                    error_card(ui, &theme, error);
+                } else if let Some(JobKind::Save { path }) =
+                    cx.state.job(save).filter(|j| !j.is_active()).map(|j| &j.kind)
+                {
+                    caption(ui, &theme, format!("Saved to {}.", path.display()));
+                }
+            } else if modified {
+                caption(ui, &theme, "The weights live in memory only until they are saved.");
+            }
+        });
+    }
+
+    /// Asks the model with the weights it has now, also while it trains.
+    fn prompt_box(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        let theme = cx.theme.clone();
+        let model = run.training.model;
+        if !cx.state.models.contains_key(&model) {
+            return;
+        }
+        section(ui, &theme, "Ask it now", |ui| {
+            let help = "The model goes on from this text with the weights it has at this moment.";
+            field(ui, &theme, "Prompt", help, |ui| {
+                let edit = TextEdit::multiline(&mut self.prompt).desired_rows(2).desired_width(f32::INFINITY);
+                ui.add(edit.hint_text("Once upon a time").margin(egui::Margin::symmetric(8, 6)))
+            });
+            let busy = self.asked.is_some_and(|job| cx.state.is_active(job));
+            ui.add_enabled_ui(!busy && !self.prompt.trim().is_empty(), |ui| {
+                if primary_button(ui, &theme, Icon::Play, "Go on").clicked() {
+                    let job = JobId::next();
+                    let sampling = Sampling {
+                        temperature: 0.8,
+                        top_p: 0.95,
+                        max_new_tokens: ANSWER_TOKENS,
+                        ..Sampling::default()
+                    };
+                    let prompt = PromptInput::Text(self.prompt.clone());
+                    cx.send(Command::Generate { job, model, prompt, sampling });
+                    self.asked = Some(job);
+                }
+            });
+            if let Some(job) = self.asked {
+                if let Some(answer) = cx.state.runs.get(&job).filter(|r| r.model == model) {
+                    text_card(ui, &theme, &answer.text);
+                }
+                if let Some(error) = cx.state.error(job) {
+                    error_card(ui, &theme, error);
+                }
+            }
+        });
+    }
+}
+
+fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
+    let spec = &run.training.spec;
+    let data = match &spec.task {
+        TrainTask::Digits(task) => task.data.display().to_string(),
+        TrainTask::Text(task) => task.data.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+    };
+    let mut words = format!(
+        "{} steps of {} · learning rate {} · seed {}",
+        number_grouped(spec.steps as u64),
+        number_grouped(spec.batch_size as u64),
+        number(spec.learning_rate),
+        spec.seed
+    );
+    if let TrainTask::Text(task) = &spec.task {
+        words += &format!(" · context {}", task.context);
+    }
+    caption(ui, theme, words);
+    ui.add(egui::Label::new(RichText::new(data).font(Type::Caption.sans()).color(theme.caption())).truncate());
+}
+
+/// The texts the model wrote after each validation, newest first, beside the loss it had then.
+fn samples(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
+    section(ui, theme, "What it writes", |ui| {
+        if run.training.samples.is_empty() {
+            caption(ui, theme, "After each validation the model writes a short text, always from the same beginning.");
+        }
+        for (step, text) in run.training.samples.iter().rev().take(SAMPLES_SHOWN) {
+            let loss = run.training.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
+            let loss = loss.map_or_else(String::new, |l| format!(" · validation loss {}", number(l)));
+            caption(ui, theme, format!("step {}{loss}", number_grouped(*step as u64)));
+            text_card(ui, theme, text);
+        }
+    });
+}
+
+fn text_card(ui: &mut Ui, theme: &Theme, text: &str) {
+    Frame::new().fill(theme.ground()).corner_radius(RADIUS).inner_margin(space::S).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let text = RichText::new(text).font(Type::Body.sans()).color(theme.body());
+        ui.add(egui::Label::new(text).wrap().selectable(true));
+    });
+}

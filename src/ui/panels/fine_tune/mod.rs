@@ -1,0 +1,335 @@
+//! Train a network or a text model, and watch the loss fall.
+//!
+//! The panel owns what is filled in and how the curves are looked at; the runs themselves live in the state.
+
+mod controls;
+mod form;
+mod inspector;
+mod plot;
+mod runs;
+mod view;
+
+use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
+use crate::engine::Command;
+use crate::types::{JobId, ModelId, TrainPoint, UserError};
+use crate::ui::files::FileRequest;
+use crate::ui::theme::{Theme, space};
+use crate::ui::widgets::{caption, empty_state, icon_button, segmented, stage_header};
+use crate::ui::{Action, Cx, Panel, State};
+use egui::{Frame, Margin, Slider, Ui, vec2};
+use form::{Form, Subject};
+use lucide_icons::Icon;
+use plot::{LossPlot, Move};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use view::{NamedRun, View};
+
+const DATA_FOLDER: &str = "digit data";
+const DATA_FILE: &str = "text data";
+const MODEL_FOLDER: &str = "model";
+/// Room for the table of runs under the plot.
+const TABLE_HEIGHT: f32 = 132.0;
+
+/// The panel.
+#[derive(Default)]
+pub struct FineTunePanel {
+    form: Form,
+    view: View,
+    plot: LossPlot,
+    selected: Option<JobId>,
+    prompt: String,
+    asked: Option<JobId>,
+    saving: Option<ModelId>,
+    save_job: Option<JobId>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Saved {
+    form: Form,
+    view: View,
+    prompt: String,
+}
+
+impl FineTunePanel {
+    /// The run under way, if any: one at a time, so that they do not slow each other down.
+    fn active_run(&self, state: &State) -> Option<JobId> {
+        state.trainings.keys().copied().find(|job| state.is_active(*job))
+    }
+
+    fn start(&mut self, cx: &mut Cx<'_>) {
+        if self.active_run(cx.state).is_some() {
+            return;
+        }
+        match self.form.spec(cx.state) {
+            Ok((model, spec)) => {
+                let job = JobId::next();
+                cx.send(Command::Train { job, model, spec: Box::new(spec) });
+                self.selected = Some(job);
+                self.plot.go(Move::Fit);
+            }
+            Err(problem) => cx.toast(problem),
+        }
+    }
+
+    fn export(&self, cx: &mut Cx<'_>, format: Format, runs: &[NamedRun<'_>]) {
+        let figure = self.view.figure(runs);
+        if figure.runs.is_empty() {
+            let why = "No run that is shown has measured anything yet.";
+            cx.fail(UserError::new("There is nothing to export.", why, "Start a run, or show one that is hidden."));
+            return;
+        }
+        // The writer outlives this frame: it gets its own copy of the points.
+        let owned: Vec<(String, usize, Vec<TrainPoint>)> =
+            figure.runs.iter().map(|r| (r.name.to_owned(), r.hue, r.points.to_vec())).collect();
+        let plain = CurveFigure { runs: Vec::new(), ..figure };
+        let CurveFigure { title, metric, time, log_x, log_y, smoothing, .. } = plain;
+        let name = format!("learning-curves.{}", format.extension());
+        let file =
+            FileRequest::save(format!("Export {}", format.name()), name).filter(format.name(), &[format.extension()]);
+        cx.save_as(file, move |path| {
+            let runs = owned.iter().map(|(name, hue, points)| RunCurve { name, hue: *hue, points }).collect();
+            let figure = CurveFigure { title, runs, metric, time, log_x, log_y, smoothing };
+            let bytes = curve_figure(&figure, format)?;
+            std::fs::write(path, bytes).map_err(|e| {
+                let what = format!("{} was not written.", path.display());
+                UserError::new(what, e.to_string(), "Choose a folder you may write to, on a disk with room.")
+            })
+        });
+    }
+
+    fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
+        let theme = cx.theme.clone();
+        ui.menu_button("Export", |ui| {
+            for format in Format::ALL {
+                if ui.button(format!("Export {}", format.name())).clicked() {
+                    self.export(cx, format, runs);
+                    ui.close();
+                }
+            }
+        });
+        for (icon, name, step) in [
+            (Icon::Maximize, "Show everything", Move::Fit),
+            (Icon::ZoomOut, "Zoom out", Move::Out),
+            (Icon::ZoomIn, "Zoom in", Move::In),
+        ] {
+            if icon_button(ui, &theme, icon, name).clicked() {
+                self.plot.go(step);
+            }
+        }
+    }
+
+    fn choices(&mut self, ui: &mut Ui, theme: &Theme, has_accuracy: bool) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::M;
+            if has_accuracy {
+                segmented(ui, theme, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
+            }
+            segmented(ui, theme, &mut self.view.seconds, &[(false, "Steps"), (true, "Seconds")]);
+            ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
+            ui.add_enabled_ui(!self.view.accuracy, |ui| {
+                ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
+                let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, \
+                            at 30 %. 0 shows them alone.";
+                let name = caption(ui, theme, "Smoothing").on_hover_text(help);
+                ui.spacing_mut().slider_width = 110.0;
+                // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
+                let mut forgotten = -(1.0 - self.view.smoothing).log10();
+                let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
+                let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
+                let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
+                if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
+                    self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
+                }
+            });
+        });
+    }
+
+    fn empty(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        let ready = self.form.spec(cx.state);
+        let (sentence, action) = match (&ready, self.form.subject) {
+            (Ok(_), _) => {
+                ("Everything is filled in. The loss appears here, step by step.".to_owned(), "Start training")
+            }
+            (Err(problem), Subject::Digits) => {
+                (format!("{problem} Then the loss appears here, step by step."), "Choose the MNIST folder")
+            }
+            (Err(problem), Subject::Text) => {
+                (format!("{problem} Then the loss appears here, step by step."), "Choose a text file")
+            }
+        };
+        if empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
+            match (ready.is_ok(), self.form.subject) {
+                (true, _) => self.start(cx),
+                (false, Subject::Digits) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
+                (false, Subject::Text) => {
+                    cx.pick(DATA_FILE, FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]));
+                }
+            }
+        }
+    }
+}
+
+impl Panel for FineTunePanel {
+    fn id(&self) -> &'static str {
+        "fine_tune"
+    }
+
+    fn title(&self) -> &'static str {
+        "Fine-tune"
+    }
+
+    fn icon(&self) -> Icon {
+        Icon::TrendingDown
+    }
+
+    fn help(&self) -> &'static str {
+        "Train a digit network or the open text model, and watch the loss fall."
+    }
+
+    fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.what(ui, cx);
+        self.data(ui, cx);
+        self.numbers(ui, cx);
+        ui.add_space(space::S);
+        self.start_and_stop(ui, cx);
+    }
+
+    fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        let state = cx.state;
+        let runs = view::runs(state);
+        Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
+            if runs.is_empty() {
+                self.empty(ui, cx);
+                return;
+            }
+            let has_accuracy = runs.iter().any(|r| view::best_accuracy(&r.training.points).is_some());
+            if !has_accuracy {
+                self.view.accuracy = false;
+            }
+            let title = if self.view.accuracy { "Validation accuracy" } else { "Loss" };
+            stage_header(ui, &theme, title, "", |ui| self.tools(ui, cx, &runs));
+            self.choices(ui, &theme, has_accuracy);
+            ui.add_space(space::XS);
+            let figure = self.view.figure(&runs);
+            let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
+            let size = vec2(ui.available_width(), (ui.available_height() - table - space::S).max(120.0));
+            if figure.runs.is_empty() {
+                let words = if runs.iter().all(|r| r.training.points.is_empty()) {
+                    "Reading the data. The first step appears here as soon as it is done."
+                } else {
+                    "Every run is hidden. Show one in the table below."
+                };
+                ui.allocate_ui(size, |ui| {
+                    ui.set_min_size(size);
+                    ui.centered_and_justified(|ui| caption(ui, &theme, words));
+                });
+            } else {
+                let summary =
+                    runs.iter().filter(|r| self.view.shows(r)).map(view::summary).collect::<Vec<_>>().join(" ");
+                let stamp = plot::stamp(&figure, &runs);
+                self.plot.show(ui, &theme, &figure, stamp, size, &summary);
+            }
+            ui.add_space(space::S);
+            self.run_table(ui, cx, &runs);
+        });
+    }
+
+    fn inspector_title(&self) -> Option<&'static str> {
+        self.selected.map(|_| "Run")
+    }
+
+    fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let state = cx.state;
+        let runs = view::runs(state);
+        if let Some(run) = runs.iter().find(|r| Some(r.training.job) == self.selected) {
+            self.run_details(ui, cx, run);
+        }
+    }
+
+    fn current_job(&self) -> Option<JobId> {
+        self.selected
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>) {
+        self.start(cx);
+    }
+
+    fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
+        match tag {
+            DATA_FOLDER => self.form.digit_data = path.display().to_string(),
+            DATA_FILE => self.form.text_data = path.display().to_string(),
+            MODEL_FOLDER => cx.open_model(path.to_owned()),
+            inspector::SAVE_FOLDER => {
+                if let Some(model) = self.saving.take() {
+                    let job = JobId::next();
+                    cx.send(Command::Save { job, model, path: path.to_owned() });
+                    self.save_job = Some(job);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn dropped(&mut self, path: &Path, _cx: &mut Cx<'_>) -> bool {
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        if matches!(ending.as_str(), "txt" | "md" | "text") {
+            self.form.subject = Subject::Text;
+            self.form.text_data = path.display().to_string();
+            return true;
+        }
+        // A folder of images and labels in MNIST's format, and no model folder.
+        let holds_idx = std::fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|e| e.file_name().to_string_lossy().contains("-ubyte")));
+        if holds_idx {
+            self.form.subject = Subject::Digits;
+            self.form.digit_data = path.display().to_string();
+        }
+        holds_idx
+    }
+
+    fn actions(&self, state: &State) -> Vec<Action> {
+        let action = |id, title: &str, icon| Action { id, title: title.to_owned(), icon };
+        let mut actions = vec![action("start", "Start training", Icon::Play)];
+        if self.active_run(state).is_some() {
+            actions = vec![action("pause", "Pause or resume training", Icon::Pause)];
+        }
+        if !state.trainings.is_empty() {
+            actions.push(action("svg", "Export learning curves as SVG", Icon::Download));
+            actions.push(action("png", "Export learning curves as PNG", Icon::Download));
+            actions.push(action("csv", "Export learning curves as CSV", Icon::Download));
+        }
+        actions
+    }
+
+    fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
+        if let Some(format) = Format::ALL.into_iter().find(|f| f.extension() == id) {
+            let state = cx.state;
+            self.export(cx, format, &view::runs(state));
+            return;
+        }
+        match (id, self.active_run(cx.state)) {
+            ("start", None) => self.start(cx),
+            ("pause", Some(job)) => {
+                let paused = cx.state.job(job).is_some_and(crate::ui::Job::is_paused);
+                cx.send(if paused { Command::Resume { job } } else { Command::Pause { job } });
+            }
+            _ => {}
+        }
+    }
+
+    fn save(&self) -> serde_json::Value {
+        let saved = Saved { form: self.form.clone(), view: self.view.clone(), prompt: self.prompt.clone() };
+        serde_json::to_value(saved).unwrap_or_default()
+    }
+
+    fn restore(&mut self, value: &serde_json::Value) {
+        let saved: Saved = serde_json::from_value(value.clone()).unwrap_or_default();
+        self.form = saved.form;
+        self.view = saved.view;
+        self.view.smoothing = self.view.smoothing.clamp(0.0, 0.999);
+        self.prompt = saved.prompt;
+    }
+}
