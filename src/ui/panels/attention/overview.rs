@@ -33,6 +33,10 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     if grid.has_focus() {
         let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(grid_id(), arrows));
+        if grid.gained_focus() {
+            // The keys are locked to a widget from its second frame with the focus on.
+            ui.ctx().request_repaint();
+        }
     }
     edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();

@@ -110,6 +110,10 @@ impl ShotTable {
         let step = if response.has_focus() {
             let filter = egui::EventFilter { vertical_arrows: true, ..Default::default() };
             ui.memory_mut(|m| m.set_focus_lock_filter(id, filter));
+            if response.gained_focus() {
+                // The keys are locked to a widget from its second frame with the focus on.
+                ui.ctx().request_repaint();
+            }
             let pressed = |key| ui.input(|i| i.key_pressed(key));
             if pressed(Key::ArrowUp) {
                 row.checked_sub(1)
