@@ -149,7 +149,7 @@ fn training() {
         seed: 1,
     };
     bench.app.send(Command::Train { job, model, spec: Box::new(spec) });
-    bench.app.show_panel("fine-tune");
+    bench.app.show_panel("fine_tune");
     let mut step = 0;
     let times = (0..FRAMES).map(|_| {
         let points = (0..100).map(|_| {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const EDGE: f32 = 22.0;
 const GAP: f32 = 2.0;
 /// Time a frame may spend on making small pictures; the rest follows in the next frames.
-const BUDGET: Duration = Duration::from_millis(4);
+const BUDGET: Duration = Duration::from_millis(2);
 /// Pixels on a side of a small picture, at most.
 const PIXELS: usize = 64;
 

@@ -61,6 +61,7 @@ impl ShotTable {
             Some(Edit::Move { from, to }) if to < shots.len() => {
                 let shot = shots.remove(from);
                 shots.insert(to, shot);
+                ui.memory_mut(|m| m.request_focus(base.with(("handle", to))));
             }
             _ => {}
         }
@@ -114,7 +115,8 @@ impl ShotTable {
                 // The keys are locked to a widget from its second frame with the focus on.
                 ui.ctx().request_repaint();
             }
-            let pressed = |key| ui.input(|i| i.key_pressed(key));
+            // Consumed, so that the next row does not see it too.
+            let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
             if pressed(Key::ArrowUp) {
                 row.checked_sub(1)
             } else if pressed(Key::ArrowDown) {
@@ -127,10 +129,7 @@ impl ShotTable {
         };
         let hint = "Drag to another place, or focus it and press the up and down keys";
         let _ = response.on_hover_cursor(egui::CursorIcon::Grab).on_hover_text(hint);
-        step.map(|to| {
-            ui.memory_mut(|m| m.request_focus(base.with(("handle", to))));
-            Edit::Move { from: row, to }
-        })
+        step.map(|to| Edit::Move { from: row, to })
     }
 
     /// Shows where a dragged row would land, and gives the move when it is let go.
