@@ -159,6 +159,7 @@ fn opening_tells_device_progress_model_and_end_in_this_order() {
         panic!()
     };
     assert!(done == total && *total > 30_000 && *unit == "bytes", "{done} of {total} {unit}");
+    script.listen(Duration::from_millis(50)); // the call follows the event
     assert_eq!(script.wakes.load(Ordering::Relaxed), script.seen.len(), "the window is woken for every event");
 }
 
