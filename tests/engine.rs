@@ -407,6 +407,31 @@ fn a_full_context_ends_the_generation() {
 }
 
 #[test]
+fn a_saved_model_opens_again_and_a_folder_that_cannot_be_written_is_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let before = script.generate(model, ids([1, 2, 3]), many(12));
+    script.end(before).unwrap();
+    let mut save = |path: &Path| {
+        let job = JobId::next();
+        script.send(Command::Save { job, model, path: path.to_owned() });
+        script.end(job)
+    };
+    let taken = scratch.path().join("taken");
+    std::fs::write(&taken, "a file, not a folder").unwrap();
+    let error = save(&taken).unwrap_err();
+    assert!(error.what.contains("taken") && !error.next.is_empty(), "{error}");
+    let folder = scratch.path().join("copy");
+    assert!(matches!(save(&folder).unwrap(), Outcome::Saved { path } if path == folder));
+    let copy = script.open(&folder);
+    assert_eq!(copy.name, "copy");
+    let after = script.generate(copy.id, ids([1, 2, 3]), many(12));
+    script.end(after).unwrap();
+    assert_eq!(script.ids_of(before), script.ids_of(after));
+}
+
+#[test]
 fn closing_a_model_ends_its_jobs() {
     let scratch = tempfile::tempdir().unwrap();
     let mut script = Script::start(DeviceChoice::Cpu);
