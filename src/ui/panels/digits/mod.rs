@@ -16,7 +16,7 @@ mod sketch;
 use crate::engine::Command;
 use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button, stage_header};
+use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
 use crate::ui::{Action, Cx, OpenModel, Panel, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
@@ -66,7 +66,6 @@ pub struct DigitsPanel {
     opening: Opening,
     asked: Option<Question>,
     job: Option<JobId>,
-    asked_to_open: bool,
     context: Option<egui::Context>,
 }
 
@@ -115,17 +114,6 @@ impl DigitsPanel {
         state.classifications.get(&self.model(state)?.info.id)
     }
 
-    /// Opens the first shipped network the first time the panel is shown and none is open.
-    fn open_first(&mut self, cx: &mut Cx<'_>) {
-        if self.asked_to_open || self.model(cx.state).is_some() || cx.state.opening().is_some() {
-            return;
-        }
-        if let Some(path) = controls::preferred(&cx.state.shipped).map(|m| m.path.clone()) {
-            cx.open_model(path);
-            self.asked_to_open = true;
-        }
-    }
-
     fn open_picture(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
         let wake = move || {
@@ -153,6 +141,7 @@ impl DigitsPanel {
             ui.vertical(|ui| {
                 ui.set_width(side);
                 ui.spacing_mut().item_spacing.y = space::XS;
+                caption(ui, &theme, "Canvas");
                 self.canvas.show(ui, &theme, &mut self.sketch, self.pen, side);
                 self.canvas_tools(ui, cx, side);
             });
@@ -314,15 +303,11 @@ impl Panel for DigitsPanel {
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.context = Some(ui.ctx().clone());
-        self.open_first(cx);
         let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
-            let sub = self.model(cx.state).map_or_else(String::new, |m| controls::description(&m.info));
-            stage_header(ui, &theme, "Digits", &sub, |_| {});
             if let Some(error) = self.job.and_then(|job| cx.state.error(job)) {
                 error_card(ui, &theme, error);
             }
-            ui.add_space(space::XS);
             self.top_row(ui, cx);
             ui.add_space(space::S);
             self.inside(ui, cx);

@@ -120,7 +120,9 @@ impl FineTunePanel {
     }
 
     fn choices(&mut self, ui: &mut Ui, theme: &Theme, has_accuracy: bool) {
-        ui.horizontal_wrapped(|ui| {
+        // Where the smoothing slider does not fit beside the rest, it gets a row of its own.
+        let wide = ui.available_width() > 720.0;
+        ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
             if has_accuracy {
                 segmented(ui, theme, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
@@ -129,19 +131,30 @@ impl FineTunePanel {
             ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
             ui.add_enabled_ui(!self.view.accuracy, |ui| {
                 ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
-                let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, \
-                            at 30 %. 0 shows them alone.";
-                let name = caption(ui, theme, "Smoothing").on_hover_text(help);
-                ui.spacing_mut().slider_width = 110.0;
-                // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
-                let mut forgotten = -(1.0 - self.view.smoothing).log10();
-                let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
-                let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
-                let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
-                if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
-                    self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
-                }
             });
+            if wide {
+                self.smoothing(ui, theme);
+            }
+        });
+        if !wide {
+            ui.horizontal(|ui| self.smoothing(ui, theme));
+        }
+    }
+
+    fn smoothing(&mut self, ui: &mut Ui, theme: &Theme) {
+        ui.add_enabled_ui(!self.view.accuracy, |ui| {
+            let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, at \
+                        30 %. 0 shows them alone.";
+            let name = caption(ui, theme, "Smoothing").on_hover_text(help);
+            ui.spacing_mut().slider_width = 110.0;
+            // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
+            let mut forgotten = -(1.0 - self.view.smoothing).log10();
+            let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
+            let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
+            let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
+            if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
+                self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
+            }
         });
     }
 
@@ -192,7 +205,13 @@ impl Panel for FineTunePanel {
         self.what(ui, cx);
         self.data(ui, cx);
         self.numbers(ui, cx);
-        ui.add_space(space::S);
+    }
+
+    fn has_footer(&self) -> bool {
+        true
+    }
+
+    fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.start_and_stop(ui, cx);
     }
 
