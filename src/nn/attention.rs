@@ -29,6 +29,15 @@ impl CausalMask {
         Self { bias: Some(Tensor::zeros(shape, device).mask_fill(hidden, f32::MIN)) }
     }
 
+    /// As [`Self::hide`] for the queries from `start` on and the keys up to their end, `[B, H, block, end]`.
+    fn hide_block(&self, scores: Tensor<4>, start: usize) -> Tensor<4> {
+        let [_, _, block, end] = scores.dims();
+        match &self.bias {
+            Some(bias) => scores + bias.clone().narrow(0, start, block).narrow(1, 0, end).unsqueeze(),
+            None => scores,
+        }
+    }
+
     /// Adding the lowest finite number to any sane score gives that number, so this masks exactly. `[B, H, T, S]`.
     fn hide(&self, scores: Tensor<4>) -> Tensor<4> {
         match &self.bias {
@@ -49,10 +58,35 @@ pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &CausalMask, layer
     let z = if t > 1 && !tape.is_on() && on_plain_cpu(&q) {
         let options = AttentionModuleOptions { is_causal: true, ..Default::default() };
         attention(q, k, v, None, None, options) // [B, H, T, K]
+    } else if !tape.is_on() && k.dims()[2] == t && t > BLOCK {
+        attend_in_blocks(q, k, v, mask) // [B, H, T, K]
     } else {
         attend_step_by_step(q, k, v, mask, layer, tape)
     };
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
+}
+
+/// Queries of one block in [`attend_in_blocks`].
+const BLOCK: usize = 64;
+
+/// The same values for a whole sequence without a past, differentiable: a block of queries looks only at the keys up to its
+/// own end, so that most of the scores a mask would hide are never computed. With 256 tokens that leaves 62 % of them.
+fn attend_in_blocks(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &CausalMask) -> Tensor<4> {
+    let [b, h, t, width] = q.dims();
+    let g = k.dims()[1];
+    let q = q.mul_scalar((width as f64).sqrt().recip()); // fewer values to scale than scores
+    let k = k.swap_dims(2, 3); // [B, G, K, T]
+    let mut parts = Vec::with_capacity(t.div_ceil(BLOCK));
+    for start in (0..t).step_by(BLOCK) {
+        let (block, end) = (BLOCK.min(t - start), (start + BLOCK).min(t));
+        let rows = h / g * block; // the queries that share a key-value head, stacked
+        let queries = q.clone().narrow(2, start, block).reshape([b, g, rows, width]);
+        let scores = queries.matmul(k.clone().narrow(3, 0, end)).reshape([b, h, block, end]);
+        let pattern = softmax(mask.hide_block(scores, start), 3); // [B, H, block, end]
+        let z = pattern.reshape([b, g, rows, end]).matmul(v.clone().narrow(2, 0, end)); // [B, G, H/G·block, K]
+        parts.push(z.reshape([b, h, block, width]));
+    }
+    Tensor::cat(parts, 2) // [B, H, T, K]
 }
 
 /// Every intermediate value named on the tape. `[B, H, T, K]`.
@@ -81,6 +115,23 @@ fn attend_step_by_step(
 mod tests {
     use super::*;
     use burn::tensor::Distribution;
+
+    #[test]
+    fn blocks_equal_step_by_step() {
+        let device = Device::flex();
+        let mut random = crate::nn::Random::new(5, 0);
+        let (b, h, g, t, width) = (2, 4, 2, 150, 8);
+        let mut draw = |heads: usize| {
+            let values: Vec<f32> = (0..b * heads * t * width).map(|_| random.normal()).collect();
+            Tensor::<4>::from_data(burn::tensor::TensorData::new(values, [b, heads, t, width]), &device)
+        };
+        let (q, k, v) = (draw(h), draw(g), draw(g));
+        let mask = CausalMask::new(t, 0, &device);
+        let blocks = attend_in_blocks(q.clone(), k.clone(), v.clone(), &mask);
+        let plain = attend_step_by_step(q, k, v, &mask, 0, &mut Tape::off());
+        let difference: f32 = (blocks - plain).abs().max().into_scalar();
+        assert!(difference < 1e-5, "differs by {difference}");
+    }
 
     #[test]
     fn fused_equals_step_by_step_with_groups_and_a_past() {

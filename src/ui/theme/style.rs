@@ -10,7 +10,10 @@ const FADE_S: f32 = 0.12;
 pub(super) fn apply(theme: &Theme, ctx: &egui::Context) {
     let visuals = visuals(theme);
     ctx.all_styles_mut(|style| {
-        style.visuals = visuals.clone();
+        // Whether the cursor blinks is not a matter of the theme.
+        let text_cursor = style.visuals.text_cursor.clone();
+        style.visuals = Visuals { text_cursor, ..visuals.clone() };
+        style.visuals.text_cursor.stroke.color = theme.accent();
         style.animation_time = FADE_S;
         style.text_styles = [
             (TextStyle::Small, Type::Caption.sans()),
@@ -30,7 +33,7 @@ pub(super) fn apply(theme: &Theme, ctx: &egui::Context) {
         style.spacing.slider_rail_height = 4.0;
         style.spacing.combo_width = 96.0;
         style.spacing.tooltip_width = 320.0;
-        style.spacing.scroll = ScrollStyle { bar_width: 8.0, ..ScrollStyle::thin() };
+        style.spacing.scroll = ScrollStyle { bar_width: 8.0, floating_allocated_width: 0.0, ..ScrollStyle::thin() };
         style.interaction.tooltip_delay = 0.35;
         style.interaction.selectable_labels = false;
     });
@@ -77,6 +80,7 @@ fn visuals(theme: &Theme) -> Visuals {
     v.window_shadow = shadow;
     v.popup_shadow = shadow;
     v.slider_trailing_fill = true;
+    v.handle_shape = egui::style::HandleShape::Circle;
     v.striped = false;
     v.disabled_alpha = 0.5;
     v

@@ -138,7 +138,7 @@ fn arrows(ui: &Ui, whole: &Response, selected: Option<usize>, count: usize) -> O
     })
 }
 
-/// Token text with white space made visible: a space as a thin dot, a line break as ⏎, a tab as →.
+/// Token text with white space made visible: a space as a thin dot, a line break as ↵, a tab as →.
 fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
     let format = |color| TextFormat { font_id: Type::Body.mono(), color, ..Default::default() };
     let (ink, faint) = (format(theme.body()), format(theme.neutral(6)));
@@ -148,9 +148,9 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
     for c in text.chars() {
         let mark = match c {
             ' ' => "·",
-            '\n' => "⏎",
+            '\n' => "↵",
             '\t' => "→",
-            '\r' => "␍",
+            '\r' => "↲",
             _ => {
                 word.push(c);
                 continue;
@@ -171,5 +171,5 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
 /// A token's text in one line for a label, with white space made visible.
 #[must_use]
 pub fn visible_text(text: &str) -> String {
-    text.replace(' ', "·").replace('\n', "⏎").replace('\t', "→")
+    text.replace(' ', "·").replace('\n', "↵").replace('\t', "→")
 }

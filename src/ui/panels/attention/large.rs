@@ -128,7 +128,8 @@ pub(super) fn show(
     if let Some(query) = query {
         let row = plot.row(query).intersect(rect);
         let line = Stroke::new(1.5, theme.accent());
-        ui.painter().with_clip_rect(rect.expand(1.0)).rect_stroke(row, 0, line, StrokeKind::Inside);
+        // Outside, so that the line does not hide a row that is only a few pixels high.
+        ui.painter().with_clip_rect(rect.expand(2.0)).rect_stroke(row, 0, line, StrokeKind::Outside);
     }
     let key = under.map(|(_, (_, k))| k);
     let texts: Vec<String> = shown.report.tokens.iter().map(|t| label(&t.text)).collect();
@@ -238,7 +239,7 @@ fn crosshair(
 ) {
     let painter = ui.painter().with_clip_rect(plot.rect.expand(1.0));
     let column = plot.column(key).intersect(plot.rect);
-    painter.rect_stroke(column, 0, Stroke::new(1.0, theme.line()), StrokeKind::Inside);
+    painter.rect_stroke(column, 0, Stroke::new(1.0, theme.line()), StrokeKind::Outside);
     let words = format!("{} → {}", texts[query], texts[key]);
     let galley = ui.painter().layout_no_wrap(words, Type::Body.mono(), theme.body());
     let number = ui.painter().layout_no_wrap(format!("{weight:.4}"), Type::Strong.mono(), theme.body());

@@ -106,7 +106,7 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
                 let words = "Each token it writes is coloured by how likely it was. Hover over one to see what else it \
                              might have said; click an alternative to go on from there.";
                 let ready = cx.state.active(ModelKind::CausalLm).is_some();
-                run = empty_state(ui, theme, Icon::TextCursorInput, title, words, ready.then_some("Run the prompt"));
+                run = empty_state(ui, theme, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
             }
             Some(shown) => output_strip(panel, ui, cx, theme, shown, rest),
         }
@@ -114,10 +114,8 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
     if run {
         crate::ui::Panel::run(panel, cx);
     }
-    if shown.is_some() {
-        ui.add_space(space::XS);
-        probability_legend(ui, theme);
-    }
+    ui.add_space(space::XS);
+    probability_legend(ui, theme);
 }
 
 fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, shown: &Shown, height: f32) {
@@ -132,7 +130,7 @@ fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
         return;
     }
     let (paper, branch) = (theme.surface(), shown.kept.len().checked_sub(1));
-    let mut chosen = None;
+    let (mut chosen, mut told) = (None, None);
     let strip = ScrollArea::vertical()
         .id_salt("output strip")
         .max_height((height - 2.0 * space::M).max(80.0))
@@ -154,10 +152,12 @@ fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
                     chosen = Some((i, place));
                 }
                 caption(ui, theme, "Click an alternative to go on from it.");
+                told = Some(i);
             })
         })
         .inner;
-    panel.hovered = strip.hovered;
+    // While the pointer is on the alternatives of a token, that token is meant.
+    panel.hovered = strip.hovered.or(told);
     if let Some(index) = strip.clicked {
         panel.selected = if panel.selected == Some(index) && strip.hovered == Some(index) { None } else { Some(index) };
         cx.selection.token = panel.selected.map(|i| shown.prompt(state).len() + i);

@@ -86,7 +86,7 @@ impl Preview {
                 ui.horizontal(|ui| {
                     ui.spacing_mut().item_spacing.x = space::XS;
                     let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
-                    ui.painter().rect_filled(rect, 2, kind_fill(theme, Some(segment.kind), theme.ground()));
+                    ui.painter().rect_filled(rect, 2, kind_fill(theme, Some(segment.kind), theme.surface()));
                     let line = egui::Stroke::new(1.0, theme.line());
                     ui.painter().rect_stroke(rect, 2, line, egui::StrokeKind::Inside);
                     let words = match segment.kind {
@@ -109,11 +109,11 @@ fn tip(ui: &mut Ui, theme: &Theme, index: usize, token: &PromptToken, kind: Opti
 
 fn hue(kind: SegmentKind) -> usize {
     match kind {
-        SegmentKind::Instruction => 3,
+        SegmentKind::Instruction => 6,
         SegmentKind::Template => 7,
-        SegmentKind::ShotInput(_) => 0,
+        SegmentKind::ShotInput(_) => 3,
         SegmentKind::ShotOutput(_) => 2,
-        SegmentKind::Query => 1,
+        SegmentKind::Query => 0,
     }
 }
 
