@@ -136,6 +136,8 @@ impl DigitsPanel {
     fn top_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
         let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.46).clamp(176.0, 320.0).floor();
+        let small = (side * 0.45).clamp(84.0, 140.0).floor();
+        let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 340.0).floor();
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = space::L;
             ui.vertical(|ui| {
@@ -147,7 +149,6 @@ impl DigitsPanel {
             });
             self.refresh_image();
             ui.vertical(|ui| {
-                let small = (side * 0.45).clamp(84.0, 140.0).floor();
                 ui.set_width(small);
                 caption(ui, &theme, "Input, 28 × 28");
                 self.input_picture(ui, cx, small);
@@ -161,7 +162,7 @@ impl DigitsPanel {
                 }
             });
             ui.vertical(|ui| {
-                ui.set_max_width(320.0);
+                ui.set_width(rest);
                 let answer = self.answer(cx.state).map(|a| a.probabilities.as_slice());
                 probabilities::show(ui, &theme, answer);
             });
@@ -230,11 +231,7 @@ impl DigitsPanel {
         match architecture {
             Architecture::DigitMlp => {
                 let input = self.input_texture(ui.ctx(), cx);
-                caption(
-                    ui,
-                    &theme,
-                    "Lines carry weight × activation: orange raises, blue lowers. Click a neuron to see its weights.",
-                );
+                network::legends(ui, &theme);
                 Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &theme, &mut picked);
             }
             _ => match answer {
