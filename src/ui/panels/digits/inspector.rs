@@ -212,7 +212,9 @@ fn kernels(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeigh
                 if inputs == 1 {
                     let number = format!("{weight:.2}");
                     let face = Type::Caption.mono();
-                    ui.painter().text(square.center(), Align2::CENTER_CENTER, number, face, theme.body());
+                    // On a strong colour the ground reads better than the text colour, in both themes.
+                    let ink = if (weight / most).abs() > 0.6 { theme.ground() } else { theme.body() };
+                    ui.painter().text(square.center(), Align2::CENTER_CENTER, number, face, ink);
                 }
             }
             ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);

@@ -135,9 +135,9 @@ impl DigitsPanel {
     /// Canvas, input and probabilities in a row.
     fn top_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.46).clamp(176.0, 320.0).floor();
+        let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.40).clamp(176.0, 360.0).floor();
         let small = (side * 0.45).clamp(84.0, 140.0).floor();
-        let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 340.0).floor();
+        let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 400.0).floor();
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = space::L;
             ui.vertical(|ui| {
@@ -165,6 +165,10 @@ impl DigitsPanel {
                 ui.set_width(rest);
                 let answer = self.answer(cx.state).map(|a| a.probabilities.as_slice());
                 probabilities::show(ui, &theme, answer);
+                if self.model(cx.state).is_some_and(|m| m.info.architecture == Architecture::DigitMlp) {
+                    ui.add_space(space::S);
+                    network::legends(ui, &theme);
+                }
             });
         });
     }
@@ -231,7 +235,7 @@ impl DigitsPanel {
         match architecture {
             Architecture::DigitMlp => {
                 let input = self.input_texture(ui.ctx(), cx);
-                network::legends(ui, &theme);
+                caption(ui, &theme, "What each neuron receives and passes on. Click one to see its weights.");
                 Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &theme, &mut picked);
             }
             _ => match answer {

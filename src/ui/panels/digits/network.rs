@@ -21,25 +21,17 @@ pub(super) struct Network<'a> {
     pub input: Option<TextureId>,
 }
 
-/// What the colours stand for: a sentence, and both scales with their numbers.
+/// What the colours of the diagram stand for, with numbers.
 pub(super) fn legends(ui: &mut Ui, theme: &Theme) {
-    const SCALE: f32 = 112.0;
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = space::L;
-        let room = ui.available_width() - 2.0 * (SCALE + space::L);
-        ui.scope(|ui| {
-            ui.set_width(room.max(80.0));
-            caption(ui, theme, "Click a neuron to see its weights.");
-        });
-        for (name, with_sign, lowest) in [("activation", false, "0"), ("weight × activation", true, "-1")] {
-            ui.vertical(|ui| {
-                ui.set_width(SCALE);
-                ui.spacing_mut().item_spacing.y = 2.0;
-                caption(ui, theme, name).on_hover_text("As a share of the largest in its layer.");
-                let colour =
-                    |share: f32| if with_sign { signed(theme, share * 2.0 - 1.0) } else { activity(theme, share) };
-                legend(ui, theme, SCALE, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
-            });
+    ui.columns_const(|[left, right]| {
+        for (ui, name, with_sign, lowest) in
+            [(left, "activation", false, "0"), (right, "weight × activation", true, "-1")]
+        {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            caption(ui, theme, name).on_hover_text("As a share of the largest in its layer.");
+            let colour = |share: f32| if with_sign { signed(theme, share * 2.0 - 1.0) } else { activity(theme, share) };
+            let width = ui.available_width();
+            legend(ui, theme, width, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
         }
     });
 }

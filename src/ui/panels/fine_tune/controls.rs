@@ -1,6 +1,6 @@
 //! The left column: what to train, on what, with which numbers; start, pause, stop.
 
-use super::form::{DigitStart, Subject};
+use super::form::{DigitStart, Missing, Subject};
 use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
 use crate::chart::{number, number_grouped};
 use crate::engine::Command;
@@ -91,8 +91,7 @@ impl FineTunePanel {
             }
             Subject::Text => {
                 if path_row(ui, &theme, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
-                    let file = FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]);
-                    cx.pick(DATA_FILE, file);
+                    cx.pick(DATA_FILE, super::text_file());
                 }
                 caption(
                     ui,
@@ -164,7 +163,7 @@ impl FineTunePanel {
                     ui.add_enabled_ui(problem.is_none(), |ui| {
                         let button = primary_button(ui, &theme, Icon::Play, "Start training");
                         let button = button.on_hover_text("Ctrl+Enter");
-                        if button.on_disabled_hover_text(problem.unwrap_or_default()).clicked() {
+                        if button.on_disabled_hover_text(problem.map_or("", Missing::words)).clicked() {
                             self.start(cx);
                         }
                     });

@@ -11,13 +11,13 @@ mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::Command;
-use crate::types::{JobId, ModelId, TrainPoint, UserError};
+use crate::types::{JobId, ModelId, ModelKind, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
 use crate::ui::widgets::{caption, empty_state, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
-use form::{Form, Subject};
+use form::{Form, Missing, Subject};
 use lucide_icons::Icon;
 use plot::{LossPlot, Move};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl FineTunePanel {
                 self.selected = Some(job);
                 self.plot.go(Move::Fit);
             }
-            Err(problem) => cx.toast(problem),
+            Err(missing) => cx.toast(missing.words()),
         }
     }
 
@@ -158,30 +158,37 @@ impl FineTunePanel {
         });
     }
 
+    /// Before the first run: what comes, and a button for the next thing that is missing.
     fn empty(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        let ready = self.form.spec(cx.state);
-        let (sentence, action) = match (&ready, self.form.subject) {
-            (Ok(_), _) => {
-                ("Everything is filled in. The loss appears here, step by step.".to_owned(), "Start training")
-            }
-            (Err(problem), Subject::Digits) => {
-                (format!("{problem} Then the loss appears here, step by step."), "Choose the MNIST folder")
-            }
-            (Err(problem), Subject::Text) => {
-                (format!("{problem} Then the loss appears here, step by step."), "Choose a text file")
-            }
+        let missing = self.form.spec(cx.state).err();
+        let sentence = match missing {
+            None => "Everything is filled in. The loss appears here, step by step.".to_owned(),
+            Some(missing) => format!("{} Then the loss appears here, step by step.", missing.words()),
         };
-        if empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
-            match (ready.is_ok(), self.form.subject) {
-                (true, _) => self.start(cx),
-                (false, Subject::Digits) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
-                (false, Subject::Text) => {
-                    cx.pick(DATA_FILE, FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]));
-                }
-            }
+        let action = match missing {
+            None => "Start training",
+            Some(Missing::TextModel) => "Open a model folder",
+            Some(Missing::DigitModel | Missing::ShippedWeights) => "Start from scratch",
+            Some(Missing::TextFile) => "Choose a text file",
+            Some(Missing::DigitFolder) => "Choose the MNIST folder",
+        };
+        if !empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
+            return;
+        }
+        match missing {
+            None => self.start(cx),
+            Some(Missing::TextModel) => cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder")),
+            Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
+            Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
+            Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
     }
+}
+
+/// Asks for a text file to train on.
+fn text_file() -> FileRequest {
+    FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"])
 }
 
 impl Panel for FineTunePanel {
@@ -199,6 +206,14 @@ impl Panel for FineTunePanel {
 
     fn help(&self) -> &'static str {
         "Train a digit network or the open text model, and watch the loss fall."
+    }
+
+    fn model_kind(&self) -> Option<ModelKind> {
+        match (self.form.subject, self.form.start) {
+            (Subject::Text, _) => Some(ModelKind::CausalLm),
+            (Subject::Digits, form::DigitStart::Open) => Some(ModelKind::DigitClassifier),
+            (Subject::Digits, _) => None,
+        }
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
