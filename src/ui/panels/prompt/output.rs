@@ -86,15 +86,22 @@ fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
     let shown = panel.shown.clone();
     let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
+    let wide = ui.available_width() > 560.0;
     widgets::stage_header(ui, theme, "Output", "", |ui| {
         if !text.is_empty() && widgets::icon_button(ui, theme, Icon::Copy, "Copy output").clicked() {
             ui.ctx().copy_text(text.clone());
             cx.toast("Copied the output");
         }
-        if let Some(shown) = &shown {
+        if let Some(shown) = shown.as_ref().filter(|_| wide) {
             figures(ui, cx, theme, shown);
         }
     });
+    if let Some(shown) = shown.as_ref().filter(|_| !wide) {
+        // Beside the heading there is no room for the figures.
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true), |ui| {
+            figures(ui, cx, theme, shown);
+        });
+    }
     let rest = ui.available_height() - 44.0;
     let mut run = false;
     card(theme).show(ui, |ui| {
