@@ -28,7 +28,7 @@ const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
 const MODEL_FOLDER: &str = "model";
 /// Room for the table of runs under the plot.
-const TABLE_HEIGHT: f32 = 132.0;
+const TABLE_HEIGHT: f32 = 160.0;
 
 /// The panel.
 #[derive(Default)]

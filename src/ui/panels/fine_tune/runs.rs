@@ -18,7 +18,7 @@ impl FineTunePanel {
         }
         ui.add_space(space::XS);
         ScrollArea::both().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
-            Grid::new("run table").num_columns(7).spacing(vec2(space::L, space::XS)).striped(false).show(ui, |ui| {
+            Grid::new("run table").num_columns(7).min_row_height(24.0).spacing(vec2(space::L, 2.0)).show(ui, |ui| {
                 for title in ["", "Run", "State", "Steps", "Best validation", "Accuracy", "Time"] {
                     caption(ui, &theme, title);
                 }
