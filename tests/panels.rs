@@ -24,11 +24,11 @@ struct Window<'a> {
 
 impl Window<'_> {
     fn open(options: AppOptions) -> Self {
-        let engine = ScriptedEngine::new();
-        Self::with_engine(options, engine)
+        Self::scaled(options, 1.0)
     }
 
-    fn with_engine(options: AppOptions, engine: ScriptedEngine) -> Self {
+    fn scaled(options: AppOptions, scale: f32) -> Self {
+        let engine = ScriptedEngine::new();
         let link = engine.clone();
         let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
             let app = app.get_or_insert_with(|| App::new(ui.ctx(), Box::new(link.clone()), options.clone()));
@@ -37,7 +37,11 @@ impl Window<'_> {
             let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
             ui.scope_builder(whole, |ui| app.paint(ui));
         };
-        let harness = Harness::builder().with_size(SIZE).with_max_steps(64).build_ui_state(frame, None);
+        let harness = Harness::builder()
+            .with_size(SIZE)
+            .with_pixels_per_point(scale)
+            .with_max_steps(64)
+            .build_ui_state(frame, None);
         let mut window = Self { harness, engine };
         window.settle();
         window
@@ -146,9 +150,11 @@ fn pictures_of_the_panels_are_the_approved_ones() {
     }
     // Rasterizers differ by a shade at the edge of a letter; a moved line fails many more pixels than this.
     let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    let mut results = egui_kittest::SnapshotResults::new();
     for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
         for panel in panels::all() {
-            let mut window = Window::open(plain(theme));
+            // Half size: a moved or missing part is seen as well, at a quarter of the bytes.
+            let mut window = Window::scaled(plain(theme), 0.5);
             for model in ["sprout", "digits-mlp"] {
                 open_model(&mut window, model);
             }
@@ -160,6 +166,7 @@ fn pictures_of_the_panels_are_the_approved_ones() {
             // Memory and the times in the log are never the same twice.
             window.harness.mask(egui::Rect::from_min_max(egui::pos2(800.0, 612.0), egui::pos2(1024.0, 640.0)));
             window.harness.snapshot_options(format!("{}-{name}", panel.id()), &options);
+            results.extend_harness(&mut window.harness);
         }
     }
 }
@@ -356,4 +363,40 @@ fn a_model_that_is_opened_is_offered_in_the_chip() {
     window.engine.say(Event::Done { job, outcome: Outcome::Opened { model } });
     window.settle();
     window.harness.get_by_label("Model: sprout, 5.80 M · F16");
+}
+
+#[test]
+fn a_head_is_exported_to_a_typed_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Num2);
+    for (format, begins) in [("SVG", "<svg"), ("PNG", "\u{89}PNG"), ("CSV", "")] {
+        let path = dir.path().join(format!("head.{}", format.to_lowercase()));
+        window.press(Modifiers::COMMAND, Key::K);
+        window.harness.event(Input::Text(format!("export {format}")));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        let field =
+            |window: &Window<'_>| window.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
+        wait(&mut window, "no field for the path", field);
+        window.press(Modifiers::COMMAND, Key::A);
+        window.harness.event(Input::Text(path.display().to_string()));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        wait(&mut window, "no file", |_| path.exists());
+        let bytes = std::fs::read(&path).unwrap();
+        let start: String = bytes.iter().take(8).map(|b| *b as char).collect();
+        assert!(start.starts_with(begins) && bytes.len() > 500, "{format}: {start:?}, {} bytes", bytes.len());
+    }
+}
+
+/// Steps until a thread has done its part.
+fn wait(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !done(window) {
+        assert!(std::time::Instant::now() < deadline, "{what} after ten seconds");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        window.harness.step();
+    }
 }

@@ -80,6 +80,11 @@ impl App {
         }
     }
 
+    /// Gives the engine a command, as a panel does.
+    pub fn send(&mut self, command: Command) {
+        self.give(command);
+    }
+
     /// Takes in what the engine and the dialogs have told. Paints nothing and waits for nothing.
     pub fn drain(&mut self, ctx: &egui::Context) {
         self.state.now_s = self.started.elapsed().as_secs_f64();

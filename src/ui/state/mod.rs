@@ -3,6 +3,8 @@
 mod job;
 mod log;
 mod result;
+#[cfg(test)]
+mod tests;
 
 pub use job::{Job, JobKind, Phase, Progress};
 pub use log::{Log, LogEntry};

@@ -131,6 +131,10 @@ fn arrows(ui: &Ui, whole: &Response, selected: Option<usize>, count: usize) -> O
     }
     let filter = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
     ui.memory_mut(|m| m.set_focus_lock_filter(whole.id, filter));
+    if whole.gained_focus() {
+        // The keys are locked to a widget from its second frame with the focus on.
+        ui.ctx().request_repaint();
+    }
     ui.input(|i| {
         if i.key_pressed(Key::ArrowRight) {
             Some(selected.map_or(0, |s| (s + 1).min(count - 1)))

@@ -67,6 +67,12 @@ fn presets(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
     let current = task::all().iter().find(|t| t.prompt == panel.typed.prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
+    let combo = combo.icon(|ui, rect, visuals, _is_open| {
+        let icon = char::from(Icon::ChevronDown);
+        let at = rect.center();
+        let ink = visuals.fg_stroke.color;
+        ui.painter().text(at, egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
+    });
     let response = combo.show_ui(ui, |ui| {
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {

@@ -98,9 +98,7 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
     });
     if let Some(shown) = shown.as_ref().filter(|_| !wide) {
         // Beside the heading there is no room for the figures.
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center).with_main_wrap(true), |ui| {
-            figures(ui, cx, theme, shown);
-        });
+        ui.horizontal_wrapped(|ui| figures(ui, cx, theme, shown));
     }
     let rest = ui.available_height() - 44.0;
     let mut run = false;
@@ -178,20 +176,21 @@ fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
     }
 }
 
-/// Time to first token, speed, count and stop reason. Laid out from right to left.
+/// Time to first token, speed, count and stop reason, in the direction of the layout.
 fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
     let Some(run) = cx.state.runs.get(&shown.job) else { return };
-    let mut items: Vec<(String, &str)> = Vec::new();
-    if let Some(stats) = &run.stats {
-        items.push((stats.stop.to_string(), "Why the generation ended."));
-        items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
-    }
+    let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
         let words = format!("{} tok/s", widgets::significant(run.tokens_per_s()));
         items.push((words, "Tokens a second, after the first one."));
     }
-    let count = run.tokens.len();
-    items.push((format!("{count} new"), "Tokens generated in this run."));
+    if let Some(stats) = &run.stats {
+        items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
+        items.push((stats.stop.to_string(), "Why the generation ended."));
+    }
+    if ui.layout().prefer_right_to_left() {
+        items.reverse();
+    }
     for (place, (words, help)) in items.iter().enumerate() {
         if place > 0 {
             ui.label(RichText::new("·").font(Type::Caption.mono()).color(theme.neutral(6)));
