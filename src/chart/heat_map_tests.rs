@@ -1,3 +1,5 @@
+//! Tests of [`super`].
+
 use super::*;
 
 fn figure<'a>(tokens: &[&str], pattern: &'a [f32]) -> AttentionFigure<'a> {
