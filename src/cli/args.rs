@@ -176,7 +176,7 @@ pub struct TrainArgs {
     /// Train on this file or folder instead of the one in the recipe
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Write the result into this folder instead of the one in the recipe
+    /// Write the result into this folder instead of the one in the recipe, or of trained/NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Where to compute

@@ -3,7 +3,7 @@
 use super::args::TrainArgs;
 use super::session::model_dir;
 use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
 const PRESETS: [(&str, &str); 3] = [
@@ -15,7 +15,7 @@ const PRESETS: [(&str, &str); 3] = [
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
 ///
 /// # Errors
-/// When it cannot be read, or leaves open where to write.
+/// When it cannot be read, or starts from a model only a window could have open.
 pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
     let mut spec = match (&args.spec, &args.preset) {
         (Some(path), _) => parse(&read_file(path)?, &path.display().to_string())?,
@@ -43,13 +43,16 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
         }
     }
     if spec.out.is_none() {
-        return Err(UserError::new(
-            "The recipe does not say where to write the result.",
-            "Without a folder everything learned would be lost at the end.",
-            "Add --out DIR to the command, or a line out = \"…\" to the recipe.",
-        ));
+        spec.out = Some(default_out(args));
     }
     Ok(spec)
+}
+
+/// `trained/NAME`, after the preset or the recipe's file: the same command finds its checkpoint there again.
+fn default_out(args: &TrainArgs) -> PathBuf {
+    let stem = args.spec.as_deref().and_then(Path::file_stem).map(PathBuf::from);
+    let name = args.preset.as_deref().map(PathBuf::from).or(stem).unwrap_or_default();
+    Path::new("trained").join(name)
 }
 
 fn read_file(path: &Path) -> Result<String, UserError> {

@@ -19,10 +19,10 @@ pub(super) fn run(args: TrainArgs) -> Result<(), CliError> {
     let job = JobId::next();
     session.send(Command::Train { job, model: ModelId::next(), spec: Box::new(spec) })?;
     let progress = bar(steps as u64);
-    let mut cancelled = false;
+    let (mut cancelled, mut shown_to) = (false, 0);
     let ended = loop {
         let next = session.next(job, &mut |event| {
-            show(&progress, event, steps);
+            shown_to = show(&progress, event, steps, shown_to);
             Ok(())
         });
         match next {
@@ -67,23 +67,32 @@ fn catch_ctrl_c() -> Result<Arc<AtomicBool>, UserError> {
     Ok(pressed)
 }
 
-fn show(progress: &ProgressBar, event: Event, steps: usize) {
+/// Shows an event; validations up to step `shown_to` were shown by an earlier run. Gives the step shown last.
+fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> usize {
     match event {
         Event::Trained { points, .. } => {
-            for point in points.iter().filter(|point| point.validation_loss.is_some()) {
+            for point in points.iter().filter(|point| point.step > shown_to && point.validation_loss.is_some()) {
                 progress.suspend(|| eprintln!("{}", validation_line(point, steps)));
             }
-            if let Some(last) = points.last() {
-                let rate = last.step as f64 / last.elapsed_s.max(f64::EPSILON);
-                progress.set_position(last.step as u64);
-                progress.set_message(format!("loss {:.4}  {rate:.1} steps/s", last.loss));
-            }
+            let Some(last) = points.last() else { return shown_to };
+            let rate = last.step as f64 / last.elapsed_s.max(f64::EPSILON);
+            progress.set_position(last.step as u64);
+            progress.set_message(format!("loss {:.4}  {rate:.1} steps/s", last.loss));
+            last.step
         }
-        Event::Sample { step, text, .. } => progress.suspend(|| eprintln!("step {step}: {text}")),
-        Event::Progress { label, done, total, unit, .. } if progress.position() == 0 => {
+        Event::Sample { step, text, .. } => {
+            progress.suspend(|| eprintln!("step {step}: {text}"));
+            shown_to
+        }
+        Event::Progress { label, done, unit: "steps", .. } => {
+            progress.suspend(|| eprintln!("{label}: step {done} is done"));
+            done as usize
+        }
+        Event::Progress { label, done, total, unit, .. } => {
             progress.set_message(format!("{label}: {done} of {total} {unit}"));
+            shown_to
         }
-        _ => {}
+        _ => shown_to,
     }
 }
 

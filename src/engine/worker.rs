@@ -11,6 +11,7 @@ use super::tasks::{save, train};
 use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
+use burn::tensor::Device;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::Instant;
@@ -22,13 +23,16 @@ pub(crate) struct Worker {
     scheduler: Scheduler,
     events: EventSink,
     codecs: SyncSender<TokenizerMessage>,
+    /// Whether a device still computes; asked after a panic on a GPU.
+    check: fn(&Device) -> Result<(), String>,
 }
 
 impl Worker {
     /// A worker on this device; tells the device at once.
     pub(crate) fn new(device: OpenDevice, events: EventSink, codecs: SyncSender<TokenizerMessage>) -> Self {
         events.send(Event::Device(device.status.clone()));
-        Self { device, models: ModelStore::default(), scheduler: Scheduler::default(), events, codecs }
+        let (models, scheduler) = (ModelStore::default(), Scheduler::default());
+        Self { device, models, scheduler, events, codecs, check: device::check }
     }
 
     /// Works until the commands' sender or the events' receiver is gone. Sleeps while there is nothing to do.
@@ -195,7 +199,7 @@ impl Worker {
         if !self.device.status.is_gpu {
             return None;
         }
-        let why = device::check(&self.device.device).err()?;
+        let why = (self.check)(&self.device.device).err()?;
         let lost = self.device.status.name.clone();
         self.move_to(device::fall_back(&self.device.status, &why));
         Some(UserError::new(
@@ -246,25 +250,25 @@ impl Worker {
         let target = &self.device.device;
         let moved = guarded(|| {
             let moved = model.to_device(target);
-            target.sync().map(|()| moved).map_err(|error| format!("{error:?}"))
+            let event = moved.event();
+            target.sync().map(|()| (moved, event)).map_err(|error| error.to_string())
         });
-        let mut lost_changes = None;
-        let moved = match moved {
-            Ok(Ok(moved)) => Ok(moved),
-            Ok(Err(why)) => Err(why),
-            Err(panicked) => Err(panicked.detail()),
-        };
-        let moved = moved.or_else(|why| {
-            lost_changes = info.modified.then_some(why);
-            let read = guarded(|| open::read(id, &info.path, target, &mut |_, _| {}));
+        let moved = moved.unwrap_or_else(|panicked| Err(panicked.detail()));
+        let lost = moved.as_ref().err().filter(|_| info.modified).cloned();
+        let brought = moved.or_else(|_| {
+            let read = guarded(|| {
+                let model = open::read(id, &info.path, target, &mut |_, _| {})?;
+                let event = model.event();
+                Ok((model, event))
+            });
             read.unwrap_or_else(|panicked| Err(panicked.user_error(JobKind::Open.name())))
         });
-        match moved {
-            Ok(model) => {
-                self.events.send(model.event());
+        match brought {
+            Ok((model, event)) => {
+                self.events.send(event);
                 self.models.insert(id, model);
                 self.tell_codec(id);
-                if let Some(why) = lost_changes {
+                if let Some(why) = lost {
                     self.fail(None, changes_lost(&info.name).with_detail(why));
                 }
             }
@@ -297,3 +301,7 @@ fn changes_lost(name: &str) -> UserError {
         "Train it again; save the result when it is done.",
     )
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

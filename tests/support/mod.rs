@@ -1,6 +1,8 @@
 //! What several test binaries share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod data;
+
 use std::io::Write;
 use std::path::PathBuf;
 

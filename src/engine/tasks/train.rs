@@ -29,6 +29,9 @@ const POINTS_EVERY: Duration = Duration::from_millis(34);
 /// How often the model itself is announced, so that its weights can be watched.
 const MODEL_EVERY: Duration = Duration::from_millis(500);
 
+/// Label of the progress that a resumed run begins with.
+const RESUMED: &str = "Going on after a checkpoint";
+
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
@@ -137,6 +140,8 @@ impl<L: Lesson> Trainer<L> {
             }
             optimiser.restore(&net, moments, cx.device);
             (step, elapsed) = (run.step, Duration::from_secs_f64(run.elapsed_s));
+            let (label, done, total) = (RESUMED.to_owned(), step as u64, self.spec.steps as u64);
+            (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
         }
         let mut pending = Vec::new();
         let mut log = None;

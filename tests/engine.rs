@@ -1,0 +1,520 @@
+//! The engine from outside, by script: commands in, events out, with a real thread between.
+
+mod support;
+
+use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
+use fovea::types::{
+    DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec,
+    UserError,
+};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use support::data::{digit_image, one_digit_folder, write_lines, write_shape};
+use support::root;
+
+/// Long enough for the slowest step, which is the first one on a software adapter: every kernel is compiled in it.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// One engine with a memory of what it said. Scripts run one after the other, so that they do not measure each other.
+struct Script {
+    engine: EngineHandle,
+    seen: Vec<Event>,
+    wakes: Arc<AtomicUsize>,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Script {
+    fn start(device: DeviceChoice) -> Self {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&wakes);
+        let wake = Box::new(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        let engine = EngineHandle::start(EngineOptions { device, threads: None }, wake);
+        Self { engine, seen: Vec::new(), wakes, _alone: alone }
+    }
+
+    fn send(&self, command: Command) {
+        self.engine.try_send(command).unwrap_or_else(|command| panic!("no room for {command:?}"));
+    }
+
+    /// Waits for the first event, from now on, that `wanted` takes something from.
+    fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let Some(event) = self.engine.recv_timeout(Duration::from_millis(50)) else { continue };
+            let found = wanted(&event);
+            self.seen.push(event);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+        panic!("waited in vain for {what}; last events: {:?}", self.seen.iter().rev().take(5).collect::<Vec<_>>());
+    }
+
+    fn end(&mut self, of: JobId) -> Result<Outcome, UserError> {
+        self.until("the end of a job", |event| match event {
+            Event::Done { job, outcome } if *job == of => Some(Ok(outcome.clone())),
+            Event::Failed { job: Some(job), error } if *job == of => Some(Err(error.clone())),
+            _ => None,
+        })
+    }
+
+    fn device(&mut self) -> DeviceStatus {
+        self.until("the device", |event| match event {
+            Event::Device(status) => Some(status.clone()),
+            _ => None,
+        })
+    }
+
+    fn open(&mut self, path: &Path) -> ModelInfo {
+        let (job, model) = (JobId::next(), ModelId::next());
+        self.send(Command::Open { job, model, path: path.to_owned() });
+        self.opened(job)
+    }
+
+    /// A model that takes about a millisecond a token, so that a script can act while it writes.
+    fn open_slow(&mut self, scratch: &Path) -> ModelInfo {
+        write_shape(scratch);
+        let (job, model) = (JobId::next(), ModelId::next());
+        self.send(Command::OpenRandom { job, model, path: scratch.to_owned(), seed: 7 });
+        self.opened(job)
+    }
+
+    fn opened(&mut self, job: JobId) -> ModelInfo {
+        let outcome = self.end(job).unwrap();
+        let Outcome::Opened { model } = outcome else { panic!("{outcome:?}") };
+        let info = self.seen.iter().rev().find_map(|event| match event {
+            Event::Model { info, .. } if info.id == model => Some(info.clone()),
+            _ => None,
+        });
+        info.expect("the model is told before the job ends")
+    }
+
+    fn generate(&self, model: ModelId, prompt: PromptInput, sampling: Sampling) -> JobId {
+        let job = JobId::next();
+        self.send(Command::Generate { job, model, prompt, sampling });
+        job
+    }
+
+    fn ids_of(&self, of: JobId) -> Vec<u32> {
+        let id = |event: &Event| match event {
+            Event::Token { job, token } if *job == of => Some(token.id),
+            _ => None,
+        };
+        self.seen.iter().filter_map(id).collect()
+    }
+
+    /// Everything that comes while nothing is asked.
+    fn listen(&mut self, time: Duration) -> Vec<Event> {
+        let begun = Instant::now();
+        let mut heard = Vec::new();
+        while let Some(left) = time.checked_sub(begun.elapsed()) {
+            heard.extend(self.engine.recv_timeout(left));
+        }
+        self.seen.extend(heard.iter().cloned());
+        heard
+    }
+}
+
+fn ids(ids: impl Into<Vec<u32>>) -> PromptInput {
+    PromptInput::Ids(ids.into())
+}
+
+fn many(max_new_tokens: usize) -> Sampling {
+    Sampling { max_new_tokens, ..Sampling::default() }
+}
+
+fn stop_of(outcome: Outcome) -> (StopReason, usize) {
+    let Outcome::Generated(stats) = outcome else { panic!("{outcome:?}") };
+    (stats.stop, stats.new_tokens)
+}
+
+#[test]
+fn opening_tells_device_progress_model_and_end_in_this_order() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open(&root().join("tests/golden/llama"));
+    assert_eq!((info.layers, info.heads, info.kv_heads, info.vocabulary), (2, 4, 2, 64));
+    let order: Vec<_> = script
+        .seen
+        .iter()
+        .map(|event| match event {
+            Event::Device(_) => "device",
+            Event::Progress { .. } => "progress",
+            Event::Model { .. } => "model",
+            Event::Done { .. } => "done",
+            _ => "other",
+        })
+        .collect();
+    let mut distinct = order.clone();
+    distinct.dedup();
+    assert_eq!(distinct, ["device", "progress", "model", "done"], "{order:?}");
+    let Some(Event::Progress { done, total, unit, .. }) =
+        script.seen.iter().rev().find(|event| matches!(event, Event::Progress { .. }))
+    else {
+        panic!()
+    };
+    assert!(done == total && *total > 30_000 && *unit == "bytes", "{done} of {total} {unit}");
+    assert_eq!(script.wakes.load(Ordering::Relaxed), script.seen.len(), "the window is woken for every event");
+}
+
+#[test]
+fn a_generation_tells_its_prompt_each_token_and_how_it_ended() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open(&root().join("tests/golden/gpt2"));
+    let job = script.generate(info.id, PromptInput::Text("abc".into()), many(6));
+    let (stop, new_tokens) = stop_of(script.end(job).unwrap());
+    assert_eq!(stop, StopReason::MaxNewTokens);
+    let (mut prompt, mut tokens): (Vec<PromptToken>, Vec<_>) = (Vec::new(), Vec::new());
+    for event in &script.seen {
+        match event {
+            Event::Prompted { job: of, tokens } if *of == job => prompt.clone_from(tokens),
+            Event::Token { job: of, token } if *of == job => tokens.push(token.clone()),
+            _ => {}
+        }
+    }
+    assert_eq!((prompt.len(), new_tokens, tokens.len()), (3, 6, 6));
+    for token in &tokens {
+        let chosen = token.top.first().unwrap();
+        assert_eq!(chosen.id, token.id, "greedy takes the most likely token");
+        assert!((chosen.probability.ln() - token.logprob).abs() < 1e-4, "{token:?}");
+        assert_eq!(token.top.len(), 10);
+    }
+}
+
+#[test]
+fn one_seed_gives_one_text_and_another_seed_another() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open(&root().join("tests/golden/gpt2"));
+    let mut draw = |seed| {
+        let sampling = Sampling { temperature: 1.0, seed, ..many(16) };
+        let job = script.generate(info.id, ids([1, 2, 3]), sampling);
+        script.end(job).unwrap();
+        script.ids_of(job)
+    };
+    let (first, again, other) = (draw(1), draw(1), draw(2));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+}
+
+#[test]
+fn a_generation_stops_soon_after_it_is_told_to_and_keeps_what_it_has() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open_slow(scratch.path());
+    let job = script.generate(info.id, ids([1, 2, 3]), many(4000));
+    script.until("a token", |event| matches!(event, Event::Token { .. }).then_some(()));
+    script.send(Command::Cancel { job });
+    let (stop, new_tokens) = stop_of(script.end(job).unwrap());
+    assert_eq!(stop, StopReason::Cancelled);
+    assert_eq!(script.ids_of(job).len(), new_tokens);
+    assert!(new_tokens < 2000, "it went on for {new_tokens} tokens");
+    let late = script.listen(Duration::from_millis(100));
+    assert!(late.is_empty(), "nothing follows the end: {late:?}");
+}
+
+#[test]
+fn a_held_generation_is_silent_and_then_writes_the_same_text() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open_slow(scratch.path());
+    let undisturbed = script.generate(info.id, ids([5]), many(120));
+    script.end(undisturbed).unwrap();
+    let job = script.generate(info.id, ids([5]), many(120));
+    script.until("a token", |event| matches!(event, Event::Token { job: of, .. } if *of == job).then_some(()));
+    script.send(Command::Pause { job });
+    script.until("the pause", |event| matches!(event, Event::Paused { paused: true, .. }).then_some(()));
+    let silence = script.listen(Duration::from_millis(200));
+    assert!(silence.is_empty(), "{silence:?}");
+    script.send(Command::Resume { job });
+    script.end(job).unwrap();
+    assert_eq!(script.ids_of(job), script.ids_of(undisturbed));
+}
+
+#[test]
+fn a_model_can_be_prompted_while_it_trains_and_changes_under_the_prompt() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = write_lines(scratch.path());
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let before = script.generate(model, ids([1, 2, 3]), many(8));
+    script.end(before).unwrap();
+    let spec = format!(
+        "learning_rate = 0.01\nbatch_size = 4\nsteps = 1000000\neval_every = 50\nvalidation_share = 0.2\n\
+         start = {{ from = \"open_model\" }}\n[task]\nkind = \"text\"\ndata = [{:?}]\ncontext = 16\n",
+        text.display().to_string()
+    );
+    let train = JobId::next();
+    script.send(Command::Train { job: train, model, spec: Box::new(toml::from_str::<TrainSpec>(&spec).unwrap()) });
+    let point = |event: &Event| match event {
+        Event::Trained { job, points } if *job == train => points.last().map(|point| point.step),
+        _ => None,
+    };
+    let seen = script.until("a point", point);
+    script.until("a hundred steps", |event| point(event).filter(|step| *step > seen + 100));
+    let during = script.generate(model, ids([1, 2, 3]), many(8));
+    let (_, new_tokens) = stop_of(script.end(during).unwrap());
+    assert!(new_tokens > 0);
+    assert_ne!(script.ids_of(before), script.ids_of(during), "the weights in training are the ones prompted");
+    let mark = script.until("training to go on", point);
+    script.until("more steps", |event| point(event).filter(|step| *step > mark));
+    script.send(Command::Cancel { job: train });
+    let outcome = script.end(train).unwrap();
+    let Outcome::Trained(summary) = outcome else { panic!("{outcome:?}") };
+    assert!(summary.stopped_early && summary.steps > 100 && summary.steps < 1_000_000);
+    let modified = script.seen.iter().any(|event| matches!(event, Event::Model { info, .. } if info.modified));
+    assert!(modified, "the model says that it has unsaved changes");
+}
+
+#[test]
+fn a_full_queue_loses_nothing_and_closing_it_does_not_hang() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/gpt2")).id;
+    // Twenty tokens a job make far more events than the queue holds, and nobody takes them out.
+    let mut given = Vec::new();
+    let begun = Instant::now();
+    loop {
+        let job = JobId::next();
+        let command = Command::Generate { job, model, prompt: ids([1, 2]), sampling: many(20) };
+        match script.engine.try_send(command) {
+            Ok(()) => given.push(job),
+            Err(Command::Generate { job: refused, .. }) => {
+                assert_eq!(refused, job, "a full queue gives the command back");
+                if given.len() > 100 {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "the queue never filled: {} jobs", given.len());
+    }
+    let last = *given.last().unwrap();
+    script.end(last).unwrap();
+    let done = |of: JobId| script.seen.iter().filter(|e| matches!(e, Event::Done { job, .. } if *job == of)).count();
+    assert!(given.iter().all(|job| done(*job) <= 1));
+    let tokens: usize = given.iter().filter(|job| done(**job) == 1).map(|job| script.ids_of(*job).len()).sum();
+    let ended = given.iter().filter(|job| done(**job) == 1).count();
+    assert!(ended > 0 && tokens <= ended * 20 && tokens >= ended, "{tokens} tokens of {ended} jobs");
+    for _ in 0..40 {
+        script.generate(model, ids([1, 2]), many(20));
+    }
+    let begun = Instant::now();
+    drop(script);
+    assert!(begun.elapsed() < Duration::from_secs(5), "dropping a busy engine took {:?}", begun.elapsed());
+}
+
+#[test]
+fn the_newest_drawing_is_always_answered() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = trained_digits(&mut script, scratch.path(), "0.01").0;
+    let jobs: Vec<_> = (0..40)
+        .map(|i| {
+            let job = JobId::next();
+            script.send(Command::Classify { job, model, image: digit_image(i % 10) });
+            job
+        })
+        .collect();
+    let outcome = script.end(*jobs.last().unwrap()).unwrap();
+    let Outcome::Classified { result, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(result.input, digit_image(9));
+    assert!((result.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+    let answered: Vec<_> = script
+        .seen
+        .iter()
+        .filter_map(|event| match event {
+            Event::Done { job, outcome: Outcome::Classified { .. } } => Some(*job),
+            _ => None,
+        })
+        .collect();
+    assert!(answered.is_sorted(), "in the order they were drawn: {answered:?}");
+    assert!(!script.seen.iter().any(|event| matches!(event, Event::Failed { .. })), "dropped ones say nothing");
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_training_and_keeps_a_usable_model() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let (model, end) = trained_digits(&mut script, scratch.path(), "1e30");
+    let error = end.unwrap_err();
+    assert!(error.what.contains("loss became"), "{error}");
+    let job = JobId::next();
+    script.send(Command::Classify { job, model, image: digit_image(3) });
+    let outcome = script.end(job).unwrap();
+    let Outcome::Classified { result, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(result.probabilities.iter().all(|p| p.is_finite()), "{:?}", result.probabilities);
+}
+
+/// Trains a digit network on a small made folder, and tells how that ended.
+fn trained_digits(script: &mut Script, scratch: &Path, rate: &str) -> (ModelId, Result<Outcome, UserError>) {
+    one_digit_folder(scratch);
+    let spec = format!(
+        "learning_rate = {rate}\nbatch_size = 20\nsteps = 40\neval_every = 20\nvalidation_share = 0.2\n\
+         [task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"\n",
+        scratch.display().to_string()
+    );
+    let (job, model) = (JobId::next(), ModelId::next());
+    script.send(Command::Train { job, model, spec: Box::new(toml::from_str(&spec).unwrap()) });
+    let end = script.end(job);
+    (model, end)
+}
+
+#[test]
+fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open(&root().join("tests/golden/llama"));
+    let mut error_of = |command: &dyn Fn(JobId) -> Command| {
+        let job = JobId::next();
+        script.send(command(job));
+        script.end(job).unwrap_err()
+    };
+    let generate = |prompt: PromptInput, sampling: Sampling| {
+        move |job| Command::Generate { job, model: info.id, prompt: prompt.clone(), sampling: sampling.clone() }
+    };
+    let long = error_of(&generate(ids(vec![1; 33]), many(1)));
+    assert!(long.what.contains("33 tokens") && long.what.contains("at most 32"), "{long}");
+    let unknown = error_of(&generate(ids([64]), many(1)));
+    assert!(unknown.what.contains("64"), "{unknown}");
+    assert!(error_of(&generate(ids([]), many(1))).what.contains("empty"));
+    let hot = error_of(&generate(ids([1]), Sampling { temperature: f32::NAN, ..many(1) }));
+    assert!(hot.what.contains("temperature"), "{hot}");
+    let sites: SiteFilter = "blocks.9.attn.pattern".parse().unwrap();
+    let site = error_of(&|job| Command::Inspect { job, model: info.id, prompt: ids([1]), sites: sites.clone() });
+    assert!(site.what.contains("blocks.9.attn.pattern"), "{site}");
+    let closed = error_of(&|job| Command::Classify { job, model: ModelId::next(), image: digit_image(0) });
+    assert!(closed.what.contains("not open"), "{closed}");
+    let kind = error_of(&|job| Command::Classify { job, model: info.id, image: digit_image(0) });
+    assert!(kind.what.contains("cannot read images"), "{kind}");
+    let folder = error_of(&|job| Command::Open { job, model: ModelId::next(), path: "no/such/folder".into() });
+    assert!(folder.what.contains("no/such/folder"), "{folder}");
+    let job = script.generate(info.id, ids([1]), many(2));
+    assert_eq!(stop_of(script.end(job).unwrap()).1, 2, "the engine goes on");
+}
+
+#[test]
+fn a_full_context_ends_the_generation() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open(&root().join("tests/golden/llama"));
+    let job = script.generate(info.id, ids(vec![1; 30]), Sampling { temperature: 0.1, ..many(100) });
+    let (stop, new_tokens) = stop_of(script.end(job).unwrap());
+    assert_eq!((stop, new_tokens), (StopReason::ContextFull, 3), "31, 32, and one that is not read any more");
+}
+
+#[test]
+fn closing_a_model_ends_its_jobs() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = script.open_slow(scratch.path());
+    let job = script.generate(info.id, ids([1]), many(4000));
+    script.until("a token", |event| matches!(event, Event::Token { .. }).then_some(()));
+    script.send(Command::Close { model: info.id });
+    assert_eq!(stop_of(script.end(job).unwrap()).0, StopReason::Cancelled);
+    let later = script.generate(info.id, ids([1]), many(1));
+    assert!(script.end(later).unwrap_err().what.contains("not open"));
+}
+
+#[test]
+fn texts_are_tokenized_beside_a_busy_worker_and_the_latest_wins() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let slow = script.open_slow(scratch.path());
+    let model = ModelId::next();
+    let busy = script.generate(slow.id, ids([1]), many(1500));
+    script.engine.tokenize(1, model, "asked before the model is open");
+    let path = root().join("tests/golden/gpt2");
+    script.send(Command::Open { job: JobId::next(), model, path });
+    for request in 2..=60 {
+        script.engine.tokenize(request, model, "a".repeat(request as usize));
+    }
+    let mut answers = Vec::new();
+    while answers.last() != Some(&60) {
+        let (request, count) = script.until("tokens", |event| match event {
+            Event::Tokenized { request, tokens, .. } => Some((*request, tokens.len())),
+            _ => None,
+        });
+        assert!(request == 1 || count as u64 == request, "{count} tokens for {request} letters");
+        answers.push(request);
+    }
+    assert!(answers.is_sorted() && answers.len() <= 60, "{answers:?}");
+    let written = script.ids_of(busy).len();
+    assert!(written < 1500, "the answer did not wait for the generation");
+    script.end(busy).unwrap();
+}
+
+#[test]
+fn without_a_usable_gpu_the_engine_says_why_and_computes_on_the_cpu() {
+    let mut script = Script::start(DeviceChoice::Auto);
+    let status = script.device();
+    assert!(!status.reason.is_empty() && !status.name.is_empty() && status.threads > 0, "{status:?}");
+    assert!(!status.is_gpu || !status.adapters.is_empty(), "a GPU has a name: {status:?}");
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let job = script.generate(model, ids([1, 2]), many(4));
+    assert_eq!(stop_of(script.end(job).unwrap()).1, 4);
+}
+
+#[test]
+fn models_come_along_to_another_device() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    script.device();
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let on_cpu = script.generate(model, ids([1, 2, 3]), many(2));
+    script.end(on_cpu).unwrap();
+    script.send(Command::SetDevice { choice: DeviceChoice::Gpu });
+    let status = script.device();
+    if !status.is_gpu {
+        support::skipped("models_come_along_to_another_device", &status.reason);
+        return;
+    }
+    let on_gpu = script.generate(model, ids([1, 2, 3]), many(2));
+    script.end(on_gpu).unwrap();
+    assert_eq!(script.ids_of(on_cpu), script.ids_of(on_gpu));
+    script.send(Command::SetDevice { choice: DeviceChoice::Cpu });
+    assert!(!script.device().is_gpu);
+    let back = script.generate(model, ids([1, 2, 3]), many(2));
+    script.end(back).unwrap();
+    assert_eq!(script.ids_of(on_cpu), script.ids_of(back));
+}
+
+#[test]
+fn a_change_of_device_ends_jobs_with_what_they_have() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    script.device();
+    let info = script.open_slow(scratch.path());
+    let job = script.generate(info.id, ids([1]), many(4000));
+    script.until("a token", |event| matches!(event, Event::Token { .. }).then_some(()));
+    script.send(Command::SetDevice { choice: DeviceChoice::Cpu });
+    assert_eq!(stop_of(script.end(job).unwrap()).0, StopReason::Cancelled);
+    script.device();
+    let next = script.generate(info.id, ids([1]), many(2));
+    assert_eq!(stop_of(script.end(next).unwrap()).1, 2, "the model came along");
+}
+
+#[test]
+fn an_engine_with_nothing_to_do_uses_no_time() {
+    let Some(before) = cpu_ticks() else {
+        support::skipped("an_engine_with_nothing_to_do_uses_no_time", "no /proc/self/stat on this system");
+        return;
+    };
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let job = script.generate(model, ids([1]), many(4));
+    script.end(job).unwrap();
+    let busy = cpu_ticks().unwrap();
+    assert!(busy >= before);
+    let heard = script.listen(Duration::from_millis(500));
+    let idle = cpu_ticks().unwrap() - busy;
+    assert!(heard.is_empty() && idle <= 2, "{idle} hundredths of a second in half a second of nothing");
+}
+
+/// Processor time of this process in hundredths of a second.
+fn cpu_ticks() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}
