@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const SLICE: usize = 2048;
 /// Tokens the learning curve is measured on, spread over all that is held out; the finished model is measured on all.
 const VALIDATION: usize = 32 * 1024;
+/// Tokens of the text's beginning that a sample goes on from.
+const OPENING: usize = 6;
 /// The tokenizer in a checkpoint: learning it again must not be able to give another one.
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
@@ -26,6 +28,8 @@ pub(super) struct TextLesson {
     preparing: Preparing,
     passages: Passages,
     held_out: Passages,
+    /// What samples go on from.
+    opening: Vec<u32>,
     sampling: Option<Sampling>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
     tokenizer: Option<String>,
@@ -53,6 +57,7 @@ impl TextLesson {
             preparing: Preparing::Nothing,
             passages: Passages::default(),
             held_out: Passages::default(),
+            opening: Vec::new(),
             sampling: None,
             tokenizer: None,
         }
@@ -108,6 +113,9 @@ impl TextLesson {
     /// Parts what is learned from and what is held out: the end of every file, so that both are of the same kind.
     fn split(&mut self, spec: &TrainSpec, files: Vec<FileTokens>) -> Result<(), UserError> {
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
+        // The largest file is what a run is about; a note about the data may lie beside it.
+        let largest = files.iter().max_by_key(|file| file.ids.len());
+        self.opening = largest.map_or(Vec::new(), |file| file.ids[..OPENING.min(file.ids.len())].to_vec());
         for mut file in files {
             let kept = file.ids.len() - (file.ids.len() as f64 * spec.validation_share).round() as usize;
             held_out.extend(file.ids.split_off(kept));
@@ -191,7 +199,7 @@ impl Lesson for TextLesson {
                     let text_model = cx.models.text(model)?;
                     let ends = text_model.eos.clone();
                     let separators = separators(&text_model.codec, &ends);
-                    self.sampling = Some(Sampling::new(self.passages.opening(), &text_model.codec, ends, separators));
+                    self.sampling = Some(Sampling::new(self.opening.clone(), &text_model.codec, ends, separators));
                     if let Some(model) = cx.models.get(model) {
                         (cx.emit)(model.event());
                     }
