@@ -9,6 +9,7 @@ use super::norm::LayerNorm;
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
+use burn::tensor::activation::sigmoid;
 use burn::tensor::module::embedding;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
@@ -187,10 +188,11 @@ impl Gpt2Block {
     }
 }
 
-/// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with.
+/// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with, written with
+/// (1 + tanh u) / 2 = σ(2u): x · σ(√(8/π) · (x + 0.044715 x³)).
 fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-    let cubed = x.clone() * x.clone() * x.clone();
-    let inner = (x.clone() + cubed.mul_scalar(0.044715)).mul_scalar(SQRT_2_OVER_PI);
-    (inner.tanh().add_scalar(1.0) * x).mul_scalar(0.5)
+    const SQRT_8_OVER_PI: f64 = 2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+    let square = x.clone() * x.clone();
+    let slope = square.mul_scalar(0.044715 * SQRT_8_OVER_PI).add_scalar(SQRT_8_OVER_PI);
+    x.clone() * sigmoid(x * slope)
 }

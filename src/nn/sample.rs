@@ -123,15 +123,17 @@ pub fn log_softmax(logits: &[f32]) -> Vec<f64> {
 /// The `n` most likely tokens with their log probabilities, most likely first, the lowest id first among equals.
 #[must_use]
 pub fn top_candidates(log_probs: &[f64], n: usize) -> Vec<(u32, f64)> {
-    let n = n.min(log_probs.len());
-    if n == 0 {
-        return Vec::new();
+    let mut best: Vec<(u32, f64)> = Vec::with_capacity(n + 1);
+    for (id, &log_prob) in log_probs.iter().enumerate() {
+        let candidate = (id as u32, log_prob);
+        // Ids rise, so an equal one never goes before those already kept: one comparison settles nearly every token.
+        if best.len() < n || best.last().is_some_and(|last| log_prob > last.1) {
+            let place = best.partition_point(|kept| likelier_first(kept, &candidate).is_le());
+            best.insert(place, candidate);
+            best.truncate(n);
+        }
     }
-    let mut all: Vec<(u32, f64)> = log_probs.iter().enumerate().map(|(i, &p)| (i as u32, p)).collect();
-    all.select_nth_unstable_by(n - 1, likelier_first);
-    all.truncate(n);
-    all.sort_unstable_by(likelier_first);
-    all
+    best
 }
 
 /// xoshiro256++ (Blackman and Vigna 2021): small, fast, and the same numbers on every platform.

@@ -1,0 +1,126 @@
+//! One sitting with the whole app in process: the real window contents on the real engine with the shipped models.
+
+mod support;
+
+use egui::{DroppedFile, Key, Modifiers, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use fovea::engine::{EngineHandle, EngineOptions};
+use fovea::types::{DeviceChoice, ModelKind};
+use fovea::ui::{App, AppOptions, State, ThemeChoice};
+use std::time::{Duration, Instant};
+use support::root;
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The app with an engine behind it, driven frame by frame.
+struct Sitting<'a> {
+    harness: Harness<'a, Option<App>>,
+}
+
+impl Sitting<'_> {
+    fn begin(options: AppOptions) -> Self {
+        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
+            let app = app.get_or_insert_with(|| {
+                let wake = ui.ctx().clone();
+                let engine = EngineHandle::start(
+                    EngineOptions { device: DeviceChoice::Cpu, threads: None },
+                    Box::new(move || wake.request_repaint()),
+                );
+                App::new(ui.ctx(), Box::new(engine), options.clone())
+            });
+            app.drain(ui.ctx());
+            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            ui.scope_builder(whole, |ui| app.paint(ui));
+        };
+        Self { harness: Harness::builder().with_size(Vec2::new(1280.0, 800.0)).build_ui_state(frame, None) }
+    }
+
+    fn state(&self) -> &State {
+        self.harness.state().as_ref().expect("made in the first frame").state()
+    }
+
+    /// Frames until the condition holds; an error in the log ends the sitting.
+    fn until(&mut self, what: &str, holds: impl Fn(&State) -> bool) {
+        let begun = Instant::now();
+        while !holds(self.state()) {
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+            assert_eq!(self.state().log.errors_unread(), 0, "{what}: {:#?}", self.state().log.entries().next_back());
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness.step();
+        }
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.harness.step();
+        self.harness.step();
+    }
+
+    fn run_prompt(&mut self, what: &str) {
+        let before = self.state().runs.len();
+        self.press(Modifiers::COMMAND, Key::Num1);
+        self.press(Modifiers::COMMAND, Key::Enter);
+        self.until(what, |s| s.runs.len() > before && s.latest_run().is_some_and(|r| r.stats.is_some()));
+    }
+}
+
+#[test]
+fn prompt_look_inside_draw_and_train_in_one_sitting() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = scratch.path().join("verse.txt");
+    std::fs::write(&text, "The cat sat on the mat and the dog sat on the log.\n".repeat(200)).unwrap();
+    let mut sitting = Sitting::begin(AppOptions {
+        theme: Some(ThemeChoice::Dark),
+        shipped: Some(root().join("models")),
+        state_dir: Some(scratch.path().join("state")),
+        ..AppOptions::default()
+    });
+
+    // The shipped text model opens by itself, and the panel's first prompt can be run at once.
+    sitting.until("the shipped text model opens", |s| s.active(ModelKind::CausalLm).is_some());
+    sitting.run_prompt("the first generation ends");
+    let run = sitting.state().latest_run().unwrap().clone();
+    assert!(!run.text.trim().is_empty());
+    assert!(run.tokens.iter().all(|t| t.top.len() == 10 && t.logprob <= 0.0));
+    assert_eq!(run.stats.unwrap().new_tokens, run.tokens.len());
+
+    // Its attention: every row of every head is a distribution over the tokens before it.
+    sitting.press(Modifiers::COMMAND, Key::Num2);
+    sitting.until("the attention patterns arrive", |s| !s.inspections.is_empty());
+    let info = sitting.state().active(ModelKind::CausalLm).unwrap().info.clone();
+    let report = sitting.state().inspections.values().next().unwrap().report.clone();
+    let tokens = report.tokens.len();
+    for (layer, head) in (0..info.layers).flat_map(|l| (0..info.heads).map(move |h| (l, h))) {
+        let pattern = report.pattern(layer, head).expect("every head was captured");
+        for (row, weights) in pattern.chunks(tokens).enumerate() {
+            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-4, "layer {layer} head {head} row {row}");
+            assert!(weights[row + 1..].iter().all(|w| *w == 0.0), "a token looks ahead");
+        }
+    }
+
+    // A drawn digit is read.
+    sitting.press(Modifiers::COMMAND, Key::Num3);
+    sitting.until("a shipped digit network opens", |s| s.active(ModelKind::DigitClassifier).is_some());
+    sitting.harness.get_by_label("Show an example").click();
+    sitting.harness.step();
+    sitting.until("the network answers", |s| !s.classifications.is_empty());
+    let answer = sitting.state().classifications.values().next().unwrap().clone();
+    assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+
+    // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
+    sitting.press(Modifiers::COMMAND, Key::Num4);
+    sitting.harness.input_mut().dropped_files.push(DroppedFile { path: Some(text), ..DroppedFile::default() });
+    sitting.harness.step();
+    sitting.harness.step();
+    sitting.press(Modifiers::COMMAND, Key::Enter);
+    sitting.until("the loss curve begins", |s| s.trainings.values().any(|t| t.points.len() >= 2));
+    sitting.run_prompt("a generation ends while the model is in training");
+    assert!(sitting.state().trainings.values().all(|t| t.summary.is_none()), "training went on meanwhile");
+    sitting.press(Modifiers::COMMAND, Key::Num4);
+    sitting.press(Modifiers::NONE, Key::Escape);
+    sitting.until("training stops", |s| s.trainings.values().all(|t| t.summary.is_some()));
+    let training = sitting.state().trainings.values().next().unwrap();
+    assert!(training.points.iter().all(|p| p.loss.is_finite()));
+    assert!(sitting.state().active(ModelKind::CausalLm).unwrap().info.modified);
+}
