@@ -333,7 +333,7 @@ fn unusable_data_and_settings_are_told_before_anything_is_trained() {
     std::fs::write(&empty, "\n  \n").unwrap();
     fails(&text_spec(&empty, None, ""), "empty.txt");
     let short = dir.path().join("short.txt");
-    std::fs::write(&short, "too short").unwrap();
+    std::fs::write(&short, "a").unwrap();
     fails(&text_spec(&short, None, ""), "too short");
     let images = bars(20);
     fails(&TrainSpec { steps: 0, ..digits_spec(images.path(), None, "") }, "steps");

@@ -30,6 +30,11 @@ impl Passages {
         Self { ids, context, seed, epoch: None, offset: 0, order: Vec::new() }
     }
 
+    /// Tokens predicted in a window; at least 1.
+    pub(super) fn context(&self) -> usize {
+        self.context.max(1)
+    }
+
     /// Windows side by side from the beginning on.
     pub(super) fn windows(&self) -> usize {
         self.ids.len().saturating_sub(1).checked_div(self.context).unwrap_or(0)

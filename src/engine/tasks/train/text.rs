@@ -121,28 +121,30 @@ impl TextLesson {
             held_out.extend(file.ids.split_off(kept));
             train.extend(file.ids);
         }
-        let context = self.task.context;
         for (name, ids) in [("learned from", &train), ("held out", &held_out)] {
             let may_be_empty = name == "held out" && spec.validation_share == 0.0;
-            if ids.len() < context + 1 && !may_be_empty {
+            if ids.len() < 2 && !may_be_empty {
                 return Err(UserError::new(
                     "The text is too short.",
-                    format!("{} tokens are {name}, and one sequence needs {}.", ids.len(), context + 1),
-                    "Use more text, a shorter context, or another validation share.",
+                    format!("Only {} tokens are {name}, and predicting one needs another before it.", ids.len()),
+                    "Use more text, or another validation share.",
                 ));
             }
         }
-        self.passages = Passages::new(train, context, spec.seed);
-        self.held_out = Passages::new(held_out, context, spec.seed);
+        // A text shorter than one sequence is learned as one shorter sequence.
+        let context = |ids: &[u32]| self.task.context.min(ids.len().saturating_sub(1)).max(1);
+        let (of_train, of_held_out) = (context(&train), context(&held_out));
+        self.passages = Passages::new(train, of_train, spec.seed);
+        self.held_out = Passages::new(held_out, of_held_out, spec.seed);
         Ok(())
     }
 
     fn windows_per_slice(&self) -> usize {
-        (SLICE / self.task.context).max(1)
+        (SLICE / self.held_out.context()).max(1)
     }
 
     fn validation_windows(&self) -> usize {
-        self.held_out.windows().min((VALIDATION / self.task.context).max(1))
+        self.held_out.windows().min((VALIDATION / self.held_out.context()).max(1))
     }
 }
 
@@ -225,11 +227,11 @@ impl Lesson for TextLesson {
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
         let sequences = self.passages.batch(spec.batch_size, step);
-        mean_loss(net, &sequences, self.task.context, device)
+        mean_loss(net, &sequences, device)
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
-        (spec.batch_size * self.task.context) as u64
+        (spec.batch_size * self.passages.context()) as u64
     }
 
     fn validation_slices(&self) -> usize {
@@ -241,8 +243,8 @@ impl Lesson for TextLesson {
         let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
         let all = self.held_out.windows();
         let sequences: Vec<&[u32]> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
-        let count = sequences.len() * self.task.context;
-        let mean = mean_loss(net, &sequences, self.task.context, device).into_scalar::<f32>();
+        let count = sequences.len() * self.held_out.context();
+        let mean = mean_loss(net, &sequences, device).into_scalar::<f32>();
         Score { loss: f64::from(mean) * count as f64, count, correct: None }
     }
 
@@ -274,10 +276,9 @@ fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
     ))
 }
 
-/// Mean cross-entropy of predicting each token of each sequence from those before it; sequences hold one token more than
-/// `context`.
-fn mean_loss(net: &CausalLm, sequences: &[&[u32]], context: usize, device: &Device) -> Tensor<1> {
-    let batch = sequences.len();
+/// Mean cross-entropy of predicting each token of each sequence from those before it; the sequences are equally long.
+fn mean_loss(net: &CausalLm, sequences: &[&[u32]], device: &Device) -> Tensor<1> {
+    let (batch, context) = (sequences.len(), sequences[0].len() - 1);
     let ids = |range: std::ops::Range<usize>| -> Vec<i64> {
         sequences.iter().flat_map(|sequence| &sequence[range.clone()]).map(|&id| i64::from(id)).collect()
     };
