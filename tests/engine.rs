@@ -159,6 +159,7 @@ fn opening_tells_device_progress_model_and_end_in_this_order() {
         panic!()
     };
     assert!(done == total && *total > 30_000 && *unit == "bytes", "{done} of {total} {unit}");
+    script.listen(Duration::from_millis(50)); // the call follows the event
     assert_eq!(script.wakes.load(Ordering::Relaxed), script.seen.len(), "the window is woken for every event");
 }
 
@@ -403,6 +404,31 @@ fn a_full_context_ends_the_generation() {
     let job = script.generate(info.id, ids(vec![1; 30]), Sampling { temperature: 0.1, ..many(100) });
     let (stop, new_tokens) = stop_of(script.end(job).unwrap());
     assert_eq!((stop, new_tokens), (StopReason::ContextFull, 3), "31, 32, and one that is not read any more");
+}
+
+#[test]
+fn a_saved_model_opens_again_and_a_folder_that_cannot_be_written_is_told() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let before = script.generate(model, ids([1, 2, 3]), many(12));
+    script.end(before).unwrap();
+    let mut save = |path: &Path| {
+        let job = JobId::next();
+        script.send(Command::Save { job, model, path: path.to_owned() });
+        script.end(job)
+    };
+    let taken = scratch.path().join("taken");
+    std::fs::write(&taken, "a file, not a folder").unwrap();
+    let error = save(&taken).unwrap_err();
+    assert!(error.what.contains("taken") && !error.next.is_empty(), "{error}");
+    let folder = scratch.path().join("copy");
+    assert!(matches!(save(&folder).unwrap(), Outcome::Saved { path } if path == folder));
+    let copy = script.open(&folder);
+    assert_eq!(copy.name, "copy");
+    let after = script.generate(copy.id, ids([1, 2, 3]), many(12));
+    script.end(after).unwrap();
+    assert_eq!(script.ids_of(before), script.ids_of(after));
 }
 
 #[test]

@@ -20,6 +20,8 @@ struct Report {
     new_tokens: usize,
     repeats: usize,
     parameters: u64,
+    device: String,
+    threads: usize,
 }
 
 /// Measures loading, reading a prompt and generating, through the same engine as everything else.
@@ -27,7 +29,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     check(args)?;
     let session = Session::start(args.model.device);
     let path = model_dir(&args.model.model);
-    session.settle()?;
+    let device = session.settle()?;
     let begun = Instant::now();
     let info = session.open(|job, model| match args.random_weights {
         true => Command::OpenRandom { job, model, path, seed: 1 },
@@ -45,6 +47,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         new_tokens: runs.iter().map(|run| run.new_tokens).min().unwrap_or(0),
         repeats: args.repeats,
         parameters: info.parameters,
+        device: device.name,
+        threads: device.threads,
     };
     if args.json { print_json(&report) } else { print(&describe(&report)) }
 }
@@ -80,8 +84,14 @@ fn describe(report: &Report) -> String {
     let memory = report.peak_rss_mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb:.0} MB"));
     format!(
         "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\nload         {:9.1} ms\n\
-         peak memory  {memory:>12}\n",
-        report.prefill_ms, report.prompt_tokens, report.decode_tokens_per_s, report.new_tokens, report.load_ms
+         peak memory  {memory:>12}\non {}, {} threads\n",
+        report.prefill_ms,
+        report.prompt_tokens,
+        report.decode_tokens_per_s,
+        report.new_tokens,
+        report.load_ms,
+        report.device,
+        report.threads
     )
 }
 

@@ -31,13 +31,13 @@ impl Session {
         Ok((session, info))
     }
 
-    /// Waits until the device is open, so that a measurement does not begin before.
-    pub(super) fn settle(&self) -> Result<(), CliError> {
+    /// Waits until the device is open, so that a measurement does not begin before, and tells which it is.
+    pub(super) fn settle(&self) -> Result<DeviceStatus, CliError> {
         loop {
             match self.engine.recv_timeout(LOOK_UP) {
                 Some(Event::Device(status)) => {
                     tell_fallback(&status);
-                    return Ok(());
+                    return Ok(status);
                 }
                 None if !self.engine.is_running() => return Err(engine_gone().into()),
                 _ => {}
