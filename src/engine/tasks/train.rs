@@ -7,6 +7,8 @@ mod lesson;
 mod log;
 mod optimiser;
 mod passage;
+#[cfg(test)]
+mod tests;
 mod text;
 mod text_model;
 
