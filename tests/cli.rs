@@ -424,6 +424,7 @@ fn every_mistake_of_a_person_is_told_in_plain_words() {
     says(&["train", &shown(&recipe), "--out", &path("net")], &["bare"]);
     edit(&recipe, "learning_rate", "learning_rat");
     says(&["train", &shown(&recipe), "--out", &path("net")], &["bars.toml", "learning_rat", "line 1"]);
+    says(&["train", "--preset", "digits-mlp", "--data", "no/such/data"], &["no/such/data", "--data"]);
     says(&["train", "--preset", "gpt-5"], &["gpt-5", "digits-mlp"]);
     says(&["train", &path("none.toml")], &["none.toml"]);
     says(&["bench", "--model", &model, "--repeats", "0"], &["--repeats"]);

@@ -2,137 +2,14 @@
 
 mod support;
 
-use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
-use fovea::types::{
-    DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec,
-    UserError,
-};
+use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::types::{DeviceChoice, JobId, ModelId, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use support::data::{digit_image, one_digit_folder, write_lines, write_shape};
+use support::data::{digit_image, write_lines};
 use support::root;
-
-/// Long enough for the slowest step, which is the first one on a software adapter: every kernel is compiled in it.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-/// One engine with a memory of what it said. Scripts run one after the other, so that they do not measure each other.
-struct Script {
-    engine: EngineHandle,
-    seen: Vec<Event>,
-    wakes: Arc<AtomicUsize>,
-    _alone: MutexGuard<'static, ()>,
-}
-
-impl Script {
-    fn start(device: DeviceChoice) -> Self {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&wakes);
-        let wake = Box::new(move || {
-            counted.fetch_add(1, Ordering::Relaxed);
-        });
-        let engine = EngineHandle::start(EngineOptions { device, threads: None }, wake);
-        Self { engine, seen: Vec::new(), wakes, _alone: alone }
-    }
-
-    fn send(&self, command: Command) {
-        self.engine.try_send(command).unwrap_or_else(|command| panic!("no room for {command:?}"));
-    }
-
-    /// Waits for the first event, from now on, that `wanted` takes something from.
-    fn until<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE {
-            let Some(event) = self.engine.recv_timeout(Duration::from_millis(50)) else { continue };
-            let found = wanted(&event);
-            self.seen.push(event);
-            if let Some(found) = found {
-                return found;
-            }
-        }
-        panic!("waited in vain for {what}; last events: {:?}", self.seen.iter().rev().take(5).collect::<Vec<_>>());
-    }
-
-    fn end(&mut self, of: JobId) -> Result<Outcome, UserError> {
-        self.until("the end of a job", |event| match event {
-            Event::Done { job, outcome } if *job == of => Some(Ok(outcome.clone())),
-            Event::Failed { job: Some(job), error } if *job == of => Some(Err(error.clone())),
-            _ => None,
-        })
-    }
-
-    fn device(&mut self) -> DeviceStatus {
-        self.until("the device", |event| match event {
-            Event::Device(status) => Some(status.clone()),
-            _ => None,
-        })
-    }
-
-    fn open(&mut self, path: &Path) -> ModelInfo {
-        let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::Open { job, model, path: path.to_owned() });
-        self.opened(job)
-    }
-
-    /// A model that takes about a millisecond a token, so that a script can act while it writes.
-    fn open_slow(&mut self, scratch: &Path) -> ModelInfo {
-        write_shape(scratch);
-        let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::OpenRandom { job, model, path: scratch.to_owned(), seed: 7 });
-        self.opened(job)
-    }
-
-    fn opened(&mut self, job: JobId) -> ModelInfo {
-        let outcome = self.end(job).unwrap();
-        let Outcome::Opened { model } = outcome else { panic!("{outcome:?}") };
-        let info = self.seen.iter().rev().find_map(|event| match event {
-            Event::Model { info, .. } if info.id == model => Some(info.clone()),
-            _ => None,
-        });
-        info.expect("the model is told before the job ends")
-    }
-
-    fn generate(&self, model: ModelId, prompt: PromptInput, sampling: Sampling) -> JobId {
-        let job = JobId::next();
-        self.send(Command::Generate { job, model, prompt, sampling });
-        job
-    }
-
-    fn ids_of(&self, of: JobId) -> Vec<u32> {
-        let id = |event: &Event| match event {
-            Event::Token { job, token } if *job == of => Some(token.id),
-            _ => None,
-        };
-        self.seen.iter().filter_map(id).collect()
-    }
-
-    /// Everything that comes while nothing is asked.
-    fn listen(&mut self, time: Duration) -> Vec<Event> {
-        let begun = Instant::now();
-        let mut heard = Vec::new();
-        while let Some(left) = time.checked_sub(begun.elapsed()) {
-            heard.extend(self.engine.recv_timeout(left));
-        }
-        self.seen.extend(heard.iter().cloned());
-        heard
-    }
-}
-
-fn ids(ids: impl Into<Vec<u32>>) -> PromptInput {
-    PromptInput::Ids(ids.into())
-}
-
-fn many(max_new_tokens: usize) -> Sampling {
-    Sampling { max_new_tokens, ..Sampling::default() }
-}
-
-fn stop_of(outcome: Outcome) -> (StopReason, usize) {
-    let Outcome::Generated(stats) = outcome else { panic!("{outcome:?}") };
-    (stats.stop, stats.new_tokens)
-}
+use support::script::{PATIENCE, Script, cpu_ticks, ids, many, stop_of, trained_digits};
 
 #[test]
 fn opening_tells_device_progress_model_and_end_in_this_order() {
@@ -351,20 +228,6 @@ fn a_loss_that_is_no_number_stops_training_and_keeps_a_usable_model() {
     assert!(result.probabilities.iter().all(|p| p.is_finite()), "{:?}", result.probabilities);
 }
 
-/// Trains a digit network on a small made folder, and tells how that ended.
-fn trained_digits(script: &mut Script, scratch: &Path, rate: &str) -> (ModelId, Result<Outcome, UserError>) {
-    one_digit_folder(scratch);
-    let spec = format!(
-        "learning_rate = {rate}\nbatch_size = 20\nsteps = 40\neval_every = 20\nvalidation_share = 0.2\n\
-         [task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"\n",
-        scratch.display().to_string()
-    );
-    let (job, model) = (JobId::next(), ModelId::next());
-    script.send(Command::Train { job, model, spec: Box::new(toml::from_str(&spec).unwrap()) });
-    let end = script.end(job);
-    (model, end)
-}
-
 #[test]
 fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
     let mut script = Script::start(DeviceChoice::Cpu);
@@ -536,11 +399,4 @@ fn an_engine_with_nothing_to_do_uses_no_time() {
     let heard = script.listen(Duration::from_millis(500));
     let idle = cpu_ticks().unwrap() - busy;
     assert!(heard.is_empty() && idle <= 2, "{idle} hundredths of a second in half a second of nothing");
-}
-
-/// Processor time of this process in hundredths of a second.
-fn cpu_ticks() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }

@@ -7,11 +7,27 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use fovea::engine::{EngineHandle, EngineOptions};
 use fovea::types::{DeviceChoice, ModelKind};
-use fovea::ui::{App, AppOptions, State, ThemeChoice};
+use fovea::ui::{App, AppOptions, State};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::root;
 
 const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A file let go over the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
 
 /// The app with an engine behind it, driven frame by frame.
 struct Sitting<'a> {
@@ -71,7 +87,6 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     let text = scratch.path().join("verse.txt");
     std::fs::write(&text, "The cat sat on the mat and the dog sat on the log.\n".repeat(200)).unwrap();
     let mut sitting = Sitting::begin(AppOptions {
-        theme: Some(ThemeChoice::Dark),
         shipped: Some(root().join("models")),
         state_dir: Some(scratch.path().join("state")),
         ..AppOptions::default()
@@ -110,7 +125,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
 
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
     sitting.press(Modifiers::COMMAND, Key::Num4);
-    sitting.harness.input_mut().dropped_files.push(DroppedFile { path: Some(text), ..DroppedFile::default() });
+    sitting.harness.input_mut().dropped_files.push(Arc::new(Dropped(text)));
     sitting.harness.step();
     sitting.harness.step();
     sitting.press(Modifiers::COMMAND, Key::Enter);

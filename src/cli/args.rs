@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// A playground for foundation models. Without a command it opens its window.
 #[derive(Debug, Parser)]
-#[command(name = "fovea", version, about, propagate_version = true)]
+#[command(name = "fovea", version, about)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

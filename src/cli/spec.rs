@@ -45,7 +45,24 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
     if spec.out.is_none() {
         spec.out = Some(default_out(args));
     }
+    check_data(&spec)?;
     Ok(spec)
+}
+
+/// A recipe that travels seldom finds its data where it was written.
+fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
+    let paths = match &spec.task {
+        TrainTask::Text(task) => task.data.as_slice(),
+        TrainTask::Digits(task) => std::slice::from_ref(&task.data),
+    };
+    let missing = paths.iter().find(|path| !path.exists());
+    missing.map_or(Ok(()), |path| {
+        Err(UserError::new(
+            format!("There is no {} to learn from.", path.display()),
+            "The recipe names its data by this path, counted from the current folder.",
+            "Say where the data is with --data PATH.",
+        ))
+    })
 }
 
 /// `trained/NAME`, after the preset or the recipe's file: the same command finds its checkpoint there again.

@@ -22,8 +22,14 @@ impl EngineLink for EngineHandle {
 
 /// Opens the window, with a model folder or with what was open last.
 pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
-    let options =
-        AppOptions { model, device: None, shipped: shipped_models_dir(), state_dir: state_dir(), native_dialogs: true };
+    let options = AppOptions {
+        model,
+        device: None,
+        theme: None,
+        shipped: shipped_models_dir(),
+        state_dir: state_dir(),
+        native_dialogs: true,
+    };
     let connect = |device: DeviceChoice, wake: Box<dyn Fn() + Send>| -> Box<dyn EngineLink> {
         Box::new(EngineHandle::start(EngineOptions { device, threads: None }, wake))
     };

@@ -4,12 +4,17 @@ use super::ShippedModel;
 use crate::types::{Architecture, ModelKind};
 use std::path::Path;
 
-/// Model folders under `dir`, text models first, then by name. Folders that are none are left out.
+/// Model folders under `dir`: text models by name, then digit networks, the smallest first: one can look into all of it.
+/// Folders that are none are left out.
 #[must_use]
 pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut models: Vec<ShippedModel> = entries.flatten().filter_map(|e| model(&e.path())).collect();
-    models.sort_by_key(|m| (m.kind != ModelKind::CausalLm, m.name.clone()));
+    models.sort_by_key(|m| {
+        let digits = m.kind != ModelKind::CausalLm;
+        let size = std::fs::metadata(m.path.join("model.safetensors")).map_or(0, |m| m.len());
+        (digits, if digits { size } else { 0 }, m.name.clone())
+    });
     models
 }
 

@@ -80,6 +80,11 @@ impl App {
         }
     }
 
+    /// Gives the engine a command, as a panel does.
+    pub fn send(&mut self, command: Command) {
+        self.give(command);
+    }
+
     /// Takes in what the engine and the dialogs have told. Paints nothing and waits for nothing.
     pub fn drain(&mut self, ctx: &egui::Context) {
         self.state.now_s = self.started.elapsed().as_secs_f64();
@@ -160,12 +165,16 @@ impl App {
         let theme = self.theme.clone();
         let shown = self.shown;
         let margin = Margin::symmetric(space::L as i8, space::M as i8);
+        // In a small window the stage has the first claim on the width.
+        let width = ui.available_width();
+        let controls = 280.0..=(width * 0.28).clamp(280.0, 340.0);
+        let inspector = 220.0..=(width * 0.24).clamp(220.0, 380.0);
         let has_controls = !self.panels[shown].at_foot();
         if has_controls {
             egui::Panel::left("controls")
                 .resizable(true)
                 .default_size(320.0)
-                .size_range(280.0..=340.0)
+                .size_range(controls)
                 .frame(Frame::new().fill(theme.surface()))
                 .show(ui, |ui| self.controls(ui, margin));
         }
@@ -174,7 +183,7 @@ impl App {
             egui::Panel::right("inspector")
                 .resizable(true)
                 .default_size(280.0)
-                .size_range(220.0..=380.0)
+                .size_range(inspector)
                 .frame(Frame::new().fill(theme.surface()))
                 .show_collapsible(ui, &mut open, |ui| self.inspector(ui, title, margin));
             self.inspector_open = open;

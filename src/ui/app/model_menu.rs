@@ -98,11 +98,11 @@ impl App {
         if menu_entry(ui, Icon::FolderOpen, "Open folder…   Ctrl+O") {
             choice = Some(Choice::Ask);
         }
-        widgets::caption(
-            ui,
-            theme,
-            "Or drop a folder with config.json, tokenizer.json and model.safetensors on the window.",
-        );
+        // A menu justifies its entries, which a sentence does not want.
+        ui.vertical(|ui| {
+            let words = "Or drop a folder with config.json, tokenizer.json and model.safetensors on the window.";
+            widgets::caption(ui, theme, words);
+        });
         if choice.is_some() {
             ui.close();
         }

@@ -41,12 +41,8 @@ impl App {
         let entries = self.entries();
         let found: Vec<&Entry> = entries.iter().filter(|e| matches(&e.title, &palette.text)).collect();
         let step = |key| ctx.input_mut(|i| i.consume_key(Modifiers::NONE, key));
-        if step(Key::ArrowDown) {
-            palette.place += 1;
-        }
-        if step(Key::ArrowUp) {
-            palette.place = palette.place.saturating_sub(1);
-        }
+        let (down, up) = (step(Key::ArrowDown), step(Key::ArrowUp));
+        palette.place = (palette.place + usize::from(down)).saturating_sub(usize::from(up));
         palette.place = palette.place.min(found.len().saturating_sub(1));
         let mut chosen = step(Key::Enter).then_some(palette.place);
 
@@ -75,7 +71,7 @@ impl App {
                     let response = ui.add(button);
                     let on = place == palette.place;
                     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, on, &entry.title));
-                    if on {
+                    if on && (down || up) {
                         response.scroll_to_me(None);
                     }
                     if response.clicked() {

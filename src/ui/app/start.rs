@@ -5,7 +5,7 @@ use crate::engine::{Command, Event};
 use crate::types::{DeviceChoice, ModelId, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
-use crate::ui::{Selection, State, Theme, panels, shipped, theme};
+use crate::ui::{Selection, State, Theme, ThemeChoice, panels, shipped, theme};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ pub struct AppOptions {
     pub model: Option<PathBuf>,
     /// Device to use instead of the last choice.
     pub device: Option<DeviceChoice>,
+    /// Theme to use instead of the last choice.
+    pub theme: Option<ThemeChoice>,
     /// Folder of the shipped models.
     pub shipped: Option<PathBuf>,
     /// Where what was typed is kept; `None` keeps nothing.
@@ -42,7 +44,6 @@ impl App {
     #[must_use]
     pub fn new(ctx: &egui::Context, link: Box<dyn EngineLink>, options: AppOptions) -> Self {
         ctx.set_fonts(theme::fonts());
-        // Ctrl and + or − change the text size; the tokens stay what they are.
         let (session, word) = options.state_dir.as_deref().map_or_else(Default::default, session::load);
         let mut state = State::default();
         if let Some(word) = word {
@@ -87,7 +88,7 @@ impl App {
             memory_due: now,
             started: now,
         };
-        app.set_theme(ctx, session.theme);
+        app.set_theme(ctx, options.theme.unwrap_or(session.theme));
         app.show_panel(&session.panel);
         app.open_first(options.model, &session);
         app

@@ -3,6 +3,8 @@
 mod job;
 mod log;
 mod result;
+#[cfg(test)]
+mod tests;
 
 pub use job::{Job, JobKind, Phase, Progress};
 pub use log::{Log, LogEntry};
@@ -203,9 +205,14 @@ impl State {
                 }
             }
             Event::Trained { job, points } => {
-                self.running(job);
+                let now_s = self.now_s;
+                let mut reached = None;
                 if let Some(training) = self.trainings.get_mut(&job) {
                     training.points.extend(points);
+                    reached = training.points.last().map(|p| (p.step as u64, training.spec.steps as u64));
+                }
+                if let (Some(job), Some((done, total))) = (self.running(job), reached) {
+                    job.advance(now_s, "Training".to_owned(), done, total, "steps");
                 }
             }
             Event::Sample { job, step, text } => {

@@ -48,7 +48,12 @@ pub fn ghost_button(ui: &mut Ui, theme: &Theme, icon: Option<Icon>, text: &str) 
 pub fn icon_button(ui: &mut Ui, theme: &Theme, icon: Icon, name: &str) -> Response {
     let ink = if ui.is_enabled() { theme.caption() } else { theme.neutral(6) };
     let button = Button::new(icon_text(icon, ink)).frame_when_inactive(false).min_size(Vec2::splat(24.0));
-    let response = ui.add(button.corner_radius(CHIP_RADIUS));
+    let response = ui
+        .scope(|ui| {
+            ui.spacing_mut().button_padding = Vec2::splat(4.0);
+            ui.add(button.corner_radius(CHIP_RADIUS))
+        })
+        .inner;
     named(&response, name);
     response.on_hover_text(name)
 }

@@ -2,7 +2,7 @@
 
 use super::primary_button;
 use crate::ui::theme::{Theme, Type, space};
-use egui::{Align, Layout, Response, RichText, Ui};
+use egui::{Response, RichText, Sides, Ui};
 use lucide_icons::Icon;
 
 /// A group of controls under a small heading.
@@ -32,6 +32,22 @@ pub fn field(ui: &mut Ui, theme: &Theme, label: &str, help: &str, add: impl FnOn
     .inner
 }
 
+/// A slider over the whole width, its number at the right edge.
+pub fn slider(ui: &mut Ui, theme: &Theme, slider: egui::Slider<'_>) -> Response {
+    const NUMBER: f32 = 48.0;
+    ui.scope(|ui| {
+        let style = ui.style_mut();
+        style.spacing.interact_size = egui::vec2(NUMBER, 22.0);
+        style.spacing.button_padding.x = space::XS;
+        // egui paints the way to the handle in the colour of selections, which is too quiet for a line.
+        style.visuals.selection.bg_fill = theme.accent();
+        style.visuals.widgets.inactive.bg_fill = theme.neutral(4);
+        ui.spacing_mut().slider_width = ui.available_width() - NUMBER - space::S;
+        ui.add(slider)
+    })
+    .inner
+}
+
 /// Controls side by side, each with the same width.
 pub fn row(ui: &mut Ui, count: usize, add: impl FnOnce(&mut [Ui])) {
     ui.columns(count, add);
@@ -55,16 +71,19 @@ pub fn figure(ui: &mut Ui, theme: &Theme, value: &str, unit: &str, name: &str) {
     });
 }
 
-/// The heading of a stage: what is shown at the left, tools at the right (added from right to left).
+/// The heading of a stage: what is shown at the left, tools at the right (added from right to left). The heading is cut
+/// short where both do not fit.
 pub fn stage_header(ui: &mut Ui, theme: &Theme, title: &str, sub: &str, tools: impl FnOnce(&mut Ui)) {
-    ui.horizontal(|ui| {
-        ui.set_min_height(28.0);
-        ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));
-        if !sub.is_empty() {
-            caption(ui, theme, sub);
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), tools);
-    });
+    Sides::new().height(28.0).shrink_left().truncate().show(
+        ui,
+        |ui| {
+            ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));
+            if !sub.is_empty() {
+                caption(ui, theme, sub);
+            }
+        },
+        tools,
+    );
 }
 
 /// What a panel shows before there is anything: one sentence, one button that does the first useful thing. Returns true

@@ -50,6 +50,7 @@ pub fn token_strip<'a>(
         info.current_text_value = Some((0..count).map(|i| chip(i).text).collect());
         info
     });
+    let covered = ui.memory(|m| m.top_modal_layer().is_some());
     let mut out = StripResponse { hovered: None, clicked: arrows(ui, &whole, selected, count) };
     if whole.has_focus() {
         let line = Stroke::new(1.0, theme.accent());
@@ -72,7 +73,10 @@ pub fn token_strip<'a>(
         if response.clicked() {
             out.clicked = Some(index);
         }
-        response.on_hover_ui(|ui| tooltip(ui, index));
+        // A tooltip that stays open must not lie over a dialog.
+        if !covered {
+            response.on_hover_ui(|ui| tooltip(ui, index));
+        }
     }
     out
 }
@@ -127,6 +131,10 @@ fn arrows(ui: &Ui, whole: &Response, selected: Option<usize>, count: usize) -> O
     }
     let filter = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
     ui.memory_mut(|m| m.set_focus_lock_filter(whole.id, filter));
+    if whole.gained_focus() {
+        // The keys are locked to a widget from its second frame with the focus on.
+        ui.ctx().request_repaint();
+    }
     ui.input(|i| {
         if i.key_pressed(Key::ArrowRight) {
             Some(selected.map_or(0, |s| (s + 1).min(count - 1)))

@@ -22,11 +22,14 @@ pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sh
     }
     let title = format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
     let sub = format!("{} tokens", shown.report.tokens.len());
+    let wide = ui.available_width() > 480.0;
     widgets::stage_header(ui, &theme, &title, &sub, |ui| {
         if !panel.view.is_whole() && icon_button(ui, &theme, Icon::Maximize, "Show the whole pattern").clicked() {
             panel.view = large::View::default();
         }
-        caption(ui, &theme, "Scroll to zoom, drag to move");
+        if wide {
+            caption(ui, &theme, "Scroll to zoom, drag to move");
+        }
     });
     ui.add_space(space::XS);
     let in_strip = strip::show(panel, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));

@@ -10,7 +10,9 @@ use egui::{
 };
 
 /// Room for the labels at the left and on top.
-const LABELS: f32 = 92.0;
+const LABELS: std::ops::RangeInclusive<f32> = 48.0..=92.0;
+/// Width of a character of a label.
+const LABEL_ADVANCE: f32 = 6.7;
 const LABEL_SIZE: f32 = 11.0;
 /// Least distance from label to label.
 const LABEL_STEP: f32 = 13.0;
@@ -109,11 +111,14 @@ pub(super) fn show(
 ) -> Option<usize> {
     let theme = cx.theme.clone();
     let tokens = shown.report.tokens.len();
-    let side = (ui.available_width() - LABELS - space::S).min(ui.available_height() - LABELS).max(120.0);
+    let texts: Vec<String> = shown.report.tokens.iter().map(|t| label(&t.text)).collect();
+    let longest = texts.iter().map(|t| t.chars().count()).max().unwrap_or(0);
+    let room = (longest as f32 * LABEL_ADVANCE + 10.0).clamp(*LABELS.start(), *LABELS.end());
+    let side = (ui.available_width() - room - space::S).min(ui.available_height() - room).max(120.0);
     // A short sequence in a large window would have cells like floor tiles.
     let side = side.min(LARGEST_CELL * tokens as f32).floor();
-    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + LABELS), Sense::hover());
-    let rect = Rect::from_min_size(area.min + vec2(LABELS, LABELS), Vec2::splat(side));
+    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + room), Sense::hover());
+    let rect = Rect::from_min_size(area.min + Vec2::splat(room), Vec2::splat(side));
     let response = ui.interact(rect, ui.scope_id().with("large head"), Sense::click_and_drag());
     steer(panel, ui, &response, rect, tokens);
     let plot = Plot { rect, view: panel.view, tokens };
@@ -132,7 +137,6 @@ pub(super) fn show(
         ui.painter().with_clip_rect(rect.expand(2.0)).rect_stroke(row, 0, line, StrokeKind::Outside);
     }
     let key = under.map(|(_, (_, k))| k);
-    let texts: Vec<String> = shown.report.tokens.iter().map(|t| label(&t.text)).collect();
     labels(ui, &theme, &plot, &texts, query, key);
     describe(&response, shown, pattern, under.map(|(_, cell)| cell), (cx.selection.layer, cx.selection.head));
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const EDGE: f32 = 22.0;
 const GAP: f32 = 2.0;
 /// Time a frame may spend on making small pictures; the rest follows in the next frames.
-const BUDGET: Duration = Duration::from_millis(4);
+const BUDGET: Duration = Duration::from_millis(2);
 /// Pixels on a side of a small picture, at most.
 const PIXELS: usize = 64;
 
@@ -33,6 +33,10 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     if grid.has_focus() {
         let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(grid_id(), arrows));
+        if grid.gained_focus() {
+            // The keys are locked to a widget from its second frame with the focus on.
+            ui.ctx().request_repaint();
+        }
     }
     edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();

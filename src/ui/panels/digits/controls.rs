@@ -14,11 +14,6 @@ use std::path::PathBuf;
 pub(super) const HOW_IT_IS_READ: &str = "The drawing is cut to its ink, scaled so that its longer side is 20 pixels, and \
     placed so that its centre of mass is in the middle: as the digits were that the networks learned from.";
 
-/// One line that says what a network is.
-pub(super) fn description(info: &ModelInfo) -> String {
-    format!("{} · {} weights", info.name, grouped(info.parameters))
-}
-
 fn grouped(number: u64) -> String {
     crate::chart::number_grouped(number)
 }

@@ -94,7 +94,7 @@ impl Inspector {
         let Some(row) = subject.row() else { return };
         let incoming = subject.incoming().filter(|v| v.len() == row.len());
         let bias = layer.bias.get(subject.pick.index).copied().unwrap_or(0.0);
-        self.sum(ui, theme, subject, row, incoming.as_deref(), bias);
+        ui.scope(|ui| self.sum(ui, theme, subject, row, incoming.as_deref(), bias));
         ui.add_space(space::S);
         if incoming.is_some() {
             let views = [(View::Weights, "Weights"), (View::Contributions, "Weight × input")];
@@ -141,7 +141,9 @@ impl Inspector {
                 });
             });
         };
-        ui.spacing_mut().item_spacing.y = space::XS;
+        ui.spacing_mut().item_spacing.y = 2.0;
+        // Rows of text, not of controls.
+        ui.spacing_mut().interact_size.y = 18.0;
         if let Some(incoming) = incoming {
             let sum: f32 = row.iter().zip(incoming).map(|(w, x)| w * x).sum();
             line(ui, "Σ weight × input", significant(f64::from(sum)));
@@ -210,7 +212,9 @@ fn kernels(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeigh
                 if inputs == 1 {
                     let number = format!("{weight:.2}");
                     let face = Type::Caption.mono();
-                    ui.painter().text(square.center(), Align2::CENTER_CENTER, number, face, theme.body());
+                    // On a strong colour the ground reads better than the text colour, in both themes.
+                    let ink = if (weight / most).abs() > 0.6 { theme.ground() } else { theme.body() };
+                    ui.painter().text(square.center(), Align2::CENTER_CENTER, number, face, ink);
                 }
             }
             ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);

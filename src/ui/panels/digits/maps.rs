@@ -11,8 +11,10 @@ use egui::{
 };
 
 /// Narrowest and widest tile of a feature map, in points.
-const TILE: std::ops::RangeInclusive<f32> = 30.0..=60.0;
+const TILE: std::ops::RangeInclusive<f32> = 30.0..=68.0;
 const GAP: f32 = 4.0;
+/// Maps in a row: the counts are powers of two, so rows end evenly.
+const PER_ROW: usize = 16;
 
 /// The textures of the maps, one a layer.
 #[derive(Default)]
@@ -76,6 +78,7 @@ fn maps(
     let strongest: Vec<f32> =
         values.chunks(height * width).map(|map| map.iter().copied().fold(0.0, f32::max)).collect();
     ui.horizontal_wrapped(|ui| {
+        ui.set_max_width(PER_ROW as f32 * (side + GAP));
         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for index in 0..channels {
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
@@ -130,7 +133,7 @@ fn pickable(
 
 /// The widest tile with which a layer's maps fill whole rows of sixteen, or as many as there are.
 fn tile_side(available: f32, channels: usize) -> f32 {
-    let per_row = channels.clamp(1, 16) as f32;
+    let per_row = channels.clamp(1, PER_ROW) as f32;
     ((available - GAP * (per_row - 1.0)) / per_row - 0.5).floor().clamp(*TILE.start(), *TILE.end())
 }
 

@@ -16,7 +16,7 @@ mod sketch;
 use crate::engine::Command;
 use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button, stage_header};
+use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
 use crate::ui::{Action, Cx, OpenModel, Panel, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
@@ -66,7 +66,6 @@ pub struct DigitsPanel {
     opening: Opening,
     asked: Option<Question>,
     job: Option<JobId>,
-    asked_to_open: bool,
     context: Option<egui::Context>,
 }
 
@@ -115,17 +114,6 @@ impl DigitsPanel {
         state.classifications.get(&self.model(state)?.info.id)
     }
 
-    /// Opens the first shipped network the first time the panel is shown and none is open.
-    fn open_first(&mut self, cx: &mut Cx<'_>) {
-        if self.asked_to_open || self.model(cx.state).is_some() || cx.state.opening().is_some() {
-            return;
-        }
-        if let Some(path) = controls::preferred(&cx.state.shipped).map(|m| m.path.clone()) {
-            cx.open_model(path);
-            self.asked_to_open = true;
-        }
-    }
-
     fn open_picture(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
         let wake = move || {
@@ -147,18 +135,20 @@ impl DigitsPanel {
     /// Canvas, input and probabilities in a row.
     fn top_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.46).clamp(176.0, 320.0).floor();
+        let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.40).clamp(176.0, 360.0).floor();
+        let small = (side * 0.45).clamp(84.0, 140.0).floor();
+        let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 400.0).floor();
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = space::L;
             ui.vertical(|ui| {
                 ui.set_width(side);
                 ui.spacing_mut().item_spacing.y = space::XS;
+                caption(ui, &theme, "Canvas");
                 self.canvas.show(ui, &theme, &mut self.sketch, self.pen, side);
                 self.canvas_tools(ui, cx, side);
             });
             self.refresh_image();
             ui.vertical(|ui| {
-                let small = (side * 0.45).clamp(84.0, 140.0).floor();
                 ui.set_width(small);
                 caption(ui, &theme, "Input, 28 × 28");
                 self.input_picture(ui, cx, small);
@@ -172,9 +162,13 @@ impl DigitsPanel {
                 }
             });
             ui.vertical(|ui| {
-                ui.set_max_width(320.0);
+                ui.set_width(rest);
                 let answer = self.answer(cx.state).map(|a| a.probabilities.as_slice());
                 probabilities::show(ui, &theme, answer);
+                if self.model(cx.state).is_some_and(|m| m.info.architecture == Architecture::DigitMlp) {
+                    ui.add_space(space::S);
+                    network::legends(ui, &theme);
+                }
             });
         });
     }
@@ -241,11 +235,7 @@ impl DigitsPanel {
         match architecture {
             Architecture::DigitMlp => {
                 let input = self.input_texture(ui.ctx(), cx);
-                caption(
-                    ui,
-                    &theme,
-                    "Lines carry weight × activation: orange raises, blue lowers. Click a neuron to see its weights.",
-                );
+                caption(ui, &theme, "What each neuron receives and passes on. Click one to see its weights.");
                 Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &theme, &mut picked);
             }
             _ => match answer {
@@ -314,15 +304,11 @@ impl Panel for DigitsPanel {
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.context = Some(ui.ctx().clone());
-        self.open_first(cx);
         let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
-            let sub = self.model(cx.state).map_or_else(String::new, |m| controls::description(&m.info));
-            stage_header(ui, &theme, "Digits", &sub, |_| {});
             if let Some(error) = self.job.and_then(|job| cx.state.error(job)) {
                 error_card(ui, &theme, error);
             }
-            ui.add_space(space::XS);
             self.top_row(ui, cx);
             ui.add_space(space::S);
             self.inside(ui, cx);

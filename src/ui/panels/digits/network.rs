@@ -5,7 +5,7 @@ use super::picture::{activity, largest, paint, signed};
 use super::probabilities::most_likely;
 use crate::types::{Classification, LayerActivation, LayerWeights};
 use crate::ui::theme::{Theme, Type, mix, space};
-use crate::ui::widgets::significant;
+use crate::ui::widgets::{caption, legend, significant};
 use egui::{Align2, Painter, Pos2, Rect, Role, Sense, Stroke, TextureId, Ui, Vec2, WidgetInfo, pos2};
 
 /// Contributions below this share of the layer's largest are not drawn.
@@ -19,6 +19,21 @@ pub(super) struct Network<'a> {
     pub answer: Option<&'a Classification>,
     /// The picture it reads.
     pub input: Option<TextureId>,
+}
+
+/// What the colours of the diagram stand for, with numbers.
+pub(super) fn legends(ui: &mut Ui, theme: &Theme) {
+    ui.columns_const(|[left, right]| {
+        for (ui, name, with_sign, lowest) in
+            [(left, "activation", false, "0"), (right, "weight × activation", true, "-1")]
+        {
+            ui.spacing_mut().item_spacing.y = 2.0;
+            caption(ui, theme, name).on_hover_text("As a share of the largest in its layer.");
+            let colour = |share: f32| if with_sign { signed(theme, share * 2.0 - 1.0) } else { activity(theme, share) };
+            let width = ui.available_width();
+            legend(ui, theme, width, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
+        }
+    });
 }
 
 /// One column of neurons.

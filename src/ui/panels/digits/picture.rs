@@ -55,9 +55,10 @@ pub(super) fn ink(theme: &Theme, value: f32) -> Color32 {
     mix(theme.ground(), theme.body(), value)
 }
 
-/// How active something is: `value` as a share of the layer's strongest.
+/// How active something is, as a share of the layer's strongest: the same ink as on the sheet, for the input is only the
+/// first of the pictures that a network makes.
 pub(super) fn activity(theme: &Theme, value: f32) -> Color32 {
-    mix(theme.ground(), theme.accent(), value.clamp(0.0, 1.0))
+    ink(theme, value)
 }
 
 /// A weight or contribution in `-1..=1`: blue is negative, orange positive, the background nothing.

@@ -6,7 +6,7 @@ use egui::{Align2, CornerRadius, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
 const ROW: f32 = 22.0;
 const DIGIT_WIDTH: f32 = 20.0;
-const NUMBER_WIDTH: f32 = 56.0;
+const NUMBER_WIDTH: f32 = 68.0;
 
 /// Shows the bars, the most likely one in the accent; without probabilities an empty scale.
 pub(super) fn show(ui: &mut Ui, theme: &Theme, probabilities: Option<&[f32]>) {
@@ -58,7 +58,8 @@ fn row(ui: &mut Ui, theme: &Theme, digit: usize, value: Option<f32>, best: bool)
 /// A probability as a percentage that never rounds to certainty.
 fn percent(probability: f32) -> String {
     let percent = f64::from(probability) * 100.0;
-    if percent >= 99.95 && probability < 1.0 {
+    // In single precision the softmax of a sure network is exactly one.
+    if percent >= 99.95 {
         ">99.9 %".to_owned()
     } else if percent > 0.0 && percent < 0.05 {
         "<0.1 %".to_owned()
@@ -74,7 +75,7 @@ mod tests {
     #[test]
     fn percentages_do_not_claim_certainty() {
         for (value, text) in
-            [(0.5, "50.0 %"), (0.9999, ">99.9 %"), (0.0001, "<0.1 %"), (0.0, "0.0 %"), (1.0, "100.0 %")]
+            [(0.5, "50.0 %"), (0.9999, ">99.9 %"), (0.0001, "<0.1 %"), (0.0, "0.0 %"), (1.0, ">99.9 %")]
         {
             assert_eq!(percent(value), text);
         }

@@ -1,14 +1,15 @@
 //! The left column: what to train, on what, with which numbers; start, pause, stop.
 
-use super::form::{DigitStart, Subject};
+use super::form::{DigitStart, Missing, Subject};
 use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
+use crate::chart::{number, number_grouped};
 use crate::engine::Command;
 use crate::types::{DigitNetwork, JobId, LrSchedule, ModelKind};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, error_card, field, ghost_button, icon_button, job_progress, primary_button,
-    secondary_button, section, segmented,
+    caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button, seconds,
+    section, segmented, share_bar,
 };
 use crate::ui::{Cx, Phase};
 use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
@@ -90,8 +91,7 @@ impl FineTunePanel {
             }
             Subject::Text => {
                 if path_row(ui, &theme, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
-                    let file = FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]);
-                    cx.pick(DATA_FILE, file);
+                    cx.pick(DATA_FILE, super::text_file());
                 }
                 caption(
                     ui,
@@ -159,15 +159,15 @@ impl FineTunePanel {
             Some(job) => run_buttons(ui, cx, job),
             None => {
                 let problem = self.form.spec(cx.state).err();
-                ui.add_enabled_ui(problem.is_none(), |ui| {
-                    ui.spacing_mut().button_padding.y = 7.0;
-                    if primary_button(ui, &theme, Icon::Play, "Start training").clicked() {
-                        self.start(cx);
-                    }
+                ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
+                    ui.add_enabled_ui(problem.is_none(), |ui| {
+                        let button = primary_button(ui, &theme, Icon::Play, "Start training");
+                        let button = button.on_hover_text("Ctrl+Enter");
+                        if button.on_disabled_hover_text(problem.map_or("", Missing::words)).clicked() {
+                            self.start(cx);
+                        }
+                    });
                 });
-                if let Some(problem) = problem {
-                    caption(ui, &theme, problem);
-                }
             }
         }
         let failed = self.selected.filter(|job| cx.state.error(*job).is_some());
@@ -178,26 +178,65 @@ impl FineTunePanel {
 }
 
 /// Progress, pause and stop of a run under way.
-pub(super) fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
+fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
     let theme = cx.theme.clone();
-    job_progress(ui, cx, job);
     let Some(found) = cx.state.job(job) else { return };
     let (paused, stopping, waiting) = (found.is_paused(), found.stopping, found.phase == Phase::Waiting);
-    ui.horizontal(|ui| {
-        ui.add_enabled_ui(!stopping && !waiting, |ui| {
-            if paused {
-                if primary_button(ui, &theme, Icon::Play, "Resume").clicked() {
-                    cx.send(Command::Resume { job });
+    progress(ui, cx, &theme, job);
+    ui.columns_const(|[left, right]| {
+        left.add_enabled_ui(!stopping && !waiting, |ui| {
+            ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
+                if paused {
+                    if primary_button(ui, &theme, Icon::Play, "Resume").clicked() {
+                        cx.send(Command::Resume { job });
+                    }
+                } else if secondary_button(ui, &theme, Some(Icon::Pause), "Pause").clicked() {
+                    cx.send(Command::Pause { job });
                 }
-            } else if secondary_button(ui, &theme, Some(Icon::Pause), "Pause").clicked() {
-                cx.send(Command::Pause { job });
-            }
+            });
         });
-        ui.add_enabled_ui(!stopping, |ui| {
-            if danger_button(ui, &theme, Icon::Square, "Stop").clicked() {
-                cx.cancel(job);
-            }
+        right.add_enabled_ui(!stopping, |ui| {
+            ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
+                if danger_button(ui, &theme, Icon::Square, "Stop")
+                    .on_hover_text("Keeps the best weights so far. Esc")
+                    .clicked()
+                {
+                    cx.cancel(job);
+                }
+            });
         });
+    });
+}
+
+/// Steps done, their rate, and the time left.
+fn progress(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, job: JobId) {
+    let Some(training) = cx.state.trainings.get(&job) else { return };
+    let (words, share) = match training.points.last() {
+        Some(last) => {
+            let total = training.spec.steps.max(1);
+            let rate = last.step as f64 / last.elapsed_s.max(1e-9);
+            let left = total.saturating_sub(last.step) as f64 / rate.max(1e-9);
+            let words = format!(
+                "step {} of {} · {} a second · {} left",
+                number_grouped(last.step as u64),
+                number_grouped(total as u64),
+                number(rate),
+                seconds(left)
+            );
+            (words, last.step as f32 / total as f32)
+        }
+        None => {
+            let label = cx.state.job(job).and_then(|j| j.progress.as_ref()).map(|p| p.label.clone());
+            (label.unwrap_or_else(|| "Preparing".to_owned()), 0.0)
+        }
+    };
+    caption(ui, theme, words);
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 4.0), egui::Sense::hover());
+    share_bar(ui.painter(), theme, rect, share, theme.accent());
+    response.widget_info(|| {
+        let mut info = egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Training progress");
+        info.value = Some(f64::from(share) * 100.0);
+        info
     });
 }
 
@@ -205,14 +244,13 @@ pub(super) fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
 fn path_row(ui: &mut Ui, theme: &Theme, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
     let mut choose = false;
     field(ui, theme, label, "", |ui| {
-        ui.horizontal(|ui| {
+        let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
+        // From the right, so that the field takes what the button leaves and the column keeps its width.
+        ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            let width = ui.available_width() - 32.0;
-            let edit =
-                TextEdit::singleline(path).hint_text(hint).desired_width(width).margin(egui::Margin::symmetric(8, 6));
-            let response = ui.add(edit);
             choose = icon_button(ui, theme, icon, "Choose").clicked();
-            response
+            let edit = TextEdit::singleline(path).hint_text(hint).desired_width(ui.available_width());
+            ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
         })
         .inner
     });

@@ -115,6 +115,29 @@ impl Default for Form {
     }
 }
 
+/// What is still missing before a run can start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    TextModel,
+    DigitModel,
+    ShippedWeights,
+    TextFile,
+    DigitFolder,
+}
+
+impl Missing {
+    /// What to do about it, as a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::TextModel => "Open a text model first.",
+            Self::DigitModel => "Open a digit network first, or start from scratch.",
+            Self::ShippedWeights => "No shipped weights of this network were found. Start from scratch.",
+            Self::TextFile => "Choose a text file to train on.",
+            Self::DigitFolder => "Choose a folder of MNIST files to train on.",
+        }
+    }
+}
+
 impl Form {
     /// The numbers of the subject chosen.
     pub fn settings(&mut self) -> &mut Settings {
@@ -127,8 +150,8 @@ impl Form {
     /// The run described, and the model its weights are to be used under.
     ///
     /// # Errors
-    /// What is still missing, as a sentence.
-    pub fn spec(&self, state: &State) -> Result<(ModelId, TrainSpec), String> {
+    /// What is still missing.
+    pub fn spec(&self, state: &State) -> Result<(ModelId, TrainSpec), Missing> {
         let (model, task, start, settings) = match self.subject {
             Subject::Text => self.text_task(state)?,
             Subject::Digits => self.digit_task(state)?,
@@ -151,24 +174,24 @@ impl Form {
         Ok((model, spec))
     }
 
-    fn text_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), String> {
-        let model = state.active(ModelKind::CausalLm).ok_or("Open a text model first.")?;
-        let path = path(&self.text_data).ok_or("Choose a text file to train on.")?;
+    fn text_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), Missing> {
+        let model = state.active(ModelKind::CausalLm).ok_or(Missing::TextModel)?;
+        let path = path(&self.text_data).ok_or(Missing::TextFile)?;
         let context = self.context.min(model.info.context.max(1));
         let task = TrainTask::Text(TextTask { data: vec![path], context, shape: None });
         Ok((model.info.id, task, StartFrom::OpenModel, &self.text))
     }
 
-    fn digit_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), String> {
-        let data = path(&self.digit_data).ok_or("Choose a folder of MNIST files to train on.")?;
+    fn digit_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), Missing> {
+        let data = path(&self.digit_data).ok_or(Missing::DigitFolder)?;
         let (model, network, start) = match self.start {
             DigitStart::Scratch => (ModelId::next(), self.network, StartFrom::Scratch),
             DigitStart::Shipped => {
-                let shipped = shipped(state, self.network).ok_or("No shipped weights of this network were found.")?;
+                let shipped = shipped(state, self.network).ok_or(Missing::ShippedWeights)?;
                 (ModelId::next(), self.network, StartFrom::Folder { path: shipped })
             }
             DigitStart::Open => {
-                let open = state.active(ModelKind::DigitClassifier).ok_or("Open a digit network first.")?;
+                let open = state.active(ModelKind::DigitClassifier).ok_or(Missing::DigitModel)?;
                 (open.info.id, network_of(open.info.architecture), StartFrom::OpenModel)
             }
         };
@@ -239,12 +262,12 @@ mod tests {
     #[test]
     fn what_is_missing_is_said() {
         let mut form = Form::default();
-        assert!(form.spec(&state()).unwrap_err().contains("MNIST"));
+        assert_eq!(form.spec(&state()).unwrap_err(), Missing::DigitFolder);
         form.digit_data = "d".to_owned();
         form.start = DigitStart::Open;
-        assert!(form.spec(&state()).unwrap_err().contains("Open a digit network"));
+        assert_eq!(form.spec(&state()).unwrap_err(), Missing::DigitModel);
         form.subject = Subject::Text;
-        assert!(form.spec(&state()).unwrap_err().contains("text model"));
+        assert_eq!(form.spec(&state()).unwrap_err(), Missing::TextModel);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The run that is selected: its numbers, its model to use and save, the texts it wrote, and a box to prompt it.
 
 use super::FineTunePanel;
-use super::controls::run_buttons;
 use super::view::NamedRun;
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, PromptInput};
@@ -26,10 +25,6 @@ impl FineTunePanel {
         let job = run.training.job;
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, &theme, run);
-        if cx.state.is_active(job) {
-            ui.add_space(space::S);
-            run_buttons(ui, cx, job);
-        }
         if let Some(error) = cx.state.error(job) {
             error_card(ui, &theme, error);
         }

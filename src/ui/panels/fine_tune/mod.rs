@@ -11,13 +11,13 @@ mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::Command;
-use crate::types::{JobId, ModelId, TrainPoint, UserError};
+use crate::types::{JobId, ModelId, ModelKind, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
 use crate::ui::widgets::{caption, empty_state, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
-use form::{Form, Subject};
+use form::{Form, Missing, Subject};
 use lucide_icons::Icon;
 use plot::{LossPlot, Move};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
 const MODEL_FOLDER: &str = "model";
 /// Room for the table of runs under the plot.
-const TABLE_HEIGHT: f32 = 132.0;
+const TABLE_HEIGHT: f32 = 160.0;
 
 /// The panel.
 #[derive(Default)]
@@ -68,7 +68,7 @@ impl FineTunePanel {
                 self.selected = Some(job);
                 self.plot.go(Move::Fit);
             }
-            Err(problem) => cx.toast(problem),
+            Err(missing) => cx.toast(missing.words()),
         }
     }
 
@@ -120,7 +120,9 @@ impl FineTunePanel {
     }
 
     fn choices(&mut self, ui: &mut Ui, theme: &Theme, has_accuracy: bool) {
-        ui.horizontal_wrapped(|ui| {
+        // Where the smoothing slider does not fit beside the rest, it gets a row of its own.
+        let wide = ui.available_width() > 720.0;
+        ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
             if has_accuracy {
                 segmented(ui, theme, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
@@ -129,46 +131,64 @@ impl FineTunePanel {
             ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
             ui.add_enabled_ui(!self.view.accuracy, |ui| {
                 ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
-                let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, \
-                            at 30 %. 0 shows them alone.";
-                let name = caption(ui, theme, "Smoothing").on_hover_text(help);
-                ui.spacing_mut().slider_width = 110.0;
-                // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
-                let mut forgotten = -(1.0 - self.view.smoothing).log10();
-                let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
-                let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
-                let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
-                if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
-                    self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
-                }
             });
+            if wide {
+                self.smoothing(ui, theme);
+            }
+        });
+        if !wide {
+            ui.horizontal(|ui| self.smoothing(ui, theme));
+        }
+    }
+
+    fn smoothing(&mut self, ui: &mut Ui, theme: &Theme) {
+        ui.add_enabled_ui(!self.view.accuracy, |ui| {
+            let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, at \
+                        30 %. 0 shows them alone.";
+            let name = caption(ui, theme, "Smoothing").on_hover_text(help);
+            ui.spacing_mut().slider_width = 110.0;
+            // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
+            let mut forgotten = -(1.0 - self.view.smoothing).log10();
+            let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
+            let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
+            let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
+            if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
+                self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
+            }
         });
     }
 
+    /// Before the first run: what comes, and a button for the next thing that is missing.
     fn empty(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        let ready = self.form.spec(cx.state);
-        let (sentence, action) = match (&ready, self.form.subject) {
-            (Ok(_), _) => {
-                ("Everything is filled in. The loss appears here, step by step.".to_owned(), "Start training")
-            }
-            (Err(problem), Subject::Digits) => {
-                (format!("{problem} Then the loss appears here, step by step."), "Choose the MNIST folder")
-            }
-            (Err(problem), Subject::Text) => {
-                (format!("{problem} Then the loss appears here, step by step."), "Choose a text file")
-            }
+        let missing = self.form.spec(cx.state).err();
+        let sentence = match missing {
+            None => "Everything is filled in. The loss appears here, step by step.".to_owned(),
+            Some(missing) => format!("{} Then the loss appears here, step by step.", missing.words()),
         };
-        if empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
-            match (ready.is_ok(), self.form.subject) {
-                (true, _) => self.start(cx),
-                (false, Subject::Digits) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
-                (false, Subject::Text) => {
-                    cx.pick(DATA_FILE, FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"]));
-                }
-            }
+        let action = match missing {
+            None => "Start training",
+            Some(Missing::TextModel) => "Open a model folder",
+            Some(Missing::DigitModel | Missing::ShippedWeights) => "Start from scratch",
+            Some(Missing::TextFile) => "Choose a text file",
+            Some(Missing::DigitFolder) => "Choose the MNIST folder",
+        };
+        if !empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
+            return;
+        }
+        match missing {
+            None => self.start(cx),
+            Some(Missing::TextModel) => cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder")),
+            Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
+            Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
+            Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
     }
+}
+
+/// Asks for a text file to train on.
+fn text_file() -> FileRequest {
+    FileRequest::open("Choose a text file").filter("Text", &["txt", "md", "text"])
 }
 
 impl Panel for FineTunePanel {
@@ -188,11 +208,25 @@ impl Panel for FineTunePanel {
         "Train a digit network or the open text model, and watch the loss fall."
     }
 
+    fn model_kind(&self) -> Option<ModelKind> {
+        match (self.form.subject, self.form.start) {
+            (Subject::Text, _) => Some(ModelKind::CausalLm),
+            (Subject::Digits, form::DigitStart::Open) => Some(ModelKind::DigitClassifier),
+            (Subject::Digits, _) => None,
+        }
+    }
+
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.what(ui, cx);
         self.data(ui, cx);
         self.numbers(ui, cx);
-        ui.add_space(space::S);
+    }
+
+    fn has_footer(&self) -> bool {
+        true
+    }
+
+    fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.start_and_stop(ui, cx);
     }
 

@@ -74,7 +74,7 @@ impl Scale {
             .into_iter()
             .map(|t| GridMark {
                 value: self.to_plot(t.value),
-                step_size: if t.label.is_empty() { span / 24.0 } else { span },
+                step_size: if t.label.is_empty() { span / 120.0 } else { span },
             })
             .collect()
     }
@@ -227,6 +227,7 @@ impl LossPlot {
                 painter.circle(place, 3.5, ink, Stroke::new(1.0, theme.ground()));
             }
             let name = match (raw_under, point[0] == step) {
+                (true, _) if figure.runs.len() > 1 => format!("{} this batch", figure.runs[line.run].name),
                 (true, _) => "this batch".to_owned(),
                 (false, true) => line.label.clone(),
                 (false, false) => format!("{} at {}", line.label, number(point[0])),
@@ -241,14 +242,17 @@ impl LossPlot {
         response.clone().on_hover_ui_at_pointer(|ui| {
             ui.set_max_width(280.0);
             ui.label(RichText::new(title).font(Type::Caption.bold()).color(theme.body()));
-            egui::Grid::new("curve readout").num_columns(2).spacing(vec2(space::M, 2.0)).show(ui, |ui| {
-                for (name, value, ink) in rows {
-                    ui.label(RichText::new(name).font(Type::Caption.sans()).color(ink));
-                    let text = if accuracy { format!("{:.2} %", value * 100.0) } else { number(value) };
-                    ui.label(RichText::new(text).font(Type::Caption.mono()).color(theme.body()));
-                    ui.end_row();
-                }
-            });
+            egui::Grid::new("curve readout").num_columns(2).min_row_height(16.0).spacing(vec2(space::M, 2.0)).show(
+                ui,
+                |ui| {
+                    for (name, value, ink) in rows {
+                        ui.label(RichText::new(name).font(Type::Caption.sans()).color(ink));
+                        let text = if accuracy { format!("{:.2} %", value * 100.0) } else { number(value) };
+                        ui.label(RichText::new(text).font(Type::Caption.mono()).color(theme.body()));
+                        ui.end_row();
+                    }
+                },
+            );
         });
     }
 }

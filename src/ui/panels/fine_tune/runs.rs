@@ -17,9 +17,9 @@ impl FineTunePanel {
             caption(ui, &theme, summary(run));
         }
         ui.add_space(space::XS);
-        ScrollArea::vertical().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
-            Grid::new("run table").num_columns(8).spacing(vec2(space::L, space::XS)).striped(false).show(ui, |ui| {
-                for title in ["", "Run", "State", "Steps", "Train loss", "Best validation", "Accuracy", "Time"] {
+        ScrollArea::both().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
+            Grid::new("run table").num_columns(7).min_row_height(24.0).spacing(vec2(space::L, 2.0)).show(ui, |ui| {
+                for title in ["", "Run", "State", "Steps", "Best validation", "Accuracy", "Time"] {
                     caption(ui, &theme, title);
                 }
                 ui.end_row();
@@ -52,8 +52,7 @@ impl FineTunePanel {
         let ink = if state == "failed" { theme.danger() } else { theme.body() };
         ui.label(RichText::new(state).font(Type::Body.sans()).color(ink));
         let steps = number_grouped(last.map_or(0, |p| p.step) as u64);
-        mono(ui, format!("{steps} of {}", number_grouped(run.training.spec.steps as u64)));
-        mono(ui, last.map_or_else(dash, |p| number(p.loss)));
+        mono(ui, format!("{steps} / {}", number_grouped(run.training.spec.steps as u64)));
         mono(
             ui,
             best(points)

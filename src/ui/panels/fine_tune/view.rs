@@ -95,21 +95,19 @@ pub(super) fn best_accuracy(points: &[TrainPoint]) -> Option<f64> {
     points.iter().filter_map(|p| p.validation_accuracy).max_by(f64::total_cmp)
 }
 
-/// Where a run stands, in a word or two.
-pub(super) fn standing(state: &State, training: &Training) -> String {
-    let done = training.points.last().map_or(0, |p| p.step);
-    let share = || format!("{:.0} %", done as f64 / training.spec.steps.max(1) as f64 * 100.0);
+/// Where a run stands, in a word.
+pub(super) fn standing(state: &State, training: &Training) -> &'static str {
+    let stopped = training.summary.as_ref().is_some_and(|s| s.stopped_early);
     match state.job(training.job).map(|j| (&j.phase, j.stopping)) {
-        Some((Phase::Running | Phase::Waiting, true)) => "stopping".to_owned(),
-        Some((Phase::Waiting, _)) => "preparing".to_owned(),
-        Some((Phase::Running, _)) => format!("running, {}", share()),
-        Some((Phase::Paused, _)) => format!("paused at {}", share()),
-        Some((Phase::Failed(_), _)) => "failed".to_owned(),
-        Some((Phase::Cancelled, _)) => "stopped".to_owned(),
-        Some((Phase::Done, _)) | None => match &training.summary {
-            Some(summary) if summary.stopped_early => format!("stopped at {}", share()),
-            _ => "done".to_owned(),
-        },
+        Some((Phase::Running | Phase::Waiting, true)) => "stopping",
+        Some((Phase::Waiting, _)) => "waiting",
+        Some((Phase::Running, _)) if training.points.is_empty() => "preparing",
+        Some((Phase::Running, _)) => "running",
+        Some((Phase::Paused, _)) => "paused",
+        Some((Phase::Failed(_), _)) => "failed",
+        Some((Phase::Cancelled, _)) => "stopped",
+        Some((Phase::Done, _)) | None if stopped => "stopped",
+        Some((Phase::Done, _)) | None => "done",
     }
 }
 
@@ -119,10 +117,10 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return format!("{}: nothing measured yet.", run.name);
     };
-    // Single batches jump about: compare the means of the first and last twentieth.
+    // Single batches jump about: the end is the mean of the last twentieth. The start falls too fast for that.
     let span = (points.len() / 20).max(1);
-    let mean = |part: &[TrainPoint]| part.iter().map(|p| p.loss).sum::<f64>() / part.len() as f64;
-    let (start, end) = (mean(&points[..span]), mean(&points[points.len() - span..]));
+    let tail = &points[points.len() - span..];
+    let (start, end) = (first.loss, tail.iter().map(|p| p.loss).sum::<f64>() / span as f64);
     let verb = if end < start * 0.99 {
         "fell"
     } else if end > start * 1.01 {
@@ -191,7 +189,7 @@ mod tests {
         let run = NamedRun { training: &training, name: "MLP 1".to_owned(), hue: 0 };
         assert_eq!(
             summary(&run),
-            "MLP 1: training loss fell from 3.92 to 2.02 in 40 steps (40 s). Lowest validation loss 2.6 at step 40."
+            "MLP 1: training loss fell from 3.95 to 2.02 in 40 steps (40 s). Lowest validation loss 2.6 at step 40."
         );
     }
 

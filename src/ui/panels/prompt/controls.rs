@@ -32,7 +32,12 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add(edit.desired_width(f32::INFINITY))
     });
     ui.add_space(space::XS);
+    let had_shots = !prompt.shots.is_empty();
     panel.table.show(ui, &theme, &mut prompt.shots);
+    if !had_shots && !prompt.shots.is_empty() && !prompt.template.contains("{output}") {
+        // A template without a place for the answer cannot show one.
+        "{input} -> {output}".clone_into(&mut prompt.template);
+    }
     ui.add_space(space::XS);
     field(ui, &theme, "Query", "What the model is asked to go on from.", |ui| {
         let edit = TextEdit::multiline(&mut prompt.query).desired_rows(3).hint_text("What should the model continue?");
@@ -62,6 +67,12 @@ fn presets(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
     let current = task::all().iter().find(|t| t.prompt == panel.typed.prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
+    let combo = combo.icon(|ui, rect, visuals, _is_open| {
+        let icon = char::from(Icon::ChevronDown);
+        let at = rect.center();
+        let ink = visuals.fg_stroke.color;
+        ui.painter().text(at, egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
+    });
     let response = combo.show_ui(ui, |ui| {
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
@@ -77,14 +88,15 @@ fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     let sampling = &mut panel.typed.sampling;
     section(ui, &theme, "Sampling", |ui| {
-        let width = ui.available_width();
         field(ui, &theme, "Temperature", TEMPERATURE_HELP, |ui| {
-            ui.spacing_mut().slider_width = width - 64.0;
-            ui.add(Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
+            widgets::slider(
+                ui,
+                &theme,
+                Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05),
+            )
         });
         field(ui, &theme, "Top-p", TOP_P_HELP, |ui| {
-            ui.spacing_mut().slider_width = width - 64.0;
-            ui.add(Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
+            widgets::slider(ui, &theme, Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
         });
         let context = cx.state.active(ModelKind::CausalLm).map_or(4096, |m| m.info.context);
         widgets::row(ui, 2, |columns| {

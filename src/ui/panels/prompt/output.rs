@@ -86,15 +86,20 @@ fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
     let shown = panel.shown.clone();
     let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
+    let wide = ui.available_width() > 560.0;
     widgets::stage_header(ui, theme, "Output", "", |ui| {
         if !text.is_empty() && widgets::icon_button(ui, theme, Icon::Copy, "Copy output").clicked() {
             ui.ctx().copy_text(text.clone());
             cx.toast("Copied the output");
         }
-        if let Some(shown) = &shown {
+        if let Some(shown) = shown.as_ref().filter(|_| wide) {
             figures(ui, cx, theme, shown);
         }
     });
+    if let Some(shown) = shown.as_ref().filter(|_| !wide) {
+        // Beside the heading there is no room for the figures.
+        ui.horizontal_wrapped(|ui| figures(ui, cx, theme, shown));
+    }
     let rest = ui.available_height() - 44.0;
     let mut run = false;
     card(theme).show(ui, |ui| {
@@ -171,20 +176,21 @@ fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
     }
 }
 
-/// Time to first token, speed, count and stop reason. Laid out from right to left.
+/// Time to first token, speed, count and stop reason, in the direction of the layout.
 fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
     let Some(run) = cx.state.runs.get(&shown.job) else { return };
-    let mut items: Vec<(String, &str)> = Vec::new();
-    if let Some(stats) = &run.stats {
-        items.push((stats.stop.to_string(), "Why the generation ended."));
-        items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
-    }
+    let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
         let words = format!("{} tok/s", widgets::significant(run.tokens_per_s()));
         items.push((words, "Tokens a second, after the first one."));
     }
-    let count = run.tokens.len();
-    items.push((format!("{count} new"), "Tokens generated in this run."));
+    if let Some(stats) = &run.stats {
+        items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
+        items.push((stats.stop.to_string(), "Why the generation ended."));
+    }
+    if ui.layout().prefer_right_to_left() {
+        items.reverse();
+    }
     for (place, (words, help)) in items.iter().enumerate() {
         if place > 0 {
             ui.label(RichText::new("·").font(Type::Caption.mono()).color(theme.neutral(6)));

@@ -61,6 +61,7 @@ impl ShotTable {
             Some(Edit::Move { from, to }) if to < shots.len() => {
                 let shot = shots.remove(from);
                 shots.insert(to, shot);
+                ui.memory_mut(|m| m.request_focus(base.with(("handle", to))));
             }
             _ => {}
         }
@@ -110,7 +111,12 @@ impl ShotTable {
         let step = if response.has_focus() {
             let filter = egui::EventFilter { vertical_arrows: true, ..Default::default() };
             ui.memory_mut(|m| m.set_focus_lock_filter(id, filter));
-            let pressed = |key| ui.input(|i| i.key_pressed(key));
+            if response.gained_focus() {
+                // The keys are locked to a widget from its second frame with the focus on.
+                ui.ctx().request_repaint();
+            }
+            // Consumed, so that the next row does not see it too.
+            let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
             if pressed(Key::ArrowUp) {
                 row.checked_sub(1)
             } else if pressed(Key::ArrowDown) {
@@ -123,10 +129,7 @@ impl ShotTable {
         };
         let hint = "Drag to another place, or focus it and press the up and down keys";
         let _ = response.on_hover_cursor(egui::CursorIcon::Grab).on_hover_text(hint);
-        step.map(|to| {
-            ui.memory_mut(|m| m.request_focus(base.with(("handle", to))));
-            Edit::Move { from: row, to }
-        })
+        step.map(|to| Edit::Move { from: row, to })
     }
 
     /// Shows where a dragged row would land, and gives the move when it is let go.

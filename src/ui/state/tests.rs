@@ -1,0 +1,154 @@
+//! Events in, state out.
+
+use super::*;
+use crate::engine::PromptInput;
+use crate::types::{Architecture, GeneratedToken, GenerationStats, ModelInfo, Precision, Sampling, StopReason};
+
+fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
+    ModelInfo {
+        id,
+        name: "m".into(),
+        path: "m".into(),
+        architecture,
+        precision: Precision::F32,
+        parameters: 1,
+        layers: 1,
+        heads: 1,
+        kv_heads: 1,
+        hidden: 1,
+        vocabulary: 1,
+        context: 1,
+        modified: false,
+    }
+}
+
+fn open(state: &mut State, architecture: Architecture) -> ModelId {
+    let (job, model) = (JobId::next(), ModelId::next());
+    state.sent(&Command::Open { job, model, path: "m".into() });
+    state.apply(Event::Model { info: info(model, architecture), weights: Arc::default() });
+    state.apply(Event::Done { job, outcome: Outcome::Opened { model } });
+    model
+}
+
+fn generate(state: &mut State, model: ModelId) -> JobId {
+    let job = JobId::next();
+    let prompt = PromptInput::Text("a".into());
+    state.sent(&Command::Generate { job, model, prompt, sampling: Sampling::default() });
+    job
+}
+
+fn token(id: u32, text: &str) -> GeneratedToken {
+    GeneratedToken { id, text: text.into(), logprob: -1.0, top: Vec::new() }
+}
+
+#[test]
+fn the_model_opened_last_is_in_use_and_closing_it_falls_back() {
+    let mut state = State::default();
+    let first = open(&mut state, Architecture::Llama);
+    let digits = open(&mut state, Architecture::DigitMlp);
+    let second = open(&mut state, Architecture::Gpt2);
+    let active = |s: &State, kind| s.active(kind).map(|m| m.info.id);
+    assert_eq!(active(&state, ModelKind::CausalLm), Some(second));
+    assert_eq!(active(&state, ModelKind::DigitClassifier), Some(digits));
+    state.sent(&Command::Close { model: second });
+    assert_eq!(active(&state, ModelKind::CausalLm), Some(first));
+}
+
+#[test]
+fn a_generation_gathers_tokens_and_measures_them() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let job = generate(&mut state, model);
+    assert_eq!(state.job(job).unwrap().phase, Phase::Waiting);
+    for (at_s, text) in [(1.0, "On"), (1.5, "ce"), (2.0, " upon")] {
+        state.now_s = at_s;
+        state.apply(Event::Token { job, token: token(7, text) });
+    }
+    let run = &state.runs[&job];
+    assert_eq!((run.text.as_str(), run.ids().len()), ("Once upon", 3));
+    assert!((run.tokens_per_s() - 2.0).abs() < 1e-9);
+    assert!(state.is_active(job));
+    let stats = GenerationStats {
+        stop: StopReason::MaxNewTokens,
+        prompt_tokens: 1,
+        new_tokens: 3,
+        ttft_ms: 5.0,
+        tokens_per_s: 40.0,
+    };
+    state.apply(Event::Done { job, outcome: Outcome::Generated(stats) });
+    assert!(!state.is_active(job));
+    assert_eq!(state.runs[&job].tokens_per_s(), 40.0);
+}
+
+#[test]
+fn a_failure_stays_with_its_job_and_is_logged() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let job = generate(&mut state, model);
+    let error = UserError::new("what", "why", "next");
+    state.apply(Event::Failed { job: Some(job), error: error.clone() });
+    assert_eq!(state.error(job), Some(&error));
+    assert_eq!(state.log.errors_unread(), 1);
+    state.log.mark_read();
+    assert_eq!(state.log.errors_unread(), 0);
+}
+
+#[test]
+fn progress_tells_rate_and_time_left() {
+    let mut state = State::default();
+    let (job, model) = (JobId::next(), ModelId::next());
+    state.sent(&Command::Open { job, model, path: "m".into() });
+    for (now_s, done) in [(1.0, 0), (2.0, 25), (3.0, 50)] {
+        state.now_s = now_s;
+        state.apply(Event::Progress { job, label: "Reading weights".into(), done, total: 100, unit: "MB" });
+    }
+    let progress = state.job(job).unwrap().progress.as_ref().unwrap();
+    assert_eq!((progress.share(), progress.rate, progress.left_s()), (Some(0.5), 25.0, Some(2.0)));
+    // A new stage begins its own count.
+    state.apply(Event::Progress { job, label: "Moving to the device".into(), done: 1, total: 0, unit: "tensors" });
+    let progress = state.job(job).unwrap().progress.as_ref().unwrap();
+    assert_eq!((progress.share(), progress.rate, progress.left_s()), (None, 0.0, None));
+}
+
+#[test]
+fn a_waiting_classification_is_replaced_and_a_running_one_is_not() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::DigitMlp);
+    let image = crate::types::DigitImage(vec![0.0; 784].into());
+    let jobs: Vec<JobId> = (0..3).map(|_| JobId::next()).collect();
+    let classify = |state: &mut State, job| state.sent(&Command::Classify { job, model, image: image.clone() });
+    classify(&mut state, jobs[0]);
+    state.apply(Event::Progress { job: jobs[0], label: String::new(), done: 0, total: 0, unit: "" });
+    classify(&mut state, jobs[1]);
+    classify(&mut state, jobs[2]);
+    let alive: Vec<bool> = jobs.iter().map(|j| state.is_active(*j)).collect();
+    assert_eq!(alive, [true, false, true]);
+}
+
+#[test]
+fn finished_jobs_are_let_go_and_running_ones_never() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let running = generate(&mut state, model);
+    for _ in 0..2 * JOBS_KEPT {
+        let job = generate(&mut state, model);
+        state.apply(Event::Done { job, outcome: Outcome::Cancelled });
+    }
+    assert!(state.is_active(running));
+    assert!(state.jobs.len() <= JOBS_KEPT + 1);
+    assert!(state.runs.len() <= RUNS_KEPT);
+}
+
+#[test]
+fn pause_and_resume_are_shown() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let job = generate(&mut state, model);
+    state.apply(Event::Paused { job, paused: true });
+    assert!(state.job(job).unwrap().is_paused() && state.is_active(job));
+    state.apply(Event::Paused { job, paused: false });
+    assert_eq!(state.job(job).unwrap().phase, Phase::Running);
+    state.apply(Event::Done { job, outcome: Outcome::Cancelled });
+    state.apply(Event::Paused { job, paused: true });
+    assert_eq!(state.job(job).unwrap().phase, Phase::Cancelled, "a job that is over stays over");
+}

@@ -1,0 +1,215 @@
+//! How much CPU time a frame takes while the engine floods the window with events. A benchmark: run it by name, with
+//! nothing else at work, by `cargo test --release --test frames -- --ignored --nocapture`.
+
+#[path = "support/scripted_engine.rs"]
+mod scripted_engine;
+
+use egui::{Event as Input, Pos2, RawInput, Rect, vec2};
+use fovea::engine::{Command, Event, Outcome};
+use fovea::types::{
+    DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, PromptToken, StartFrom, TrainPoint, TrainSpec,
+    TrainTask,
+};
+use fovea::ui::{App, AppOptions};
+use scripted_engine::{ScriptedEngine, pattern, token};
+use std::sync::Arc;
+use std::time::Instant;
+
+const FRAMES: usize = 400;
+
+/// CPU time of this thread in milliseconds, where the platform tells; else the wall clock's.
+fn cpu_ms(began: Instant) -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let ns: Option<f64> = text.split_whitespace().next().and_then(|n| n.parse().ok());
+    ns.map_or_else(|| began.elapsed().as_secs_f64() * 1e3, |ns| ns / 1e6)
+}
+
+struct Bench {
+    ctx: egui::Context,
+    app: App,
+    engine: ScriptedEngine,
+    began: Instant,
+    frame: usize,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let engine = ScriptedEngine::new();
+        let ctx = egui::Context::default();
+        let options = AppOptions { model: Some("models/sprout".into()), ..AppOptions::default() };
+        let app = App::new(&ctx, Box::new(engine.clone()), options);
+        let mut bench = Self { ctx, app, engine, began: Instant::now(), frame: 0 };
+        // Fonts and the first layout are paid for on start, not while something runs.
+        for _ in 0..5 {
+            bench.frame(Vec::new());
+        }
+        bench.engine.0.borrow_mut().answers = false;
+        bench
+    }
+
+    /// One frame of a 1280×800 window: take in events, lay out, tessellate. Gives its CPU time in milliseconds.
+    fn frame(&mut self, events: Vec<Input>) -> f64 {
+        self.frame += 1;
+        let input = RawInput {
+            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(1280.0, 800.0))),
+            time: Some(self.frame as f64 / 60.0),
+            events,
+            ..RawInput::default()
+        };
+        let before = cpu_ms(self.began);
+        let app = &mut self.app;
+        let output = self.ctx.run_ui(input, |ui| {
+            app.drain(ui.ctx());
+            app.paint(ui);
+        });
+        let shapes = self.ctx.tessellate(output.shapes.clone(), output.pixels_per_point);
+        let spent = cpu_ms(self.began) - before;
+        assert!(!shapes.is_empty());
+        output.drop_without_applying_deltas();
+        spent
+    }
+
+    /// The pointer wanders over the stage, as it does while a person watches.
+    fn wander(&self) -> Vec<Input> {
+        let turn = self.frame as f32 * 0.05;
+        vec![Input::PointerMoved(Pos2::new(700.0 + 180.0 * turn.sin(), 420.0 + 160.0 * (turn * 1.3).cos()))]
+    }
+}
+
+fn report(name: &str, mut times: Vec<f64>) {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let mean = times.iter().sum::<f64>() / times.len() as f64;
+    println!(
+        "{name:<44} mean {mean:>6.2} ms   p99 {:>6.2} ms   max {:>6.2} ms   ({} frames)",
+        at(0.99),
+        at(1.0),
+        times.len()
+    );
+}
+
+#[test]
+#[ignore = "a benchmark; run it by name"]
+fn frame_times_while_events_stream() {
+    generating();
+    opening();
+    training();
+    looking_at_long_attention();
+}
+
+fn generating() {
+    let mut bench = Bench::new();
+    bench.app.show_panel("prompt");
+    // Started as a person does, so that the panel shows it.
+    bench.frame(vec![key(egui::Key::Enter)]);
+    let (job, _) = bench.engine.generations()[0].clone();
+    let prompt = (0..64).map(|i| PromptToken { id: i, text: " word".into(), span: 0..0 }).collect();
+    bench.engine.say(Event::Prompted { job, tokens: prompt });
+    let times = (0..FRAMES).map(|frame| {
+        (0..2).for_each(|i| bench.engine.say(Event::Token { job, token: token(2 * frame + i) }));
+        let events = bench.wander();
+        bench.frame(events)
+    });
+    report("120 tok/s into the prompt panel, to 800 tokens", times.collect());
+}
+
+fn opening() {
+    let mut bench = Bench::new();
+    let (job, model) = (JobId::next(), ModelId::next());
+    bench.app.send(Command::Open { job, model, path: "models/large".into() });
+    let times = (0..FRAMES).map(|frame| {
+        for i in 0..50u64 {
+            let done = (frame as u64 * 50 + i) * 100_000;
+            let label = "Reading weights".to_owned();
+            bench.engine.say(Event::Progress { job, label, done, total: 2_000_000_000, unit: "bytes" });
+        }
+        let events = bench.wander();
+        bench.frame(events)
+    });
+    report("3,000 progress events/s while a model opens", times.collect());
+}
+
+fn training() {
+    let mut bench = Bench::new();
+    let (job, model) = (JobId::next(), ModelId::next());
+    let task = DigitTask { data: "data".into(), network: DigitNetwork::Mlp, augment: false };
+    let spec = TrainSpec {
+        task: TrainTask::Digits(task),
+        start: StartFrom::Scratch,
+        out: None,
+        learning_rate: 1e-3,
+        schedule: LrSchedule::Constant,
+        warmup_steps: 0,
+        weight_decay: 0.0,
+        clip_norm: 0.0,
+        batch_size: 32,
+        steps: 50_000,
+        validation_share: 0.1,
+        eval_every: 100,
+        seed: 1,
+    };
+    bench.app.send(Command::Train { job, model, spec: Box::new(spec) });
+    bench.app.show_panel("fine_tune");
+    let mut step = 0;
+    let times = (0..FRAMES).map(|_| {
+        let points = (0..100).map(|_| {
+            step += 1;
+            let noise = ((step * 7919) % 1000) as f64 / 4000.0;
+            TrainPoint {
+                step,
+                elapsed_s: step as f64 * 1e-3,
+                loss: 2.0 * (-(step as f64) / 4e3).exp() + 0.1 + noise,
+                learning_rate: 1e-3,
+                validation_loss: (step % 100 == 0).then_some(0.3),
+                validation_accuracy: (step % 100 == 0).then_some(0.9),
+            }
+        });
+        bench.engine.say(Event::Trained { job, points: points.collect() });
+        let events = bench.wander();
+        bench.frame(events)
+    });
+    report("6,000 steps/s into the loss plot, to 40,000", times.collect());
+}
+
+fn looking_at_long_attention() {
+    const TOKENS: usize = 512;
+    let mut bench = Bench::new();
+    bench.engine.0.borrow_mut().answers = true;
+    bench.frame(vec![key(egui::Key::Enter)]);
+    bench.frame(Vec::new());
+    bench.engine.0.borrow_mut().answers = false;
+    bench.app.show_panel("attention");
+    bench.frame(Vec::new());
+    bench.frame(Vec::new());
+    let job = bench.engine.sent(|c| match c {
+        Command::Inspect { job, .. } => Some(*job),
+        _ => None,
+    });
+    let tokens = (0..TOKENS).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();
+    let captures = (0..12).map(|layer| pattern(12, TOKENS, layer)).collect();
+    let report_ = InspectReport { tokens, captures, left_out: None };
+    bench.engine.say(Event::Done { job: job[0], outcome: Outcome::Inspected(Arc::new(report_)) });
+    let times: Vec<f64> = (0..FRAMES)
+        .map(|frame| {
+            let mut events = bench.wander();
+            if frame % 20 == 0 {
+                events.push(plain_key(if frame / 20 % 12 == 11 {
+                    egui::Key::ArrowDown
+                } else {
+                    egui::Key::ArrowRight
+                }));
+            }
+            bench.frame(events)
+        })
+        .collect();
+    report("attention, 512 tokens, 12 × 12 heads", times);
+}
+
+fn key(key: egui::Key) -> Input {
+    let modifiers = egui::Modifiers::COMMAND | egui::Modifiers::CTRL;
+    Input::Key { key, physical_key: None, pressed: true, repeat: false, modifiers }
+}
+
+fn plain_key(key: egui::Key) -> Input {
+    Input::Key { key, physical_key: None, pressed: true, repeat: false, modifiers: egui::Modifiers::NONE }
+}

@@ -1,0 +1,402 @@
+//! Every panel of the registry, empty and filled, in both themes: it paints, every widget has a name, and its picture is
+//! the one that was approved. Then what the prompt and attention panels do when they are used.
+
+#[path = "support/scripted_engine.rs"]
+mod scripted_engine;
+mod support;
+
+use egui::accesskit::Role;
+use egui::{Event as Input, Key, Modifiers, Vec2};
+use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, SnapshotOptions};
+use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::types::{JobId, UserError};
+use fovea::ui::{App, AppOptions, ThemeChoice, panels};
+use scripted_engine::ScriptedEngine;
+
+const SIZE: Vec2 = Vec2::new(1024.0, 640.0);
+
+/// A window on a scripted engine. The app is made in the first frame, when there is a context.
+struct Window<'a> {
+    harness: Harness<'a, Option<App>>,
+    engine: ScriptedEngine,
+}
+
+impl Window<'_> {
+    fn open(options: AppOptions) -> Self {
+        Self::scaled(options, 1.0)
+    }
+
+    fn scaled(options: AppOptions, scale: f32) -> Self {
+        let engine = ScriptedEngine::new();
+        let link = engine.clone();
+        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
+            let app = app.get_or_insert_with(|| App::new(ui.ctx(), Box::new(link.clone()), options.clone()));
+            app.drain(ui.ctx());
+            // The harness leaves a margin around its ui; a real window has none.
+            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            ui.scope_builder(whole, |ui| app.paint(ui));
+        };
+        let harness = Harness::builder()
+            .with_size(SIZE)
+            .with_pixels_per_point(scale)
+            .with_max_steps(64)
+            .build_ui_state(frame, None);
+        let mut window = Self { harness, engine };
+        window.settle();
+        window
+    }
+
+    /// With a text model open, unless the test says otherwise.
+    fn with_model() -> Self {
+        Self::open(AppOptions { model: Some("models/sprout".into()), ..plain(ThemeChoice::Dark) })
+    }
+
+    fn settle(&mut self) {
+        self.harness.run();
+    }
+
+    fn app(&self) -> &App {
+        self.harness.state().as_ref().expect("the app is made in the first frame")
+    }
+
+    fn press(&mut self, modifiers: Modifiers, key: Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.settle();
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_all_by_label(label).next().expect("get_all finds at least one").click();
+        self.settle();
+    }
+}
+
+/// True when wgpu finds an adapter, a software one included.
+fn has_adapter() -> bool {
+    use eframe::wgpu::{Backends, Instance, InstanceDescriptor};
+    use std::task::{Context, Poll, Waker};
+    let instance = Instance::new(InstanceDescriptor::new_without_display_handle());
+    let mut adapters = Box::pin(instance.enumerate_adapters(Backends::all()));
+    // Outside a browser the answer is there at once.
+    let answer = adapters.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    matches!(answer, Poll::Ready(found) if !found.is_empty())
+}
+
+fn plain(theme: ThemeChoice) -> AppOptions {
+    AppOptions { theme: Some(theme), native_dialogs: false, ..AppOptions::default() }
+}
+
+/// Fills the panel as a person would, as far as that is possible without a pointer.
+fn fill(window: &mut Window<'_>, panel: &str) {
+    match panel {
+        "prompt" => window.press(Modifiers::COMMAND, Key::Enter),
+        "attention" => {
+            window.press(Modifiers::COMMAND, Key::Num1);
+            window.press(Modifiers::COMMAND, Key::Enter);
+            window.press(Modifiers::COMMAND, Key::Num2);
+        }
+        "log" => {
+            let error =
+                UserError::new("The folder holds no model.", "config.json is missing.", "Choose another folder.");
+            window.engine.say(Event::Failed { job: None, error: error.with_detail("models/none/config.json") });
+        }
+        _ => {}
+    }
+    window.settle();
+}
+
+#[test]
+fn every_panel_paints_and_names_its_widgets() {
+    for theme in [ThemeChoice::Dark, ThemeChoice::Light] {
+        for (place, panel) in panels::all().iter().enumerate() {
+            for with_models in [false, true] {
+                let mut window = Window::open(plain(theme));
+                if with_models {
+                    for name in ["sprout", "digits-mlp"] {
+                        open_model(&mut window, name);
+                    }
+                }
+                window.harness.state_mut().as_mut().unwrap().show_panel(panel.id());
+                window.settle();
+                if with_models {
+                    fill(&mut window, panel.id());
+                }
+                assert_eq!(window.app().panel(), panels::all()[place].id());
+                let unnamed = window.harness.unnamed_widgets();
+                assert!(unnamed.is_empty(), "{}, {theme:?}: {unnamed:#?}", panel.id());
+                assert!(
+                    window.harness.query_by_role_and_label(Role::Button, panel.title()).is_some(),
+                    "{} is not in the rail",
+                    panel.title()
+                );
+            }
+        }
+    }
+}
+
+fn open_model(window: &mut Window<'_>, name: &str) {
+    let (job, model) = (JobId::next(), fovea::types::ModelId::next());
+    let command = Command::Open { job, model, path: format!("models/{name}").into() };
+    let mut link = window.engine.clone();
+    fovea::ui::EngineLink::try_send(&mut link, command).unwrap();
+    window.settle();
+}
+
+#[test]
+fn pictures_of_the_panels_are_the_approved_ones() {
+    if !has_adapter() {
+        support::skipped("pictures_of_the_panels_are_the_approved_ones", "no adapter");
+        return;
+    }
+    // Rasterizers differ by a shade at the edge of a letter; a moved line fails many more pixels than this.
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        for panel in panels::all() {
+            // Half size: a moved or missing part is seen as well, at a quarter of the bytes.
+            let mut window = Window::scaled(plain(theme), 0.5);
+            for model in ["sprout", "digits-mlp"] {
+                open_model(&mut window, model);
+            }
+            window.harness.state_mut().as_mut().unwrap().show_panel(panel.id());
+            window.settle();
+            fill(&mut window, panel.id());
+            window.harness.remove_cursor();
+            window.settle();
+            // Memory and the times in the log are never the same twice.
+            window.harness.mask(egui::Rect::from_min_max(egui::pos2(800.0, 612.0), egui::pos2(1024.0, 640.0)));
+            window.harness.snapshot_options(format!("{}-{name}", panel.id()), &options);
+            results.extend_harness(&mut window.harness);
+        }
+    }
+}
+
+#[test]
+fn typing_and_running_sends_what_was_typed() {
+    let mut window = Window::with_model();
+    window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
+    window.settle();
+    window.harness.event(Input::Text(" in a land".into()));
+    window.settle();
+    window.click("Run");
+    let sent = window.engine.generations();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1, PromptInput::Text("Once upon a time in a land".into()));
+    // The tokens that came are on the strip.
+    window.harness.get_by_label("Token 5: \" girl\"");
+}
+
+#[test]
+fn an_alternative_goes_on_from_its_token() {
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.click("Token 2: \" was\"");
+    let alternative = window
+        .harness
+        .get_all_by_role(Role::Button)
+        .find(|n| n.accesskit_node().label().is_some_and(|l| l.starts_with("·dog ")));
+    alternative.expect("the alternatives of the clicked token are shown").click();
+    window.settle();
+    let sent = window.engine.generations();
+    let prompt: Vec<u32> = scripted_engine::tokens_of("Once upon a time").iter().map(|t| t.id).collect();
+    let ids = prompt.into_iter().chain([200, 201, 504]).collect();
+    assert_eq!(sent.last().unwrap().1, PromptInput::Ids(ids));
+    // What was before the branch stays, then come new tokens.
+    window.harness.get_by_label("Token 2: \" dog\"");
+    window.harness.get_by_label("Token 3: \",\"");
+}
+
+#[test]
+fn rows_pasted_into_a_cell_become_examples() {
+    let mut window = Window::with_model();
+    window.click("Add an example");
+    window.harness.get_by_label("Example 1 input").focus();
+    window.settle();
+    window.harness.event(Input::Paste("rot\tred\nblau\tblue\n".into()));
+    window.settle();
+    window.click("Use example 1");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let sent = window.engine.generations();
+    assert_eq!(sent.last().unwrap().1, PromptInput::Text("blau -> blue\nOnce upon a time ->".into()));
+    window.press(Modifiers::COMMAND, Key::Z);
+    window.press(Modifiers::COMMAND, Key::Z);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(window.engine.generations().last().unwrap().1, PromptInput::Text("Once upon a time".into()));
+}
+
+#[test]
+fn rows_move_by_keyboard() {
+    let mut window = Window::with_model();
+    window.click("Add an example");
+    window.harness.get_by_label("Example 1 input").focus();
+    window.settle();
+    window.harness.event(Input::Paste("a\t1\nb\t2\nc\t3".into()));
+    window.settle();
+    window.harness.get_by_label("Move example 1").focus();
+    window.settle();
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let sent = window.engine.generations();
+    assert_eq!(sent.last().unwrap().1, PromptInput::Text("b -> 2\nc -> 3\na -> 1\nOnce upon a time ->".into()));
+}
+
+#[test]
+fn escape_cancels_the_running_generation() {
+    let mut window = Window::with_model();
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let (job, _) = window.engine.generations()[0].clone();
+    window.engine.say(Event::Token { job, token: scripted_engine::token(0) });
+    window.settle();
+    window.press(Modifiers::NONE, Key::Escape);
+    let cancelled = window.engine.sent(|c| match c {
+        Command::Cancel { job } => Some(*job),
+        _ => None,
+    });
+    assert_eq!(cancelled, [job]);
+}
+
+#[test]
+fn a_full_queue_delays_a_command_and_loses_none() {
+    let mut window = Window::with_model();
+    window.engine.0.borrow_mut().is_full = true;
+    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
+    window.harness.run_steps(3);
+    assert!(window.engine.generations().is_empty());
+    window.engine.0.borrow_mut().is_full = false;
+    window.settle();
+    assert_eq!(window.engine.generations().len(), 1);
+}
+
+#[test]
+fn an_error_stands_beside_its_job_and_in_the_log() {
+    let mut window = Window::with_model();
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let (job, _) = window.engine.generations()[0].clone();
+    let error = UserError::new("The prompt is too long.", "It has 600 tokens, the context 512.", "Shorten it.");
+    window.engine.say(Event::Failed { job: Some(job), error });
+    window.settle();
+    window.harness.get_by_label("The prompt is too long.");
+    window.harness.get_by_label("Shorten it.");
+    window.click("Log");
+    window.harness.get_by_label("The prompt is too long.");
+}
+
+#[test]
+fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let inspections = |window: &Window<'_>| {
+        window.engine.sent(|c| match c {
+            Command::Inspect { prompt: PromptInput::Ids(ids), .. } => Some(ids.len()),
+            _ => None,
+        })
+    };
+    assert!(inspections(&window).is_empty(), "nothing is inspected before anybody looks");
+    window.press(Modifiers::COMMAND, Key::Num2);
+    assert_eq!(inspections(&window), [4 + 24]);
+    window.press(Modifiers::NONE, Key::ArrowRight);
+    window.press(Modifiers::NONE, Key::ArrowDown);
+    window.harness.get_by_label("Layer 1 · head 1");
+    window.press(Modifiers::NONE, Key::ArrowUp);
+    window.harness.get_by_label("Layer 0 · head 1");
+    assert_eq!(inspections(&window).len(), 1, "changing the head sends nothing");
+    window.click("Layer 1 head 3");
+    window.harness.get_by_label("Layer 1 · head 3");
+}
+
+#[test]
+fn attention_of_a_clicked_token_is_told_as_numbers() {
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Num2);
+    window.harness.get_all_by_label("Token 1: \" there\"").next().unwrap().click();
+    window.settle();
+    // Row 1 of layer 0, head 0: exp(-1) + 0.5 and 1, scaled to add up to 1.
+    let raw = ((-1.0f32).exp() + 0.5, 1.0f32);
+    let words = format!("·there {:.3}", raw.1 / (raw.0 + raw.1));
+    assert!(window.harness.query_all_by_label(&words).next().is_some(), "no bar says {words:?}");
+}
+
+#[test]
+fn the_palette_finds_and_does() {
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::K);
+    window.harness.event(Input::Text("show att".into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(window.app().panel(), "attention");
+}
+
+#[test]
+fn what_was_typed_survives_the_end_of_the_app() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || AppOptions { state_dir: Some(dir.path().to_owned()), ..plain(ThemeChoice::Dark) };
+    let mut window = Window::open(options());
+    window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
+    window.settle();
+    window.harness.event(Input::Text(", far away".into()));
+    window.settle();
+    // Long enough for the next look at what changed; then the app is dropped without a goodbye, as in a crash.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !std::fs::read_to_string(dir.path().join("session.json")).is_ok_and(|t| t.contains("far away")) {
+        assert!(std::time::Instant::now() < deadline, "the session was not written");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        window.harness.step();
+    }
+    drop(window);
+    let window = Window::open(options());
+    assert_eq!(
+        window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").value().as_deref(),
+        Some("Once upon a time, far away")
+    );
+}
+
+#[test]
+fn a_model_that_is_opened_is_offered_in_the_chip() {
+    let mut window = Window::with_model();
+    window.harness.get_by_label("Model: sprout, 5.80 M · F16");
+    window.engine.0.borrow_mut().answers = false;
+    let (job, model) = (JobId::next(), fovea::types::ModelId::next());
+    window.engine.say(Event::Done { job, outcome: Outcome::Opened { model } });
+    window.settle();
+    window.harness.get_by_label("Model: sprout, 5.80 M · F16");
+}
+
+#[test]
+fn a_head_is_exported_to_a_typed_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = Window::with_model();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Num2);
+    for (format, begins) in [("SVG", "<svg"), ("PNG", "\u{89}PNG"), ("CSV", "")] {
+        let path = dir.path().join(format!("head.{}", format.to_lowercase()));
+        window.press(Modifiers::COMMAND, Key::K);
+        window.harness.event(Input::Text(format!("export {format}")));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        let field =
+            |window: &Window<'_>| window.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
+        wait(&mut window, "no field for the path", field);
+        window.press(Modifiers::COMMAND, Key::A);
+        window.harness.event(Input::Text(path.display().to_string()));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        wait(&mut window, "no file", |_| path.exists());
+        let bytes = std::fs::read(&path).unwrap();
+        let start: String = bytes.iter().take(8).map(|b| *b as char).collect();
+        assert!(start.starts_with(begins) && bytes.len() > 500, "{format}: {start:?}, {} bytes", bytes.len());
+    }
+}
+
+/// Steps until a thread has done its part.
+fn wait(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !done(window) {
+        assert!(std::time::Instant::now() < deadline, "{what} after ten seconds");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        window.harness.step();
+    }
+}

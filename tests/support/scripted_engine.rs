@@ -1,0 +1,256 @@
+//! An engine for tests of the window: it answers every command at once with plain, made-up values, and remembers what it
+//! was asked. What a real model says is tested elsewhere.
+
+use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::types::{
+    Architecture, Candidate, Capture, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport,
+    JobId, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, StopReason, TrainPoint,
+    TrainSummary,
+};
+use fovea::ui::EngineLink;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+const STORY: [&str; 24] = [
+    ",", " there", " was", " a", " little", " girl", " named", " Lily", ".", " She", " loved", " to", " play", " in",
+    " the", " park", ".", "\n", "One", " day", ",", " she", " saw", " a",
+];
+
+/// What was sent, and what waits to be heard. Shared between the window's end and the test.
+#[derive(Default)]
+pub struct Script {
+    pub sent: Vec<Command>,
+    pub events: VecDeque<Event>,
+    /// False leaves commands unanswered, so that a test can answer by hand.
+    pub answers: bool,
+    /// True refuses commands, as a full queue does.
+    pub is_full: bool,
+    pub layers: usize,
+    pub heads: usize,
+}
+
+/// The window's end.
+#[derive(Clone)]
+pub struct ScriptedEngine(pub Rc<RefCell<Script>>);
+
+impl ScriptedEngine {
+    pub fn new() -> Self {
+        let script = Script { answers: true, layers: 2, heads: 4, ..Script::default() };
+        let engine = Self(Rc::new(RefCell::new(script)));
+        engine.say(Event::Device(DeviceStatus {
+            choice: Default::default(),
+            is_gpu: false,
+            name: "CPU (Flex)".into(),
+            reason: "No GPU adapter was found.".into(),
+            threads: 2,
+            adapters: Vec::new(),
+        }));
+        engine
+    }
+
+    pub fn say(&self, event: Event) {
+        self.0.borrow_mut().events.push_back(event);
+    }
+
+    /// The commands sent so far that `choose` takes.
+    pub fn sent<T>(&self, choose: impl Fn(&Command) -> Option<T>) -> Vec<T> {
+        self.0.borrow().sent.iter().filter_map(choose).collect()
+    }
+
+    pub fn generations(&self) -> Vec<(JobId, PromptInput)> {
+        self.sent(|c| match c {
+            Command::Generate { job, prompt, .. } => Some((*job, prompt.clone())),
+            _ => None,
+        })
+    }
+}
+
+impl EngineLink for ScriptedEngine {
+    fn try_send(&mut self, command: Command) -> Result<(), Box<Command>> {
+        let mut script = self.0.borrow_mut();
+        if script.is_full {
+            return Err(Box::new(command));
+        }
+        if script.answers {
+            let answers = answer(&command, script.layers, script.heads);
+            script.events.extend(answers);
+        }
+        script.sent.push(command);
+        Ok(())
+    }
+
+    fn try_recv(&mut self) -> Option<Event> {
+        self.0.borrow_mut().events.pop_front()
+    }
+
+    fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
+        self.say(Event::Tokenized { request, model, tokens: tokens_of(&text) });
+    }
+}
+
+/// Words with the space before them, as most tokenizers cut.
+pub fn tokens_of(text: &str) -> Vec<PromptToken> {
+    let mut cuts: Vec<usize> = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at).collect();
+    cuts.insert(0, 0);
+    cuts.push(text.len());
+    cuts.dedup();
+    let spans = cuts.windows(2).map(|w| w[0]..w[1]).filter(|s| !s.is_empty());
+    spans
+        .enumerate()
+        .map(|(i, span)| PromptToken { id: 100 + i as u32, text: text[span.clone()].into(), span })
+        .collect()
+}
+
+pub fn token(place: usize) -> GeneratedToken {
+    let text = STORY[place % STORY.len()];
+    let probability = [0.92f32, 0.41, 0.08, 0.63, 0.005][place % 5];
+    let rest = 1.0 - probability;
+    let others = ["and", " the", " a", "!", " dog", " big", " happy", " who", " ran"];
+    let other = |(i, t): (usize, &&str)| Candidate {
+        id: 500 + i as u32,
+        text: (*t).to_owned(),
+        probability: rest * 0.4 / (1 << i) as f32,
+    };
+    let mut top: Vec<Candidate> = others.iter().enumerate().map(other).collect();
+    top.push(Candidate { id: 200 + place as u32, text: text.into(), probability });
+    top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    GeneratedToken { id: 200 + place as u32, text: text.into(), logprob: probability.ln(), top }
+}
+
+fn info(id: ModelId, path: &Path) -> ModelInfo {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let architecture = match name.as_str() {
+        n if n.contains("mlp") => Architecture::DigitMlp,
+        n if n.contains("cnn") => Architecture::DigitCnn,
+        _ => Architecture::Llama,
+    };
+    let is_text = architecture == Architecture::Llama;
+    ModelInfo {
+        id,
+        name,
+        path: path.to_owned(),
+        architecture,
+        precision: Precision::F16,
+        parameters: if is_text { 5_800_000 } else { 13_002 },
+        layers: if is_text { 2 } else { 3 },
+        heads: if is_text { 4 } else { 0 },
+        kv_heads: if is_text { 2 } else { 0 },
+        hidden: if is_text { 256 } else { 0 },
+        vocabulary: if is_text { 4096 } else { 10 },
+        context: if is_text { 512 } else { 0 },
+        modified: false,
+    }
+}
+
+fn weights(architecture: Architecture) -> Vec<LayerWeights> {
+    let layer = |name: &str, shape: &[usize]| {
+        let count: usize = shape.iter().product();
+        let values = (0..count).map(|i| (i as f32 * 0.37).sin() * 0.2).collect();
+        LayerWeights { name: name.into(), shape: shape.to_vec(), values, bias: vec![0.1; shape[0]].into() }
+    };
+    match architecture {
+        Architecture::DigitMlp => {
+            vec![layer("fc1", &[16, 784]), layer("fc2", &[16, 16]), layer("fc3", &[10, 16])]
+        }
+        Architecture::DigitCnn => vec![layer("conv1", &[8, 1, 3, 3]), layer("fc", &[10, 392])],
+        _ => Vec::new(),
+    }
+}
+
+/// A causal pattern: each row falls off from the token itself, differently for every head.
+pub fn pattern(heads: usize, tokens: usize, layer: usize) -> Capture {
+    let mut values = vec![0.0f32; heads * tokens * tokens];
+    for (head, values) in values.chunks_exact_mut(tokens * tokens).enumerate() {
+        let reach = 1.0 + (head + 2 * layer) as f32 * 2.0;
+        for (query, row) in values.chunks_exact_mut(tokens).enumerate() {
+            let raw = |key: usize| (-((query - key) as f32) / reach).exp() + if key == 0 { 0.5 } else { 0.0 };
+            let sum: f32 = (0..=query).map(raw).sum();
+            for (key, value) in row.iter_mut().enumerate().take(query + 1) {
+                *value = raw(key) / sum;
+            }
+        }
+    }
+    Capture { site: format!("blocks.{layer}.attn.pattern"), shape: vec![heads, tokens, tokens], values: values.into() }
+}
+
+fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
+    let tokens = match prompt {
+        PromptInput::Text(text) => tokens_of(text),
+        PromptInput::Ids(ids) => {
+            let one = |(i, id): (usize, &u32)| PromptToken { id: *id, text: STORY[i % 24].into(), span: 0..0 };
+            ids.iter().enumerate().map(one).collect()
+        }
+    };
+    let captures = (0..layers).map(|layer| pattern(heads, tokens.len(), layer)).collect();
+    InspectReport { tokens, captures, left_out: None }
+}
+
+fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
+    let done = |job: &JobId, outcome| Event::Done { job: *job, outcome };
+    match command {
+        Command::Open { job, model, path } => {
+            let info = info(*model, path);
+            let weights = Arc::new(weights(info.architecture));
+            vec![Event::Model { info, weights }, done(job, Outcome::Opened { model: *model })]
+        }
+        Command::Generate { job, prompt, sampling, .. } => {
+            let prompt = report(prompt, 0, 0).tokens;
+            let count = sampling.max_new_tokens.min(STORY.len());
+            let stats = GenerationStats {
+                stop: StopReason::MaxNewTokens,
+                prompt_tokens: prompt.len(),
+                new_tokens: count,
+                ttft_ms: 12.0,
+                tokens_per_s: 48.0,
+            };
+            let tokens = (0..count).map(|i| Event::Token { job: *job, token: token(i) });
+            [Event::Prompted { job: *job, tokens: prompt }]
+                .into_iter()
+                .chain(tokens)
+                .chain([done(job, Outcome::Generated(stats))])
+                .collect()
+        }
+        Command::Inspect { job, prompt, .. } => {
+            vec![done(job, Outcome::Inspected(Arc::new(report(prompt, layers, heads))))]
+        }
+        Command::Classify { job, model, image } => {
+            let mut probabilities = vec![0.01; 10];
+            probabilities[7] = 0.91;
+            let units = |name: &str, count: usize| LayerActivation::Units {
+                name: name.into(),
+                values: (0..count).map(|i| (i % 5) as f32 * 0.4).collect(),
+            };
+            let layers = vec![units("fc1", 16), units("fc2", 16)];
+            let result = Arc::new(Classification { probabilities, input: image.clone(), layers });
+            vec![done(job, Outcome::Classified { model: *model, result })]
+        }
+        Command::Train { job, spec, .. } => {
+            let point = |step: usize| TrainPoint {
+                step,
+                elapsed_s: step as f64 * 0.05,
+                loss: 2.3 * (-(step as f64) / 40.0).exp() + 0.2,
+                learning_rate: spec.learning_rate,
+                validation_loss: (step % 25 == 0).then(|| 2.3 * (-(step as f64) / 40.0).exp() + 0.25),
+                validation_accuracy: None,
+            };
+            let summary = TrainSummary {
+                steps: 100,
+                elapsed_s: 5.0,
+                best: Some((100, 0.44)),
+                stopped_early: false,
+                examples: 3200,
+                saved_to: None,
+            };
+            let points = (1..=100).map(point).collect();
+            vec![Event::Trained { job: *job, points }, done(job, Outcome::Trained(summary))]
+        }
+        Command::Save { job, path, .. } => vec![done(job, Outcome::Saved { path: path.clone() })],
+        Command::Cancel { job } => vec![done(job, Outcome::Cancelled)],
+        Command::Pause { job } => vec![Event::Paused { job: *job, paused: true }],
+        Command::Resume { job } => vec![Event::Paused { job: *job, paused: false }],
+        _ => Vec::new(),
+    }
+}
