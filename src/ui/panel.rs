@@ -1,6 +1,6 @@
 //! What a panel is, and the small world it sees.
 
-use super::files::FileRequest;
+use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::Command;
 use crate::types::{JobId, ModelId, ModelKind, UserError};
@@ -56,6 +56,10 @@ pub trait Panel {
     fn run(&mut self, _cx: &mut Cx<'_>) {}
     /// Ctrl+Z.
     fn undo(&mut self, _cx: &mut Cx<'_>) {}
+    /// True when [`Self::undo`] also takes back typing; else a text field with the focus does that by itself.
+    fn undoes_typing(&self) -> bool {
+        false
+    }
     /// Ctrl+Y or Ctrl+Shift+Z.
     fn redo(&mut self, _cx: &mut Cx<'_>) {}
     /// A path chosen after [`Cx::pick`] with this tag.
@@ -131,7 +135,7 @@ pub enum Request {
         /// What to ask for.
         file: FileRequest,
         /// Writes the file.
-        write: Box<dyn FnOnce(&Path) -> Result<(), UserError> + Send>,
+        write: files::Write,
     },
     /// Make a model the one in use for its kind.
     Activate(ModelId),
