@@ -8,7 +8,7 @@ pub fn envelope(points: &[[f64; 2]], lo: f64, hi: f64, columns: usize) -> Vec<[f
     let start = points.partition_point(|p| p[0] < lo).saturating_sub(1);
     let end = (points.partition_point(|p| p[0] <= hi) + 1).min(points.len());
     let window = &points[start.min(end)..end];
-    if columns == 0 || !(hi > lo) || window.len() <= columns * 4 {
+    if columns == 0 || hi.partial_cmp(&lo) != Some(std::cmp::Ordering::Greater) || window.len() <= columns * 4 {
         return window.iter().copied().filter(|p| p[1].is_finite()).collect();
     }
     let column_of = |p: &[f64; 2]| ((p[0] - lo) / (hi - lo) * columns as f64).floor() as i64;

@@ -63,7 +63,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
-        Some(Verb::Train(args)) => train::run(args),
+        Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
     }

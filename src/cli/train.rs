@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Trains; Ctrl-C ends after the current step with a checkpoint.
-pub(super) fn run(args: TrainArgs) -> Result<(), CliError> {
-    let spec = spec::read(&args)?;
+pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
+    let spec = spec::read(args)?;
     let steps = spec.steps;
     let interrupted = catch_ctrl_c()?;
     let session = Session::start(args.device);

@@ -17,7 +17,7 @@ const EVENT_QUEUE: usize = 1024;
 const TOKENIZER_QUEUE: usize = 16;
 
 /// How the engine starts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Copy)]
 pub struct EngineOptions {
     /// Which device to compute on.
     pub device: DeviceChoice,

@@ -249,7 +249,7 @@ impl Worker {
         let info = model.info().clone();
         let target = &self.device.device;
         let moved = guarded(|| {
-            let moved = model.to_device(target);
+            let moved = model.moved_to(target);
             let event = moved.event();
             target.sync().map(|()| (moved, event)).map_err(|error| error.to_string())
         });

@@ -43,7 +43,7 @@ pub(super) fn read_settings(dir: &Path) -> Result<TextSettings, LoadError> {
         Architecture::Gpt2 => TextConfig::Gpt2(gpt2(&fields)?),
         Architecture::Llama => TextConfig::Llama(llama(&fields)?),
         other @ (Architecture::DigitMlp | Architecture::DigitCnn) => {
-            return Err(fields.unsupported("architectures", other.config_name(), "a causal language model here"));
+            return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
         }
     };
     let mut eos = fields.token_ids("eos_token_id")?;
@@ -104,14 +104,14 @@ fn architecture(fields: &Fields) -> Result<Architecture, LoadError> {
 fn gpt2(fields: &Fields) -> Result<Gpt2Config, LoadError> {
     let activation = fields.text_if_any("activation_function")?.unwrap_or("gelu_new");
     if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh") {
-        return Err(fields.unsupported("activation_function", activation, "gelu_new"));
+        return Err(fields.unsupported("activation_function", &activation, "gelu_new"));
     }
     if !fields.flag("scale_attn_weights", true)? {
-        return Err(fields.unsupported("scale_attn_weights", false, "true"));
+        return Err(fields.unsupported("scale_attn_weights", &false, "true"));
     }
     for name in ["scale_attn_by_inverse_layer_idx", "add_cross_attention"] {
         if fields.flag(name, false)? {
-            return Err(fields.unsupported(name, true, "false"));
+            return Err(fields.unsupported(name, &true, "false"));
         }
     }
     let hidden = fields.count("n_embd")?;
@@ -154,7 +154,7 @@ fn gpt2_json(config: &Gpt2Config) -> Value {
 fn llama(fields: &Fields) -> Result<LlamaConfig, LoadError> {
     let activation = fields.text_if_any("hidden_act")?.unwrap_or("silu");
     if !matches!(activation, "silu" | "swish") {
-        return Err(fields.unsupported("hidden_act", activation, "silu"));
+        return Err(fields.unsupported("hidden_act", &activation, "silu"));
     }
     let hidden = fields.count("hidden_size")?;
     let heads = fields.count("num_attention_heads")?;
@@ -208,7 +208,7 @@ fn rope(fields: &Fields, context: usize) -> Result<(f64, Option<RopeScaling>), L
     };
     let Some(scaling) = scaling else { return Ok((theta, None)) };
     if let Some(share) = scaling.number_if_any("partial_rotary_factor")?.filter(|share| *share != 1.0) {
-        return Err(scaling.unsupported("partial_rotary_factor", share, "1.0"));
+        return Err(scaling.unsupported("partial_rotary_factor", &share, "1.0"));
     }
     let name = if scaling.value("rope_type").is_some() { "rope_type" } else { "type" };
     let kind = match scaling.text_if_any(name)?.unwrap_or("default") {
@@ -220,7 +220,7 @@ fn rope(fields: &Fields, context: usize) -> Result<(f64, Option<RopeScaling>), L
             high: scaling.number("high_freq_factor")?,
             original_context: scaling.number_if_any("original_max_position_embeddings")?.unwrap_or(context as f64),
         }),
-        other => return Err(scaling.unsupported(name, other, "default, linear, llama3")),
+        other => return Err(scaling.unsupported(name, &other, "default, linear, llama3")),
     };
     Ok((theta, kind))
 }

@@ -106,7 +106,7 @@ fn read_config(dir: &Path) -> Result<DigitConfig, LoadError> {
     let fields = Fields::read(&dir.join(CONFIG_FILE))?;
     let side = fields.count("image_size")?;
     if side != DIGIT_SIDE {
-        return Err(fields.unsupported("image_size", side, DIGIT_SIDE.to_string()));
+        return Err(fields.unsupported("image_size", &side, DIGIT_SIDE.to_string()));
     }
     let classes = width(&fields, "num_labels", fields.count("num_labels")?)?;
     match architecture {
@@ -121,7 +121,7 @@ fn read_config(dir: &Path) -> Result<DigitConfig, LoadError> {
             }
             Ok(DigitConfig::Cnn(config))
         }
-        other => Err(fields.unsupported("architectures", other.config_name(), "a digit network here")),
+        other => Err(fields.unsupported("architectures", &other.config_name(), "a digit network here")),
     }
 }
 

@@ -90,7 +90,7 @@ impl Fields {
         LoadError::Field { path: self.path.clone(), field: format!("{}{name}", self.prefix), problem: problem.into() }
     }
 
-    pub(super) fn unsupported(&self, name: &str, value: impl ToString, supported: impl Into<String>) -> LoadError {
+    pub(super) fn unsupported(&self, name: &str, value: &dyn ToString, supported: impl Into<String>) -> LoadError {
         LoadError::UnsupportedOption {
             path: self.path.clone(),
             field: format!("{}{name}", self.prefix),

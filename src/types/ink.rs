@@ -146,7 +146,7 @@ impl Ink {
             top = top.min(y);
             bottom = y + 1;
         }
-        (left < right).then(|| (left..right, top..bottom))
+        (left < right).then_some((left..right, top..bottom))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a panel is, and the small world it sees.
 
-use super::files::FileRequest;
+use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::Command;
 use crate::types::{JobId, ModelId, ModelKind, UserError};
@@ -131,7 +131,7 @@ pub enum Request {
         /// What to ask for.
         file: FileRequest,
         /// Writes the file.
-        write: Box<dyn FnOnce(&Path) -> Result<(), UserError> + Send>,
+        write: files::Write,
     },
     /// Make a model the one in use for its kind.
     Activate(ModelId),

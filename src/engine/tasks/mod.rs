@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A model in memory, on the engine's device.
+#[allow(clippy::large_enum_variant, reason = "a handful of them live in a map; nothing copies them in a loop")]
 pub(crate) enum LoadedModel {
     /// A causal language model with its tokenizer.
     Text(TextModel),
@@ -50,7 +51,7 @@ impl LoadedModel {
     }
 
     /// The same model on another device.
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         match self {
             Self::Text(model) => Self::Text(TextModel { lm: model.lm.to_device(device), ..model }),
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),

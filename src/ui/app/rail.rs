@@ -28,17 +28,13 @@ impl App {
             .show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 4.0;
                 let at_foot: Vec<bool> = self.panels.iter().map(|p| p.at_foot()).collect();
-                for place in 0..self.panels.len() {
-                    if !at_foot[place] {
-                        self.rail_entry(ui, &theme, place);
-                    }
+                for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| !**foot) {
+                    self.rail_entry(ui, &theme, place);
                 }
                 let feet = at_foot.iter().filter(|f| **f).count() as f32;
                 ui.add_space((ui.available_height() - feet * (ENTRY_HEIGHT + 4.0)).max(0.0));
-                for place in 0..self.panels.len() {
-                    if at_foot[place] {
-                        self.rail_entry(ui, &theme, place);
-                    }
+                for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| **foot) {
+                    self.rail_entry(ui, &theme, place);
                 }
             });
     }

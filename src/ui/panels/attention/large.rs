@@ -210,21 +210,21 @@ fn labels(ui: &Ui, theme: &Theme, plot: &Plot, texts: &[String], query: Option<u
     };
     for (i, text) in texts.iter().enumerate() {
         let regular = i % every == 0;
-        if (regular && !hidden(i, query)) || query == Some(i) {
-            if let Some(y) = in_sight(i, plot.whole().top(), plot.rect.y_range()) {
-                let ink = if query == Some(i) { theme.accent_text() } else { theme.caption() };
-                let at = pos2(plot.rect.left() - 6.0, y);
-                ui.painter().text(at, Align2::RIGHT_CENTER, text, font.clone(), ink);
-            }
+        if ((regular && !hidden(i, query)) || query == Some(i))
+            && let Some(y) = in_sight(i, plot.whole().top(), plot.rect.y_range())
+        {
+            let ink = if query == Some(i) { theme.accent_text() } else { theme.caption() };
+            let at = pos2(plot.rect.left() - 6.0, y);
+            ui.painter().text(at, Align2::RIGHT_CENTER, text, font.clone(), ink);
         }
-        if (regular && !hidden(i, key)) || key == Some(i) {
-            if let Some(x) = in_sight(i, plot.whole().left(), plot.rect.x_range()) {
-                let ink = if key == Some(i) { theme.accent_text() } else { theme.caption() };
-                let galley = ui.painter().layout_no_wrap(text.clone(), font.clone(), ink);
-                let at = pos2(x, plot.rect.top() - 6.0);
-                let turned = TextShape::new(at, galley, ink);
-                ui.painter().add(turned.with_angle_and_anchor(-std::f32::consts::FRAC_PI_2, Align2::LEFT_CENTER));
-            }
+        if ((regular && !hidden(i, key)) || key == Some(i))
+            && let Some(x) = in_sight(i, plot.whole().left(), plot.rect.x_range())
+        {
+            let ink = if key == Some(i) { theme.accent_text() } else { theme.caption() };
+            let galley = ui.painter().layout_no_wrap(text.clone(), font.clone(), ink);
+            let at = pos2(x, plot.rect.top() - 6.0);
+            let turned = TextShape::new(at, galley, ink);
+            ui.painter().add(turned.with_angle_and_anchor(-std::f32::consts::FRAC_PI_2, Align2::LEFT_CENTER));
         }
     }
     let corner = pos2(plot.rect.left() - 6.0, plot.rect.top() - 6.0);

@@ -80,14 +80,14 @@ fn maps(
     ui.horizontal_wrapped(|ui| {
         ui.set_max_width(PER_ROW as f32 * (side + GAP));
         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
-        for index in 0..channels {
+        for (index, strongest) in strongest.into_iter().enumerate() {
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());
             let part = Rect::from_min_max(
                 pos2(0.0, index as f32 / channels as f32),
                 pos2(1.0, (index + 1) as f32 / channels as f32),
             );
             paint(ui.painter(), texture, rect, Some(part));
-            let words = format!("{name} map {index}, strongest {}", significant(f64::from(strongest[index])));
+            let words = format!("{name} map {index}, strongest {}", significant(f64::from(strongest)));
             pickable(ui, theme, rect, response, Pick { layer, index }, words, picked);
         }
     });

@@ -301,7 +301,7 @@ fn rate(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
 /// A learning rate as people write it: `3e-4`, `0.01`.
 fn rate_words(value: f64) -> String {
     if (0.001..=1.0).contains(&value) {
-        crate::chart::number(value)
+        number(value)
     } else {
         format!("{value:.2e}").replace(".00e", "e").replace("0e", "e")
     }

@@ -131,7 +131,7 @@ fn number(ui: &mut Ui, value: DragValue<'_>) -> egui::Response {
 /// A seed nobody chose: the clock's fast digits.
 pub(super) fn fresh_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::from(now.subsec_nanos() / 1000) % 100_000
+    u64::from(now.subsec_micros()) % 100_000
 }
 
 pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
