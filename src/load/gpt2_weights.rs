@@ -81,7 +81,7 @@ fn write_norm(tensors: &mut Vec<(String, StoredTensor)>, name: &str, norm: &Laye
 }
 
 fn write_conv1d(tensors: &mut Vec<(String, StoredTensor)>, name: &str, linear: &Linear) {
-    tensors.push((format!("{name}.weight"), StoredTensor::of(linear.weight.val()).transposed()));
+    tensors.push((format!("{name}.weight"), StoredTensor::of(linear.weight.val().transpose())));
     if let Some(bias) = &linear.bias {
         tensors.push((format!("{name}.bias"), StoredTensor::of(bias.val())));
     }

@@ -4,6 +4,7 @@ use super::error::LoadError;
 use super::fields::Fields;
 use crate::types::Precision;
 use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use memmap2::Mmap;
 use rayon::prelude::*;
@@ -107,8 +108,9 @@ impl<'a> Weights<'a> {
 
     /// A matrix that the file holds as `[in, out]`, turned to `[out, in]`.
     pub(super) fn transposed(&mut self, name: &str, [outputs, inputs]: [usize; 2]) -> Result<Tensor<2>, LoadError> {
-        let values = self.values(name, &[inputs, outputs])?;
-        Ok(self.upload(transpose(&values, inputs, outputs), [outputs, inputs]))
+        let turned = self.tensor(name, [inputs, outputs])?.transpose();
+        // Flattened, so that the rows really lie one after another and not only seem to.
+        Ok(turned.reshape([outputs * inputs]).reshape([outputs, inputs]))
     }
 
     /// Several matrices with `columns` columns under each other: `(name, rows)` each.
@@ -170,7 +172,7 @@ impl<'a> Weights<'a> {
             name: name.to_owned(),
             found: tensor.dtype(),
         })?;
-        if let Some(index) = values.par_iter().position_first(|x| !x.is_finite()) {
+        if let Some(index) = first_not_finite(&values) {
             let (path, value) = (path.to_owned(), values[index]);
             return Err(LoadError::NotFinite { path, name: name.to_owned(), index, value });
         }
@@ -185,30 +187,62 @@ impl<'a> Weights<'a> {
     }
 }
 
+/// Elements a thread converts at a time.
+const CHUNK: usize = 1 << 16;
+
 /// The values of a tensor in F32; `None` for element types that are no weights. Files are little-endian.
 fn decode(tensor: &TensorView<'_>) -> Option<(Precision, Vec<f32>)> {
     let bytes = tensor.data();
     Some(match tensor.dtype() {
-        Dtype::F32 => (Precision::F32, bytes.as_chunks().0.par_iter().map(|b| f32::from_le_bytes(*b)).collect()),
-        Dtype::F16 => {
-            (Precision::F16, bytes.as_chunks().0.par_iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect())
-        }
-        Dtype::BF16 => {
-            (Precision::Bf16, bytes.as_chunks().0.par_iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect())
-        }
+        Dtype::F32 => (
+            Precision::F32,
+            convert(bytes, |from: &[[u8; 4]], to| {
+                for (x, b) in to.iter_mut().zip(from) {
+                    *x = f32::from_le_bytes(*b);
+                }
+            }),
+        ),
+        Dtype::F16 => (
+            Precision::F16,
+            convert(bytes, |from: &[[u8; 2]], to| {
+                let halves: Vec<f16> = from.iter().map(|b| f16::from_le_bytes(*b)).collect();
+                halves.convert_to_f32_slice(to);
+            }),
+        ),
+        Dtype::BF16 => (
+            Precision::Bf16,
+            convert(bytes, |from: &[[u8; 2]], to| {
+                let halves: Vec<bf16> = from.iter().map(|b| bf16::from_le_bytes(*b)).collect();
+                halves.convert_to_f32_slice(to);
+            }),
+        ),
         _ => return None,
     })
 }
 
-/// A row-major `[rows, columns]` matrix as `[columns, rows]`.
-pub(super) fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut turned = vec![0.0; values.len()];
-    turned.par_chunks_mut(rows).enumerate().for_each(|(column, out)| {
-        for (row, x) in out.iter_mut().enumerate() {
-            *x = values[row * columns + column];
+/// Elements of N bytes to numbers, a chunk a thread.
+fn convert<const N: usize>(bytes: &[u8], one_chunk: impl Fn(&[[u8; N]], &mut [f32]) + Sync) -> Vec<f32> {
+    let (elements, _) = bytes.as_chunks::<N>();
+    let mut values = vec![0.0; elements.len()];
+    let chunks = values.par_chunks_mut(CHUNK).zip(elements.par_chunks(CHUNK));
+    chunks.for_each(|(to, from)| one_chunk(from, to));
+    values
+}
+
+/// Where the first NaN or infinity is.
+fn first_not_finite(values: &[f32]) -> Option<usize> {
+    const EXPONENT: u32 = 0x7F80_0000;
+    let chunks = values.par_chunks(CHUNK).enumerate();
+    let chunk = chunks.find_map_first(|(i, chunk)| {
+        let mut spoiled = false;
+        for x in chunk {
+            // All bits of the exponent set: NaN or infinite.
+            spoiled |= x.to_bits() & EXPONENT == EXPONENT;
         }
-    });
-    turned
+        spoiled.then_some(i)
+    })?;
+    let start = chunk * CHUNK;
+    values[start..].iter().position(|x| !x.is_finite()).map(|i| start + i)
 }
 
 /// One tensor on its way into a file.
@@ -219,15 +253,13 @@ pub(super) struct StoredTensor {
 
 impl StoredTensor {
     /// A tensor read back from its device.
+    ///
+    /// # Panics
+    /// When it is not F32, the only element type weights have in memory.
     pub(super) fn of<const D: usize>(tensor: Tensor<D>) -> Self {
         let shape = tensor.dims().to_vec();
-        Self { shape, values: tensor.into_data().iter::<f32>().collect() }
-    }
-
-    /// A matrix turned from `[out, in]` to `[in, out]`.
-    pub(super) fn transposed(self) -> Self {
-        let [rows, columns] = self.shape[..] else { panic!("a matrix, not {:?}", self.shape) };
-        Self { values: transpose(&self.values, rows, columns), shape: vec![columns, rows] }
+        let values = tensor.into_data().try_into_vec::<f32>();
+        Self { shape, values: values.expect("weights are F32 in memory") }
     }
 
     /// Rows from `start` on, `count` of them.
@@ -249,7 +281,14 @@ impl safetensors::View for &StoredTensor {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>().into()
+        let mut bytes = vec![0; self.data_len()];
+        let words = bytes.as_chunks_mut().0.par_chunks_mut(CHUNK).zip(self.values.par_chunks(CHUNK));
+        words.for_each(|(words, values)| {
+            for (word, x) in words.iter_mut().zip(values) {
+                *word = x.to_le_bytes();
+            }
+        });
+        bytes.into()
     }
 
     fn data_len(&self) -> usize {

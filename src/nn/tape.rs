@@ -69,7 +69,7 @@ impl Tape {
         let left_out = recorder.describe_left_out();
         let values = recorder.pending.execute().into_iter();
         let captures = recorder.taken.into_iter().zip(values).map(|((site, shape), data)| {
-            let values: Vec<f32> = data.iter::<f32>().collect();
+            let values = data.try_into_vec::<f32>().expect("models compute in F32");
             Capture { site: site.to_string(), shape, values: Arc::from(values) }
         });
         (captures.collect(), left_out)

@@ -56,6 +56,10 @@ pub trait Panel {
     fn run(&mut self, _cx: &mut Cx<'_>) {}
     /// Ctrl+Z.
     fn undo(&mut self, _cx: &mut Cx<'_>) {}
+    /// True when [`Self::undo`] also takes back typing; else a text field with the focus does that by itself.
+    fn undoes_typing(&self) -> bool {
+        false
+    }
     /// Ctrl+Y or Ctrl+Shift+Z.
     fn redo(&mut self, _cx: &mut Cx<'_>) {}
     /// A path chosen after [`Cx::pick`] with this tag.

@@ -43,7 +43,10 @@ impl App {
         if pressed(&RUN) {
             self.on_shown(|panel, cx| panel.run(cx));
         }
-        if pressed(&REDO) || pressed(&REDO_TOO) {
+        let typing = ctx.memory(egui::Memory::focused).is_some_and(|f| egui::TextEdit::load_state(ctx, f).is_some());
+        if typing && !self.panels[self.shown].undoes_typing() {
+            // The text field has an undo of its own.
+        } else if pressed(&REDO) || pressed(&REDO_TOO) {
             self.on_shown(|panel, cx| panel.redo(cx));
         } else if pressed(&UNDO) {
             self.on_shown(|panel, cx| panel.undo(cx));

@@ -39,6 +39,8 @@ pub struct App {
     selection: Selection,
     panels: Vec<Box<dyn Panel>>,
     shown: usize,
+    /// The panel of the last frame.
+    painted: usize,
     theme: Theme,
     theme_choice: ThemeChoice,
     device_choice: DeviceChoice,
@@ -100,6 +102,9 @@ impl App {
             self.answered(answer);
         }
         self.post(ctx);
+        if self.theme_choice == ThemeChoice::System && request::system_is_dark(ctx) != self.theme.is_dark() {
+            self.set_theme(ctx, ThemeChoice::System);
+        }
         let now = Instant::now();
         if now >= self.memory_due {
             self.memory_due = now + MEMORY_EVERY;
@@ -164,6 +169,10 @@ impl App {
     fn workplace(&mut self, ui: &mut egui::Ui) {
         let theme = self.theme.clone();
         let shown = self.shown;
+        if std::mem::replace(&mut self.painted, shown) != shown {
+            // What the last panel had selected is not what this one has.
+            self.selection.words.clear();
+        }
         let margin = Margin::symmetric(space::L as i8, space::M as i8);
         // In a small window the stage has the first claim on the width.
         let width = ui.available_width();

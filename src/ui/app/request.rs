@@ -117,7 +117,7 @@ impl App {
         let dark = match choice {
             ThemeChoice::Dark => true,
             ThemeChoice::Light => false,
-            ThemeChoice::System => ctx.system_theme().unwrap_or(egui::Theme::Dark) == egui::Theme::Dark,
+            ThemeChoice::System => system_is_dark(ctx),
         };
         self.theme = if dark { Theme::dark() } else { Theme::light() };
         ctx.set_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light });
@@ -147,6 +147,11 @@ impl App {
     pub(super) fn on_shown(&mut self, act: impl FnOnce(&mut dyn Panel, &mut crate::ui::Cx<'_>)) {
         self.with_panel(self.shown, act);
     }
+}
+
+/// What the desktop asks for; dark where it does not say.
+pub(super) fn system_is_dark(ctx: &egui::Context) -> bool {
+    ctx.system_theme().unwrap_or(egui::Theme::Dark) == egui::Theme::Dark
 }
 
 /// A file inside a model folder stands for the folder.

@@ -71,6 +71,7 @@ impl App {
             selection: Selection::default(),
             panels,
             shown: 0,
+            painted: 0,
             theme: Theme::dark(),
             theme_choice: session.theme,
             device_choice: options.device.unwrap_or(session.device),

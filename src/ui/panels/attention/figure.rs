@@ -10,6 +10,9 @@ use crate::ui::widgets::{self, caption, error_card, icon_button, job_progress};
 use egui::Ui;
 use lucide_icons::Icon;
 
+/// Least width of the tokens beside the map.
+const BESIDE: f32 = 300.0;
+
 pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let theme = cx.theme.clone();
     if let Some(job) = panel.asked.map(|(_, _, job)| job) {
@@ -32,14 +35,12 @@ pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sh
         }
     });
     ui.add_space(space::XS);
-    let in_strip = strip::show(panel, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
-    ui.add_space(space::S);
-    let in_map = match shown.report.pattern(cx.selection.layer, cx.selection.head) {
-        Some(pattern) => large::show(panel, ui, cx, shown, pattern),
-        None => {
-            caption(ui, &theme, "This head was not captured: all heads of this sequence do not fit into memory.");
-            None
-        }
+    let (in_strip, in_map) = if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
+        beside(panel, ui, cx, shown)
+    } else {
+        let strip = strip::show(panel, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
+        ui.add_space(space::S);
+        (strip, map(panel, ui, cx, shown))
     };
     let hovered = in_map.or(in_strip);
     if hovered != panel.hovered {
@@ -47,6 +48,33 @@ pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sh
         panel.hovered = hovered;
         ui.ctx().request_repaint();
     }
+}
+
+/// The map takes the height; the tokens flow in the room that is left at its right.
+fn beside(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> (Option<usize>, Option<usize>) {
+    let height = ui.available_height();
+    let right = (ui.available_width() - height - space::XL).max(BESIDE);
+    let mut hovered = (None, None);
+    ui.horizontal_top(|ui| {
+        ui.allocate_ui(egui::vec2(ui.available_width() - right - space::XL, height), |ui| {
+            hovered.1 = map(panel, ui, cx, shown);
+        });
+        ui.add_space(space::L);
+        ui.vertical(|ui| {
+            caption(ui, &cx.theme.clone(), "Tokens of the run, tinted by the attention of the one in focus");
+            hovered.0 = strip::show(panel, ui, cx, shown, height - space::XL);
+        });
+    });
+    hovered
+}
+
+fn map(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> Option<usize> {
+    if let Some(pattern) = shown.report.pattern(cx.selection.layer, cx.selection.head) {
+        return large::show(panel, ui, cx, shown, pattern);
+    }
+    let words = "This head was not captured: all heads of this sequence do not fit into memory.";
+    caption(ui, &cx.theme.clone(), words);
+    None
 }
 
 pub(super) fn action_id(format: Format) -> &'static str {

@@ -199,6 +199,10 @@ impl Panel for PromptPanel {
         self.generate(cx, PromptInput::Text(text), Vec::new(), Vec::new());
     }
 
+    fn undoes_typing(&self) -> bool {
+        true
+    }
+
     fn undo(&mut self, _cx: &mut Cx<'_>) {
         self.history.undo(&mut self.typed.prompt);
     }

@@ -72,7 +72,9 @@ fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let most = (ui.available_height() * 0.36).max(90.0);
     card(&theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ScrollArea::vertical().id_salt("prompt strip").max_height(most).auto_shrink([false, true]).show(ui, |ui| {
+        // The query is at the end, and the end is what the model goes on from.
+        let strip = ScrollArea::vertical().id_salt("prompt strip").max_height(most).auto_shrink([false, true]);
+        strip.stick_to_bottom(true).show(ui, |ui| {
             if panel.preview.rendered.text.is_empty() {
                 caption(ui, &theme, "Empty. Type a query at the left.");
             } else {

@@ -79,16 +79,20 @@ impl ShotTable {
             let _ = response.accessible_name(format!("Use example {number}")).on_hover_text("Use this example");
         });
         let cells = ui.available_width() - BIN - 2.0 * space::XS;
-        for (column, (text, hint)) in [(&mut shot.input, "input"), (&mut shot.output, "output")].into_iter().enumerate()
-        {
+        // Questions tend to be longer than answers.
+        let columns = [(&mut shot.input, "input", 0.58), (&mut shot.output, "output", 0.42)];
+        for (column, (text, hint, share)) in columns.into_iter().enumerate() {
             let ink = if shot.on { theme.body() } else { theme.neutral(6) };
             let edit = TextEdit::singleline(text)
                 .id(cell_id(base, row, column))
                 .hint_text(hint)
                 .text_color(ink)
                 .margin(egui::Margin::symmetric(6, 4))
-                .desired_width(cells / 2.0 - 12.0);
-            let _ = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
+                .desired_width(cells * share - 12.0);
+            let response = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
+            if !response.has_focus() && text.chars().count() > 12 {
+                let _ = response.on_hover_text(text.as_str());
+            }
         }
         if icon_button(ui, theme, Icon::Trash2, &format!("Delete example {number}")).clicked() {
             *edit = Some(Edit::Delete(row));
