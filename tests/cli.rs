@@ -325,6 +325,39 @@ fn evaluate_measures_a_text() {
 }
 
 #[test]
+fn the_shipped_models_read_drawn_digits_and_tell_stories() {
+    let scratch = tempfile::tempdir().unwrap();
+    let picture = |name: &str, ink: &dyn Fn(f32, f32) -> bool| {
+        let paper = image::GrayImage::from_fn(140, 140, |x, y| {
+            image::Luma([if ink(x as f32 - 70.0, y as f32 - 70.0) { 0 } else { 255 }])
+        });
+        let path = scratch.path().join(name);
+        paper.save(&path).unwrap();
+        shown(&path)
+    };
+    let one = picture("one.png", &|x, y| (x + y * 0.1).abs() < 6.0 && y.abs() < 50.0);
+    let zero = picture("zero.png", &|x, y| ((x / 36.0).hypot(y / 50.0) - 1.0).abs() < 0.2);
+    for model in ["digits-mlp", "digits-cnn"] {
+        for (digit, image) in [(1, &one), (0, &zero)] {
+            let lines = json(&["classify", "--device", "cpu", "--model", model, image, "--json"]);
+            assert_eq!(lines[0]["digit"], digit, "{model}: {}", lines[0]);
+        }
+    }
+    let story = text(&[
+        "generate",
+        "--device",
+        "cpu",
+        "--model",
+        "sprout",
+        "--prompt",
+        "Once upon a time",
+        "--max-new-tokens",
+        "40",
+    ]);
+    assert!(story.split_whitespace().count() > 15, "{story}");
+}
+
+#[test]
 fn a_shipped_model_is_found_by_its_name() {
     let scratch = tempfile::tempdir().unwrap();
     copy("gpt2", &scratch.path().join("tiny"));

@@ -285,6 +285,15 @@ fn an_error_stands_beside_its_job_and_in_the_log() {
 }
 
 #[test]
+fn the_end_of_the_engine_is_told_once() {
+    let mut window = Window::with_model();
+    window.engine.0.borrow_mut().is_gone = true;
+    window.harness.run_steps(3);
+    assert_eq!(window.app().state().log.errors_unread(), 1);
+    window.harness.get_by_label("The engine has stopped.");
+}
+
+#[test]
 fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
     let mut window = Window::with_model();
     window.press(Modifiers::COMMAND, Key::Enter);

@@ -18,6 +18,10 @@ impl EngineLink for EngineHandle {
     fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
         Self::tokenize(self, request, model, text);
     }
+
+    fn is_running(&self) -> bool {
+        Self::is_running(self)
+    }
 }
 
 /// Opens the window, with a model folder or with what was open last.

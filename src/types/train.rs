@@ -99,7 +99,8 @@ pub struct TextShape {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DigitTask {
-    /// Folder with the four IDX files, plain or `.gz`; a folder with training files only is split.
+    /// Folder with MNIST-format IDX files, plain or `.gz`. The training files are split into what is learned from and what is
+    /// held out; test files are left alone, for measuring the finished network.
     pub data: PathBuf,
     /// Which network to build from scratch.
     pub network: DigitNetwork,

@@ -143,11 +143,13 @@ impl Dialogs {
 
     /// Asks for a path.
     pub fn ask(&self, request: FileRequest, purpose: Purpose) {
-        let native = self.native;
+        if !self.native {
+            // A queue that is full holds as many questions already; one more would not be seen.
+            let _ = self.sender.try_send(Answer::Unavailable(request, purpose));
+            (self.wake)();
+            return;
+        }
         self.on_thread(move || {
-            if !native {
-                return Answer::Unavailable(request, purpose);
-            }
             let shown = Instant::now();
             match request.show() {
                 Some(path) => finish(path, purpose),

@@ -26,6 +26,8 @@ pub struct Script {
     pub events: VecDeque<Event>,
     /// False leaves commands unanswered, so that a test can answer by hand.
     pub answers: bool,
+    /// True stands for an engine whose thread has ended.
+    pub is_gone: bool,
     /// True refuses commands, as a full queue does.
     pub is_full: bool,
     pub layers: usize,
@@ -88,6 +90,10 @@ impl EngineLink for ScriptedEngine {
 
     fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
         self.say(Event::Tokenized { request, model, tokens: tokens_of(&text) });
+    }
+
+    fn is_running(&self) -> bool {
+        !self.0.borrow().is_gone
     }
 }
 

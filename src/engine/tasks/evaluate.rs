@@ -163,3 +163,81 @@ fn score_window(
     let loss = log_softmax(logits, 1).gather(1, targets).sum().neg().into_scalar::<f32>();
     Ok((f64::from(loss), end))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tasks::ModelStore;
+    use crate::load::{TextCodec, TextModel};
+    use crate::nn::{LlamaConfig, Random, TextConfig};
+    use crate::types::JobId;
+    use burn::tensor::Device;
+
+    fn store(context: usize) -> (ModelStore, ModelId) {
+        let config = TextConfig::Llama(LlamaConfig {
+            vocabulary: 256,
+            context,
+            hidden: 16,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            head_width: 8,
+            intermediate: 24,
+            epsilon: 1e-5,
+            rope_theta: 10_000.0,
+            rope_scaling: None,
+            attention_bias: false,
+            mlp_bias: false,
+            tied: true,
+        });
+        let lm = config.init(&Device::flex());
+        let model = TextModel::new("test", config, lm, TextCodec::bytes(), None, Vec::new());
+        let (mut store, id) = (ModelStore::default(), ModelId::next());
+        store.insert(id, LoadedModel::Text(model));
+        (store, id)
+    }
+
+    #[test]
+    fn every_token_but_the_first_is_scored_once_with_half_a_window_before_it() {
+        let ids: Vec<u32> = (0..100).map(|i| (i * 37 % 256) as u32).collect();
+        let (mut models, id) = store(64);
+        let device = Device::flex();
+        let cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut |_| {} };
+        for window in [10, 16, 64, 100] {
+            let window = window.min(64);
+            let (mut next, mut ends) = (1, vec![1]);
+            while next < ids.len() {
+                next = score_window(&cx, id, &ids, next, window).unwrap().1;
+                assert!(next > ends[ends.len() - 1], "it must go on");
+                ends.push(next);
+            }
+            assert_eq!(next, ids.len());
+            assert!(ends[2..ends.len() - 1].windows(2).all(|e| e[1] - e[0] == window / 2 + 1));
+        }
+    }
+
+    #[test]
+    fn a_window_scores_what_the_model_says_of_its_tokens() {
+        let mut random = Random::new(2, 0);
+        let ids: Vec<u32> = (0..40).map(|_| random.below(256) as u32).collect();
+        let (mut models, id) = store(64);
+        let device = Device::flex();
+        let cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut |_| {} };
+        // By hand: the probability of each token after those the window holds before it.
+        let lm = &cx.models.text(id).unwrap().lm;
+        let by_hand = |range: std::ops::Range<usize>, start: usize| -> f64 {
+            let cost = |at: usize| {
+                let logits = lm.forward_cached(lm.ids(&ids[start..at]), &mut lm.new_cache());
+                let logits = logits.try_to_vec_as::<f32>().unwrap();
+                -crate::nn::sample::log_softmax(&logits)[ids[at] as usize] as f64
+            };
+            range.map(cost).sum()
+        };
+        let (first, end) = score_window(&cx, id, &ids, 1, 16).unwrap();
+        assert_eq!(end, 17);
+        assert!((first - by_hand(1..17, 0)).abs() < 1e-3);
+        let (second, end) = score_window(&cx, id, &ids, 17, 16).unwrap();
+        assert_eq!(end, 26);
+        assert!((second - by_hand(17..26, 9)).abs() < 1e-3);
+    }
+}

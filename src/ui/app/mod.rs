@@ -56,6 +56,8 @@ pub struct App {
     toast: Option<Toast>,
     /// Kinds of models that were opened unasked; once each, so that a failure is not repeated for ever.
     offered: BTreeSet<&'static str>,
+    /// True once the person was told that the engine is gone.
+    engine_lost: bool,
     writer: Option<Writer>,
     session_due: Instant,
     memory_due: Instant,
@@ -102,6 +104,14 @@ impl App {
             self.answered(answer);
         }
         self.post(ctx);
+        if !self.engine_lost && !self.link.is_running() {
+            self.engine_lost = true;
+            self.fail(crate::types::UserError::new(
+                "The engine has stopped.",
+                "Its thread ended through a defect in Fovea.",
+                "Start Fovea again; what you typed and drew is kept.",
+            ));
+        }
         if self.theme_choice == ThemeChoice::System && request::system_is_dark(ctx) != self.theme.is_dark() {
             self.set_theme(ctx, ThemeChoice::System);
         }

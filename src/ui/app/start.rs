@@ -20,6 +20,10 @@ pub trait EngineLink {
     fn try_recv(&mut self) -> Option<Event>;
     /// Tokenizes on the side; the latest request wins.
     fn tokenize(&mut self, request: u64, model: ModelId, text: String);
+    /// False once the engine has ended without being asked to.
+    fn is_running(&self) -> bool {
+        true
+    }
 }
 
 /// What is decided before the window opens.
@@ -84,6 +88,7 @@ impl App {
             path_entry: None,
             toast: None,
             offered: Default::default(),
+            engine_lost: false,
             writer,
             session_due: now,
             memory_due: now,

@@ -223,3 +223,72 @@ pub(super) fn with_weights<N: Module>(net: N, weights: Vec<Vec<f32>>) -> Option<
     let net = net.map(&mut writing);
     (writing.fits && writing.weights.len() == 0).then_some(net)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::DigitConfig;
+    use crate::types::DigitNetwork;
+    use burn::tensor::Device;
+
+    fn state() -> RunState {
+        let spec = "learning_rate = 0.1\nbatch_size = 1\nsteps = 5\n\
+                    [task]\nkind = \"digits\"\ndata = \"none\"\nnetwork = \"mlp\"\n";
+        RunState::new(toml::from_str(spec).unwrap(), 3, 1.5, Some(BestScore { step: 2, loss: 0.1 }))
+    }
+
+    fn write(out: &Path) {
+        let checkpoint = Checkpoint {
+            run: state(),
+            weights: vec![vec![1.0, f32::MIN_POSITIVE], vec![-0.0]],
+            best_weights: Some(vec![vec![3.0, 4.0], vec![5.0]]),
+            moments: vec![Some(Moments { time: 3, first: vec![0.1, 0.2], second: vec![0.3, 0.4] }), None],
+        };
+        checkpoint
+            .write(out, |folder| std::fs::write(folder.join("more"), "x").map_err(|e| cannot_write(folder, &e)))
+            .unwrap();
+    }
+
+    #[test]
+    fn what_was_written_is_read_bit_for_bit() {
+        let out = tempfile::tempdir().unwrap();
+        assert_eq!(Checkpoint::folder(out.path()), None);
+        write(out.path());
+        write(out.path());
+        let folder = Checkpoint::folder(out.path()).unwrap();
+        let read = Checkpoint::read(&folder).unwrap();
+        assert_eq!((read.run.step, read.run.best, &read.run.spec), (3, state().best, &state().spec));
+        assert_eq!(read.weights[0], [1.0, f32::MIN_POSITIVE]);
+        assert_eq!(read.weights[1][0].to_bits(), (-0.0_f32).to_bits());
+        assert_eq!(read.best_weights, Some(vec![vec![3.0, 4.0], vec![5.0]]));
+        let moments = read.moments[0].as_ref().unwrap();
+        assert_eq!((moments.time, &moments.second), (3, &vec![0.3, 0.4]));
+        assert!(read.moments[1].is_none());
+        assert!(folder.join("more").is_file());
+        Checkpoint::remove(out.path());
+        assert_eq!(Checkpoint::folder(out.path()), None);
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_named() {
+        let out = tempfile::tempdir().unwrap();
+        write(out.path());
+        let folder = Checkpoint::folder(out.path()).unwrap();
+        let state = folder.join(STATE_FILE);
+        let bytes = std::fs::read(&state).unwrap();
+        std::fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+        let error = Checkpoint::read(&folder).err().unwrap();
+        assert!(error.what.contains("checkpoint") && error.next.contains("Delete"), "{error}");
+    }
+
+    #[test]
+    fn weights_of_another_network_do_not_fit() {
+        let net = |network| DigitConfig::of(network).init(1, &Device::flex());
+        let (mlp, cnn) = (net(DigitNetwork::Mlp), net(DigitNetwork::Cnn));
+        let weights = weights_of(&mlp);
+        let again = with_weights(net(DigitNetwork::Mlp), weights.clone()).unwrap();
+        assert_eq!(weights_of(&again), weights);
+        assert!(with_weights(cnn, weights.clone()).is_none());
+        assert!(with_weights(mlp, weights[1..].to_vec()).is_none());
+    }
+}

@@ -170,3 +170,86 @@ impl ModuleVisitor for WriteStates<'_> {
         self.states.push(state);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{DigitConfig, DigitNet};
+    use crate::types::DigitNetwork;
+
+    fn spec(more: &str) -> TrainSpec {
+        toml::from_str(&format!(
+            "learning_rate = 0.1\nbatch_size = 1\nsteps = 110\nwarmup_steps = 10\n{more}\n\
+             [task]\nkind = \"digits\"\ndata = \"none\"\nnetwork = \"mlp\"\n"
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_rate_warms_up_and_falls_to_a_tenth() {
+        let spec = spec("schedule = \"cosine\"");
+        assert!((learning_rate(&spec, 1) - 0.01).abs() < 1e-12);
+        assert!((learning_rate(&spec, 10) - 0.1).abs() < 1e-12);
+        assert!((learning_rate(&spec, 60) - 0.055).abs() < 1e-12, "half way between peak and a tenth");
+        assert!((learning_rate(&spec, 110) - 0.01).abs() < 1e-12);
+        let constant = TrainSpec { schedule: LrSchedule::Constant, ..spec };
+        assert_eq!(learning_rate(&constant, 110), 0.1);
+    }
+
+    fn net() -> DigitNet {
+        DigitConfig::of(DigitNetwork::Mlp).init(1, &Device::flex()).train()
+    }
+
+    fn gradients(net: &DigitNet, factor: f32) -> GradientsParams {
+        let image = Tensor::<2>::ones([1, 784], &Device::flex().autodiff());
+        let loss = net.forward(image).square().mean() * factor;
+        GradientsParams::from_grads(loss.backward(), net)
+    }
+
+    /// Every weight and every gradient, flat, with 2 for matrices and 1 for biases.
+    fn flat(net: &DigitNet, gradients: &GradientsParams) -> Vec<(usize, f32, f32)> {
+        struct Reading<'a>(&'a GradientsParams, Vec<(usize, f32, f32)>);
+        impl ModuleVisitor for Reading<'_> {
+            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+                let weights = super::super::checkpoint::read_back(&param.val());
+                let gradients = super::super::checkpoint::read_back(&self.0.get::<D>(param.id).unwrap());
+                self.1.extend(weights.into_iter().zip(gradients).map(|(w, g)| (D, w, g)));
+            }
+        }
+        let mut reading = Reading(gradients, Vec::new());
+        net.visit(&mut reading);
+        reading.1
+    }
+
+    #[test]
+    fn the_first_step_is_adamw_by_hand_and_biases_do_not_decay() {
+        let spec = spec("weight_decay = 0.3");
+        let before = net();
+        let grads = gradients(&before, 1.0);
+        let expected: Vec<f64> = (flat(&before, &grads).into_iter())
+            .map(|(rank, w, g)| {
+                let (w, g) = (f64::from(w), f64::from(g));
+                let decayed = if rank == 2 { w * (1.0 - 0.02 * 0.3) } else { w };
+                // Corrected for their start at zero, both moments are the gradient and its square.
+                decayed - 0.02 * g / (g.abs() + 1e-8)
+            })
+            .collect();
+        let after = Optimiser::new(&spec, 0.999).step(before, grads, 0.02);
+        let again = gradients(&after, 1.0);
+        for ((_, w, _), expected) in flat(&after, &again).into_iter().zip(expected) {
+            assert!((f64::from(w) - expected).abs() < 2e-5, "{w} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn clipping_bounds_the_norm_of_all_gradients_together() {
+        let net = net();
+        let grads = gradients(&net, 1000.0);
+        let norm = flat(&net, &grads).iter().map(|(_, _, g)| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let optimiser = Optimiser::new(&spec("clip_norm = 0.5"), 0.999);
+        let scale = optimiser.clip_scale(&net, &grads).unwrap();
+        assert!((f64::from(scale) - 0.5 / norm).abs() < 1e-4 * f64::from(scale));
+        assert_eq!(Optimiser::new(&spec("clip_norm = 1e30"), 0.999).clip_scale(&net, &grads), None);
+        assert_eq!(Optimiser::new(&spec(""), 0.999).clip_scale(&net, &grads), None);
+    }
+}

@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 /// Random number stream; the epoch is added.
 const ORDER: u64 = 4 << 40;
-/// Tokens of the text's beginning that a sample goes on from.
-const OPENING: usize = 6;
 /// Tokens a sample adds.
 const SAMPLE: usize = 48;
 
@@ -32,6 +30,11 @@ impl Passages {
         Self { ids, context, seed, epoch: None, offset: 0, order: Vec::new() }
     }
 
+    /// Tokens predicted in a window; at least 1.
+    pub(super) fn context(&self) -> usize {
+        self.context.max(1)
+    }
+
     /// Windows side by side from the beginning on.
     pub(super) fn windows(&self) -> usize {
         self.ids.len().saturating_sub(1).checked_div(self.context).unwrap_or(0)
@@ -40,11 +43,6 @@ impl Passages {
     /// One of them: `context` tokens and the one after.
     pub(super) fn window(&self, i: usize) -> &[u32] {
         &self.ids[i * self.context..(i + 1) * self.context + 1]
-    }
-
-    /// The first tokens of the text.
-    pub(super) fn opening(&self) -> Vec<u32> {
-        self.ids[..OPENING.min(self.ids.len())].to_vec()
     }
 
     /// The windows of a step, counted from 1: `context` tokens and the one after, each.

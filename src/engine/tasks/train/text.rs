@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 const SLICE: usize = 2048;
 /// Tokens the learning curve is measured on, spread over all that is held out; the finished model is measured on all.
 const VALIDATION: usize = 32 * 1024;
+/// Tokens of the text's beginning that a sample goes on from.
+const OPENING: usize = 6;
 /// The tokenizer in a checkpoint: learning it again must not be able to give another one.
 const TOKENIZER_FILE: &str = "tokenizer.json";
 
@@ -26,6 +28,8 @@ pub(super) struct TextLesson {
     preparing: Preparing,
     passages: Passages,
     held_out: Passages,
+    /// What samples go on from.
+    opening: Vec<u32>,
     sampling: Option<Sampling>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
     tokenizer: Option<String>,
@@ -53,6 +57,7 @@ impl TextLesson {
             preparing: Preparing::Nothing,
             passages: Passages::default(),
             held_out: Passages::default(),
+            opening: Vec::new(),
             sampling: None,
             tokenizer: None,
         }
@@ -108,33 +113,38 @@ impl TextLesson {
     /// Parts what is learned from and what is held out: the end of every file, so that both are of the same kind.
     fn split(&mut self, spec: &TrainSpec, files: Vec<FileTokens>) -> Result<(), UserError> {
         let (mut train, mut held_out) = (Vec::new(), Vec::new());
+        // The largest file is what a run is about; a note about the data may lie beside it.
+        let largest = files.iter().max_by_key(|file| file.ids.len());
+        self.opening = largest.map_or(Vec::new(), |file| file.ids[..OPENING.min(file.ids.len())].to_vec());
         for mut file in files {
             let kept = file.ids.len() - (file.ids.len() as f64 * spec.validation_share).round() as usize;
             held_out.extend(file.ids.split_off(kept));
             train.extend(file.ids);
         }
-        let context = self.task.context;
         for (name, ids) in [("learned from", &train), ("held out", &held_out)] {
             let may_be_empty = name == "held out" && spec.validation_share == 0.0;
-            if ids.len() < context + 1 && !may_be_empty {
+            if ids.len() < 2 && !may_be_empty {
                 return Err(UserError::new(
                     "The text is too short.",
-                    format!("{} tokens are {name}, and one sequence needs {}.", ids.len(), context + 1),
-                    "Use more text, a shorter context, or another validation share.",
+                    format!("Only {} tokens are {name}, and predicting one needs another before it.", ids.len()),
+                    "Use more text, or another validation share.",
                 ));
             }
         }
-        self.passages = Passages::new(train, context, spec.seed);
-        self.held_out = Passages::new(held_out, context, spec.seed);
+        // A text shorter than one sequence is learned as one shorter sequence.
+        let context = |ids: &[u32]| self.task.context.min(ids.len().saturating_sub(1)).max(1);
+        let (of_train, of_held_out) = (context(&train), context(&held_out));
+        self.passages = Passages::new(train, of_train, spec.seed);
+        self.held_out = Passages::new(held_out, of_held_out, spec.seed);
         Ok(())
     }
 
     fn windows_per_slice(&self) -> usize {
-        (SLICE / self.task.context).max(1)
+        (SLICE / self.held_out.context()).max(1)
     }
 
     fn validation_windows(&self) -> usize {
-        self.held_out.windows().min((VALIDATION / self.task.context).max(1))
+        self.held_out.windows().min((VALIDATION / self.held_out.context()).max(1))
     }
 }
 
@@ -191,7 +201,7 @@ impl Lesson for TextLesson {
                     let text_model = cx.models.text(model)?;
                     let ends = text_model.eos.clone();
                     let separators = separators(&text_model.codec, &ends);
-                    self.sampling = Some(Sampling::new(self.passages.opening(), &text_model.codec, ends, separators));
+                    self.sampling = Some(Sampling::new(self.opening.clone(), &text_model.codec, ends, separators));
                     if let Some(model) = cx.models.get(model) {
                         (cx.emit)(model.event());
                     }
@@ -217,11 +227,11 @@ impl Lesson for TextLesson {
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
         let sequences = self.passages.batch(spec.batch_size, step);
-        mean_loss(net, &sequences, self.task.context, device)
+        mean_loss(net, &sequences, device)
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
-        (spec.batch_size * self.task.context) as u64
+        (spec.batch_size * self.passages.context()) as u64
     }
 
     fn validation_slices(&self) -> usize {
@@ -233,8 +243,8 @@ impl Lesson for TextLesson {
         let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
         let all = self.held_out.windows();
         let sequences: Vec<&[u32]> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
-        let count = sequences.len() * self.task.context;
-        let mean = mean_loss(net, &sequences, self.task.context, device).into_scalar::<f32>();
+        let count = sequences.len() * self.held_out.context();
+        let mean = mean_loss(net, &sequences, device).into_scalar::<f32>();
         Score { loss: f64::from(mean) * count as f64, count, correct: None }
     }
 
@@ -266,10 +276,9 @@ fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
     ))
 }
 
-/// Mean cross-entropy of predicting each token of each sequence from those before it; sequences hold one token more than
-/// `context`.
-fn mean_loss(net: &CausalLm, sequences: &[&[u32]], context: usize, device: &Device) -> Tensor<1> {
-    let batch = sequences.len();
+/// Mean cross-entropy of predicting each token of each sequence from those before it; the sequences are equally long.
+fn mean_loss(net: &CausalLm, sequences: &[&[u32]], device: &Device) -> Tensor<1> {
+    let (batch, context) = (sequences.len(), sequences[0].len() - 1);
     let ids = |range: std::ops::Range<usize>| -> Vec<i64> {
         sequences.iter().flat_map(|sequence| &sequence[range.clone()]).map(|&id| i64::from(id)).collect()
     };

@@ -102,13 +102,13 @@ impl AttentionPanel {
         let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
         let s = &mut *cx.selection;
         if pressed(egui::Key::ArrowRight) {
-            s.head = (s.head + 1).min(shown.heads - 1);
+            s.head = (s.head + 1).min(shown.heads.saturating_sub(1));
         }
         if pressed(egui::Key::ArrowLeft) {
             s.head = s.head.saturating_sub(1);
         }
         if pressed(egui::Key::ArrowDown) {
-            s.layer = (s.layer + 1).min(shown.layers - 1);
+            s.layer = (s.layer + 1).min(shown.layers.saturating_sub(1));
         }
         if pressed(egui::Key::ArrowUp) {
             s.layer = s.layer.saturating_sub(1);

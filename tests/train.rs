@@ -1,0 +1,418 @@
+//! Training from outside: the engine with a real thread, files on disk, and the shipped models.
+
+mod support;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
+use fovea::types::{
+    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, Sampling, Stroke, TrainPoint, TrainSpec,
+    TrainSummary, UserError,
+};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use support::{root, shared, skipped};
+
+/// One engine on the CPU.
+struct Bench {
+    engine: EngineHandle,
+}
+
+/// What a training run said.
+#[derive(Default)]
+struct Run {
+    points: Vec<TrainPoint>,
+    samples: Vec<String>,
+}
+
+impl Bench {
+    fn start() -> Self {
+        let options = EngineOptions { device: DeviceChoice::Cpu, threads: None };
+        Self { engine: EngineHandle::start(options, Box::new(|| {})) }
+    }
+
+    fn send(&self, command: Command) {
+        self.engine.try_send(command).unwrap_or_else(|command| panic!("no room for {command:?}"));
+    }
+
+    /// Everything up to the end of a job.
+    fn end(&self, of: JobId, mut each: impl FnMut(&Event)) -> Result<Outcome, UserError> {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(600) {
+            let Some(event) = self.engine.recv_timeout(Duration::from_millis(50)) else { continue };
+            each(&event);
+            match event {
+                Event::Done { job, outcome } if job == of => return Ok(outcome),
+                Event::Failed { job: Some(job), error } if job == of => return Err(error),
+                _ => {}
+            }
+        }
+        panic!("the job did not end");
+    }
+
+    /// Trains `model` to the end, or until `step` where that is given.
+    fn train(
+        &self,
+        model: ModelId,
+        spec: &TrainSpec,
+        cancel_at: Option<usize>,
+    ) -> (Run, Result<TrainSummary, UserError>) {
+        let job = JobId::next();
+        let mut run = Run::default();
+        self.send(Command::Train { job, model, spec: Box::new(spec.clone()) });
+        let outcome = self.end(job, |event| match event {
+            Event::Trained { job: of, points } if *of == job => {
+                let due = |point: &TrainPoint| cancel_at.is_some_and(|step| point.step >= step);
+                if points.iter().any(due) && !run.points.iter().any(due) {
+                    self.send(Command::Cancel { job });
+                }
+                run.points.extend(points);
+            }
+            Event::Sample { text, .. } => run.samples.push(text.clone()),
+            _ => {}
+        });
+        let summary = outcome.map(|outcome| match outcome {
+            Outcome::Trained(summary) => summary,
+            other => panic!("{other:?}"),
+        });
+        (run, summary)
+    }
+
+    fn open(&self, path: &Path) -> ModelId {
+        let (job, model) = (JobId::next(), ModelId::next());
+        self.send(Command::Open { job, model, path: path.to_owned() });
+        self.end(job, |_| {}).unwrap();
+        model
+    }
+
+    fn classify(&self, model: ModelId, image: DigitImage) -> Vec<f32> {
+        let job = JobId::next();
+        self.send(Command::Classify { job, model, image });
+        match self.end(job, |_| {}).unwrap() {
+            Outcome::Classified { result, .. } => result.probabilities.clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn evaluate(&self, model: ModelId, data: &Path) -> EvaluationReport {
+        let job = JobId::next();
+        self.send(Command::Evaluate { job, model, data: data.to_owned() });
+        match self.end(job, |_| {}).unwrap() {
+            Outcome::Evaluated(report) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn idx(axes: &[usize], elements: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0, 0, 8, axes.len() as u8];
+    bytes.extend(axes.iter().flat_map(|&n| (n as u32).to_be_bytes()));
+    bytes.extend(elements);
+    bytes
+}
+
+/// A folder of images of which each class has a bar in a row of its own, with a little noise.
+fn bars(images: usize) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut pixels = Vec::new();
+    let mut labels = Vec::new();
+    for i in 0..images {
+        let class = i % 10;
+        labels.push(class as u8);
+        pixels.extend((0..784).map(|p| {
+            let bar = (p / 28 + 1) / 3 == class && (4..24).contains(&(p % 28));
+            if bar { 230 } else { ((p * 31 + i * 17) % 23) as u8 }
+        }));
+    }
+    std::fs::write(dir.path().join("train-images-idx3-ubyte"), idx(&[images, 28, 28], &pixels)).unwrap();
+    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+    packed.write_all(&idx(&[images], &labels)).unwrap();
+    std::fs::write(dir.path().join("train-labels.idx1-ubyte.gz"), packed.finish().unwrap()).unwrap();
+    dir
+}
+
+fn digits_spec(data: &Path, out: Option<&Path>, more: &str) -> TrainSpec {
+    let out = out.map_or(String::new(), |out| format!("out = {:?}", out.to_str().unwrap()));
+    toml::from_str(&format!(
+        "learning_rate = 0.003\nbatch_size = 20\nsteps = 60\nvalidation_share = 0.2\neval_every = 10\nseed = 4\n{out}\n{more}\n\
+         [task]\nkind = \"digits\"\nnetwork = \"cnn\"\naugment = true\ndata = {:?}\n",
+        data.to_str().unwrap()
+    ))
+    .unwrap()
+}
+
+/// A text with structure to learn: small sums.
+fn sums() -> String {
+    (0..400).map(|i| format!("{} and {} are {}.\n", i % 7, i % 5, i % 7 + i % 5)).collect()
+}
+
+fn text_spec(data: &Path, out: Option<&Path>, more: &str) -> TrainSpec {
+    let out = out.map_or(String::new(), |out| format!("out = {:?}", out.to_str().unwrap()));
+    toml::from_str(&format!(
+        "learning_rate = 0.01\nbatch_size = 4\nsteps = 60\nvalidation_share = 0.1\neval_every = 20\nseed = 4\nclip_norm = 1.0\n\
+         warmup_steps = 5\nschedule = \"cosine\"\nweight_decay = 0.01\n{out}\n{more}\n\
+         [task]\nkind = \"text\"\ncontext = 32\ndata = [{:?}]\n\
+         [task.shape]\nhidden = 32\nlayers = 2\nheads = 4\nkv_heads = 2\nintermediate = 48\nmax_positions = 64\nvocabulary = 300\n",
+        data.to_str().unwrap()
+    ))
+    .unwrap()
+}
+
+fn losses(run: &Run) -> Vec<(usize, f64, Option<f64>)> {
+    run.points.iter().map(|p| (p.step, p.loss, p.validation_loss)).collect()
+}
+
+#[test]
+fn a_digit_network_learns_and_its_folder_opens_again() {
+    let (data, out) = (bars(200), tempfile::tempdir().unwrap());
+    let bench = Bench::start();
+    let spec = digits_spec(data.path(), Some(out.path()), "");
+    let (run, summary) = bench.train(ModelId::next(), &spec, None);
+    let summary = summary.unwrap();
+    assert_eq!((summary.steps, summary.stopped_early, summary.examples), (60, false, 1200));
+    assert_eq!(run.points.len(), 60);
+    let last = run.points.iter().rev().find(|p| p.validation_accuracy.is_some()).unwrap();
+    assert!(last.validation_accuracy.unwrap() > 0.95, "{last:?}");
+    assert!(run.points[59].loss < 0.3 * run.points[0].loss);
+
+    let log = std::fs::read_to_string(out.path().join("training-log.csv")).unwrap();
+    assert_eq!(log.lines().count(), 61);
+    assert!(!out.path().join("checkpoint").exists(), "a finished run leaves no checkpoint");
+    let model = bench.open(out.path());
+    let EvaluationReport::Digits { images, accuracy, confusion, .. } = bench.evaluate(model, data.path()) else {
+        panic!("not a digit report")
+    };
+    assert_eq!(images, 200);
+    assert!(accuracy > 0.95, "accuracy {accuracy}");
+    assert_eq!(confusion.iter().flatten().sum::<usize>(), 200);
+}
+
+#[test]
+fn a_text_model_learns_from_scratch_and_writes_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (dir.path().join("sums.txt"), dir.path().join("out"));
+    std::fs::write(&data, sums()).unwrap();
+    let bench = Bench::start();
+    let model = ModelId::next();
+    let (run, summary) = bench.train(model, &text_spec(&data, Some(&out), ""), None);
+    let summary = summary.unwrap();
+    let best = summary.best.unwrap().1;
+    assert!(best < 1.6 && best < 0.35 * run.points[0].loss, "validation loss {best} from {}", run.points[0].loss);
+    assert_eq!(run.samples.len(), 3, "one sample a validation");
+    assert!(run.samples[2].starts_with("0 and 0 are") && run.samples[2].len() > 40, "{:?}", run.samples[2]);
+
+    // The weights in the store, the ones on disk and the report agree.
+    let job = JobId::next();
+    let sampling = Sampling { max_new_tokens: 8, ..Sampling::default() };
+    let text_of = |model| {
+        let mut text = String::new();
+        let prompt = PromptInput::Text("3 and 2".to_owned());
+        bench.send(Command::Generate { job, model, prompt, sampling: sampling.clone() });
+        let outcome = bench.end(job, |event| {
+            if let Event::Token { token, .. } = event {
+                text.push_str(&token.text);
+            }
+        });
+        outcome.unwrap();
+        text
+    };
+    let in_memory = text_of(model);
+    assert!(in_memory.starts_with(" are "), "{in_memory:?}");
+    let opened = bench.open(&out);
+    assert_eq!(text_of(opened), in_memory);
+    let EvaluationReport::Text { loss, bits_per_byte, tokens, bytes, .. } = bench.evaluate(opened, &data) else {
+        panic!("not a text report")
+    };
+    assert_eq!(bytes, sums().trim().len());
+    let expected = loss * tokens as f64 / std::f64::consts::LN_2 / bytes as f64;
+    assert!((bits_per_byte - expected).abs() < 1e-9);
+    assert!(loss < 1.6, "loss {loss}");
+}
+
+/// Trains once without a stop and once with one, and compares curves and weights bit for bit.
+fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, parted) = (dir.path().join("whole"), dir.path().join("parted"));
+    let bench = Bench::start();
+    let (expected, summary) = bench.train(ModelId::next(), &spec_with(&whole), None);
+    let expected_best = summary.unwrap().best;
+
+    let spec = spec_with(&parted);
+    let (before, summary) = bench.train(ModelId::next(), &spec, Some(25));
+    let stopped = summary.unwrap();
+    assert!(stopped.stopped_early && stopped.steps >= 25 && stopped.steps < 60, "{stopped:?}");
+    assert!(parted.join("checkpoint/run.json").is_file());
+    assert!(parted.join("model.safetensors").is_file(), "what there is was saved");
+    // Another process: nothing is left in memory.
+    drop(bench);
+    let bench = Bench::start();
+    let (after, summary) = bench.train(ModelId::next(), &spec, None);
+    let summary = summary.unwrap();
+    assert_eq!((summary.steps, summary.best), (60, expected_best));
+    assert_eq!(losses(&after), losses(&expected), "the curve of the resumed run");
+    assert_eq!(losses(&before)[..], losses(&expected)[..before.points.len()]);
+    let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+    assert!(bytes(&whole) == bytes(&parted), "the weights differ");
+
+    // Other settings must not go on from this run.
+    let (_, summary) = bench.train(ModelId::next(), &spec, Some(20));
+    summary.unwrap();
+    let other = TrainSpec { learning_rate: 0.5, ..spec };
+    let error = bench.train(ModelId::next(), &other, None).1.unwrap_err();
+    assert!(error.what.contains("checkpoint of another run"), "{error}");
+}
+
+#[test]
+fn a_resumed_digit_run_equals_an_uninterrupted_one() {
+    let data = bars(120);
+    resumed_equals_uninterrupted(|out| digits_spec(data.path(), Some(out), "weight_decay = 0.1\nclip_norm = 0.5"));
+}
+
+#[test]
+fn a_resumed_text_run_equals_an_uninterrupted_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("sums.txt");
+    std::fs::write(&data, sums()).unwrap();
+    resumed_equals_uninterrupted(|out| text_spec(&data, Some(out), ""));
+}
+
+#[test]
+fn an_open_model_is_as_before_when_training_it_diverges_at_once() {
+    let data = bars(100);
+    let bench = Bench::start();
+    let first = tempfile::tempdir().unwrap();
+    bench.train(ModelId::next(), &digits_spec(data.path(), Some(first.path()), ""), None).1.unwrap();
+    let model = bench.open(first.path());
+    let image = DigitImage((0..784).map(|i| if (i / 28 + 1) / 3 == 4 { 0.9 } else { 0.0 }).collect());
+    let before = bench.classify(model, image.clone());
+    // It diverges before any validation: the weights go back to where the run began.
+    let mut spec = digits_spec(data.path(), None, "start = { from = \"open_model\" }");
+    spec.learning_rate = 1e30;
+    spec.eval_every = 1000;
+    let error = bench.train(model, &spec, None).1.unwrap_err();
+    assert!(error.next.contains("back where the run began"), "{error}");
+    assert_eq!(bench.classify(model, image), before);
+}
+
+#[test]
+fn unusable_data_and_settings_are_told_before_anything_is_trained() {
+    let bench = Bench::start();
+    let dir = tempfile::tempdir().unwrap();
+    let fails = |spec: &TrainSpec, word: &str| {
+        let (run, result) = bench.train(ModelId::next(), spec, None);
+        let error = result.unwrap_err().to_string();
+        assert!(run.points.is_empty() && error.contains(word), "{error:?} does not say {word:?}");
+    };
+    fails(&digits_spec(dir.path(), None, ""), "train-images-idx3-ubyte");
+    fails(&digits_spec(&dir.path().join("none"), None, ""), "none");
+    let empty = dir.path().join("empty.txt");
+    std::fs::write(&empty, "\n  \n").unwrap();
+    fails(&text_spec(&empty, None, ""), "empty.txt");
+    let short = dir.path().join("short.txt");
+    std::fs::write(&short, "a").unwrap();
+    fails(&text_spec(&short, None, ""), "too short");
+    let images = bars(20);
+    fails(&TrainSpec { steps: 0, ..digits_spec(images.path(), None, "") }, "steps");
+    fails(&TrainSpec { learning_rate: f64::NAN, ..digits_spec(images.path(), None, "") }, "learning_rate");
+    fails(&TrainSpec { validation_share: 1.0, ..digits_spec(images.path(), None, "") }, "validation_share");
+    fails(&digits_spec(images.path(), Some(&empty), ""), "empty.txt");
+}
+
+/// Strokes as a hand might draw them, in the upper left corner and small.
+fn drawn(points: &[&[[f32; 2]]]) -> DigitImage {
+    let stroke = |points: &&[[f32; 2]]| Stroke {
+        points: points.iter().map(|[x, y]| [12.0 + 0.5 * x, 20.0 + 0.5 * y]).collect(),
+        width: 11.0,
+        eraser: false,
+    };
+    Drawing { strokes: points.iter().map(stroke).collect() }.to_digit_image().unwrap()
+}
+
+#[test]
+fn shipped_networks_read_digits_drawn_off_centre() {
+    let circle: Vec<[f32; 2]> = (0..=24)
+        .map(|i| (i as f32 / 24.0 * std::f32::consts::TAU).sin_cos())
+        .map(|(s, c)| [70.0 + 45.0 * s, 100.0 - 75.0 * c])
+        .collect();
+    let three: Vec<[f32; 2]> = vec![
+        [35.0, 45.0],
+        [60.0, 25.0],
+        [95.0, 30.0],
+        [105.0, 60.0],
+        [90.0, 90.0],
+        [60.0, 98.0],
+        [95.0, 108.0],
+        [112.0, 140.0],
+        [95.0, 172.0],
+        [60.0, 180.0],
+        [30.0, 165.0],
+    ];
+    let digits: [(usize, Vec<&[[f32; 2]]>); 5] = [
+        (0, vec![&circle]),
+        (1, vec![&[[75.0, 20.0], [70.0, 100.0], [65.0, 180.0]]]),
+        (3, vec![&three]),
+        (
+            4,
+            vec![
+                &[[60.0, 20.0], [45.0, 60.0], [30.0, 105.0], [70.0, 108.0], [120.0, 100.0]],
+                &[[100.0, 30.0], [95.0, 105.0], [88.0, 185.0]],
+            ],
+        ),
+        (7, vec![&[[25.0, 35.0], [70.0, 32.0], [115.0, 28.0], [90.0, 90.0], [65.0, 180.0]]]),
+    ];
+    let bench = Bench::start();
+    for name in ["digits-mlp", "digits-cnn"] {
+        let model = bench.open(&root().join("models").join(name));
+        for (digit, strokes) in &digits {
+            let probabilities = bench.classify(model, drawn(strokes));
+            let best = (0..10).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap();
+            assert_eq!(best, *digit, "{name} reads a drawn {digit} as {probabilities:.2?}");
+        }
+    }
+}
+
+#[test]
+fn shipped_networks_reach_their_accuracy() {
+    let Some(mnist) = shared("shipped_networks_reach_their_accuracy", "data/mnist") else { return };
+    let bench = Bench::start();
+    for (name, least) in [("digits-mlp", 0.95), ("digits-cnn", 0.993)] {
+        let model = bench.open(&root().join("models").join(name));
+        let EvaluationReport::Digits { images, accuracy, .. } = bench.evaluate(model, &mnist) else {
+            panic!("not a digit report")
+        };
+        assert_eq!(images, 10_000, "the test images are measured");
+        assert!(accuracy >= least, "{name}: {accuracy}");
+    }
+}
+
+#[test]
+fn the_shipped_text_model_writes_english() {
+    let folder = root().join("models/sprout");
+    if !folder.is_dir() {
+        skipped("the_shipped_text_model_writes_english", "no models/sprout");
+        return;
+    }
+    let bench = Bench::start();
+    let model = bench.open(&folder);
+    let mut text = String::new();
+    let job = JobId::next();
+    let prompt = PromptInput::Text("Once upon a time, there was a little girl named".to_owned());
+    bench.send(Command::Generate {
+        job,
+        model,
+        prompt,
+        sampling: Sampling { max_new_tokens: 40, ..Sampling::default() },
+    });
+    let outcome = bench.end(job, |event| {
+        if let Event::Token { token, .. } = event {
+            text.push_str(&token.text);
+        }
+    });
+    outcome.unwrap();
+    let common = ["she", "the", "a", "was", "to", "and", "her", "in", "with", "day", "loved"];
+    let words: Vec<String> =
+        text.split_whitespace().map(|w| w.trim_matches(|c: char| !c.is_alphabetic()).to_lowercase()).collect();
+    let known = words.iter().filter(|w| common.contains(&w.as_str())).count();
+    assert!(words.len() >= 15 && known * 4 >= words.len(), "{text:?}");
+}
