@@ -49,7 +49,7 @@ struct Column {
 impl Network<'_> {
     /// Draws the diagram into all the room there is. A click on a neuron changes `picked`.
     pub fn show(&self, ui: &mut Ui, theme: &Theme, picked: &mut Option<Pick>) {
-        let size = Vec2::new(ui.available_width(), ui.available_height().max(220.0));
+        let size = Vec2::new(ui.available_width(), ui.available_height().max(160.0));
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
         let (input, columns) = self.layout(rect);
         let hovered = self.neurons_under_pointer(ui, theme, &columns, picked);
