@@ -390,7 +390,7 @@ fn every_broken_model_folder_is_told_with_file_and_field() {
         damaged("misshapen", &|folder| edit(&folder.join("config.json"), "\"vocab_size\": 64", "\"vocab_size\": 65"));
     says(&misshapen, &["model.safetensors", "[65, 32]", "[64, 32]"]);
     let missing = damaged("missing", &|folder| {
-        edit(&folder.join("config.json"), "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3")
+        edit(&folder.join("config.json"), "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3");
     });
     says(&missing, &["model.safetensors", "model.layers.2."]);
     let weights = |folder: &Path| folder.join("model.safetensors");

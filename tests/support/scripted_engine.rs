@@ -239,7 +239,7 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 elapsed_s: step as f64 * 0.05,
                 loss: 2.3 * (-(step as f64) / 40.0).exp() + 0.2,
                 learning_rate: spec.learning_rate,
-                validation_loss: (step % 25 == 0).then(|| 2.3 * (-(step as f64) / 40.0).exp() + 0.25),
+                validation_loss: (step.is_multiple_of(25)).then(|| 2.3 * (-(step as f64) / 40.0).exp() + 0.25),
                 validation_accuracy: None,
             };
             let summary = TrainSummary {
