@@ -10,7 +10,7 @@ use egui::{Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions};
 use fovea::engine::{Command, Event, Outcome, PromptInput};
-use fovea::types::{JobId, UserError};
+use fovea::types::{DeviceChoice, JobId, UserError};
 use fovea::ui::{App, AppOptions, ThemeChoice, panels};
 use scripted_engine::ScriptedEngine;
 
@@ -291,6 +291,21 @@ fn the_end_of_the_engine_is_told_once() {
     window.harness.run_steps(3);
     assert_eq!(window.app().state().log.errors_unread(), 1);
     window.harness.get_by_label("The engine has stopped.");
+}
+
+#[test]
+fn the_status_bar_switches_the_device() {
+    let mut window = Window::with_model();
+    for (name, wanted) in [("GPU", DeviceChoice::Gpu), ("CPU", DeviceChoice::Cpu), ("Automatic", DeviceChoice::Auto)] {
+        window.click("Device: CPU (Flex) · No GPU adapter was found.");
+        window.harness.get_by_role_and_label(Role::RadioButton, name).click();
+        window.settle();
+        let chosen = window.engine.sent(|c| match c {
+            Command::SetDevice { choice } => Some(*choice),
+            _ => None,
+        });
+        assert_eq!(chosen.last(), Some(&wanted));
+    }
 }
 
 #[test]
