@@ -49,7 +49,7 @@ struct Column {
 impl Network<'_> {
     /// Draws the diagram into all the room there is. A click on a neuron changes `picked`.
     pub fn show(&self, ui: &mut Ui, theme: &Theme, picked: &mut Option<Pick>) {
-        let size = Vec2::new(ui.available_width(), ui.available_height().max(220.0));
+        let size = Vec2::new(ui.available_width(), ui.available_height().max(160.0));
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
         let (input, columns) = self.layout(rect);
         let hovered = self.neurons_under_pointer(ui, theme, &columns, picked);
@@ -251,10 +251,12 @@ impl Network<'_> {
     }
 
     fn headings(&self, painter: &Painter, theme: &Theme, rect: Rect, input: Rect, columns: &[Column]) {
+        let face = Type::Caption.sans();
         let heading = |x: f32, text: String| {
-            painter.text(pos2(x, rect.top()), Align2::CENTER_TOP, text, Type::Caption.sans(), theme.caption());
+            painter.text(pos2(x, rect.top()), Align2::CENTER_TOP, text, face.clone(), theme.caption());
         };
-        heading(input.center().x, "input · 784 pixels".to_owned());
+        // Left-aligned: a small picture is narrower than its name.
+        painter.text(pos2(input.left(), rect.top()), Align2::LEFT_TOP, "784 pixels", face.clone(), theme.caption());
         for (i, column) in columns.iter().enumerate() {
             let Some(place) = column.places.first() else { continue };
             let what = if i + 1 == columns.len() { "output" } else { "hidden" };
