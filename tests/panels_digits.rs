@@ -280,13 +280,15 @@ fn runs_can_be_compared_hidden_and_exported() {
     window.harness.event(Input::Text(file.display().to_string()));
     window.harness.run();
     window.press(Modifiers::NONE, Key::Enter);
-    for _ in 0..200 {
+    // It is written on another thread: wait for all of it, the header and a line a step.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let text = loop {
         window.harness.step();
-        if file.exists() {
-            break;
+        match std::fs::read_to_string(&file) {
+            Ok(text) if text.lines().count() == 101 && text.ends_with('\n') => break text,
+            _ => assert!(std::time::Instant::now() < deadline, "the export was not written"),
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    let text = std::fs::read_to_string(&file).expect("the export is written");
-    assert!(text.lines().count() == 101 && text.contains("MLP 2") && !text.contains("MLP 1,"));
+    };
+    assert!(text.contains("MLP 2,100,") && !text.contains("MLP 1"), "only what is shown is exported");
 }

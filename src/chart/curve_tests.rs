@@ -1,3 +1,5 @@
+//! Learning curves, read back: markup, pixels and numbers.
+
 use super::*;
 use crate::chart::RunCurve;
 use crate::types::TrainPoint;

@@ -1,3 +1,5 @@
+//! Attention figures, read back: markup, pixels and numbers.
+
 use super::*;
 
 fn figure<'a>(tokens: &[&str], pattern: &'a [f32]) -> AttentionFigure<'a> {

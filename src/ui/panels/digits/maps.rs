@@ -78,7 +78,7 @@ fn maps(
     let strongest: Vec<f32> =
         values.chunks(height * width).map(|map| map.iter().copied().fold(0.0, f32::max)).collect();
     ui.horizontal_wrapped(|ui| {
-        ui.set_max_width(PER_ROW as f32 * (side + GAP));
+        ui.set_max_width((PER_ROW as f32 * (side + GAP)).min(ui.available_width()));
         ui.spacing_mut().item_spacing = vec2(GAP, GAP);
         for (index, strongest) in strongest.into_iter().enumerate() {
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click());

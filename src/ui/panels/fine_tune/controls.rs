@@ -8,8 +8,8 @@ use crate::types::{DigitNetwork, JobId, LrSchedule, ModelKind};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button, seconds,
-    section, segmented, share_bar,
+    caption, danger_button, field, ghost_button, icon_button, primary_button, secondary_button, seconds, section,
+    segmented, share_bar,
 };
 use crate::ui::{Cx, Phase};
 use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
@@ -169,10 +169,6 @@ impl FineTunePanel {
                     });
                 });
             }
-        }
-        let failed = self.selected.filter(|job| cx.state.error(*job).is_some());
-        if let Some(error) = failed.and_then(|job| cx.state.error(job)) {
-            error_card(ui, &theme, error);
         }
     }
 }

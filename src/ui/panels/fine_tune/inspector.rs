@@ -22,12 +22,8 @@ pub(super) const SAVE_FOLDER: &str = "save model";
 impl FineTunePanel {
     pub(super) fn run_details(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
         let theme = cx.theme.clone();
-        let job = run.training.job;
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, &theme, run);
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
-        }
         self.result(ui, cx, run);
         if matches!(run.training.spec.task, TrainTask::Text(_)) {
             self.prompt_box(ui, cx, run);

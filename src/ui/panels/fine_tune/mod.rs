@@ -14,7 +14,7 @@ use crate::engine::Command;
 use crate::types::{JobId, ModelId, ModelKind, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
-use crate::ui::widgets::{caption, empty_state, icon_button, segmented, stage_header};
+use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
@@ -247,12 +247,18 @@ impl Panel for FineTunePanel {
             stage_header(ui, &theme, title, "", |ui| self.tools(ui, cx, &runs));
             self.choices(ui, &theme, has_accuracy);
             ui.add_space(space::XS);
+            if let Some(error) = self.selected.and_then(|job| state.error(job)) {
+                error_card(ui, &theme, error);
+            }
             let figure = self.view.figure(&runs);
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
             let size = vec2(ui.available_width(), (ui.available_height() - table - space::S).max(120.0));
             if figure.runs.is_empty() {
-                let words = if runs.iter().all(|r| r.training.points.is_empty()) {
+                let empty = |r: &NamedRun<'_>| r.training.points.is_empty();
+                let words = if runs.iter().any(|r| empty(r) && state.is_active(r.training.job)) {
                     "Reading the data. The first step appears here as soon as it is done."
+                } else if runs.iter().all(empty) {
+                    "No run has done a step yet."
                 } else {
                     "Every run is hidden. Show one in the table below."
                 };

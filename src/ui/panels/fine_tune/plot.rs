@@ -116,6 +116,7 @@ impl LossPlot {
         let gutter = self.gutter(ui);
         let plot_size = vec2((size.x - gutter).max(120.0), size.y);
         let pending = self.pending.take();
+        let ground = theme.ground();
         let hues: Vec<Color32> = self.lines.iter().map(|l| theme.category(l.hue)).collect();
         let smoothed: Vec<bool> = self
             .lines
@@ -141,7 +142,8 @@ impl LossPlot {
             let window = if fit { whole(lines, x) } else { plot_ui.plot_bounds().range_x() };
             thin(lines, thinned, thinned_key, stamp, (x, y), &window, plot_size.x as usize);
             for (i, line) in lines.iter().enumerate() {
-                draw(plot_ui, line, &thinned[i], hues[i], smoothed[i], several, i);
+                let faint = mix(ground, hues[i], if smoothed[i] { 0.3 } else { 1.0 });
+                draw(plot_ui, line, &thinned[i], (hues[i], faint), several, i);
             }
         });
         let response = shown.response;
@@ -337,18 +339,20 @@ fn draw<'a>(
     plot_ui: &mut egui_plot::PlotUi<'a>,
     line: &CurveLine,
     points: &'a [PlotPoint],
-    hue: Color32,
-    smoothed: bool,
+    (hue, faint): (Color32, Color32),
     several: bool,
     index: usize,
 ) {
     let (width, colour) = match line.kind {
-        LineKind::Raw if smoothed => (1.0, hue.gamma_multiply(0.3)),
+        // Mixed, not transparent: a line that crosses itself within a pixel would add up to full strength.
+        LineKind::Raw if faint != hue => (1.0, faint),
         LineKind::Raw | LineKind::Smoothed => (2.0, hue),
         LineKind::Validation => (1.5, hue),
     };
     let name = format!("{index} {}", line.label);
-    let mut drawn = Line::new(name.clone(), PlotPoints::Borrowed(points)).color(colour).width(width).allow_hover(false);
+    // The points are already thinned; the plot's own bands leave gaps where a line is steep.
+    let mut drawn = Line::new(name.clone(), PlotPoints::Borrowed(points)).color(colour).width(width);
+    drawn = drawn.allow_hover(false).allow_band(false);
     if line.kind == LineKind::Validation {
         if several {
             drawn = drawn.style(LineStyle::Dashed { length: 6.0 });
