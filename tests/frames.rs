@@ -77,11 +77,12 @@ impl Bench {
 }
 
 fn report(name: &str, mut times: Vec<f64>) {
+    let slowest = times.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(frame, _)| frame);
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let mean = times.iter().sum::<f64>() / times.len() as f64;
     println!(
-        "{name:<44} mean {mean:>6.2} ms   p99 {:>6.2} ms   max {:>6.2} ms   ({} frames)",
+        "{name:<44} mean {mean:>6.2} ms   p99 {:>6.2} ms   max {:>6.2} ms in frame {slowest} of {}",
         at(0.99),
         at(1.0),
         times.len()

@@ -1,4 +1,4 @@
-//! Tests of [`super`].
+//! Learning curves, read back: markup, pixels and numbers.
 
 use super::*;
 use crate::chart::RunCurve;

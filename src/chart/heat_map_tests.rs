@@ -1,4 +1,4 @@
-//! Tests of [`super`].
+//! Attention figures, read back: markup, pixels and numbers.
 
 use super::*;
 

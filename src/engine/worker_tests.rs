@@ -69,7 +69,7 @@ fn last_step(events: &[Event], of: JobId) -> u64 {
         Event::Progress { job, done, .. } if *job == of => Some(*done),
         _ => None,
     };
-    events.iter().filter_map(step).last().unwrap_or(0)
+    events.iter().filter_map(step).next_back().unwrap_or(0)
 }
 
 fn status(events: &[Event]) -> Option<&DeviceStatus> {

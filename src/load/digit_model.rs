@@ -193,7 +193,7 @@ mod tests {
         let nan = error_after(|tensors| tensors[3].1.values[5] = f32::NAN);
         assert!(matches!(nan, LoadError::NotFinite { name, index: 5, .. } if name == "fc2.weight"));
         let unexpected = error_after(|tensors| {
-            tensors.push(("fc9.bias".into(), StoredTensor { shape: vec![1], values: vec![0.0] }))
+            tensors.push(("fc9.bias".into(), StoredTensor { shape: vec![1], values: vec![0.0] }));
         });
         assert!(matches!(unexpected, LoadError::UnexpectedTensors { names, .. } if names == ["fc9.bias"]));
     }

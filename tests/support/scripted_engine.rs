@@ -1,6 +1,8 @@
 //! An engine for tests of the window: it answers every command at once with plain, made-up values, and remembers what it
 //! was asked. What a real model says is tested elsewhere.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{
     Architecture, Candidate, Capture, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport,

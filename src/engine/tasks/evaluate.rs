@@ -229,7 +229,7 @@ mod tests {
             let cost = |at: usize| {
                 let logits = lm.forward_cached(lm.ids(&ids[start..at]), &mut lm.new_cache());
                 let logits = logits.try_to_vec_as::<f32>().unwrap();
-                -crate::nn::sample::log_softmax(&logits)[ids[at] as usize] as f64
+                -crate::nn::sample::log_softmax(&logits)[ids[at] as usize]
             };
             range.map(cost).sum()
         };

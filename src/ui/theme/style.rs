@@ -55,13 +55,10 @@ fn visuals(theme: &Theme) -> Visuals {
     };
     let quiet = Stroke::new(1.0, theme.hairline());
     v.widgets.noninteractive = widget(theme.surface(), quiet, theme.body());
-    v.widgets.inactive = widget(theme.raised(), quiet, theme.body());
-    v.widgets.hovered = widget(theme.hover(), Stroke::new(1.0, theme.neutral(5)), theme.body());
+    // The edge is all there is of an empty field, of a box to tick, of a circle to choose.
+    v.widgets.inactive = widget(theme.raised(), Stroke::new(1.0, theme.neutral(5)), theme.body());
+    v.widgets.hovered = widget(theme.hover(), Stroke::new(1.0, theme.line()), theme.body());
     v.widgets.active = widget(theme.neutral(4), Stroke::new(1.0, theme.line()), theme.body());
-    // Boxes to tick and circles to choose have no words of their own, so they stand out more than buttons do.
-    v.widgets.inactive.bg_fill = theme.neutral(5);
-    v.widgets.hovered.bg_fill = theme.neutral(6);
-    v.widgets.active.bg_fill = theme.neutral(6);
     v.widgets.open = widget(theme.hover(), Stroke::new(1.0, theme.line()), theme.body());
     v.selection = Selection { bg_fill: theme.accent_soft(), stroke: Stroke::new(1.0, theme.accent()) };
     v.override_text_color = None;

@@ -112,7 +112,10 @@ pub fn legend(ui: &mut Ui, theme: &Theme, width: f32, colour: impl Fn(f32) -> Co
     let step = width / STEPS as f32;
     for i in 0..STEPS {
         let left = strip.left() + step * i as f32;
-        let piece = Rect::from_min_max(egui::pos2(left, strip.top()), egui::pos2(left + step, strip.bottom()));
+        let piece = Rect::from_min_max(
+            egui::pos2(left, strip.top()),
+            egui::pos2((left + step + 0.5).min(strip.right()), strip.bottom()),
+        );
         ui.painter().rect_filled(piece, 0, colour((i as f32 + 0.5) / STEPS as f32));
     }
     ui.painter().rect_stroke(strip, 0, Stroke::new(1.0, theme.hairline()), egui::StrokeKind::Outside);

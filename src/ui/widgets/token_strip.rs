@@ -42,7 +42,7 @@ pub fn token_strip<'a>(
 ) -> StripResponse {
     let width = ui.available_width();
     let placed = place(ui, theme, width, count, &chip);
-    let height = placed.last().map_or(CHIP_HEIGHT, |(rect, _)| rect.bottom());
+    let height = placed.last().map_or(CHIP_HEIGHT, |rect| rect.bottom());
     let (area, whole) = ui.allocate_exact_size(Vec2::new(width, height), Sense::focusable_noninteractive());
     let selected = (0..count).find(|i| chip(*i).selected);
     whole.widget_info(|| {
@@ -56,7 +56,7 @@ pub fn token_strip<'a>(
         let line = Stroke::new(1.0, theme.accent());
         ui.painter().rect_stroke(area.expand(3.0), CHIP_RADIUS, line, StrokeKind::Outside);
     }
-    for (index, (rect, galley)) in placed.into_iter().enumerate() {
+    for (index, rect) in placed.into_iter().enumerate() {
         let rect = rect.translate(area.min.to_vec2());
         if !ui.is_rect_visible(rect) {
             continue;
@@ -66,6 +66,7 @@ pub fn token_strip<'a>(
         response.widget_info(|| {
             WidgetInfo::selected(Role::ListItem, true, chip.selected, format!("Token {index}: {:?}", chip.text))
         });
+        let galley = ui.painter().layout_job(shown_text(theme, chip.text));
         paint(ui, theme, rect, galley, &chip, response.hovered());
         if response.hovered() {
             out.hovered = Some(index);
@@ -82,19 +83,20 @@ pub fn token_strip<'a>(
 }
 
 /// Positions of all chips relative to the strip's corner, broken into rows.
-fn place<'a>(
-    ui: &Ui,
-    theme: &Theme,
-    width: f32,
-    count: usize,
-    chip: &impl Fn(usize) -> Chip<'a>,
-) -> Vec<(Rect, Arc<Galley>)> {
+fn place<'a>(ui: &Ui, theme: &Theme, width: f32, count: usize, chip: &impl Fn(usize) -> Chip<'a>) -> Vec<Rect> {
+    let advance = ui.fonts_mut(|fonts| fonts.glyph_width(&Type::Body.mono(), '0'));
     let mut at = Pos2::ZERO;
     (0..count)
         .map(|index| {
             let text = chip(index).text;
-            let galley = ui.painter().layout_job(shown_text(theme, text));
-            let size = Vec2::new(galley.size().x.max(4.0) + 2.0 * CHIP_PADDING, CHIP_HEIGHT);
+            // In a monospace face the width of plain text is known; laying out thousands of chips that are scrolled out of
+            // sight would cost a frame.
+            let text_width = if text.is_ascii() {
+                advance * text.len() as f32
+            } else {
+                ui.painter().layout_job(shown_text(theme, text)).size().x
+            };
+            let size = Vec2::new(text_width.max(4.0) + 2.0 * CHIP_PADDING, CHIP_HEIGHT);
             if at.x > 0.0 && at.x + size.x > width {
                 at = Pos2::new(0.0, at.y + CHIP_HEIGHT + GAP.y);
             }
@@ -103,7 +105,7 @@ fn place<'a>(
             if text.ends_with('\n') {
                 at = Pos2::new(0.0, at.y + CHIP_HEIGHT + GAP.y);
             }
-            (rect, galley)
+            rect
         })
         .collect()
 }

@@ -124,7 +124,7 @@ pub(super) fn show(
     let plot = Plot { rect, view: panel.view, tokens };
 
     ui.painter().rect_filled(rect, 0, theme.ground());
-    cells(panel, ui, cx, &theme, shown, pattern, &plot);
+    cells(panel, ui, cx, shown, pattern, &plot);
     ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
 
     let under = response.hover_pos().and_then(|at| plot.cell_at(at).map(|cell| (at, cell)));
@@ -172,16 +172,16 @@ fn steer(panel: &mut AttentionPanel, ui: &Ui, response: &Response, rect: Rect, t
     panel.view.zoom_at(1.0, Vec2::ZERO, most);
 }
 
-fn cells(panel: &mut AttentionPanel, ui: &Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown, pattern: &[f32], plot: &Plot) {
+fn cells(panel: &mut AttentionPanel, ui: &Ui, cx: &Cx<'_>, shown: &Shown, pattern: &[f32], plot: &Plot) {
     let pixels = plot.cell() * ui.ctx().pixels_per_point();
     // Powers of two, so that zooming makes a new picture only now and then.
     let pool = (1.0 / pixels).max(1.0).ceil() as usize;
     let pool = pool.next_power_of_two();
     let look = panel.look(cx);
     let key = HeadKey { job: shown.job, layer: cx.selection.layer, head: cx.selection.head, look, pool };
-    let texture = panel
-        .textures
-        .get_or_make(ui, &key, || pooled_image(pattern, plot.tokens, pool, &look.table(theme), |v| look.place(v)));
+    let table = panel.table(cx);
+    let texture = panel.textures.get_or_make(ui, &key, || pooled_image(pattern, plot.tokens, pool, &table));
+    panel.painted = Some((shown.job, look));
     let covered = plot.tokens.div_ceil(pool) * pool;
     let side = plot.whole().width() * covered as f32 / plot.tokens as f32;
     let on_screen = Rect::from_min_size(plot.whole().min, Vec2::splat(side));

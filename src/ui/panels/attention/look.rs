@@ -3,7 +3,7 @@
 use crate::types::ColorMap;
 use crate::ui::Theme;
 use crate::ui::theme::rgb;
-use crate::ui::widgets::{Lut, lut};
+use crate::ui::widgets::ColorTable;
 use egui::Color32;
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +56,10 @@ impl Look {
         self.at(self.place(weight), paper)
     }
 
-    pub(super) fn table(self, theme: &Theme) -> Lut {
+    /// The colours of all weights on the theme's ground.
+    pub(super) fn table(self, theme: &Theme) -> ColorTable {
         let paper = theme.ground();
-        lut(|place| self.at(place, paper))
+        ColorTable::new(|weight| self.colour(weight, paper))
     }
 
     /// Numbers for the legend: place on the scale and weight.

@@ -10,11 +10,12 @@ mod strip;
 
 use crate::engine::{Command, PromptInput};
 use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, SiteFilter};
-use crate::ui::widgets::{TextureCache, empty_state, error_card, job_progress};
+use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Frame, Margin, Ui};
 use look::{Contrast, Direction, Look};
 use lucide_icons::Icon;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// One head of one report.
@@ -48,6 +49,10 @@ pub struct AttentionPanel {
     /// True while this panel is on screen.
     visible: bool,
     textures: TextureCache<HeadKey>,
+    /// The colours of the present look.
+    table: Option<(Look, Rc<ColorTable>)>,
+    /// What the large head showed in the last frame. Small pictures wait until it is there.
+    painted: Option<(JobId, Look)>,
     view: large::View,
     /// Token under the pointer, as of the last frame.
     hovered: Option<usize>,
@@ -91,6 +96,19 @@ impl AttentionPanel {
 
     fn look(&self, cx: &Cx<'_>) -> Look {
         Look { map: self.map, contrast: self.contrast, dark: cx.theme.is_dark() }
+    }
+
+    /// The colours of the present look, computed once.
+    fn table(&mut self, cx: &Cx<'_>) -> Rc<ColorTable> {
+        let look = self.look(cx);
+        match &self.table {
+            Some((of, table)) if *of == look => table.clone(),
+            _ => {
+                let table = Rc::new(look.table(cx.theme));
+                self.table = Some((look, table.clone()));
+                table
+            }
+        }
     }
 
     /// Arrow keys go through heads and layers, unless something else has the focus.

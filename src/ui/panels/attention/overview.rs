@@ -40,12 +40,13 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     }
     edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
+    let large_is_there = panel.painted == Some((shown.job, panel.look(cx)));
     for layer in 0..shown.layers {
         for head in 0..shown.heads {
             let corner = area.min + vec2(EDGE + cell * head as f32, EDGE + cell * layer as f32);
             let rect = Rect::from_min_size(corner, Vec2::splat(cell - GAP));
             if ui.is_rect_visible(rect) {
-                let may_make = began.elapsed() < BUDGET;
+                let may_make = large_is_there && began.elapsed() < BUDGET;
                 one(panel, ui, cx, shown, (layer, head), rect, may_make);
             }
         }
@@ -83,17 +84,17 @@ fn one(
     let tokens = shown.report.tokens.len();
     let look = panel.look(cx);
     let key = HeadKey { job: shown.job, layer, head, look, pool: tokens.div_ceil(PIXELS).max(1) };
-    let texture =
-        match shown.report.pattern(layer, head) {
-            None => None,
-            Some(_) if !may_make => panel.textures.get(ui, &key).or_else(|| {
-                ui.ctx().request_repaint();
-                None
-            }),
-            Some(values) => Some(panel.textures.get_or_make(ui, &key, || {
-                pooled_image(values, tokens, key.pool, &look.table(&theme), |v| look.place(v))
-            })),
-        };
+    let texture = match shown.report.pattern(layer, head) {
+        None => None,
+        Some(_) if !may_make => panel.textures.get(ui, &key).or_else(|| {
+            ui.ctx().request_repaint();
+            None
+        }),
+        Some(values) => {
+            let table = panel.table(cx);
+            Some(panel.textures.get_or_make(ui, &key, || pooled_image(values, tokens, key.pool, &table)))
+        }
+    };
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     match &texture {
         Some(texture) => drop(ui.painter().image(texture.id(), rect, whole, Color32::WHITE)),

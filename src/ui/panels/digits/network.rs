@@ -24,11 +24,14 @@ pub(super) struct Network<'a> {
 /// What the colours of the diagram stand for, with numbers.
 pub(super) fn legends(ui: &mut Ui, theme: &Theme) {
     ui.columns_const(|[left, right]| {
-        for (ui, name, with_sign, lowest) in
-            [(left, "activation", false, "0"), (right, "weight × activation", true, "-1")]
+        let share = "As a share of the largest in its layer.";
+        let carried = "Weight × activation: what a connection adds to the neuron it ends at, as a share of the largest in its \
+                       layer. Orange raises, blue lowers.";
+        for (ui, name, help, with_sign, lowest) in
+            [(left, "activation", share, false, "0"), (right, "contribution", carried, true, "-1")]
         {
             ui.spacing_mut().item_spacing.y = 2.0;
-            caption(ui, theme, name).on_hover_text("As a share of the largest in its layer.");
+            caption(ui, theme, name).on_hover_text(help);
             let colour = |share: f32| if with_sign { signed(theme, share * 2.0 - 1.0) } else { activity(theme, share) };
             let width = ui.available_width();
             legend(ui, theme, width, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
@@ -251,10 +254,12 @@ impl Network<'_> {
     }
 
     fn headings(&self, painter: &Painter, theme: &Theme, rect: Rect, input: Rect, columns: &[Column]) {
+        let face = Type::Caption.sans();
         let heading = |x: f32, text: String| {
-            painter.text(pos2(x, rect.top()), Align2::CENTER_TOP, text, Type::Caption.sans(), theme.caption());
+            painter.text(pos2(x, rect.top()), Align2::CENTER_TOP, text, face.clone(), theme.caption());
         };
-        heading(input.center().x, "input · 784 pixels".to_owned());
+        // Left-aligned: a small picture is narrower than its name.
+        painter.text(pos2(input.left(), rect.top()), Align2::LEFT_TOP, "784 pixels", face.clone(), theme.caption());
         for (i, column) in columns.iter().enumerate() {
             let Some(place) = column.places.first() else { continue };
             let what = if i + 1 == columns.len() { "output" } else { "hidden" };
