@@ -42,7 +42,7 @@ pub fn token_strip<'a>(
 ) -> StripResponse {
     let width = ui.available_width();
     let placed = place(ui, theme, width, count, &chip);
-    let height = placed.last().map_or(CHIP_HEIGHT, |rect| rect.bottom());
+    let height = placed.last().map_or(CHIP_HEIGHT, Rect::bottom);
     let (area, whole) = ui.allocate_exact_size(Vec2::new(width, height), Sense::focusable_noninteractive());
     let selected = (0..count).find(|i| chip(*i).selected);
     whole.widget_info(|| {
