@@ -44,6 +44,11 @@ impl Random {
         (self.bits() >> 40) as f32 / (1_u32 << 24) as f32
     }
 
+    /// Uniform in `0..1`, with all the bits an f64 holds.
+    pub fn unit(&mut self) -> f64 {
+        (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
     /// Uniform in `low..high`.
     pub fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.uniform()
@@ -111,5 +116,14 @@ mod tests {
         assert_ne!(order[..10], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
         order.sort_unstable();
         assert!(order.iter().enumerate().all(|(i, &v)| i == v as usize));
+    }
+
+    #[test]
+    fn random_numbers_are_those_of_the_reference() {
+        // First outputs of xoshiro256++ from the state 1, 2, 3, 4, by the definition.
+        let mut random = Random { state: [1, 2, 3, 4] };
+        assert_eq!(random.bits(), 41_943_041);
+        assert_eq!(random.bits(), 58_720_359);
+        assert_eq!(random.bits(), 3_588_806_011_781_223);
     }
 }
