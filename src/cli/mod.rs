@@ -19,6 +19,7 @@ mod window;
 use crate::types::UserError;
 use args::{Arguments, Verb};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Exit code of every error, and of a command line that cannot be read.
@@ -49,7 +50,8 @@ pub fn main() -> ExitCode {
         Ok(()) | Err(CliError::PipeClosed) => ExitCode::SUCCESS,
         Err(CliError::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(CliError::User(error)) => {
-            eprintln!("error: {error}");
+            // Whoever read the errors may be gone, as after `2>&1 | head`; the exit code still tells.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::from(FAILED)
         }
     }
