@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use crate::types::DeviceChoice;
+use crate::types::{DeviceChoice, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -57,6 +57,25 @@ pub struct ModelArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
+}
+
+/// `--weights` on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum WeightType {
+    /// 32-bit floating point
+    #[default]
+    F32,
+    /// IEEE half precision
+    F16,
+}
+
+impl From<WeightType> for Precision {
+    fn from(name: WeightType) -> Self {
+        match name {
+            WeightType::F32 => Self::F32,
+            WeightType::F16 => Self::F16,
+        }
+    }
 }
 
 /// `--device` on the command line.
@@ -192,12 +211,18 @@ pub struct BenchArgs {
     /// Build the model that config.json describes with random weights; nothing else of the folder is needed
     #[arg(long)]
     pub random_weights: bool,
+    /// Element type in which random weights are kept
+    #[arg(long, value_enum, default_value_t, requires = "random_weights")]
+    pub weights: WeightType,
     /// Tokens of the prompt
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub prompt_tokens: usize,
     /// Tokens to generate
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub new_tokens: usize,
+    /// Also measure one pass that captures every attention pattern over this many tokens
+    #[arg(long, value_name = "N")]
+    pub capture_tokens: Option<usize>,
     /// Measured runs, after one that warms up; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,

@@ -5,7 +5,7 @@ use super::args::BenchArgs;
 use super::output::{print, print_json};
 use super::session::{Session, model_dir, unexpected};
 use crate::engine::{Command, Outcome, PromptInput};
-use crate::types::{GenerationStats, JobId, ModelInfo, Sampling, UserError};
+use crate::types::{GenerationStats, JobId, ModelInfo, Precision, Sampling, SiteFilter, UserError};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -14,7 +14,15 @@ use std::time::Instant;
 struct Report {
     prefill_ms: f64,
     decode_tokens_per_s: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_ms: Option<f64>,
     load_ms: f64,
+    weights: Precision,
+    /// What the weights take as they are kept.
+    weights_mb: f64,
+    /// What the process took after loading and one run, and before.
+    resident_mb: Option<f64>,
+    resident_before_mb: Option<f64>,
     peak_rss_mb: Option<f64>,
     prompt_tokens: usize,
     new_tokens: usize,
@@ -30,19 +38,31 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     let session = Session::start(args.model.device);
     let path = model_dir(&args.model.model);
     let device = session.settle()?;
+    let resident_before_mb = memory_mb("VmRSS:");
     let begun = Instant::now();
     let info = session.open(|job, model| match args.random_weights {
-        true => Command::OpenRandom { job, model, path, seed: 1 },
+        true => Command::OpenRandom { job, model, path, seed: 1, precision: args.weights.into() },
         false => Command::Open { job, model, path },
     })?;
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     generate(&session, &info, args)?; // warms up caches, and kernels on a GPU
+    let resident_mb = memory_mb("VmRSS:");
     let runs = (0..args.repeats).map(|_| generate(&session, &info, args)).collect::<Result<Vec<_>, _>>()?;
+    let captures = match args.capture_tokens {
+        Some(tokens) => (0..args.repeats).map(|_| capture(&session, &info, tokens)).collect::<Result<Vec<_>, _>>()?,
+        None => Vec::new(),
+    };
+    let bytes = if info.precision == Precision::F32 { 4 } else { 2 };
     let report = Report {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
         decode_tokens_per_s: median(runs.iter().map(|run| run.tokens_per_s)),
+        capture_ms: (!captures.is_empty()).then(|| median(captures.into_iter())),
         load_ms,
-        peak_rss_mb: peak_rss_mb(),
+        weights: info.precision,
+        weights_mb: (info.parameters * bytes) as f64 / MEBIBYTE,
+        resident_mb,
+        resident_before_mb,
+        peak_rss_mb: memory_mb("VmHWM:"),
         prompt_tokens: args.prompt_tokens,
         new_tokens: runs.iter().map(|run| run.new_tokens).min().unwrap_or(0),
         repeats: args.repeats,
@@ -67,8 +87,7 @@ fn check(args: &BenchArgs) -> Result<(), UserError> {
 
 fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<GenerationStats, CliError> {
     let job = JobId::next();
-    // Spread over the vocabulary, so that embedding rows do not sit in the cache.
-    let ids = (0..args.prompt_tokens).map(|i| ((i * 7919 + 11) % info.vocabulary.max(1)) as u32).collect();
+    let ids = spread_ids(args.prompt_tokens, info.vocabulary);
     let sampling = Sampling { max_new_tokens: args.new_tokens, ..Sampling::default() };
     let command = Command::Generate { job, model: info.id, prompt: PromptInput::Ids(ids), sampling };
     let Outcome::Generated(stats) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
@@ -80,16 +99,43 @@ fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<Gen
     Ok(stats)
 }
 
+/// Milliseconds of one pass that keeps every attention pattern.
+fn capture(session: &Session, info: &ModelInfo, tokens: usize) -> Result<f64, CliError> {
+    let job = JobId::next();
+    let prompt = PromptInput::Ids(spread_ids(tokens, info.vocabulary));
+    let begun = Instant::now();
+    let command = Command::Inspect { job, model: info.id, prompt, sites: SiteFilter::patterns() };
+    let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
+    let ms = begun.elapsed().as_secs_f64() * 1e3;
+    if let Some(left_out) = &report.left_out {
+        return Err(UserError::new("Not every pattern was captured.", left_out, "Lower --capture-tokens.").into());
+    }
+    Ok(ms)
+}
+
+/// Spread over the vocabulary, so that embedding rows do not sit in the cache.
+fn spread_ids(count: usize, vocabulary: usize) -> Vec<u32> {
+    (0..count).map(|i| ((i * 7919 + 11) % vocabulary.max(1)) as u32).collect()
+}
+
 fn describe(report: &Report) -> String {
-    let memory = report.peak_rss_mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb:.0} MB"));
+    let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb:.0} MB"));
+    let capture =
+        report.capture_ms.map_or_else(String::new, |ms| format!("capture      {ms:9.1} ms for every pattern\n"));
     format!(
-        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\nload         {:9.1} ms\n\
-         peak memory  {memory:>12}\non {}, {} threads\n",
+        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}\
+         load         {:9.1} ms\nweights      {:9.0} MB in {}\nmemory       {:>12} with them, {} before\n\
+         peak memory  {:>12}\non {}, {} threads\n",
         report.prefill_ms,
         report.prompt_tokens,
         report.decode_tokens_per_s,
         report.new_tokens,
         report.load_ms,
+        report.weights_mb,
+        report.weights,
+        memory(report.resident_mb),
+        memory(report.resident_before_mb),
+        memory(report.peak_rss_mb),
         report.device,
         report.threads
     )
@@ -102,11 +148,13 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     if sorted.len().is_multiple_of(2) { f64::midpoint(sorted[middle - 1], sorted[middle]) } else { sorted[middle] }
 }
 
-/// The most memory this process has had, where the system tells.
-fn peak_rss_mb() -> Option<f64> {
+const MEBIBYTE: f64 = (1 << 20) as f64;
+
+/// A line of what the system says of this process's memory, where it tells: `VmRSS:` now, `VmHWM:` at most.
+fn memory_mb(line: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    let value = status.lines().find_map(|l| l.strip_prefix(line))?;
+    let kilobytes: f64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes / 1024.0)
 }
 

@@ -3,8 +3,8 @@
 
 use crate::types::{
     Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken, GenerationStats,
-    InspectReport, JobId, LayerWeights, ModelId, ModelInfo, PromptToken, Sampling, SiteFilter, TrainPoint, TrainSpec,
-    TrainSummary, UserError,
+    InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, Sampling, SiteFilter, TrainPoint,
+    TrainSpec, TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub enum PromptInput {
 pub enum Command {
     /// Read a model folder. Ends with [`Outcome::Opened`]. Until then a model with the same id stays usable.
     Open { job: JobId, model: ModelId, path: PathBuf },
-    /// Build the model that a folder's `config.json` describes, with random weights; for measurements of speed. Works
-    /// without weights and tokenizer. Ends with [`Outcome::Opened`].
-    OpenRandom { job: JobId, model: ModelId, path: PathBuf, seed: u64 },
+    /// Build the model that a folder's `config.json` describes, with random weights kept in F32 or F16; for measurements of
+    /// speed. Works without weights and tokenizer. Ends with [`Outcome::Opened`].
+    OpenRandom { job: JobId, model: ModelId, path: PathBuf, seed: u64, precision: Precision },
     /// Forget a model. Jobs that work on it end with what they have.
     Close { model: ModelId },
     /// Stream tokens. [`Event::Prompted`] comes first, then [`Event::Token`]s, then [`Outcome::Generated`].

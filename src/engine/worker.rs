@@ -58,8 +58,8 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Open { job, model, path } => self.add_open(job, model, path),
-            Command::OpenRandom { job, model, path, seed } => {
-                self.add(job, JobKind::Open, model, open::OpenRandom::new(model, path, seed));
+            Command::OpenRandom { job, model, path, seed, precision } => {
+                self.add(job, JobKind::Open, model, open::OpenRandom::new(model, path, seed, precision));
             }
             Command::Generate { job, model, prompt, sampling } => {
                 self.add(job, JobKind::Generate, model, generate::Generate::new(model, prompt, sampling));

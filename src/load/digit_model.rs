@@ -1,9 +1,10 @@
 //! A digit network as a folder: config.json beside model.safetensors, opened as strictly as a text model.
 
 use super::config::CONFIG_FILE;
+use super::container::WeightFiles;
 use super::error::LoadError;
 use super::fields::Fields;
-use super::weights::{StoredTensor, WeightFiles, Weights, write_weights};
+use super::weights::{StoredTensor, Weights, write_weights};
 use crate::nn::{DigitCnnConfig, DigitConfig, DigitMlpConfig, DigitNet};
 use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision};
 use burn::tensor::Device;

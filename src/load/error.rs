@@ -25,6 +25,8 @@ pub enum LoadError {
     UnsupportedOption { path: PathBuf, field: String, value: String, supported: String },
     #[error("{} is damaged", .path.display())]
     Safetensors { path: PathBuf, source: SafeTensorError },
+    #[error("{} cannot be read as a PyTorch file", .path.display())]
+    Torch { path: PathBuf, problem: String },
     #[error("{}: the tensor `{name}` is missing", .path.display())]
     MissingTensor { path: PathBuf, name: String },
     #[error("{}: the tensor `{name}` has shape {found:?}, config.json asks for {expected:?}", .path.display())]
@@ -67,7 +69,7 @@ impl LoadError {
             Self::UnexpectedTensors { names, .. } => {
                 format!("leaving weights out would give wrong results: {}", first_few(names))
             }
-            Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
+            Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
             Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
         }
     }
@@ -82,7 +84,9 @@ impl LoadError {
             Self::Json { .. } | Self::Tokenizer { .. } => "Fetch the file again, or save it again with transformers.",
             Self::Field { .. } => "Correct the field, or fetch the file again.",
             Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } => "Open a model that Fovea can run.",
-            Self::Safetensors { .. } => "Fetch the file again and compare its size with the original.",
+            Self::Safetensors { .. } | Self::Torch { .. } => {
+                "Fetch the file again and compare its size with the original."
+            }
             Self::MissingTensor { .. }
             | Self::WrongShape { .. }
             | Self::UnexpectedTensors { .. }

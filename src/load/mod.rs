@@ -5,9 +5,11 @@
 
 pub mod byte_bpe;
 mod config;
+mod container;
 mod data_error;
 pub mod digit_image;
 mod digit_model;
+mod elements;
 mod error;
 mod fields;
 mod gpt2_weights;
@@ -22,6 +24,8 @@ mod weights;
 
 #[cfg(test)]
 mod folder_tests;
+#[cfg(test)]
+mod torch_tests;
 
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
@@ -46,11 +50,11 @@ fn read_embeddings(
 ) -> Result<(Tensor<2>, Option<Linear>), LoadError> {
     const HEAD: &str = "lm_head.weight";
     if !tied {
-        let embedding = weights.tensor(name, shape)?;
-        return Ok((embedding, Some(Linear::new(weights.tensor(HEAD, shape)?, None))));
+        let embedding = weights.matrix(name, shape)?;
+        return Ok((embedding, Some(Linear::new(weights.matrix(HEAD, shape)?, None))));
     }
     let stored = if !weights.has(name) && weights.has(HEAD) { HEAD } else { name };
-    Ok((weights.tensor(stored, shape)?, None))
+    Ok((weights.matrix(stored, shape)?, None))
 }
 
 /// A folder's own name, for display.

@@ -1,9 +1,10 @@
 //! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
 
 use super::config::{self, TextSettings};
+use super::container::WeightFiles;
 use super::error::LoadError;
 use super::tokenizer::{TOKENIZER_FILE, TextCodec};
-use super::weights::{WeightFiles, Weights, write_weights};
+use super::weights::{Weights, write_weights};
 use super::{gpt2_weights, llama_weights};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{ModelId, ModelInfo, Precision};

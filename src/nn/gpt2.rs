@@ -4,13 +4,12 @@
 
 use super::attention::{CausalMask, attend};
 use super::cache::KvCache;
-use super::linear::{Linear, project};
+use super::linear::{Linear, in_f32, look_up, project};
 use super::norm::LayerNorm;
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// The shape of a GPT-2 model.
@@ -102,6 +101,14 @@ impl Gpt2 {
         self.logits_from_residual(x, tape)
     }
 
+    /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
+    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
+        let x = self.residual(ids, None, tape);
+        if tape.asks_for_output() {
+            let _ = self.logits_from_residual(x, tape);
+        }
+    }
+
     /// Next-token scores after the last of T new tokens: `[B, T]` → `[B, V]`. The cache remembers the tokens.
     #[must_use]
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
@@ -119,8 +126,8 @@ impl Gpt2 {
         let [context, _] = self.position_embedding.dims();
         assert!(past + t <= context, "{} tokens do not fit in a context of {context}", past + t);
 
-        let tokens = tape.at(Site::Embed, embedding(self.token_embedding.val(), ids)); // [B, T, D]
-        let positions = self.position_embedding.val().narrow(0, past, t).unsqueeze(); // [1, T, D]
+        let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
+        let positions = in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(); // [1, T, D]
         let positions = tape.at(Site::PosEmbed, positions);
         let mut x = tokens + positions; // [B, T, D]
 

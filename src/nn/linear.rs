@@ -1,12 +1,14 @@
 //! A fully connected layer whose weight is stored one output a row.
 
-use burn::module::{Module, Param};
-use burn::tensor::{Device, Distribution, Tensor};
+use super::kernels;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::module::embedding;
+use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 
 /// `y = x Wᵀ + b`.
 ///
 /// The weight is `[out, in]`, as PyTorch stores it: files are read without transposing, and a matrix-vector product (one
-/// token) reads every weight once and in order.
+/// token) reads every weight once and in order. Where `kernels::serve` says so, it may be kept in half precision.
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[out, in]`.
@@ -32,57 +34,39 @@ impl Linear {
     /// `[B, T, in]` → `[B, T, out]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let y = project(x, self.weight.val());
-        match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
-            None => y,
-        }
+        apply(x, self.weight.val(), self.bias.as_ref().map(Param::val))
     }
 }
 
 /// `x Wᵀ`: `[B, T, in]` times a weight `[out, in]` → `[B, T, out]`.
 #[must_use]
 pub fn project(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    let [b, t, inputs] = x.dims();
-    let [outputs, _] = weight.dims();
-    let rows = b * t;
-    if on_plain_cpu(&x) && rows <= FEW_ROWS {
-        return match rows {
-            1 if outputs * inputs >= SHARE_FROM => project_one_row(x, weight),
-            _ => project_few_rows(x, weight),
-        };
-    }
-    x.reshape([rows, inputs]).matmul(weight.transpose()).reshape([b, t, outputs]) // [B, T, out]
+    apply(x, weight, None)
 }
 
-/// Up to here turning the product round is faster on Flex, measured from 4 to 256 rows; training has thousands.
-const FEW_ROWS: usize = 256;
-
-/// (W xᵀ)ᵀ. The matrix product packs its left side; for `x Wᵀ` it would first have to turn all weights round.
-fn project_few_rows(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
+fn apply(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
     let [b, t, inputs] = x.dims();
     let [outputs, _] = weight.dims();
-    let y = weight.matmul(x.reshape([b * t, inputs]).transpose()); // [out, B·T]
-    y.transpose().reshape([b, t, outputs]) // [B, T, out]
+    let x = x.reshape([b * t, inputs]);
+    if kernels::serve(&x.device()) {
+        return kernels::product(x, weight, bias).reshape([b, t, outputs]); // [B, T, out]
+    }
+    let y = x.matmul(weight.transpose()).reshape([b, t, outputs]); // [B, T, out]
+    match bias {
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
+    }
 }
 
-/// Flex shares a batched product among threads from 2²¹ multiplications on, but never a single matrix-vector product.
-const SHARE_FROM: usize = 1 << 21;
-const PARTS: usize = 4;
+/// Rows of a table `[V, D]`, which may be of half precision: `[B, T]` → `[B, T, D]` in F32.
+#[must_use]
+pub fn look_up(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
+    in_f32(embedding(table, ids))
+}
 
-/// One row: the product is a batch of `PARTS` products with a share of the outputs each, so that all threads read weights.
-/// Decoding is bound by reading them. `[1, 1, in]` → `[1, 1, out]`.
-fn project_one_row(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    let [outputs, inputs] = weight.dims();
-    let share = outputs / PARTS;
-    let even = share * PARTS;
-    let parts = weight.clone().slice([0..even, 0..inputs]).reshape([PARTS, share, inputs]); // [P, out/P, in]
-    let y = x.clone().matmul(parts.swap_dims(1, 2)).reshape([1, 1, even]);
-    if even == outputs {
-        return y;
-    }
-    let rest = weight.slice([even..outputs, 0..inputs]).transpose().unsqueeze(); // [1, in, rest]
-    Tensor::cat(vec![y, x.matmul(rest)], 2)
+/// The same values in F32.
+pub(super) fn in_f32<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if x.dtype() == DType::F32 { x } else { x.cast(DType::F32) }
 }
 
 /// True for tensors that Flex computes and no gradient is asked of.
@@ -91,20 +75,51 @@ pub(super) fn on_plain_cpu<const D: usize>(x: &Tensor<D>) -> bool {
     !device.is_autodiff() && device == Device::flex()
 }
 
+/// Every weight in F32: for training, and for devices on which half precision is not multiplied.
+#[must_use]
+pub fn in_full_precision<M: Module>(module: M) -> M {
+    module.map(&mut Cast { matrices: DType::F32, vectors: DType::F32 })
+}
+
+/// Every matrix rounded to half precision, for devices that `kernels::serve` says multiply it. Vectors stay in F32: they
+/// are few, and added where the sums are.
+#[must_use]
+pub fn in_half_precision<M: Module>(module: M) -> M {
+    module.map(&mut Cast { matrices: DType::F16, vectors: DType::F32 })
+}
+
+struct Cast {
+    matrices: DType,
+    vectors: DType,
+}
+
+impl ModuleMapper for Cast {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let dtype = if D == 1 { self.vectors } else { self.matrices };
+        if param.val().dtype() == dtype { param } else { param.map(|tensor| tensor.cast(dtype)) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_way_gives_the_same_product() {
+    fn half_precision_changes_matrices_alone_and_back_again() {
         let device = Device::flex();
-        let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        let weight = random([PARTS * 5 + 3, 24]);
-        for (rows, way) in [(1, project_one_row as fn(_, _) -> _), (1, project_few_rows), (7, project_few_rows)] {
-            let x = random([rows, 24]);
-            let plain = x.clone().matmul(weight.clone().transpose()).unsqueeze();
-            let difference: f32 = (way(x.unsqueeze(), weight.clone()) - plain).abs().max().into_scalar();
-            assert!(difference < 1e-5, "{rows} rows differ by {difference}");
+        device.seed(2);
+        let layer = Linear::random([5, 40], true, 1.0, &device);
+        let half = in_half_precision(layer.clone());
+        assert_eq!((half.weight.val().dtype(), half.bias.as_ref().unwrap().val().dtype()), (DType::F16, DType::F32));
+        let full = in_full_precision(half.clone());
+        assert_eq!(full.weight.val().dtype(), DType::F32);
+        let x = Tensor::random([1, 3, 40], Distribution::Normal(0.0, 1.0), &device);
+        if kernels::serve(&device) {
+            // Both sides multiply the same rounded weights.
+            let difference: f32 = (half.forward(x.clone()) - full.forward(x.clone())).abs().max().into_scalar();
+            assert!(difference < 1e-5, "differs by {difference}");
         }
+        let rounding: f32 = (layer.forward(x.clone()) - full.forward(x)).abs().max().into_scalar();
+        assert!(rounding > 0.0 && rounding < 0.1, "rounding changed the result by {rounding}");
     }
 }

@@ -4,14 +4,13 @@
 
 use super::attention::{CausalMask, attend};
 use super::cache::KvCache;
-use super::linear::{Linear, project};
+use super::linear::{Linear, look_up, project};
 use super::norm::RmsNorm;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
-use burn::tensor::module::embedding;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// The shape of a Llama model.
@@ -129,6 +128,14 @@ impl Llama {
         self.logits_from_residual(x, tape)
     }
 
+    /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
+    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
+        let x = self.residual(ids, None, tape);
+        if tape.asks_for_output() {
+            let _ = self.logits_from_residual(x, tape);
+        }
+    }
+
     /// Next-token scores after the last of T new tokens: `[B, T]` → `[B, V]`. The cache remembers the tokens.
     #[must_use]
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
@@ -145,7 +152,7 @@ impl Llama {
         let past = cache.as_ref().map_or(0, |c| c.len());
         assert!(past + t <= self.context, "{} tokens do not fit in a context of {}", past + t, self.context);
 
-        let mut x = tape.at(Site::Embed, embedding(self.token_embedding.val(), ids)); // [B, T, D]
+        let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
         let rotation = self.rope.rotation(past, t, &device);
         let mask = CausalMask::new(t, past, &device);
         for (layer, block) in self.blocks.iter().enumerate() {

@@ -9,6 +9,7 @@ mod digit;
 mod digit_cnn;
 mod digit_mlp;
 mod gpt2;
+pub mod kernels;
 mod linear;
 mod llama;
 mod loss;
@@ -23,7 +24,7 @@ pub use digit::{DigitConfig, DigitNet};
 pub use digit_cnn::{DigitCnn, DigitCnnConfig};
 pub use digit_mlp::{DigitMlp, DigitMlpConfig};
 pub use gpt2::{Gpt2, Gpt2Block, Gpt2Config};
-pub use linear::Linear;
+pub use linear::{Linear, in_full_precision, in_half_precision, look_up, project};
 pub use llama::{Llama, LlamaBlock, LlamaConfig};
 pub use loss::cross_entropy;
 pub use norm::{LayerNorm, RmsNorm};
@@ -58,6 +59,17 @@ impl CausalLm {
         match self {
             Self::Gpt2(model) => model.forward(ids, tape),
             Self::Llama(model) => model.forward(ids, tape),
+        }
+    }
+
+    /// The forward pass for the sake of the tape alone: ids `[1, T]`. Scores are computed only when the tape asks.
+    ///
+    /// # Panics
+    /// When T exceeds the context.
+    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
+        match self {
+            Self::Gpt2(model) => model.trace(ids, tape),
+            Self::Llama(model) => model.trace(ids, tape),
         }
     }
 

@@ -51,6 +51,13 @@ impl Tape {
         self.recorder.is_some()
     }
 
+    /// True when something behind the last block is asked for.
+    pub(super) fn asks_for_output(&self) -> bool {
+        let asked =
+            |recorder: &Recorder| [Site::LnFinal, Site::Logits].iter().any(|site| recorder.filter.matches(*site));
+        self.recorder.as_deref().is_some_and(asked)
+    }
+
     /// Passes `x` on, noting it when it is asked for.
     ///
     /// # Panics

@@ -1,7 +1,9 @@
 """Measures Fovea and PyTorch side by side on one model shape with random weights, on the CPU.
 
 The two take turns, so that both see the same machine; the median of the rounds counts. Both read a prompt of the same
-length into a key-value cache and then draw greedily, one token at a time, in float32 with the same number of threads.
+length into a key-value cache and then draw greedily, one token at a time; then both keep the attention patterns of every
+layer and head over a longer sequence. PyTorch computes in float32, Fovea with weights in float32 and once more with
+weights kept in float16 (sums stay float32). The number of threads is the same.
 
     python tests/bench/compare.py target/release/fovea        (torch 2.15, transformers 5.23)
 """
@@ -20,22 +22,27 @@ import transformers
 HERE = pathlib.Path(__file__).parent
 
 
-def fovea(binary, shape, prompt, new):
+def fovea(args, weights):
     """One measured run after one that warms up, in a process of its own."""
     command = [
-        binary, "bench", "--model", shape, "--random-weights", "--device", "cpu", "--json", "--repeats", "1",
-        "--prompt-tokens", str(prompt), "--new-tokens", str(new),
+        args.binary, "bench", "--model", args.shape, "--random-weights", "--weights", weights, "--device", "cpu",
+        "--json", "--repeats", "1", "--prompt-tokens", str(args.prompt_tokens), "--new-tokens", str(args.new_tokens),
+        "--capture-tokens", str(args.capture_tokens),
     ]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    if report["new_tokens"] != new:
+    if report["new_tokens"] != args.new_tokens:
         raise SystemExit(f"Fovea stopped after {report['new_tokens']} tokens; a rate over fewer tokens is no comparison.")
-    return report["prefill_ms"], report["decode_tokens_per_s"]
+    return report
+
+
+def spread(count, model):
+    return torch.tensor([[(i * 7919 + 11) % model.config.vocab_size for i in range(count)]])
 
 
 @torch.inference_mode()
-def pytorch(model, prompt, new):
-    """The same in this process."""
-    ids = torch.tensor([[(i * 7919 + 11) % model.config.vocab_size for i in range(prompt)]])
+def generate(model, prompt, new):
+    """Milliseconds for the prompt, tokens a second after it."""
+    ids = spread(prompt, model)
     begun = time.perf_counter()
     out = model(ids, use_cache=True, logits_to_keep=1)
     token = out.logits[:, -1:].argmax(-1)
@@ -44,7 +51,17 @@ def pytorch(model, prompt, new):
         out = model(token, past_key_values=out.past_key_values, use_cache=True)
         token = out.logits[:, -1:].argmax(-1)
         token.item()
-    return (first - begun) * 1e3, (new - 1) / (time.perf_counter() - first)
+    return {"prefill_ms": (first - begun) * 1e3, "decode_tokens_per_s": (new - 1) / (time.perf_counter() - first)}
+
+
+@torch.inference_mode()
+def capture(eager, tokens):
+    """Milliseconds for one pass that keeps every attention pattern; scores of the vocabulary for the last token only."""
+    ids = spread(tokens, eager)
+    begun = time.perf_counter()
+    out = eager(ids, output_attentions=True, use_cache=False, logits_to_keep=1)
+    assert len(out.attentions) == eager.config.num_hidden_layers
+    return (time.perf_counter() - begun) * 1e3
 
 
 def main():
@@ -53,6 +70,7 @@ def main():
     parser.add_argument("--shape", default=str(HERE / "gpt2-small"), help="folder with the config.json of the shape")
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--capture-tokens", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print the figures as a JSON object")
     args = parser.parse_args()
@@ -61,30 +79,43 @@ def main():
     torch.set_num_threads(threads)
     config = transformers.AutoConfig.from_pretrained(args.shape)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
-    pytorch(model, args.prompt_tokens, args.new_tokens)  # warms up
+    eager = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    eager.load_state_dict(model.state_dict())
+    generate(model, args.prompt_tokens, args.new_tokens)  # warms up
+    capture(eager, args.capture_tokens)
 
-    rounds = []
+    rounds = {"fovea F32": [], "fovea F16": [], "pytorch F32": []}
     for _ in range(args.rounds):
-        ours = fovea(args.binary, args.shape, args.prompt_tokens, args.new_tokens)
-        rounds.append((*ours, *pytorch(model, args.prompt_tokens, args.new_tokens)))
-    prefill, decode, peer_prefill, peer_decode = (statistics.median(column) for column in zip(*rounds))
-    report = {
-        "threads": threads,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "rounds": args.rounds,
-        "fovea": {"prefill_ms": prefill, "decode_tokens_per_s": decode},
-        "pytorch": {"prefill_ms": peer_prefill, "decode_tokens_per_s": peer_decode},
-        "decode_ratio": decode / peer_decode,
-        "prefill_ratio": peer_prefill / prefill,
+        rounds["fovea F32"].append(fovea(args, "f32"))
+        peer = generate(model, args.prompt_tokens, args.new_tokens)
+        peer["capture_ms"] = capture(eager, args.capture_tokens)
+        rounds["pytorch F32"].append(peer)
+        rounds["fovea F16"].append(fovea(args, "f16"))
+    medians = {
+        who: {key: statistics.median(run[key] for run in runs) for key, value in runs[0].items() if isinstance(value, float)}
+        for who, runs in rounds.items()
     }
+    peer = medians["pytorch F32"]
+    for who in ("fovea F32", "fovea F16"):
+        ours = medians[who]
+        ours["decode_over_pytorch"] = ours["decode_tokens_per_s"] / peer["decode_tokens_per_s"]
+        ours["prefill_time_over_pytorch"] = ours["prefill_ms"] / peer["prefill_ms"]
+        ours["capture_time_over_pytorch"] = ours["capture_ms"] / peer["capture_ms"]
+        added = ours["resident_mb"] - ours["resident_before_mb"]
+        ours["memory_over_weights"] = added / ours["weights_mb"]
     if args.json:
-        print(json.dumps(report))
+        versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+        print(json.dumps({"threads": threads, "rounds": args.rounds, **versions, **medians}))
         return
-    print(f"{'':10}{'prefill ms':>12}{'tokens/s':>12}   ({args.prompt_tokens} + {args.new_tokens} tokens, {threads} threads)")
-    print(f"{'Fovea':10}{prefill:12.1f}{decode:12.1f}")
-    print(f"{'PyTorch':10}{peer_prefill:12.1f}{peer_decode:12.1f}   (torch {torch.__version__})")
-    print(f"Fovea decodes {report['decode_ratio']:.2f} times and prefills {report['prefill_ratio']:.2f} times as fast.")
+    print(f"{args.prompt_tokens} + {args.new_tokens} tokens, patterns over {args.capture_tokens}, {threads} threads, "
+          f"medians of {args.rounds} rounds, torch {torch.__version__}")
+    print(f"{'':14}{'decode tok/s':>14}{'ratio':>7}{'prefill ms':>12}{'ratio':>7}{'capture ms':>12}{'ratio':>7}{'memory/weights':>16}")
+    for who, ours in medians.items():
+        ratio = lambda key: f"{ours[key]:7.2f}" if key in ours else f"{1:7.2f}"
+        print(f"{who:14}{ours['decode_tokens_per_s']:14.1f}{ratio('decode_over_pytorch')}"
+              f"{ours['prefill_ms']:12.1f}{ratio('prefill_time_over_pytorch')}"
+              f"{ours['capture_ms']:12.0f}{ratio('capture_time_over_pytorch')}"
+              + (f"{ours['memory_over_weights']:16.2f}" if "memory_over_weights" in ours else ""))
 
 
 if __name__ == "__main__":

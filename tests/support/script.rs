@@ -2,7 +2,7 @@
 
 use super::data::{one_digit_folder, write_shape};
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
-use fovea::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, Sampling, StopReason, UserError};
+use fovea::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, Precision, Sampling, StopReason, UserError};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,7 +75,7 @@ impl Script {
     pub fn open_slow(&mut self, scratch: &Path) -> ModelInfo {
         write_shape(scratch);
         let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::OpenRandom { job, model, path: scratch.to_owned(), seed: 7 });
+        self.send(Command::OpenRandom { job, model, path: scratch.to_owned(), seed: 7, precision: Precision::F32 });
         self.opened(job)
     }
 

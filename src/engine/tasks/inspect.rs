@@ -32,7 +32,7 @@ impl Task for Inspect {
         let tokens = prompt::read(model, &self.prompt)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         let mut tape = Tape::capture(self.sites.clone(), Some(BUDGET_BYTES));
-        let _logits = model.lm.forward(model.lm.ids(&ids), &mut tape);
+        model.lm.trace(model.lm.ids(&ids), &mut tape);
         let (captures, left_out) = tape.into_captures();
         let report = InspectReport { tokens, captures, left_out };
         Ok(Step::Done(Outcome::Inspected(Arc::new(report))))

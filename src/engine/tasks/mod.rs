@@ -17,6 +17,7 @@ pub(crate) mod train;
 
 use super::{Event, Outcome};
 use crate::load::{DigitModel, TextModel};
+use crate::nn::{in_full_precision, kernels};
 use crate::types::{JobId, ModelId, ModelInfo, UserError};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -53,7 +54,11 @@ impl LoadedModel {
     /// The same model on another device.
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         match self {
-            Self::Text(model) => Self::Text(TextModel { lm: model.lm.to_device(device), ..model }),
+            Self::Text(model) => {
+                // Only the kernels of the CPU multiply weights of half precision.
+                let lm = if kernels::serve(device) { model.lm } else { in_full_precision(model.lm) };
+                Self::Text(TextModel { lm: lm.to_device(device), ..model })
+            }
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
         }
     }

@@ -3,7 +3,8 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{self, LoadError};
-use crate::types::{ModelId, ModelKind, UserError};
+use crate::nn::{in_half_precision, kernels};
+use crate::types::{ModelId, ModelKind, Precision, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
@@ -40,12 +41,13 @@ pub(crate) struct OpenRandom {
     model: ModelId,
     path: PathBuf,
     seed: u64,
+    precision: Precision,
 }
 
 impl OpenRandom {
     /// To build the model that `path` describes under the name `model`.
-    pub(crate) fn new(model: ModelId, path: PathBuf, seed: u64) -> Self {
-        Self { model, path, seed }
+    pub(crate) fn new(model: ModelId, path: PathBuf, seed: u64, precision: Precision) -> Self {
+        Self { model, path, seed, precision }
     }
 }
 
@@ -53,8 +55,24 @@ impl Task for OpenRandom {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let mut text = load::random_text_model(&self.path, cx.device, self.seed)?;
         text.info.id = self.model;
+        match self.precision {
+            Precision::F32 => {}
+            Precision::F16 if kernels::serve(cx.device) => {
+                text.lm = in_half_precision(text.lm);
+                text.info.precision = Precision::F16;
+            }
+            other => return Err(not_kept(other)),
+        }
         Ok(keep(LoadedModel::Text(text), cx))
     }
+}
+
+fn not_kept(precision: Precision) -> UserError {
+    UserError::new(
+        format!("Weights in {precision} cannot be made here."),
+        "Random weights are made in F32 or F16, and only a CPU with AVX2 multiplies weights of half precision.",
+        "Use F32 weights, or --device cpu on such a processor.",
+    )
 }
 
 fn keep(loaded: LoadedModel, cx: &mut TaskContext<'_>) -> Step {

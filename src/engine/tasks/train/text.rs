@@ -8,7 +8,7 @@ use crate::engine::tasks::corpus::{CorpusReader, FileTokens, separators};
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::byte_bpe::learn_byte_bpe;
 use crate::load::{self, TextCodec, text_data};
-use crate::nn::{CausalLm, Tape, cross_entropy};
+use crate::nn::{CausalLm, Tape, cross_entropy, in_full_precision};
 use crate::types::{ModelId, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::{Path, PathBuf};
@@ -213,7 +213,7 @@ impl Lesson for TextLesson {
     }
 
     fn net(&self, models: &ModelStore, model: ModelId) -> Result<CausalLm, UserError> {
-        Ok(models.text(model)?.lm.clone())
+        Ok(in_full_precision(models.text(model)?.lm.clone()))
     }
 
     fn put(&self, models: &mut ModelStore, model: ModelId, net: CausalLm) -> Result<(), UserError> {

@@ -1,0 +1,189 @@
+//! Weight files: safetensors, or PyTorch's own format, whose instructions are read and never run.
+
+use super::error::LoadError;
+use super::fields::Fields;
+use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
+use memmap2::{Mmap, UncheckedAdvice};
+use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The file with the weights.
+pub(super) const WEIGHTS_FILE: &str = "model.safetensors";
+/// The file with the weights in older folders.
+const TORCH_FILE: &str = "pytorch_model.bin";
+
+/// The weight files of a folder.
+pub(super) struct WeightFiles(Vec<WeightFile>);
+
+enum WeightFile {
+    Safetensors(PathBuf, Mmap),
+    Torch(PathBuf, PytorchReader),
+}
+
+impl WeightFiles {
+    /// model.safetensors or the shards in its index, else pytorch_model.bin or the shards in its index.
+    pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
+        let single = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(name));
+        let index = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(format!("{name}.index.json")));
+        let shards = |index: &Path| -> Result<Vec<PathBuf>, LoadError> {
+            Ok(files_in_index(index)?.into_iter().map(|file| dir.join(file)).collect())
+        };
+        if single[0].is_file() {
+            Ok(Self(vec![map_file(&single[0])?]))
+        } else if index[0].is_file() {
+            shards(&index[0])?.iter().map(|path| map_file(path)).collect::<Result<_, _>>().map(Self)
+        } else if single[1].is_file() {
+            Ok(Self(vec![read_torch(&single[1])?]))
+        } else if index[1].is_file() {
+            shards(&index[1])?.iter().map(|path| read_torch(path)).collect::<Result<_, _>>().map(Self)
+        } else {
+            Err(LoadError::MissingFile { dir: dir.to_owned(), file: WEIGHTS_FILE })
+        }
+    }
+
+    /// The files as sources of tensors, and the bytes of weights in all.
+    pub(super) fn containers(&self) -> Result<(Vec<Container<'_>>, u64), LoadError> {
+        let containers = self.0.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
+        Ok((containers, self.0.iter().map(WeightFile::bytes).sum()))
+    }
+}
+
+impl WeightFile {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Safetensors(_, map) => map.len() as u64,
+            Self::Torch(_, reader) => reader.tensors().values().map(|tensor| tensor.byte_len() as u64).sum(),
+        }
+    }
+}
+
+/// Distinct file names in the `weight_map` of an index. Names that lead out of the folder are refused.
+fn files_in_index(index: &Path) -> Result<BTreeSet<String>, LoadError> {
+    let fields = Fields::read(index)?;
+    let map = fields.value("weight_map").and_then(serde_json::Value::as_object);
+    let map = map.ok_or_else(|| fields.wrong("weight_map", "is not an object"))?;
+    let name = |(tensor, file): (&String, &serde_json::Value)| match file.as_str() {
+        Some(file) if !file.contains(['/', '\\']) => Ok(file.to_owned()),
+        _ => Err(fields.wrong(&format!("weight_map.{tensor}"), format!("is {file}, not a file name"))),
+    };
+    map.iter().map(name).collect()
+}
+
+fn map_file(path: &Path) -> Result<WeightFile, LoadError> {
+    let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // SAFETY: the map is only read, and only while a model is being opened. Another process that shortens the file
+    // meanwhile would crash this one; a copy of every model into memory first is the price of excluding that.
+    #[expect(unsafe_code, reason = "memory-mapping a file")]
+    let map = unsafe { Mmap::map(&file) };
+    Ok(WeightFile::Safetensors(path.to_owned(), map.map_err(unreadable)?))
+}
+
+fn read_torch(path: &Path) -> Result<WeightFile, LoadError> {
+    let reader = PytorchReader::new(path);
+    let reader = reader.map_err(|e| LoadError::Torch { path: path.to_owned(), problem: e.to_string() })?;
+    Ok(WeightFile::Torch(path.to_owned(), reader))
+}
+
+/// One file as a source of tensors.
+pub(super) struct Container<'a> {
+    pub(super) path: &'a Path,
+    tensors: Tensors<'a>,
+}
+
+enum Tensors<'a> {
+    Safetensors(SafeTensors<'a>, &'a Mmap),
+    Torch(&'a PytorchReader),
+}
+
+/// A tensor as it lies in the file.
+pub(super) struct RawTensor<'a> {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// Row-major, little-endian.
+    pub(super) bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Container<'a> {
+    fn of(file: &'a WeightFile) -> Result<Self, LoadError> {
+        match file {
+            WeightFile::Safetensors(path, map) => match SafeTensors::deserialize(map) {
+                Ok(tensors) => Ok(Self { path, tensors: Tensors::Safetensors(tensors, map) }),
+                Err(source) => Err(LoadError::Safetensors { path: path.clone(), source }),
+            },
+            WeightFile::Torch(path, reader) => Ok(Self { path, tensors: Tensors::Torch(reader) }),
+        }
+    }
+
+    pub(super) fn names(&self) -> Vec<&str> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.names(),
+            Tensors::Torch(reader) => reader.tensors().keys().map(String::as_str).collect(),
+        }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.tensor(name).is_ok(),
+            Tensors::Torch(reader) => reader.get(name).is_some(),
+        }
+    }
+
+    /// The tensor of this name, if it is here.
+    pub(super) fn tensor(&self, name: &str) -> Result<Option<RawTensor<'a>>, LoadError> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => Ok(tensors.tensor(name).ok().map(|tensor| RawTensor {
+                dtype: tensor.dtype(),
+                shape: tensor.shape().to_vec(),
+                bytes: Cow::Borrowed(tensor.data()),
+            })),
+            Tensors::Torch(reader) => {
+                let Some(tensor) = reader.get(name) else { return Ok(None) };
+                let bytes = tensor.read();
+                let bytes =
+                    bytes.map_err(|e| LoadError::Torch { path: self.path.to_owned(), problem: e.to_string() })?;
+                Ok(Some(RawTensor {
+                    dtype: dtype_of(tensor.dtype()),
+                    shape: tensor.shape().to_vec(),
+                    bytes: Cow::Owned(bytes),
+                }))
+            }
+        }
+    }
+
+    /// Tells the system that these bytes of a mapped file are not needed again, so that the file and its copy do not
+    /// stand in memory together.
+    pub(super) fn is_done_with(&self, bytes: &[u8]) {
+        let Tensors::Safetensors(_, map) = &self.tensors else { return };
+        let offset = bytes.as_ptr().addr().wrapping_sub(map.as_ptr().addr());
+        if offset.saturating_add(bytes.len()) <= map.len() {
+            // SAFETY: nothing was ever written through this read-only map, so dropped pages come back from the file.
+            #[expect(unsafe_code, reason = "advising on a read-only map")]
+            let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes.len()) };
+            if let Err(error) = advised {
+                log::debug!("the system keeps {} in memory: {error}", self.path.display());
+            }
+        }
+    }
+}
+
+fn dtype_of(dtype: TorchType) -> Dtype {
+    match dtype {
+        TorchType::F64 => Dtype::F64,
+        TorchType::F32 => Dtype::F32,
+        TorchType::F16 => Dtype::F16,
+        TorchType::BF16 => Dtype::BF16,
+        TorchType::I64 => Dtype::I64,
+        TorchType::I32 => Dtype::I32,
+        TorchType::I16 => Dtype::I16,
+        TorchType::I8 => Dtype::I8,
+        TorchType::U64 => Dtype::U64,
+        TorchType::U32 => Dtype::U32,
+        TorchType::U16 => Dtype::U16,
+        TorchType::U8 => Dtype::U8,
+        TorchType::Bool => Dtype::BOOL,
+    }
+}

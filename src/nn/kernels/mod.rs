@@ -1,0 +1,82 @@
+//! Products with weights on the CPU, faster than Burn's Flex backend makes them, as an extension of that backend.
+//!
+//! Flex hands every product to a general matrix multiplication. That packs both sides again for each call, runs a
+//! matrix-vector product (every token of a generation) on one thread, and cannot take weights of half precision with
+//! activations of full precision. Here weights stay as they lie in the file, `[out, in]` in F32, F16 or BF16; sums are F32.
+
+#[cfg_attr(target_arch = "x86_64", path = "x86.rs")]
+#[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
+mod inner;
+mod panel;
+mod product;
+
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::tensor::{DType, Device, Tensor, TensorData};
+use half::{bf16, f16};
+use inner::Level;
+use std::sync::LazyLock;
+
+static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
+
+/// True when weights on this device can be multiplied here: on plain Flex (no gradient is asked for), on a processor whose
+/// instructions are known. Weights may then be F16 or BF16; anywhere else they must be F32.
+#[must_use]
+pub fn serve(device: &Device) -> bool {
+    LEVEL.is_some() && !device.is_autodiff() && *device == Device::flex()
+}
+
+/// y = x Wᵀ + b.
+///
+/// # Shapes
+/// `x` `[rows, in]` in F32, `weight` `[out, in]` in F32, F16 or BF16, `bias` `[out]` in F32 → `[rows, out]` in F32.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+    let y = match bias {
+        Some(bias) => <Dispatch as WeightProduct>::product_with_bias(x, weight, bias.into_dispatch()),
+        None => <Dispatch as WeightProduct>::product(x, weight),
+    };
+    Tensor::from_dispatch(y)
+}
+
+/// The operations that are added to the backend.
+#[backend_extension(Flex)]
+pub(crate) trait WeightProduct: Backend {
+    /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
+    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// x Wᵀ + b: the same with `bias` `[out]`.
+    fn product_with_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>)
+    -> FloatTensor<Self>;
+}
+
+impl WeightProduct for Flex {
+    fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        multiply(&x.to_contiguous(), &weight.to_contiguous(), None)
+    }
+
+    fn product_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        multiply(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
+    }
+}
+
+fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    const IN_ORDER: &str = "of the type asked for, its elements in order";
+    let level = LEVEL.expect("`serve` was asked before");
+    let sizes = [x.layout().shape()[0], x.layout().shape()[1], weight.layout().shape()[0]];
+    let x = x.as_slice::<f32>().expect(IN_ORDER);
+    let bias = bias.map(|bias| bias.as_slice::<f32>().expect(IN_ORDER));
+    let y = match weight.dtype() {
+        DType::F16 => product::product(level, x, weight.as_slice::<f16>().expect(IN_ORDER), bias, sizes),
+        DType::BF16 => product::product(level, x, weight.as_slice::<bf16>().expect(IN_ORDER), bias, sizes),
+        _ => product::product(level, x, weight.as_slice::<f32>().expect(IN_ORDER), bias, sizes),
+    };
+    FlexTensor::from_data(TensorData::new(y, [sizes[0], sizes[2]]))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Products with a weight matrix, shared among threads.
+
+use super::inner::{self, Level};
+use super::panel::{Element, PANEL, Panel, TILE_ROWS};
+use rayon::prelude::*;
+
+/// Multiplications below which a second thread costs more than it helps.
+const SHARE_FROM: usize = 1 << 16;
+
+/// y = x Wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` → `[rows, outputs]`, all row-major.
+pub(super) fn product<E: Element>(
+    level: Level,
+    x: &[f32],
+    weight: &[E],
+    bias: Option<&[f32]>,
+    [rows, inputs, outputs]: [usize; 3],
+) -> Vec<f32> {
+    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs && bias.is_none_or(|b| b.len() == outputs));
+    let mut y = vec![0.0; rows * outputs];
+    if inputs == 0 || rows == 0 {
+        return y;
+    }
+    match rows {
+        1 => one_row(level, x, weight, &mut y),
+        _ => many_rows(level, x, weight, inputs, &mut y),
+    }
+    if let Some(bias) = bias {
+        for row in y.chunks_exact_mut(outputs) {
+            for (y, b) in row.iter_mut().zip(bias) {
+                *y += b;
+            }
+        }
+    }
+    y
+}
+
+/// Every weight is read once and in order: bound by memory. `y` is `[outputs]`.
+fn one_row<E: Element>(level: Level, x: &[f32], weight: &[E], y: &mut [f32]) {
+    let inputs = x.len();
+    let stretch = |(y, weight): (&mut [f32], &[E])| {
+        for (y, row) in y.iter_mut().zip(weight.chunks_exact(inputs)) {
+            *y = inner::dot(level, row, x);
+        }
+    };
+    let outputs = y.len();
+    if outputs * inputs < SHARE_FROM {
+        return stretch((y, weight));
+    }
+    // Several stretches a thread, so that a thread the system holds up does not hold up the others.
+    let share = outputs.div_ceil(4 * rayon::current_num_threads());
+    y.par_chunks_mut(share).zip(weight.par_chunks(share * inputs)).for_each(stretch);
+}
+
+/// Each thread turns 32 rows of weights at a time into a panel that stays in its cache, and runs all rows of `x` past it.
+fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], inputs: usize, y: &mut [f32]) {
+    let outputs = weight.len() / inputs;
+    let rows = x.len() / inputs;
+    let y = Columns { start: y.as_mut_ptr(), rows, outputs };
+    let one_panel = |panel: &mut Panel, (index, weights): (usize, &[E])| {
+        inner::pack(level, weights, inputs, panel);
+        let width = weights.len() / inputs;
+        let mut tile = [[0.0; PANEL]; TILE_ROWS];
+        for (block, x) in x.chunks(TILE_ROWS * inputs).enumerate() {
+            let tile = &mut tile[..x.len() / inputs];
+            inner::tile(level, panel, x, inputs, tile);
+            for (row, values) in tile.iter().enumerate() {
+                y.write(block * TILE_ROWS + row, index * PANEL, &values[..width]);
+            }
+        }
+    };
+    let panels = weight.par_chunks(PANEL * inputs).enumerate();
+    if weight.len() * rows < SHARE_FROM {
+        let mut panel = Panel::new(inputs);
+        weight.chunks(PANEL * inputs).enumerate().for_each(|work| one_panel(&mut panel, work));
+    } else {
+        panels.for_each_init(|| Panel::new(inputs), one_panel);
+    }
+}
+
+/// A matrix that several threads fill, each its own columns.
+struct Columns {
+    start: *mut f32,
+    rows: usize,
+    outputs: usize,
+}
+
+#[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
+// SAFETY: the pointer is only written through `write`, whose callers take disjoint columns.
+unsafe impl Sync for Columns {}
+
+impl Columns {
+    /// Writes a stretch of one row. Threads must not share columns: `many_rows` gives each panel to one thread.
+    #[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
+    fn write(&self, row: usize, column: usize, values: &[f32]) {
+        assert!(row < self.rows && column + values.len() <= self.outputs);
+        // SAFETY: inside the matrix by the check above; no other thread writes these columns, and nobody reads them yet.
+        unsafe {
+            let at = self.start.add(row * self.outputs + column);
+            std::ptr::copy_nonoverlapping(values.as_ptr(), at, values.len());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The kernels against what Burn computes.
+
+use super::*;
+use crate::nn::Random;
+
+fn values(random: &mut Random, count: usize) -> Vec<f32> {
+    (0..count).map(|_| random.normal()).collect()
+}
+
+fn matrix(values: Vec<f32>, shape: [usize; 2]) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// Sizes around every border: one row and several, whole and broken vectors, panels and tiles, shared and not.
+const SIZES: [[usize; 3]; 9] = [
+    [1, 1, 1],
+    [1, 37, 45],
+    [1, 512, 300],
+    [2, 8, 32],
+    [5, 37, 45],
+    [12, 64, 33],
+    [13, 100, 70],
+    [25, 16, 7],
+    [64, 96, 130],
+];
+
+#[test]
+fn equals_burn_for_every_size_and_element_type() {
+    if !serve(&Device::flex()) {
+        return;
+    }
+    let mut random = Random::new(3, 0);
+    for [rows, inputs, outputs] in SIZES {
+        let x = matrix(values(&mut random, rows * inputs), [rows, inputs]);
+        let bias = Tensor::<1>::from_data(TensorData::new(values(&mut random, outputs), [outputs]), &Device::flex());
+        let weight = matrix(values(&mut random, outputs * inputs), [outputs, inputs]);
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let weight = weight.clone().cast(dtype);
+            // Half precision is exact in F32, so both sides multiply the same numbers.
+            let plain = x.clone().matmul(weight.clone().cast(DType::F32).transpose());
+            let with_bias = plain.clone() + bias.clone().unsqueeze();
+            for (ours, expected) in [
+                (product(x.clone(), weight.clone(), None), plain),
+                (product(x.clone(), weight, Some(bias.clone())), with_bias),
+            ] {
+                assert_eq!(ours.dims(), [rows, outputs]);
+                let difference: f32 = (ours - expected).abs().max().into_scalar();
+                assert!(difference < 1e-4, "{rows} × {inputs} × {outputs} in {dtype:?} differs by {difference}");
+            }
+        }
+    }
+}
+
+#[test]
+fn views_are_read_where_they_lie() {
+    if !serve(&Device::flex()) {
+        return;
+    }
+    let mut random = Random::new(4, 0);
+    let x = matrix(values(&mut random, 6 * 20), [6, 20]).narrow(0, 2, 3).narrow(1, 4, 9); // [3, 9]
+    let weight = matrix(values(&mut random, 9 * 40), [9, 40]).transpose().narrow(0, 5, 30); // [30, 9]
+    let expected = x.clone().matmul(weight.clone().transpose());
+    let difference: f32 = (product(x, weight, None) - expected).abs().max().into_scalar();
+    assert!(difference < 1e-5, "differs by {difference}");
+}
+
+#[test]
+fn gradients_are_left_to_burn() {
+    assert!(!serve(&Device::flex().autodiff()));
+}
