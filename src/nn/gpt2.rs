@@ -4,6 +4,7 @@
 
 use super::attention::{CausalMask, attend};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, in_f32, look_up, project};
 use super::norm::LayerNorm;
 use super::tape::Tape;
@@ -198,6 +199,9 @@ impl Gpt2Block {
 /// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with, written with
 /// (1 + tanh u) / 2 = σ(2u): x · σ(√(8/π) · (x + 0.044715 x³)).
 fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    if kernels::serve(&x.device()) {
+        return kernels::gelu_tanh(x);
+    }
     const SQRT_8_OVER_PI: f64 = 2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
     let square = x.clone() * x.clone();
     let slope = square.mul_scalar(0.044715 * SQRT_8_OVER_PI).add_scalar(SQRT_8_OVER_PI);

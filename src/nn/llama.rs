@@ -4,6 +4,7 @@
 
 use super::attention::{CausalMask, attend};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, look_up, project};
 use super::norm::RmsNorm;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
@@ -220,7 +221,9 @@ impl LlamaBlock {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
         let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let hidden = tape.at(Site::MlpPost(layer), silu(gate) * gate_up.narrow(2, f, f));
+        let up = gate_up.narrow(2, f, f); // [B, T, F]
+        let hidden = if kernels::serve(&gate.device()) { kernels::swiglu(gate, up) } else { silu(gate) * up };
+        let hidden = tape.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }
 }

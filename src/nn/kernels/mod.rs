@@ -4,6 +4,7 @@
 //! matrix-vector product (every token of a generation) on one thread, and cannot take weights of half precision with
 //! activations of full precision. Here weights stay as they lie in the file, `[out, in]` in F32, F16 or BF16; sums are F32.
 
+mod activation;
 #[cfg_attr(target_arch = "x86_64", path = "x86.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
@@ -43,9 +44,32 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
     Tensor::from_dispatch(y)
 }
 
+/// GELU by its tanh approximation: x · σ(√(8/π) · (x + 0.044715 x³)), since (1 + tanh u) / 2 = σ(2u).
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
+    const SLOPE: f32 = 1.595_769;
+    Tensor::from_dispatch(<Dispatch as WeightProduct>::gate(x.into_dispatch(), SLOPE, 0.044_715 * SLOPE))
+}
+
+/// x · σ(x) · y, the gated linear unit with SiLU.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
+    Tensor::from_dispatch(<Dispatch as WeightProduct>::gate_with(x.into_dispatch(), y.into_dispatch(), 1.0, 0.0))
+}
+
 /// The operations that are added to the backend.
 #[backend_extension(Flex)]
 pub(crate) trait WeightProduct: Backend {
+    /// x · σ(slope · x + cubic · x³).
+    fn gate(x: FloatTensor<Self>, slope: f32, cubic: f32) -> FloatTensor<Self>;
+
+    /// x · σ(slope · x + cubic · x³) · y, both of one shape.
+    fn gate_with(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f32, cubic: f32) -> FloatTensor<Self>;
+
     /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
     fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -55,6 +79,14 @@ pub(crate) trait WeightProduct: Backend {
 }
 
 impl WeightProduct for Flex {
+    fn gate(x: FlexTensor, slope: f32, cubic: f32) -> FlexTensor {
+        gated(x, None, slope, cubic)
+    }
+
+    fn gate_with(x: FlexTensor, y: FlexTensor, slope: f32, cubic: f32) -> FlexTensor {
+        gated(x, Some(&y.to_contiguous()), slope, cubic)
+    }
+
     fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         multiply(&x.to_contiguous(), &weight.to_contiguous(), None)
     }
@@ -64,8 +96,17 @@ impl WeightProduct for Flex {
     }
 }
 
+const IN_ORDER: &str = "of the type asked for, its elements in order";
+
+fn gated(x: FlexTensor, y: Option<&FlexTensor>, slope: f32, cubic: f32) -> FlexTensor {
+    let level = LEVEL.expect("`serve` was asked before");
+    let shape = x.layout().shape().clone();
+    let values = x.into_data().try_into_vec::<f32>().expect(IN_ORDER);
+    let y = y.map(|y| y.as_slice::<f32>().expect(IN_ORDER));
+    FlexTensor::from_data(TensorData::new(activation::gate(level, values, y, slope, cubic), shape))
+}
+
 fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
-    const IN_ORDER: &str = "of the type asked for, its elements in order";
     let level = LEVEL.expect("`serve` was asked before");
     let sizes = [x.layout().shape()[0], x.layout().shape()[1], weight.layout().shape()[0]];
     let x = x.as_slice::<f32>().expect(IN_ORDER);

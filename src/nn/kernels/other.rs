@@ -23,3 +23,7 @@ pub(super) fn pack<E: Element>(level: Level, _: &[E], _: usize, _: &mut Panel) {
 pub(super) fn tile(level: Level, _: &Panel, _: &[f32], _: usize, _: &mut [[f32; PANEL]]) {
     match level {}
 }
+
+pub(super) fn gate(level: Level, _: &mut [f32], _: Option<&[f32]>, _: f32, _: f32) {
+    match level {}
+}

@@ -22,13 +22,11 @@ pub(super) fn product<E: Element>(
     }
     match rows {
         1 => one_row(level, x, weight, &mut y),
-        _ => many_rows(level, x, weight, inputs, &mut y),
+        _ => many_rows(level, x, weight, bias, inputs, &mut y),
     }
-    if let Some(bias) = bias {
-        for row in y.chunks_exact_mut(outputs) {
-            for (y, b) in row.iter_mut().zip(bias) {
-                *y += b;
-            }
+    if let (1, Some(bias)) = (rows, bias) {
+        for (y, b) in y.iter_mut().zip(bias) {
+            *y += b;
         }
     }
     y
@@ -52,7 +50,7 @@ fn one_row<E: Element>(level: Level, x: &[f32], weight: &[E], y: &mut [f32]) {
 }
 
 /// Each thread turns 32 rows of weights at a time into a panel that stays in its cache, and runs all rows of `x` past it.
-fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], inputs: usize, y: &mut [f32]) {
+fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], bias: Option<&[f32]>, inputs: usize, y: &mut [f32]) {
     let outputs = weight.len() / inputs;
     let rows = x.len() / inputs;
     let y = Columns { start: y.as_mut_ptr(), rows, outputs };
@@ -63,8 +61,14 @@ fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], inputs: usize, y
         for (block, x) in x.chunks(TILE_ROWS * inputs).enumerate() {
             let tile = &mut tile[..x.len() / inputs];
             inner::tile(level, panel, x, inputs, tile);
-            for (row, values) in tile.iter().enumerate() {
-                y.write(block * TILE_ROWS + row, index * PANEL, &values[..width]);
+            for (row, values) in tile.iter_mut().enumerate() {
+                let values = &mut values[..width];
+                if let Some(bias) = bias {
+                    for (y, b) in values.iter_mut().zip(&bias[index * PANEL..]) {
+                        *y += b;
+                    }
+                }
+                y.write(block * TILE_ROWS + row, index * PANEL, values);
             }
         }
     };

@@ -68,3 +68,26 @@ fn views_are_read_where_they_lie() {
 fn gradients_are_left_to_burn() {
     assert!(!serve(&Device::flex().autodiff()));
 }
+
+#[test]
+fn activations_equal_their_formulas() {
+    let device = Device::flex();
+    if !serve(&device) {
+        return;
+    }
+    // Far out on both sides, where the exponential ends, and densely between; not a multiple of eight.
+    let x: Vec<f32> = (-6001..6002).map(|i| if i % 1000 == 0 { i as f32 } else { i as f32 / 500.0 }).collect();
+    let y: Vec<f32> = x.iter().map(|x| 1.0 - x / 7.0).collect();
+    let tensor =
+        |values: &[f32]| Tensor::<3>::from_data(TensorData::new(values.to_vec(), [1, 1, values.len()]), &device);
+    let gelu: Vec<f32> = gelu_tanh(tensor(&x)).into_data().iter().collect();
+    let swiglu: Vec<f32> = swiglu(tensor(&x), tensor(&y)).into_data().iter().collect();
+    for i in 0..x.len() {
+        let (x, y) = (f64::from(x[i]), f64::from(y[i]));
+        let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+        for (ours, exact) in [(gelu[i], 0.5 * x * (1.0 + u.tanh())), (swiglu[i], x * y / (1.0 + (-x).exp()))] {
+            let allowed = 1e-6 * exact.abs().max(1e-3);
+            assert!((f64::from(ours) - exact).abs() < allowed, "at {x}: {ours} is not {exact}");
+        }
+    }
+}
