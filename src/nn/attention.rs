@@ -3,6 +3,7 @@
 //! B batch, T new tokens, S tokens attended to (S ≥ T; the last T of them are the new ones), H heads, G key-value heads,
 //! K head width.
 
+use super::kernels;
 use super::linear::on_plain_cpu;
 use super::tape::Tape;
 use crate::types::Site;
@@ -103,10 +104,16 @@ fn attend_step_by_step(
     assert!(h.is_multiple_of(g), "{h} heads cannot share {g} key-value heads evenly");
     let rows = h / g * t; // the queries that share a key-value head, stacked
 
-    let q = q.reshape([b, g, rows, width]);
-    let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar((width as f64).sqrt().recip()); // [B, G, H/G·T, S]
-    let scores = tape.at(Site::Scores(layer), mask.hide(scores.reshape([b, h, t, s]))); // [B, H, T, S]
-    let pattern = tape.at(Site::Pattern(layer), softmax(scores, 3)); // [B, H, T, S]
+    let scale = (width as f64).sqrt().recip();
+    let pattern = if t > 1 && !tape.asks_for(Site::Scores(layer)) && kernels::serve(&q.device()) {
+        kernels::causal_pattern(q, k, scale)
+    } else {
+        let q = q.reshape([b, g, rows, width]);
+        let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(scale); // [B, G, H/G·T, S]
+        let scores = tape.at(Site::Scores(layer), mask.hide(scores.reshape([b, h, t, s]))); // [B, H, T, S]
+        softmax(scores, 3)
+    };
+    let pattern = tape.at(Site::Pattern(layer), pattern); // [B, H, T, S]
     let z = pattern.reshape([b, g, rows, s]).matmul(v); // [B, G, H/G·T, K]
     tape.at(Site::Z(layer), z.reshape([b, h, t, width]))
 }
@@ -131,6 +138,30 @@ mod tests {
         let plain = attend_step_by_step(q, k, v, &mask, 0, &mut Tape::off());
         let difference: f32 = (blocks - plain).abs().max().into_scalar();
         assert!(difference < 1e-5, "differs by {difference}");
+    }
+
+    #[test]
+    fn the_pattern_kernel_equals_scores_mask_and_softmax() {
+        let device = Device::flex();
+        device.seed(6);
+        let mut with_scores = Tape::capture("blocks.0.attn.*".parse().unwrap(), None);
+        let mut pattern_alone = Tape::capture("blocks.0.attn.pattern".parse().unwrap(), None);
+        for (h, g, t, past, width) in [(4, 2, 37, 0, 8), (2, 2, 5, 70, 6), (3, 1, 64, 32, 16)] {
+            let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 2.0), &device);
+            let (q, k, v) =
+                (random([1, h, t, width]), random([1, g, past + t, width]), random([1, g, past + t, width]));
+            let mask = CausalMask::new(t, past, &device);
+            let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, 0, &mut with_scores);
+            let fused = attend_step_by_step(q, k, v, &mask, 0, &mut pattern_alone);
+            let difference: f32 = (fused - plain).abs().max().into_scalar();
+            assert!(difference < 1e-5, "{h} heads, {t} queries: differs by {difference}");
+        }
+        let patterns = |tape: Tape| tape.into_captures().0.into_iter().filter(|c| c.site.ends_with("pattern"));
+        for (fused, plain) in patterns(pattern_alone).zip(patterns(with_scores)) {
+            assert_eq!(fused.shape, plain.shape);
+            let worst = fused.values.iter().zip(plain.values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-6, "a pattern of shape {:?} differs by {worst}", plain.shape);
+        }
     }
 
     #[test]

@@ -51,11 +51,14 @@ impl Tape {
         self.recorder.is_some()
     }
 
+    /// True when the value at this site will be noted, so a shortcut that never computes it must not be taken.
+    pub(super) fn asks_for(&self, site: Site) -> bool {
+        self.recorder.as_deref().is_some_and(|recorder| recorder.filter.matches(site))
+    }
+
     /// True when something behind the last block is asked for.
     pub(super) fn asks_for_output(&self) -> bool {
-        let asked =
-            |recorder: &Recorder| [Site::LnFinal, Site::Logits].iter().any(|site| recorder.filter.matches(*site));
-        self.recorder.as_deref().is_some_and(asked)
+        self.asks_for(Site::LnFinal) || self.asks_for(Site::Logits)
     }
 
     /// Passes `x` on, noting it when it is asked for.

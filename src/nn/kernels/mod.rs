@@ -9,6 +9,7 @@ mod activation;
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
 mod panel;
+mod pattern;
 mod product;
 
 use burn::backend::flex::{Flex, FlexTensor};
@@ -17,6 +18,7 @@ use burn::backend::{Backend, Dispatch, backend_extension};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::{bf16, f16};
 use inner::Level;
+use pattern::Sizes;
 use std::sync::LazyLock;
 
 static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
@@ -61,6 +63,22 @@ pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(<Dispatch as WeightProduct>::gate_with(x.into_dispatch(), y.into_dispatch(), 1.0, 0.0))
 }
 
+/// The pattern of causal attention: softmax(scale · q kᵀ), each of the T queries seeing the keys up to its own position,
+/// the last one all S.
+///
+/// # Shapes
+/// `q` `[B, H, T, K]`, `k` `[B, G, S, K]` → `[B, H, T, S]`.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4> {
+    Tensor::from_dispatch(<Dispatch as WeightProduct>::causal_pattern(
+        q.into_dispatch(),
+        k.into_dispatch(),
+        scale as f32,
+    ))
+}
+
 /// The operations that are added to the backend.
 #[backend_extension(Flex)]
 pub(crate) trait WeightProduct: Backend {
@@ -69,6 +87,9 @@ pub(crate) trait WeightProduct: Backend {
 
     /// x · σ(slope · x + cubic · x³) · y, both of one shape.
     fn gate_with(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f32, cubic: f32) -> FloatTensor<Self>;
+
+    /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
+    fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
 
     /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
     fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -85,6 +106,17 @@ impl WeightProduct for Flex {
 
     fn gate_with(x: FlexTensor, y: FlexTensor, slope: f32, cubic: f32) -> FlexTensor {
         gated(x, Some(&y.to_contiguous()), slope, cubic)
+    }
+
+    fn causal_pattern(q: FlexTensor, k: FlexTensor, scale: f32) -> FlexTensor {
+        let (q, k) = (q.to_contiguous(), k.to_contiguous());
+        let [b, h, t, width] = [0, 1, 2, 3].map(|dim| q.layout().shape()[dim]);
+        let [g, s] = [1, 2].map(|dim| k.layout().shape()[dim]);
+        let sizes = Sizes { groups: b * g, shared_by: h / g, queries: t, keys: s, width };
+        let level = LEVEL.expect("`serve` was asked before");
+        let (q, k) = (q.as_slice::<f32>().expect(IN_ORDER), k.as_slice::<f32>().expect(IN_ORDER));
+        let pattern = pattern::causal_pattern(level, q, k, scale, sizes);
+        FlexTensor::from_data(TensorData::new(pattern, [b, h, t, s]))
     }
 
     fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {

@@ -20,7 +20,12 @@ pub(super) fn pack<E: Element>(level: Level, _: &[E], _: usize, _: &mut Panel) {
     match level {}
 }
 
-pub(super) fn tile(level: Level, _: &Panel, _: &[f32], _: usize, _: &mut [[f32; PANEL]]) {
+#[expect(unsafe_code, reason = "the loops for other processors write through pointers")]
+pub(super) unsafe fn tile(level: Level, _: &Panel, _: &[f32], _: usize, _: &[f32; PANEL], _: *mut f32, _: usize) {
+    match level {}
+}
+
+pub(super) fn softmax(level: Level, _: &mut [f32], _: f32) {
     match level {}
 }
 

@@ -56,20 +56,13 @@ fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], bias: Option<&[f
     let y = Columns { start: y.as_mut_ptr(), rows, outputs };
     let one_panel = |panel: &mut Panel, (index, weights): (usize, &[E])| {
         inner::pack(level, weights, inputs, panel);
-        let width = weights.len() / inputs;
-        let mut tile = [[0.0; PANEL]; TILE_ROWS];
+        let (column, width) = (index * PANEL, weights.len() / inputs);
+        let mut of_bias = [0.0; PANEL];
+        if let Some(bias) = bias {
+            of_bias[..width].copy_from_slice(&bias[column..column + width]);
+        }
         for (block, x) in x.chunks(TILE_ROWS * inputs).enumerate() {
-            let tile = &mut tile[..x.len() / inputs];
-            inner::tile(level, panel, x, inputs, tile);
-            for (row, values) in tile.iter_mut().enumerate() {
-                let values = &mut values[..width];
-                if let Some(bias) = bias {
-                    for (y, b) in values.iter_mut().zip(&bias[index * PANEL..]) {
-                        *y += b;
-                    }
-                }
-                y.write(block * TILE_ROWS + row, index * PANEL, values);
-            }
+            y.fill(level, panel, x, inputs, &of_bias, [block * TILE_ROWS, column], width);
         }
     };
     let panels = weight.par_chunks(PANEL * inputs).enumerate();
@@ -89,18 +82,38 @@ struct Columns {
 }
 
 #[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
-// SAFETY: the pointer is only written through `write`, whose callers take disjoint columns.
+// SAFETY: the pointer is only written through `fill`, whose callers take disjoint columns.
 unsafe impl Sync for Columns {}
 
 impl Columns {
-    /// Writes a stretch of one row. Threads must not share columns: `many_rows` gives each panel to one thread.
+    /// Writes the products of some rows of `x` with a panel to the rows from `row` on, columns `column` to
+    /// `column + width`. Threads must not share columns: `many_rows` gives each panel to one thread.
+    #[expect(clippy::too_many_arguments, reason = "the innermost step; a struct for it would be made for nothing else")]
     #[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
-    fn write(&self, row: usize, column: usize, values: &[f32]) {
-        assert!(row < self.rows && column + values.len() <= self.outputs);
+    fn fill(
+        &self,
+        level: Level,
+        panel: &Panel,
+        x: &[f32],
+        inputs: usize,
+        bias: &[f32; PANEL],
+        [row, column]: [usize; 2],
+        width: usize,
+    ) {
+        let rows = x.len() / inputs;
+        assert!(row + rows <= self.rows && column + width <= self.outputs && width <= PANEL && rows <= TILE_ROWS);
         // SAFETY: inside the matrix by the check above; no other thread writes these columns, and nobody reads them yet.
-        unsafe {
-            let at = self.start.add(row * self.outputs + column);
-            std::ptr::copy_nonoverlapping(values.as_ptr(), at, values.len());
+        let to = unsafe { self.start.add(row * self.outputs + column) };
+        if width == PANEL {
+            // SAFETY: as above, and a whole panel fits.
+            return unsafe { inner::tile(level, panel, x, inputs, bias, to, self.outputs) };
+        }
+        let mut tile = [[0.0f32; PANEL]; TILE_ROWS];
+        // SAFETY: the tile has room for as many rows as one call makes.
+        unsafe { inner::tile(level, panel, x, inputs, bias, tile.as_mut_ptr().cast(), PANEL) };
+        for (row, values) in tile[..rows].iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), to.add(row * self.outputs), width) };
         }
     }
 }

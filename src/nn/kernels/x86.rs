@@ -224,17 +224,31 @@ unsafe fn store_pair<const COLUMN: usize>(to: *mut f32, upper: __m256, lower: __
     }
 }
 
-/// Products of up to [`TILE_ROWS`] rows of `x` with one panel: `x` is `[rows][inputs]`, `out` gets `[rows][PANEL]`.
-pub(super) fn tile(level: Level, panel: &Panel, x: &[f32], inputs: usize, out: &mut [[f32; PANEL]]) {
-    assert!(panel.0.len() == inputs * PANEL && x.len() == out.len() * inputs && out.len() <= TILE_ROWS);
+/// Products of up to [`TILE_ROWS`] rows of `x`, `[rows][inputs]`, with one panel, plus a bias for each of its columns.
+///
+/// # Safety
+/// [`PANEL`] numbers can be written behind `out` and behind every further row, `stride` numbers on, and nobody else touches
+/// them meanwhile.
+pub(super) unsafe fn tile(
+    level: Level,
+    panel: &Panel,
+    x: &[f32],
+    inputs: usize,
+    bias: &[f32; PANEL],
+    out: *mut f32,
+    stride: usize,
+) {
+    let rows = x.len() / inputs;
+    assert!(panel.0.len() == inputs * PANEL && x.len() == rows * inputs && rows <= TILE_ROWS);
     // SAFETY: a level exists only where the processor has its instructions; the lengths are checked here and follow from
-    // cutting both sides into the same rows below.
+    // cutting `x` into rows below; the caller promises the rest.
     unsafe {
         match level {
-            Level::Avx512 => by_rows_512(panel, x, inputs, out),
+            Level::Avx512 => by_rows_512(rows, panel, x, inputs, bias, out, stride),
             Level::Avx2 => {
-                for (x, out) in x.chunks(ROWS_256 * inputs).zip(out.chunks_mut(ROWS_256)) {
-                    by_rows_256(panel, x, inputs, out);
+                for (block, x) in x.chunks(ROWS_256 * inputs).enumerate() {
+                    let out = out.add(block * ROWS_256 * stride);
+                    by_rows_256(x.len() / inputs, panel, x, inputs, bias, out, stride);
                 }
             }
         }
@@ -245,10 +259,18 @@ pub(super) fn tile(level: Level, panel: &Panel, x: &[f32], inputs: usize, out: &
 macro_rules! by_rows {
     ($name:ident, $tile:ident, $feature:literal, $($rows:literal)*) => {
         #[target_feature(enable = $feature)]
-        unsafe fn $name(panel: &Panel, x: &[f32], inputs: usize, out: &mut [[f32; PANEL]]) {
-            match out.len() {
+        unsafe fn $name(
+            rows: usize,
+            panel: &Panel,
+            x: &[f32],
+            inputs: usize,
+            bias: &[f32; PANEL],
+            out: *mut f32,
+            stride: usize,
+        ) {
+            match rows {
                 // SAFETY: as promised to this function.
-                $($rows => unsafe { $tile::<$rows>(panel, x, inputs, out) },)*
+                $($rows => unsafe { $tile::<$rows>(panel, x, inputs, bias, out, stride) },)*
                 rows => unreachable!("{rows} rows in a tile"),
             }
         }
@@ -291,6 +313,66 @@ unsafe fn gate_256(x: *mut f32, y: Option<*const f32>, whole: usize, slope: f32,
     }
 }
 
+/// softmax(scale · x) in place, for `scale` > 0.
+pub(super) fn softmax(_: Level, x: &mut [f32], scale: f32) {
+    if x.is_empty() {
+        return;
+    }
+    // SAFETY: AVX2 is there wherever a level is.
+    unsafe { softmax_256(x, scale) };
+}
+
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn softmax_256(x: &mut [f32], scale: f32) {
+    let whole = x.len() - x.len() % 8;
+    let at = x.as_mut_ptr();
+    let mut largest8 = _mm256_set1_ps(f32::MIN);
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: i + 8 ≤ whole.
+        largest8 = _mm256_max_ps(largest8, unsafe { _mm256_loadu_ps(at.add(i)) });
+        i += 8;
+    }
+    let four = _mm_max_ps(_mm256_castps256_ps128(largest8), _mm256_extractf128_ps::<1>(largest8));
+    let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    let mut largest = _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)));
+    while i < x.len() {
+        largest = largest.max(x[i]);
+        i += 1;
+    }
+    let (scale8, largest8) = (_mm256_set1_ps(scale), _mm256_set1_ps(largest));
+    let mut sum8s = _mm256_setzero_ps();
+    i = 0;
+    while i < whole {
+        // SAFETY: i + 8 ≤ whole.
+        unsafe {
+            let e = exp8(_mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(at.add(i)), largest8), scale8));
+            sum8s = _mm256_add_ps(sum8s, e);
+            _mm256_storeu_ps(at.add(i), e);
+        }
+        i += 8;
+    }
+    let mut sum = sum8(sum8s);
+    while i < x.len() {
+        x[i] = ((x[i] - largest) * scale).exp();
+        sum += x[i];
+        i += 1;
+    }
+    let share = _mm256_set1_ps(sum.recip());
+    i = 0;
+    while i < whole {
+        // SAFETY: i + 8 ≤ whole.
+        unsafe { _mm256_storeu_ps(at.add(i), _mm256_mul_ps(_mm256_loadu_ps(at.add(i)), share)) };
+        i += 8;
+    }
+    while i < x.len() {
+        x[i] *= sum.recip();
+        i += 1;
+    }
+}
+
 /// eˣ within two units in the last place for −87 ≤ x ≤ 88; outside, the value at the border. 2ⁿ · eʳ with |r| ≤ ln 2 / 2,
 /// where eʳ is its Taylor series up to r⁷ / 7! (the rest is below 10⁻⁸).
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -317,9 +399,16 @@ fn exp8(x: __m256) -> __m256 {
 }
 
 /// # Safety
-/// `panel` is `[inputs][PANEL]`, `x` is `[ROWS][inputs]`.
+/// `panel` is `[inputs][PANEL]`, `x` is `[ROWS][inputs]`, and `out` is as [`tile`] asks.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile_512<const ROWS: usize>(panel: &Panel, x: &[f32], inputs: usize, out: &mut [[f32; PANEL]]) {
+unsafe fn tile_512<const ROWS: usize>(
+    panel: &Panel,
+    x: &[f32],
+    inputs: usize,
+    bias: &[f32; PANEL],
+    out: *mut f32,
+    stride: usize,
+) {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     let (w, x) = (panel.0.as_ptr(), x.as_ptr());
     let mut i = 0;
@@ -339,20 +428,27 @@ unsafe fn tile_512<const ROWS: usize>(panel: &Panel, x: &[f32], inputs: usize, o
     }
     let mut row = 0;
     while row < ROWS {
-        let to = out[row].as_mut_ptr();
         // SAFETY: a row of the tile has 32 numbers.
         unsafe {
-            _mm512_storeu_ps(to, sums[row][0]);
-            _mm512_storeu_ps(to.add(16), sums[row][1]);
+            let (to, bias) = (out.add(row * stride), bias.as_ptr());
+            _mm512_storeu_ps(to, _mm512_add_ps(sums[row][0], _mm512_loadu_ps(bias)));
+            _mm512_storeu_ps(to.add(16), _mm512_add_ps(sums[row][1], _mm512_loadu_ps(bias.add(16))));
         }
         row += 1;
     }
 }
 
 /// # Safety
-/// `panel` is `[inputs][PANEL]`, `x` is `[ROWS][inputs]`.
+/// `panel` is `[inputs][PANEL]`, `x` is `[ROWS][inputs]`, and `out` is as [`tile`] asks.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn tile_256<const ROWS: usize>(panel: &Panel, x: &[f32], inputs: usize, out: &mut [[f32; PANEL]]) {
+unsafe fn tile_256<const ROWS: usize>(
+    panel: &Panel,
+    x: &[f32],
+    inputs: usize,
+    bias: &[f32; PANEL],
+    out: *mut f32,
+    stride: usize,
+) {
     let mut half = 0;
     while half < PANEL {
         let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
@@ -377,9 +473,9 @@ unsafe fn tile_256<const ROWS: usize>(panel: &Panel, x: &[f32], inputs: usize, o
         while row < ROWS {
             // SAFETY: a row of the tile has 32 numbers, of which these are 16 from `half` on.
             unsafe {
-                let to = out[row].as_mut_ptr().add(half);
-                _mm256_storeu_ps(to, sums[row][0]);
-                _mm256_storeu_ps(to.add(8), sums[row][1]);
+                let (to, bias) = (out.add(row * stride + half), bias.as_ptr().add(half));
+                _mm256_storeu_ps(to, _mm256_add_ps(sums[row][0], _mm256_loadu_ps(bias)));
+                _mm256_storeu_ps(to.add(8), _mm256_add_ps(sums[row][1], _mm256_loadu_ps(bias.add(8))));
             }
             row += 1;
         }
