@@ -1,6 +1,6 @@
 //! Everything that can be wrong with files a person points at. Each error names the file and the field or tensor.
 
-use crate::types::UserError;
+use crate::types::{Architecture, UserError};
 use safetensors::{Dtype, SafeTensorError};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -23,6 +23,8 @@ pub enum LoadError {
     UnknownArchitecture { path: PathBuf, found: String },
     #[error("{}: `{field}` = {value} is not supported", .path.display())]
     UnsupportedOption { path: PathBuf, field: String, value: String, supported: String },
+    #[error("{} describes a model that does not fit in memory: {shape}", .path.display())]
+    TooLarge { path: PathBuf, shape: String, parameters: u64 },
     #[error("{} is damaged", .path.display())]
     Safetensors { path: PathBuf, source: SafeTensorError },
     #[error("{} cannot be read as a PyTorch file", .path.display())]
@@ -53,11 +55,14 @@ impl LoadError {
             Self::Json { source, .. } => source.to_string(),
             Self::Field { .. } => "the model's shape is taken from this file".to_owned(),
             Self::UnknownArchitecture { .. } => {
-                "its forward pass is not built in; LlamaForCausalLM, GPT2LMHeadModel and Fovea's digit networks are"
-                    .to_owned()
+                let names: Vec<_> = Architecture::ALL.iter().map(|a| a.config_name()).collect();
+                format!("its forward pass is not built in; those of {} are", names.join(", "))
             }
             Self::UnsupportedOption { supported, .. } => {
                 format!("the results would be wrong without it; supported: {supported}")
+            }
+            Self::TooLarge { parameters, .. } => {
+                format!("{parameters} weights take {:.1} GB in F32", *parameters as f64 * 4e-9)
             }
             Self::Safetensors { source, .. } => {
                 format!("{source}; the file may be cut off or not be in safetensors format")
@@ -83,6 +88,7 @@ impl LoadError {
             Self::Write { .. } => "Choose a folder you may write to, on a disk with room.",
             Self::Json { .. } | Self::Tokenizer { .. } => "Fetch the file again, or save it again with transformers.",
             Self::Field { .. } => "Correct the field, or fetch the file again.",
+            Self::TooLarge { .. } => "Choose a smaller shape, or correct the sizes in config.json.",
             Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } => "Open a model that Fovea can run.",
             Self::Safetensors { .. } | Self::Torch { .. } => {
                 "Fetch the file again and compare its size with the original."

@@ -27,6 +27,16 @@ impl Fields {
         self.map.get(name).filter(|v| !v.is_null())
     }
 
+    /// True when the field is there and `null`, for the few where that differs from being absent.
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(Value::is_null)
+    }
+
+    /// True when both hold the same fields, wherever they stand.
+    pub(super) fn same_values(&self, other: &Self) -> bool {
+        self.map == other.map
+    }
+
     /// A nested object.
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, LoadError> {
         let Some(value) = self.value(name) else { return Ok(None) };
@@ -45,6 +55,23 @@ impl Fields {
         match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
             Some(n) if n > 0 => Ok(Some(n)),
             _ => Err(self.wrong(name, format!("is {value}, not a positive whole number"))),
+        }
+    }
+
+    /// A positive whole number up to `most` that must be there.
+    pub(super) fn count_up_to(&self, name: &str, most: usize) -> Result<usize, LoadError> {
+        match self.count(name)? {
+            n if n <= most => Ok(n),
+            n => Err(self.wrong(name, format!("is {n}; no model has more than {most}"))),
+        }
+    }
+
+    /// A whole number, which may be zero.
+    pub(super) fn whole_number_if_any(&self, name: &str) -> Result<Option<usize>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        match value.as_u64().and_then(|n| usize::try_from(n).ok()) {
+            Some(n) => Ok(Some(n)),
+            None => Err(self.wrong(name, format!("is {value}, not a whole number"))),
         }
     }
 
@@ -70,6 +97,13 @@ impl Fields {
     pub(super) fn text_if_any(&self, name: &str) -> Result<Option<&str>, LoadError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         value.as_str().map(Some).ok_or_else(|| self.wrong(name, format!("is {value}, not a text")))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts_if_any(&self, name: &str) -> Result<Option<Vec<&str>>, LoadError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let texts = value.as_array().and_then(|list| list.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+        texts.map(Some).ok_or_else(|| self.wrong(name, format!("is {value}, not a list of texts")))
     }
 
     /// One token id or a list of them; none when the field is absent.

@@ -9,6 +9,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
+/// Every causal model in tests/golden.
+const CAUSAL: [&str; 10] =
+    ["gpt2", "gpt-neox", "gpt-neox-sequential", "llama", "llama-tied", "llama3", "mistral", "qwen2", "qwen3", "gemma2"];
+
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
@@ -88,7 +92,7 @@ fn a_config_that_is_wrong() {
             |c| c["rope_parameters"] = json!({ "rope_type": "yarn", "factor": 2.0 }),
             &["rope_parameters.rope_type", "yarn"],
         ),
-        ("llama-tied", |c| c["rope_parameters"]["factor"] = json!(-1), &["rope_parameters.factor", "-1"]),
+        ("llama3", |c| c["rope_parameters"]["factor"] = json!(-1), &["rope_parameters.factor", "-1"]),
     ];
     for (model, edit, words) in cases {
         let dir = copy(model);
@@ -269,7 +273,7 @@ fn logits(model: &TextModel) -> Vec<f32> {
 
 #[test]
 fn a_saved_folder_opens_as_the_same_model() {
-    for name in ["gpt2", "llama", "llama-tied"] {
+    for name in CAUSAL {
         let model = open(&golden(name)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a new/folder");
@@ -304,9 +308,8 @@ for folder in sys.argv[1:]:
     print(json.dumps({'logits': logits.tolist(), 'ids': tokenizer('Hi, you').input_ids, 'eos': tokenizer.eos_token}))
 ";
     let dir = tempfile::tempdir().unwrap();
-    let names = ["gpt2", "llama", "llama-tied"];
-    let models: Vec<TextModel> = names.iter().map(|name| open(&golden(name)).unwrap()).collect();
-    let folders: Vec<PathBuf> = names.iter().map(|name| dir.path().join(name)).collect();
+    let models: Vec<TextModel> = CAUSAL.iter().map(|name| open(&golden(name)).unwrap()).collect();
+    let folders: Vec<PathBuf> = CAUSAL.iter().map(|name| dir.path().join(name)).collect();
     for (model, folder) in models.iter().zip(&folders) {
         save_text_model(model, folder).unwrap();
     }

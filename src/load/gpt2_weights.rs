@@ -10,7 +10,8 @@ use burn::module::Param;
 pub(super) fn read(config: &Gpt2Config, weights: &mut Weights<'_>) -> Result<Gpt2, LoadError> {
     let prefix = weights.prefix("transformer.");
     let (v, d) = (config.vocabulary, config.hidden);
-    let (token_embedding, head) = super::read_embeddings(weights, &format!("{prefix}wte.weight"), [v, d], config.tied)?;
+    let (token_embedding, head) =
+        super::read_embeddings(weights, &format!("{prefix}wte.weight"), super::HEAD, [v, d], config.tied)?;
     let position_embedding = weights.tensor(&format!("{prefix}wpe.weight"), [config.context, d])?;
     let mut blocks = Vec::with_capacity(config.layers);
     for layer in 0..config.layers {
@@ -20,7 +21,7 @@ pub(super) fn read(config: &Gpt2Config, weights: &mut Weights<'_>) -> Result<Gpt
         token_embedding: Param::from_tensor(token_embedding),
         position_embedding: Param::from_tensor(position_embedding),
         blocks,
-        ln_final: read_norm(&format!("{prefix}ln_f"), config, weights)?,
+        ln_final: read_norm(&format!("{prefix}ln_f"), d, config.epsilon, weights)?,
         head,
     })
 }
@@ -28,10 +29,10 @@ pub(super) fn read(config: &Gpt2Config, weights: &mut Weights<'_>) -> Result<Gpt
 fn read_block(config: &Gpt2Config, name: &str, weights: &mut Weights<'_>) -> Result<Gpt2Block, LoadError> {
     let (d, f) = (config.hidden, config.intermediate);
     Ok(Gpt2Block {
-        ln_attn: read_norm(&format!("{name}.ln_1"), config, weights)?,
+        ln_attn: read_norm(&format!("{name}.ln_1"), d, config.epsilon, weights)?,
         qkv: read_conv1d(&format!("{name}.attn.c_attn"), [3 * d, d], weights)?,
         attn_out: read_conv1d(&format!("{name}.attn.c_proj"), [d, d], weights)?,
-        ln_mlp: read_norm(&format!("{name}.ln_2"), config, weights)?,
+        ln_mlp: read_norm(&format!("{name}.ln_2"), d, config.epsilon, weights)?,
         mlp_in: read_conv1d(&format!("{name}.mlp.c_fc"), [f, d], weights)?,
         mlp_out: read_conv1d(&format!("{name}.mlp.c_proj"), [d, f], weights)?,
         heads: config.heads,
@@ -43,14 +44,19 @@ fn read_conv1d(name: &str, [outputs, inputs]: [usize; 2], weights: &mut Weights<
     Ok(Linear::new(weight, Some(weights.tensor(&format!("{name}.bias"), [outputs])?)))
 }
 
-fn read_norm(name: &str, config: &Gpt2Config, weights: &mut Weights<'_>) -> Result<LayerNorm, LoadError> {
-    let gain = weights.tensor(&format!("{name}.weight"), [config.hidden])?;
-    Ok(LayerNorm::new(gain, weights.tensor(&format!("{name}.bias"), [config.hidden])?, config.epsilon))
+pub(super) fn read_norm(
+    name: &str,
+    width: usize,
+    epsilon: f64,
+    weights: &mut Weights<'_>,
+) -> Result<LayerNorm, LoadError> {
+    let gain = weights.tensor(&format!("{name}.weight"), [width])?;
+    Ok(LayerNorm::new(gain, weights.tensor(&format!("{name}.bias"), [width])?, epsilon))
 }
 
 /// Tensors older files carry that are no weights: causal masks, and a head that is the embedding again.
 pub(super) fn is_harmless(name: &str, tied: bool) -> bool {
-    name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || (tied && name == "lm_head.weight")
+    name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || (tied && name == super::HEAD)
 }
 
 /// Every tensor under its name in the file.
@@ -70,12 +76,12 @@ pub(super) fn write(model: &Gpt2) -> Vec<(String, StoredTensor)> {
     }
     write_norm(&mut tensors, "transformer.ln_f", &model.ln_final);
     if let Some(head) = &model.head {
-        tensors.push(("lm_head.weight".to_owned(), StoredTensor::of(head.weight.val())));
+        tensors.push((super::HEAD.to_owned(), StoredTensor::of(head.weight.val())));
     }
     tensors
 }
 
-fn write_norm(tensors: &mut Vec<(String, StoredTensor)>, name: &str, norm: &LayerNorm) {
+pub(super) fn write_norm(tensors: &mut Vec<(String, StoredTensor)>, name: &str, norm: &LayerNorm) {
     tensors.push((format!("{name}.weight"), StoredTensor::of(norm.gain.val())));
     tensors.push((format!("{name}.bias"), StoredTensor::of(norm.bias.val())));
 }

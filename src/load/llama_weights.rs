@@ -1,4 +1,4 @@
-//! Llama's tensors by their names in the file, read and written.
+//! Llama's tensors by their names in the file, read and written; Mistral's and Qwen's have the same names.
 //!
 //! The file holds queries, keys and values apart, and gate and up apart; the model holds each group as one matrix, so that
 //! decoding makes fewer, larger products.
@@ -12,7 +12,7 @@ pub(super) fn read(config: &LlamaConfig, weights: &mut Weights<'_>) -> Result<Ll
     let prefix = weights.prefix("model.");
     let (v, d) = (config.vocabulary, config.hidden);
     let embedding = format!("{prefix}embed_tokens.weight");
-    let (token_embedding, head) = super::read_embeddings(weights, &embedding, [v, d], config.tied)?;
+    let (token_embedding, head) = super::read_embeddings(weights, &embedding, super::HEAD, [v, d], config.tied)?;
     let mut blocks = Vec::with_capacity(config.layers);
     for layer in 0..config.layers {
         blocks.push(read_block(config, &format!("{prefix}layers.{layer}"), weights)?);
@@ -20,20 +20,21 @@ pub(super) fn read(config: &LlamaConfig, weights: &mut Weights<'_>) -> Result<Ll
     Ok(Llama {
         token_embedding: Param::from_tensor(token_embedding),
         blocks,
-        norm_final: read_norm(&format!("{prefix}norm"), config, weights)?,
+        norm_final: read_norm(&format!("{prefix}norm"), d, config.epsilon, weights)?,
         head,
         rope: config.rope_frequencies(),
+        sliding: config.sliding.clone(),
         context: config.context,
     })
 }
 
 /// The projections that are one matrix in the model: names in the file and rows of each.
-fn qkv_parts(block: &str, heads: usize, kv_heads: usize, width: usize) -> [(String, usize); 3] {
+pub(super) fn qkv_parts(block: &str, heads: usize, kv_heads: usize, width: usize) -> [(String, usize); 3] {
     [("q_proj", heads), ("k_proj", kv_heads), ("v_proj", kv_heads)]
         .map(|(part, heads)| (format!("{block}.self_attn.{part}"), heads * width))
 }
 
-fn gate_up_parts(block: &str, width: usize) -> [(String, usize); 2] {
+pub(super) fn gate_up_parts(block: &str, width: usize) -> [(String, usize); 2] {
     ["gate_proj", "up_proj"].map(|part| (format!("{block}.mlp.{part}"), width))
 }
 
@@ -42,11 +43,17 @@ fn read_block(config: &LlamaConfig, name: &str, weights: &mut Weights<'_>) -> Re
     let qkv = qkv_parts(name, config.heads, config.kv_heads, width);
     let attn_out = [(format!("{name}.self_attn.o_proj"), d)];
     let mlp_out = [(format!("{name}.mlp.down_proj"), d)];
+    let head_norm = |part: &str, weights: &mut Weights<'_>| match config.head_norm {
+        true => read_norm(&format!("{name}.self_attn.{part}"), width, config.epsilon, weights).map(Some),
+        false => Ok(None),
+    };
     Ok(LlamaBlock {
-        norm_attn: read_norm(&format!("{name}.input_layernorm"), config, weights)?,
-        qkv: read_linear(&qkv, d, config.attention_bias, weights)?,
-        attn_out: read_linear(&attn_out, config.heads * width, config.attention_bias, weights)?,
-        norm_mlp: read_norm(&format!("{name}.post_attention_layernorm"), config, weights)?,
+        norm_attn: read_norm(&format!("{name}.input_layernorm"), d, config.epsilon, weights)?,
+        qkv: read_linear(&qkv, d, config.qkv_bias, weights)?,
+        norm_q: head_norm("q_norm", weights)?,
+        norm_k: head_norm("k_norm", weights)?,
+        attn_out: read_linear(&attn_out, config.heads * width, config.attn_out_bias, weights)?,
+        norm_mlp: read_norm(&format!("{name}.post_attention_layernorm"), d, config.epsilon, weights)?,
         gate_up: read_linear(&gate_up_parts(name, f), d, config.mlp_bias, weights)?,
         mlp_out: read_linear(&mlp_out, f, config.mlp_bias, weights)?,
         heads: config.heads,
@@ -54,7 +61,7 @@ fn read_block(config: &LlamaConfig, name: &str, weights: &mut Weights<'_>) -> Re
     })
 }
 
-fn read_linear(
+pub(super) fn read_linear(
     parts: &[(String, usize)],
     inputs: usize,
     with_bias: bool,
@@ -66,13 +73,13 @@ fn read_linear(
     Ok(Linear::new(weight, bias))
 }
 
-fn read_norm(name: &str, config: &LlamaConfig, weights: &mut Weights<'_>) -> Result<RmsNorm, LoadError> {
-    Ok(RmsNorm::new(weights.tensor(&format!("{name}.weight"), [config.hidden])?, config.epsilon))
+fn read_norm(name: &str, width: usize, epsilon: f64, weights: &mut Weights<'_>) -> Result<RmsNorm, LoadError> {
+    Ok(RmsNorm::new(weights.tensor(&format!("{name}.weight"), [width])?, epsilon))
 }
 
 /// Tensors older files carry that are no weights: rotary frequencies, and a head that is the embedding again.
 pub(super) fn is_harmless(name: &str, tied: bool) -> bool {
-    name.ends_with(".rotary_emb.inv_freq") || (tied && name == "lm_head.weight")
+    name.ends_with(".rotary_emb.inv_freq") || (tied && name == super::HEAD)
 }
 
 /// Every tensor under its name in the file.
@@ -86,6 +93,11 @@ pub(super) fn write(model: &Llama) -> Vec<(String, StoredTensor)> {
         let [gate_up_rows, _] = block.gate_up.weight.dims();
         write_norm(&mut tensors, &format!("{name}.input_layernorm"), &block.norm_attn);
         write_linear(&mut tensors, &qkv_parts(&name, block.heads, block.kv_heads, width), &block.qkv);
+        for (part, norm) in [("q_norm", &block.norm_q), ("k_norm", &block.norm_k)] {
+            if let Some(norm) = norm {
+                write_norm(&mut tensors, &format!("{name}.self_attn.{part}"), norm);
+            }
+        }
         write_linear(&mut tensors, &[(format!("{name}.self_attn.o_proj"), d)], &block.attn_out);
         write_norm(&mut tensors, &format!("{name}.post_attention_layernorm"), &block.norm_mlp);
         write_linear(&mut tensors, &gate_up_parts(&name, gate_up_rows / 2), &block.gate_up);
@@ -93,16 +105,16 @@ pub(super) fn write(model: &Llama) -> Vec<(String, StoredTensor)> {
     }
     write_norm(&mut tensors, "model.norm", &model.norm_final);
     if let Some(head) = &model.head {
-        tensors.push(("lm_head.weight".to_owned(), StoredTensor::of(head.weight.val())));
+        tensors.push((super::HEAD.to_owned(), StoredTensor::of(head.weight.val())));
     }
     tensors
 }
 
-fn write_norm(tensors: &mut Vec<(String, StoredTensor)>, name: &str, norm: &RmsNorm) {
+pub(super) fn write_norm(tensors: &mut Vec<(String, StoredTensor)>, name: &str, norm: &RmsNorm) {
     tensors.push((format!("{name}.weight"), StoredTensor::of(norm.gain.val())));
 }
 
-fn write_linear(tensors: &mut Vec<(String, StoredTensor)>, parts: &[(String, usize)], linear: &Linear) {
+pub(super) fn write_linear(tensors: &mut Vec<(String, StoredTensor)>, parts: &[(String, usize)], linear: &Linear) {
     let weight = StoredTensor::of(linear.weight.val());
     let bias = linear.bias.as_ref().map(|bias| StoredTensor::of(bias.val()));
     let mut start = 0;

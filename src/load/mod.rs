@@ -12,7 +12,9 @@ mod digit_model;
 mod elements;
 mod error;
 mod fields;
+mod gemma2_weights;
 mod gpt2_weights;
+mod gpt_neox_weights;
 pub mod idx;
 mod llama_weights;
 mod shipped;
@@ -40,20 +42,23 @@ use burn::tensor::Tensor;
 use std::path::Path;
 use weights::Weights;
 
+/// The output projection's name in files of most architectures.
+const HEAD: &str = "lm_head.weight";
+
 /// The token embedding `[V, D]` and the head, which is `None` when it is tied. Tied models may store the one matrix under
 /// either name.
 fn read_embeddings(
     weights: &mut Weights<'_>,
     name: &str,
+    head: &str,
     shape: [usize; 2],
     tied: bool,
 ) -> Result<(Tensor<2>, Option<Linear>), LoadError> {
-    const HEAD: &str = "lm_head.weight";
     if !tied {
         let embedding = weights.matrix(name, shape)?;
-        return Ok((embedding, Some(Linear::new(weights.matrix(HEAD, shape)?, None))));
+        return Ok((embedding, Some(Linear::new(weights.matrix(head, shape)?, None))));
     }
-    let stored = if !weights.has(name) && weights.has(HEAD) { HEAD } else { name };
+    let stored = if !weights.has(name) && weights.has(head) { head } else { name };
     Ok((weights.matrix(stored, shape)?, None))
 }
 

@@ -5,7 +5,7 @@ use super::container::WeightFiles;
 use super::error::LoadError;
 use super::tokenizer::{TOKENIZER_FILE, TextCodec};
 use super::weights::{Weights, write_weights};
-use super::{gpt2_weights, llama_weights};
+use super::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{ModelId, ModelInfo, Precision};
 use burn::module::Module;
@@ -79,9 +79,17 @@ pub fn open_text_model(
             let model = gpt2_weights::read(shape, &mut weights)?;
             (CausalLm::Gpt2(model), weights.finish(|name| gpt2_weights::is_harmless(name, shape.tied))?)
         }
+        TextConfig::GptNeox(shape) => {
+            let model = gpt_neox_weights::read(shape, &mut weights)?;
+            (CausalLm::GptNeox(model), weights.finish(|name| gpt_neox_weights::is_harmless(name, shape.tied))?)
+        }
         TextConfig::Llama(shape) => {
             let model = llama_weights::read(shape, &mut weights)?;
             (CausalLm::Llama(model), weights.finish(|name| llama_weights::is_harmless(name, shape.tied))?)
+        }
+        TextConfig::Gemma2(shape) => {
+            let model = gemma2_weights::read(shape, &mut weights)?;
+            (CausalLm::Gemma2(model), weights.finish(|name| gemma2_weights::is_harmless(name, shape.tied))?)
         }
     };
     let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
@@ -101,6 +109,7 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
         Err(LoadError::MissingFile { .. }) => TextCodec::bytes(),
         read => read?,
     };
+    check_room(dir, &config)?;
     device.seed(seed);
     let lm = config.init(device);
     let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
@@ -117,7 +126,9 @@ pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
     let tensors = match &model.lm {
         CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
+        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
         CausalLm::Llama(llama) => llama_weights::write(llama),
+        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
     };
     write_weights(&tensors, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
@@ -132,6 +143,19 @@ pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
         "clean_up_tokenization_spaces": false,
     });
     super::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
+}
+
+/// Fails where the system would not even promise the memory. A file's tensors are compared with their shapes before any
+/// memory is asked for; random weights have no such check.
+fn check_room(dir: &Path, config: &TextConfig) -> Result<(), LoadError> {
+    let parameters = config::parameters(config);
+    let room = usize::try_from(parameters).ok().and_then(|n| n.checked_mul(size_of::<f32>()));
+    if room.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok()) {
+        return Ok(());
+    }
+    let [hidden, layers, vocabulary] = [config.hidden(), config.layers(), config.vocabulary()];
+    let shape = format!("{layers} blocks of width {hidden} and a vocabulary of {vocabulary}");
+    Err(LoadError::TooLarge { path: dir.join(config::CONFIG_FILE), shape, parameters })
 }
 
 fn read_codec(dir: &Path, vocabulary: usize) -> Result<TextCodec, LoadError> {

@@ -2,15 +2,16 @@
 //!
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary, N context.
 
-use super::attention::{CausalMask, attend};
+use super::activation::gelu_tanh;
+use super::attention::attend;
 use super::cache::KvCache;
-use super::kernels;
 use super::linear::{Linear, in_f32, look_up, project};
+use super::mask::CausalMask;
 use super::norm::LayerNorm;
+use super::padding::Padding;
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// The shape of a GPT-2 model.
@@ -97,14 +98,14 @@ pub struct Gpt2Block {
 impl Gpt2 {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, None, tape);
+    pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
+        let x = self.residual(ids, padding, None, tape);
         self.logits_from_residual(x, tape)
     }
 
     /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
     pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        let x = self.residual(ids, None, tape);
+        let x = self.residual(ids, None, None, tape);
         if tape.asks_for_output() {
             let _ = self.logits_from_residual(x, tape);
         }
@@ -115,12 +116,18 @@ impl Gpt2 {
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
         let [_, t] = ids.dims();
         let mut tape = Tape::off();
-        let x = self.residual(ids, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
+        let x = self.residual(ids, None, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
-    fn residual(&self, ids: Tensor<2, Int>, mut cache: Option<&mut KvCache>, tape: &mut Tape) -> Tensor<3> {
+    fn residual(
+        &self,
+        ids: Tensor<2, Int>,
+        padding: Option<&Padding>,
+        mut cache: Option<&mut KvCache>,
+        tape: &mut Tape,
+    ) -> Tensor<3> {
         let device = ids.device();
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
@@ -128,11 +135,14 @@ impl Gpt2 {
         assert!(past + t <= context, "{} tokens do not fit in a context of {context}", past + t);
 
         let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let positions = in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(); // [1, T, D]
+        let positions = match padding {
+            Some(padding) => look_up(self.position_embedding.val(), padding.position_ids(&device)), // [B, T, D]
+            None => in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(),           // [1, T, D]
+        };
         let positions = tape.at(Site::PosEmbed, positions);
         let mut x = tokens + positions; // [B, T, D]
 
-        let mask = CausalMask::new(t, past, &device);
+        let mask = CausalMask::new(t, past, None, padding, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &mask, layer, cache.as_deref_mut(), tape);
         }
@@ -194,16 +204,4 @@ impl Gpt2Block {
         let x = tape.at(Site::MlpPost(layer), gelu_tanh(x));
         self.mlp_out.forward(x) // [B, T, D]
     }
-}
-
-/// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with, written with
-/// (1 + tanh u) / 2 = σ(2u): x · σ(√(8/π) · (x + 0.044715 x³)).
-fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    if kernels::serve(&x.device()) {
-        return kernels::gelu_tanh(x);
-    }
-    const SQRT_8_OVER_PI: f64 = 2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-    let square = x.clone() * x.clone();
-    let slope = square.mul_scalar(0.044715 * SQRT_8_OVER_PI).add_scalar(SQRT_8_OVER_PI);
-    x.clone() * sigmoid(x * slope)
 }

@@ -1,12 +1,17 @@
 //! Llama (Touvron et al. 2023): rotary positions, RMSNorm, grouped-query attention, gated MLP.
 //!
+//! Mistral (Jiang et al. 2023) is the same with a sliding window, Qwen 2 (Yang et al. 2024) with biases on queries, keys and
+//! values, Qwen 3 (Yang et al. 2025) with queries and keys normalised in each head.
+//!
 //! B batch, T tokens, D model width, H heads, G key-value heads, K head width, F MLP width, V vocabulary.
 
-use super::attention::{CausalMask, attend};
+use super::attention::attend;
 use super::cache::KvCache;
 use super::kernels;
 use super::linear::{Linear, look_up, project};
+use super::mask::{BlockMasks, CausalMask, SlidingWindow};
 use super::norm::RmsNorm;
+use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
 use super::tape::Tape;
 use crate::types::Site;
@@ -14,9 +19,24 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
+/// Whose name a model of this architecture goes by in files; the computation follows from the other options alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LlamaFamily {
+    /// `LlamaForCausalLM`.
+    Llama,
+    /// `MistralForCausalLM`.
+    Mistral,
+    /// `Qwen2ForCausalLM`.
+    Qwen2,
+    /// `Qwen3ForCausalLM`.
+    Qwen3,
+}
+
 /// The shape of a Llama model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LlamaConfig {
+    /// Whose name it goes by.
+    pub family: LlamaFamily,
     /// Vocabulary size V.
     pub vocabulary: usize,
     /// Longest sequence the model was made for.
@@ -39,8 +59,14 @@ pub struct LlamaConfig {
     pub rope_theta: f64,
     /// How the rotary frequencies were stretched, if they were.
     pub rope_scaling: Option<RopeScaling>,
-    /// True when the attention projections have biases.
-    pub attention_bias: bool,
+    /// True when the projections to queries, keys and values have biases.
+    pub qkv_bias: bool,
+    /// True when attention's output projection has a bias.
+    pub attn_out_bias: bool,
+    /// True when queries and keys are normalised in each head, before rotary positions.
+    pub head_norm: bool,
+    /// Blocks that see only the last tokens, if any.
+    pub sliding: Option<SlidingWindow>,
     /// True when the MLP projections have biases.
     pub mlp_bias: bool,
     /// True when the output projection is the token embedding.
@@ -56,8 +82,10 @@ impl LlamaConfig {
         let (q, qkv) = (self.heads * self.head_width, (self.heads + 2 * self.kv_heads) * self.head_width);
         let block = |_| LlamaBlock {
             norm_attn: RmsNorm::identity(d, self.epsilon, device),
-            qkv: Linear::random([qkv, d], self.attention_bias, std, device),
-            attn_out: Linear::random([d, q], self.attention_bias, residual_std, device),
+            qkv: Linear::random([qkv, d], self.qkv_bias, std, device),
+            norm_q: self.head_norm.then(|| RmsNorm::identity(self.head_width, self.epsilon, device)),
+            norm_k: self.head_norm.then(|| RmsNorm::identity(self.head_width, self.epsilon, device)),
+            attn_out: Linear::random([d, q], self.attn_out_bias, residual_std, device),
             norm_mlp: RmsNorm::identity(d, self.epsilon, device),
             gate_up: Linear::random([2 * f, d], self.mlp_bias, std, device),
             mlp_out: Linear::random([d, f], self.mlp_bias, residual_std, device),
@@ -71,6 +99,7 @@ impl LlamaConfig {
             norm_final: RmsNorm::identity(d, self.epsilon, device),
             head: (!self.tied).then(|| Linear::random([self.vocabulary, d], false, std, device)),
             rope: self.rope_frequencies(),
+            sliding: self.sliding.clone(),
             context: self.context,
         }
     }
@@ -96,6 +125,9 @@ pub struct Llama {
     /// Rotary frequencies.
     #[module(skip)]
     pub rope: RopeFrequencies,
+    /// Blocks that see only the last tokens, if any.
+    #[module(skip)]
+    pub sliding: Option<SlidingWindow>,
     /// Longest sequence.
     pub context: usize,
 }
@@ -107,6 +139,10 @@ pub struct LlamaBlock {
     pub norm_attn: RmsNorm,
     /// Queries, keys and values in one projection, `[(H + 2·G)·K, D]`.
     pub qkv: Linear,
+    /// Over the values of each query head; `None` leaves queries as they are.
+    pub norm_q: Option<RmsNorm>,
+    /// Over the values of each key head; `None` leaves keys as they are.
+    pub norm_k: Option<RmsNorm>,
     /// `[D, H·K]`.
     pub attn_out: Linear,
     /// Before the MLP.
@@ -124,14 +160,14 @@ pub struct LlamaBlock {
 impl Llama {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, None, tape);
+    pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
+        let x = self.residual(ids, padding, None, tape);
         self.logits_from_residual(x, tape)
     }
 
     /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
     pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        let x = self.residual(ids, None, tape);
+        let x = self.residual(ids, None, None, tape);
         if tape.asks_for_output() {
             let _ = self.logits_from_residual(x, tape);
         }
@@ -142,22 +178,28 @@ impl Llama {
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
         let [_, t] = ids.dims();
         let mut tape = Tape::off();
-        let x = self.residual(ids, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
+        let x = self.residual(ids, None, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
-    fn residual(&self, ids: Tensor<2, Int>, mut cache: Option<&mut KvCache>, tape: &mut Tape) -> Tensor<3> {
+    fn residual(
+        &self,
+        ids: Tensor<2, Int>,
+        padding: Option<&Padding>,
+        mut cache: Option<&mut KvCache>,
+        tape: &mut Tape,
+    ) -> Tensor<3> {
         let device = ids.device();
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
         assert!(past + t <= self.context, "{} tokens do not fit in a context of {}", past + t, self.context);
 
         let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let rotation = self.rope.rotation(past, t, &device);
-        let mask = CausalMask::new(t, past, &device);
+        let rotation = self.rope.rotation_of(t, past, padding, &device);
+        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), padding, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotation, &mask, layer, cache.as_deref_mut(), tape);
+            x = block.forward(x, &rotation, masks.of(layer), layer, cache.as_deref_mut(), tape);
         }
         if let Some(cache) = cache {
             cache.advance(t);
@@ -207,7 +249,14 @@ impl LlamaBlock {
         let qkv = self.qkv.forward(x); // [B, T, (H + 2·G)·K]
         let width = qkv.dims()[2] / (h + 2 * g);
         let qkv = qkv.reshape([b, t, h + 2 * g, width]).swap_dims(1, 2); // [B, H + 2·G, T, K]
-        let turned = rotation.apply(qkv.clone().narrow(1, 0, h + g)); // queries and keys, [B, H + G, T, K]
+        let turned = match (&self.norm_q, &self.norm_k) {
+            (Some(norm_q), Some(norm_k)) => {
+                let queries = norm_q.forward(qkv.clone().narrow(1, 0, h));
+                Tensor::cat(vec![queries, norm_k.forward(qkv.clone().narrow(1, h, g))], 1)
+            }
+            _ => qkv.clone().narrow(1, 0, h + g),
+        };
+        let turned = rotation.apply(turned); // queries and keys, [B, H + G, T, K]
         let queries = tape.at(Site::Q(layer), turned.clone().narrow(1, 0, h)); // [B, H, T, K]
         let mut keys = tape.at(Site::K(layer), turned.narrow(1, h, g)); // [B, G, T, K]
         let mut values = tape.at(Site::V(layer), qkv.narrow(1, h + g, g)); // [B, G, T, K]

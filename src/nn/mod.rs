@@ -3,31 +3,42 @@
 //! Must not know: files, tokenizers, threads, windows. A model takes token ids and gives scores; where the weights come from
 //! is [`crate::load`]'s business. One architecture a file, read top to bottom; shapes stand behind every reshape.
 
+mod activation;
 mod attention;
 mod cache;
 mod digit;
 mod digit_cnn;
 mod digit_mlp;
+mod gemma2;
 mod gpt2;
+mod gpt_neox;
 pub mod kernels;
 mod linear;
 mod llama;
 mod loss;
+mod mask;
 mod norm;
+mod padding;
 mod random;
 mod rope;
 pub mod sample;
 mod tape;
 
+pub use activation::Activation;
+pub use attention::Scoring;
 pub use cache::KvCache;
 pub use digit::{DigitConfig, DigitNet};
 pub use digit_cnn::{DigitCnn, DigitCnnConfig};
 pub use digit_mlp::{DigitMlp, DigitMlpConfig};
+pub use gemma2::{Gemma2, Gemma2Block, Gemma2Config};
+pub use gpt_neox::{GptNeox, GptNeoxBlock, GptNeoxConfig};
 pub use gpt2::{Gpt2, Gpt2Block, Gpt2Config};
 pub use linear::{Linear, in_full_precision, in_half_precision, look_up, project};
-pub use llama::{Llama, LlamaBlock, LlamaConfig};
+pub use llama::{Llama, LlamaBlock, LlamaConfig, LlamaFamily};
 pub use loss::cross_entropy;
+pub use mask::SlidingWindow;
 pub use norm::{LayerNorm, RmsNorm};
+pub use padding::Padding;
 pub use random::Random;
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tape::Tape;
@@ -44,8 +55,24 @@ const INIT_STD: f64 = 0.02;
 pub enum CausalLm {
     /// GPT-2.
     Gpt2(Gpt2),
-    /// Llama.
+    /// GPT-NeoX, Pythia.
+    GptNeox(GptNeox),
+    /// Llama, Mistral, Qwen 2, Qwen 3.
     Llama(Llama),
+    /// Gemma 2.
+    Gemma2(Gemma2),
+}
+
+/// The same expression for whichever architecture it is.
+macro_rules! whichever {
+    ($lm:expr, $it:ident => $value:expr) => {
+        match $lm {
+            Self::Gpt2($it) => $value,
+            Self::GptNeox($it) => $value,
+            Self::Llama($it) => $value,
+            Self::Gemma2($it) => $value,
+        }
+    };
 }
 
 impl CausalLm {
@@ -56,10 +83,18 @@ impl CausalLm {
     /// When T exceeds the context.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, tape: &mut Tape) -> Tensor<3> {
-        match self {
-            Self::Gpt2(model) => model.forward(ids, tape),
-            Self::Llama(model) => model.forward(ids, tape),
-        }
+        whichever!(self, model => model.forward(ids, None, tape))
+    }
+
+    /// As [`Self::forward`] for sequences of different length, filled up to T with any id: ids `[B, T]` → logits
+    /// `[B, T, V]`. What is said at padded positions means nothing. See [`Padding`] for positions.
+    ///
+    /// # Panics
+    /// When T exceeds the context, or the padding is that of another batch.
+    #[must_use]
+    pub fn forward_padded(&self, ids: Tensor<2, Int>, padding: &Padding, tape: &mut Tape) -> Tensor<3> {
+        assert_eq!(ids.dims(), padding.shape(), "the padding of another batch");
+        whichever!(self, model => model.forward(ids, Some(padding), tape))
     }
 
     /// The forward pass for the sake of the tape alone: ids `[1, T]`. Scores are computed only when the tape asks.
@@ -67,10 +102,7 @@ impl CausalLm {
     /// # Panics
     /// When T exceeds the context.
     pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        match self {
-            Self::Gpt2(model) => model.trace(ids, tape),
-            Self::Llama(model) => model.trace(ids, tape),
-        }
+        whichever!(self, model => model.trace(ids, tape));
     }
 
     /// Next-token scores after the last of T new tokens: ids `[B, T]` → logits `[B, V]`. The cache remembers the tokens, so
@@ -80,10 +112,7 @@ impl CausalLm {
     /// When the cached and the new tokens exceed the context.
     #[must_use]
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
-        match self {
-            Self::Gpt2(model) => model.forward_cached(ids, cache),
-            Self::Llama(model) => model.forward_cached(ids, cache),
-        }
+        whichever!(self, model => model.forward_cached(ids, cache))
     }
 
     /// An empty cache for this model.
@@ -97,35 +126,28 @@ impl CausalLm {
     pub fn context(&self) -> usize {
         match self {
             Self::Gpt2(model) => model.position_embedding.dims()[0],
+            Self::GptNeox(model) => model.context,
             Self::Llama(model) => model.context,
+            Self::Gemma2(model) => model.context,
         }
     }
 
     /// Number of blocks.
     #[must_use]
     pub fn layers(&self) -> usize {
-        match self {
-            Self::Gpt2(model) => model.blocks.len(),
-            Self::Llama(model) => model.blocks.len(),
-        }
+        whichever!(self, model => model.blocks.len())
     }
 
     /// Vocabulary size V.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
-        match self {
-            Self::Gpt2(model) => model.token_embedding.dims()[0],
-            Self::Llama(model) => model.token_embedding.dims()[0],
-        }
+        whichever!(self, model => model.token_embedding.dims()[0])
     }
 
     /// Where the weights are; token ids must be made there too.
     #[must_use]
     pub fn device(&self) -> Device {
-        match self {
-            Self::Gpt2(model) => model.token_embedding.device(),
-            Self::Llama(model) => model.token_embedding.device(),
-        }
+        whichever!(self, model => model.token_embedding.device())
     }
 
     /// One sequence of token ids as a tensor beside the weights, `[1, T]`.
@@ -141,8 +163,12 @@ impl CausalLm {
 pub enum TextConfig {
     /// GPT-2.
     Gpt2(Gpt2Config),
-    /// Llama.
+    /// GPT-NeoX, Pythia.
+    GptNeox(GptNeoxConfig),
+    /// Llama, Mistral, Qwen 2, Qwen 3.
     Llama(LlamaConfig),
+    /// Gemma 2.
+    Gemma2(Gemma2Config),
 }
 
 impl TextConfig {
@@ -151,7 +177,9 @@ impl TextConfig {
     pub fn init(&self, device: &Device) -> CausalLm {
         match self {
             Self::Gpt2(config) => CausalLm::Gpt2(config.init(device)),
+            Self::GptNeox(config) => CausalLm::GptNeox(config.init(device)),
             Self::Llama(config) => CausalLm::Llama(config.init(device)),
+            Self::Gemma2(config) => CausalLm::Gemma2(config.init(device)),
         }
     }
 
@@ -160,44 +188,39 @@ impl TextConfig {
     pub fn architecture(&self) -> Architecture {
         match self {
             Self::Gpt2(_) => Architecture::Gpt2,
-            Self::Llama(_) => Architecture::Llama,
+            Self::GptNeox(_) => Architecture::GptNeox,
+            Self::Llama(config) => match config.family {
+                LlamaFamily::Llama => Architecture::Llama,
+                LlamaFamily::Mistral => Architecture::Mistral,
+                LlamaFamily::Qwen2 => Architecture::Qwen2,
+                LlamaFamily::Qwen3 => Architecture::Qwen3,
+            },
+            Self::Gemma2(_) => Architecture::Gemma2,
         }
     }
 
     /// Vocabulary size V.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.vocabulary,
-            Self::Llama(config) => config.vocabulary,
-        }
+        whichever!(self, config => config.vocabulary)
     }
 
     /// Longest sequence in tokens.
     #[must_use]
     pub fn context(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.context,
-            Self::Llama(config) => config.context,
-        }
+        whichever!(self, config => config.context)
     }
 
     /// Number of blocks.
     #[must_use]
     pub fn layers(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.layers,
-            Self::Llama(config) => config.layers,
-        }
+        whichever!(self, config => config.layers)
     }
 
     /// Attention heads H.
     #[must_use]
     pub fn heads(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.heads,
-            Self::Llama(config) => config.heads,
-        }
+        whichever!(self, config => config.heads)
     }
 
     /// Key-value heads G.
@@ -205,16 +228,32 @@ impl TextConfig {
     pub fn kv_heads(&self) -> usize {
         match self {
             Self::Gpt2(config) => config.heads,
+            Self::GptNeox(config) => config.heads,
             Self::Llama(config) => config.kv_heads,
+            Self::Gemma2(config) => config.kv_heads,
+        }
+    }
+
+    /// Head width K.
+    #[must_use]
+    pub fn head_width(&self) -> usize {
+        match self {
+            Self::Gpt2(config) => config.hidden / config.heads,
+            Self::GptNeox(config) => config.hidden / config.heads,
+            Self::Llama(config) => config.head_width,
+            Self::Gemma2(config) => config.head_width,
         }
     }
 
     /// Width D of the residual stream.
     #[must_use]
     pub fn hidden(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.hidden,
-            Self::Llama(config) => config.hidden,
-        }
+        whichever!(self, config => config.hidden)
+    }
+
+    /// MLP width F.
+    #[must_use]
+    pub fn intermediate(&self) -> usize {
+        whichever!(self, config => config.intermediate)
     }
 }

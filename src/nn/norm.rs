@@ -34,20 +34,28 @@ impl LayerNorm {
     }
 }
 
-/// Root mean square normalisation (Zhang and Sennrich 2019): unit mean square over D, then gain.
+/// Root mean square normalisation (Zhang and Sennrich 2019): unit mean square over the last dimension, then gain.
 #[derive(Module, Debug)]
 pub struct RmsNorm {
     /// `[D]`.
     pub gain: Param<Tensor<1>>,
     /// Added to the mean square.
     pub epsilon: f64,
+    /// Added to the gain. Gemma learns how far the gain is from 1, which weight decay then pulls towards 1.
+    pub base_gain: f64,
 }
 
 impl RmsNorm {
     /// A layer with this gain, `[D]`.
     #[must_use]
     pub fn new(gain: Tensor<1>, epsilon: f64) -> Self {
-        Self { gain: Param::from_tensor(gain), epsilon }
+        Self { gain: Param::from_tensor(gain), epsilon, base_gain: 0.0 }
+    }
+
+    /// A layer whose gain is 1 plus this, `[D]`.
+    #[must_use]
+    pub fn around_one(gain: Tensor<1>, epsilon: f64) -> Self {
+        Self { gain: Param::from_tensor(gain), epsilon, base_gain: 1.0 }
     }
 
     /// Gain 1.
@@ -56,12 +64,14 @@ impl RmsNorm {
         Self::new(Tensor::ones([width], device), epsilon)
     }
 
-    /// `[B, T, D]` → `[B, T, D]`.
+    /// Normalises along the last dimension, `[.., D]` → `[.., D]`.
     #[must_use]
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let mean_square = (x.clone() * x.clone()).mean_dim(2); // [B, T, 1]
+    pub fn forward<const N: usize>(&self, x: Tensor<N>) -> Tensor<N> {
+        let mean_square = (x.clone() * x.clone()).mean_dim(N - 1); // [.., 1]
         let rms = mean_square.add_scalar(self.epsilon).sqrt();
-        x / rms * self.gain.val().unsqueeze()
+        let gain = self.gain.val();
+        let gain = if self.base_gain == 0.0 { gain } else { gain.add_scalar(self.base_gain) };
+        x / rms * gain.unsqueeze()
     }
 }
 
@@ -89,5 +99,8 @@ mod tests {
         let x = Tensor::from_data([[[1.0, 6.0_f32.sqrt()]]], &device);
         let y = values(norm.forward(x));
         assert!((y[0] - 0.5).abs() < 1e-6 && (y[1] - 6.0_f32.sqrt()).abs() < 1e-6, "{y:?}");
+        let around_one = RmsNorm::around_one(Tensor::from_data([0.0, 1.0], &device), 0.5);
+        let x = Tensor::from_data([[[1.0, 6.0_f32.sqrt()]]], &device);
+        assert_eq!(values(around_one.forward(x)), y);
     }
 }

@@ -1,5 +1,8 @@
-//! Rotary position embedding (Su et al. 2021) in the half-split convention of Hugging Face: value i turns with value i + K/2.
+//! Rotary position embedding (Su et al. 2021) in the half-split convention of Hugging Face: value i turns with value i + R/2.
+//!
+//! R is the rotary width: the whole head (R = K), or its first values, the others staying as they are.
 
+use super::padding::Padding;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
 
@@ -38,20 +41,20 @@ impl RopeScaling {
     }
 }
 
-/// Angle per position of each of the K/2 pairs, in radians.
+/// Angle per position of each of the R/2 pairs, in radians.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RopeFrequencies(Vec<f64>);
 
 impl RopeFrequencies {
-    /// Frequencies θ^(−2i/K) for i in 0..K/2.
+    /// Frequencies θ^(−2i/R) for i in 0..R/2.
     ///
     /// # Panics
-    /// When `head_width` K is odd.
+    /// When `rotary_width` R is odd.
     #[must_use]
-    pub fn new(head_width: usize, theta: f64, scaling: Option<RopeScaling>) -> Self {
-        assert!(head_width.is_multiple_of(2), "rotary positions need an even head width, not {head_width}");
-        let frequencies = (0..head_width / 2).map(|i| {
-            let frequency = theta.powf(-2.0 * i as f64 / head_width as f64);
+    pub fn new(rotary_width: usize, theta: f64, scaling: Option<RopeScaling>) -> Self {
+        assert!(rotary_width.is_multiple_of(2), "rotary positions need an even width, not {rotary_width}");
+        let frequencies = (0..rotary_width / 2).map(|i| {
+            let frequency = theta.powf(-2.0 * i as f64 / rotary_width as f64);
             scaling.map_or(frequency, |s| s.scale(frequency))
         });
         Self(frequencies.collect())
@@ -60,30 +63,54 @@ impl RopeFrequencies {
     /// The rotation of `length` positions from `start` on.
     #[must_use]
     pub fn rotation(&self, start: usize, length: usize, device: &Device) -> Rotation {
-        let positions = start..start + length;
-        let angles = positions.flat_map(|p| self.0.iter().map(move |f| p as f64 * f));
+        let positions: Vec<usize> = (start..start + length).collect();
+        self.rotation_at(&positions, [1, length], device)
+    }
+
+    /// The rotation of T new tokens after `past` older ones, or of a padded batch without any.
+    pub(super) fn rotation_of(
+        &self,
+        tokens: usize,
+        past: usize,
+        padding: Option<&Padding>,
+        device: &Device,
+    ) -> Rotation {
+        match padding {
+            Some(padding) => self.rotation_at(&padding.positions(), padding.shape(), device),
+            None => self.rotation(past, tokens, device),
+        }
+    }
+
+    /// The rotation of the given positions, `[B, T]` row-major.
+    fn rotation_at(&self, positions: &[usize], [batch, length]: [usize; 2], device: &Device) -> Rotation {
+        let angles = positions.iter().flat_map(|&p| self.0.iter().map(move |f| p as f64 * f));
         let (sin, cos): (Vec<f32>, Vec<f32>) = angles.map(f64::sin_cos).map(|(s, c)| (s as f32, c as f32)).unzip();
-        let tensor = |values| Tensor::from_data(TensorData::new(values, [1, 1, length, self.0.len()]), device);
+        let tensor = |values| Tensor::from_data(TensorData::new(values, [batch, 1, length, self.0.len()]), device);
         Rotation { cos: tensor(cos), sin: tensor(sin) }
     }
 }
 
 /// Cosines and sines of a stretch of positions, made once a forward pass.
 pub struct Rotation {
-    cos: Tensor<4>, // [1, 1, T, K/2]
-    sin: Tensor<4>, // [1, 1, T, K/2]
+    cos: Tensor<4>, // [1 or B, 1, T, R/2]
+    sin: Tensor<4>, // [1 or B, 1, T, R/2]
 }
 
 impl Rotation {
-    /// Turns every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
+    /// Turns the first R values of every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
     #[must_use]
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, _, k] = x.dims();
-        let first = x.clone().narrow(3, 0, k / 2);
-        let second = x.narrow(3, k / 2, k / 2);
+        let half = self.cos.dims()[3];
+        let first = x.clone().narrow(3, 0, half);
+        let second = x.clone().narrow(3, half, half);
         let turned_first = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
         let turned_second = second * self.cos.clone() + first * self.sin.clone();
-        Tensor::cat(vec![turned_first, turned_second], 3) // [B, H, T, K]
+        let mut parts = vec![turned_first, turned_second];
+        if 2 * half < k {
+            parts.push(x.narrow(3, 2 * half, k - 2 * half));
+        }
+        Tensor::cat(parts, 3) // [B, H, T, K]
     }
 }
 
@@ -102,6 +129,10 @@ mod tests {
         for (a, b) in y.iter().zip(expected) {
             assert!((a - b).abs() < 1e-6, "{y:?} is not {expected:?}");
         }
+        // A wider head keeps what lies behind.
+        let x = Tensor::<4>::from_data([[[[1.0, 0.0, 0.0, 2.0, 5.0, 6.0]]]], &device);
+        let wider: Vec<f32> = rope.rotation(3, 1, &device).apply(x).into_data().iter().collect();
+        assert_eq!(wider, [&y[..], &[5.0, 6.0]].concat());
     }
 
     #[test]

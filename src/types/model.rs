@@ -9,8 +9,18 @@ use std::path::PathBuf;
 pub enum Architecture {
     /// `GPT2LMHeadModel`: learned positions, LayerNorm, GELU (Radford et al. 2019).
     Gpt2,
-    /// `LlamaForCausalLM`: rotary positions, RMSNorm, gated MLP (Touvron et al. 2023).
+    /// `GPTNeoXForCausalLM`: partly rotary positions, attention and MLP side by side (Black et al. 2022); Pythia.
+    GptNeox,
+    /// `LlamaForCausalLM`: rotary positions, RMSNorm, gated MLP (Touvron et al. 2023); Llama 1 to 3, SmolLM.
     Llama,
+    /// `MistralForCausalLM`: Llama with a sliding window (Jiang et al. 2023).
+    Mistral,
+    /// `Qwen2ForCausalLM`: Llama with biases on queries, keys and values (Yang et al. 2024); Qwen 2 and 2.5.
+    Qwen2,
+    /// `Qwen3ForCausalLM`: Llama with normalised queries and keys (Yang et al. 2025).
+    Qwen3,
+    /// `Gemma2ForCausalLM`: norms on both sides, capped scores, windows in turns (Gemma Team 2024).
+    Gemma2,
     /// Fully connected digit network, 784 inputs.
     DigitMlp,
     /// Convolutional digit network, 1×28×28 inputs.
@@ -18,14 +28,53 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Gpt2,
+        Self::GptNeox,
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Gemma2,
+        Self::DigitMlp,
+        Self::DigitCnn,
+    ];
+
     /// The name written in the `architectures` field of `config.json`.
     #[must_use]
     pub fn config_name(self) -> &'static str {
         match self {
             Self::Gpt2 => "GPT2LMHeadModel",
+            Self::GptNeox => "GPTNeoXForCausalLM",
             Self::Llama => "LlamaForCausalLM",
+            Self::Mistral => "MistralForCausalLM",
+            Self::Qwen2 => "Qwen2ForCausalLM",
+            Self::Qwen3 => "Qwen3ForCausalLM",
+            Self::Gemma2 => "Gemma2ForCausalLM",
             Self::DigitMlp => "FoveaDigitMlp",
             Self::DigitCnn => "FoveaDigitCnn",
+        }
+    }
+
+    /// The architecture of this name in the `architectures` field of `config.json`.
+    #[must_use]
+    pub fn from_config_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.config_name() == name)
+    }
+
+    /// The family's name in the `model_type` field of `config.json`, where Hugging Face has one.
+    #[must_use]
+    pub fn model_type(self) -> Option<&'static str> {
+        match self {
+            Self::Gpt2 => Some("gpt2"),
+            Self::GptNeox => Some("gpt_neox"),
+            Self::Llama => Some("llama"),
+            Self::Mistral => Some("mistral"),
+            Self::Qwen2 => Some("qwen2"),
+            Self::Qwen3 => Some("qwen3"),
+            Self::Gemma2 => Some("gemma2"),
+            Self::DigitMlp | Self::DigitCnn => None,
         }
     }
 
@@ -33,7 +82,9 @@ impl Architecture {
     #[must_use]
     pub fn kind(self) -> ModelKind {
         match self {
-            Self::Gpt2 | Self::Llama => ModelKind::CausalLm,
+            Self::Gpt2 | Self::GptNeox | Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Gemma2 => {
+                ModelKind::CausalLm
+            }
             Self::DigitMlp | Self::DigitCnn => ModelKind::DigitClassifier,
         }
     }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// One place inside the forward pass of a causal model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Site {
-    /// `embed`: token embeddings, `[T, D]`.
+    /// `embed`: token embeddings as they enter the residual stream, `[T, D]`.
     Embed,
     /// `pos_embed`: learned position embeddings, `[T, D]`; absent with rotary positions.
     PosEmbed,
@@ -27,21 +27,25 @@ pub enum Site {
     Pattern(usize),
     /// `blocks.L.attn.z`: weighted values per head, before the output projection, `[H, T, K]`.
     Z(usize),
+    /// `blocks.L.attn.proj`: after the output projection, `[T, D]`; only where a normalisation follows before `attn_out`.
+    AttnProj(usize),
     /// `blocks.L.attn_out`: what attention adds to the residual stream, `[T, D]`.
     AttnOut(usize),
-    /// `blocks.L.resid_mid`: residual stream between attention and MLP, `[T, D]`.
+    /// `blocks.L.resid_mid`: residual stream between attention and MLP, `[T, D]`; absent where both read the same stream.
     ResidMid(usize),
     /// `blocks.L.mlp.pre`: MLP hidden values before the activation (of the gate, where there is one), `[T, F]`.
     MlpPre(usize),
     /// `blocks.L.mlp.post`: MLP hidden values that enter the output projection, `[T, F]`.
     MlpPost(usize),
+    /// `blocks.L.mlp.proj`: after the output projection, `[T, D]`; only where a normalisation follows before `mlp_out`.
+    MlpProj(usize),
     /// `blocks.L.mlp_out`: what the MLP adds to the residual stream, `[T, D]`.
     MlpOut(usize),
     /// `blocks.L.resid_post`: residual stream leaving the block, `[T, D]`.
     ResidPost(usize),
     /// `ln_final`: after the last normalisation, `[T, D]`.
     LnFinal,
-    /// `logits`: next-token scores, `[T, V]`.
+    /// `logits`: next-token scores, after any capping, `[T, V]`.
     Logits,
 }
 
@@ -57,10 +61,12 @@ impl Site {
                 Self::Scores(l),
                 Self::Pattern(l),
                 Self::Z(l),
+                Self::AttnProj(l),
                 Self::AttnOut(l),
                 Self::ResidMid(l),
                 Self::MlpPre(l),
                 Self::MlpPost(l),
+                Self::MlpProj(l),
                 Self::MlpOut(l),
                 Self::ResidPost(l),
             ]
@@ -83,10 +89,12 @@ impl Site {
             | Self::Scores(l)
             | Self::Pattern(l)
             | Self::Z(l)
+            | Self::AttnProj(l)
             | Self::AttnOut(l)
             | Self::ResidMid(l)
             | Self::MlpPre(l)
             | Self::MlpPost(l)
+            | Self::MlpProj(l)
             | Self::MlpOut(l)
             | Self::ResidPost(l) => Some(l),
         }
@@ -103,10 +111,12 @@ impl Site {
             Self::Scores(_) => "attn.scores",
             Self::Pattern(_) => "attn.pattern",
             Self::Z(_) => "attn.z",
+            Self::AttnProj(_) => "attn.proj",
             Self::AttnOut(_) => "attn_out",
             Self::ResidMid(_) => "resid_mid",
             Self::MlpPre(_) => "mlp.pre",
             Self::MlpPost(_) => "mlp.post",
+            Self::MlpProj(_) => "mlp.proj",
             Self::MlpOut(_) => "mlp_out",
             Self::ResidPost(_) => "resid_post",
             Self::LnFinal => "ln_final",

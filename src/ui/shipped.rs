@@ -25,8 +25,7 @@ fn model(path: &Path) -> Option<ShippedModel> {
     }
     let text = std::fs::read_to_string(path.join("config.json")).ok()?;
     let config: Config = serde_json::from_str(&text).ok()?;
-    let all = [Architecture::Gpt2, Architecture::Llama, Architecture::DigitMlp, Architecture::DigitCnn];
-    let architecture = all.into_iter().find(|a| config.architectures.iter().any(|n| n == a.config_name()))?;
+    let architecture = config.architectures.iter().find_map(|name| Architecture::from_config_name(name))?;
     let name = path.file_name()?.to_string_lossy().into_owned();
     Some(ShippedModel { name, path: path.to_owned(), kind: architecture.kind() })
 }

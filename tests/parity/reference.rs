@@ -90,6 +90,14 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// The largest difference between values, relative to the largest finite magnitude.
+    pub fn relative(ours: &[f32], theirs: &[f32]) -> f32 {
+        let scale = theirs.iter().filter(|x| **x > f32::MIN).fold(0.0f32, |m, x| m.max(x.abs()));
+        ours.iter().zip(theirs).filter(|(a, b)| a != b).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f32::max)
+    }
+}
+
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { ours, theirs, index, scale } = self;

@@ -169,12 +169,13 @@ mod tests {
     use super::*;
     use crate::engine::tasks::ModelStore;
     use crate::load::{TextCodec, TextModel};
-    use crate::nn::{LlamaConfig, Random, TextConfig};
+    use crate::nn::{LlamaConfig, LlamaFamily, Random, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
 
     fn store(context: usize) -> (ModelStore, ModelId) {
         let config = TextConfig::Llama(LlamaConfig {
+            family: LlamaFamily::Llama,
             vocabulary: 256,
             context,
             hidden: 16,
@@ -186,7 +187,10 @@ mod tests {
             epsilon: 1e-5,
             rope_theta: 10_000.0,
             rope_scaling: None,
-            attention_bias: false,
+            qkv_bias: false,
+            attn_out_bias: false,
+            head_norm: false,
+            sliding: None,
             mlp_bias: false,
             tied: true,
         });

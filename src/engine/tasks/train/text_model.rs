@@ -2,7 +2,7 @@
 
 use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextCodec, TextModel};
-use crate::nn::{LlamaConfig, Random, TextConfig};
+use crate::nn::{LlamaConfig, LlamaFamily, Random, TextConfig};
 use crate::types::{TextShape, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -40,6 +40,7 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
 /// The model with random weights that depend on the spec's seed alone.
 pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, device: &Device) -> TextModel {
     let config = TextConfig::Llama(LlamaConfig {
+        family: LlamaFamily::Llama,
         vocabulary: codec.vocabulary(),
         context: shape.max_positions,
         hidden: shape.hidden,
@@ -51,7 +52,10 @@ pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, d
         epsilon: 1e-5,
         rope_theta: 10_000.0,
         rope_scaling: None,
-        attention_bias: false,
+        qkv_bias: false,
+        attn_out_bias: false,
+        head_norm: false,
+        sliding: None,
         mlp_bias: false,
         tied: true,
     });
