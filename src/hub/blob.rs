@@ -15,6 +15,7 @@ use ureq::http::{Response, StatusCode};
 const CHUNK: usize = 128 << 10;
 
 /// What the fetching of a file tells while it goes on.
+#[derive(Clone, Copy)]
 pub(super) enum Said {
     /// So many bytes of the file are there.
     Have(u64),

@@ -71,7 +71,7 @@ impl Remote {
         self.check_status(&answer, "the list of files")?;
         refuse_html(&answer)?;
         let body = answer.response.body_mut().with_config().limit(LONGEST_LIST).read_to_vec();
-        let body = body.map_err(|error| self.transport_error(&url, "the list of files", error))?;
+        let body = body.map_err(|error| self.transport_error(&url, "the list of files", &error))?;
         let wrong = |problem: String| HubError::BadAnswer { url: url.clone(), problem };
         let info: RepoInfo = serde_json::from_slice(&body).map_err(|e| wrong(e.to_string()))?;
         if is_file_name(&info.sha) { Ok(info) } else { Err(wrong(format!("`{}` is no commit", info.sha))) }
@@ -118,7 +118,7 @@ impl Remote {
             if let Some(from) = from {
                 request = request.header("range", format!("bytes={from}-"));
             }
-            let response = request.call().map_err(|error| self.transport_error(&url, "the answer", error))?;
+            let response = request.call().map_err(|error| self.transport_error(&url, "the answer", &error))?;
             let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
             etag = etag.or_else(|| text("x-linked-etag").map(bare_etag));
             size = size.or_else(|| text("x-linked-size").and_then(|text| text.parse().ok()));
@@ -165,9 +165,9 @@ impl Remote {
     }
 
     /// What went wrong below HTTP: nobody there, or a connection that broke.
-    pub(super) fn transport_error(&self, url: &str, file: &str, error: ureq::Error) -> HubError {
+    fn transport_error(&self, url: &str, file: &str, error: &ureq::Error) -> HubError {
         let offline = |detail: &str| HubError::Offline { host: host(url), detail: detail.to_owned() };
-        match &error {
+        match error {
             ureq::Error::HostNotFound => offline("its name is not known to the network"),
             ureq::Error::Timeout(ureq::Timeout::Resolve) => offline("nobody tells the address of its name"),
             ureq::Error::Timeout(ureq::Timeout::Connect) => offline("nobody answers"),

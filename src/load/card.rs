@@ -7,7 +7,7 @@ use super::config::{CONFIG_FILE, peek_architecture};
 use super::error::LoadError;
 use super::fields::Fields;
 use super::tensor_table::list_tensors;
-use crate::types::{CardFile, ModelCard, ModelKind, Precision, TensorEntry};
+use crate::types::{Architecture, CardFile, ModelCard, ModelKind, Precision, TensorEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     let architecture = peek_architecture(dir).ok();
     let named = fields.value("architectures").and_then(|v| v.get(0)).and_then(Value::as_str);
     let model_type = fields.value("model_type").and_then(Value::as_str).unwrap_or_default();
-    let architecture_name = named.or(architecture.map(|a| a.config_name())).unwrap_or(model_type).to_owned();
+    let architecture_name = named.or(architecture.map(Architecture::config_name)).unwrap_or(model_type).to_owned();
     let number = |names: &[&str]| names.iter().find_map(|name| fields.value(name).and_then(Value::as_u64));
     let (hidden, heads) =
         (number(&["hidden_size", "n_embd", "dim"]), number(&["num_attention_heads", "n_head", "n_heads"]));
@@ -198,7 +198,6 @@ fn collect(dir: &Path, prefix: &str, depth: usize, files: &mut Vec<CardFile>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Architecture;
 
     fn root(path: &str) -> std::path::PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -177,7 +177,7 @@ impl HubServer {
         if request.method == "HEAD" {
             return send_head(stream, "200 OK", &head, bytes.len());
         }
-        self.send_file(request, stream, file, &bytes, &head, fault)
+        self.send_file(request, stream, file, &bytes, &head, fault.as_ref())
     }
 
     fn list(&self, id: &str, stream: &TcpStream) -> Option<()> {
@@ -205,7 +205,7 @@ impl HubServer {
         file: &str,
         whole: &[u8],
         head: &str,
-        fault: Option<Fault>,
+        fault: Option&Fault,
     ) -> Option<()> {
         let range = request.headers.get("range").filter(|_| !matches!(fault, Some(Fault::IgnoresRange)));
         let from: Option<usize> = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
@@ -227,9 +227,9 @@ impl HubServer {
         send_head(stream, status, &format!("{head}{range}"), total - start)?;
         let body = &bytes[start..];
         match fault {
-            Some(Fault::Break { after, times }) if times > 0 => {
-                self.fault(file, Fault::Break { after, times: times - 1 });
-                stream.write_all(&body[..after.min(body.len())]).ok()?;
+            Some(Fault::Break { after, times }) if *times > 0 => {
+                self.fault(file, Fault::Break { after: *after, times: times - 1 });
+                stream.write_all(&body[..(*after).min(body.len())]).ok()?;
                 None
             }
             Some(Fault::Stall) => {
