@@ -5,6 +5,7 @@
 pub mod chart;
 pub mod cli;
 pub mod engine;
+pub mod hub;
 pub mod load;
 pub mod nn;
 pub mod types;

@@ -18,7 +18,7 @@ pub struct Arguments {
 pub enum Verb {
     /// Open the window with a model folder
     Open {
-        /// A folder in Hugging Face layout, or the name of a shipped model
+        /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
         dir: PathBuf,
     },
     /// Continue a prompt
@@ -31,6 +31,12 @@ pub enum Verb {
     Evaluate(EvaluateArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
+    /// List the models of this computer: shipped, in the Hugging Face cache, opened lately
+    Models(ModelsArgs),
+    /// Fetch a model into the Hugging Face cache; Ctrl-C stops, the same command goes on
+    Fetch(FetchArgs),
+    /// Describe a model: shape, memory, operations, licence, files
+    Card(CardArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Draw a figure into a file
@@ -51,7 +57,7 @@ pub enum Figure {
 /// The model and where it runs.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// A folder in Hugging Face layout, or the name of a shipped model
+    /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Where to compute
@@ -201,6 +207,36 @@ pub struct TrainArgs {
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
+}
+
+/// `fovea models`.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// The list as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// The model's name, as in openai-community/gpt2
+    #[arg(value_name = "OWNER/NAME")]
+    pub id: String,
+}
+
+/// `fovea card`.
+#[derive(Debug, Args)]
+pub struct CardArgs {
+    /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Every tensor with its shape, element type and bytes as well
+    #[arg(long)]
+    pub tensors: bool,
+    /// The card as a JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `fovea bench`.

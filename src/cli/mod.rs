@@ -5,11 +5,14 @@
 
 mod args;
 mod bench;
+mod card;
 mod classify;
 mod evaluate;
+mod fetch;
 mod figure;
 mod generate;
 mod inspect;
+mod models;
 mod output;
 mod session;
 mod spec;
@@ -66,6 +69,9 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Classify(args)) => classify::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
+        Some(Verb::Models(args)) => models::run(&args),
+        Some(Verb::Fetch(args)) => fetch::run(&args),
+        Some(Verb::Card(args)) => card::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
     }

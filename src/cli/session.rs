@@ -2,7 +2,8 @@
 
 use super::CliError;
 use super::args::ModelArgs;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, read_card};
+use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,13 +106,15 @@ fn tell_fallback(status: &DeviceStatus) {
     }
 }
 
-/// The folder of a model: the path itself, or the shipped model of that name.
+/// The folder of a model: the path itself, the shipped model of that name, or the one in the Hugging Face cache.
 pub(super) fn model_dir(given: &Path) -> PathBuf {
     if given.exists() {
         return given.to_path_buf();
     }
     let shipped = crate::engine::shipped_models_dir().map(|models| models.join(given));
-    shipped.filter(|dir| dir.join("config.json").is_file()).unwrap_or_else(|| given.to_path_buf())
+    let shipped = shipped.filter(|dir| dir.join("config.json").is_file());
+    let cached = || crate::hub::find(&HubSettings::from_env(read_card)?.cache, given.to_str()?);
+    shipped.or_else(cached).unwrap_or_else(|| given.to_path_buf())
 }
 
 /// An outcome of another kind than the command has: a defect in the engine.

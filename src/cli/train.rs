@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let spec = spec::read(args)?;
     let steps = spec.steps;
-    let interrupted = catch_ctrl_c()?;
+    let interrupted = catch_ctrl_c("Training was not started.")?;
     let session = Session::start(args.device);
     let job = JobId::next();
     session.send(Command::Train { job, model: ModelId::next(), spec: Box::new(spec) })?;
@@ -48,8 +48,9 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     }
 }
 
-/// True once Ctrl-C was pressed. Pressed again it ends the program at once.
-fn catch_ctrl_c() -> Result<Arc<AtomicBool>, UserError> {
+/// True once Ctrl-C was pressed. Pressed again it ends the program at once. `not_started` says what is not done where it
+/// cannot be caught.
+pub(super) fn catch_ctrl_c(not_started: &str) -> Result<Arc<AtomicBool>, UserError> {
     let pressed = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&pressed);
     let handler = move || {
@@ -59,7 +60,7 @@ fn catch_ctrl_c() -> Result<Arc<AtomicBool>, UserError> {
     };
     ctrlc::set_handler(handler).map_err(|error| {
         UserError::new(
-            "Training was not started.",
+            not_started,
             format!("Ctrl-C cannot be caught, so that a stopped run would be lost: {error}."),
             "Run fovea from another terminal.",
         )

@@ -17,7 +17,7 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 
-use crate::types::{DigitImage, UserError};
+use crate::types::{DigitImage, ModelCard, TensorEntry, TensorStats, UserError};
 use std::path::{Path, PathBuf};
 
 /// The folder that holds the shipped models, if it can be found.
@@ -33,4 +33,28 @@ pub fn shipped_models_dir() -> Option<PathBuf> {
 /// When the file cannot be read, is no image, or shows nothing.
 pub fn read_digit_image(path: &Path) -> Result<DigitImage, UserError> {
     crate::load::digit_image::from_file(path).map_err(UserError::from)
+}
+
+/// Describes a model folder by its configuration and the headers of its weights. Reads files: not for the UI thread.
+///
+/// # Errors
+/// When the folder has no readable config.json.
+pub fn read_card(dir: &Path) -> Result<ModelCard, UserError> {
+    crate::load::read_card(dir).map_err(UserError::from)
+}
+
+/// Lists the tensors of a model folder. Reads files: not for the UI thread.
+///
+/// # Errors
+/// When the weights are not in safetensors files, or a header is damaged.
+pub fn list_tensors(dir: &Path) -> Result<Vec<TensorEntry>, UserError> {
+    crate::load::list_tensors(dir).map_err(UserError::from)
+}
+
+/// The distribution of one tensor's values; `None` once `wanted` says no. May take seconds: not for the UI thread.
+///
+/// # Errors
+/// When the tensor is not there, or its elements are no single numbers.
+pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result<Option<TensorStats>, UserError> {
+    crate::load::tensor_stats(dir, name, wanted).map_err(UserError::from)
 }

@@ -99,6 +99,13 @@ enum Tensors<'a> {
     Torch(&'a PytorchReader),
 }
 
+/// What a file says of a tensor, without its values.
+pub(super) struct TensorHeader {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: u64,
+}
+
 /// A tensor as it lies in the file.
 pub(super) struct RawTensor<'a> {
     pub(super) dtype: Dtype,
@@ -129,6 +136,22 @@ impl<'a> Container<'a> {
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.tensor(name).is_ok(),
             Tensors::Torch(reader) => reader.get(name).is_some(),
+        }
+    }
+
+    /// What the file says of the tensor of this name, if it is here.
+    pub(super) fn header(&self, name: &str) -> Option<TensorHeader> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.tensor(name).ok().map(|tensor| TensorHeader {
+                dtype: tensor.dtype(),
+                shape: tensor.shape().to_vec(),
+                bytes: tensor.data().len() as u64,
+            }),
+            Tensors::Torch(reader) => reader.get(name).map(|tensor| TensorHeader {
+                dtype: dtype_of(tensor.dtype()),
+                shape: tensor.shape().to_vec(),
+                bytes: tensor.byte_len() as u64,
+            }),
         }
     }
 

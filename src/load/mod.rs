@@ -4,6 +4,7 @@
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
 pub mod byte_bpe;
+mod card;
 mod config;
 mod container;
 mod data_error;
@@ -18,6 +19,8 @@ mod gpt_neox_weights;
 pub mod idx;
 mod llama_weights;
 mod shipped;
+mod tensor_stats;
+mod tensor_table;
 pub mod text_data;
 mod text_model;
 mod token_bytes;
@@ -29,11 +32,14 @@ mod folder_tests;
 #[cfg(test)]
 mod torch_tests;
 
+pub use card::read_card;
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use error::LoadError;
 pub use shipped::shipped_models_dir;
+pub use tensor_stats::tensor_stats;
+pub use tensor_table::list_tensors;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokenizer::{StreamDecoder, TextCodec};
 
@@ -64,8 +70,7 @@ fn read_embeddings(
 
 /// A folder's own name, for display.
 fn folder_name(dir: &Path) -> String {
-    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    full.file_name().map_or_else(|| dir.display().to_string(), |name| name.to_string_lossy().into_owned())
+    crate::types::model_name(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()))
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), LoadError> {

@@ -2,29 +2,37 @@
 //!
 //! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
 
+mod card;
 mod colormap;
 mod digit;
 mod error;
 mod ids;
 mod ink;
 mod model;
+mod name;
 mod prompt;
 mod run;
 mod sampling;
 mod site;
+mod size;
+mod tensor;
 mod token;
 mod train;
 
+pub use card::{CardFile, ModelCard, weight_bytes};
 pub use colormap::{ColorMap, category_colour, diverging};
 pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
 pub use error::UserError;
 pub use ids::{JobId, ModelId};
 pub use ink::Ink;
 pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
+pub use name::model_name;
 pub use prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
 pub use run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
 pub use sampling::Sampling;
 pub use site::{Site, SiteFilter};
+pub use size::{bytes_in_words, count_in_words};
+pub use tensor::{TensorEntry, TensorStats};
 pub use token::{Candidate, GeneratedToken, PromptToken};
 pub use train::{
     DigitNetwork, DigitTask, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary, TrainTask,

@@ -17,7 +17,7 @@ pub mod widgets;
 pub use app::{App, AppOptions, EngineLink, run};
 pub use history::History;
 pub use panel::{Action, Cx, Panel, Request, Selection};
-pub use session::state_dir;
+pub use session::{recent_models, state_dir};
 pub use state::{
     Evaluation, Inspection, Job, JobKind, Log, LogEntry, OpenModel, Phase, Progress, Run, ShippedModel, State,
     Tokenized, Training,

@@ -82,6 +82,12 @@ pub fn load(dir: &Path) -> (Session, Option<String>) {
     }
 }
 
+/// Model folders opened lately in the window, newest first; those that are gone are left out.
+#[must_use]
+pub fn recent_models(dir: &Path) -> Vec<PathBuf> {
+    load(dir).0.recent.into_iter().filter(|path| path.is_dir()).collect()
+}
+
 /// Writes a session over the old one in one step.
 ///
 /// # Errors
