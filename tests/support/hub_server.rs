@@ -205,7 +205,7 @@ impl HubServer {
         file: &str,
         whole: &[u8],
         head: &str,
-        fault: Option&Fault,
+        fault: Option<&Fault>,
     ) -> Option<()> {
         let range = request.headers.get("range").filter(|_| !matches!(fault, Some(Fault::IgnoresRange)));
         let from: Option<usize> = range.and_then(|r| r.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
