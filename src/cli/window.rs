@@ -15,8 +15,8 @@ impl EngineLink for EngineHandle {
         Self::try_recv(self)
     }
 
-    fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
-        Self::tokenize(self, request, model, text);
+    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
+        Self::tokenize(self, request, model, prompt);
     }
 
     fn is_running(&self) -> bool {

@@ -4,6 +4,7 @@
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
 pub mod byte_bpe;
+mod chat;
 mod config;
 mod container;
 mod data_error;
@@ -27,6 +28,7 @@ mod folder_tests;
 #[cfg(test)]
 mod torch_tests;
 
+pub use chat::{ChatError, ChatTemplate, Place, render_chat};
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};

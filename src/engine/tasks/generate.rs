@@ -30,6 +30,8 @@ struct Running {
     sampler: Sampler,
     decoder: StreamDecoder,
     stops: StopStrings,
+    /// Tokens that end the generation.
+    ends: Vec<u32>,
     /// The token the model has not read yet.
     last: u32,
     new_tokens: usize,
@@ -54,6 +56,7 @@ impl Generate {
             sampler: Sampler::new(&self.sampling),
             decoder: model.codec.stream(),
             stops: StopStrings::new(&self.sampling.stop),
+            ends: if matches!(self.prompt, PromptInput::Chat(_)) { model.turn_ends() } else { model.eos.clone() },
             last: 0,
             new_tokens: 0,
             first_token: None,
@@ -135,7 +138,7 @@ impl Running {
         let id = self.sampler.draw(logits);
         self.last = id;
         self.new_tokens += 1;
-        let is_eos = model.eos.contains(&id);
+        let is_eos = self.ends.contains(&id);
         let mut text = String::new();
         let mut stop = None;
         if is_eos {

@@ -181,8 +181,8 @@ impl State {
                     job.advance(now_s, label, done, total, unit);
                 }
             }
-            Event::Tokenized { request, model, tokens } => {
-                self.tokenized = Some(Tokenized { request, model, tokens });
+            Event::Tokenized { request, model, tokens, special, chat } => {
+                self.tokenized = Some(Tokenized { request, model, tokens, special, chat });
             }
             Event::Prompted { job, tokens } => {
                 self.running(job);
