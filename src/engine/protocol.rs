@@ -87,6 +87,9 @@ pub enum Event {
     Prompted { job: JobId, tokens: Vec<PromptToken> },
     /// One generated token.
     Token { job: JobId, token: GeneratedToken },
+    /// Text that was held back as the possible beginning of a stop string, and belongs to the last token after all: the
+    /// generation was stopped before it was complete.
+    HeldBack { job: JobId, text: String },
     /// A model changed: it was opened, trained or saved. Weights are given for digit networks, so that they can be drawn.
     Model { info: ModelInfo, weights: Arc<Vec<LayerWeights>> },
     /// New points of a learning curve; at most 30 such events a second.

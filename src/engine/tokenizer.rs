@@ -88,11 +88,7 @@ impl Reader {
     }
 }
 
-fn note(
-    message: TokenizerMessage,
-    readers: &mut BTreeMap<ModelId, Reader>,
-    newest: &mut Option<TokenizeRequest>,
-) {
+fn note(message: TokenizerMessage, readers: &mut BTreeMap<ModelId, Reader>, newest: &mut Option<TokenizeRequest>) {
     match message {
         TokenizerMessage::Opened(model, reader) => drop(readers.insert(model, reader)),
         TokenizerMessage::Closed(model) => drop(readers.remove(&model)),

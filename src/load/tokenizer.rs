@@ -121,7 +121,8 @@ impl TextCodec {
     }
 
     fn split(&self, text: &str, add_special: bool) -> Result<Vec<PromptToken>, LoadError> {
-        let encoding = self.tokenizer.encode(text, add_special).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        let encoding =
+            self.tokenizer.encode(text, add_special).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
         let mut covered = 0;
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
             let mut span = start..end;
@@ -356,6 +357,15 @@ mod tests {
         let tokens = sentencepiece().encode("the ab").unwrap();
         let spans: Vec<_> = tokens.iter().map(|t| (t.text.as_str(), t.span.clone())).collect();
         assert_eq!(spans, [("<s>", 0..0), (" the", 0..3), (" ", 3..4), ("a", 4..5), ("b", 5..6)]);
+    }
+
+    #[test]
+    fn a_whole_text_gets_no_tokens_beside_its_own() {
+        let codec = sentencepiece();
+        let tokens = codec.encode_whole("<s>the</s>").unwrap();
+        let told: Vec<_> = tokens.iter().map(|t| (t.id, codec.is_special(t.id), t.span.clone())).collect();
+        assert_eq!(told, [(1, true, 0..3), (codec.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
+        assert_eq!(codec.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How the window comes to life.
 
 use super::App;
-use crate::engine::{Command, Event};
+use crate::engine::{Command, Event, PromptInput};
 use crate::types::{DeviceChoice, ModelId, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};

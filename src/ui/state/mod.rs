@@ -197,6 +197,11 @@ impl State {
                     run.push(token, now_s);
                 }
             }
+            Event::HeldBack { job, text } => {
+                if let Some(run) = self.runs.get_mut(&job) {
+                    run.complete(&text);
+                }
+            }
             Event::Model { info, weights } => {
                 let (id, kind) = (info.id, info.kind());
                 self.models.insert(id, OpenModel { info, weights });

@@ -89,6 +89,14 @@ impl Run {
         self.tokens.push(token);
     }
 
+    /// Takes the text that was held back for the last token.
+    pub(super) fn complete(&mut self, text: &str) {
+        if let Some(last) = self.tokens.last_mut() {
+            self.text.push_str(text);
+            last.text.push_str(text);
+        }
+    }
+
     /// Ids of the whole sequence: prompt, then generated.
     #[must_use]
     pub fn ids(&self) -> Vec<u32> {
