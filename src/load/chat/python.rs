@@ -79,6 +79,7 @@ pub(super) fn rstrip(text: &str) -> &str {
 
 /// The filter `tojson` as transformers defines it: `json.dumps(x, ensure_ascii, indent, separators, sort_keys)` without
 /// escapes for HTML.
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 pub(super) fn tojson(value: &Value, positional: Rest<Value>, named: Kwargs) -> Result<String, Error> {
     let option = |place: usize, name: &str| -> Result<Option<Value>, Error> {
         let given = match positional.get(place) {
