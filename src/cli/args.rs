@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use crate::types::{DeviceChoice, Precision};
+use crate::types::{ChatEnding, DeviceChoice, Precision};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -21,8 +21,10 @@ pub enum Verb {
         /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
         dir: PathBuf,
     },
-    /// Continue a prompt
+    /// Continue a prompt, or answer in a chat
     Generate(GenerateArgs),
+    /// Print a conversation as the chat template of a model writes it
+    ChatTemplate(ChatTemplateArgs),
     /// Write the values at sites inside the model to a safetensors file
     Inspect(InspectArgs),
     /// Tell which digit an image shows
@@ -108,23 +110,26 @@ impl From<DeviceName> for DeviceChoice {
 
 /// `fovea generate`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("asked").args(["prompt", "chat", "messages"]).required(true))]
 pub struct GenerateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// The text to continue
     #[arg(long, value_name = "TEXT")]
-    pub prompt: String,
+    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub chat: ChatArgs,
     /// Stop after this many tokens
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub max_new_tokens: usize,
     /// Divides the logits; 0 always takes the most likely token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
     pub temperature: f32,
     /// Keep only the K most likely tokens; 0 keeps all
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub top_k: usize,
     /// Keep the smallest set of tokens with this much probability
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
     pub top_p: f32,
     /// Seed of the random numbers
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -135,6 +140,67 @@ pub struct GenerateArgs {
     /// One JSON object a line: every token with its alternatives, then how it ended
     #[arg(long)]
     pub json: bool,
+}
+
+/// A conversation. Whoever reads it answers: where an assistant's turn stands last, it is continued.
+#[derive(Debug, Args)]
+pub struct ChatArgs {
+    /// Take a conversation from --system, --user and --assistant
+    #[arg(long, requires = "user")]
+    pub chat: bool,
+    /// How the assistant should behave
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
+    /// What the user says; may be given several times, in turns with --assistant
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub user: Vec<String>,
+    /// What the assistant said; as many as --user continues the last one
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub assistant: Vec<String>,
+    /// Take the conversation from a JSON file: a list of messages, or an object with messages, tools and other variables
+    #[arg(long, value_name = "FILE")]
+    pub messages: Option<PathBuf>,
+    /// Use the model's template of this name
+    #[arg(long, value_name = "NAME", conflicts_with = "lines")]
+    pub template: Option<String>,
+    /// Write the turns as lines (User: … Assistant: …), for models without a chat template
+    #[arg(long)]
+    pub lines: bool,
+}
+
+/// `fovea chat-template`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("asked").args(["chat", "messages"]).required(true))]
+pub struct ChatTemplateArgs {
+    /// A folder in Hugging Face layout, or the name of a shipped model; needs no weights
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    #[command(flatten)]
+    pub chat: ChatArgs,
+    /// How the text ends; without it, as `generate` ends it
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub ending: Option<EndingName>,
+}
+
+/// `--ending` on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum EndingName {
+    /// The last message is closed
+    Closed,
+    /// An assistant's turn begins (add_generation_prompt)
+    GenerationPrompt,
+    /// The last message stays open (continue_final_message)
+    Continue,
+}
+
+impl From<EndingName> for ChatEnding {
+    fn from(name: EndingName) -> Self {
+        match name {
+            EndingName::Closed => Self::Closed,
+            EndingName::GenerationPrompt => Self::GenerationPrompt,
+            EndingName::Continue => Self::ContinueFinal,
+        }
+    }
 }
 
 /// `fovea inspect`.

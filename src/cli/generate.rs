@@ -1,9 +1,9 @@
 //! `fovea generate`.
 
-use super::CliError;
 use super::args::GenerateArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
+use super::{CliError, chat};
 use crate::engine::{Command, Event, Outcome, PromptInput};
 use crate::types::{GenerationStats, JobId, Sampling};
 use serde::Serialize;
@@ -16,6 +16,10 @@ struct Done {
 
 /// Streams the continuation of a prompt.
 pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
+    let prompt = match &args.prompt {
+        Some(text) => PromptInput::Text(text.clone()),
+        None => PromptInput::Chat(Box::new(chat::prompt(&args.chat)?)),
+    };
     let (session, info) = Session::with_model(&args.model)?;
     let sampling = Sampling {
         temperature: args.temperature,
@@ -27,11 +31,11 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         ..Sampling::default()
     };
     let job = JobId::next();
-    let prompt = PromptInput::Text(args.prompt.clone());
     let outcome =
         session.run(job, Command::Generate { job, model: info.id, prompt, sampling }, |event| match event {
             Event::Token { token, .. } if args.json => print_json(&token),
             Event::Token { token, .. } => print(&token.text),
+            Event::HeldBack { text, .. } if !args.json => print(&text),
             _ => Ok(()),
         })?;
     let Outcome::Generated(done) = outcome else { return Err(unexpected()) };

@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod card;
+mod chat;
 mod classify;
 mod evaluate;
 mod fetch;
@@ -65,6 +66,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         None => window::run(None),
         Some(Verb::Open { dir }) => window::run(Some(session::model_dir(&dir))),
         Some(Verb::Generate(args)) => generate::run(&args),
+        Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),

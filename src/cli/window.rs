@@ -1,7 +1,7 @@
 //! `fovea` without a command: the window on an engine of its own.
 
 use super::CliError;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, shipped_models_dir};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, PromptInput, shipped_models_dir};
 use crate::types::{DeviceChoice, ModelId};
 use crate::ui::{AppOptions, EngineLink, state_dir};
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ impl EngineLink for EngineHandle {
         Self::try_recv(self)
     }
 
-    fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
-        Self::tokenize(self, request, model, text);
+    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
+        Self::tokenize(self, request, model, prompt);
     }
 
     fn is_running(&self) -> bool {

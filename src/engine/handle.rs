@@ -3,7 +3,7 @@
 use super::events::{EventSink, Wake};
 use super::tokenizer::{self, TokenizeRequest, TokenizerMessage};
 use super::worker::Worker;
-use super::{Command, Event, device, guard};
+use super::{Command, Event, PromptInput, device, guard};
 use crate::types::{DeviceChoice, ModelId};
 use std::cell::RefCell;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -90,10 +90,10 @@ impl EngineHandle {
         self.events.as_ref()?.recv_timeout(timeout).ok()
     }
 
-    /// Tokenizes a text on a thread of its own; [`Event::Tokenized`] answers. Latest wins: a request that still waits is
+    /// Tokenizes a prompt on a thread of its own; [`Event::Tokenized`] answers. Latest wins: a request that still waits is
     /// dropped without an event. One for a model that is being opened is answered once it is.
-    pub fn tokenize(&self, request: u64, model: ModelId, text: impl Into<String>) {
-        *self.unsent_text.borrow_mut() = Some(TokenizeRequest { request, model, text: text.into() });
+    pub fn tokenize(&self, request: u64, model: ModelId, prompt: impl Into<PromptInput>) {
+        *self.unsent_text.borrow_mut() = Some(TokenizeRequest { request, model, prompt: prompt.into() });
         self.send_unsent_text();
     }
 

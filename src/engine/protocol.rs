@@ -2,9 +2,9 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken, GenerationStats,
-    InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, Sampling, SiteFilter, TrainPoint,
-    TrainSpec, TrainSummary, UserError,
+    ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken,
+    GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, RenderedChat,
+    Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,21 @@ pub enum PromptInput {
     Text(String),
     /// Token ids, used as they are.
     Ids(Vec<u32>),
+    /// A conversation, written by the model's chat template and tokenized as that text is: the template has put in every
+    /// special token.
+    Chat(Box<ChatPrompt>),
+}
+
+impl From<&str> for PromptInput {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for PromptInput {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// What the engine can be asked to do. A job's events carry its id; a job ends with exactly one [`Event::Done`] or
@@ -59,12 +74,22 @@ pub enum Event {
     Device(DeviceStatus),
     /// How far a job is. `done` of `total`, in `unit`s; `total` 0 means unknown.
     Progress { job: JobId, label: String, done: u64, total: u64, unit: &'static str },
-    /// The answer to [`crate::engine::EngineHandle::tokenize`]. `request` is the number given there.
-    Tokenized { request: u64, model: ModelId, tokens: Vec<PromptToken> },
+    /// The answer to [`crate::engine::EngineHandle::tokenize`]. `request` is the number given there. `special` are the
+    /// places of special tokens; `chat` tells what a conversation was written as, or why it could not be.
+    Tokenized {
+        request: u64,
+        model: ModelId,
+        tokens: Vec<PromptToken>,
+        special: Vec<usize>,
+        chat: Option<Result<RenderedChat, UserError>>,
+    },
     /// A generation has read its prompt.
     Prompted { job: JobId, tokens: Vec<PromptToken> },
     /// One generated token.
     Token { job: JobId, token: GeneratedToken },
+    /// Text that was held back as the possible beginning of a stop string, and belongs to the last token after all: the
+    /// generation was stopped before it was complete.
+    HeldBack { job: JobId, text: String },
     /// A model changed: it was opened, trained or saved. Weights are given for digit networks, so that they can be drawn.
     Model { info: ModelInfo, weights: Arc<Vec<LayerWeights>> },
     /// New points of a learning curve; at most 30 such events a second.

@@ -1,12 +1,12 @@
 //! A thread of its own for tokenizing while a person types, so that the prompt shows its tokens at once even when the
 //! worker is in the middle of a long step.
 //!
-//! Must not know: models, devices or jobs; it holds the codecs of open models and nothing else.
+//! Must not know: models, devices or jobs; it holds the tokenizers and chat templates of open models and nothing else.
 
-use super::Event;
 use super::events::EventSink;
-use crate::load::TextCodec;
-use crate::types::ModelId;
+use super::{Event, PromptInput};
+use crate::load::{ChatError, ChatTemplate, TextCodec, render_chat};
+use crate::types::{ModelId, PromptToken, RenderedChat, UserError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -14,46 +14,52 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 /// What the tokenizer thread is told.
 pub(crate) enum TokenizerMessage {
     /// A text model was opened or changed.
-    Opened(ModelId, Arc<TextCodec>),
+    Opened(ModelId, Reader),
     /// A model was closed.
     Closed(ModelId),
-    /// A text to tokenize.
+    /// A prompt to tokenize.
     Text(TokenizeRequest),
 }
 
-/// A text to tokenize.
+/// What turns prompts into tokens: a model's tokenizer and its chat template.
+pub(crate) struct Reader {
+    /// The tokenizer.
+    pub codec: Arc<TextCodec>,
+    /// The template, or why there is none.
+    pub chat: Arc<Result<ChatTemplate, ChatError>>,
+}
+
+/// A prompt to tokenize.
 pub(crate) struct TokenizeRequest {
     /// Given back with the answer.
     pub request: u64,
     /// Whose tokenizer to use.
     pub model: ModelId,
-    /// The text.
-    pub text: String,
+    /// The prompt.
+    pub prompt: PromptInput,
 }
 
 /// Answers requests until every sender is gone. Only the newest request is answered; one for a model that is not open
 /// yet waits for it.
 pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
-    let mut codecs = BTreeMap::new();
+    let mut readers = BTreeMap::new();
     let mut newest: Option<TokenizeRequest> = None;
     while let Ok(message) = messages.recv() {
-        note(message, &mut codecs, &mut newest);
+        note(message, &mut readers, &mut newest);
         loop {
             match messages.try_recv() {
-                Ok(message) => note(message, &mut codecs, &mut newest),
+                Ok(message) => note(message, &mut readers, &mut newest),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return,
             }
         }
-        if let Some(TokenizeRequest { request, model, text }) =
-            newest.take_if(|newest| codecs.contains_key(&newest.model))
+        if let Some(TokenizeRequest { request, model, prompt }) =
+            newest.take_if(|newest| readers.contains_key(&newest.model))
         {
-            // A text without tokens while it is being typed needs no message; running it gives one.
-            let tokens = codecs[&model].encode(&text).unwrap_or_else(|error| {
-                log::debug!("{error}");
-                Vec::new()
-            });
-            events.send(Event::Tokenized { request, model, tokens });
+            let reader: &Reader = &readers[&model];
+            let (tokens, chat) = reader.read(&prompt);
+            let special = (0..tokens.len()).filter(|&i| reader.codec.is_special(tokens[i].id)).collect();
+            events.send(Event::Tokenized { request, model, tokens, special, chat });
         }
         if events.is_closed() {
             return;
@@ -61,14 +67,31 @@ pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
     }
 }
 
-fn note(
-    message: TokenizerMessage,
-    codecs: &mut BTreeMap<ModelId, Arc<TextCodec>>,
-    newest: &mut Option<TokenizeRequest>,
-) {
+impl Reader {
+    /// The tokens of a prompt, and what a conversation was written as. A text without tokens while it is being typed needs
+    /// no message; running it gives one.
+    fn read(&self, prompt: &PromptInput) -> (Vec<PromptToken>, Option<Result<RenderedChat, UserError>>) {
+        let quietly = |tokens: Result<Vec<PromptToken>, _>| {
+            tokens.unwrap_or_else(|error| {
+                log::debug!("{error}");
+                Vec::new()
+            })
+        };
+        match prompt {
+            PromptInput::Text(text) => (quietly(self.codec.encode(text)), None),
+            PromptInput::Ids(ids) => (super::tasks::explain(ids, |id| self.codec.token_text(id)), None),
+            PromptInput::Chat(chat) => match render_chat(&self.chat, chat) {
+                Ok(rendered) => (quietly(self.codec.encode_whole(&rendered.text)), Some(Ok(rendered))),
+                Err(error) => (Vec::new(), Some(Err(error.into()))),
+            },
+        }
+    }
+}
+
+fn note(message: TokenizerMessage, readers: &mut BTreeMap<ModelId, Reader>, newest: &mut Option<TokenizeRequest>) {
     match message {
-        TokenizerMessage::Opened(model, codec) => drop(codecs.insert(model, codec)),
-        TokenizerMessage::Closed(model) => drop(codecs.remove(&model)),
+        TokenizerMessage::Opened(model, reader) => drop(readers.insert(model, reader)),
+        TokenizerMessage::Closed(model) => drop(readers.remove(&model)),
         TokenizerMessage::Text(request) => *newest = Some(request),
     }
 }

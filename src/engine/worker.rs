@@ -8,7 +8,7 @@ use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
 use super::tasks::{LoadedModel, ModelStore, Step, Task, TaskContext, classify, evaluate, generate, inspect, open};
 use super::tasks::{save, train};
-use super::tokenizer::TokenizerMessage;
+use super::tokenizer::{Reader, TokenizerMessage};
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
 use burn::tensor::Device;
@@ -173,7 +173,8 @@ impl Worker {
     fn tell_codec(&self, model: ModelId) {
         if let Some(LoadedModel::Text(text)) = self.models.get(model) {
             // It is gone only when the whole engine is being dropped.
-            let _ = self.codecs.send(TokenizerMessage::Opened(model, text.codec.clone()));
+            let reader = Reader { codec: text.codec.clone(), chat: text.chat.clone() };
+            let _ = self.codecs.send(TokenizerMessage::Opened(model, reader));
         }
     }
 

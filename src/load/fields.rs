@@ -23,6 +23,11 @@ impl Fields {
         &self.path
     }
 
+    /// Every field that is there.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.map.iter().filter(|(_, value)| !value.is_null())
+    }
+
     pub(super) fn value(&self, name: &str) -> Option<&Value> {
         self.map.get(name).filter(|v| !v.is_null())
     }

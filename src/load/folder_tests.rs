@@ -332,3 +332,21 @@ for folder in sys.argv[1:]:
     }
     assert_eq!(lines.lines().count(), models.len());
 }
+
+#[test]
+fn a_chat_template_is_saved_with_its_model() {
+    let dir = copy("llama");
+    let config = json!({ "eos_token": { "content": "<|end|>" }, "pad_token": "<pad>", "chat_template": [
+        { "name": "default", "template": "{{ messages[0].content }}{{ eos_token }}{{ pad_token }}" },
+        { "name": "rag", "template": "r" }] });
+    write_json(&dir.path().join("tokenizer_config.json"), &config).unwrap();
+    let model = open(dir.path()).unwrap();
+    let target = dir.path().join("saved");
+    save_text_model(&model, &target).unwrap();
+    let saved = open(&target).unwrap();
+    let (before, after) = (model.chat.as_ref().as_ref().unwrap(), saved.chat.as_ref().as_ref().unwrap());
+    assert_eq!((after.names(), after.special_tokens()), (before.names(), before.special_tokens()));
+    let turn = crate::types::ChatTurn::new(crate::types::ChatRole::User, "Hi");
+    let prompt = crate::types::ChatPrompt::new(&[turn], Default::default(), Default::default());
+    assert_eq!(render_chat(&saved.chat, &prompt).unwrap().text, "Hi<|end|><pad>");
+}

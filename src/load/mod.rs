@@ -5,6 +5,7 @@
 
 pub mod byte_bpe;
 mod card;
+mod chat;
 mod config;
 mod container;
 mod data_error;
@@ -33,6 +34,7 @@ mod folder_tests;
 mod torch_tests;
 
 pub use card::read_card;
+pub use chat::{ChatError, ChatTemplate, Place, render_chat};
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};

@@ -1,5 +1,6 @@
 //! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
 
+use super::chat::{ChatError, ChatTemplate};
 use super::config::{self, TextSettings};
 use super::container::WeightFiles;
 use super::error::LoadError;
@@ -29,6 +30,8 @@ pub struct TextModel {
     pub bos: Option<u32>,
     /// Tokens that end a text; may be empty.
     pub eos: Vec<u32>,
+    /// The chat template, or why there is none.
+    pub chat: Arc<Result<ChatTemplate, ChatError>>,
 }
 
 impl TextModel {
@@ -57,7 +60,17 @@ impl TextModel {
             context: config.context(),
             modified: false,
         };
-        Self { info, config, lm, codec: Arc::new(codec), bos, eos }
+        let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
+        Self { info, config, lm, codec: Arc::new(codec), bos, eos, chat }
+    }
+
+    /// Tokens that end a turn of a chat: those that end a text, and the `eos_token` that templates write.
+    #[must_use]
+    pub fn turn_ends(&self) -> Vec<u32> {
+        let named = self.chat.as_ref().as_ref().ok().and_then(|chat| chat.special_tokens().get("eos_token")?.as_str());
+        let mut ends = self.eos.clone();
+        ends.extend(named.and_then(|token| self.codec.token_id(token)).filter(|id| !self.eos.contains(id)));
+        ends
     }
 }
 
@@ -95,6 +108,7 @@ pub fn open_text_model(
     let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
+    model.chat = Arc::new(ChatTemplate::read(dir));
     Ok(model)
 }
 
@@ -117,7 +131,8 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
     Ok(model)
 }
 
-/// Writes config.json, generation_config.json, tokenizer.json, tokenizer_config.json and model.safetensors (F32).
+/// Writes config.json, generation_config.json, tokenizer.json, tokenizer_config.json, the chat template if there is one, and
+/// model.safetensors (F32).
 /// The folder is made if it is not there. The weights come first and appear whole or not at all.
 ///
 /// # Errors
@@ -135,13 +150,18 @@ pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
     config::write_settings(&settings, dir)?;
     model.codec.to_file(&dir.join(TOKENIZER_FILE))?;
     let text = |id: Option<u32>| id.map(|id| model.codec.token_text(id));
-    let tokenizer_config = json!({
+    let mut tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": text(model.bos),
         "eos_token": text(model.eos.first().copied()),
         "model_max_length": model.config.context(),
         "clean_up_tokenization_spaces": false,
     });
+    if let (Ok(chat), Some(fields)) = (model.chat.as_ref(), tokenizer_config.as_object_mut()) {
+        // What the model's own templates name counts more than what its ids stand for.
+        fields.extend(chat.special_tokens().clone());
+        chat.write(dir)?;
+    }
     super::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
 }
 

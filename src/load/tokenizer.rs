@@ -6,6 +6,7 @@
 use super::error::LoadError;
 use super::token_bytes::{self, TokenBytes};
 use crate::types::PromptToken;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use tokenizers::Tokenizer;
@@ -18,6 +19,8 @@ pub struct TextCodec {
     tokenizer: Tokenizer,
     /// `None` for tokenizers whose tokens are not plain stretches of bytes; those are joined by their own decoder.
     bytes: Option<TokenBytes>,
+    /// Ids of the tokens that are marked as special.
+    special: BTreeSet<u32>,
 }
 
 impl std::fmt::Debug for TextCodec {
@@ -47,7 +50,9 @@ impl TextCodec {
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
         let bytes = token_bytes::of(&tokenizer);
-        Ok(Self { tokenizer, bytes })
+        let added = tokenizer.get_added_tokens_decoder();
+        let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
+        Ok(Self { tokenizer, bytes, special })
     }
 
     /// One token a byte, the id being the byte.
@@ -86,6 +91,12 @@ impl TextCodec {
         self.tokenizer.get_vocab(true).into_values().max()
     }
 
+    /// True for a token that the tokenizer marks as special: one that stands for no text, such as the end of a turn.
+    #[must_use]
+    pub fn is_special(&self, id: u32) -> bool {
+        self.special.contains(&id)
+    }
+
     /// The id of the token spelled exactly so in the vocabulary.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
@@ -98,7 +109,20 @@ impl TextCodec {
     /// # Errors
     /// When the tokenizer has no token for a part of the text and none for the unknown.
     pub fn encode(&self, text: &str) -> Result<Vec<PromptToken>, LoadError> {
-        let encoding = self.tokenizer.encode(text, true).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        self.split(text, true)
+    }
+
+    /// The same without adding special tokens: for a text that holds its own, as a rendered chat does.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_whole(&self, text: &str) -> Result<Vec<PromptToken>, LoadError> {
+        self.split(text, false)
+    }
+
+    fn split(&self, text: &str, add_special: bool) -> Result<Vec<PromptToken>, LoadError> {
+        let encoding =
+            self.tokenizer.encode(text, add_special).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
         let mut covered = 0;
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
             let mut span = start..end;
@@ -333,6 +357,15 @@ mod tests {
         let tokens = sentencepiece().encode("the ab").unwrap();
         let spans: Vec<_> = tokens.iter().map(|t| (t.text.as_str(), t.span.clone())).collect();
         assert_eq!(spans, [("<s>", 0..0), (" the", 0..3), (" ", 3..4), ("a", 4..5), ("b", 5..6)]);
+    }
+
+    #[test]
+    fn a_whole_text_gets_no_tokens_beside_its_own() {
+        let codec = sentencepiece();
+        let tokens = codec.encode_whole("<s>the</s>").unwrap();
+        let told: Vec<_> = tokens.iter().map(|t| (t.id, codec.is_special(t.id), t.span.clone())).collect();
+        assert_eq!(told, [(1, true, 0..3), (codec.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
+        assert_eq!(codec.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]

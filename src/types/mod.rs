@@ -3,6 +3,7 @@
 //! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
 
 mod card;
+mod chat;
 mod colormap;
 mod digit;
 mod error;
@@ -20,6 +21,7 @@ mod token;
 mod train;
 
 pub use card::{CardFile, ModelCard, weight_bytes};
+pub use chat::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, RenderedChat};
 pub use colormap::{ColorMap, category_colour, diverging};
 pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
 pub use error::UserError;

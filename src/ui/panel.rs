@@ -2,7 +2,7 @@
 
 use super::files::{self, FileRequest};
 use super::{State, Theme};
-use crate::engine::Command;
+use crate::engine::{Command, PromptInput};
 use crate::types::{JobId, ModelId, ModelKind, UserError};
 use lucide_icons::Icon;
 use std::path::{Path, PathBuf};
@@ -114,14 +114,14 @@ pub struct Selection {
 pub enum Request {
     /// Give the engine a command; retried next frame while its queue is full.
     Send(Command),
-    /// Tokenize text on the engine's side thread; answered in [`State::tokenized`].
+    /// Tokenize a prompt on the engine's side thread; answered in [`State::tokenized`].
     Tokenize {
         /// Chosen by the asker; comes back with the answer.
         request: u64,
         /// Whose tokenizer.
         model: ModelId,
         /// What to tokenize.
-        text: String,
+        prompt: PromptInput,
     },
     /// Ask for a path; the answer goes to [`Panel::picked`] of the panel that asked.
     Pick {
@@ -193,9 +193,9 @@ impl<'a> Cx<'a> {
         self.send(Command::Cancel { job });
     }
 
-    /// Tokenizes text; the answer appears in [`State::tokenized`].
-    pub fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
-        self.requests.push(Request::Tokenize { request, model, text });
+    /// Tokenizes a prompt; the answer appears in [`State::tokenized`].
+    pub fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
+        self.requests.push(Request::Tokenize { request, model, prompt });
     }
 
     /// Asks for a path with the platform's dialog; the answer goes to [`Panel::picked`].

@@ -5,9 +5,9 @@
 
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{
-    Architecture, Candidate, Capture, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport,
-    JobId, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, StopReason, TrainPoint,
-    TrainSummary,
+    Architecture, Candidate, Capture, ChatEnding, ChatPrompt, Classification, DeviceStatus, GeneratedToken,
+    GenerationStats, InspectReport, JobId, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
+    RenderedChat, StopReason, TrainPoint, TrainSummary, UserError,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -34,6 +34,8 @@ pub struct Script {
     pub is_full: bool,
     pub layers: usize,
     pub heads: usize,
+    /// What the chat template says instead of writing anything.
+    pub chat_error: Option<UserError>,
 }
 
 /// The window's end.
@@ -90,13 +92,42 @@ impl EngineLink for ScriptedEngine {
         self.0.borrow_mut().events.pop_front()
     }
 
-    fn tokenize(&mut self, request: u64, model: ModelId, text: String) {
-        self.say(Event::Tokenized { request, model, tokens: tokens_of(&text) });
+    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
+        let (text, chat) = match prompt {
+            PromptInput::Text(text) => (text, None),
+            PromptInput::Ids(_) => (String::new(), None),
+            PromptInput::Chat(chat) => {
+                let rendered = self.0.borrow().chat_error.clone().map_or_else(|| Ok(written(&chat)), Err);
+                (rendered.as_ref().map(|r| r.text.clone()).unwrap_or_default(), Some(rendered))
+            }
+        };
+        let tokens = tokens_of(&text);
+        let special = (0..tokens.len()).filter(|&i| tokens[i].text.starts_with(" <")).collect();
+        self.say(Event::Tokenized { request, model, tokens, special, chat });
     }
 
     fn is_running(&self) -> bool {
         !self.0.borrow().is_gone
     }
+}
+
+/// A conversation as a plain template writes it: ` <user> words <end>`.
+fn written(chat: &ChatPrompt) -> RenderedChat {
+    let mut out = RenderedChat::default();
+    for (i, message) in chat.messages.iter().enumerate() {
+        let role = message.0["role"].as_str().unwrap_or_default();
+        out.text += &format!(" <{role}>");
+        let start = out.text.len();
+        out.text += &format!(" {}", message.content().unwrap_or_default());
+        out.spans.push((i, start..out.text.len()));
+        if chat.ending != ChatEnding::ContinueFinal || i + 1 < chat.messages.len() {
+            out.text += " <end>";
+        }
+    }
+    if chat.ending == ChatEnding::GenerationPrompt {
+        out.text += " <assistant>";
+    }
+    out
 }
 
 /// Words with the space before them, as most tokenizers cut.

@@ -30,6 +30,8 @@ struct Running {
     sampler: Sampler,
     decoder: StreamDecoder,
     stops: StopStrings,
+    /// Tokens that end the generation.
+    ends: Vec<u32>,
     /// The token the model has not read yet.
     last: u32,
     new_tokens: usize,
@@ -54,6 +56,7 @@ impl Generate {
             sampler: Sampler::new(&self.sampling),
             decoder: model.codec.stream(),
             stops: StopStrings::new(&self.sampling.stop),
+            ends: if matches!(self.prompt, PromptInput::Chat(_)) { model.turn_ends() } else { model.eos.clone() },
             last: 0,
             new_tokens: 0,
             first_token: None,
@@ -102,7 +105,13 @@ impl Task for Generate {
         Ok(stop.map_or(Step::More, |stop| Step::Done(self.stats(stop))))
     }
 
-    fn cancel(&mut self, _cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+    fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+        if let Some(running) = self.running.as_mut().filter(|running| running.new_tokens > 0) {
+            let text = running.stops.push(&running.decoder.finish()).text + &running.stops.finish();
+            if !text.is_empty() {
+                (cx.emit)(Event::HeldBack { job: cx.job, text });
+            }
+        }
         Ok(self.stats(StopReason::Cancelled))
     }
 }
@@ -135,7 +144,7 @@ impl Running {
         let id = self.sampler.draw(logits);
         self.last = id;
         self.new_tokens += 1;
-        let is_eos = model.eos.contains(&id);
+        let is_eos = self.ends.contains(&id);
         let mut text = String::new();
         let mut stop = None;
         if is_eos {
@@ -210,4 +219,68 @@ fn unreadable(detail: &str) -> UserError {
         "Switch to the CPU in the device menu and try again.",
     )
     .with_detail(detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LoadedModel, ModelStore};
+    use super::*;
+    use crate::load::TextCodec;
+    use crate::nn::{LlamaConfig, TextConfig};
+    use crate::types::JobId;
+    use burn::tensor::Device;
+
+    fn store() -> (ModelStore, ModelId) {
+        let config = TextConfig::Llama(LlamaConfig {
+            vocabulary: 256,
+            context: 64,
+            hidden: 16,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            head_width: 8,
+            intermediate: 24,
+            epsilon: 1e-5,
+            rope_theta: 10_000.0,
+            rope_scaling: None,
+            attention_bias: false,
+            mlp_bias: false,
+            tied: true,
+        });
+        let device = Device::flex();
+        device.seed(3);
+        let model = TextModel::new("test", config.clone(), config.init(&device), TextCodec::bytes(), None, Vec::new());
+        let (mut store, id) = (ModelStore::default(), ModelId::next());
+        store.insert(id, LoadedModel::Text(model));
+        (store, id)
+    }
+
+    /// The text of eight tokens, stopped by hand; and how many events gave it.
+    fn stopped(models: &mut ModelStore, id: ModelId, stop: Vec<String>) -> (String, usize) {
+        let sampling = Sampling { temperature: 1.0, max_new_tokens: 30, stop, ..Sampling::default() };
+        let mut task = Generate::new(id, PromptInput::Ids(vec![65, 66]), sampling);
+        let mut texts = Vec::new();
+        let mut emit = |event: Event| match event {
+            Event::Token { token, .. } => texts.push(token.text),
+            Event::HeldBack { text, .. } => texts.push(text),
+            _ => {}
+        };
+        let device = Device::flex();
+        let mut cx = TaskContext { job: JobId::next(), device: &device, models, emit: &mut emit };
+        for _ in 0..8 {
+            assert!(matches!(task.step(&mut cx), Ok(Step::More)));
+        }
+        task.cancel(&mut cx).unwrap();
+        (texts.concat(), texts.iter().filter(|text| !text.is_empty()).count())
+    }
+
+    #[test]
+    fn what_was_held_back_is_given_out_when_the_person_stops() {
+        let (mut models, id) = store();
+        let (whole, pieces) = stopped(&mut models, id, Vec::new());
+        assert!(pieces > 1, "{whole:?}");
+        // Every token could be the beginning of the stop string, so nothing is given before the end.
+        let (held, pieces) = stopped(&mut models, id, vec![format!("{whole}…")]);
+        assert_eq!((held, pieces), (whole, 1));
+    }
 }

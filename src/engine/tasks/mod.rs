@@ -15,6 +15,8 @@ pub(crate) mod save;
 mod stop;
 pub(crate) mod train;
 
+pub(crate) use prompt::explain;
+
 use super::{Event, Outcome};
 use crate::load::{DigitModel, TextModel};
 use crate::nn::{in_full_precision, kernels};

@@ -1,17 +1,18 @@
 //! From a prompt to the token ids a model reads, with every check a person can run into.
 
 use crate::engine::PromptInput;
-use crate::load::TextModel;
+use crate::load::{TextModel, render_chat};
 use crate::types::{PromptToken, UserError};
 
-/// Tokenizes a text, or explains ids, and checks that the model can read them.
+/// Tokenizes a text or a conversation, or explains ids, and checks that the model can read them.
 ///
 /// # Errors
-/// When there is no token, one outside the vocabulary, or more than the context holds.
+/// When the chat template gives no text, and when there is no token, one outside the vocabulary, or more than the context holds.
 pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let tokens = match prompt {
         PromptInput::Text(text) => model.codec.encode(text)?,
         PromptInput::Ids(ids) => explain(ids, |id| model.codec.token_text(id)),
+        PromptInput::Chat(chat) => model.codec.encode_whole(&render_chat(&model.chat, chat)?.text)?,
     };
     let info = &model.info;
     check(&tokens, &info.name, info.vocabulary, info.context)?;
@@ -19,7 +20,7 @@ pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<Prompt
 }
 
 /// Tokens with their texts; spans refer to the joined texts.
-fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<PromptToken> {
+pub(crate) fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<PromptToken> {
     let mut end = 0;
     let explain_one = |&id| {
         let text = text_of(id);

@@ -19,7 +19,7 @@ impl App {
         for (place, request) in std::mem::take(&mut self.requests) {
             match request {
                 Request::Send(command) => self.give(command),
-                Request::Tokenize { request, model, text } => self.link.tokenize(request, model, text),
+                Request::Tokenize { request, model, prompt } => self.link.tokenize(request, model, prompt),
                 Request::Pick { tag, file } => {
                     let panel = place.map_or("", |p| self.panels[p].id());
                     self.dialogs.ask(file, Purpose::Pick { panel, tag });

@@ -1,7 +1,7 @@
 //! How the window comes to life.
 
 use super::App;
-use crate::engine::{Command, Event};
+use crate::engine::{Command, Event, PromptInput};
 use crate::types::{DeviceChoice, ModelId, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
@@ -19,7 +19,7 @@ pub trait EngineLink {
     /// The next event, if one has come.
     fn try_recv(&mut self) -> Option<Event>;
     /// Tokenizes on the side; the latest request wins.
-    fn tokenize(&mut self, request: u64, model: ModelId, text: String);
+    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput);
     /// False once the engine has ended without being asked to.
     fn is_running(&self) -> bool {
         true

@@ -181,8 +181,8 @@ impl State {
                     job.advance(now_s, label, done, total, unit);
                 }
             }
-            Event::Tokenized { request, model, tokens } => {
-                self.tokenized = Some(Tokenized { request, model, tokens });
+            Event::Tokenized { request, model, tokens, special, chat } => {
+                self.tokenized = Some(Tokenized { request, model, tokens, special, chat });
             }
             Event::Prompted { job, tokens } => {
                 self.running(job);
@@ -195,6 +195,11 @@ impl State {
                 let now_s = self.now_s;
                 if let Some(run) = self.runs.get_mut(&job) {
                     run.push(token, now_s);
+                }
+            }
+            Event::HeldBack { job, text } => {
+                if let Some(run) = self.runs.get_mut(&job) {
+                    run.complete(&text);
                 }
             }
             Event::Model { info, weights } => {

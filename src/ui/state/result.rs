@@ -3,7 +3,7 @@
 use crate::engine::PromptInput;
 use crate::types::{
     EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo,
-    ModelKind, PromptToken, Sampling, TrainPoint, TrainSpec, TrainSummary,
+    ModelKind, PromptToken, RenderedChat, Sampling, TrainPoint, TrainSpec, TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +37,10 @@ pub struct Tokenized {
     pub model: ModelId,
     /// The tokens.
     pub tokens: Vec<PromptToken>,
+    /// Places of the special ones.
+    pub special: Vec<usize>,
+    /// What a conversation was written as, or why it could not be; `None` for a text.
+    pub chat: Option<Result<RenderedChat, UserError>>,
 }
 
 /// One generation.
@@ -83,6 +87,14 @@ impl Run {
         self.last_token_s = now_s;
         self.text.push_str(&token.text);
         self.tokens.push(token);
+    }
+
+    /// Takes the text that was held back for the last token.
+    pub(super) fn complete(&mut self, text: &str) {
+        if let Some(last) = self.tokens.last_mut() {
+            self.text.push_str(text);
+            last.text.push_str(text);
+        }
     }
 
     /// Ids of the whole sequence: prompt, then generated.

@@ -29,7 +29,7 @@ impl Preview {
         if changed || self.asked.is_none_or(|(_, m)| m != model) {
             self.number += 1;
             self.asked = Some((self.number, model));
-            cx.tokenize(self.number, model, self.rendered.text.clone());
+            cx.tokenize(self.number, model, self.rendered.text.clone().into());
         }
     }
 

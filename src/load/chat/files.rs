@@ -1,0 +1,139 @@
+//! Chat templates in a model's folder: in tokenizer_config.json, as one text or as a list of named ones, or in files of their
+//! own, which count more, as in transformers 5.
+
+use super::engine::{LARGEST_TEMPLATE, Source};
+use super::{ChatError, ChatTemplate};
+use crate::load::LoadError;
+use crate::load::fields::Fields;
+use serde_json::{Map, Value};
+use std::path::Path;
+
+const CONFIG: &str = "tokenizer_config.json";
+const TEMPLATE: &str = "chat_template.jinja";
+const MORE: &str = "chat_templates";
+const LEGACY_TOKENS: &str = "special_tokens_map.json";
+
+impl ChatTemplate {
+    /// The templates of a folder.
+    ///
+    /// # Errors
+    /// When there is none, or a file cannot be understood. None of it keeps the model from being opened.
+    pub fn read(dir: &Path) -> Result<Self, ChatError> {
+        let path = dir.join(CONFIG);
+        let config = if path.is_file() { Some(Fields::read(&path)?) } else { None };
+        let mut sources = read_files(dir)?;
+        if sources.is_empty()
+            && let Some(config) = &config
+        {
+            sources = read_field(config)?;
+        }
+        if sources.is_empty() {
+            return Err(ChatError::NoTemplate { dir: dir.to_owned() });
+        }
+        Ok(Self { sources, tokens: read_tokens(dir, config.as_ref())? })
+    }
+
+    /// Writes the templates beside a model's other files. Special tokens go into tokenizer_config.json, see
+    /// [`Self::special_tokens`].
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<(), LoadError> {
+        for source in &self.sources {
+            let path = if source.name == "default" {
+                dir.join(TEMPLATE)
+            } else {
+                let folder = dir.join(MORE);
+                std::fs::create_dir_all(&folder).map_err(|source| LoadError::Write { path: folder.clone(), source })?;
+                folder.join(format!("{}.jinja", source.name))
+            };
+            std::fs::write(&path, &source.text).map_err(|source| LoadError::Write { path, source })?;
+        }
+        Ok(())
+    }
+
+    /// The special tokens that templates name, as tokenizer_config.json holds them.
+    #[must_use]
+    pub fn special_tokens(&self) -> &Map<String, Value> {
+        &self.tokens
+    }
+}
+
+/// chat_template.jinja, and what is in the folder beside it.
+fn read_files(dir: &Path) -> Result<Vec<Source>, ChatError> {
+    let mut sources = Vec::new();
+    if dir.join(TEMPLATE).is_file() {
+        sources.push(read_file(dir, TEMPLATE, "default")?);
+    }
+    let mut names: Vec<String> = std::fs::read_dir(dir.join(MORE))
+        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+        .unwrap_or_default();
+    names.sort();
+    for file in names {
+        if let Some(name) = file.strip_suffix(".jinja") {
+            sources.push(read_file(dir, &format!("{MORE}/{file}"), name)?);
+        }
+    }
+    Ok(sources)
+}
+
+fn read_file(dir: &Path, file: &str, name: &str) -> Result<Source, ChatError> {
+    let path = dir.join(file);
+    let broken = |problem: String| ChatError::File { path: path.clone(), problem };
+    let size = std::fs::metadata(&path).map_err(|error| broken(error.to_string()))?.len();
+    if size > LARGEST_TEMPLATE as u64 {
+        let bytes = usize::try_from(size).unwrap_or(usize::MAX);
+        return Err(ChatError::TooLong { file: file.to_owned(), bytes });
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| broken(error.to_string()))?;
+    Ok(Source { name: name.to_owned(), file: file.to_owned(), text })
+}
+
+/// `chat_template` in tokenizer_config.json: one text, or a list of objects with name and template.
+fn read_field(config: &Fields) -> Result<Vec<Source>, ChatError> {
+    const FIELD: &str = "chat_template";
+    let source = |name: &str, text: &str| Source {
+        name: name.to_owned(),
+        file: if name == "default" { format!("{FIELD} in {CONFIG}") } else { format!("{FIELD} {name:?} in {CONFIG}") },
+        text: text.to_owned(),
+    };
+    match config.value(FIELD) {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![source("default", text)]),
+        Some(Value::Array(list)) => {
+            let named = list.iter().map(|entry| {
+                let text = |field: &str| entry.get(field).and_then(Value::as_str);
+                text("name").zip(text("template")).map(|(name, template)| source(name, template))
+            });
+            let wrong = || config.wrong(FIELD, "holds an entry without a name and a template");
+            named.collect::<Option<Vec<_>>>().ok_or_else(|| wrong().into())
+        }
+        Some(other) => Err(config.wrong(FIELD, format!("is {other}, neither a text nor a list")).into()),
+    }
+}
+
+/// Every `…_token`, as a text. Folders of older versions keep them in special_tokens_map.json as well, which then counts
+/// more.
+fn read_tokens(dir: &Path, config: Option<&Fields>) -> Result<Map<String, Value>, ChatError> {
+    let mut tokens = Map::new();
+    let mut add = |fields: &Fields| {
+        for (name, value) in fields.entries().filter(|(name, _)| name.ends_with("_token")) {
+            let text = value.as_str().or_else(|| value.get("content").and_then(Value::as_str));
+            if let Some(text) = text {
+                tokens.insert(name.clone(), Value::from(text));
+            }
+        }
+    };
+    if let Some(config) = config {
+        add(config);
+    }
+    let legacy = dir.join(LEGACY_TOKENS);
+    if legacy.is_file() && config.is_none_or(|config| config.value("added_tokens_decoder").is_none()) {
+        add(&Fields::read(&legacy)?);
+    }
+    if let Some(Value::Object(extra)) = config.and_then(|config| config.value("extra_special_tokens")) {
+        let texts = extra.iter().filter(|(_, value)| value.is_string());
+        tokens.extend(texts.map(|(name, value)| (name.clone(), value.clone())));
+    }
+    Ok(tokens)
+}
