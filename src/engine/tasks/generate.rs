@@ -226,12 +226,13 @@ mod tests {
     use super::super::{LoadedModel, ModelStore};
     use super::*;
     use crate::load::TextCodec;
-    use crate::nn::{LlamaConfig, TextConfig};
+    use crate::nn::{LlamaConfig, LlamaFamily, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
 
     fn store() -> (ModelStore, ModelId) {
         let config = TextConfig::Llama(LlamaConfig {
+            family: LlamaFamily::Llama,
             vocabulary: 256,
             context: 64,
             hidden: 16,
@@ -243,7 +244,10 @@ mod tests {
             epsilon: 1e-5,
             rope_theta: 10_000.0,
             rope_scaling: None,
-            attention_bias: false,
+            qkv_bias: false,
+            attn_out_bias: false,
+            head_norm: false,
+            sliding: None,
             mlp_bias: false,
             tied: true,
         });
