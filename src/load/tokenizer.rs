@@ -14,6 +14,9 @@ use tokenizers::Tokenizer;
 /// The file with the tokenizer.
 pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
 
+/// Sixty times the largest vocabularies of today; tables are as long as the largest id.
+const LARGEST_ID: u32 = 1 << 24;
+
 /// Splits text into tokens and joins them again.
 pub struct TextCodec {
     tokenizer: Tokenizer,
@@ -37,8 +40,14 @@ impl TextCodec {
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
         let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let broken = |problem: String| LoadError::Tokenizer { path: path.to_owned(), problem };
-        let tokenizer = Tokenizer::from_bytes(&text).map_err(|e| broken(e.to_string()))?;
-        Self::new(tokenizer).map_err(|e| broken(e.to_string()))
+        let json: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&text);
+        json.map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        // The library panics where a decoder is nested too deeply or contradicts itself; it should return an error.
+        let read = std::panic::catch_unwind(|| Tokenizer::from_bytes(&text).and_then(Self::new));
+        match read {
+            Ok(read) => read.map_err(|e| broken(e.to_string())),
+            Err(_) => Err(broken("its parts contradict each other, or are nested too deeply".to_owned())),
+        }
     }
 
     /// A codec of a tokenizer made in memory.
@@ -49,6 +58,9 @@ impl TextCodec {
         // Encoders ship with a maximum length and padding; a prompt must arrive whole and nothing be added to it.
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
+        if let Some((token, id)) = tokenizer.get_vocab(true).into_iter().find(|(_, id)| *id > LARGEST_ID) {
+            return Err(format!("the token {token:?} has the id {id}, which is beyond any vocabulary").into());
+        }
         let bytes = token_bytes::of(&tokenizer);
         let added = tokenizer.get_added_tokens_decoder();
         let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
