@@ -173,6 +173,54 @@ fn inspect_writes_each_site_under_its_name_with_the_ids() {
     assert_eq!(&values[1..4], [0.0; 3], "the first token sees itself only");
 }
 
+/// Every causal family, by its golden model and the number of sites it has.
+const CAUSAL: [(&str, usize); 10] = [
+    ("gpt2", 30),
+    ("gpt-neox", 27),
+    ("gpt-neox-sequential", 29),
+    ("llama", 29),
+    ("llama-tied", 29),
+    ("llama3", 29),
+    ("mistral", 29),
+    ("qwen2", 29),
+    ("qwen3", 29),
+    ("gemma2", 33),
+];
+
+#[test]
+fn every_causal_family_generates_and_is_inspected_and_measured() {
+    let scratch = tempfile::tempdir().unwrap();
+    let out = shown(&scratch.path().join("sites.safetensors"));
+    for (name, sites) in CAUSAL {
+        let model = golden(name);
+        let prompt = ["--device", "cpu", "--model", &model, "--prompt", "abc"];
+        let lines = json(&[&["generate", "--json", "--max-new-tokens", "20"], &prompt[..]].concat());
+        assert_eq!(lines.len(), 21, "{name}: twenty tokens and an end");
+        let ids = ["inspect", "--device", "cpu", "--model", &model, "--ids", "5,7,9,11,2,3,4,8", "--sites"];
+        assert_eq!(text(&[&ids[..], &["*", "--out", &out]].concat()), "");
+        let bytes = fs::read(&out).unwrap();
+        assert_eq!(SafeTensors::deserialize(&bytes).unwrap().names().len(), sites + 1, "{name}: sites and the ids");
+        let sizes = ["bench", "--prompt-tokens", "6", "--new-tokens", "4", "--repeats", "1", "--json"];
+        let report = json(&[&sizes[..], &["--device", "cpu", "--model", &model]].concat());
+        assert!(report[0]["decode_tokens_per_s"].as_f64().is_some_and(|rate| rate > 0.0), "{name}: {report:?}");
+    }
+    let model = golden("gpt-neox");
+    let mid = failure(&[
+        "inspect",
+        "--device",
+        "cpu",
+        "--model",
+        &model,
+        "--ids",
+        "1",
+        "--sites",
+        "blocks.*.resid_mid",
+        "--out",
+        &out,
+    ]);
+    assert!(mid.contains("blocks.*.resid_mid") && mid.contains("GPTNeoXForCausalLM"), "{mid}");
+}
+
 #[test]
 fn figure_draws_in_the_format_of_its_name() {
     let scratch = tempfile::tempdir().unwrap();

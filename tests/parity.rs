@@ -74,6 +74,25 @@ fn every_site_equals_transformers() {
     }
 }
 
+/// Without the scores, patterns are made in another way.
+#[test]
+fn patterns_alone_equal_transformers() {
+    for (name, _) in MODELS {
+        let (lm, reference) = (open(name, &Device::flex()).lm, Reference::read(name));
+        let mut tape = Tape::capture("blocks.*.attn.pattern".parse().unwrap(), None);
+        lm.trace(lm.ids(&reference.sequence(0)), &mut tape);
+        let (captures, _) = tape.into_captures();
+        assert_eq!(captures.len(), lm.layers());
+        for (layer, capture) in captures.iter().enumerate() {
+            if let Some(difference) =
+                Difference::beyond(&capture.values, reference.site(Site::Pattern(layer)).1, FORWARD)
+            {
+                panic!("{name}: {}: {difference}", capture.site);
+            }
+        }
+    }
+}
+
 /// Logits `[V]` after the last token.
 fn last_logits(logits: Tensor<2>) -> Vec<f32> {
     logits.into_data().iter().collect()

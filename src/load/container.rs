@@ -1,12 +1,11 @@
 //! Weight files: safetensors, or PyTorch's own format, whose instructions are read and never run.
 
 use super::error::LoadError;
-use super::fields::Fields;
+use super::shards::{ShardIndex, refuse_twice};
 use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +15,10 @@ pub(super) const WEIGHTS_FILE: &str = "model.safetensors";
 const TORCH_FILE: &str = "pytorch_model.bin";
 
 /// The weight files of a folder.
-pub(super) struct WeightFiles(Vec<WeightFile>);
+pub(super) struct WeightFiles {
+    files: Vec<WeightFile>,
+    index: Option<ShardIndex>,
+}
 
 enum WeightFile {
     Safetensors(PathBuf, Mmap),
@@ -28,48 +30,54 @@ impl WeightFiles {
     pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
         let single = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(name));
         let index = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(format!("{name}.index.json")));
-        let shards = |index: &Path| -> Result<Vec<PathBuf>, LoadError> {
-            Ok(files_in_index(index)?.into_iter().map(|file| dir.join(file)).collect())
-        };
         if single[0].is_file() {
-            Ok(Self(vec![map_file(&single[0])?]))
+            Ok(Self { files: vec![map_file(&single[0])?], index: None })
         } else if index[0].is_file() {
-            shards(&index[0])?.iter().map(|path| map_file(path)).collect::<Result<_, _>>().map(Self)
+            Self::shards(&index[0], map_file)
         } else if single[1].is_file() {
-            Ok(Self(vec![read_torch(&single[1])?]))
+            Ok(Self { files: vec![read_torch(&single[1])?], index: None })
         } else if index[1].is_file() {
-            shards(&index[1])?.iter().map(|path| read_torch(path)).collect::<Result<_, _>>().map(Self)
+            Self::shards(&index[1], read_torch)
         } else {
             Err(LoadError::MissingFile { dir: dir.to_owned(), file: WEIGHTS_FILE })
         }
     }
 
+    fn shards(index: &Path, open: fn(&Path) -> Result<WeightFile, LoadError>) -> Result<Self, LoadError> {
+        let index = ShardIndex::read(index)?;
+        let files = index.files()?.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
+        Ok(Self { files, index: Some(index) })
+    }
+
+    /// The file that a tensor should be in.
+    pub(super) fn home_of(&self, tensor: &str) -> PathBuf {
+        match &self.index {
+            Some(index) => index.home_of(tensor),
+            None => self.files[0].path().to_owned(),
+        }
+    }
+
     /// The files as sources of tensors, and the bytes of weights in all.
     pub(super) fn containers(&self) -> Result<(Vec<Container<'_>>, u64), LoadError> {
-        let containers = self.0.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
-        Ok((containers, self.0.iter().map(WeightFile::bytes).sum()))
+        let containers = self.files.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
+        refuse_twice(&containers)?;
+        Ok((containers, self.files.iter().map(WeightFile::bytes).sum()))
     }
 }
 
 impl WeightFile {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Safetensors(path, _) | Self::Torch(path, _) => path,
+        }
+    }
+
     fn bytes(&self) -> u64 {
         match self {
             Self::Safetensors(_, map) => map.len() as u64,
             Self::Torch(_, reader) => reader.tensors().values().map(|tensor| tensor.byte_len() as u64).sum(),
         }
     }
-}
-
-/// Distinct file names in the `weight_map` of an index. Names that lead out of the folder are refused.
-fn files_in_index(index: &Path) -> Result<BTreeSet<String>, LoadError> {
-    let fields = Fields::read(index)?;
-    let map = fields.value("weight_map").and_then(serde_json::Value::as_object);
-    let map = map.ok_or_else(|| fields.wrong("weight_map", "is not an object"))?;
-    let name = |(tensor, file): (&String, &serde_json::Value)| match file.as_str() {
-        Some(file) if !file.contains(['/', '\\']) => Ok(file.to_owned()),
-        _ => Err(fields.wrong(&format!("weight_map.{tensor}"), format!("is {file}, not a file name"))),
-    };
-    map.iter().map(name).collect()
 }
 
 fn map_file(path: &Path) -> Result<WeightFile, LoadError> {

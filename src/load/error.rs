@@ -29,6 +29,10 @@ pub enum LoadError {
     Safetensors { path: PathBuf, source: SafeTensorError },
     #[error("{} cannot be read as a PyTorch file", .path.display())]
     Torch { path: PathBuf, problem: String },
+    #[error("{} asks for {file}, which is not beside it", .index.display())]
+    MissingShard { index: PathBuf, file: String, tensor: String, others: usize },
+    #[error("the tensor `{name}` is in {} and in {}", .first.display(), .second.display())]
+    DuplicateTensor { name: String, first: PathBuf, second: PathBuf },
     #[error("{}: the tensor `{name}` is missing", .path.display())]
     MissingTensor { path: PathBuf, name: String },
     #[error("{}: the tensor `{name}` has shape {found:?}, config.json asks for {expected:?}", .path.display())]
@@ -67,6 +71,11 @@ impl LoadError {
             Self::Safetensors { source, .. } => {
                 format!("{source}; the file may be cut off or not be in safetensors format")
             }
+            Self::MissingShard { tensor, others: 0, .. } => format!("the tensor {tensor} is in that file"),
+            Self::MissingShard { tensor, others, .. } => {
+                format!("the tensor {tensor} and {others} others are in that file")
+            }
+            Self::DuplicateTensor { .. } => "only one of the two can be meant, and nothing says which".to_owned(),
             Self::MissingTensor { .. } => "the file holds other weights than config.json describes".to_owned(),
             Self::WrongShape { .. } => "config.json and the weights do not belong together".to_owned(),
             Self::WrongDtype { .. } => "weights can be F32, F16 or BF16".to_owned(),
@@ -93,6 +102,8 @@ impl LoadError {
             Self::Safetensors { .. } | Self::Torch { .. } => {
                 "Fetch the file again and compare its size with the original."
             }
+            Self::MissingShard { .. } => "Fetch the missing file into the folder.",
+            Self::DuplicateTensor { .. } => "Fetch the weights and their index again from one place.",
             Self::MissingTensor { .. }
             | Self::WrongShape { .. }
             | Self::UnexpectedTensors { .. }

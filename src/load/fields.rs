@@ -37,6 +37,11 @@ impl Fields {
         self.map.get(name).is_some_and(Value::is_null)
     }
 
+    /// True when there is no field at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// True when both hold the same fields, wherever they stand.
     pub(super) fn same_values(&self, other: &Self) -> bool {
         self.map == other.map

@@ -10,19 +10,19 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// Every causal model in tests/golden.
-const CAUSAL: [&str; 10] =
+pub(super) const CAUSAL: [&str; 10] =
     ["gpt2", "gpt-neox", "gpt-neox-sequential", "llama", "llama-tied", "llama3", "mistral", "qwen2", "qwen3", "gemma2"];
 
-fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
 }
 
-fn open(dir: &Path) -> Result<TextModel, LoadError> {
+pub(super) fn open(dir: &Path) -> Result<TextModel, LoadError> {
     open_text_model(dir, &Device::flex(), &mut |_, _| {})
 }
 
 /// A copy of a golden model that can be damaged.
-fn copy(name: &str) -> TempDir {
+pub(super) fn copy(name: &str) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for file in ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors"] {
         std::fs::copy(golden(name).join(file), dir.path().join(file)).unwrap();
@@ -30,7 +30,7 @@ fn copy(name: &str) -> TempDir {
     dir
 }
 
-fn edit_config(dir: &Path, edit: impl FnOnce(&mut Value)) {
+pub(super) fn edit_config(dir: &Path, edit: impl FnOnce(&mut Value)) {
     let path = dir.join("config.json");
     let mut config = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     edit(&mut config);
@@ -53,7 +53,7 @@ fn edit_weights(dir: &Path, edit: impl FnOnce(&mut Vec<(String, Vec<usize>, safe
 }
 
 /// The error a damaged folder gives, as a person reads it; every one of `words` must be in it.
-fn check_complaint(dir: &Path, words: &[&str]) {
+pub(super) fn check_complaint(dir: &Path, words: &[&str]) {
     let error = open(dir).map(|model| model.info).expect_err("the folder is damaged");
     let user = UserError::from(error);
     let text = user.to_string();
@@ -214,28 +214,8 @@ fn a_tied_model_may_store_its_matrix_as_the_head() {
 }
 
 #[test]
-fn weights_in_several_files_are_read() {
-    let dir = copy("llama");
-    let whole = std::fs::read(dir.path().join("model.safetensors")).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&whole).unwrap();
-    let mut map = serde_json::Map::new();
-    for (file, first) in [("model-00001-of-00002.safetensors", true), ("model-00002-of-00002.safetensors", false)] {
-        let part: Vec<_> = tensors.iter().filter(|(name, _)| name.contains("layers.0") == first).collect();
-        map.extend(part.iter().map(|(name, _)| ((*name).to_owned(), file.into())));
-        std::fs::write(dir.path().join(file), safetensors::serialize(part, None).unwrap()).unwrap();
-    }
-    std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
-    let index = dir.path().join("model.safetensors.index.json");
-    write_json(&index, &json!({ "weight_map": map })).unwrap();
-    assert_eq!(logits(&open(dir.path()).unwrap()), logits(&open(&golden("llama")).unwrap()));
-
-    write_json(&index, &json!({ "weight_map": { "lm_head.weight": "../elsewhere.safetensors" } })).unwrap();
-    check_complaint(dir.path(), &["weight_map.lm_head.weight", "elsewhere"]);
-}
-
-#[test]
 fn the_files_element_type_is_told() {
-    for (name, precision) in [("gpt2", Precision::F32), ("llama", Precision::F16), ("llama-tied", Precision::Bf16)] {
+    for (name, precision) in [("gpt2", Precision::F32), ("gpt-neox", Precision::F16), ("gemma2", Precision::Bf16)] {
         let model = open(&golden(name)).unwrap();
         assert_eq!(model.info.precision, precision);
         assert_eq!(model.info.name, name);
@@ -266,7 +246,7 @@ fn a_shape_alone_gives_a_model_with_random_weights() {
 }
 
 /// Scores after a few tokens.
-fn logits(model: &TextModel) -> Vec<f32> {
+pub(super) fn logits(model: &TextModel) -> Vec<f32> {
     let ids = model.lm.ids(&[3, 14, 15, 9, 2, 6]);
     model.lm.forward_cached(ids, &mut model.lm.new_cache()).into_data().iter().collect()
 }

@@ -19,6 +19,7 @@ mod gpt2_weights;
 mod gpt_neox_weights;
 pub mod idx;
 mod llama_weights;
+mod shards;
 mod shipped;
 mod tensor_stats;
 mod tensor_table;
@@ -29,7 +30,11 @@ mod tokenizer;
 mod weights;
 
 #[cfg(test)]
+mod config_tests;
+#[cfg(test)]
 mod folder_tests;
+#[cfg(test)]
+mod shard_tests;
 #[cfg(test)]
 mod torch_tests;
 

@@ -17,6 +17,7 @@ const CHUNK: usize = 1 << 16;
 
 /// Hands out the tensors of weight files by name, and remembers which were asked for.
 pub(super) struct Weights<'a> {
+    source: &'a WeightFiles,
     files: Vec<Container<'a>>,
     device: &'a Device,
     /// Matrices may stay in half precision.
@@ -30,14 +31,15 @@ pub(super) struct Weights<'a> {
 
 impl<'a> Weights<'a> {
     pub(super) fn new(
-        files: &'a WeightFiles,
+        source: &'a WeightFiles,
         device: &'a Device,
         progress: &'a mut dyn FnMut(u64, u64),
     ) -> Result<Self, LoadError> {
-        let (files, total_bytes) = files.containers()?;
+        let (files, total_bytes) = source.containers()?;
         progress(0, total_bytes);
         let keeps_half = kernels::serve(device);
         Ok(Self {
+            source,
             files,
             device,
             keeps_half,
@@ -139,7 +141,7 @@ impl<'a> Weights<'a> {
             }
         }
         let Some((file, tensor)) = found else {
-            return Err(LoadError::MissingTensor { path: self.files[0].path.to_owned(), name: name.to_owned() });
+            return Err(LoadError::MissingTensor { path: self.source.home_of(name), name: name.to_owned() });
         };
         let (path, name) = (file.path.to_owned(), stored.clone());
         if tensor.shape != shape {

@@ -3,6 +3,7 @@
 //! The names are the field's (TransformerLens, without its `hook_` prefix). Shapes, for one sequence: T tokens, D model
 //! width, H heads, G key-value heads, K head width, F MLP width, V vocabulary.
 
+use super::Capture;
 use std::fmt;
 use std::str::FromStr;
 
@@ -163,6 +164,13 @@ impl SiteFilter {
             .iter()
             .find(|p| !Site::all(layers).any(|s| glob_matches(p.as_bytes(), s.to_string().as_bytes())))
             .map(String::as_str)
+    }
+
+    /// The first pattern that chooses none of the values that were captured: a site other architectures have.
+    #[must_use]
+    pub fn without_capture<'a>(&'a self, captures: &[Capture]) -> Option<&'a str> {
+        let names = || captures.iter().map(|capture| capture.site.as_bytes());
+        self.patterns.iter().find(|p| !names().any(|name| glob_matches(p.as_bytes(), name))).map(String::as_str)
     }
 }
 

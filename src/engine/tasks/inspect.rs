@@ -3,7 +3,7 @@
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Outcome, PromptInput};
 use crate::nn::Tape;
-use crate::types::{InspectReport, ModelId, SiteFilter, UserError};
+use crate::types::{InspectReport, ModelId, ModelInfo, SiteFilter, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -34,6 +34,11 @@ impl Task for Inspect {
         let mut tape = Tape::capture(self.sites.clone(), Some(BUDGET_BYTES));
         model.lm.trace(model.lm.ids(&ids), &mut tape);
         let (captures, left_out) = tape.into_captures();
+        if left_out.is_none()
+            && let Some(pattern) = self.sites.without_capture(&captures)
+        {
+            return Err(site_of_others(pattern, &model.info));
+        }
         let report = InspectReport { tokens, captures, left_out };
         Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
     }
@@ -47,5 +52,17 @@ fn no_such_site(pattern: &str, name: &str, layers: usize) -> UserError {
             layers.saturating_sub(1)
         ),
         "Use a name such as embed, blocks.*.attn.pattern, blocks.0.mlp.post, ln_final or logits; * stands for any text.",
+    )
+}
+
+fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
+    UserError::new(
+        format!("{} has no site {pattern}.", info.name),
+        format!(
+            "Other architectures have it, {} does not: pos_embed needs learned positions, resid_mid needs an MLP that reads \
+             what attention made of the stream, attn.proj and mlp.proj need a normalisation behind them.",
+            info.architecture.config_name()
+        ),
+        "Leave it out, or use * to capture whatever sites there are.",
     )
 }

@@ -20,10 +20,13 @@ const THETA: f64 = 10_000.0;
 
 /// `theta_names` are the names the base goes by beside the object, the first that is there counts.
 pub(super) fn read(fields: &Fields, context: usize, theta_names: &[&str]) -> Result<Rope, LoadError> {
-    let object = match fields.object("rope_parameters")? {
-        Some(parameters) => Some(alike_for_all_layers(parameters)?),
-        None => fields.object("rope_scaling")?,
+    // Where both are there, transformers goes by the old one.
+    let old = fields.object("rope_scaling")?.filter(|object| !object.is_empty());
+    let object = match old {
+        Some(object) => Some(object),
+        None => fields.object("rope_parameters")?,
     };
+    let object = object.map(alike_for_all_layers).transpose()?;
     let mut theta = None;
     let mut partial = None;
     if let Some(object) = &object {
