@@ -180,6 +180,8 @@ fn info(id: ModelId, path: &Path) -> ModelInfo {
         hidden: if is_text { 256 } else { 0 },
         vocabulary: if is_text { 4096 } else { 10 },
         context: if is_text { 512 } else { 0 },
+        encoder: None,
+        vision: None,
         modified: false,
     }
 }
@@ -224,7 +226,7 @@ fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
         }
     };
     let captures = (0..layers).map(|layer| pattern(heads, tokens.len(), layer)).collect();
-    InspectReport { tokens, captures, left_out: None }
+    InspectReport { tokens, captures, picture: None, left_out: None }
 }
 
 fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
