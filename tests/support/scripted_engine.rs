@@ -95,7 +95,7 @@ impl EngineLink for ScriptedEngine {
     fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
         let (text, chat) = match prompt {
             PromptInput::Text(text) => (text, None),
-            PromptInput::Ids(_) => (String::new(), None),
+            PromptInput::Ids(_) | PromptInput::Picture(_) => (String::new(), None),
             PromptInput::Chat(chat) => {
                 let rendered = self.0.borrow().chat_error.clone().map_or_else(|| Ok(written(&chat)), Err);
                 (rendered.as_ref().map(|r| r.text.clone()).unwrap_or_default(), Some(rendered))
