@@ -224,6 +224,7 @@ fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
             let one = |(i, id): (usize, &u32)| PromptToken { id: *id, text: STORY[i % 24].into(), span: 0..0 };
             ids.iter().enumerate().map(one).collect()
         }
+        PromptInput::Chat(chat) => tokens_of(&written(chat).text),
         PromptInput::Picture(_) => Vec::new(),
     };
     let captures = (0..layers).map(|layer| pattern(heads, tokens.len(), layer)).collect();
