@@ -188,7 +188,7 @@ fn looking_at_long_attention() {
     });
     let tokens = (0..TOKENS).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();
     let captures = (0..12).map(|layer| pattern(12, TOKENS, layer)).collect();
-    let report_ = InspectReport { tokens, captures, left_out: None };
+    let report_ = InspectReport { tokens, captures, picture: None, left_out: None };
     bench.engine.say(Event::Done { job: job[0], outcome: Outcome::Inspected(Arc::new(report_)) });
     let times: Vec<f64> = (0..FRAMES)
         .map(|frame| {

@@ -27,7 +27,11 @@ pub enum Verb {
     ChatTemplate(ChatTemplateArgs),
     /// Write the values at sites inside the model to a safetensors file
     Inspect(InspectArgs),
-    /// Tell which digit an image shows
+    /// Turn texts into vectors with an encoder, and tell how alike they are
+    Embed(EmbedArgs),
+    /// Guess the masked words of a text with an encoder
+    Fill(FillArgs),
+    /// Tell what an image shows: a digit, or one of the classes of a vision transformer
     Classify(ClassifyArgs),
     /// Measure a model: digits on an IDX folder, text on a file
     Evaluate(EvaluateArgs),
@@ -218,7 +222,7 @@ pub struct InspectArgs {
     pub out: PathBuf,
 }
 
-/// A prompt as text or as ids.
+/// A prompt as text, as ids, or a picture.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct InputArgs {
@@ -228,6 +232,38 @@ pub struct InputArgs {
     /// Token ids separated by commas, used as they are
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
+    /// A PNG or JPEG for a vision transformer
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+}
+
+/// `fovea embed`.
+#[derive(Debug, Args)]
+pub struct EmbedArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A text to embed; with several, also their cosine similarities
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub text: Vec<String>,
+    /// Vectors and similarities as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `fovea fill`.
+#[derive(Debug, Args)]
+pub struct FillArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text, with the model's own mask token (such as [MASK] or <mask>) where words are to be guessed
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Tell this many of the likeliest tokens for each mask
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub top: usize,
+    /// The guesses as a JSON object
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `fovea classify`.
@@ -235,7 +271,7 @@ pub struct InputArgs {
 pub struct ClassifyArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// A PNG or JPEG of one digit
+    /// A PNG or JPEG: of one digit for a digit network, of anything for a vision transformer
     pub image: PathBuf,
     /// The probabilities as a JSON object
     #[arg(long)]

@@ -1,11 +1,11 @@
-//! `fovea classify`.
+//! `fovea classify`: a digit with a digit network, anything with a vision transformer.
 
 use super::CliError;
 use super::args::ClassifyArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, read_digit_image};
-use crate::types::JobId;
+use crate::engine::{Command, Outcome, read_digit_image, read_picture};
+use crate::types::{ClassProbability, JobId, ModelId, ModelKind};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -14,12 +14,43 @@ struct Answer {
     probabilities: Vec<f32>,
 }
 
-/// Tells which digit an image shows.
+/// A vision transformer's answer.
+#[derive(Serialize)]
+struct PictureAnswer<'a> {
+    label: &'a str,
+    classes: &'a [ClassProbability],
+}
+
+/// Classes shown to a person.
+const SHOWN: usize = 10;
+
+/// Tells what an image shows.
 pub(super) fn run(args: &ClassifyArgs) -> Result<(), CliError> {
-    let image = read_digit_image(&args.image)?;
     let (session, info) = Session::with_model(&args.model)?;
+    match info.kind() {
+        ModelKind::DigitClassifier => digit(args, &session, info.id),
+        // The engine says best why a model of another kind cannot.
+        _ => picture(args, &session, info.id),
+    }
+}
+
+fn picture(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {
+    let picture = read_picture(&args.image)?;
     let job = JobId::next();
-    let outcome = session.run(job, Command::Classify { job, model: info.id, image }, |_| Ok(()))?;
+    let outcome = session.run(job, Command::ClassifyPicture { job, model, picture }, |_| Ok(()))?;
+    let Outcome::PictureClassified(report) = outcome else { return Err(unexpected()) };
+    if args.json {
+        let label = report.classes.first().map_or("", |class| &class.label);
+        return print_json(&PictureAnswer { label, classes: &report.classes });
+    }
+    let shown = report.classes.iter().take(SHOWN);
+    print(&shown.map(|class| format!("{:5.1} %  {}\n", class.probability * 100.0, class.label)).collect::<String>())
+}
+
+fn digit(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {
+    let image = read_digit_image(&args.image)?;
+    let job = JobId::next();
+    let outcome = session.run(job, Command::Classify { job, model, image }, |_| Ok(()))?;
     let Outcome::Classified { result, .. } = outcome else { return Err(unexpected()) };
     let probabilities = result.probabilities.clone();
     let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();

@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::{InputArgs, InspectArgs};
 use super::output::write_file;
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, PromptInput};
+use crate::engine::{Command, Outcome, PromptInput, read_picture};
 use crate::types::{InspectReport, JobId, SiteFilter, UserError};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -16,7 +16,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     };
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
-    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input), sites };
+    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input)?, sites };
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     write_file(&args.out, &encode(&report)?)?;
     if let Some(left_out) = &report.left_out {
@@ -26,11 +26,12 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn input(args: &InputArgs) -> PromptInput {
-    match &args.ids {
-        Some(ids) => PromptInput::Ids(ids.clone()),
-        None => PromptInput::Text(args.prompt.clone().unwrap_or_default()),
-    }
+fn input(args: &InputArgs) -> Result<PromptInput, UserError> {
+    Ok(match (&args.ids, &args.image) {
+        (Some(ids), _) => PromptInput::Ids(ids.clone()),
+        (None, Some(image)) => PromptInput::Picture(read_picture(image)?),
+        (None, None) => PromptInput::Text(args.prompt.clone().unwrap_or_default()),
+    })
 }
 
 fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
@@ -64,6 +65,7 @@ mod tests {
         let report = InspectReport {
             tokens: [3, 5].map(|id| PromptToken { id, text: String::new(), span: 0..0 }).to_vec(),
             captures: vec![Capture { site: "logits".into(), shape: vec![2, 1], values: Arc::from([0.5, -1.0]) }],
+            picture: None,
             left_out: None,
         };
         let bytes = encode(&report).unwrap();

@@ -8,9 +8,11 @@ mod bench;
 mod card;
 mod chat;
 mod classify;
+mod embed;
 mod evaluate;
 mod fetch;
 mod figure;
+mod fill;
 mod generate;
 mod inspect;
 mod models;
@@ -68,6 +70,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Generate(args)) => generate::run(&args),
         Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
+        Some(Verb::Embed(args)) => embed::run(&args),
+        Some(Verb::Fill(args)) => fill::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Train(args)) => train::run(&args),

@@ -17,7 +17,7 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 
-use crate::types::{ChatPrompt, DigitImage, ModelCard, RenderedChat, TensorEntry, TensorStats, UserError};
+use crate::types::{ChatPrompt, DigitImage, ModelCard, Picture, RenderedChat, TensorEntry, TensorStats, UserError};
 use std::path::{Path, PathBuf};
 
 /// The folder that holds the shipped models, if it can be found.
@@ -66,4 +66,12 @@ pub fn list_tensors(dir: &Path) -> Result<Vec<TensorEntry>, UserError> {
 /// When the tensor is not there, or its elements are no single numbers.
 pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result<Option<TensorStats>, UserError> {
     crate::load::tensor_stats(dir, name, wanted).map_err(UserError::from)
+}
+
+/// Reads a PNG or JPEG in colour, for a vision transformer. Reads a file: not for the UI thread.
+///
+/// # Errors
+/// When the file cannot be read or is no image.
+pub fn read_picture(path: &Path) -> Result<Picture, UserError> {
+    crate::load::read_picture(path).map_err(UserError::from)
 }

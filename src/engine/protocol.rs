@@ -2,9 +2,9 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken,
-    GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, RenderedChat,
-    Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary, UserError,
+    ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport, FillReport,
+    GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Picture, PictureReport,
+    Precision, PromptToken, RenderedChat, Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ pub enum PromptInput {
     Text(String),
     /// Token ids, used as they are.
     Ids(Vec<u32>),
+    /// A picture, brought to the size the model reads; its patches are the tokens.
+    Picture(Picture),
     /// A conversation, written by the model's chat template and tokenized as that text is: the template has put in every
     /// special token.
     Chat(Box<ChatPrompt>),
@@ -50,6 +52,13 @@ pub enum Command {
     Inspect { job: JobId, model: ModelId, prompt: PromptInput, sites: SiteFilter },
     /// Classify an image. Latest wins: one that is still waiting for the same model is dropped without an event.
     Classify { job: JobId, model: ModelId, image: DigitImage },
+    /// Turn texts into vectors with an encoder. Ends with [`Outcome::Embedded`].
+    Embed { job: JobId, model: ModelId, texts: Vec<String> },
+    /// Guess every mask of a text with an encoder, with the `top` likeliest tokens of each. Ends with
+    /// [`Outcome::Filled`].
+    Fill { job: JobId, model: ModelId, text: String, top: usize },
+    /// Tell what a picture shows. Ends with [`Outcome::PictureClassified`].
+    ClassifyPicture { job: JobId, model: ModelId, picture: Picture },
     /// Measure a model on a folder or file. Ends with [`Outcome::Evaluated`].
     Evaluate { job: JobId, model: ModelId, data: PathBuf },
     /// Train. `model` is where the weights in training can be used from, while the run goes on and afterwards: an open
@@ -115,6 +124,12 @@ pub enum Outcome {
     Inspected(Arc<InspectReport>),
     /// The network's answer.
     Classified { model: ModelId, result: Arc<Classification> },
+    /// The vectors of the texts.
+    Embedded(Arc<EmbeddingReport>),
+    /// The guesses for every mask.
+    Filled(Arc<FillReport>),
+    /// What the picture shows.
+    PictureClassified(Arc<PictureReport>),
     /// The measurement.
     Evaluated(EvaluationReport),
     /// Training ended.

@@ -84,6 +84,7 @@ impl Reader {
                 Ok(rendered) => (quietly(self.codec.encode_whole(&rendered.text)), Some(Ok(rendered))),
                 Err(error) => (Vec::new(), Some(Err(error.into()))),
             },
+            PromptInput::Picture(_) => (Vec::new(), None),
         }
     }
 }

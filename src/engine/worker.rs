@@ -6,9 +6,12 @@ use super::device::{self, OpenDevice};
 use super::events::EventSink;
 use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
-use super::tasks::{LoadedModel, ModelStore, Step, Task, TaskContext, classify, evaluate, generate, inspect, open};
+use super::tasks::picture;
+use super::tasks::{
+    LoadedModel, ModelStore, Step, Task, TaskContext, classify, embed, evaluate, fill, generate, inspect, open,
+};
 use super::tasks::{save, train};
-use super::tokenizer::{Reader, TokenizerMessage};
+use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
 use burn::tensor::Device;
@@ -69,6 +72,15 @@ impl Worker {
             }
             Command::Classify { job, model, image } => {
                 self.add(job, JobKind::Classify, model, classify::Classify::new(model, image));
+            }
+            Command::Embed { job, model, texts } => {
+                self.add(job, JobKind::Embed, model, embed::Embed::new(model, texts));
+            }
+            Command::Fill { job, model, text, top } => {
+                self.add(job, JobKind::Fill, model, fill::Fill::new(model, text, top));
+            }
+            Command::ClassifyPicture { job, model, picture } => {
+                self.add(job, JobKind::ClassifyPicture, model, picture::ClassifyPicture::new(model, picture));
             }
             Command::Evaluate { job, model, data } => {
                 self.add(job, JobKind::Evaluate, model, evaluate::Evaluate::new(model, data));
@@ -171,9 +183,8 @@ impl Worker {
 
     /// The tokenizer thread has its own share of every text model's codec.
     fn tell_codec(&self, model: ModelId) {
-        if let Some(LoadedModel::Text(text)) = self.models.get(model) {
+        if let Some(reader) = self.models.get(model).and_then(LoadedModel::reader) {
             // It is gone only when the whole engine is being dropped.
-            let reader = Reader { codec: text.codec.clone(), chat: text.chat.clone() };
             let _ = self.codecs.send(TokenizerMessage::Opened(model, reader));
         }
     }

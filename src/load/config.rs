@@ -58,7 +58,7 @@ pub(super) fn read_settings(dir: &Path) -> Result<TextSettings, LoadError> {
         Architecture::Qwen2 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen2)?),
         Architecture::Qwen3 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen3)?),
         Architecture::Gemma2 => TextConfig::Gemma2(gemma2::read(&fields)?),
-        other @ (Architecture::DigitMlp | Architecture::DigitCnn) => {
+        other => {
             return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
         }
     };

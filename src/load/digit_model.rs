@@ -42,6 +42,8 @@ impl DigitModel {
             hidden: 0,
             vocabulary: config.classes(),
             context: 0,
+            encoder: None,
+            vision: None,
             modified: false,
         };
         Self { info, config, net }

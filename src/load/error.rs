@@ -59,7 +59,7 @@ impl LoadError {
             Self::Json { source, .. } => source.to_string(),
             Self::Field { .. } => "the model's shape is taken from this file".to_owned(),
             Self::UnknownArchitecture { .. } => {
-                let names: Vec<_> = Architecture::ALL.iter().map(|a| a.config_name()).collect();
+                let names: Vec<_> = Architecture::ALL.iter().flat_map(|a| a.config_names()).copied().collect();
                 format!("its forward pass is not built in; those of {} are", names.join(", "))
             }
             Self::UnsupportedOption { supported, .. } => {

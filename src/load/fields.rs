@@ -19,6 +19,15 @@ impl Fields {
         Ok(Self { path: path.to_owned(), prefix: String::new(), map })
     }
 
+    /// The objects of a file that holds a list of them.
+    pub(super) fn read_list(path: &Path) -> Result<Vec<Self>, LoadError> {
+        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let list: Vec<Map<String, Value>> =
+            serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        let one = |(place, map)| Self { path: path.to_owned(), prefix: format!("[{place}]."), map };
+        Ok(list.into_iter().enumerate().map(one).collect())
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -26,6 +35,11 @@ impl Fields {
     /// Every field that is there.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.map.iter().filter(|(_, value)| !value.is_null())
+    }
+
+    /// The names of all fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.map.keys().map(String::as_str)
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&Value> {

@@ -77,7 +77,7 @@ fn a_folder_without_its_files() {
 fn a_config_that_is_wrong() {
     type Edit = fn(&mut Value);
     let cases: [(&str, Edit, &[&str]); 12] = [
-        ("gpt2", |c| c["architectures"] = json!(["BertModel"]), &["BertModel", "config.json"]),
+        ("gpt2", |c| c["architectures"] = json!(["MambaForCausalLM"]), &["MambaForCausalLM", "config.json"]),
         ("gpt2", |c| c["n_embd"] = json!("wide"), &["n_embd", "wide"]),
         ("gpt2", |c| c["n_layer"] = json!(0), &["n_layer"]),
         ("gpt2", |c| c["n_head"] = json!(5), &["n_head", "5", "32"]),

@@ -12,6 +12,9 @@ mod data_error;
 pub mod digit_image;
 mod digit_model;
 mod elements;
+mod encoder_config;
+mod encoder_model;
+mod encoder_weights;
 mod error;
 mod fields;
 mod gemma2_weights;
@@ -19,18 +22,29 @@ mod gpt2_weights;
 mod gpt_neox_weights;
 pub mod idx;
 mod llama_weights;
+mod picture_file;
+mod preprocessor;
+mod resize;
+mod sentence_files;
 mod shards;
 mod shipped;
+mod special_tokens;
 mod tensor_stats;
 mod tensor_table;
 pub mod text_data;
 mod text_model;
 mod token_bytes;
 mod tokenizer;
+mod tokenizer_files;
+mod vision_config;
+mod vision_model;
+mod vision_weights;
 mod weights;
 
 #[cfg(test)]
 mod config_tests;
+#[cfg(test)]
+mod encoder_tests;
 #[cfg(test)]
 mod folder_tests;
 #[cfg(test)]
@@ -43,12 +57,16 @@ pub use chat::{ChatError, ChatTemplate, Place, render_chat};
 pub use config::{peek_architecture, read_text_config};
 pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
+pub use encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
+pub use picture_file::read_picture;
+pub use preprocessor::Preprocessor;
 pub use shipped::shipped_models_dir;
 pub use tensor_stats::tensor_stats;
 pub use tensor_table::list_tensors;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokenizer::{StreamDecoder, TextCodec};
+pub use vision_model::{VisionModel, open_vision_model};
 
 use crate::nn::Linear;
 use burn::tensor::Tensor;

@@ -5,6 +5,7 @@ use super::config::{self, TextSettings};
 use super::container::WeightFiles;
 use super::error::LoadError;
 use super::tokenizer::{TOKENIZER_FILE, TextCodec};
+use super::tokenizer_files::{self, OlderFiles};
 use super::weights::{Weights, write_weights};
 use super::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
 use crate::nn::{CausalLm, TextConfig};
@@ -58,6 +59,8 @@ impl TextModel {
             hidden: config.hidden(),
             vocabulary: config.vocabulary(),
             context: config.context(),
+            encoder: None,
+            vision: None,
             modified: false,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
@@ -84,7 +87,7 @@ pub fn open_text_model(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<TextModel, LoadError> {
     let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let codec = read_codec(dir, config.vocabulary())?;
+    let codec = tokenizer_files::read_codec(dir, older_files(&config), config.vocabulary())?;
     let files = WeightFiles::open(dir)?;
     let mut weights = Weights::new(&files, device, progress)?;
     let (lm, precision) = match &config {
@@ -119,7 +122,7 @@ pub fn open_text_model(
 /// When config.json or an existing tokenizer.json is wrong.
 pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
     let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let codec = match read_codec(dir, config.vocabulary()) {
+    let codec = match tokenizer_files::read_codec(dir, older_files(&config), config.vocabulary()) {
         Err(LoadError::MissingFile { .. }) => TextCodec::bytes(),
         read => read?,
     };
@@ -178,14 +181,7 @@ fn check_room(dir: &Path, config: &TextConfig) -> Result<(), LoadError> {
     Err(LoadError::TooLarge { path: dir.join(config::CONFIG_FILE), shape, parameters })
 }
 
-fn read_codec(dir: &Path, vocabulary: usize) -> Result<TextCodec, LoadError> {
-    let path = dir.join(TOKENIZER_FILE);
-    if !path.is_file() {
-        return Err(LoadError::MissingFile { dir: dir.to_owned(), file: TOKENIZER_FILE });
-    }
-    let codec = TextCodec::from_file(&path)?;
-    match codec.largest_id() {
-        Some(id) if id as usize >= vocabulary => Err(LoadError::Vocabulary { path, id, vocabulary }),
-        _ => Ok(codec),
-    }
+/// What vocab.json and merges.txt mean where there is no tokenizer.json.
+fn older_files(config: &TextConfig) -> OlderFiles {
+    if matches!(config, TextConfig::Gpt2(_)) { OlderFiles::Gpt2 } else { OlderFiles::None }
 }

@@ -5,10 +5,14 @@
 
 mod activation;
 mod attention;
+mod bert;
+mod bidirectional;
 mod cache;
 mod digit;
 mod digit_cnn;
 mod digit_mlp;
+mod distilbert;
+mod encoder_block;
 mod gemma2;
 mod gpt2;
 mod gpt_neox;
@@ -17,19 +21,27 @@ mod linear;
 mod llama;
 mod loss;
 mod mask;
+mod masked_lm;
 mod norm;
 mod padding;
 mod random;
+mod roberta;
 mod rope;
 pub mod sample;
 mod tape;
+mod text_encoder;
+mod vit;
 
 pub use activation::Activation;
 pub use attention::Scoring;
+pub use bert::{Bert, BertConfig};
+pub use bidirectional::PaddingMask;
 pub use cache::KvCache;
 pub use digit::{DigitConfig, DigitNet};
 pub use digit_cnn::{DigitCnn, DigitCnnConfig};
 pub use digit_mlp::{DigitMlp, DigitMlpConfig};
+pub use distilbert::{DistilBert, DistilBertConfig};
+pub use encoder_block::{EncoderBlock, EncoderShape};
 pub use gemma2::{Gemma2, Gemma2Block, Gemma2Config};
 pub use gpt_neox::{GptNeox, GptNeoxBlock, GptNeoxConfig};
 pub use gpt2::{Gpt2, Gpt2Block, Gpt2Config};
@@ -37,11 +49,15 @@ pub use linear::{Linear, in_full_precision, in_half_precision, look_up, project}
 pub use llama::{Llama, LlamaBlock, LlamaConfig, LlamaFamily};
 pub use loss::cross_entropy;
 pub use mask::SlidingWindow;
+pub use masked_lm::MaskedLmHead;
 pub use norm::{LayerNorm, RmsNorm};
 pub use padding::Padding;
 pub use random::Random;
+pub use roberta::{Roberta, RobertaConfig};
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tape::Tape;
+pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use vit::{Vit, VitBlock, VitConfig};
 
 use crate::types::Architecture;
 use burn::module::Module;

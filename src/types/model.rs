@@ -1,6 +1,6 @@
 //! What is known of a model and of the device it runs on.
 
-use super::ModelId;
+use super::{EncoderInfo, ModelId, VisionInfo};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +21,16 @@ pub enum Architecture {
     Qwen3,
     /// `Gemma2ForCausalLM`: norms on both sides, capped scores, windows in turns (Gemma Team 2024).
     Gemma2,
+    /// `BertModel`, `BertForMaskedLM`: learned positions, attention both ways (Devlin et al. 2019).
+    Bert,
+    /// `RobertaModel`, `RobertaForMaskedLM`: BERT with other positions (Liu et al. 2019).
+    Roberta,
+    /// `DistilBertModel`, `DistilBertForMaskedLM`: a smaller BERT (Sanh et al. 2019).
+    DistilBert,
+    /// `ViTForImageClassification`, `ViTModel`: patches of a picture as tokens (Dosovitskiy et al. 2021).
+    Vit,
+    /// `DeiTForImageClassification` and its kin: ViT with a distillation token (Touvron et al. 2021).
+    Deit,
     /// Fully connected digit network, 784 inputs.
     DigitMlp,
     /// Convolutional digit network, 1×28×28 inputs.
@@ -29,7 +39,7 @@ pub enum Architecture {
 
 impl Architecture {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 14] = [
         Self::Gpt2,
         Self::GptNeox,
         Self::Llama,
@@ -37,30 +47,47 @@ impl Architecture {
         Self::Qwen2,
         Self::Qwen3,
         Self::Gemma2,
+        Self::Bert,
+        Self::Roberta,
+        Self::DistilBert,
+        Self::Vit,
+        Self::Deit,
         Self::DigitMlp,
         Self::DigitCnn,
     ];
 
-    /// The name written in the `architectures` field of `config.json`.
+    /// The name written in the `architectures` field of `config.json`: the first of [`Self::config_names`].
     #[must_use]
     pub fn config_name(self) -> &'static str {
+        self.config_names()[0]
+    }
+
+    /// The names that stand in the `architectures` field of `config.json`: of encoders without and with a head.
+    #[must_use]
+    pub fn config_names(self) -> &'static [&'static str] {
         match self {
-            Self::Gpt2 => "GPT2LMHeadModel",
-            Self::GptNeox => "GPTNeoXForCausalLM",
-            Self::Llama => "LlamaForCausalLM",
-            Self::Mistral => "MistralForCausalLM",
-            Self::Qwen2 => "Qwen2ForCausalLM",
-            Self::Qwen3 => "Qwen3ForCausalLM",
-            Self::Gemma2 => "Gemma2ForCausalLM",
-            Self::DigitMlp => "FoveaDigitMlp",
-            Self::DigitCnn => "FoveaDigitCnn",
+            Self::Gpt2 => &["GPT2LMHeadModel"],
+            Self::GptNeox => &["GPTNeoXForCausalLM"],
+            Self::Llama => &["LlamaForCausalLM"],
+            Self::Mistral => &["MistralForCausalLM"],
+            Self::Qwen2 => &["Qwen2ForCausalLM"],
+            Self::Qwen3 => &["Qwen3ForCausalLM"],
+            Self::Gemma2 => &["Gemma2ForCausalLM"],
+            // The second task of BERT's pre-training, whether one sentence follows another, has no use here.
+            Self::Bert => &["BertModel", "BertForMaskedLM", "BertForPreTraining"],
+            Self::Roberta => &["RobertaModel", "RobertaForMaskedLM"],
+            Self::DistilBert => &["DistilBertModel", "DistilBertForMaskedLM"],
+            Self::Vit => &["ViTModel", "ViTForImageClassification"],
+            Self::Deit => &["DeiTModel", "DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"],
+            Self::DigitMlp => &["FoveaDigitMlp"],
+            Self::DigitCnn => &["FoveaDigitCnn"],
         }
     }
 
     /// The architecture of this name in the `architectures` field of `config.json`.
     #[must_use]
     pub fn from_config_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|a| a.config_name() == name)
+        Self::ALL.into_iter().find(|a| a.config_names().contains(&name))
     }
 
     /// The family's name in the `model_type` field of `config.json`, where Hugging Face has one.
@@ -74,6 +101,11 @@ impl Architecture {
             Self::Qwen2 => Some("qwen2"),
             Self::Qwen3 => Some("qwen3"),
             Self::Gemma2 => Some("gemma2"),
+            Self::Bert => Some("bert"),
+            Self::Roberta => Some("roberta"),
+            Self::DistilBert => Some("distilbert"),
+            Self::Vit => Some("vit"),
+            Self::Deit => Some("deit"),
             Self::DigitMlp | Self::DigitCnn => None,
         }
     }
@@ -85,6 +117,8 @@ impl Architecture {
             Self::Gpt2 | Self::GptNeox | Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Gemma2 => {
                 ModelKind::CausalLm
             }
+            Self::Bert | Self::Roberta | Self::DistilBert => ModelKind::TextEncoder,
+            Self::Vit | Self::Deit => ModelKind::ImageClassifier,
             Self::DigitMlp | Self::DigitCnn => ModelKind::DigitClassifier,
         }
     }
@@ -95,6 +129,10 @@ impl Architecture {
 pub enum ModelKind {
     /// Tokens in, a distribution over the next token out.
     CausalLm,
+    /// A whole text in, one vector a token out; with a head also guesses for masked tokens.
+    TextEncoder,
+    /// A picture in colour in, class probabilities out.
+    ImageClassifier,
     /// A 28×28 image in, ten class probabilities out.
     DigitClassifier,
 }
@@ -147,6 +185,10 @@ pub struct ModelInfo {
     pub vocabulary: usize,
     /// Longest sequence in tokens (0 for a digit network).
     pub context: usize,
+    /// What only a text encoder has.
+    pub encoder: Option<EncoderInfo>,
+    /// What only an image classifier has.
+    pub vision: Option<VisionInfo>,
     /// True once fine-tuning has changed the weights and they are not yet saved.
     pub modified: bool,
 }

@@ -1,6 +1,6 @@
 //! What a finished piece of work reports.
 
-use super::PromptToken;
+use super::{PictureReport, PromptToken};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -65,6 +65,8 @@ pub struct InspectReport {
     pub tokens: Vec<PromptToken>,
     /// The requested sites in the order the forward pass met them.
     pub captures: Vec<Capture>,
+    /// Of an image classifier: the picture it read, whose patches the tokens are, and its answer.
+    pub picture: Option<PictureReport>,
     /// Set when a memory budget left some sites out; says which and why.
     pub left_out: Option<String>,
 }

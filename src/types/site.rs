@@ -7,13 +7,15 @@ use super::Capture;
 use std::fmt;
 use std::str::FromStr;
 
-/// One place inside the forward pass of a causal model.
+/// One place inside the forward pass of a transformer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Site {
     /// `embed`: token embeddings as they enter the residual stream, `[T, D]`.
     Embed,
     /// `pos_embed`: learned position embeddings, `[T, D]`; absent with rotary positions.
     PosEmbed,
+    /// `token_type_embed`: embeddings of the token types (first or second sentence), `[T, D]`; BERT and RoBERTa only.
+    TokenTypeEmbed,
     /// `blocks.L.resid_pre`: residual stream entering the block, `[T, D]`.
     ResidPre(usize),
     /// `blocks.L.attn.q`: queries, after rotary positions where the model has them, `[H, T, K]`.
@@ -32,7 +34,8 @@ pub enum Site {
     AttnProj(usize),
     /// `blocks.L.attn_out`: what attention adds to the residual stream, `[T, D]`.
     AttnOut(usize),
-    /// `blocks.L.resid_mid`: residual stream between attention and MLP, `[T, D]`; absent where both read the same stream.
+    /// `blocks.L.resid_mid`: residual stream between attention and MLP, `[T, D]`; absent where both read the same stream. In
+    /// BERT's kind, which normalises after each half, what came out of the normalisation.
     ResidMid(usize),
     /// `blocks.L.mlp.pre`: MLP hidden values before the activation (of the gate, where there is one), `[T, F]`.
     MlpPre(usize),
@@ -42,11 +45,14 @@ pub enum Site {
     MlpProj(usize),
     /// `blocks.L.mlp_out`: what the MLP adds to the residual stream, `[T, D]`.
     MlpOut(usize),
-    /// `blocks.L.resid_post`: residual stream leaving the block, `[T, D]`.
+    /// `blocks.L.resid_post`: residual stream leaving the block, `[T, D]`; after the normalisation in BERT's kind.
     ResidPost(usize),
-    /// `ln_final`: after the last normalisation, `[T, D]`.
+    /// `ln_final`: after the last normalisation, `[T, D]`; BERT's kind has none.
     LnFinal,
-    /// `logits`: next-token scores, after any capping, `[T, V]`.
+    /// `pooled`: what an encoder's pooler makes of the first token, `[D]`.
+    Pooled,
+    /// `logits`: next-token scores, after any capping, `[T, V]`; of an encoder, scores for each masked token; of an image classifier, one
+    /// score a class, `[L]`.
     Logits,
 }
 
@@ -72,17 +78,18 @@ impl Site {
                 Self::ResidPost(l),
             ]
         };
-        [Self::Embed, Self::PosEmbed]
-            .into_iter()
-            .chain((0..layers).flat_map(block))
-            .chain([Self::LnFinal, Self::Logits])
+        [Self::Embed, Self::TokenTypeEmbed, Self::PosEmbed].into_iter().chain((0..layers).flat_map(block)).chain([
+            Self::LnFinal,
+            Self::Pooled,
+            Self::Logits,
+        ])
     }
 
     /// The block the site belongs to, if any.
     #[must_use]
     pub fn layer(self) -> Option<usize> {
         match self {
-            Self::Embed | Self::PosEmbed | Self::LnFinal | Self::Logits => None,
+            Self::Embed | Self::TokenTypeEmbed | Self::PosEmbed | Self::LnFinal | Self::Pooled | Self::Logits => None,
             Self::ResidPre(l)
             | Self::Q(l)
             | Self::K(l)
@@ -104,6 +111,7 @@ impl Site {
     fn within_block(self) -> &'static str {
         match self {
             Self::Embed => "embed",
+            Self::TokenTypeEmbed => "token_type_embed",
             Self::PosEmbed => "pos_embed",
             Self::ResidPre(_) => "resid_pre",
             Self::Q(_) => "attn.q",
@@ -121,6 +129,7 @@ impl Site {
             Self::MlpOut(_) => "mlp_out",
             Self::ResidPost(_) => "resid_post",
             Self::LnFinal => "ln_final",
+            Self::Pooled => "pooled",
             Self::Logits => "logits",
         }
     }

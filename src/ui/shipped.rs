@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn lists_model_folders_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, architecture) in [("b", "FoveaDigitMlp"), ("a", "LlamaForCausalLM"), ("c", "BertModel")] {
+        for (name, architecture) in [("b", "FoveaDigitMlp"), ("a", "LlamaForCausalLM"), ("c", "MambaForCausalLM")] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
             let config = format!(r#"{{"architectures": ["{architecture}"]}}"#);
             std::fs::write(dir.path().join(name).join("config.json"), config).unwrap();

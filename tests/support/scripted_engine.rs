@@ -95,7 +95,7 @@ impl EngineLink for ScriptedEngine {
     fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
         let (text, chat) = match prompt {
             PromptInput::Text(text) => (text, None),
-            PromptInput::Ids(_) => (String::new(), None),
+            PromptInput::Ids(_) | PromptInput::Picture(_) => (String::new(), None),
             PromptInput::Chat(chat) => {
                 let rendered = self.0.borrow().chat_error.clone().map_or_else(|| Ok(written(&chat)), Err);
                 (rendered.as_ref().map(|r| r.text.clone()).unwrap_or_default(), Some(rendered))
@@ -180,6 +180,8 @@ fn info(id: ModelId, path: &Path) -> ModelInfo {
         hidden: if is_text { 256 } else { 0 },
         vocabulary: if is_text { 4096 } else { 10 },
         context: if is_text { 512 } else { 0 },
+        encoder: None,
+        vision: None,
         modified: false,
     }
 }
@@ -222,9 +224,11 @@ fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
             let one = |(i, id): (usize, &u32)| PromptToken { id: *id, text: STORY[i % 24].into(), span: 0..0 };
             ids.iter().enumerate().map(one).collect()
         }
+        PromptInput::Chat(chat) => tokens_of(&written(chat).text),
+        PromptInput::Picture(_) => Vec::new(),
     };
     let captures = (0..layers).map(|layer| pattern(heads, tokens.len(), layer)).collect();
-    InspectReport { tokens, captures, left_out: None }
+    InspectReport { tokens, captures, picture: None, left_out: None }
 }
 
 fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {

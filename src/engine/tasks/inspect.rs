@@ -1,9 +1,10 @@
 //! One uncached forward pass that captures what was asked for.
 
-use super::{Step, Task, TaskContext, prompt};
+use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{Outcome, PromptInput};
-use crate::nn::Tape;
-use crate::types::{InspectReport, ModelId, ModelInfo, SiteFilter, UserError};
+use crate::load::{EncoderModel, TextModel, VisionModel};
+use crate::nn::{EncoderBatch, Tape};
+use crate::types::{Capture, InspectReport, ModelId, ModelInfo, SiteFilter, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -25,22 +26,57 @@ impl Inspect {
 
 impl Task for Inspect {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let model = cx.models.text(self.model)?;
-        if let Some(pattern) = self.sites.without_match(model.info.layers) {
-            return Err(no_such_site(pattern, &model.info.name, model.info.layers));
-        }
+        let report = match cx.models.get(self.model) {
+            Some(LoadedModel::Encoder(model)) => self.encoder(model)?,
+            Some(LoadedModel::Vision(model)) => self.vision(model)?,
+            _ => self.text(cx.models.text(self.model)?)?,
+        };
+        Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
+    }
+}
+
+impl Inspect {
+    fn text(&self, model: &TextModel) -> Result<InspectReport, UserError> {
+        let mut tape = self.tape(&model.info)?;
         let tokens = prompt::read(model, &self.prompt)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let mut tape = Tape::capture(self.sites.clone(), Some(BUDGET_BYTES));
         model.lm.trace(model.lm.ids(&ids), &mut tape);
-        let (captures, left_out) = tape.into_captures();
-        if left_out.is_none()
-            && let Some(pattern) = self.sites.without_capture(&captures)
-        {
-            return Err(site_of_others(pattern, &model.info));
+        let (captures, left_out) = self.captured(&model.info, tape)?;
+        Ok(InspectReport { tokens, captures, picture: None, left_out })
+    }
+
+    fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {
+        let mut tape = self.tape(&model.info)?;
+        let tokens = prompt::read_encoder(model, &self.prompt)?;
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        model.encoder.trace(&EncoderBatch::one(&ids), &mut tape);
+        let (captures, left_out) = self.captured(&model.info, tape)?;
+        Ok(InspectReport { tokens, captures, picture: None, left_out })
+    }
+
+    fn vision(&self, model: &VisionModel) -> Result<InspectReport, UserError> {
+        let PromptInput::Picture(picture) = &self.prompt else { return Err(no_picture(&model.info.name)) };
+        let mut tape = self.tape(&model.info)?;
+        let report = picture::look_at(model, picture, &mut tape)?;
+        let (captures, left_out) = self.captured(&model.info, tape)?;
+        Ok(InspectReport { tokens: picture::tokens(model), captures, picture: Some(report), left_out })
+    }
+
+    /// A tape that notes what was asked for, if there are such sites.
+    fn tape(&self, model: &ModelInfo) -> Result<Tape, UserError> {
+        if let Some(pattern) = self.sites.without_match(model.layers) {
+            return Err(no_such_site(pattern, &model.name, model.layers));
         }
-        let report = InspectReport { tokens, captures, left_out };
-        Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
+        Ok(Tape::capture(self.sites.clone(), Some(BUDGET_BYTES)))
+    }
+
+    /// What the tape holds; an error when a name chose sites that only other architectures have.
+    fn captured(&self, info: &ModelInfo, tape: Tape) -> Result<(Vec<Capture>, Option<String>), UserError> {
+        let (captures, left_out) = tape.into_captures();
+        match self.sites.without_capture(&captures) {
+            Some(pattern) if left_out.is_none() => Err(site_of_others(pattern, info)),
+            _ => Ok((captures, left_out)),
+        }
     }
 }
 
@@ -64,5 +100,13 @@ fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
             info.architecture.config_name()
         ),
         "Leave it out, or use * to capture whatever sites there are.",
+    )
+}
+
+fn no_picture(name: &str) -> UserError {
+    UserError::new(
+        format!("{name} reads pictures, not text."),
+        "It is a vision transformer: its tokens are the patches of a picture.",
+        "Give it a PNG or JPEG: `fovea inspect --image FILE`, or Open picture in the Attention panel.",
     )
 }

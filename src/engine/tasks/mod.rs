@@ -6,32 +6,42 @@
 
 pub(crate) mod classify;
 mod corpus;
+pub(crate) mod embed;
 pub(crate) mod evaluate;
+pub(crate) mod fill;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod open;
+pub(crate) mod picture;
 mod prompt;
 pub(crate) mod save;
 mod stop;
 pub(crate) mod train;
+mod wrong_kind;
 
 pub(crate) use prompt::explain;
 
+use super::tokenizer::Reader;
 use super::{Event, Outcome};
-use crate::load::{DigitModel, TextModel};
+use crate::load::{ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
 use crate::nn::{in_full_precision, kernels};
-use crate::types::{JobId, ModelId, ModelInfo, UserError};
+use crate::types::{JobId, ModelId, ModelInfo, ModelKind, UserError};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use wrong_kind::wrong_kind;
 
 /// A model in memory, on the engine's device.
 #[allow(clippy::large_enum_variant, reason = "a handful of them live in a map; nothing copies them in a loop")]
 pub(crate) enum LoadedModel {
     /// A causal language model with its tokenizer.
     Text(TextModel),
+    /// A text encoder with its tokenizer.
+    Encoder(EncoderModel),
+    /// A vision transformer.
+    Vision(VisionModel),
     /// A digit network.
     Digits(DigitModel),
 }
@@ -41,6 +51,8 @@ impl LoadedModel {
     pub(crate) fn info(&self) -> &ModelInfo {
         match self {
             Self::Text(model) => &model.info,
+            Self::Encoder(model) => &model.info,
+            Self::Vision(model) => &model.info,
             Self::Digits(model) => &model.info,
         }
     }
@@ -49,6 +61,8 @@ impl LoadedModel {
     pub(crate) fn info_mut(&mut self) -> &mut ModelInfo {
         match self {
             Self::Text(model) => &mut model.info,
+            Self::Encoder(model) => &mut model.info,
+            Self::Vision(model) => &mut model.info,
             Self::Digits(model) => &mut model.info,
         }
     }
@@ -56,12 +70,22 @@ impl LoadedModel {
     /// The same model on another device.
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         match self {
-            Self::Text(model) => {
-                // Only the kernels of the CPU multiply weights of half precision.
-                let lm = if kernels::serve(device) { model.lm } else { in_full_precision(model.lm) };
-                Self::Text(TextModel { lm: lm.to_device(device), ..model })
-            }
+            Self::Text(model) => Self::Text(TextModel { lm: brought(model.lm, device), ..model }),
+            Self::Encoder(model) => Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), ..model }),
+            Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
+        }
+    }
+
+    /// Its tokenizer and chat template, if it reads text.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        match self {
+            Self::Text(model) => Some(Reader { codec: model.codec.clone(), chat: model.chat.clone() }),
+            Self::Encoder(model) => {
+                let none = ChatError::NoTemplate { dir: model.info.path.clone() };
+                Some(Reader { codec: model.codec.clone(), chat: Arc::new(Err(none)) })
+            }
+            Self::Vision(_) | Self::Digits(_) => None,
         }
     }
 
@@ -69,11 +93,17 @@ impl LoadedModel {
     /// times a second: a digit network's weights are read back for it) and after saving.
     pub(crate) fn event(&self) -> Event {
         let weights = match self {
-            Self::Text(_) => Vec::new(),
+            Self::Text(_) | Self::Encoder(_) | Self::Vision(_) => Vec::new(),
             Self::Digits(model) => model.net.layer_weights(),
         };
         Event::Model { info: self.info().clone(), weights: Arc::new(weights) }
     }
+}
+
+/// A network on another device. Only the kernels of the CPU multiply weights of half precision.
+fn brought<M: Module>(network: M, device: &Device) -> M {
+    let network = if kernels::serve(device) { network } else { in_full_precision(network) };
+    network.to_device(device)
 }
 
 /// The models the engine holds. A task takes what it needs at every step and keeps no copy, so that two jobs see each
@@ -112,15 +142,35 @@ impl ModelStore {
     /// The open causal model with this id.
     ///
     /// # Errors
-    /// When it is not open, or is a digit network.
+    /// When it is not open, or is of another kind.
     pub(crate) fn text(&self, id: ModelId) -> Result<&TextModel, UserError> {
         match self.get(id) {
             Some(LoadedModel::Text(model)) => Ok(model),
-            Some(LoadedModel::Digits(model)) => Err(UserError::new(
-                format!("{} cannot read text.", model.info.name),
-                "It is a digit network: it takes a 28×28 image.",
-                "Choose a text model, such as a folder with LlamaForCausalLM or GPT2LMHeadModel in its config.json.",
-            )),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::CausalLm)),
+            None => Err(not_open()),
+        }
+    }
+
+    /// The open text encoder with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn encoder(&self, id: ModelId) -> Result<&EncoderModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Encoder(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::TextEncoder)),
+            None => Err(not_open()),
+        }
+    }
+
+    /// The open vision transformer with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn vision(&self, id: ModelId) -> Result<&VisionModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Vision(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::ImageClassifier)),
             None => Err(not_open()),
         }
     }
@@ -128,15 +178,11 @@ impl ModelStore {
     /// The open digit network with this id.
     ///
     /// # Errors
-    /// When it is not open, or is a text model.
+    /// When it is not open, or is of another kind.
     pub(crate) fn digits(&self, id: ModelId) -> Result<&DigitModel, UserError> {
         match self.get(id) {
             Some(LoadedModel::Digits(model)) => Ok(model),
-            Some(LoadedModel::Text(model)) => Err(UserError::new(
-                format!("{} cannot read images.", model.info.name),
-                "It is a text model: it takes tokens.",
-                "Choose a digit network, such as the shipped digits-mlp or digits-cnn.",
-            )),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::DigitClassifier)),
             None => Err(not_open()),
         }
     }

@@ -103,6 +103,8 @@ fn read_precisely(
 ) -> Result<LoadedModel, LoadError> {
     let mut loaded = match load::peek_architecture(path)?.kind() {
         ModelKind::CausalLm => LoadedModel::Text(load::open_text_model(path, device, progress)?),
+        ModelKind::TextEncoder => LoadedModel::Encoder(load::open_encoder_model(path, device, progress)?),
+        ModelKind::ImageClassifier => LoadedModel::Vision(load::open_vision_model(path, device, progress)?),
         ModelKind::DigitClassifier => LoadedModel::Digits(load::open_digit_model(path, device)?),
     };
     loaded.info_mut().id = id;

@@ -1,8 +1,9 @@
 //! From a prompt to the token ids a model reads, with every check a person can run into.
 
+use super::wrong_kind;
 use crate::engine::PromptInput;
-use crate::load::{TextModel, render_chat};
-use crate::types::{PromptToken, UserError};
+use crate::load::{EncoderModel, TextCodec, TextModel, render_chat};
+use crate::types::{ModelInfo, ModelKind, PromptToken, UserError};
 
 /// Tokenizes a text or a conversation, or explains ids, and checks that the model can read them.
 ///
@@ -10,13 +11,36 @@ use crate::types::{PromptToken, UserError};
 /// When the chat template gives no text, and when there is no token, one outside the vocabulary, or more than the context holds.
 pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let tokens = match prompt {
-        PromptInput::Text(text) => model.codec.encode(text)?,
-        PromptInput::Ids(ids) => explain(ids, |id| model.codec.token_text(id)),
         PromptInput::Chat(chat) => model.codec.encode_whole(&render_chat(&model.chat, chat)?.text)?,
+        other => tokenized(&model.codec, &model.info, other)?,
     };
     let info = &model.info;
     check(&tokens, &info.name, info.vocabulary, info.context)?;
     Ok(tokens)
+}
+
+/// The same for an encoder, which reads no conversations.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_encoder(model: &EncoderModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
+    let info = &model.info;
+    let tokens = tokenized(&model.codec, info, prompt)?;
+    check(&tokens, &info.name, info.vocabulary, info.context)?;
+    Ok(tokens)
+}
+
+fn tokenized(codec: &TextCodec, info: &ModelInfo, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
+    match prompt {
+        PromptInput::Text(text) => Ok(codec.encode(text)?),
+        PromptInput::Ids(ids) => Ok(explain(ids, |id| codec.token_text(id))),
+        PromptInput::Chat(_) => Err(wrong_kind(info, ModelKind::CausalLm)),
+        PromptInput::Picture(_) => Err(UserError::new(
+            format!("{} cannot read a picture.", info.name),
+            "It takes text.",
+            "Give it a text, or choose a folder with ViTForImageClassification in its config.json.",
+        )),
+    }
 }
 
 /// Tokens with their texts; spans refer to the joined texts.
@@ -35,7 +59,7 @@ fn check(tokens: &[PromptToken], name: &str, vocabulary: usize, context: usize) 
     if tokens.is_empty() {
         return Err(UserError::new(
             "The prompt is empty.",
-            format!("{name} continues a text and needs at least one token of it."),
+            format!("{name} reads a text and needs at least one token of it."),
             "Write something first.",
         ));
     }

@@ -3,7 +3,7 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::Outcome;
 use crate::load;
-use crate::types::{ModelId, UserError};
+use crate::types::{ModelId, ModelInfo, UserError};
 use std::path::PathBuf;
 
 /// Writes an open model, then takes that folder as its home.
@@ -23,6 +23,7 @@ impl Task for Save {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         match cx.models.get(self.model) {
             Some(LoadedModel::Digits(model)) => load::save_digit_model(model, &self.path)?,
+            Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
             _ => load::save_text_model(cx.models.text(self.model)?, &self.path)?,
         }
         if let Some(saved) = cx.models.get_mut(self.model) {
@@ -36,4 +37,12 @@ impl Task for Save {
         }
         Ok(Step::Done(Outcome::Saved { path: self.path.clone() }))
     }
+}
+
+fn not_saved(model: &ModelInfo) -> UserError {
+    UserError::new(
+        format!("{} was not saved.", model.name),
+        "Fovea cannot train models of its kind, so its folder already holds all there is of it.",
+        format!("Copy the folder {} instead.", model.path.display()),
+    )
 }

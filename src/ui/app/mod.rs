@@ -167,6 +167,8 @@ impl App {
         }
         let key = match kind {
             ModelKind::CausalLm => "text",
+            ModelKind::TextEncoder => "encoder",
+            ModelKind::ImageClassifier => "pictures",
             ModelKind::DigitClassifier => "digits",
         };
         let Some(model) = self.state.shipped.iter().find(|m| m.kind == kind) else { return };

@@ -74,6 +74,8 @@ impl App {
             for model in shipped {
                 let what = match model.kind {
                     ModelKind::CausalLm => "text",
+                    ModelKind::TextEncoder => "encoder",
+                    ModelKind::ImageClassifier => "pictures",
                     ModelKind::DigitClassifier => "digits",
                 };
                 if menu_entry(ui, Icon::Box, &format!("{}   {what}", model.name)) {

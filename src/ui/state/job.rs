@@ -15,8 +15,14 @@ pub enum JobKind {
     Generate,
     /// Captures the inside of one forward pass.
     Inspect,
+    /// Turns texts into vectors.
+    Embed,
+    /// Guesses masked tokens.
+    Fill,
     /// Reads one digit.
     Classify,
+    /// Tells what a picture shows.
+    ClassifyPicture,
     /// Measures a model on data.
     Evaluate {
         /// The data.
@@ -135,7 +141,9 @@ impl Job {
             (JobKind::Open { .. }, _) => "opening",
             (JobKind::Generate, _) => "generating",
             (JobKind::Inspect, _) => "inspecting",
-            (JobKind::Classify, _) => "reading",
+            (JobKind::Embed, _) => "embedding",
+            (JobKind::Fill, _) => "filling",
+            (JobKind::Classify | JobKind::ClassifyPicture, _) => "reading",
             (JobKind::Evaluate { .. }, _) => "evaluating",
             (JobKind::Train, _) => "training",
             (JobKind::Save { .. }, _) => "saving",

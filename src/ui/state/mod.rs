@@ -11,7 +11,9 @@ pub use log::{Log, LogEntry};
 pub use result::{Evaluation, Inspection, OpenModel, Run, ShippedModel, Tokenized, Training};
 
 use crate::engine::{Command, Event, Outcome};
-use crate::types::{Classification, DeviceStatus, JobId, ModelId, ModelKind, UserError};
+use crate::types::{
+    Classification, DeviceStatus, EmbeddingReport, FillReport, JobId, ModelId, ModelKind, PictureReport, UserError,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,6 +21,8 @@ use std::sync::Arc;
 const JOBS_KEPT: usize = 256;
 /// Generations that are kept.
 const RUNS_KEPT: usize = 32;
+/// Embeddings, filled masks and classified pictures that are kept.
+const REPORTS_KEPT: usize = 8;
 /// Inspections that are kept; each may hold hundreds of megabytes.
 const INSPECTIONS_KEPT: usize = 2;
 
@@ -43,6 +47,12 @@ pub struct State {
     pub inspections: BTreeMap<JobId, Inspection>,
     /// The latest answer of each digit network.
     pub classifications: BTreeMap<ModelId, Arc<Classification>>,
+    /// Vectors of texts by job, the latest few.
+    pub embeddings: BTreeMap<JobId, Arc<EmbeddingReport>>,
+    /// Filled masks by job, the latest few.
+    pub fills: BTreeMap<JobId, Arc<FillReport>>,
+    /// What pictures show, by job, the latest few.
+    pub pictures: BTreeMap<JobId, Arc<PictureReport>>,
     /// Training runs by job, all of this session.
     pub trainings: BTreeMap<JobId, Training>,
     /// Evaluations by job.
@@ -52,6 +62,8 @@ pub struct State {
     /// Everything worth reading later, errors above all.
     pub log: Log,
     active_text: Option<ModelId>,
+    active_encoder: Option<ModelId>,
+    active_image: Option<ModelId>,
     active_digits: Option<ModelId>,
 }
 
@@ -61,6 +73,8 @@ impl State {
     pub fn active(&self, kind: ModelKind) -> Option<&OpenModel> {
         let id = match kind {
             ModelKind::CausalLm => self.active_text,
+            ModelKind::TextEncoder => self.active_encoder,
+            ModelKind::ImageClassifier => self.active_image,
             ModelKind::DigitClassifier => self.active_digits,
         };
         self.models.get(&id?)
@@ -70,6 +84,8 @@ impl State {
     pub fn activate(&mut self, model: ModelId) {
         match self.models.get(&model).map(|m| m.info.kind()) {
             Some(ModelKind::CausalLm) => self.active_text = Some(model),
+            Some(ModelKind::TextEncoder) => self.active_encoder = Some(model),
+            Some(ModelKind::ImageClassifier) => self.active_image = Some(model),
             Some(ModelKind::DigitClassifier) => self.active_digits = Some(model),
             None => {}
         }
@@ -133,6 +149,9 @@ impl State {
                 });
                 (*job, Some(*model), JobKind::Classify)
             }
+            Command::Embed { job, model, .. } => (*job, Some(*model), JobKind::Embed),
+            Command::Fill { job, model, .. } => (*job, Some(*model), JobKind::Fill),
+            Command::ClassifyPicture { job, model, .. } => (*job, Some(*model), JobKind::ClassifyPicture),
             Command::Evaluate { job, model, data } => (*job, Some(*model), JobKind::Evaluate { data: data.clone() }),
             Command::Train { job, model, spec } => {
                 self.trainings.insert(*job, Training::new(*job, *model, (**spec).clone()));
@@ -160,6 +179,12 @@ impl State {
         let other = |kind| self.models.values().find(|m| m.info.kind() == kind).map(|m| m.info.id);
         if self.active_text == Some(model) {
             self.active_text = other(ModelKind::CausalLm);
+        }
+        if self.active_encoder == Some(model) {
+            self.active_encoder = other(ModelKind::TextEncoder);
+        }
+        if self.active_image == Some(model) {
+            self.active_image = other(ModelKind::ImageClassifier);
         }
         if self.active_digits == Some(model) {
             self.active_digits = other(ModelKind::DigitClassifier);
@@ -266,6 +291,18 @@ impl State {
             }
             Outcome::Classified { model, result } => {
                 self.classifications.insert(model, result);
+            }
+            Outcome::Embedded(report) => {
+                self.embeddings.insert(id, report);
+                keep_latest(&mut self.embeddings, REPORTS_KEPT);
+            }
+            Outcome::Filled(report) => {
+                self.fills.insert(id, report);
+                keep_latest(&mut self.fills, REPORTS_KEPT);
+            }
+            Outcome::PictureClassified(report) => {
+                self.pictures.insert(id, report);
+                keep_latest(&mut self.pictures, REPORTS_KEPT);
             }
             Outcome::Evaluated(report) => {
                 if let Some(job) = self.jobs.get(&id) {

@@ -18,6 +18,8 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         hidden: 1,
         vocabulary: 1,
         context: 1,
+        encoder: None,
+        vision: None,
         modified: false,
     }
 }

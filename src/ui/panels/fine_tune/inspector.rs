@@ -44,7 +44,8 @@ impl FineTunePanel {
                 }
                 let (words, panel) = match kind {
                     ModelKind::DigitClassifier => ("Draw with it", "digits"),
-                    ModelKind::CausalLm => ("Prompt it", "prompt"),
+                    ModelKind::ImageClassifier => ("Look into it", "attention"),
+                    ModelKind::CausalLm | ModelKind::TextEncoder => ("Prompt it", "prompt"),
                 };
                 if secondary_button(ui, &theme, Some(Icon::ArrowRight), words).clicked() {
                     cx.activate(id);

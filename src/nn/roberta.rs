@@ -1,0 +1,78 @@
+//! RoBERTa (Liu et al. 2019): BERT's network, with positions that are counted over the tokens that are no padding and
+//! begin behind the padding token's own place in the table.
+//!
+//! B batch, T tokens, D model width, V vocabulary, N positions, S token types.
+
+use super::bidirectional::PaddingMask;
+use super::encoder_block::{EncoderBlock, EncoderShape, pool_first};
+use super::linear::{Linear, look_up};
+use super::masked_lm::MaskedLmHead;
+use super::norm::LayerNorm;
+use super::tape::Tape;
+use super::text_encoder::{EncoderBatch, EncoderOutput};
+use crate::types::Site;
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::embedding;
+
+/// The shape of a RoBERTa model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RobertaConfig {
+    /// Blocks, vocabulary and positions.
+    pub shape: EncoderShape,
+    /// Token types S; one in the published models.
+    pub token_types: usize,
+    /// Id of the padding token, and the position every padding token has.
+    pub padding_id: u32,
+}
+
+impl RobertaConfig {
+    /// Longest sequence in tokens: the places up to the padding token's own are never used for tokens.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.shape.positions.saturating_sub(self.padding_id as usize + 1)
+    }
+}
+
+/// A RoBERTa model.
+#[derive(Module, Debug)]
+pub struct Roberta {
+    /// `[V, D]`.
+    pub token_embedding: Param<Tensor<2>>,
+    /// `[N, D]`.
+    pub position_embedding: Param<Tensor<2>>,
+    /// `[S, D]`.
+    pub type_embedding: Param<Tensor<2>>,
+    /// Over the sum of the three.
+    pub ln_embed: LayerNorm,
+    /// From input to output.
+    pub blocks: Vec<EncoderBlock>,
+    /// `[D, D]`, where the file has one.
+    pub pooler: Option<Linear>,
+    /// Where the file has one.
+    pub head: Option<MaskedLmHead>,
+    /// Id of the padding token.
+    pub padding_id: u32,
+}
+
+impl Roberta {
+    /// Reads a batch.
+    ///
+    /// # Panics
+    /// When a row has more tokens than the position table has places.
+    #[must_use]
+    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, tape: &mut Tape) -> EncoderOutput {
+        let device = self.token_embedding.device();
+        let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
+        let types = tape.at(Site::TokenTypeEmbed, types);
+        let places = batch.positions_behind(self.padding_id, &device); // [B, T]
+        let positions = tape.at(Site::PosEmbed, embedding(self.position_embedding.val(), places)); // [B, T, D]
+        let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, padding, layer, tape);
+        }
+        let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), tape));
+        EncoderOutput { hidden: x, pooled }
+    }
+}
