@@ -39,7 +39,7 @@ impl Desk<'_> {
         let (server, scratch) = (HubServer::start(), tempfile::tempdir().unwrap());
         server.add_folder("ada/tiny", &root().join("tests/golden/llama"));
         let cache = scratch.path().join("hub");
-        copy_into(&cache, "grace/tied", "llama-tied");
+        copy_into(&cache, "grace/sprout");
         let part = cache.join("models--openai-community--gpt2/blobs/aa.incomplete");
         fs::create_dir_all(part.parent().unwrap()).unwrap();
         fs::write(part, vec![0; 210_000]).unwrap();
@@ -134,14 +134,14 @@ impl Desk<'_> {
     }
 }
 
-/// A golden model as another program would have left it in the cache.
-fn copy_into(cache: &Path, id: &str, golden: &str) {
+/// A shipped model as another program would have left it in the cache.
+fn copy_into(cache: &Path, id: &str) {
     let to = cache.join(format!("models--{}/snapshots/{COMMIT}", id.replace('/', "--")));
     fs::create_dir_all(&to).unwrap();
     for file in ["config.json", "tokenizer.json", "model.safetensors"] {
-        fs::copy(root().join("tests/golden").join(golden).join(file), to.join(file)).unwrap();
+        fs::copy(root().join("models/sprout").join(file), to.join(file)).unwrap();
     }
-    fs::write(to.join("README.md"), "---\nlicense: cc0-1.0\n---\n# Tied\n").unwrap();
+    fs::write(to.join("README.md"), "---\nlicense: cc0-1.0\n---\n# Sprout\n").unwrap();
 }
 
 fn has_adapter() -> bool {
@@ -208,10 +208,10 @@ fn what_goes_wrong_stands_beside_its_model_and_local_models_stay_usable() {
     desk.settle();
     desk.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
     desk.settle();
-    desk.harness.event(Input::Text("tied".into()));
+    desk.harness.event(Input::Text("grace".into()));
     desk.settle();
-    desk.click("Open grace/tied");
-    assert!(desk.shows("Use grace/tied"));
+    desk.click("Open grace/sprout");
+    assert!(desk.shows("Use grace/sprout"));
 }
 
 #[test]
@@ -267,11 +267,11 @@ fn pictures_of_list_and_card_are_the_approved_ones() {
         desk.settle();
         desk.harness.mask(memory);
         desk.harness.snapshot_options(format!("models-list-{name}"), &options);
-        desk.click("Card of grace/tied");
+        desk.click("Card of grace/sprout");
         desk.until_shown("Order by bytes");
         desk.click("Order by bytes");
-        desk.click("Tensor model.embed_tokens.weight, 64×32, BF16");
-        desk.until_shown("2.05 k values in 64 intervals");
+        desk.click("Tensor model.embed_tokens.weight, 2048×128, F32");
+        desk.until_shown("262 k values in 64 intervals");
         desk.harness.remove_cursor();
         desk.settle();
         desk.harness.mask(memory);
