@@ -83,7 +83,8 @@ fn has_adapter() -> bool {
 }
 
 fn plain(theme: ThemeChoice) -> AppOptions {
-    AppOptions { theme: Some(theme), native_dialogs: false, ..AppOptions::default() }
+    // Free memory decides which models are marked as too large.
+    AppOptions { theme: Some(theme), native_dialogs: false, free_memory: Some(2_000_000_000), ..AppOptions::default() }
 }
 
 /// Fills the panel as a person would, as far as that is possible without a pointer.

@@ -1,7 +1,8 @@
 //! `fovea` without a command: the window on an engine of its own.
 
 use super::CliError;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, PromptInput, shipped_models_dir};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, PromptInput, read_card, shipped_models_dir};
+use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, ModelId};
 use crate::ui::{AppOptions, EngineLink, state_dir};
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
         theme: None,
         shipped: shipped_models_dir(),
         state_dir: state_dir(),
+        hub: HubSettings::from_env(read_card),
+        free_memory: None,
         native_dialogs: true,
     };
     let connect = |device: DeviceChoice, wake: Box<dyn Fn() + Send>| -> Box<dyn EngineLink> {

@@ -81,6 +81,8 @@ pub(super) fn run(
     let mut before = 0;
     for file in &plan {
         telling.state.file.clone_from(&file.name);
+        // The first bytes of every file are told at once: a stream that falls silent after them is seen to have begun.
+        telling.told = None;
         let paths = folder.blob(&file.etag);
         blob::fetch(&remote, file, &paths, &retry, stop, &mut |said| hear(&mut telling, before, said))?;
         folder.point(&info.sha, &file.name, &paths.blob)?;

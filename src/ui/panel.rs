@@ -3,6 +3,7 @@
 use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, PromptInput};
+use crate::hub::{HubCommand, RepoId};
 use crate::types::{JobId, ModelId, ModelKind, UserError};
 use lucide_icons::Icon;
 use std::path::{Path, PathBuf};
@@ -114,6 +115,12 @@ pub struct Selection {
 pub enum Request {
     /// Give the engine a command; retried next frame while its queue is full.
     Send(Command),
+    /// Give the hub a command; retried next frame while its queue is full.
+    Hub(HubCommand),
+    /// Look through the Hugging Face cache again, and describe shipped and recent models.
+    ListModels,
+    /// Ask for a model folder and open it.
+    OpenFolder,
     /// Tokenize a prompt on the engine's side thread; answered in [`State::tokenized`].
     Tokenize {
         /// Chosen by the asker; comes back with the answer.
@@ -181,6 +188,26 @@ impl<'a> Cx<'a> {
         } else {
             self.send(Command::Open { job: JobId::next(), model: ModelId::next(), path });
         }
+    }
+
+    /// Fetches a model into the Hugging Face cache, or goes on fetching it.
+    pub fn fetch(&mut self, id: RepoId) {
+        self.requests.push(Request::Hub(HubCommand::Fetch { id }));
+    }
+
+    /// Stops fetching a model.
+    pub fn cancel_fetch(&mut self, id: RepoId) {
+        self.requests.push(Request::Hub(HubCommand::Cancel { id }));
+    }
+
+    /// Looks through the Hugging Face cache again; the answer appears in [`State::hub`].
+    pub fn list_models(&mut self) {
+        self.requests.push(Request::ListModels);
+    }
+
+    /// Asks for a model folder and opens it.
+    pub fn ask_for_model(&mut self) {
+        self.requests.push(Request::OpenFolder);
     }
 
     /// Makes a model the one in use for its kind.

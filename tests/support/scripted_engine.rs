@@ -220,6 +220,7 @@ pub fn pattern(heads: usize, tokens: usize, layer: usize) -> Capture {
 fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
     let tokens = match prompt {
         PromptInput::Text(text) => tokens_of(text),
+        PromptInput::Chat(chat) => tokens_of(&written(chat).text),
         PromptInput::Ids(ids) => {
             let one = |(i, id): (usize, &u32)| PromptToken { id: *id, text: STORY[i % 24].into(), span: 0..0 };
             ids.iter().enumerate().map(one).collect()

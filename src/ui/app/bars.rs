@@ -51,8 +51,14 @@ impl App {
 
     /// What runs now, how fast, and a button that stops it. Laid out from right to left.
     fn job_status(&mut self, ui: &mut Ui) {
-        let Some(job) = self.stoppable().and_then(|id| self.state.job(id)) else { return };
         let theme = self.theme.clone();
+        let Some(job) = self.stoppable().and_then(|id| self.state.job(id)) else {
+            if let Some(words) = self.download_words() {
+                let words = RichText::new(words).font(Type::Body.mono()).color(theme.body());
+                ui.add(egui::Label::new(words).truncate());
+            }
+            return;
+        };
         let words = job_words(&self.state, job);
         let (id, paused) = (job.id, job.is_paused());
         if widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked() {

@@ -1,6 +1,7 @@
 //! The frame around the panels: drains what came in, shows the panel, carries out what it asked for.
 
 mod bars;
+mod hub_link;
 mod keys;
 mod model_menu;
 mod overlay;
@@ -16,13 +17,13 @@ use super::session::{Session, Writer};
 use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
+use crate::hub::{HubCommand, HubHandle};
 use crate::types::{DeviceChoice, ModelKind};
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
 use overlay::{PathEntry, Toast};
 use palette::Palette;
 use std::collections::{BTreeSet, VecDeque};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Events taken in per frame; the rest waits for the next, so that a flood cannot hold a frame up.
@@ -45,12 +46,17 @@ pub struct App {
     theme_choice: ThemeChoice,
     device_choice: DeviceChoice,
     inspector_open: bool,
-    recent: Vec<PathBuf>,
     /// Commands the engine had no room for yet.
     outbox: VecDeque<Command>,
     /// What panels asked for in this frame, with the panel's place.
     requests: Vec<(Option<usize>, Request)>,
     dialogs: Dialogs,
+    /// The Hugging Face cache and downloads, when they are wanted.
+    hub: Option<HubHandle>,
+    /// Commands the hub had no room for yet.
+    hub_outbox: VecDeque<HubCommand>,
+    /// Free memory to reckon with instead of what the system says.
+    fixed_free_memory: Option<u64>,
     palette: Option<Palette>,
     path_entry: Option<PathEntry>,
     toast: Option<Toast>,
@@ -103,6 +109,7 @@ impl App {
         while let Some(answer) = self.dialogs.try_recv() {
             self.answered(answer);
         }
+        self.hear_hub(ctx);
         self.post(ctx);
         if !self.engine_lost && !self.link.is_running() {
             self.engine_lost = true;
@@ -119,6 +126,7 @@ impl App {
         if now >= self.memory_due {
             self.memory_due = now + MEMORY_EVERY;
             self.state.memory_bytes = start::resident_bytes();
+            self.state.free_memory = self.fixed_free_memory.or_else(start::free_bytes);
         }
         self.tick();
         self.carry_out(ctx);
@@ -263,7 +271,7 @@ impl App {
             device: self.device_choice,
             panel: self.panel().to_owned(),
             inspector: self.inspector_open,
-            recent: self.recent.clone(),
+            recent: self.state.recent.clone(),
             text_model: path(ModelKind::CausalLm),
             digit_model: path(ModelKind::DigitClassifier),
             panels: self.panels.iter().map(|p| (p.id().to_owned(), p.save())).filter(|(_, v)| !v.is_null()).collect(),

@@ -1,7 +1,8 @@
 //! The chip that names the model in use, and the menu behind it.
 
 use super::App;
-use crate::types::{ModelInfo, ModelKind};
+use crate::hub::CachedModel;
+use crate::types::{ModelInfo, ModelKind, model_name};
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets;
 use egui::{Button, RichText, Ui};
@@ -84,14 +85,27 @@ impl App {
             }
             ui.add_space(space::XS);
         }
-        let recent: Vec<_> = self.recent.iter().filter(|p| !open(p)).collect();
+        let cached = |path: &PathBuf| self.state.hub.cached().iter().any(|m| m.path.as_ref() == Some(path));
+        let recent: Vec<_> = self.state.recent.iter().filter(|p| !open(p) && !cached(p)).collect();
         if !recent.is_empty() {
             widgets::caption(ui, theme, "Recent");
             for path in recent {
-                let name = path.file_name().map_or_else(|| path.display().to_string(), |n| n.display().to_string());
-                let button = Button::new(name).min_size(egui::vec2(ui.available_width(), 0.0));
+                let button = Button::new(model_name(path)).min_size(egui::vec2(ui.available_width(), 0.0));
                 if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
                     choice = Some(Choice::Open(path.clone()));
+                }
+            }
+            ui.add_space(space::XS);
+        }
+        let runs =
+            |m: &&CachedModel| m.card.as_ref().is_some_and(|c| c.as_ref().is_ok_and(|c| c.architecture.is_some()));
+        let cached = self.state.hub.cached().iter().filter(runs);
+        let cached: Vec<_> = cached.filter(|m| m.path.as_ref().is_some_and(|path| !open(path))).collect();
+        if !cached.is_empty() {
+            widgets::caption(ui, theme, "In the Hugging Face cache");
+            for model in cached {
+                if menu_entry(ui, Icon::HardDrive, &model.name) {
+                    choice = model.path.clone().map(Choice::Open);
                 }
             }
             ui.add_space(space::XS);
@@ -121,9 +135,7 @@ fn menu_entry(ui: &mut Ui, icon: Icon, text: &str) -> bool {
 
 fn job_name(job: &crate::ui::Job) -> String {
     match &job.kind {
-        crate::ui::JobKind::Open { path } => {
-            path.file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
-        }
+        crate::ui::JobKind::Open { path } => model_name(path),
         _ => "model".to_owned(),
     }
 }

@@ -19,6 +19,9 @@ impl App {
         for (place, request) in std::mem::take(&mut self.requests) {
             match request {
                 Request::Send(command) => self.give(command),
+                Request::Hub(command) => self.give_hub(command),
+                Request::ListModels => self.list_models(),
+                Request::OpenFolder => self.ask_for_model(),
                 Request::Tokenize { request, model, prompt } => self.link.tokenize(request, model, prompt),
                 Request::Pick { tag, file } => {
                     let panel = place.map_or("", |p| self.panels[p].id());
@@ -38,11 +41,12 @@ impl App {
     pub(super) fn give(&mut self, command: Command) {
         if let Command::Open { path, .. } = &command {
             let path = path.clone();
-            self.recent.retain(|p| *p != path);
+            self.state.recent.retain(|p| *p != path);
             if !self.state.shipped.iter().any(|m| m.path == path) {
-                self.recent.insert(0, path);
-                self.recent.truncate(RECENT_KEPT);
+                self.state.recent.insert(0, path);
+                self.state.recent.truncate(RECENT_KEPT);
             }
+            self.list_models();
         }
         self.state.sent(&command);
         self.outbox.push_back(command);

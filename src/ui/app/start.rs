@@ -2,6 +2,7 @@
 
 use super::App;
 use crate::engine::{Command, Event, PromptInput};
+use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, ModelId, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
@@ -39,6 +40,10 @@ pub struct AppOptions {
     pub shipped: Option<PathBuf>,
     /// Where what was typed is kept; `None` keeps nothing.
     pub state_dir: Option<PathBuf>,
+    /// The Hugging Face cache to list and download into; `None` does without.
+    pub hub: Option<HubSettings>,
+    /// Free memory to reckon with, in bytes; `None` asks the system.
+    pub free_memory: Option<u64>,
     /// True shows the platform's file dialogs; false asks for typed paths.
     pub native_dialogs: bool,
 }
@@ -54,6 +59,7 @@ impl App {
             state.log.info(0.0, word);
         }
         state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
+        state.recent.clone_from(&session.recent);
         let mut panels = panels::all();
         for panel in &mut panels {
             if let Some(saved) = session.panels.get(panel.id()) {
@@ -80,10 +86,12 @@ impl App {
             theme_choice: session.theme,
             device_choice: options.device.unwrap_or(session.device),
             inspector_open: session.inspector,
-            recent: session.recent.clone(),
             outbox: Default::default(),
             requests: Vec::new(),
             dialogs: Dialogs::new(options.native_dialogs, move || wake.request_repaint()),
+            hub: None,
+            hub_outbox: Default::default(),
+            fixed_free_memory: options.free_memory,
             palette: None,
             path_entry: None,
             toast: None,
@@ -94,6 +102,7 @@ impl App {
             memory_due: now,
             started: now,
         };
+        app.start_hub(ctx, options.hub);
         app.set_theme(ctx, options.theme.unwrap_or(session.theme));
         app.show_panel(&session.panel);
         app.open_first(options.model, &session);
@@ -142,6 +151,14 @@ pub fn run(
         )
         .with_detail(e.to_string())
     })
+}
+
+/// Memory that new programs can take without others being pushed out, where the platform tells without effort.
+pub(super) fn free_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
+    Some(kib * 1024)
 }
 
 /// Memory the process holds, where the platform tells without effort.

@@ -4,6 +4,7 @@ mod attention;
 mod digits;
 mod fine_tune;
 mod log;
+mod models;
 mod prompt;
 
 use super::Panel;
@@ -16,6 +17,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(attention::AttentionPanel::default()),
         Box::new(digits::DigitsPanel::default()),
         Box::new(fine_tune::FineTunePanel::default()),
+        Box::new(models::ModelsPanel::default()),
         Box::new(log::LogPanel),
     ]
 }

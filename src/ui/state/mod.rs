@@ -1,20 +1,24 @@
 //! What the engine's events have left behind. Changed by [`State::apply`] and [`State::sent`] only.
 
+mod hub;
 mod job;
 mod log;
 mod result;
 #[cfg(test)]
 mod tests;
 
+pub use hub::{Download, DownloadPhase, HubState};
 pub use job::{Job, JobKind, Phase, Progress};
 pub use log::{Log, LogEntry};
 pub use result::{Evaluation, Inspection, OpenModel, Run, ShippedModel, Tokenized, Training};
 
 use crate::engine::{Command, Event, Outcome};
+use crate::hub::HubCommand;
 use crate::types::{
     Classification, DeviceStatus, EmbeddingReport, FillReport, JobId, ModelId, ModelKind, PictureReport, UserError,
 };
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Finished jobs that are kept, so that their errors and times can be shown.
@@ -35,8 +39,14 @@ pub struct State {
     pub device: Option<DeviceStatus>,
     /// Memory the process holds, in bytes, where the platform tells.
     pub memory_bytes: Option<u64>,
+    /// Memory that is free for models, in bytes, where the platform tells.
+    pub free_memory: Option<u64>,
     /// Models that come with Fovea.
     pub shipped: Vec<ShippedModel>,
+    /// Model folders opened lately, newest first.
+    pub recent: Vec<PathBuf>,
+    /// Models in the Hugging Face cache, and downloads into it.
+    pub hub: HubState,
     /// Open models.
     pub models: BTreeMap<ModelId, OpenModel>,
     /// Jobs by id: waiting, running, and the latest finished ones.
@@ -171,6 +181,13 @@ impl State {
             Command::Pause { .. } | Command::Resume { .. } | Command::SetDevice { .. } => return,
         };
         self.jobs.insert(id, Job::new(id, kind, model, now_s));
+    }
+
+    /// Takes note of a command that was given to the hub.
+    pub fn sent_to_hub(&mut self, command: &HubCommand) {
+        if let HubCommand::Cancel { id } = command {
+            self.hub.stopping(id);
+        }
     }
 
     fn forget(&mut self, model: ModelId) {

@@ -54,7 +54,7 @@ pub fn job_progress(ui: &mut Ui, cx: &mut Cx<'_>, id: JobId) {
                 ui.set_width((ui.available_width() - right).max(80.0));
                 ui.spacing_mut().item_spacing.y = space::XS;
                 caption(ui, &theme, progress_words(job));
-                bar(ui, &theme, job.progress.as_ref().and_then(super::super::Progress::share), "Progress");
+                progress_bar(ui, &theme, job.progress.as_ref().and_then(super::super::Progress::share), "Progress");
             });
             icon_button(ui, &theme, Icon::Square, "Stop").clicked()
         })
@@ -81,7 +81,8 @@ fn progress_words(job: &Job) -> String {
     words
 }
 
-fn bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) {
+/// A thin bar filled to `share`; a short piece of it where that is not known.
+pub fn progress_bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) {
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
     let round = CornerRadius::same(2);
     ui.painter().rect_filled(rect, round, theme.neutral(4));

@@ -1,0 +1,236 @@
+//! What stands in the list of models: plain values, made from the state.
+
+use crate::hub::{CachedModel, CatalogueEntry, RepoId, catalogue};
+use crate::types::{ModelCard, Precision, UserError, count_in_words, model_name, weight_bytes};
+use crate::ui::{Download, DownloadPhase, State};
+use std::path::{Path, PathBuf};
+
+/// One model of the list.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub name: String,
+    /// What it is, in a line.
+    pub detail: String,
+    /// The folder to open, when it is all there and Fovea runs it.
+    pub open: Option<PathBuf>,
+    /// The folder to describe.
+    pub folder: Option<PathBuf>,
+    /// Its name on the hub.
+    pub id: Option<RepoId>,
+    pub bytes: Option<u64>,
+    /// True when `bytes` is what the catalogue says.
+    pub is_about: bool,
+    /// Memory of the weights in F32, which is the most they take.
+    pub memory: Option<u64>,
+    pub licence: Option<String>,
+    pub place: Place,
+    pub download: Option<Download>,
+}
+
+/// Where a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Here,
+    Partly,
+    Away,
+}
+
+/// A group of models.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Section {
+    pub title: &'static str,
+    pub sub: &'static str,
+    /// Said where there is nothing to list.
+    pub empty: &'static str,
+    pub entries: Vec<Entry>,
+}
+
+/// The list, in its order. `search` keeps what has all its words.
+pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
+    let words: Vec<String> = search.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let fits = |entry: &Entry| {
+        let text = format!("{} {} {}", entry.name, entry.detail, entry.licence.as_deref().unwrap_or_default());
+        let text = text.to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    };
+    let section = |title, sub, empty, entries: Vec<Entry>| {
+        let empty = if words.is_empty() { empty } else { "Nothing here has these words." };
+        Section { title, sub, empty, entries: entries.into_iter().filter(|entry| fits(entry)).collect() }
+    };
+    let shipped = state.shipped.iter().map(|model| folder_entry(state, &model.path));
+    let in_cache = |path: &PathBuf| state.hub.cached().iter().any(|model| model.path.as_ref() == Some(path));
+    let recent = state.recent.iter().filter(|path| !in_cache(path)).map(|path| folder_entry(state, path));
+    vec![
+        section("Shipped", "come with Fovea", "No shipped models were found.", shipped.collect()),
+        section(
+            "On this computer",
+            "in the Hugging Face cache, shared with other programs",
+            "The cache holds no models yet. Fetch one below.",
+            cached_entries(state),
+        ),
+        section("Recent folders", "", "Folders that you open appear here.", recent.collect()),
+        section(
+            "Catalogue",
+            "good small models, fetched into the same cache",
+            "The catalogue is empty.",
+            catalogue().iter().map(|entry| catalogue_entry(state, entry)).collect(),
+        ),
+    ]
+}
+
+/// A folder outside the cache; what is known of it comes with the listing.
+fn folder_entry(state: &State, path: &Path) -> Entry {
+    let card = state.hub.card(path);
+    Entry {
+        name: model_name(path),
+        detail: described(card),
+        open: may_open(card).then(|| path.to_owned()),
+        folder: Some(path.to_owned()),
+        id: None,
+        bytes: figures(card).map(ModelCard::file_bytes),
+        is_about: false,
+        memory: figures(card).and_then(|card| card.weight_bytes(Precision::F32)),
+        licence: figures(card).and_then(|card| card.licence.clone()),
+        place: Place::Here,
+        download: None,
+    }
+}
+
+fn figures(card: Option<&Result<ModelCard, UserError>>) -> Option<&ModelCard> {
+    card.and_then(|card| card.as_ref().ok())
+}
+
+/// A model that could not be described is refused by the loader with better words.
+fn may_open(card: Option<&Result<ModelCard, UserError>>) -> bool {
+    figures(card).is_none_or(|card| card.architecture.is_some())
+}
+
+fn described(card: Option<&Result<ModelCard, UserError>>) -> String {
+    match card {
+        None => String::new(),
+        Some(Err(error)) => error.what.clone(),
+        Some(Ok(card)) => {
+            let size = card.parameters.map(|n| format!(" · {} parameters", count_in_words(n))).unwrap_or_default();
+            let runs = if card.architecture.is_some() { "" } else { " · Fovea cannot run it" };
+            format!("{}{size}{runs}", card.architecture_name)
+        }
+    }
+}
+
+/// What is in the cache, and what is on its way there.
+fn cached_entries(state: &State) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = state.hub.cached().iter().map(|model| cached_entry(state, model)).collect();
+    for (id, download) in &state.hub.downloads {
+        let is_listed = entries.iter().any(|entry| entry.id.as_ref() == Some(id));
+        let is_in_catalogue = catalogue().iter().any(|entry| entry.id == *id);
+        if !is_listed && !is_in_catalogue && !matches!(download.phase, DownloadPhase::Fetched(_)) {
+            entries.push(away(id, download));
+        }
+    }
+    entries.sort_by_cached_key(|entry| entry.name.to_lowercase());
+    entries
+}
+
+fn away(id: &RepoId, download: &Download) -> Entry {
+    Entry {
+        name: id.to_string(),
+        detail: "On its way".to_owned(),
+        open: None,
+        folder: None,
+        id: Some(id.clone()),
+        bytes: (download.state.total > 0).then_some(download.state.total),
+        is_about: false,
+        memory: None,
+        licence: None,
+        place: Place::Away,
+        download: Some(download.clone()),
+    }
+}
+
+fn cached_entry(state: &State, model: &CachedModel) -> Entry {
+    let card = model.card.as_ref();
+    let id = model.id();
+    Entry {
+        name: model.name.clone(),
+        detail: if model.complete { described(card) } else { "Not whole yet".to_owned() },
+        open: model.path.clone().filter(|_| model.complete && may_open(card)),
+        folder: model.path.clone().filter(|_| model.complete),
+        bytes: Some(model.bytes),
+        is_about: false,
+        memory: figures(card).and_then(|card| card.weight_bytes(Precision::F32)),
+        licence: figures(card).and_then(|card| card.licence.clone()),
+        place: if model.complete { Place::Here } else { Place::Partly },
+        download: id.as_ref().and_then(|id| state.hub.downloads.get(id)).cloned(),
+        id,
+    }
+}
+
+fn catalogue_entry(state: &State, entry: &CatalogueEntry) -> Entry {
+    let cached = state.hub.cached().iter().find(|model| model.id().as_ref() == Some(&entry.id));
+    let here = cached.map(|model| cached_entry(state, model));
+    let place = here.as_ref().map_or(Place::Away, |here| here.place);
+    let count = count_in_words(entry.parameters);
+    Entry {
+        name: entry.id.to_string(),
+        detail: format!("{} · {count} · {}", entry.task.word(), entry.purpose),
+        open: here.as_ref().and_then(|here| here.open.clone()),
+        folder: here.and_then(|here| here.folder),
+        id: Some(entry.id.clone()),
+        bytes: Some(entry.download_bytes),
+        is_about: true,
+        memory: Some(weight_bytes(entry.parameters, Precision::F32)),
+        licence: Some(entry.licence.clone()),
+        place,
+        download: state.hub.downloads.get(&entry.id).cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{DownloadState, HubEvent, Listing};
+    use std::sync::Arc;
+
+    fn cached(name: &str, complete: bool) -> CachedModel {
+        CachedModel { name: name.into(), path: Some("p".into()), complete, bytes: 7, card: None }
+    }
+
+    #[test]
+    fn a_model_of_the_catalogue_that_is_here_can_be_opened_there_too() {
+        let mut state = State::default();
+        let listing =
+            Listing { cached: vec![cached("openai-community/gpt2", true), cached("x/part", false)], folders: vec![] };
+        state.hub.apply(HubEvent::Listed(Arc::new(listing)));
+        let sections = sections(&state, "");
+        let places = |title: &str| {
+            let section = sections.iter().find(|section| section.title == title).unwrap();
+            section.entries.iter().map(|e| (e.name.as_str(), e.place, e.open.is_some())).collect::<Vec<_>>()
+        };
+        assert_eq!(places("Catalogue")[0], ("openai-community/gpt2", Place::Here, true));
+        assert!(places("Catalogue")[1..].iter().all(|(_, place, open)| *place == Place::Away && !open));
+        let here = [("openai-community/gpt2", Place::Here, true), ("x/part", Place::Partly, false)];
+        assert_eq!(places("On this computer"), here);
+    }
+
+    #[test]
+    fn a_download_of_any_name_is_listed_until_it_is_in_the_cache() {
+        let mut state = State::default();
+        let id = RepoId::parse("ada/tiny").unwrap();
+        state.hub.apply(HubEvent::Progress { id: id.clone(), state: DownloadState::default() });
+        let names = |state: &State| sections(state, "")[1].entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&state), ["ada/tiny"]);
+        state
+            .hub
+            .apply(HubEvent::Listed(Arc::new(Listing { cached: vec![cached("ada/tiny", false)], folders: vec![] })));
+        assert_eq!(names(&state), ["ada/tiny"], "once, not twice");
+    }
+
+    #[test]
+    fn the_search_looks_at_names_tasks_and_licences() {
+        let found = |search: &str| sections(&State::default(), search)[3].entries.len();
+        assert_eq!(found(""), catalogue().len());
+        assert_eq!(found("pythia apache"), 2);
+        assert_eq!(found("VISION"), 2);
+        assert_eq!(found("pythia mit"), 0);
+    }
+}

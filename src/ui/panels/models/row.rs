@@ -1,0 +1,258 @@
+//! One model of the list: what it is, what it takes, what can be done with it.
+
+use super::ModelsPanel;
+use super::entries::{Entry, Place};
+use crate::hub::{DownloadStage, DownloadState};
+use crate::types::bytes_in_words;
+use crate::ui::theme::{Theme, Type, space};
+use crate::ui::widgets::{caption, danger_button, error_card, icon_button, progress_bar, secondary_button, seconds};
+use crate::ui::{Cx, Download, DownloadPhase};
+use egui::{Align, Label, Layout, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
+use lucide_icons::Icon;
+
+const HEIGHT: f32 = 48.0;
+const SIZE: f32 = 76.0;
+const MEMORY: f32 = 96.0;
+const LICENCE: f32 = 100.0;
+const ACTIONS: f32 = 204.0;
+const MEMORY_HELP: &str = "Memory of the weights in F32: 4 bytes for each parameter. It is the most they take; what is \
+     computed with them comes on top.";
+
+/// A list wider than this tears names and figures apart.
+pub(super) const WIDEST: f32 = 1180.0;
+
+/// Widths of the columns.
+pub(super) struct Columns {
+    name: f32,
+}
+
+impl Columns {
+    pub fn within(width: f32) -> Self {
+        let width = width.min(WIDEST);
+        Self { name: (width - SIZE - MEMORY - LICENCE - ACTIONS - 6.0 * space::S).max(200.0) }
+    }
+
+    /// The width of a row.
+    pub fn width(&self) -> f32 {
+        self.name + SIZE + MEMORY + LICENCE + ACTIONS + 6.0 * space::S
+    }
+
+    /// The line above the list.
+    pub fn titles(&self, ui: &mut Ui, theme: &Theme) {
+        let title = |ui: &mut Ui, words: &str, help: &str| {
+            let title = caption(ui, theme, words);
+            if !help.is_empty() {
+                title.on_hover_text(help);
+            }
+        };
+        ui.horizontal(|ui| {
+            cell(ui, self.name, 18.0, |ui| title(ui, "Model", ""));
+            number_cell(ui, SIZE, 18.0, |ui| title(ui, "Size", "On the disk, or to be fetched."));
+            number_cell(ui, MEMORY, 18.0, |ui| title(ui, "Memory", MEMORY_HELP));
+            ui.add_space(space::S);
+            cell(ui, LICENCE, 18.0, |ui| title(ui, "Licence", ""));
+        });
+        line(ui, theme, self.width());
+    }
+}
+
+/// A cell whose content stands at its right edge. Laid out from right to left.
+fn number_cell(ui: &mut Ui, width: f32, height: f32, add: impl FnOnce(&mut Ui)) {
+    ui.allocate_ui_with_layout(Vec2::new(width, height), Layout::right_to_left(Align::Center), |ui| {
+        ui.set_width(width);
+        ui.set_height(height);
+        add(ui);
+    });
+}
+
+fn line(ui: &mut Ui, theme: &Theme, width: f32) {
+    let rect = ui.available_rect_before_wrap();
+    let right = rect.right().min(rect.left() + width);
+    ui.painter().hline(rect.left()..=right, rect.top(), Stroke::new(1.0, theme.hairline()));
+}
+
+fn cell(ui: &mut Ui, width: f32, height: f32, add: impl FnOnce(&mut Ui)) {
+    ui.allocate_ui_with_layout(Vec2::new(width, height), Layout::left_to_right(Align::Center), |ui| {
+        ui.set_width(width);
+        ui.set_height(height);
+        add(ui);
+    });
+}
+
+pub(super) fn show(
+    panel: &mut ModelsPanel,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    columns: &Columns,
+    section: &str,
+    entry: &Entry,
+) {
+    let theme = cx.theme.clone();
+    ui.push_id((section, &entry.name), |ui| {
+        ui.horizontal(|ui| {
+            cell(ui, columns.name, HEIGHT, |ui| title(ui, cx, entry));
+            let words = entry.bytes.map(bytes_in_words).unwrap_or_default();
+            let words = if entry.is_about { format!("≈ {words}") } else { words };
+            number_cell(ui, SIZE, HEIGHT, |ui| figure(ui, &theme, &words));
+            number_cell(ui, MEMORY, HEIGHT, |ui| memory(ui, cx, entry.memory));
+            ui.add_space(space::S);
+            cell(ui, LICENCE, HEIGHT, |ui| {
+                let licence = RichText::new(entry.licence.as_deref().unwrap_or("–")).font(Type::Caption.sans());
+                ui.add(Label::new(licence.color(theme.caption())).truncate());
+            });
+            ui.allocate_ui_with_layout(Vec2::new(ACTIONS, HEIGHT), Layout::right_to_left(Align::Center), |ui| {
+                ui.set_width(ACTIONS);
+                actions(panel, ui, cx, entry);
+            });
+        });
+        if let Some(Download { phase: DownloadPhase::Failed(error), .. }) = &entry.download {
+            ui.scope(|ui| {
+                ui.set_max_width(columns.width());
+                error_card(ui, &theme, error);
+            });
+            ui.add_space(space::S);
+        }
+        line(ui, &theme, columns.width());
+    });
+}
+
+/// The name, and below it what the model is or how its download stands.
+fn title(ui: &mut Ui, cx: &Cx<'_>, entry: &Entry) {
+    let theme = cx.theme;
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.add_space(5.0);
+        ui.add(Label::new(RichText::new(&entry.name).font(Type::Body.bold()).color(theme.body())).truncate());
+        match &entry.download {
+            Some(Download { phase: DownloadPhase::Active, state, stopping }) => {
+                let words = if *stopping { "Stopping".to_owned() } else { progress_words(state) };
+                let width = ui.available_width().min(460.0);
+                ui.allocate_ui(Vec2::new(width, 20.0), |ui| {
+                    ui.set_width(width);
+                    ui.add(
+                        Label::new(RichText::new(words).font(Type::Caption.sans()).color(theme.caption())).truncate(),
+                    );
+                    progress_bar(ui, theme, state.share(), &format!("Download of {}", entry.name));
+                });
+            }
+            Some(Download { phase: DownloadPhase::Cancelled, state, .. }) if entry.open.is_none() => {
+                let total =
+                    if state.total > 0 { format!(" of {}", bytes_in_words(state.total)) } else { String::new() };
+                caption(ui, theme, format!("Stopped at {}{total}", bytes_in_words(state.done)));
+            }
+            _ => {
+                let detail = RichText::new(&entry.detail).font(Type::Caption.sans()).color(theme.caption());
+                ui.add(Label::new(detail).truncate());
+            }
+        }
+    });
+}
+
+pub(super) fn progress_words(state: &DownloadState) -> String {
+    let of = format!("{} of {}", bytes_in_words(state.done), bytes_in_words(state.total));
+    match state.stage {
+        DownloadStage::Queued => "Waits for its turn".to_owned(),
+        DownloadStage::Asking => "Asking the hub".to_owned(),
+        DownloadStage::Checking => format!("Checking what is there · {of}"),
+        DownloadStage::Waiting { wait } => {
+            format!("The connection broke · next try in {}", seconds(wait.as_secs_f64().max(1.0)))
+        }
+        DownloadStage::Receiving => {
+            let rate =
+                if state.rate > 0.0 { format!(" · {}/s", bytes_in_words(state.rate as u64)) } else { String::new() };
+            let left = state.left_s().filter(|s| *s >= 1.0).map(|s| format!(" · {} left", seconds(s)));
+            format!("{of}{rate}{}", left.unwrap_or_default())
+        }
+    }
+}
+
+fn figure(ui: &mut Ui, theme: &Theme, words: &str) {
+    ui.label(RichText::new(words).font(Type::Caption.mono()).color(theme.body()));
+}
+
+/// What the weights need, with a warning where that is more than is free.
+fn memory(ui: &mut Ui, cx: &Cx<'_>, bytes: Option<u64>) {
+    let theme = cx.theme;
+    let Some(bytes) = bytes else { return };
+    let words = bytes_in_words(bytes);
+    match cx.state.free_memory.filter(|free| bytes > *free) {
+        None => figure(ui, theme, &words),
+        Some(free) => {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            let mark = RichText::new(char::from(Icon::TriangleAlert)).font(Type::Caption.icon()).color(theme.warning());
+            let help = format!("It does not fit: {words} are needed, {} are free.", bytes_in_words(free));
+            let words = RichText::new(words).font(Type::Caption.mono()).color(theme.warning());
+            ui.label(words).on_hover_text(&help);
+            let mark = ui.label(mark).on_hover_text(help);
+            mark.widget_info(|| WidgetInfo::labeled(Role::Label, true, "Does not fit in memory"));
+        }
+    }
+}
+
+/// Laid out from right to left.
+fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry) {
+    let theme = cx.theme.clone();
+    let named = |response: Response, verb: &str| {
+        let (enabled, name) = (response.enabled(), format!("{verb} {}", entry.name));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, &name));
+        response.clicked()
+    };
+    match (&entry.download, &entry.id) {
+        (Some(Download { phase: DownloadPhase::Active, stopping, .. }), Some(id)) => {
+            let cancel = ui.add_enabled_ui(!stopping, |ui| danger_button(ui, &theme, Icon::X, "Cancel")).inner;
+            if named(cancel, "Cancel") {
+                cx.cancel_fetch(id.clone());
+            }
+            return;
+        }
+        (download, Some(id)) if entry.place != Place::Here => {
+            let begun = entry.place == Place::Partly || download.is_some();
+            let (verb, icon) = if begun { ("Resume", Icon::Play) } else { ("Download", Icon::Download) };
+            let button = ui.add_enabled_ui(cx.state.hub.is_there, |ui| secondary_button(ui, &theme, Some(icon), verb));
+            if named(button.inner, verb) {
+                cx.fetch(id.clone());
+            }
+        }
+        _ => {}
+    }
+    if let Some(path) = &entry.open {
+        let is_open = cx.state.models.values().any(|model| model.info.path == *path);
+        let is_opening = cx.state.opening().is_some();
+        let verb = if is_open { "Use" } else { "Open" };
+        let button = ui.add_enabled_ui(!is_opening, |ui| secondary_button(ui, &theme, None, verb)).inner;
+        if named(button, verb) {
+            cx.open_model(path.clone());
+        }
+    }
+    if let Some(folder) = &entry.folder {
+        if icon_button(ui, &theme, Icon::IdCard, &format!("Card of {}", entry.name)).clicked() {
+            panel.show_card(folder.clone());
+        }
+        if icon_button(ui, &theme, Icon::Copy, &format!("Copy the path of {}", entry.name)).clicked() {
+            ui.ctx().copy_text(folder.display().to_string());
+            cx.toast("Copied the path");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_download_says_how_far_how_fast_and_how_long() {
+        let mut state = DownloadState {
+            stage: DownloadStage::Receiving,
+            done: 312_000_000,
+            total: 551_000_000,
+            rate: 4e6,
+            ..Default::default()
+        };
+        assert_eq!(progress_words(&state), "312 MB of 551 MB · 4.00 MB/s · 1 min 0 s left");
+        state.rate = 0.0;
+        assert_eq!(progress_words(&state), "312 MB of 551 MB");
+        state.stage = DownloadStage::Waiting { wait: Duration::from_secs(4) };
+        assert_eq!(progress_words(&state), "The connection broke · next try in 4 s");
+    }
+}

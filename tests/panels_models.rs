@@ -1,0 +1,283 @@
+//! The models panel on a hub on loopback and a cache of its own: listing, fetching, cards and tensors.
+
+#[path = "support/hub_server.rs"]
+mod hub_server;
+#[path = "support/scripted_engine.rs"]
+mod scripted_engine;
+mod support;
+
+use egui::accesskit::Role;
+use egui::{Event as Input, Key, Modifiers, Vec2};
+use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{Harness, SnapshotOptions};
+use fovea::engine::{Command, read_card};
+use fovea::hub::{HubSettings, RepoId, RetryPolicy};
+use fovea::ui::{App, AppOptions, DownloadPhase, ThemeChoice};
+use hub_server::{COMMIT, Fault, HubServer};
+use scripted_engine::ScriptedEngine;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use support::root;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The app on a scripted engine, a real hub and a cache in a scratch folder.
+struct Desk<'a> {
+    harness: Harness<'a, Option<App>>,
+    engine: ScriptedEngine,
+    server: HubServer,
+    scratch: tempfile::TempDir,
+}
+
+impl Desk<'_> {
+    fn open() -> Self {
+        Self::looking(ThemeChoice::Dark, 1.0, 2_000_000_000)
+    }
+
+    fn looking(theme: ThemeChoice, scale: f32, free_memory: u64) -> Self {
+        let (server, scratch) = (HubServer::start(), tempfile::tempdir().unwrap());
+        server.add_folder("ada/tiny", &root().join("tests/golden/llama"));
+        let cache = scratch.path().join("hub");
+        copy_into(&cache, "grace/sprout");
+        let part = cache.join("models--openai-community--gpt2/blobs/aa.incomplete");
+        fs::create_dir_all(part.parent().unwrap()).unwrap();
+        fs::write(part, vec![0; 210_000]).unwrap();
+        let retry =
+            RetryPolicy { tries: 2, first_wait: Duration::from_millis(10), longest_wait: Duration::from_millis(10) };
+        let hub = HubSettings { cache, endpoint: server.endpoint(), token: None, offline: false, retry, read_card };
+        let options = AppOptions {
+            theme: Some(theme),
+            shipped: Some(root().join("models")),
+            hub: Some(hub),
+            free_memory: Some(free_memory),
+            ..AppOptions::default()
+        };
+        let engine = ScriptedEngine::new();
+        let link = engine.clone();
+        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
+            let app = app.get_or_insert_with(|| {
+                let mut app = App::new(ui.ctx(), Box::new(link.clone()), options.clone());
+                app.show_panel("models");
+                app
+            });
+            app.drain(ui.ctx());
+            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
+            ui.scope_builder(whole, |ui| app.paint(ui));
+        };
+        let harness = Harness::builder()
+            .with_size(Vec2::new(1280.0, 800.0))
+            .with_pixels_per_point(scale)
+            .with_max_steps(64)
+            .build_ui_state(frame, None);
+        let mut desk = Self { harness, engine, server, scratch };
+        desk.until("the cache is listed", |app| app.state().hub.listing.is_some());
+        desk.settle();
+        desk
+    }
+
+    fn app(&self) -> &App {
+        self.harness.state().as_ref().expect("the app is made in the first frame")
+    }
+
+    fn settle(&mut self) {
+        self.harness.run_steps(4);
+    }
+
+    /// Frames until the condition holds.
+    fn until(&mut self, what: &str, holds: impl Fn(&App) -> bool) {
+        let begun = Instant::now();
+        loop {
+            self.harness.step();
+            if holds(self.app()) {
+                break;
+            }
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.settle();
+    }
+
+    fn until_shown(&mut self, label: &str) {
+        let begun = Instant::now();
+        while self.harness.query_all_by_label(label).next().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "{label:?} was not shown");
+            std::thread::sleep(Duration::from_millis(5));
+            self.harness.step();
+        }
+        self.settle();
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_all_by_label(label).next().expect("get_all finds at least one").click();
+        self.settle();
+    }
+
+    fn type_into(&mut self, field: &str, text: &str) {
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.settle();
+        self.harness.event(Input::Text(text.into()));
+        self.settle();
+    }
+
+    fn shows(&self, label: &str) -> bool {
+        self.harness.query_all_by_label(label).next().is_some()
+    }
+
+    fn snapshot_of(&self, id: &str) -> PathBuf {
+        let folder = format!("hub/models--{}/snapshots/{COMMIT}", id.replace('/', "--"));
+        self.scratch.path().join(folder)
+    }
+
+    fn phase(app: &App) -> Option<DownloadPhase> {
+        app.state().hub.downloads.get(&RepoId::parse("ada/tiny").unwrap()).map(|download| download.phase.clone())
+    }
+}
+
+/// A shipped model as another program would have left it in the cache.
+fn copy_into(cache: &Path, id: &str) {
+    let to = cache.join(format!("models--{}/snapshots/{COMMIT}", id.replace('/', "--")));
+    fs::create_dir_all(&to).unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::copy(root().join("models/sprout").join(file), to.join(file)).unwrap();
+    }
+    fs::write(to.join("README.md"), "---\nlicense: cc0-1.0\n---\n# Sprout\n").unwrap();
+}
+
+fn has_adapter() -> bool {
+    use eframe::wgpu::{Backends, Instance, InstanceDescriptor};
+    use std::task::{Context, Poll, Waker};
+    let instance = Instance::new(InstanceDescriptor::new_without_display_handle());
+    let mut adapters = Box::pin(instance.enumerate_adapters(Backends::all()));
+    let answer = adapters.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    matches!(answer, Poll::Ready(found) if !found.is_empty())
+}
+
+#[test]
+fn a_model_is_fetched_by_its_name_and_opened() {
+    let mut desk = Desk::open();
+    desk.type_into("Name of a model on the hub", " ada/tiny ");
+    desk.click("Fetch from the hub");
+    desk.until("the model is fetched", |app| matches!(Desk::phase(app), Some(DownloadPhase::Fetched(_))));
+    desk.until("it is listed", |app| app.state().hub.cached().iter().any(|m| m.name == "ada/tiny" && m.complete));
+    desk.click("Open ada/tiny");
+    let opened = desk.engine.sent(|c| match c {
+        Command::Open { path, .. } => Some(path.clone()),
+        _ => None,
+    });
+    assert_eq!(opened.last(), Some(&desk.snapshot_of("ada/tiny")));
+    desk.until_shown("Use ada/tiny");
+}
+
+#[test]
+fn a_download_is_cancelled_and_resumed_where_it_is_shown() {
+    let mut desk = Desk::open();
+    desk.server.fault("model.safetensors", Fault::Stall);
+    desk.type_into("Name of a model on the hub", "ada/tiny");
+    desk.harness.key_press(Key::Enter);
+    desk.until_shown("Download of ada/tiny");
+    desk.until("bytes have come", |app| {
+        app.state().hub.downloads.values().any(|d| d.state.total > 0 && d.state.done > 5_000)
+    });
+    desk.click("Cancel ada/tiny");
+    desk.until("it has stopped", |app| Desk::phase(app) == Some(DownloadPhase::Cancelled));
+    desk.server.heal();
+    desk.until_shown("Resume ada/tiny");
+    desk.click("Resume ada/tiny");
+    desk.until("it is fetched", |app| matches!(Desk::phase(app), Some(DownloadPhase::Fetched(_))));
+    assert!(desk.server.ranges("model.safetensors").last().unwrap().starts_with("bytes="), "it went on, not anew");
+}
+
+#[test]
+fn what_goes_wrong_stands_beside_its_model_and_local_models_stay_usable() {
+    let mut desk = Desk::open();
+    desk.type_into("Name of a model on the hub", "tiny");
+    desk.click("Fetch from the hub");
+    desk.harness.get_by_label("`tiny` is not the name of a model on the hub");
+    desk.server.fault("api", Fault::Status { code: 503, headers: "" });
+    desk.type_into("Search models", "distilgpt2");
+    desk.click("Download distilbert/distilgpt2");
+    desk.until("it fails", |app| {
+        let id = RepoId::parse("distilbert/distilgpt2").unwrap();
+        app.state().hub.downloads.get(&id).is_some_and(|d| matches!(d.phase, DownloadPhase::Failed(_)))
+    });
+    assert_eq!(desk.app().state().log.errors_unread(), 1);
+    desk.until_shown("Resume distilbert/distilgpt2");
+    assert!(desk.shows("Resume in a few minutes."));
+    desk.harness.get_by_role_and_label(Role::TextInput, "Search models").focus();
+    desk.settle();
+    desk.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+    desk.settle();
+    desk.harness.event(Input::Text("grace".into()));
+    desk.settle();
+    desk.click("Open grace/sprout");
+    assert!(desk.shows("Use grace/sprout"));
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_marked() {
+    let marks = |free| {
+        let desk = Desk::looking(ThemeChoice::Dark, 1.0, free);
+        desk.harness.query_all_by_label("Does not fit in memory").count()
+    };
+    assert_eq!(marks(100_000_000_000), 0);
+    // Every row with figures in sight needs more than a kilobyte.
+    assert!(marks(1_000) >= 4);
+}
+
+#[test]
+fn a_card_lists_its_tensors_and_measures_the_one_that_is_clicked() {
+    let mut desk = Desk::open();
+    desk.click("Card of sprout");
+    desk.until_shown("38 of 38 tensors. Click one to see its values.");
+    for figure in ["1.00 M", "4 × 4 (2 kv)", "2.05 kB"] {
+        assert!(desk.shows(figure), "{figure} is not on the card");
+    }
+    desk.click("Order by bytes");
+    let first = desk
+        .harness
+        .get_all_by_role(Role::Button)
+        .find_map(|node| node.accesskit_node().label().filter(|label| label.starts_with("Tensor ")));
+    assert_eq!(first.as_deref(), Some("Tensor model.embed_tokens.weight, 2048×128, F32"), "the largest is first");
+    desk.type_into("Filter tensors", "layers.2 norm");
+    assert!(desk.shows("2 of 38 tensors. Click one to see its values."));
+    desk.click("Tensor model.layers.2.input_layernorm.weight, 128, F32");
+    desk.until_shown("128 values in 64 intervals");
+    let sprout = root().join("models/sprout");
+    let stats =
+        fovea::engine::tensor_stats(&sprout, "model.layers.2.input_layernorm.weight", &|| true).unwrap().unwrap();
+    let (low, high) = (format!("{:.3}", stats.min), format!("{:.2}", stats.max));
+    assert!(desk.shows(&low) && desk.shows(&high), "{low} and {high} are not in the inspector");
+    desk.click("Back to the list");
+    assert!(desk.shows("Card of sprout"));
+}
+
+#[test]
+fn pictures_of_list_and_card_are_the_approved_ones() {
+    if !has_adapter() {
+        support::skipped("pictures_of_list_and_card_are_the_approved_ones", "no adapter");
+        return;
+    }
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        let mut desk = Desk::looking(theme, 0.5, 500_000_000);
+        let memory = egui::Rect::from_min_max(egui::pos2(1056.0, 772.0), egui::pos2(1280.0, 800.0));
+        desk.harness.remove_cursor();
+        desk.settle();
+        desk.harness.mask(memory);
+        desk.harness.snapshot_options(format!("models-list-{name}"), &options);
+        desk.click("Card of grace/sprout");
+        desk.until_shown("Order by bytes");
+        desk.click("Order by bytes");
+        desk.click("Tensor model.embed_tokens.weight, 2048×128, F32");
+        desk.until_shown("262 k values in 64 intervals");
+        desk.harness.remove_cursor();
+        desk.settle();
+        desk.harness.mask(memory);
+        let unnamed = desk.harness.unnamed_widgets();
+        assert!(unnamed.is_empty(), "{theme:?}: {unnamed:#?}");
+        desk.harness.snapshot_options(format!("models-card-{name}"), &options);
+        results.extend_harness(&mut desk.harness);
+    }
+}
