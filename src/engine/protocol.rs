@@ -2,7 +2,7 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken,
+    ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EvaluationReport, GeneratedToken,
     GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Precision, PromptToken, RenderedChat,
     Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary, UserError,
 };
@@ -81,7 +81,7 @@ pub enum Event {
         model: ModelId,
         tokens: Vec<PromptToken>,
         special: Vec<usize>,
-        chat: Option<Result<RenderedChat, UserError>>,
+        chat: Option<Result<RenderedChat, ChatFailure>>,
     },
     /// A generation has read its prompt.
     Prompted { job: JobId, tokens: Vec<PromptToken> },
