@@ -1,91 +1,18 @@
 //! Every panel of the registry, empty and filled, in both themes: it paints, every widget has a name, and its picture is
 //! the one that was approved. Then what the prompt and attention panels do when they are used.
 
-#[path = "support/scripted_engine.rs"]
-mod scripted_engine;
 mod support;
+#[path = "support/window.rs"]
+mod window;
 
 use egui::accesskit::Role;
-use egui::{Event as Input, Key, Modifiers, Vec2};
+use egui::{Event as Input, Key, Modifiers};
+use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
-use egui_kittest::{Harness, SnapshotOptions};
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{DeviceChoice, JobId, UserError};
-use fovea::ui::{App, AppOptions, ThemeChoice, panels};
-use scripted_engine::ScriptedEngine;
-
-const SIZE: Vec2 = Vec2::new(1024.0, 640.0);
-
-/// A window on a scripted engine. The app is made in the first frame, when there is a context.
-struct Window<'a> {
-    harness: Harness<'a, Option<App>>,
-    engine: ScriptedEngine,
-}
-
-impl Window<'_> {
-    fn open(options: AppOptions) -> Self {
-        Self::scaled(options, 1.0)
-    }
-
-    fn scaled(options: AppOptions, scale: f32) -> Self {
-        let engine = ScriptedEngine::new();
-        let link = engine.clone();
-        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
-            let app = app.get_or_insert_with(|| App::new(ui.ctx(), Box::new(link.clone()), options.clone()));
-            app.drain(ui.ctx());
-            // The harness leaves a margin around its ui; a real window has none.
-            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
-            ui.scope_builder(whole, |ui| app.paint(ui));
-        };
-        let harness = Harness::builder()
-            .with_size(SIZE)
-            .with_pixels_per_point(scale)
-            .with_max_steps(64)
-            .build_ui_state(frame, None);
-        let mut window = Self { harness, engine };
-        window.settle();
-        window
-    }
-
-    /// With a text model open, unless the test says otherwise.
-    fn with_model() -> Self {
-        Self::open(AppOptions { model: Some("models/sprout".into()), ..plain(ThemeChoice::Dark) })
-    }
-
-    fn settle(&mut self) {
-        self.harness.run();
-    }
-
-    fn app(&self) -> &App {
-        self.harness.state().as_ref().expect("the app is made in the first frame")
-    }
-
-    fn press(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_all_by_label(label).next().expect("get_all finds at least one").click();
-        self.settle();
-    }
-}
-
-/// True when wgpu finds an adapter, a software one included.
-fn has_adapter() -> bool {
-    use eframe::wgpu::{Backends, Instance, InstanceDescriptor};
-    use std::task::{Context, Poll, Waker};
-    let instance = Instance::new(InstanceDescriptor::new_without_display_handle());
-    let mut adapters = Box::pin(instance.enumerate_adapters(Backends::all()));
-    // Outside a browser the answer is there at once.
-    let answer = adapters.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    matches!(answer, Poll::Ready(found) if !found.is_empty())
-}
-
-fn plain(theme: ThemeChoice) -> AppOptions {
-    // Free memory decides which models are marked as too large.
-    AppOptions { theme: Some(theme), native_dialogs: false, free_memory: Some(2_000_000_000), ..AppOptions::default() }
-}
+use fovea::ui::{AppOptions, ThemeChoice, panels};
+use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model};
 
 /// Fills the panel as a person would, as far as that is possible without a pointer.
 fn fill(window: &mut Window<'_>, panel: &str) {
@@ -111,14 +38,13 @@ fn every_panel_paints_and_names_its_widgets() {
     for theme in [ThemeChoice::Dark, ThemeChoice::Light] {
         for (place, panel) in panels::all().iter().enumerate() {
             for with_models in [false, true] {
-                let mut window = Window::open(plain(theme));
+                let mut window = Window::open(SMALL, 1.0, plain(theme));
                 if with_models {
                     for name in ["sprout", "digits-mlp"] {
                         open_model(&mut window, name);
                     }
                 }
-                window.harness.state_mut().as_mut().unwrap().show_panel(panel.id());
-                window.settle();
+                window.show(panel.id());
                 if with_models {
                     fill(&mut window, panel.id());
                 }
@@ -155,12 +81,11 @@ fn pictures_of_the_panels_are_the_approved_ones() {
     for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
         for panel in panels::all() {
             // Half size: a moved or missing part is seen as well, at a quarter of the bytes.
-            let mut window = Window::scaled(plain(theme), 0.5);
+            let mut window = Window::open(SMALL, 0.5, plain(theme));
             for model in ["sprout", "digits-mlp"] {
                 open_model(&mut window, model);
             }
-            window.harness.state_mut().as_mut().unwrap().show_panel(panel.id());
-            window.settle();
+            window.show(panel.id());
             fill(&mut window, panel.id());
             window.harness.remove_cursor();
             window.settle();
@@ -174,7 +99,7 @@ fn pictures_of_the_panels_are_the_approved_ones() {
 
 #[test]
 fn typing_and_running_sends_what_was_typed() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
     window.settle();
     window.harness.event(Input::Text(" in a land".into()));
@@ -189,7 +114,7 @@ fn typing_and_running_sends_what_was_typed() {
 
 #[test]
 fn an_alternative_goes_on_from_its_token() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     window.click("Token 2: \" was\"");
     let alternative = window
@@ -209,7 +134,7 @@ fn an_alternative_goes_on_from_its_token() {
 
 #[test]
 fn rows_pasted_into_a_cell_become_examples() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.click("Add an example");
     window.harness.get_by_label("Example 1 input").focus();
     window.settle();
@@ -227,7 +152,7 @@ fn rows_pasted_into_a_cell_become_examples() {
 
 #[test]
 fn rows_move_by_keyboard() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.click("Add an example");
     window.harness.get_by_label("Example 1 input").focus();
     window.settle();
@@ -244,7 +169,7 @@ fn rows_move_by_keyboard() {
 
 #[test]
 fn escape_cancels_the_running_generation() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.engine.0.borrow_mut().answers = false;
     window.press(Modifiers::COMMAND, Key::Enter);
     let (job, _) = window.engine.generations()[0].clone();
@@ -260,7 +185,7 @@ fn escape_cancels_the_running_generation() {
 
 #[test]
 fn a_full_queue_delays_a_command_and_loses_none() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.engine.0.borrow_mut().is_full = true;
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
     window.harness.run_steps(3);
@@ -272,7 +197,7 @@ fn a_full_queue_delays_a_command_and_loses_none() {
 
 #[test]
 fn an_error_stands_beside_its_job_and_in_the_log() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.engine.0.borrow_mut().answers = false;
     window.press(Modifiers::COMMAND, Key::Enter);
     let (job, _) = window.engine.generations()[0].clone();
@@ -287,7 +212,7 @@ fn an_error_stands_beside_its_job_and_in_the_log() {
 
 #[test]
 fn the_end_of_the_engine_is_told_once() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.engine.0.borrow_mut().is_gone = true;
     window.harness.run_steps(3);
     assert_eq!(window.app().state().log.errors_unread(), 1);
@@ -296,7 +221,7 @@ fn the_end_of_the_engine_is_told_once() {
 
 #[test]
 fn the_status_bar_switches_the_device() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     for (name, wanted) in [("GPU", DeviceChoice::Gpu), ("CPU", DeviceChoice::Cpu), ("Automatic", DeviceChoice::Auto)] {
         window.click("Device: CPU (Flex) · No GPU adapter was found.");
         window.harness.get_by_role_and_label(Role::RadioButton, name).click();
@@ -311,7 +236,7 @@ fn the_status_bar_switches_the_device() {
 
 #[test]
 fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     let inspections = |window: &Window<'_>| {
         window.engine.sent(|c| match c {
@@ -334,7 +259,7 @@ fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
 
 #[test]
 fn attention_of_a_clicked_token_is_told_as_numbers() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     window.press(Modifiers::COMMAND, Key::Num2);
     window.harness.get_all_by_label("Token 1: \" there\"").next().unwrap().click();
@@ -347,7 +272,7 @@ fn attention_of_a_clicked_token_is_told_as_numbers() {
 
 #[test]
 fn the_palette_finds_and_does() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::K);
     window.harness.event(Input::Text("show att".into()));
     window.settle();
@@ -359,7 +284,7 @@ fn the_palette_finds_and_does() {
 fn what_was_typed_survives_the_end_of_the_app() {
     let dir = tempfile::tempdir().unwrap();
     let options = || AppOptions { state_dir: Some(dir.path().to_owned()), ..plain(ThemeChoice::Dark) };
-    let mut window = Window::open(options());
+    let mut window = Window::open(SMALL, 1.0, options());
     window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
     window.settle();
     window.harness.event(Input::Text(", far away".into()));
@@ -372,7 +297,7 @@ fn what_was_typed_survives_the_end_of_the_app() {
         window.harness.step();
     }
     drop(window);
-    let window = Window::open(options());
+    let window = Window::open(SMALL, 1.0, options());
     assert_eq!(
         window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").value().as_deref(),
         Some("Once upon a time, far away")
@@ -381,7 +306,7 @@ fn what_was_typed_survives_the_end_of_the_app() {
 
 #[test]
 fn a_model_that_is_opened_is_offered_in_the_chip() {
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.harness.get_by_label("Model: sprout, 5.80 M · F16");
     window.engine.0.borrow_mut().answers = false;
     let (job, model) = (JobId::next(), fovea::types::ModelId::next());
@@ -393,7 +318,7 @@ fn a_model_that_is_opened_is_offered_in_the_chip() {
 #[test]
 fn a_head_is_exported_to_a_typed_path() {
     let dir = tempfile::tempdir().unwrap();
-    let mut window = Window::with_model();
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     window.press(Modifiers::COMMAND, Key::Num2);
     for (format, begins) in [("SVG", "<svg"), ("PNG", "\u{89}PNG"), ("CSV", "")] {

@@ -1,55 +1,37 @@
 //! What the digits and fine-tune panels do when they are used: strokes reach the network as the image they are, a run is
 //! started as it was filled in, and nothing drawn or typed is lost.
 
-#[path = "support/scripted_engine.rs"]
-mod scripted_engine;
+#[path = "support/window.rs"]
+mod window;
 
 use egui::accesskit::Role;
-use egui::{Event as Input, Key, Modifiers, PointerButton, Pos2, Rect, Vec2, pos2};
-use egui_kittest::Harness;
+use egui::{Event as Input, Key, Modifiers, PointerButton, Pos2, Rect, pos2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Event};
 use fovea::types::{DigitImage, DigitNetwork, DigitTask, Drawing, JobId, StartFrom, Stroke, TrainTask, UserError};
-use fovea::ui::{App, AppOptions, ThemeChoice};
-use scripted_engine::ScriptedEngine;
+use fovea::ui::{AppOptions, ThemeChoice};
+use window::{Window, plain};
 
-const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
-
-/// A window on a scripted engine, on one panel.
-struct Window<'a> {
-    harness: Harness<'a, Option<App>>,
-    engine: ScriptedEngine,
+/// What these panels are made of: strokes on a canvas, and the images that come of them.
+trait Drawn {
+    /// The digits panel with a network open.
+    fn with_network() -> Self;
+    fn canvas(&self) -> Rect;
+    /// A stroke through places in canvas units.
+    fn stroke(&mut self, points: &[[f32; 2]], button: PointerButton);
+    fn images(&self) -> Vec<DigitImage>;
 }
 
-impl Window<'_> {
-    fn open(panel: &'static str, options: AppOptions) -> Self {
-        let engine = ScriptedEngine::new();
-        let link = engine.clone();
-        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
-            let app = app.get_or_insert_with(|| App::new(ui.ctx(), Box::new(link.clone()), options.clone()));
-            app.drain(ui.ctx());
-            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
-            ui.scope_builder(whole, |ui| app.paint(ui));
-        };
-        let harness = Harness::builder().with_size(SIZE).with_max_steps(64).build_ui_state(frame, None);
-        let mut window = Self { harness, engine };
-        window.harness.run();
-        window.harness.state_mut().as_mut().unwrap().show_panel(panel);
-        window.harness.run();
-        window
-    }
-
-    /// The digits panel with a network open.
+impl Drawn for Window<'_> {
     fn with_network() -> Self {
-        let options = AppOptions { model: Some("models/digits-mlp".into()), ..plain() };
-        Self::open("digits", options)
+        let options = AppOptions { model: Some("models/digits-mlp".into()), ..plain(ThemeChoice::Dark) };
+        Self::on("digits", options)
     }
 
     fn canvas(&self) -> Rect {
         self.harness.get_by_label("Drawing canvas").rect()
     }
 
-    /// A stroke through places in canvas units.
     fn stroke(&mut self, points: &[[f32; 2]], button: PointerButton) {
         let canvas = self.canvas();
         let at = |p: &[f32; 2]| on_screen(canvas, *p);
@@ -67,37 +49,12 @@ impl Window<'_> {
         self.harness.run();
     }
 
-    fn press(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.harness.run();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_all_by_label(label).next().expect("get_all finds at least one").click();
-        self.harness.run();
-    }
-
     fn images(&self) -> Vec<DigitImage> {
         self.engine.sent(|c| match c {
             Command::Classify { image, .. } => Some(image.clone()),
             _ => None,
         })
     }
-
-    fn has(&self, label: &str) -> bool {
-        self.harness.query_all_by_label(label).next().is_some()
-    }
-
-    fn type_into(&mut self, field: &str, text: &str) {
-        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
-        self.harness.run();
-        self.harness.event(Input::Text(text.into()));
-        self.harness.run();
-    }
-}
-
-fn plain() -> AppOptions {
-    AppOptions { theme: Some(ThemeChoice::Dark), native_dialogs: false, ..AppOptions::default() }
 }
 
 fn on_screen(canvas: Rect, at: [f32; 2]) -> Pos2 {
@@ -189,9 +146,12 @@ fn one_question_at_a_time_and_the_last_drawing_wins() {
 #[test]
 fn a_drawing_survives_the_end_of_the_app() {
     let dir = tempfile::tempdir().unwrap();
-    let options =
-        || AppOptions { state_dir: Some(dir.path().to_owned()), model: Some("models/digits-mlp".into()), ..plain() };
-    let mut window = Window::open("digits", options());
+    let options = || AppOptions {
+        state_dir: Some(dir.path().to_owned()),
+        model: Some("models/digits-mlp".into()),
+        ..plain(ThemeChoice::Dark)
+    };
+    let mut window = Window::on("digits", options());
     window.stroke(&SEVEN, PointerButton::Primary);
     let drawn = window.images().pop().unwrap();
     // The session is written on a thread of its own; then the app is dropped without a goodbye, as in a crash.
@@ -203,14 +163,14 @@ fn a_drawing_survives_the_end_of_the_app() {
         window.harness.step();
     }
     drop(window);
-    let again = Window::open("digits", options());
+    let again = Window::on("digits", options());
     assert!(again.images().pop() == Some(drawn), "the network is asked about the same drawing again");
 }
 
 #[test]
 fn the_start_button_sends_what_was_filled_in() {
-    let mut window = Window::open("fine_tune", plain());
-    window.type_into("MNIST folder", "data/mnist");
+    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
+    window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
     window.click("Convolutional");
     window.click("Shift, turn and scale at random");
     window.click("Start training");
@@ -233,9 +193,9 @@ fn the_start_button_sends_what_was_filled_in() {
 
 #[test]
 fn a_run_can_be_held_and_stopped_and_its_error_stands_beside_it() {
-    let mut window = Window::open("fine_tune", plain());
+    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
     window.engine.0.borrow_mut().answers = false;
-    window.type_into("MNIST folder", "data/none");
+    window.type_into(Role::TextInput, "MNIST folder", "data/none");
     window.press(Modifiers::COMMAND, Key::Enter);
     let job: JobId =
         window.engine.sent(|c| if let Command::Train { job, .. } = c { Some(*job) } else { None }).pop().unwrap();
@@ -262,8 +222,8 @@ fn a_run_can_be_held_and_stopped_and_its_error_stands_beside_it() {
 
 #[test]
 fn runs_can_be_compared_hidden_and_exported() {
-    let mut window = Window::open("fine_tune", plain());
-    window.type_into("MNIST folder", "data/mnist");
+    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
+    window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
     window.click("Start training");
     window.click("Start training");
     assert!(window.has("MLP 1") && window.has("MLP 2"));

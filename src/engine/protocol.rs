@@ -2,9 +2,10 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport, FillReport,
-    GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Picture, PictureReport,
-    Precision, PromptToken, RenderedChat, Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary, UserError,
+    ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport,
+    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Picture,
+    PictureReport, Precision, PromptToken, RenderedChat, Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary,
+    UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ pub enum Event {
         model: ModelId,
         tokens: Vec<PromptToken>,
         special: Vec<usize>,
-        chat: Option<Result<RenderedChat, UserError>>,
+        chat: Option<Result<RenderedChat, ChatFailure>>,
     },
     /// A generation has read its prompt.
     Prompted { job: JobId, tokens: Vec<PromptToken> },

@@ -6,7 +6,7 @@
 use super::events::EventSink;
 use super::{Event, PromptInput};
 use crate::load::{ChatError, ChatTemplate, TextCodec, render_chat};
-use crate::types::{ModelId, PromptToken, RenderedChat, UserError};
+use crate::types::{ChatFailure, ModelId, PromptToken, RenderedChat};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -70,7 +70,7 @@ pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
 impl Reader {
     /// The tokens of a prompt, and what a conversation was written as. A text without tokens while it is being typed needs
     /// no message; running it gives one.
-    fn read(&self, prompt: &PromptInput) -> (Vec<PromptToken>, Option<Result<RenderedChat, UserError>>) {
+    fn read(&self, prompt: &PromptInput) -> (Vec<PromptToken>, Option<Result<RenderedChat, ChatFailure>>) {
         let quietly = |tokens: Result<Vec<PromptToken>, _>| {
             tokens.unwrap_or_else(|error| {
                 log::debug!("{error}");

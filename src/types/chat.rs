@@ -1,5 +1,6 @@
 //! A conversation: what a person edits, and what a chat template is given.
 
+use super::UserError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::ops::Range;
@@ -136,6 +137,15 @@ impl RenderedChat {
     pub fn message_at(&self, offset: usize) -> Option<usize> {
         self.spans.iter().find(|(_, span)| span.contains(&offset)).map(|(message, _)| *message)
     }
+}
+
+/// Why a conversation could not be written as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatFailure {
+    /// True when the model has no template at all, which is no fault of anybody.
+    pub is_missing: bool,
+    /// What to tell.
+    pub error: UserError,
 }
 
 #[cfg(test)]

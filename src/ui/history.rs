@@ -36,6 +36,12 @@ impl<T: Clone + PartialEq> History<T> {
         self.future.clear();
     }
 
+    /// What was changed until now is a step of its own, however soon the next change follows.
+    pub fn part(&mut self, value: &T, now_s: f64) {
+        self.observe(value, now_s);
+        self.changed_s = f64::NEG_INFINITY;
+    }
+
     /// Takes the last step back. False when there is none.
     pub fn undo(&mut self, value: &mut T) -> bool {
         let Some(earlier) = self.past.pop() else { return false };
@@ -77,6 +83,18 @@ mod tests {
         assert!(!history.undo(&mut text));
         assert!(history.redo(&mut text) && history.redo(&mut text));
         assert_eq!(text, "abc d");
+    }
+
+    #[test]
+    fn parted_changes_are_steps_of_their_own() {
+        let mut value = 1;
+        let mut history = History::new(value);
+        value = 2;
+        history.part(&value, 1.0);
+        value = 3;
+        history.observe(&value, 1.1);
+        assert!(history.undo(&mut value));
+        assert_eq!(value, 2);
     }
 
     #[test]

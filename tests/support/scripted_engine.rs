@@ -5,9 +5,9 @@
 
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{
-    Architecture, Candidate, Capture, ChatEnding, ChatPrompt, Classification, DeviceStatus, GeneratedToken,
-    GenerationStats, InspectReport, JobId, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
-    RenderedChat, StopReason, TrainPoint, TrainSummary, UserError,
+    Architecture, Candidate, Capture, ChatEnding, ChatFailure, ChatPrompt, Classification, DeviceStatus,
+    GeneratedToken, GenerationStats, InspectReport, JobId, LayerActivation, LayerWeights, ModelId, ModelInfo,
+    Precision, PromptToken, RenderedChat, StopReason, TrainPoint, TrainSummary,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -35,7 +35,7 @@ pub struct Script {
     pub layers: usize,
     pub heads: usize,
     /// What the chat template says instead of writing anything.
-    pub chat_error: Option<UserError>,
+    pub chat_error: Option<ChatFailure>,
 }
 
 /// The window's end.

@@ -2,7 +2,7 @@
 
 use super::engine;
 use crate::load::LoadError;
-use crate::types::UserError;
+use crate::types::{ChatFailure, UserError};
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[allow(missing_docs)] // Every variant says in its message what it and its fields are.
 pub enum ChatError {
-    #[error("{} has no chat template", .dir.display())]
+    #[error("{} holds none", .dir.display())]
     NoTemplate { dir: PathBuf },
     #[error("{}: {problem}", .path.display())]
     File { path: PathBuf, problem: String },
@@ -88,6 +88,12 @@ impl From<LoadError> for ChatError {
     }
 }
 
+impl From<ChatError> for ChatFailure {
+    fn from(error: ChatError) -> Self {
+        Self { is_missing: matches!(error, ChatError::NoTemplate { .. }), error: error.into() }
+    }
+}
+
 impl From<ChatError> for UserError {
     fn from(error: ChatError) -> Self {
         let what = error.to_string();
@@ -102,7 +108,7 @@ impl From<ChatError> for UserError {
         let error = match &error {
             ChatError::NoTemplate { .. } => Self::new(
                 "The model has no chat template.",
-                format!("{what}: it continues text, and nothing tells how it would tell turns apart."),
+                format!("{what}. It continues text, and nothing says how it would tell turns apart."),
                 "Use the plain prompt, or write the turns as plain lines; a model that was trained on chats keeps its \
                  template in tokenizer_config.json or chat_template.jinja.",
             ),

@@ -126,6 +126,8 @@ impl App {
         self.theme = if dark { Theme::dark() } else { Theme::light() };
         ctx.set_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light });
         self.theme.apply(ctx);
+        // What was painted in this frame before the button was pressed is in the old colours.
+        ctx.request_repaint();
     }
 
     pub(super) fn set_device(&mut self, choice: DeviceChoice) {

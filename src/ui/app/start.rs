@@ -149,7 +149,7 @@ pub fn run(
             "No display, or no graphics driver that can draw in a window, was found.",
             "Start Fovea in a desktop session, or use the command line: `fovea --help`.",
         )
-        .with_detail(e.to_string())
+        .with_detail(without_places(&e.to_string()))
     })
 }
 
@@ -161,10 +161,41 @@ pub(super) fn free_bytes() -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// A library's message without places in its source, which tell nobody here anything.
+fn without_places(message: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in message.split(' ') {
+        let place = word.trim_end_matches([':', ',', ')']);
+        if !place.contains(".rs:") {
+            words.push(word.to_owned());
+            continue;
+        }
+        words.pop_if(|before| before == "at");
+        // What follows the place belongs to what stood before it.
+        if let Some(before) = words.last_mut() {
+            before.push_str(&word[place.len()..]);
+        }
+    }
+    words.join(" ")
+}
+
 /// Memory the process holds, where the platform tells without effort.
 pub(super) fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().ok()?;
     Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_a_library_names_no_source() {
+        let message = "EventLoopError: os error at /home/x/winit-0.30/src/mod.rs:765: no DISPLAY is set.";
+        assert_eq!(without_places(message), "EventLoopError: os error: no DISPLAY is set.");
+        assert_eq!(without_places("(a, src/b.rs:1:2) c"), "(a,) c");
+        assert_eq!(without_places("no display at all"), "no display at all");
+    }
 }

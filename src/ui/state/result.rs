@@ -2,8 +2,8 @@
 
 use crate::engine::PromptInput;
 use crate::types::{
-    EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo,
-    ModelKind, PromptToken, RenderedChat, Sampling, TrainPoint, TrainSpec, TrainSummary, UserError,
+    ChatFailure, EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId,
+    ModelInfo, ModelKind, PromptToken, RenderedChat, Sampling, TrainPoint, TrainSpec, TrainSummary,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub struct Tokenized {
     /// Places of the special ones.
     pub special: Vec<usize>,
     /// What a conversation was written as, or why it could not be; `None` for a text.
-    pub chat: Option<Result<RenderedChat, UserError>>,
+    pub chat: Option<Result<RenderedChat, ChatFailure>>,
 }
 
 /// One generation.

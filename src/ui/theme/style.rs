@@ -55,11 +55,12 @@ fn visuals(theme: &Theme) -> Visuals {
     };
     let quiet = Stroke::new(1.0, theme.hairline());
     v.widgets.noninteractive = widget(theme.surface(), quiet, theme.body());
-    // The edge is all there is of an empty field, of a box to tick, of a circle to choose.
-    v.widgets.inactive = widget(theme.raised(), Stroke::new(1.0, theme.neutral(5)), theme.body());
-    v.widgets.hovered = widget(theme.hover(), Stroke::new(1.0, theme.line()), theme.body());
-    v.widgets.active = widget(theme.neutral(4), Stroke::new(1.0, theme.line()), theme.body());
-    v.widgets.open = widget(theme.hover(), Stroke::new(1.0, theme.line()), theme.body());
+    // The edge is all there is of an empty field, of a box to tick, of a circle to choose: it carries meaning (WCAG 1.4.11).
+    let (edge, strong) = (Stroke::new(1.0, theme.line()), Stroke::new(1.0, theme.neutral(7)));
+    v.widgets.inactive = widget(theme.raised(), edge, theme.body());
+    v.widgets.hovered = widget(theme.hover(), strong, theme.body());
+    v.widgets.active = widget(theme.neutral(4), strong, theme.body());
+    v.widgets.open = widget(theme.hover(), strong, theme.body());
     v.selection = Selection { bg_fill: theme.accent_soft(), stroke: Stroke::new(1.0, theme.accent()) };
     v.override_text_color = None;
     v.weak_text_color = Some(theme.caption());
@@ -88,4 +89,27 @@ fn visuals(theme: &Theme) -> Visuals {
     v.striped = false;
     v.disabled_alpha = 0.5;
     v
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::theme::tokens::contrast;
+
+    #[test]
+    fn edges_of_fields_stand_out() {
+        for theme in [Theme::dark(), Theme::light()] {
+            let v = visuals(&theme);
+            for state in [v.widgets.inactive, v.widgets.hovered, v.widgets.active, v.widgets.open] {
+                for paper in [theme.ground(), theme.surface(), theme.raised()] {
+                    let found = contrast(state.bg_stroke.color, paper);
+                    assert!(
+                        found >= 3.0,
+                        "{found:.2}:1 in the {} theme",
+                        if theme.is_dark() { "dark" } else { "light" }
+                    );
+                }
+            }
+        }
+    }
 }

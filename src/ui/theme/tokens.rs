@@ -89,23 +89,26 @@ fn hex_ramp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[Color32; 11],
     colours.try_into().map_err(|_| serde::de::Error::custom(format!("the ramp has {count} steps, not 11")))
 }
 
+/// Relative luminance as in WCAG 2.2.
+#[cfg(test)]
+fn luminance(colour: Color32) -> f64 {
+    let linear = |byte: u8| {
+        let c = f64::from(byte) / 255.0;
+        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
+}
+
+/// Contrast ratio as in WCAG 2.2.
+#[cfg(test)]
+pub(super) fn contrast(a: Color32, b: Color32) -> f64 {
+    let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+    if a > b { a / b } else { b / a }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Relative luminance and contrast ratio as in WCAG 2.2.
-    fn luminance(colour: Color32) -> f64 {
-        let linear = |byte: u8| {
-            let c = f64::from(byte) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(colour.r()) + 0.7152 * linear(colour.g()) + 0.0722 * linear(colour.b())
-    }
-
-    fn contrast(a: Color32, b: Color32) -> f64 {
-        let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
-        if a > b { a / b } else { b / a }
-    }
 
     fn assert_contrast(name: &str, ink: Color32, paper: Color32, least: f64) {
         let found = contrast(ink, paper);

@@ -1,6 +1,6 @@
 //! The left column: what is asked, and how tokens are drawn.
 
-use super::{PromptPanel, task};
+use super::{Mode, PromptPanel, chat, task};
 use crate::types::ModelKind;
 use crate::ui::Cx;
 use crate::ui::theme::{Type, space};
@@ -24,6 +24,16 @@ const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a l
 pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     ui.add_space(space::S);
+    let mut mode = panel.typed.mode;
+    if widgets::segmented(ui, &theme, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
+        panel.switch(mode);
+    }
+    if panel.is_chat() {
+        chat::controls(panel, ui, cx);
+        sampling(panel, ui, cx);
+        return;
+    }
+    ui.add_space(space::XS);
     presets(panel, ui, cx);
     let prompt = &mut panel.typed.prompt;
     ui.add_space(space::XS);
@@ -147,11 +157,15 @@ pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         return;
     }
-    let ready = cx.state.active(ModelKind::CausalLm).is_some();
+    let name = if panel.is_chat() { chat::default_words(panel) } else { "Run" };
+    let is_open = cx.state.active(ModelKind::CausalLm).is_some();
+    let ready = is_open && (!panel.is_chat() || panel.chat.can_be_asked(cx));
+    let why =
+        if is_open { "The chat template gives no text: see under the turns." } else { "Open a text model first." };
     let run = wide(ui, &mut |ui| {
         ui.add_enabled_ui(ready, |ui| {
-            let response = widgets::primary_button(ui, &theme, Icon::Play, "Run");
-            response.on_hover_text("Ctrl+Enter").on_disabled_hover_text("Open a text model first.").clicked()
+            let response = widgets::primary_button(ui, &theme, Icon::Play, name);
+            response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(why).clicked()
         })
         .inner
     });

@@ -1,5 +1,6 @@
-//! Prompting a text model: instruction, examples, query; every token that goes in and comes out.
+//! Prompting a text model: instruction, examples and query, or a chat; every token that goes in and comes out.
 
+mod chat;
 mod controls;
 mod inspector;
 mod output;
@@ -8,12 +9,23 @@ mod shots;
 mod task;
 
 use crate::engine::{Command, PromptInput};
-use crate::types::{FewShotPrompt, GeneratedToken, JobId, ModelKind, PromptToken, Sampling};
+use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, ModelKind, PromptToken, Sampling};
 use crate::ui::{Action, Cx, History, Panel, State};
 use egui::Ui;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use shots::ShotTable;
+
+/// How the model is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    /// A text to continue, with or without examples.
+    #[default]
+    Prompt,
+    /// Turns, written by the model's chat template.
+    Chat,
+}
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,12 +35,16 @@ struct Typed {
     sampling: Sampling,
     /// Stop strings as typed: one a line, `\n` for a line break.
     stop: String,
+    mode: Mode,
+    /// The conversation of the chat mode, as of the last look.
+    chat: chat::Conversation,
 }
 
 impl Default for Typed {
     fn default() -> Self {
         let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
-        Self { prompt: task::story(), sampling, stop: String::new() }
+        let (mode, chat) = (Mode::default(), chat::Conversation::default());
+        Self { prompt: task::story(), sampling, stop: String::new(), mode, chat }
     }
 }
 
@@ -69,7 +85,10 @@ pub struct PromptPanel {
     history: History<FewShotPrompt>,
     table: ShotTable,
     preview: preview::Preview,
+    chat: chat::Chat,
     shown: Option<Shown>,
+    /// The output of the mode that is not on show.
+    shown_elsewhere: Option<Shown>,
     /// Generated token the person clicked.
     selected: Option<usize>,
     /// Generated token under the pointer, as of the last frame.
@@ -81,10 +100,12 @@ impl Default for PromptPanel {
         let typed = Typed::default();
         Self {
             history: History::new(typed.prompt.clone()),
+            chat: chat::Chat::new(typed.chat.clone()),
             typed,
             table: ShotTable::default(),
             preview: preview::Preview::default(),
             shown: None,
+            shown_elsewhere: None,
             selected: None,
             hovered: None,
         }
@@ -93,8 +114,27 @@ impl Default for PromptPanel {
 
 impl PromptPanel {
     fn sampling(&self) -> Sampling {
-        let stop = self.typed.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty()).collect();
+        let typed = self.typed.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty());
+        // In plain lines nothing but the next speaker's name tells that a turn is over.
+        let is_lines = self.is_chat() && self.chat.conversation.format == ChatFormat::Lines;
+        let stop = typed.chain(is_lines.then(|| "\nUser:".to_owned())).collect();
         Sampling { stop, ..self.typed.sampling.clone() }
+    }
+
+    fn is_chat(&self) -> bool {
+        self.typed.mode == Mode::Chat
+    }
+
+    /// Shows another mode. Each keeps its own output and what was typed.
+    fn switch(&mut self, mode: Mode) {
+        if self.typed.mode == mode {
+            return;
+        }
+        self.typed.mode = mode;
+        std::mem::swap(&mut self.shown, &mut self.shown_elsewhere);
+        (self.selected, self.hovered) = (None, None);
+        self.preview.forget();
+        self.chat.wake();
     }
 
     fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, prompt: Vec<PromptToken>, kept: Vec<GeneratedToken>) {
@@ -126,6 +166,7 @@ impl PromptPanel {
         });
         let ids = prompt.iter().map(|t| t.id).chain(kept.iter().map(|t| t.id)).collect();
         self.selected = Some(index);
+        self.chat.reopen();
         self.generate(cx, PromptInput::Ids(ids), prompt, kept);
     }
 
@@ -153,7 +194,7 @@ impl Panel for PromptPanel {
     }
 
     fn help(&self) -> &'static str {
-        "Give a model an instruction, examples and a query, and see every token it reads and writes."
+        "Give a model a text to continue, or talk to it, and see every token it reads and writes."
     }
 
     fn model_kind(&self) -> Option<ModelKind> {
@@ -162,7 +203,9 @@ impl Panel for PromptPanel {
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         controls::show(self, ui, cx);
-        self.history.observe(&self.typed.prompt, cx.state.now_s);
+        if !self.is_chat() {
+            self.history.observe(&self.typed.prompt, cx.state.now_s);
+        }
     }
 
     fn has_footer(&self) -> bool {
@@ -174,7 +217,11 @@ impl Panel for PromptPanel {
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        output::stage(self, ui, cx);
+        if self.is_chat() {
+            chat::stage(self, ui, cx);
+        } else {
+            output::stage(self, ui, cx);
+        }
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
@@ -186,7 +233,12 @@ impl Panel for PromptPanel {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        self.preview.update(&self.typed.prompt, cx);
+        let is_chat = self.is_chat();
+        let shown = if is_chat { &self.shown } else { &self.shown_elsewhere };
+        self.chat.tick(shown.as_ref(), is_chat, cx);
+        if !is_chat {
+            self.preview.update(&self.typed.prompt, cx);
+        }
     }
 
     fn current_job(&self) -> Option<JobId> {
@@ -194,6 +246,10 @@ impl Panel for PromptPanel {
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
+        if self.is_chat() {
+            self.run_chat(cx);
+            return;
+        }
         let text = self.typed.prompt.render().text;
         self.selected = None;
         self.generate(cx, PromptInput::Text(text), Vec::new(), Vec::new());
@@ -203,36 +259,55 @@ impl Panel for PromptPanel {
         true
     }
 
-    fn undo(&mut self, _cx: &mut Cx<'_>) {
-        self.history.undo(&mut self.typed.prompt);
+    fn undo(&mut self, cx: &mut Cx<'_>) {
+        if self.is_chat() {
+            // What is being written would write over what comes back.
+            if let Some(job) = self.running(cx.state) {
+                cx.cancel(job);
+            }
+            self.chat.undo();
+        } else {
+            self.history.undo(&mut self.typed.prompt);
+        }
     }
 
     fn redo(&mut self, _cx: &mut Cx<'_>) {
-        self.history.redo(&mut self.typed.prompt);
+        if self.is_chat() {
+            self.chat.redo();
+        } else {
+            self.history.redo(&mut self.typed.prompt);
+        }
     }
 
     fn actions(&self, _state: &State) -> Vec<Action> {
         let examples = task::all().iter().map(|t| (t.id, format!("Example: {}", t.title), Icon::BookOpen));
+        let other = if self.is_chat() { ("plain", "Write a plain prompt") } else { ("chat", "Chat with the model") };
+        let mode = (other.0, other.1.to_owned(), Icon::MessagesSquare);
         let seed = ("new-seed", "Draw a new seed and run".to_owned(), Icon::Dices);
-        examples.chain([seed]).map(|(id, title, icon)| Action { id, title, icon }).collect()
+        examples.chain([seed, mode]).map(|(id, title, icon)| Action { id, title, icon }).collect()
     }
 
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
         if id == "new-seed" {
             self.typed.sampling.seed = controls::fresh_seed();
             self.run(cx);
+        } else if id == "plain" || id == "chat" {
+            self.switch(if id == "chat" { Mode::Chat } else { Mode::Prompt });
         } else if let Some(task) = task::all().iter().find(|t| t.id == id) {
             self.typed.prompt = task.prompt.clone();
+            self.switch(Mode::Prompt);
         }
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(&self.typed).unwrap_or_default()
+        let typed = Typed { chat: self.chat.conversation.clone(), ..self.typed.clone() };
+        serde_json::to_value(&typed).unwrap_or_default()
     }
 
     fn restore(&mut self, value: &serde_json::Value) {
         if let Ok(typed) = serde_json::from_value::<Typed>(value.clone()) {
             self.history = History::new(typed.prompt.clone());
+            self.chat = chat::Chat::new(typed.chat.clone());
             self.typed = typed;
         }
     }

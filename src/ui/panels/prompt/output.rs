@@ -22,7 +22,7 @@ pub(super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// Errors of this panel's jobs, beside them.
-fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     if let Some(job) = cx.state.opening().map(|j| j.id) {
         widgets::job_progress(ui, cx, job);
@@ -42,7 +42,7 @@ fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-fn card(theme: &Theme) -> Frame {
+pub(super) fn card(theme: &Theme) -> Frame {
     Frame::new()
         .fill(theme.surface())
         .stroke(egui::Stroke::new(1.0, theme.grid()))
@@ -125,7 +125,14 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
     probability_legend(ui, theme);
 }
 
-fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, shown: &Shown, height: f32) {
+pub(super) fn output_strip(
+    panel: &mut PromptPanel,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    theme: &Theme,
+    shown: &Shown,
+    height: f32,
+) {
     let state = cx.state;
     let tokens: Vec<&GeneratedToken> = shown.tokens(state).collect();
     if tokens.is_empty() {
@@ -179,7 +186,7 @@ fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
 }
 
 /// Time to first token, speed, count and stop reason, in the direction of the layout.
-fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
+pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
     let Some(run) = cx.state.runs.get(&shown.job) else { return };
     let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
@@ -201,7 +208,7 @@ fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
     }
 }
 
-fn probability_legend(ui: &mut Ui, theme: &Theme) {
+pub(super) fn probability_legend(ui: &mut Ui, theme: &Theme) {
     ui.horizontal(|ui| {
         widgets::explain(
             ui,

@@ -33,6 +33,11 @@ impl Preview {
         }
     }
 
+    /// Asks again, whatever was asked before.
+    pub(super) fn forget(&mut self) {
+        self.asked = None;
+    }
+
     /// The tokens of the text as it is now; `None` until they have come.
     pub(super) fn tokens<'a>(&self, answer: Option<&'a Tokenized>) -> Option<&'a [PromptToken]> {
         let answer = answer?;

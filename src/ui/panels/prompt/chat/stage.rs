@@ -1,0 +1,158 @@
+//! The stage in chat mode: the turns above, what the model receives or what it answered below.
+
+use super::super::{Mode, output};
+use super::{Below, PromptPanel, receives, turns};
+use crate::types::{ChatFailure, ModelKind, UserError};
+use crate::ui::Cx;
+use crate::ui::theme::{Theme, Type, space};
+use crate::ui::widgets::{self, caption, error_card, secondary_button, segmented};
+use egui::{Frame, Margin, RichText, ScrollArea, Ui};
+use lucide_icons::Icon;
+
+pub(in super::super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
+        output::problems(panel, ui, cx);
+        let below = (ui.available_height() * 0.38).clamp(150.0, 340.0);
+        let above = (ui.available_height() - below).max(140.0);
+        ui.scope(|ui| {
+            ui.set_height(above);
+            conversation(panel, ui, cx, &theme, above);
+        });
+        underneath(panel, ui, cx, &theme);
+    });
+}
+
+fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, height: f32) {
+    let writing = panel.chat.writing();
+    let shown = panel.shown.clone();
+    let mut done = turns::Done::default();
+    let area = ScrollArea::vertical().id_salt("turns").max_height(height - space::M).auto_shrink(false);
+    area.stick_to_bottom(true).show(ui, |ui| {
+        let state: &Cx<'_> = cx;
+        done = turns::show(&mut panel.chat, ui, theme, writing, |ui| {
+            if let Some(shown) = &shown {
+                ui.horizontal_wrapped(|ui| output::figures(ui, state, theme, shown));
+            }
+        });
+    });
+    if let Some(edit) = done.edit {
+        panel.chat.apply(edit, cx.state.now_s);
+    }
+    if let Some(ask) = done.ask {
+        panel.ask(cx, ask);
+    }
+}
+
+fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+    let answer = panel.chat.receives.answer(cx);
+    let count = answer.filter(|answer| matches!(answer.chat, Some(Ok(_)))).map(|answer| answer.tokens.len());
+    let context = cx.state.active(ModelKind::CausalLm).map(|m| m.info.context);
+    let too_long = count.zip(context).is_some_and(|(count, context)| count > context);
+    ui.horizontal(|ui| {
+        let choices = [(Below::Receives, "The model receives"), (Below::Answer, "Answer")];
+        segmented(ui, theme, &mut panel.chat.below, &choices);
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if let Some(chat) = panel.chat.receives.written(cx)
+                && widgets::icon_button(ui, theme, Icon::Copy, "Copy the written text").clicked()
+            {
+                ui.ctx().copy_text(chat.text.clone());
+                cx.toast("Copied the written text");
+            }
+            if let Some((count, context)) = count.zip(context) {
+                let ink = if too_long { theme.danger() } else { theme.caption() };
+                let words = format!("{count} of {context} tokens");
+                ui.label(RichText::new(words).font(Type::Caption.mono()).color(ink));
+            }
+        });
+    });
+    if too_long {
+        ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
+    }
+    let rest = ui.available_height() - 28.0;
+    match panel.chat.below {
+        Below::Receives => {
+            if let Some(failure) = panel.chat.receives.failure(cx) {
+                failed(panel, ui, theme, failure, rest + 28.0);
+            } else {
+                written(panel, ui, cx, theme, rest);
+                receives::legend(ui, theme);
+            }
+        }
+        Below::Answer => {
+            output::card(theme).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.set_min_height((rest - 2.0 * space::M).max(48.0));
+                match panel.shown.clone() {
+                    Some(shown) => output::output_strip(panel, ui, cx, theme, &shown, rest),
+                    None => drop(caption(ui, theme, "Nothing was answered yet.")),
+                }
+            });
+            output::probability_legend(ui, theme);
+        }
+    }
+}
+
+fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, height: f32) {
+    let mut clicked = None;
+    output::card(theme).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        let inner = (height - 2.0 * space::M).max(48.0);
+        ui.set_min_height(inner);
+        // What the model goes on from is at the end.
+        let area = ScrollArea::vertical().id_salt("chat strip").max_height(inner).auto_shrink([false, true]);
+        area.stick_to_bottom(true).show(ui, |ui| {
+            clicked = panel.chat.receives.show(ui, cx, &panel.chat.conversation, panel.chat.selected);
+        });
+    });
+    if let Some(token) = clicked {
+        panel.chat.selected = if panel.chat.selected == Some(token) { None } else { Some(token) };
+        // The attention panel looks at the last run, whose sequence begins with these tokens if nothing changed since.
+        let tokens = panel.chat.receives.answer(cx).map(|answer| answer.tokens.as_slice()).unwrap_or_default();
+        let read = panel.shown.as_ref().map(|shown| shown.prompt(cx.state)).unwrap_or_default();
+        let same = (0..=token).all(|i| read.get(i).map(|t| t.id) == tokens.get(i).map(|t| t.id));
+        if same {
+            cx.selection.token = panel.chat.selected;
+        }
+    }
+}
+
+/// The template gives no text: its own words and line, and ways out.
+fn failed(panel: &mut PromptPanel, ui: &mut Ui, theme: &Theme, failure: &ChatFailure, height: f32) {
+    ScrollArea::vertical().id_salt("chat failure").max_height(height).show(ui, |ui| {
+        // The scroll area cuts at its edge, where the card's own line is.
+        ui.set_max_width(ui.available_width() - 2.0);
+        if failure.is_missing {
+            output::card(theme).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.label(RichText::new(&failure.error.what).font(Type::Strong.bold()).color(theme.body()));
+                caption(ui, theme, &failure.error.why);
+                ui.add_space(space::XS);
+                ui.horizontal_wrapped(|ui| {
+                    let lines = secondary_button(ui, theme, Some(Icon::AlignLeft), "Write turns as plain lines");
+                    let words = "User: … and Assistant: … on lines of their own. The model was not trained on them, but many \
+                                 models that only continue text understand.";
+                    if lines.on_hover_text(words).clicked() {
+                        panel.write_lines(true);
+                    }
+                    if secondary_button(ui, theme, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
+                        panel.switch(Mode::Prompt);
+                    }
+                });
+            });
+            return;
+        }
+        let told = UserError { detail: String::new(), ..failure.error.clone() };
+        error_card(ui, theme, &told);
+        if secondary_button(ui, theme, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
+            panel.switch(Mode::Prompt);
+        }
+        if !failure.error.detail.is_empty() {
+            let text = RichText::new(&failure.error.detail).font(Type::Caption.mono()).color(theme.body());
+            output::card(theme).show(ui, |ui| {
+                ui.set_width(ui.available_width());
+                ui.add(egui::Label::new(text).wrap().selectable(true));
+            });
+        }
+    });
+}

@@ -1,0 +1,158 @@
+//! The turns, one under another, each edited where it stands.
+
+use super::Chat;
+use super::conversation::{Ask, Edit};
+use super::receives::role_colour;
+use crate::types::{ChatRole, ChatTurn};
+use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::widgets::{self, icon_button};
+use egui::{Align, Frame, Id, Layout, Rect, RichText, TextEdit, Ui, UiBuilder, Vec2};
+use lucide_icons::Icon;
+
+const HEADER: f32 = 24.0;
+const BUTTON: f32 = 24.0;
+const GAP: f32 = 2.0;
+/// Up to six buttons at the right of a header.
+const TOOLS: f32 = 6.0 * (BUTTON + GAP);
+
+/// What was done in this frame.
+#[derive(Default)]
+pub(super) struct Done {
+    pub edit: Option<Edit>,
+    pub ask: Option<Ask>,
+}
+
+/// The turns. `writing` is the one that the model writes at the moment; `note` tells of the latest answer.
+pub(super) fn show(
+    chat: &mut Chat,
+    ui: &mut Ui,
+    theme: &Theme,
+    writing: Option<usize>,
+    note: impl Fn(&mut Ui),
+) -> Done {
+    let mut done = Done::default();
+    let count = chat.conversation.turns.len();
+    let base = ui.scope_id().with("turns");
+    let noted = chat.answered();
+    for place in 0..count {
+        let is_written = writing == Some(place);
+        let turn = &mut chat.conversation.turns[place];
+        let frame = Frame::new().fill(theme.surface()).corner_radius(RADIUS).inner_margin(space::S);
+        let shown = frame.show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing.y = space::XS;
+            let (header, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEADER), egui::Sense::hover());
+            if let Some(role) = role_menu(ui, theme, header, place, turn.role, is_written) {
+                done.edit = Some(Edit::SetRole(place, role));
+            }
+            text(ui, base.with(place), turn, place, is_written);
+            if noted == Some(place) {
+                note(ui);
+            }
+            tools(ui, theme, header, place, count, turn, is_written, &mut done);
+        });
+        let bar = Rect::from_min_size(shown.response.rect.min, Vec2::new(3.0, shown.response.rect.height()));
+        ui.painter().rect_filled(bar, 1, role_colour(theme, chat.conversation.turns[place].role));
+        if chat.scroll_to == Some(place) {
+            chat.scroll_to = None;
+            shown.response.scroll_to_me(Some(Align::Max));
+        }
+        if chat.focus == Some(place) {
+            chat.focus = None;
+            ui.memory_mut(|memory| memory.request_focus(base.with(place)));
+        }
+        ui.add_space(space::XS);
+    }
+    let role = count.checked_sub(1).map_or(ChatRole::User, |last| chat.conversation.role_after(last));
+    if widgets::ghost_button(ui, theme, Some(Icon::Plus), "Add a turn").clicked() {
+        done.edit = Some(Edit::Insert { at: count, role });
+    }
+    done
+}
+
+fn name(role: ChatRole) -> &'static str {
+    match role {
+        ChatRole::System => "System",
+        ChatRole::User => "User",
+        ChatRole::Assistant => "Assistant",
+    }
+}
+
+/// Who speaks, as a menu.
+fn role_menu(ui: &mut Ui, theme: &Theme, header: Rect, place: usize, role: ChatRole, fixed: bool) -> Option<ChatRole> {
+    let mut chosen = None;
+    let left = Rect::from_min_size(header.min, Vec2::new(header.width() - TOOLS, HEADER));
+    ui.scope_builder(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)), |ui| {
+        ui.spacing_mut().button_padding = Vec2::new(space::XS, 2.0);
+        let words = RichText::new(name(role)).font(Type::Body.bold()).color(theme.body());
+        let mark = RichText::new(char::from(Icon::ChevronDown)).font(Type::Caption.icon()).color(theme.caption());
+        let button = ui.add_enabled(!fixed, egui::Button::new((words, mark)).frame_when_inactive(false));
+        let label = format!("Role of turn {}: {}", place + 1, name(role));
+        button.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, !fixed, &label));
+        egui::Popup::menu(&button).show(|ui| {
+            for other in ChatRole::ALL {
+                if ui.add(egui::Button::selectable(other == role, name(other))).clicked() && other != role {
+                    chosen = Some(other);
+                }
+            }
+        });
+    });
+    chosen
+}
+
+fn text(ui: &mut Ui, id: Id, turn: &mut ChatTurn, place: usize, is_written: bool) {
+    let hint = match turn.role {
+        ChatRole::System => "How the assistant should behave",
+        ChatRole::User => "What the user says",
+        ChatRole::Assistant => "What the assistant says; empty, the model writes it",
+    };
+    let edit = TextEdit::multiline(&mut turn.text).id(id).desired_rows(1).hint_text(hint).interactive(!is_written);
+    let edit = edit.desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
+    let _ = ui.add(edit).accessible_name(format!("Turn {}, {}", place + 1, name(turn.role).to_lowercase()));
+}
+
+/// What can be done to a turn. Reached behind its text by the Tab key, though it stands above.
+#[allow(clippy::too_many_arguments, reason = "one place calls it")]
+fn tools(
+    ui: &mut Ui,
+    theme: &Theme,
+    header: Rect,
+    place: usize,
+    count: usize,
+    turn: &ChatTurn,
+    is_written: bool,
+    done: &mut Done,
+) {
+    let number = place + 1;
+    let is_answer = turn.role == ChatRole::Assistant;
+    let free = !is_written;
+    let go_on = (Icon::StepForward, format!("Continue turn {number}"), free && !turn.text.is_empty());
+    let anew = (Icon::RefreshCw, format!("Write turn {number} anew"), free);
+    let answer = (Icon::CornerDownRight, format!("Answer turn {number}"), true);
+    let insert = if is_answer { ChatRole::User } else { ChatRole::Assistant };
+    let mut buttons = if is_answer { vec![go_on, anew] } else { vec![answer] };
+    buttons.extend([
+        (Icon::ChevronUp, format!("Move turn {number} up"), place > 0),
+        (Icon::ChevronDown, format!("Move turn {number} down"), place + 1 < count),
+        (Icon::Plus, format!("Insert a turn after turn {number}"), true),
+        (Icon::Trash2, format!("Delete turn {number}"), free),
+    ]);
+    let width = buttons.len() as f32 * (BUTTON + GAP);
+    let right = Rect::from_min_max(egui::pos2(header.right() - width, header.top()), header.max);
+    ui.scope_builder(UiBuilder::new().max_rect(right).layout(Layout::left_to_right(Align::Center)), |ui| {
+        ui.spacing_mut().item_spacing.x = GAP;
+        for (icon, words, enabled) in buttons {
+            let clicked = ui.add_enabled_ui(enabled, |ui| icon_button(ui, theme, icon, &words).clicked()).inner;
+            match (clicked, icon) {
+                (false, _) => {}
+                (_, Icon::StepForward) => done.ask = Some(Ask::Continue(place)),
+                (_, Icon::RefreshCw) => done.ask = Some(Ask::Answer(place)),
+                (_, Icon::CornerDownRight) => done.ask = Some(Ask::Answer(place + 1)),
+                (_, Icon::ChevronUp) => done.edit = Some(Edit::Move { from: place, to: place - 1 }),
+                (_, Icon::ChevronDown) => done.edit = Some(Edit::Move { from: place, to: place + 1 }),
+                (_, Icon::Plus) => done.edit = Some(Edit::Insert { at: place + 1, role: insert }),
+                _ => done.edit = Some(Edit::Delete(place)),
+            }
+        }
+    });
+}
