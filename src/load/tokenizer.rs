@@ -133,8 +133,7 @@ impl TextCodec {
     }
 
     fn split(&self, text: &str, add_special: bool) -> Result<Vec<PromptToken>, LoadError> {
-        let encoding =
-            self.tokenizer.encode(text, add_special).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        let encoding = guarded(|| self.tokenizer.encode(text, add_special))?;
         let mut covered = 0;
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
             let mut span = start..end;
@@ -160,8 +159,7 @@ impl TextCodec {
         let Some(left_out) = tokens.len().checked_sub(longest).filter(|count| *count > 0) else {
             return Ok((tokens, 0));
         };
-        let encoding =
-            self.tokenizer.encode_fast(text, true).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, true))?;
         let added = encoding.get_special_tokens_mask();
         let at_start = added.iter().take_while(|&&added| added == 1).count();
         let end = tokens.len() - added.iter().rev().take_while(|&&added| added == 1).count();
@@ -178,8 +176,7 @@ impl TextCodec {
     /// # Errors
     /// As [`Self::encode`].
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, true).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, true))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -188,8 +185,7 @@ impl TextCodec {
     /// # Errors
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|e| LoadError::Encode { problem: e.to_string() })?;
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -223,8 +219,19 @@ impl TextCodec {
     /// Joins tokens with the tokenizer's own decoder.
     fn join(&self, ids: &[u32]) -> String {
         let plain = || ids.iter().filter_map(|&id| self.tokenizer.id_to_token(id)).collect();
-        self.tokenizer.decode(ids, false).unwrap_or_else(|_| plain())
+        guarded(|| self.tokenizer.decode(ids, false)).unwrap_or_else(|_| plain())
     }
+}
+
+/// What the library answers. It panics on some tokenizers that contradict themselves, where it should return an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, LoadError> {
+    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    let problem = match answer {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "the parts of this tokenizer contradict each other".to_owned(),
+    };
+    Err(LoadError::Encode { problem })
 }
 
 /// Turns tokens into text as they come. Bytes that do not make a whole character yet wait for the next token, so joining

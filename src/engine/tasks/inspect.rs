@@ -4,7 +4,7 @@ use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Tape};
-use crate::types::{Capture, InspectReport, ModelId, ModelInfo, SiteFilter, UserError};
+use crate::types::{Capture, InspectReport, ModelId, ModelInfo, ModelKind, SiteFilter, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -74,7 +74,10 @@ impl Inspect {
     fn captured(&self, info: &ModelInfo, tape: Tape) -> Result<(Vec<Capture>, Option<String>), UserError> {
         let (captures, left_out) = tape.into_captures();
         match self.sites.without_capture(&captures) {
-            Some(pattern) if left_out.is_none() => Err(site_of_others(pattern, info)),
+            // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
+            Some(pattern) if left_out.is_none() && (info.kind() == ModelKind::CausalLm || captures.is_empty()) => {
+                Err(site_of_others(pattern, info))
+            }
             _ => Ok((captures, left_out)),
         }
     }
