@@ -114,6 +114,42 @@ fn a_held_generation_is_silent_and_then_writes_the_same_text() {
 }
 
 #[test]
+fn every_causal_family_is_trained_further_and_saved() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = write_lines(scratch.path());
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for name in ["gpt-neox", "gpt-neox-sequential", "mistral", "qwen2", "qwen3", "gemma2"] {
+        let model = script.open(&root().join("tests/golden").join(name)).id;
+        let spec = format!(
+            "learning_rate = 0.01\nbatch_size = 4\nsteps = 60\neval_every = 20\nvalidation_share = 0.2\n\
+             start = {{ from = \"open_model\" }}\n[task]\nkind = \"text\"\ndata = [{:?}]\ncontext = 16\n",
+            text.display().to_string()
+        );
+        let job = JobId::next();
+        let spec = Box::new(toml::from_str::<TrainSpec>(&spec).unwrap());
+        script.send(Command::Train { job, model, spec });
+        let Outcome::Trained(summary) = script.end(job).unwrap() else { panic!("{name}: not trained") };
+        let points = script.seen.iter().filter_map(|event| match event {
+            Event::Trained { job: of, points } if *of == job => Some(points),
+            _ => None,
+        });
+        let first = points.flatten().next().unwrap().loss;
+        let best = summary.best.unwrap().1;
+        // Random weights are worse than guessing one of 64 tokens; a few lines are learnt in no time.
+        assert!(best < 0.7 * first, "{name}: the loss went from {first} to {best}");
+        let path = scratch.path().join(name);
+        let saved = JobId::next();
+        script.send(Command::Save { job: saved, model, path: path.clone() });
+        script.end(saved).unwrap();
+        let copy = script.open(&path).id;
+        let [ours, theirs] = [model, copy].map(|model| script.generate(model, ids([1, 2, 3]), many(20)));
+        script.end(ours).unwrap();
+        script.end(theirs).unwrap();
+        assert_eq!(script.ids_of(ours), script.ids_of(theirs), "{name}");
+    }
+}
+
+#[test]
 fn a_model_can_be_prompted_while_it_trains_and_changes_under_the_prompt() {
     let scratch = tempfile::tempdir().unwrap();
     let text = write_lines(scratch.path());

@@ -221,6 +221,9 @@ fn a_gpu_computes_the_same() {
         return;
     };
     check_every_site("llama-tied", &open("llama-tied", &device).lm, FORWARD_GPU);
+    // Windows, bounds of scores, a norm behind each half of a block; heads that turn in part, exact GELU.
+    check_every_site("gemma2", &open("gemma2", &device).lm, FORWARD_GPU);
+    check_every_site("gpt-neox", &open("gpt-neox", &device).lm, FORWARD_GPU);
     let gpt2 = open("gpt2", &device).lm;
     check_every_site("gpt2", &gpt2, FORWARD_GPU);
     let expected = Reference::read("gpt2").ids("greedy");

@@ -38,7 +38,7 @@ fn remove(config: &mut Value, names: &[&str]) {
 
 #[test]
 fn what_is_not_computed_is_refused_by_name() {
-    let cases: [(&str, Edit, &[&str]); 21] = [
+    let cases: [(&str, Edit, &[&str]); 22] = [
         ("gpt2", |c| c["architectures"] = json!(["MixtralForCausalLM"]), &["MixtralForCausalLM", "Gemma2ForCausalLM"]),
         ("gpt2", |c| c["quantization_config"] = json!({ "quant_method": "gptq" }), &["quantization_config", "gptq"]),
         ("llama", |c| c["rope_scaling"] = json!({ "type": "dynamic", "factor": 2.0 }), &["dynamic", "llama3"]),
@@ -51,6 +51,7 @@ fn what_is_not_computed_is_refused_by_name() {
         ("qwen2", |c| c["layer_types"][0] = json!("chunked_attention"), &["layer_types", "chunked_attention"]),
         ("qwen2", |c| c["layer_types"] = json!(["full_attention"]), &["layer_types", "1", "2"]),
         ("qwen2", |c| c["use_sliding_window"] = json!(false), &["layer_types", "block 1", "sliding_window"]),
+        ("qwen2", |c| c["use_mrope"] = json!(true), &["use_mrope"]),
         ("gpt-neox", |c| c["hidden_act"] = json!("relu"), &["hidden_act", "relu", "gelu_new"]),
         ("gpt-neox", |c| c["rope_parameters"]["partial_rotary_factor"] = json!(0.4), &["rotary_pct", "0.4", "3 of 8"]),
         ("gpt-neox", |c| c["rope_parameters"]["partial_rotary_factor"] = json!(1.5), &["rotary_pct", "1.5"]),

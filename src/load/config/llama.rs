@@ -11,6 +11,9 @@ pub(super) fn read(fields: &Fields, family: LlamaFamily) -> Result<LlamaConfig, 
     if !matches!(activation, "silu" | "swish") {
         return Err(fields.unsupported("hidden_act", &activation, "silu"));
     }
+    if fields.flag("use_mrope", false)? {
+        return Err(fields.unsupported("use_mrope", &true, "false"));
+    }
     let hidden = sizes::width(fields, "hidden_size")?;
     let heads = sizes::heads(fields, "num_attention_heads")?;
     let kv_heads = sizes::kv_heads(fields, heads, family == LlamaFamily::Llama)?;
