@@ -299,7 +299,7 @@ fn a_wrong_length_is_refused() {
     let bench = Bench::new();
     bench.server.fault("model.safetensors", Fault::Shorter);
     let error = bench.failure();
-    assert_eq!(error.what, "The file model.safetensors has 999999 bytes instead of 1000000");
+    assert_eq!(error.what, "The file model.safetensors has 999999 bytes instead of 1000000.");
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn a_full_disk_is_told() {
     // Writing to this device fails as writing to a full disk does.
     std::os::unix::fs::symlink("/dev/full", bench.part()).unwrap();
     let error = bench.failure();
-    assert_eq!(error.what, "The disk is full");
+    assert_eq!(error.what, "The disk is full.");
     assert!(error.why.contains("1.00 MB more are needed"), "{error}");
 }
 

@@ -193,7 +193,7 @@ fn what_goes_wrong_stands_beside_its_model_and_local_models_stay_usable() {
     let mut desk = Desk::open();
     desk.type_into("Name of a model on the hub", "tiny");
     desk.click("Fetch from the hub");
-    desk.harness.get_by_label("`tiny` is not the name of a model on the hub");
+    desk.harness.get_by_label("`tiny` is not the name of a model on the hub.");
     desk.server.fault("api", Fault::Status { code: 503, headers: "" });
     desk.type_into("Search models", "distilgpt2");
     desk.click("Download distilbert/distilgpt2");

@@ -49,7 +49,7 @@ pub fn read_digit_image(path: &Path) -> Result<DigitImage, UserError> {
 /// # Errors
 /// When the folder has no readable config.json.
 pub fn read_card(dir: &Path) -> Result<ModelCard, UserError> {
-    crate::load::read_card(dir).map_err(UserError::from)
+    careful("Describing the model", || crate::load::read_card(dir).map_err(UserError::from))
 }
 
 /// Lists the tensors of a model folder. Reads files: not for the UI thread.
@@ -57,7 +57,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, UserError> {
 /// # Errors
 /// When the weights are not in safetensors files, or a header is damaged.
 pub fn list_tensors(dir: &Path) -> Result<Vec<TensorEntry>, UserError> {
-    crate::load::list_tensors(dir).map_err(UserError::from)
+    careful("Listing the tensors", || crate::load::list_tensors(dir).map_err(UserError::from))
 }
 
 /// The distribution of one tensor's values; `None` once `wanted` says no. May take seconds: not for the UI thread.
@@ -65,7 +65,12 @@ pub fn list_tensors(dir: &Path) -> Result<Vec<TensorEntry>, UserError> {
 /// # Errors
 /// When the tensor is not there, or its elements are no single numbers.
 pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result<Option<TensorStats>, UserError> {
-    crate::load::tensor_stats(dir, name, wanted).map_err(UserError::from)
+    careful("Measuring the tensor", || crate::load::tensor_stats(dir, name, wanted).map_err(UserError::from))
+}
+
+/// Files of any program are looked at: one that makes a reader panic is one error, and not the end of a thread.
+fn careful<T>(what: &str, read: impl FnOnce() -> Result<T, UserError>) -> Result<T, UserError> {
+    guard::guarded(read).unwrap_or_else(|panicked| Err(panicked.user_error(what)))
 }
 
 /// Reads a PNG or JPEG in colour, for a vision transformer. Reads a file: not for the UI thread.

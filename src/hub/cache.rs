@@ -83,9 +83,13 @@ fn is_complete(snapshot: &Path) -> bool {
     if there(files::SINGLE) {
         return true;
     }
-    match fs::read(snapshot.join(files::INDEX)) {
-        Ok(index) => files::shards(&index, "").is_ok_and(|shards| shards.iter().all(|shard| there(shard))),
-        Err(_) => there(files::TORCH),
+    let all_there =
+        |index: Vec<u8>| files::shards(&index, "").is_ok_and(|shards| shards.iter().all(|shard| there(shard)));
+    match (fs::read(snapshot.join(files::INDEX)), fs::read(snapshot.join(files::TORCH_INDEX))) {
+        (Ok(index), _) => all_there(index),
+        _ if there(files::TORCH) => true,
+        (_, Ok(index)) => all_there(index),
+        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! One model into the cache, from the list of its files to the ref that makes it found.
 
 use super::blob::{self, Said};
-use super::files::{self, WeightFile};
+use super::files;
 use super::meter::Meter;
 use super::remote::{Remote, RemoteFile};
 use super::snapshot::RepoFolder;
@@ -66,7 +66,7 @@ pub(super) fn run(
 
     let mut plan: Vec<RemoteFile> = wanted.small.iter().map(|name| ask(name)).collect::<Result<_, _>>()?;
     let first = ask(wanted.weights.name())?;
-    if wanted.weights == WeightFile::Index {
+    if wanted.weights.is_index() {
         // Which files hold the weights is known once the index is here.
         let blob = folder.blob(&first.etag);
         blob::fetch(&remote, &first, &blob, &retry, stop, &mut |_| ())?;

@@ -152,9 +152,12 @@ fn folder(path: &Path) -> String {
 
 impl From<HubError> for UserError {
     fn from(error: HubError) -> Self {
-        let what = error.to_string();
-        let mut letters = what.chars();
-        let what = letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or(what);
-        Self::new(what, error.why(), error.next())
+        Self::new(sentence(&error.to_string()), sentence(&error.why()), error.next())
     }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(words: &str) -> String {
+    let mut letters = words.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
 }

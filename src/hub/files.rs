@@ -7,6 +7,7 @@ pub(super) const CONFIG: &str = "config.json";
 pub(super) const SINGLE: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 pub(super) const TORCH: &str = "pytorch_model.bin";
+pub(super) const TORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// Everything but the weights, the file that says what the model is first.
 const BESIDE_WEIGHTS: [&str; 17] = [
@@ -43,6 +44,7 @@ pub(super) enum WeightFile {
     Single,
     Index,
     Torch,
+    TorchIndex,
 }
 
 impl WeightFile {
@@ -51,7 +53,13 @@ impl WeightFile {
             Self::Single => SINGLE,
             Self::Index => INDEX,
             Self::Torch => TORCH,
+            Self::TorchIndex => TORCH_INDEX,
         }
+    }
+
+    /// True for a file that only tells which files hold the weights.
+    pub(super) fn is_index(self) -> bool {
+        matches!(self, Self::Index | Self::TorchIndex)
     }
 }
 
@@ -65,7 +73,7 @@ pub(super) fn wanted<'a>(repo: &RepoId, names: impl Iterator<Item = &'a str>) ->
     if !names.contains(CONFIG) {
         return Err(nothing(CONFIG));
     }
-    let weights = [WeightFile::Single, WeightFile::Index, WeightFile::Torch];
+    let weights = [WeightFile::Single, WeightFile::Index, WeightFile::Torch, WeightFile::TorchIndex];
     let weights = weights.into_iter().find(|file| names.contains(file.name()));
     let weights = weights.ok_or_else(|| nothing("model.safetensors, nor pytorch_model.bin"))?;
     let small = BESIDE_WEIGHTS.into_iter().filter(|name| names.contains(name)).map(str::to_owned).collect();
@@ -78,16 +86,17 @@ pub(super) fn wanted<'a>(repo: &RepoId, names: impl Iterator<Item = &'a str>) ->
 /// [`HubError::BadAnswer`] when it is no index, or a name leads out of the folder.
 pub(super) fn shards(index: &[u8], url: &str) -> Result<Vec<String>, HubError> {
     let wrong = |problem: String| HubError::BadAnswer { url: url.to_owned(), problem };
-    let value: serde_json::Value = serde_json::from_slice(index).map_err(|e| wrong(format!("{INDEX}: {e}")))?;
+    let value: serde_json::Value =
+        serde_json::from_slice(index).map_err(|e| wrong(format!("the index of the weights is not JSON: {e}")))?;
     let map = value.get("weight_map").and_then(serde_json::Value::as_object);
-    let map = map.ok_or_else(|| wrong(format!("{INDEX} has no weight_map")))?;
+    let map = map.ok_or_else(|| wrong("the index of the weights has no weight_map".into()))?;
     let name = |value: &serde_json::Value| match value.as_str() {
         Some(name) if is_inside(name) && !name.contains('/') => Ok(name.to_owned()),
-        _ => Err(wrong(format!("{INDEX} names {value}, which is no file beside it"))),
+        _ => Err(wrong(format!("the index of the weights names {value}, which is no file beside it"))),
     };
     let names: BTreeSet<String> = map.values().map(name).collect::<Result<_, _>>()?;
     if names.is_empty() {
-        Err(wrong(format!("the weight_map of {INDEX} is empty")))
+        Err(wrong("the weight_map in the index of the weights is empty".into()))
     } else {
         Ok(names.into_iter().collect())
     }
@@ -115,6 +124,7 @@ mod tests {
         assert_eq!((found.small, found.weights), (vec![CONFIG.into(), "README.md".into()], WeightFile::Single));
         assert_eq!(choose(&["config.json", "pytorch_model.bin"]).unwrap().weights, WeightFile::Torch);
         assert_eq!(choose(&["config.json", INDEX, TORCH]).unwrap().weights, WeightFile::Index);
+        assert_eq!(choose(&["config.json", TORCH_INDEX]).unwrap().weights, WeightFile::TorchIndex);
     }
 
     #[test]

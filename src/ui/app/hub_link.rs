@@ -1,8 +1,8 @@
 //! The window's end of the hub: what it is asked, and what it tells.
 
 use super::App;
-use crate::hub::{HubCommand, HubEvent, HubHandle, HubSettings};
-use crate::ui::DownloadPhase;
+use crate::hub::{DownloadStage, HubCommand, HubEvent, HubHandle, HubSettings, RepoId};
+use crate::ui::Download;
 use std::time::Duration;
 
 impl App {
@@ -39,6 +39,15 @@ impl App {
         if changed {
             self.list_models();
         }
+        if self.hub.as_ref().is_some_and(|hub| !hub.is_running()) {
+            self.hub = None;
+            self.state.hub.is_there = false;
+            self.fail(crate::types::UserError::new(
+                "Downloads have stopped.",
+                "Their thread ended through a defect in Fovea.",
+                "Start Fovea again; what was fetched is kept, and downloads can be resumed.",
+            ));
+        }
         while let Some(command) = self.hub_outbox.pop_front() {
             if let Some(hub) = &self.hub
                 && let Err(command) = hub.try_send(command)
@@ -69,13 +78,12 @@ impl App {
 
     /// Words for the top bar while models are being fetched.
     pub(super) fn download_words(&self) -> Option<String> {
-        let mut active = self.state.hub.active();
-        let (id, download) = active.next()?;
-        debug_assert!(download.phase == DownloadPhase::Active);
+        let runs = |(_, download): &(&RepoId, &Download)| download.state.stage != DownloadStage::Queued;
+        let (id, download) = self.state.hub.active().find(runs).or_else(|| self.state.hub.active().next())?;
         let share = download.state.share().map(|share| format!(" {:.0} %", share * 100.0)).unwrap_or_default();
-        Some(match active.count() {
-            0 => format!("fetching {id}{share}"),
-            more => format!("fetching {id}{share}, {more} more"),
+        Some(match self.state.hub.active().count() {
+            1 => format!("fetching {id}{share}"),
+            count => format!("fetching {id}{share}, {} more", count - 1),
         })
     }
 }

@@ -53,9 +53,11 @@ pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
         let text = text.to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    let section = |title, sub, empty, entries: Vec<Entry>| {
-        let empty = if words.is_empty() { empty } else { "Nothing here has these words." };
-        Section { title, sub, empty, entries: entries.into_iter().filter(|entry| fits(entry)).collect() }
+    let section = |title, sub, empty, entries: Vec<Entry>| Section {
+        title,
+        sub,
+        empty,
+        entries: entries.into_iter().filter(|entry| fits(entry)).collect(),
     };
     let shipped = state.shipped.iter().map(|model| folder_entry(state, &model.path));
     let in_cache = |path: &PathBuf| state.hub.cached().iter().any(|model| model.path.as_ref() == Some(path));
@@ -170,6 +172,8 @@ fn catalogue_entry(state: &State, entry: &CatalogueEntry) -> Entry {
     let here = cached.map(|model| cached_entry(state, model));
     let place = here.as_ref().map_or(Place::Away, |here| here.place);
     let count = count_in_words(entry.parameters);
+    // What went wrong is said once, where the model is listed first.
+    let is_said = |download: &Download| cached.is_some() && matches!(download.phase, DownloadPhase::Failed(_));
     Entry {
         name: entry.id.to_string(),
         detail: format!("{} · {count} · {}", entry.task.word(), entry.purpose),
@@ -181,7 +185,7 @@ fn catalogue_entry(state: &State, entry: &CatalogueEntry) -> Entry {
         memory: Some(weight_bytes(entry.parameters, Precision::F32)),
         licence: Some(entry.licence.clone()),
         place,
-        download: state.hub.downloads.get(&entry.id).cloned(),
+        download: state.hub.downloads.get(&entry.id).filter(|download| !is_said(download)).cloned(),
     }
 }
 

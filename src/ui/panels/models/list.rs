@@ -38,8 +38,15 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         let columns = row::Columns::within(ui.available_width());
         columns.titles(ui, &theme);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            for section in sections(cx.state, &panel.typed.search) {
-                show_section(panel, ui, cx, &columns, &section);
+            let searching = !panel.typed.search.trim().is_empty();
+            let mut sections = sections(cx.state, &panel.typed.search);
+            sections.retain(|section| !(searching && section.entries.is_empty()));
+            if sections.is_empty() {
+                ui.add_space(space::M);
+                caption(ui, &theme, "No model here has these words. Fetch any by its name, with the field above.");
+            }
+            for section in &sections {
+                show_section(panel, ui, cx, &columns, section);
             }
             ui.add_space(space::XL);
         });

@@ -34,7 +34,7 @@ impl<T: Send + 'static> Reading<T> {
             let _ = sender.send(answer);
             wake();
         };
-        std::thread::Builder::new().name("read model files".to_owned()).spawn(read).map_err(|e| {
+        std::thread::Builder::new().name("fovea-reader".to_owned()).spawn(read).map_err(|e| {
             UserError::new("The model was not read.", format!("No thread could be started: {e}."), "Try again.")
         })?;
         self.answer = Some(receiver);

@@ -132,7 +132,9 @@ fn title(ui: &mut Ui, cx: &Cx<'_>, entry: &Entry) {
                     ui.add(
                         Label::new(RichText::new(words).font(Type::Caption.sans()).color(theme.caption())).truncate(),
                     );
-                    progress_bar(ui, theme, state.share(), &format!("Download of {}", entry.name));
+                    // A bar that stands for 'not known' would look as if something were there already.
+                    let share = if state.stage == DownloadStage::Queued { Some(0.0) } else { state.share() };
+                    progress_bar(ui, theme, share, &format!("Download of {}", entry.name));
                 });
             }
             Some(Download { phase: DownloadPhase::Cancelled, state, .. }) if entry.open.is_none() => {
