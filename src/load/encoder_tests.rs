@@ -129,7 +129,7 @@ fn tokenizer_files_that_are_broken_or_of_another_kind() {
     check_complaint(dir.path(), &["mask_token", "<blank>"]);
     let dir = copy("roberta");
     std::fs::write(dir.path().join("merges.txt"), "#version: 0.2\nt h e\n").unwrap();
-    check_complaint(dir.path(), &["merges.txt", "line 2"]);
+    check_complaint(dir.path(), &["merges.txt", "Line 2"]);
     let dir = copy("roberta");
     edit(dir.path(), "vocab.json", |v| v["h"] = json!("x"));
     check_complaint(dir.path(), &["vocab.json", "h"]);

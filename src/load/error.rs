@@ -59,8 +59,8 @@ impl LoadError {
             Self::Json { source, .. } => source.to_string(),
             Self::Field { .. } => "the model's shape is taken from this file".to_owned(),
             Self::UnknownArchitecture { .. } => {
-                let names: Vec<_> = Architecture::ALL.iter().flat_map(|a| a.config_names()).copied().collect();
-                format!("its forward pass is not built in; those of {} are", names.join(", "))
+                let families: Vec<_> = Architecture::ALL.iter().map(|a| a.family()).collect();
+                format!("its forward pass is not built in; Fovea runs {}", families.join(", "))
             }
             Self::UnsupportedOption { supported, .. } => {
                 format!("the results would be wrong without it; supported: {supported}")
@@ -122,8 +122,22 @@ fn first_few(names: &[String]) -> String {
     if names.len() > 4 { format!("{shown}, …") } else { shown }
 }
 
+/// The text with a full stop at its end.
+fn stopped(text: &str) -> String {
+    let stop = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{text}{stop}")
+}
+
+/// A word at the beginning gets a capital; what begins with a name or a path stays as it is.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    let is_word = word.chars().all(|c| c.is_ascii_lowercase());
+    let start: String = text.chars().take(1).map(|c| if is_word { c.to_ascii_uppercase() } else { c }).collect();
+    stopped(&format!("{start}{}", text.get(start.len()..).unwrap_or_default()))
+}
+
 impl From<LoadError> for UserError {
     fn from(error: LoadError) -> Self {
-        Self::new(error.to_string(), error.why(), error.next())
+        Self::new(stopped(&error.to_string()), sentence(&error.why()), error.next())
     }
 }

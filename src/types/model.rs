@@ -110,6 +110,27 @@ impl Architecture {
         }
     }
 
+    /// What people call the family.
+    #[must_use]
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "GPT-2",
+            Self::GptNeox => "GPT-NeoX (Pythia)",
+            Self::Llama => "Llama",
+            Self::Mistral => "Mistral",
+            Self::Qwen2 => "Qwen 2",
+            Self::Qwen3 => "Qwen 3",
+            Self::Gemma2 => "Gemma 2",
+            Self::Bert => "BERT",
+            Self::Roberta => "RoBERTa",
+            Self::DistilBert => "DistilBERT",
+            Self::Vit => "ViT",
+            Self::Deit => "DeiT",
+            Self::DigitMlp => "digit perceptrons",
+            Self::DigitCnn => "digit CNNs",
+        }
+    }
+
     /// What the model takes and gives.
     #[must_use]
     pub fn kind(self) -> ModelKind {
