@@ -14,6 +14,7 @@ use fovea::engine::{Command, read_card};
 use fovea::hub::{HubSettings, RepoId, RetryPolicy};
 use fovea::ui::{App, AppOptions, DownloadPhase, ThemeChoice};
 use hub_server::{COMMIT, Fault, HubServer};
+use safetensors::tensor::{Dtype, TensorView};
 use scripted_engine::ScriptedEngine;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,12 @@ impl Desk<'_> {
     }
 
     fn looking(theme: ThemeChoice, scale: f32, free_memory: u64) -> Self {
-        let (server, scratch) = (HubServer::start(), tempfile::tempdir().unwrap());
+        Self::in_folder(tempfile::tempdir().unwrap(), theme, scale, free_memory)
+    }
+
+    /// With what a sitting before has left in the folder.
+    fn in_folder(scratch: tempfile::TempDir, theme: ThemeChoice, scale: f32, free_memory: u64) -> Self {
+        let server = HubServer::start();
         server.add_folder("ada/tiny", &root().join("tests/golden/llama"));
         let cache = scratch.path().join("hub");
         copy_into(&cache, "grace/sprout");
@@ -49,6 +55,7 @@ impl Desk<'_> {
         let options = AppOptions {
             theme: Some(theme),
             shipped: Some(root().join("models")),
+            state_dir: Some(scratch.path().join("state")),
             hub: Some(hub),
             free_memory: Some(free_memory),
             ..AppOptions::default()
@@ -250,6 +257,33 @@ fn a_card_lists_its_tensors_and_measures_the_one_that_is_clicked() {
     assert!(desk.shows(&low) && desk.shows(&high), "{low} and {high} are not in the inspector");
     desk.click("Back to the list");
     assert!(desk.shows("Card of sprout"));
+}
+
+#[test]
+fn of_thousands_of_tensors_only_those_in_sight_are_laid_out() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("wide");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.json"), r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama"}"#).unwrap();
+    let zeros = [0u8; 4];
+    let names: Vec<String> = (0..5000).map(|i| format!("model.layers.{i}.weight")).collect();
+    let view = || TensorView::new(Dtype::F32, vec![1], &zeros).unwrap();
+    let bytes = safetensors::serialize(names.iter().map(|name| (name, view())), None).unwrap();
+    fs::write(folder.join("model.safetensors"), bytes).unwrap();
+    // The card that was open last is open again.
+    let session = serde_json::json!({ "panels": { "models": { "folder": folder } } });
+    fs::create_dir_all(scratch.path().join("state")).unwrap();
+    fs::write(scratch.path().join("state/session.json"), session.to_string()).unwrap();
+    let mut desk = Desk::in_folder(scratch, ThemeChoice::Dark, 1.0, 2_000_000_000);
+    desk.until_shown("5000 of 5000 tensors. Click one to see its values.");
+    let rows = |desk: &Desk<'_>| {
+        let labels = desk.harness.get_all_by_role(Role::Button).filter_map(|node| node.accesskit_node().label());
+        labels.filter(|label| label.starts_with("Tensor ")).collect::<Vec<_>>()
+    };
+    let first = rows(&desk);
+    assert!((10..60).contains(&first.len()), "{} rows are laid out", first.len());
+    desk.click("Order by name");
+    assert!(rows(&desk).iter().any(|row| row.contains("layers.4999.")), "the last is first now");
 }
 
 #[test]

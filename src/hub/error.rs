@@ -17,6 +17,8 @@ pub enum HubError {
     OfflineMode,
     #[error("the hub at {host} cannot be reached")]
     Offline { host: String, detail: String },
+    #[error("the hub at {host} cannot be trusted")]
+    Untrusted { host: String, detail: String },
     #[error("there is no model {repo} on {host}")]
     NotFound { repo: RepoId, host: String },
     #[error("the model {repo} may not be fetched without permission")]
@@ -75,6 +77,7 @@ impl HubError {
             Self::BadId { .. } => "a name has two parts, `owner/name`, as on the model's page".into(),
             Self::OfflineMode => "HF_HUB_OFFLINE is set".into(),
             Self::Offline { detail, .. } => format!("this machine seems to be offline: {detail}"),
+            Self::Untrusted { detail, .. } => format!("its certificate was refused: {detail}"),
             Self::NotFound { .. } => "the name is misspelt, or the model is private".into(),
             Self::Gated { has_token: false, .. } => {
                 "it is private, or its licence must be accepted first; no token is set on this machine".into()
@@ -116,6 +119,9 @@ impl HubError {
             Self::OfflineMode => "Unset HF_HUB_OFFLINE and start Fovea again; models in the cache open without it.".into(),
             Self::Offline { .. } => {
                 "Check the network, the proxy and HF_ENDPOINT, then resume; models on this computer open meanwhile.".into()
+            }
+            Self::Untrusted { .. } => {
+                "Check the clock of this machine, and whether a proxy stands between; nothing was sent to it.".into()
             }
             Self::NotFound { .. } => "Copy the name from the model's page; for a private model set HF_TOKEN.".into(),
             Self::Gated { repo, endpoint, .. } => format!(

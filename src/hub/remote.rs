@@ -172,6 +172,12 @@ impl Remote {
             ureq::Error::Timeout(ureq::Timeout::Resolve) => offline("nobody tells the address of its name"),
             ureq::Error::Timeout(ureq::Timeout::Connect) => offline("nobody answers"),
             ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => offline(&error.to_string()),
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
+                HubError::Untrusted { host: host(url), detail: error.to_string() }
+            }
+            ureq::Error::Io(io) if io.to_string().contains("certificate") => {
+                HubError::Untrusted { host: host(url), detail: io.to_string() }
+            }
             ureq::Error::Io(io) => match io.kind() {
                 ErrorKind::ConnectionRefused => offline("the connection was refused"),
                 ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable | ErrorKind::NetworkDown => {

@@ -3,6 +3,7 @@
 use super::App;
 use crate::hub::{DownloadStage, HubCommand, HubEvent, HubHandle, HubSettings, RepoId};
 use crate::ui::Download;
+use std::path::PathBuf;
 use std::time::Duration;
 
 impl App {
@@ -71,7 +72,10 @@ impl App {
             return;
         }
         let shipped = self.state.shipped.iter().map(|model| model.path.clone());
-        let folders = shipped.chain(self.state.recent.iter().cloned()).collect();
+        let open = self.state.models.values().map(|model| model.info.path.clone()).filter(|path| path.is_absolute());
+        let mut folders: Vec<PathBuf> = shipped.chain(self.state.recent.iter().cloned()).chain(open).collect();
+        folders.sort();
+        folders.dedup();
         self.hub_outbox.retain(|waiting| !matches!(waiting, HubCommand::List { .. }));
         self.hub_outbox.push_back(HubCommand::List { folders });
     }

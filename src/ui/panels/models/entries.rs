@@ -61,7 +61,13 @@ pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
     };
     let shipped = state.shipped.iter().map(|model| folder_entry(state, &model.path));
     let in_cache = |path: &PathBuf| state.hub.cached().iter().any(|model| model.path.as_ref() == Some(path));
-    let recent = state.recent.iter().filter(|path| !in_cache(path)).map(|path| folder_entry(state, path));
+    // What is open has a folder too, even if it was saved there and not opened from there.
+    let open = state.models.values().map(|model| &model.info.path).filter(|path| path.is_absolute());
+    let is_shipped = |path: &PathBuf| state.shipped.iter().any(|model| model.path == *path);
+    let mut recent: Vec<&PathBuf> = state.recent.iter().collect();
+    recent.extend(open.filter(|path| !state.recent.contains(path)));
+    let recent = recent.into_iter().filter(|path| !in_cache(path) && !is_shipped(path));
+    let recent = recent.map(|path| folder_entry(state, path));
     vec![
         section("Shipped", "come with Fovea", "No shipped models were found.", shipped.collect()),
         section(

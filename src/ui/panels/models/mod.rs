@@ -62,7 +62,12 @@ pub struct ModelsPanel {
     clicked: Option<Clicked>,
     measuring: Reading<Option<TensorStats>>,
     context: Option<egui::Context>,
+    /// When it was last in sight, in the app's seconds.
+    seen_s: f64,
 }
+
+/// A panel that was out of sight for so long looks through the cache again: other programs fetch models, too.
+const STALE_AFTER_S: f64 = 5.0;
 
 impl ModelsPanel {
     fn show_card(&mut self, folder: PathBuf) {
@@ -151,6 +156,9 @@ impl Panel for ModelsPanel {
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.context = Some(ui.ctx().clone());
+        if cx.state.now_s - std::mem::replace(&mut self.seen_s, cx.state.now_s) > STALE_AFTER_S {
+            cx.list_models();
+        }
         self.read(cx);
         if self.typed.folder.is_some() {
             card::stage(self, ui, cx);
