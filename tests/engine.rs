@@ -398,6 +398,15 @@ fn models_come_along_to_another_device() {
     let on_gpu = script.generate(model, ids([1, 2, 3]), many(2));
     script.end(on_gpu).unwrap();
     assert_eq!(script.ids_of(on_cpu), script.ids_of(on_gpu));
+    // Opened there, a model has its kernels built before anybody waits for them.
+    script.open(&root().join("tests/golden/llama"));
+    let passes = script.seen.iter().filter_map(|event| match event {
+        Event::Progress { label, done, total, unit: "passes", .. } if label.contains("kernels") => {
+            Some((*done, *total))
+        }
+        _ => None,
+    });
+    assert_eq!(passes.collect::<Vec<_>>(), [(0, 3), (1, 3), (2, 3), (3, 3)]);
     script.send(Command::SetDevice { choice: DeviceChoice::Cpu });
     assert!(!script.device().is_gpu);
     let back = script.generate(model, ids([1, 2, 3]), many(2));

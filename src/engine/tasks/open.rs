@@ -8,31 +8,75 @@ use crate::types::{ModelId, ModelKind, Precision, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
-/// Reads a folder in one step, with its progress by bytes.
+/// Reads a folder in one step, with its progress by bytes. On a GPU the model can be used from then on, and further steps
+/// build the kernels that its first tokens would otherwise wait for.
 pub(crate) struct Open {
     model: ModelId,
     path: PathBuf,
+    /// Warming passes done, once the model is there.
+    warmed: Option<usize>,
 }
+
+/// Lengths of the warming passes in tokens: one token of a generation, a short and a longer prompt. Kernels are tuned for
+/// sizes rounded up to powers of two, so these serve most prompts.
+const WARMING_PASSES: [usize; 3] = [1, 16, 64];
 
 impl Open {
     /// To open `path` under the name `model`.
     pub(crate) fn new(model: ModelId, path: PathBuf) -> Self {
-        Self { model, path }
+        Self { model, path, warmed: None }
+    }
+
+    /// One pass over a few tokens, whose result nobody needs.
+    fn warm(&mut self, done: usize, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        let text = cx.models.text(self.model)?;
+        if let Some(&length) = WARMING_PASSES.get(done) {
+            let ids = vec![0; length.min(text.lm.context())];
+            let _ = text.lm.forward_cached(text.lm.ids(&ids), &mut text.lm.new_cache()).into_data();
+            self.warmed = Some(done + 1);
+            self.tell_warmed(done + 1, &text.info.name.clone(), cx);
+            return Ok(Step::More);
+        }
+        Ok(Step::Done(Outcome::Opened { model: self.model }))
+    }
+
+    fn tell_warmed(&self, done: usize, name: &str, cx: &mut TaskContext<'_>) {
+        let label = format!("Building GPU kernels for {name}");
+        let (done, total) = (done as u64, WARMING_PASSES.len() as u64);
+        (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "passes" });
     }
 }
 
 impl Task for Open {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        if let Some(done) = self.warmed {
+            return self.warm(done, cx);
+        }
         let label = format!("Opening {}", self.path.display());
         let job = cx.job;
         let loaded = read(self.model, &self.path, cx.device, &mut |done, total| {
             (cx.emit)(Event::Progress { job, label: label.clone(), done, total, unit: "bytes" });
         })?;
-        Ok(keep(loaded, cx))
+        let (name, builds_kernels) = (loaded.info().name.clone(), *cx.device != Device::flex());
+        let is_text = matches!(loaded, LoadedModel::Text(_));
+        let opened = keep(loaded, cx);
+        if builds_kernels && is_text {
+            self.warmed = Some(0);
+            self.tell_warmed(0, &name, cx);
+            return Ok(Step::More);
+        }
+        Ok(opened)
+    }
+
+    fn cancel(&mut self, _: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+        Ok(match self.warmed {
+            Some(_) => Outcome::Opened { model: self.model },
+            None => Outcome::Cancelled,
+        })
     }
 
     fn reads_again(&self) -> Option<PathBuf> {
-        Some(self.path.clone())
+        self.warmed.is_none().then(|| self.path.clone())
     }
 }
 
