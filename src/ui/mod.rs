@@ -8,6 +8,7 @@ pub mod files;
 mod history;
 mod panel;
 pub mod panels;
+mod reading;
 mod session;
 mod shipped;
 mod state;

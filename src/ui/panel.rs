@@ -4,7 +4,7 @@ use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, PromptInput};
 use crate::hub::{HubCommand, RepoId};
-use crate::types::{JobId, ModelId, ModelKind, UserError};
+use crate::types::{DigitImage, JobId, ModelId, ModelKind, UserError};
 use lucide_icons::Icon;
 use std::path::{Path, PathBuf};
 
@@ -101,6 +101,10 @@ pub struct Action {
 pub struct Selection {
     /// The generation looked at.
     pub run: Option<JobId>,
+    /// The text an encoder read last, and which one.
+    pub text: Option<(ModelId, String)>,
+    /// What is drawn on the canvas, if anything is.
+    pub drawing: Option<DigitImage>,
     /// Layer, from 0.
     pub layer: usize,
     /// Head, from 0.

@@ -4,7 +4,7 @@
 //! over it, so that a crash while writing leaves the old one whole.
 
 use super::ThemeChoice;
-use crate::types::DeviceChoice;
+use crate::types::{DeviceChoice, ModelKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,12 @@ pub struct Session {
     pub text_model: Option<PathBuf>,
     /// The digit network in use.
     pub digit_model: Option<PathBuf>,
+    /// The text encoder in use.
+    pub encoder_model: Option<PathBuf>,
+    /// The image classifier in use.
+    pub image_model: Option<PathBuf>,
+    /// Of the models that read prompts, the kind that was chosen last.
+    pub focus: Option<ModelKind>,
     /// What each panel wants to keep, by panel id.
     pub panels: BTreeMap<String, serde_json::Value>,
 }
@@ -47,6 +53,9 @@ impl Default for Session {
             recent: Vec::new(),
             text_model: None,
             digit_model: None,
+            encoder_model: None,
+            image_model: None,
+            focus: None,
             panels: BTreeMap::new(),
         }
     }

@@ -274,6 +274,9 @@ impl App {
             recent: self.state.recent.clone(),
             text_model: path(ModelKind::CausalLm),
             digit_model: path(ModelKind::DigitClassifier),
+            encoder_model: path(ModelKind::TextEncoder),
+            image_model: path(ModelKind::ImageClassifier),
+            focus: Some(self.state.focus()),
             panels: self.panels.iter().map(|p| (p.id().to_owned(), p.save())).filter(|(_, v)| !v.is_null()).collect(),
         }
     }

@@ -20,7 +20,7 @@ impl App {
     pub(super) fn model_chip(&mut self, ui: &mut Ui) {
         let theme = self.theme.clone();
         let kind = self.panels[self.shown].model_kind();
-        let active = kind.and_then(|k| self.state.active(k)).or_else(|| self.state.active(ModelKind::CausalLm));
+        let active = kind.and_then(|k| self.state.active(k)).or_else(|| self.state.active(self.state.focus()));
         let (name, facts) = match (active, self.state.opening()) {
             (_, Some(job)) => (job_name(job), "opening…".to_owned()),
             (Some(model), None) => (model.info.name.clone(), facts(&model.info)),
@@ -145,13 +145,21 @@ fn facts(info: &ModelInfo) -> String {
     format!("{} · {}", count(info.parameters), info.precision)
 }
 
+/// What the model knows by name: tokens or classes.
+fn knows(info: &ModelInfo) -> String {
+    match info.kind() {
+        ModelKind::CausalLm | ModelKind::TextEncoder => format!("vocabulary {}", info.vocabulary),
+        ModelKind::ImageClassifier | ModelKind::DigitClassifier => format!("{} classes", info.vocabulary),
+    }
+}
+
 fn details(info: &ModelInfo) -> String {
     let mut text = format!(
-        "{}\n{} parameters, {} layers, vocabulary {}",
+        "{}\n{} parameters, {} layers, {}",
         info.architecture.config_name(),
         info.parameters,
         info.layers,
-        info.vocabulary
+        knows(info)
     );
     if info.heads > 0 {
         text += &format!(

@@ -75,6 +75,7 @@ pub struct State {
     active_encoder: Option<ModelId>,
     active_image: Option<ModelId>,
     active_digits: Option<ModelId>,
+    focus: Option<ModelKind>,
 }
 
 impl State {
@@ -90,8 +91,19 @@ impl State {
         self.models.get(&id?)
     }
 
+    /// Of the kinds that read prompts (texts or pictures in colour), the one whose model was chosen last: what the prompt
+    /// and attention panels work with.
+    #[must_use]
+    pub fn focus(&self) -> ModelKind {
+        self.focus.filter(|kind| self.active(*kind).is_some()).unwrap_or(ModelKind::CausalLm)
+    }
+
     /// Makes a model the one in use for its kind. Does nothing for a model that is not open.
     pub fn activate(&mut self, model: ModelId) {
+        let kind = self.models.get(&model).map(|m| m.info.kind());
+        if kind.is_some() && kind != Some(ModelKind::DigitClassifier) {
+            self.focus = kind;
+        }
         match self.models.get(&model).map(|m| m.info.kind()) {
             Some(ModelKind::CausalLm) => self.active_text = Some(model),
             Some(ModelKind::TextEncoder) => self.active_encoder = Some(model),

@@ -1,9 +1,9 @@
 //! The left column: all heads small, and how they are coloured.
 
 use super::look::{Contrast, Direction};
-use super::{AttentionPanel, figure, overview};
+use super::{AttentionPanel, figure, overview, text};
 use crate::chart::Format;
-use crate::types::ColorMap;
+use crate::types::{ColorMap, ModelKind};
 use crate::ui::Cx;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
@@ -11,14 +11,20 @@ use egui::{RichText, Ui};
 use lucide_icons::Icon;
 
 const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
-     of its own: softmax(q·k / √d) over all earlier tokens.";
-const CONTRAST_HELP: &str =
+     of its own: softmax(q·k / √d), over all earlier tokens, or over all tokens in an encoder.";
+pub(super) const CONTRAST_HELP: &str =
     "Linear shows weights as they are. The square root makes small ones visible beside one that takes nearly all.";
+
+/// How weights become colours.
+pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     let shown = panel.shown(cx.state);
     ui.add_space(space::S);
+    if cx.state.focus() == ModelKind::TextEncoder {
+        text::show(panel, ui, cx);
+    }
     let title =
         shown.as_ref().map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
@@ -37,8 +43,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         caption(ui, &theme, "Map");
         segmented(ui, &theme, &mut panel.map, &maps);
         widgets::explain(ui, &theme, "Scale", CONTRAST_HELP);
-        let scales = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
-        segmented(ui, &theme, &mut panel.contrast, &scales);
+        segmented(ui, &theme, &mut panel.contrast, &SCALES);
         let look = panel.look(cx);
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);

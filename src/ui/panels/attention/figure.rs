@@ -15,7 +15,7 @@ const BESIDE: f32 = 300.0;
 
 pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let theme = cx.theme.clone();
-    if let Some(job) = panel.asked.map(|(_, _, job)| job) {
+    if let Some(job) = panel.asked_job() {
         if let Some(error) = cx.state.error(job) {
             error_card(ui, &theme, error);
             ui.add_space(space::S);

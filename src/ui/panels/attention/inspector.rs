@@ -36,7 +36,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui,
         &theme,
         "Attends to",
-        "Its row of the pattern: weights over this and all earlier tokens, which add up to 1.",
+        "Its row of the pattern: weights over all tokens it may look at, which add up to 1.",
     );
     bars(ui, &theme, shown, row, "the rest");
     ui.add_space(space::M);
@@ -46,7 +46,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui,
         &theme,
         "Is attended to by",
-        "Its column: how much each later token looks at it. Columns add up to anything.",
+        "Its column: how much each other token looks at it. Columns add up to anything.",
     );
     bars(ui, &theme, shown, column, "");
 }

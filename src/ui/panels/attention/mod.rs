@@ -1,4 +1,5 @@
-//! Where each token of the last run looked: every layer and head, one of them large.
+//! Where each token of the last run looked: every layer and head, one of them large. With an encoder, of a text; with a
+//! vision transformer, over the patches of a picture.
 
 mod controls;
 mod figure;
@@ -6,15 +7,18 @@ mod inspector;
 mod large;
 mod look;
 mod overview;
+mod picture;
 mod strip;
+mod text;
 
 use crate::engine::{Command, PromptInput};
 use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
-use crate::ui::{Action, Cx, Panel, State};
+use crate::ui::{Action, Cx, Inspection, Panel, State};
 use egui::{Frame, Margin, Ui};
 use look::{Contrast, Direction, Look};
 use lucide_icons::Icon;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,6 +31,14 @@ struct HeadKey {
     look: Look,
     /// Cells on a side of one pixel.
     pool: usize,
+}
+
+/// What was inspected: of a generation, how many tokens; of an encoder, which text; of a picture, which one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Question {
+    Run(JobId, usize),
+    Text(ModelId, String),
+    Picture(ModelId, u64),
 }
 
 /// What is on show: a report and its shape.
@@ -44,8 +56,15 @@ pub struct AttentionPanel {
     map: ColorMap,
     contrast: Contrast,
     direction: Direction,
-    /// The generation that was inspected last, how many of its tokens, and the inspection's job.
-    asked: Option<(JobId, usize, JobId)>,
+    /// What was inspected last, and the inspection's job.
+    asked: Option<(Question, JobId)>,
+    /// The kind of model the panel works with, as of the last tick.
+    kind: Option<ModelKind>,
+    /// The text for an encoder as typed, and the one it read last.
+    text: String,
+    read: Option<String>,
+    /// What only pictures need.
+    picture: picture::PictureView,
     /// True while this panel is on screen.
     visible: bool,
     textures: TextureCache<HeadKey>,
@@ -68,25 +87,58 @@ impl AttentionPanel {
         (open && finished).then(|| (run.job, run.model, run.ids()))
     }
 
-    /// Asks for the patterns of a run that has none yet.
-    fn ask(&mut self, cx: &mut Cx<'_>) {
-        let Some((run, model, ids)) = Self::run_to_inspect(cx) else { return };
-        if self.asked.is_some_and(|(r, n, _)| (r, n) == (run, ids.len())) {
-            return;
+    /// What is to be inspected: the last run, the text an encoder read, the picture.
+    fn question(&self, cx: &Cx<'_>) -> Option<(Question, ModelId, PromptInput)> {
+        let kind = cx.state.focus();
+        let model = cx.state.active(kind)?.info.id;
+        match kind {
+            ModelKind::TextEncoder => {
+                let (_, text) = cx.selection.text.as_ref()?;
+                Some((Question::Text(model, text.clone()), model, PromptInput::Text(text.clone())))
+            }
+            ModelKind::ImageClassifier => {
+                let (number, picture) = self.picture.picture()?;
+                Some((Question::Picture(model, number), model, PromptInput::Picture(picture.clone())))
+            }
+            _ => {
+                let (run, model, ids) = Self::run_to_inspect(cx)?;
+                Some((Question::Run(run, ids.len()), model, PromptInput::Ids(ids)))
+            }
         }
-        if let Some((_, _, job)) = self.asked.filter(|(_, _, job)| cx.state.is_active(*job)) {
-            cx.cancel(job);
+    }
+
+    /// Asks for patterns that were not asked for yet, or are no longer kept.
+    fn ask(&mut self, cx: &mut Cx<'_>) {
+        let Some((question, model, prompt)) = self.question(cx) else { return };
+        if let Some((asked, job)) = &self.asked {
+            let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
+            let forgotten = ended_well && cx.state.job(*job).is_some() && !cx.state.inspections.contains_key(job);
+            if *asked == question && !forgotten {
+                return;
+            }
+            if cx.state.is_active(*job) {
+                cx.cancel(*job);
+            }
         }
         let job = JobId::next();
-        self.asked = Some((run, ids.len(), job));
+        self.asked = Some((question, job));
         cx.selection.token = None;
-        cx.send(Command::Inspect { job, model, prompt: PromptInput::Ids(ids), sites: SiteFilter::patterns() });
+        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns() });
+    }
+
+    fn asked_job(&self) -> Option<JobId> {
+        self.asked.as_ref().map(|(_, job)| *job)
     }
 
     /// The report on show: the one asked for, or, until it has come, the one before.
     fn shown(&self, state: &State) -> Option<Shown> {
-        let asked = self.asked.and_then(|(_, _, job)| state.inspections.get(&job));
-        let inspection = asked.or_else(|| state.inspections.values().next_back())?;
+        let kind = state.focus();
+        let of_kind = |inspection: &&Inspection| {
+            let model = inspection.model.and_then(|m| state.models.get(&m));
+            model.map_or(ModelKind::CausalLm, |m| m.info.kind()) == kind
+        };
+        let asked = self.asked_job().and_then(|job| state.inspections.get(&job)).filter(of_kind);
+        let inspection = asked.or_else(|| state.inspections.values().rev().find(of_kind))?;
         let model = inspection.model.and_then(|m| state.models.get(&m));
         let patterns = || inspection.report.captures.iter().filter(|c| c.site.ends_with(".attn.pattern"));
         let layers = model.map_or_else(|| patterns().count(), |m| m.info.layers);
@@ -135,7 +187,7 @@ impl AttentionPanel {
 
     fn without_report(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        let asked = self.asked.map(|(_, _, job)| job);
+        let asked = self.asked_job();
         if let Some(job) = asked.filter(|j| cx.state.is_active(*j)) {
             job_progress(ui, cx, job);
             return;
@@ -143,6 +195,11 @@ impl AttentionPanel {
         if let Some(error) = asked.and_then(|j| cx.state.error(j)) {
             error_card(ui, &theme, error);
             return;
+        }
+        match cx.state.focus() {
+            ModelKind::TextEncoder => return self.without_text(ui, cx),
+            ModelKind::ImageClassifier => return self.without_picture(ui, cx),
+            _ => {}
         }
         let sentence = "Attention shows, for each token, how much every earlier token counts when the model reads it. Run a \
                         prompt, and all heads of that run appear here.";
@@ -154,6 +211,30 @@ impl AttentionPanel {
             let sampling = crate::types::Sampling { max_new_tokens: 24, ..Default::default() };
             cx.send(Command::Generate { job, model, prompt: PromptInput::Text("Once upon a time".into()), sampling });
             cx.selection.run = Some(job);
+        }
+    }
+}
+
+impl AttentionPanel {
+    fn without_text(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let sentence = "Attention shows, for each token, how much every other token counts when the encoder reads it. Type a \
+                        text at the left, and all heads appear here.";
+        let action = format!("Read ‘{}’", text::EXAMPLE);
+        let theme = cx.theme.clone();
+        if empty_state(ui, &theme, Icon::Grid3x3, "Nothing to look into yet", sentence, Some(&action)) {
+            self.read_text(cx);
+        }
+    }
+
+    fn without_picture(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if self.picture.is_reading() {
+            return;
+        }
+        let sentence = "A vision transformer cuts a picture into patches, each of which looks at all the others. Open a \
+                        picture, drop one on the window, or use your drawing.";
+        let theme = cx.theme.clone();
+        if empty_state(ui, &theme, Icon::Image, "No picture to look at yet", sentence, Some("Open a picture")) {
+            picture::PictureView::ask_for_file(cx);
         }
     }
 }
@@ -172,16 +253,19 @@ impl Panel for AttentionPanel {
     }
 
     fn help(&self) -> &'static str {
-        "See which earlier tokens every head of every layer looks at in the last run."
+        "See where every head of every layer looks: in the last run, a text or a picture."
     }
 
     fn model_kind(&self) -> Option<ModelKind> {
-        Some(ModelKind::CausalLm)
+        Some(self.kind.unwrap_or(ModelKind::CausalLm))
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
-        controls::show(self, ui, cx);
+        match cx.state.focus() {
+            ModelKind::ImageClassifier => picture::controls(self, ui, cx),
+            _ => controls::show(self, ui, cx),
+        }
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -192,20 +276,28 @@ impl Panel for AttentionPanel {
                 cx.selection.layer = cx.selection.layer.min(shown.layers.saturating_sub(1));
                 cx.selection.head = cx.selection.head.min(shown.heads.saturating_sub(1));
                 self.arrows(ui, cx, &shown);
-                figure::stage(self, ui, cx, &shown);
+                match shown.report.picture {
+                    Some(_) => picture::stage(self, ui, cx, &shown),
+                    None => figure::stage(self, ui, cx, &shown),
+                }
             }
         });
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        Some("Attention of a token")
+        Some(if self.kind == Some(ModelKind::ImageClassifier) { "What it shows" } else { "Attention of a token" })
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        inspector::show(self, ui, cx);
+        match cx.state.focus() {
+            ModelKind::ImageClassifier => picture::inspector(self, ui, cx),
+            _ => inspector::show(self, ui, cx),
+        }
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.kind = Some(cx.state.focus());
+        self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.
         if std::mem::take(&mut self.visible) {
             self.ask(cx);
@@ -213,15 +305,36 @@ impl Panel for AttentionPanel {
     }
 
     fn current_job(&self) -> Option<JobId> {
-        self.asked.map(|(_, _, job)| job)
+        self.asked_job()
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
+        if cx.state.focus() == ModelKind::TextEncoder {
+            self.read_text(cx);
+        }
         self.asked = None;
         self.ask(cx);
     }
 
+    fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
+        if tag == picture::OPEN_PICTURE {
+            self.picture.open(path, cx);
+        }
+    }
+
+    fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
+        let taken = self.kind == Some(ModelKind::ImageClassifier) && picture::PictureView::reads(path);
+        if taken {
+            self.picture.open(path, cx);
+        }
+        taken
+    }
+
     fn actions(&self, state: &State) -> Vec<Action> {
+        if state.focus() == ModelKind::ImageClassifier {
+            let title = "Open a picture".to_owned();
+            return vec![Action { id: picture::OPEN_PICTURE, title, icon: Icon::Image }];
+        }
         if self.shown(state).is_none() {
             return Vec::new();
         }
@@ -232,6 +345,9 @@ impl Panel for AttentionPanel {
     }
 
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
+        if id == picture::OPEN_PICTURE {
+            picture::PictureView::ask_for_file(cx);
+        }
         if let Some(map) = ColorMap::ALL.into_iter().find(|m| look::map_id(*m) == id) {
             self.map = map;
         }
@@ -243,7 +359,15 @@ impl Panel for AttentionPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({ "map": self.map, "contrast": self.contrast, "direction": self.direction })
+        serde_json::json!({
+            "map": self.map,
+            "contrast": self.contrast,
+            "direction": self.direction,
+            "text": self.text,
+            "picture": self.picture.path,
+            "source": self.picture.source,
+            "covering": self.picture.strength,
+        })
     }
 
     fn restore(&mut self, value: &serde_json::Value) {
@@ -251,5 +375,11 @@ impl Panel for AttentionPanel {
         self.map = serde_json::from_value(get("map")).unwrap_or_default();
         self.contrast = serde_json::from_value(get("contrast")).unwrap_or_default();
         self.direction = serde_json::from_value(get("direction")).unwrap_or_default();
+        self.text = serde_json::from_value(get("text")).unwrap_or_default();
+        self.picture.to_read = serde_json::from_value(get("picture")).unwrap_or_default();
+        self.picture.source = serde_json::from_value(get("source")).unwrap_or_default();
+        if let Some(strength) = get("covering").as_f64().filter(|s| (0.0..=1.0).contains(s)) {
+            self.picture.strength = strength as f32;
+        }
     }
 }

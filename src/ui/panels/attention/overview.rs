@@ -25,19 +25,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     let cell = ((width - EDGE) / shown.heads as f32).clamp(10.0, 64.0).floor();
     let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
     let (area, _) = ui.allocate_exact_size(size, Sense::hover());
-    let grid = ui.interact(area, grid_id(), Sense::focusable_noninteractive());
-    grid.widget_info(|| {
-        let words = format!("Heads: layer {} head {} chosen", cx.selection.layer, cx.selection.head);
-        WidgetInfo::labeled(Role::Grid, true, words)
-    });
-    if grid.has_focus() {
-        let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
-        ui.memory_mut(|m| m.set_focus_lock_filter(grid_id(), arrows));
-        if grid.gained_focus() {
-            // The keys are locked to a widget from its second frame with the focus on.
-            ui.ctx().request_repaint();
-        }
-    }
+    grid(ui, area, (cx.selection.layer, cx.selection.head));
     edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
     let large_is_there = panel.painted == Some((shown.job, panel.look(cx)));
@@ -53,7 +41,24 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     }
 }
 
-fn edges(ui: &Ui, theme: &Theme, area: Rect, cell: f32, shown: &Shown, chosen: (usize, usize)) {
+/// The whole grid takes the focus, so that arrow keys go through it.
+pub(super) fn grid(ui: &Ui, area: Rect, (layer, head): (usize, usize)) {
+    let grid = ui.interact(area, grid_id(), Sense::focusable_noninteractive());
+    grid.widget_info(|| {
+        let words = format!("Heads: layer {layer} head {head} chosen");
+        WidgetInfo::labeled(Role::Grid, true, words)
+    });
+    if grid.has_focus() {
+        let arrows = egui::EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|m| m.set_focus_lock_filter(grid_id(), arrows));
+        if grid.gained_focus() {
+            // The keys are locked to a widget from its second frame with the focus on.
+            ui.ctx().request_repaint();
+        }
+    }
+}
+
+pub(super) fn edges(ui: &Ui, theme: &Theme, area: Rect, cell: f32, shown: &Shown, chosen: (usize, usize)) {
     let font = FontId::new(11.0, egui::FontFamily::Monospace);
     let every = if cell < 16.0 { 2 } else { 1 };
     let ink = |on: bool| if on { theme.accent_text() } else { theme.caption() };

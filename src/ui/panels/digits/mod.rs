@@ -8,13 +8,13 @@ mod controls;
 mod inspector;
 mod maps;
 mod network;
-mod opening;
 mod picture;
 mod probabilities;
 mod sketch;
 
-use crate::engine::Command;
+use crate::engine::{Command, read_digit_image};
 use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
+use crate::ui::reading::Reading;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
 use crate::ui::{Action, Cx, OpenModel, Panel, State};
@@ -24,7 +24,6 @@ use inspector::{Inspector, Subject};
 use lucide_icons::Icon;
 use maps::MapGallery;
 use network::Network;
-use opening::Opening;
 use picture::{Picture, image, ink, paint};
 use serde::{Deserialize, Serialize};
 use sketch::{Sheet, Sketch};
@@ -63,7 +62,7 @@ pub struct DigitsPanel {
     gallery: MapGallery,
     picked: Option<(ModelId, Pick)>,
     inspector: Inspector,
-    opening: Opening,
+    opening: Reading<DigitImage>,
     asked: Option<Question>,
     job: Option<JobId>,
     context: Option<egui::Context>,
@@ -121,7 +120,7 @@ impl DigitsPanel {
                 context.request_repaint();
             }
         };
-        if let Err(error) = self.opening.start(path.to_owned(), wake) {
+        if let Err(error) = self.opening.start(path.to_owned(), read_digit_image, wake) {
             cx.fail(error);
         }
     }
@@ -339,6 +338,10 @@ impl Panel for DigitsPanel {
             }
             Some(Err(error)) => cx.fail(error),
             None => {}
+        }
+        self.refresh_image();
+        if cx.selection.drawing != self.image {
+            cx.selection.drawing.clone_from(&self.image);
         }
         if self.picked.is_some_and(|(model, _)| self.model(cx.state).is_none_or(|m| m.info.id != model)) {
             self.picked = None;

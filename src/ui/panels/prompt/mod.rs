@@ -2,6 +2,7 @@
 
 mod chat;
 mod controls;
+mod encoder;
 mod inspector;
 mod output;
 mod preview;
@@ -10,8 +11,10 @@ mod task;
 
 use crate::engine::{Command, PromptInput};
 use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, ModelKind, PromptToken, Sampling};
+use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, History, Panel, State};
 use egui::Ui;
+use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use shots::ShotTable;
@@ -38,13 +41,15 @@ struct Typed {
     mode: Mode,
     /// The conversation of the chat mode, as of the last look.
     chat: chat::Conversation,
+    /// What an encoder is given.
+    encoder: encoder::Typed,
 }
 
 impl Default for Typed {
     fn default() -> Self {
         let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
         let (mode, chat) = (Mode::default(), chat::Conversation::default());
-        Self { prompt: task::story(), sampling, stop: String::new(), mode, chat }
+        Self { prompt: task::story(), sampling, stop: String::new(), mode, chat, encoder: encoder::Typed::default() }
     }
 }
 
@@ -93,6 +98,12 @@ pub struct PromptPanel {
     selected: Option<usize>,
     /// Generated token under the pointer, as of the last frame.
     hovered: Option<usize>,
+    /// What is on show while an encoder is in use.
+    encoder: EncoderView,
+    /// The kind of model the panel works with, as of the last tick.
+    kind: ModelKind,
+    /// The encoder's job, as of the last tick.
+    encoder_job: Option<JobId>,
 }
 
 impl Default for PromptPanel {
@@ -108,6 +119,9 @@ impl Default for PromptPanel {
             shown_elsewhere: None,
             selected: None,
             hovered: None,
+            encoder: EncoderView::default(),
+            kind: ModelKind::CausalLm,
+            encoder_job: None,
         }
     }
 }
@@ -198,10 +212,15 @@ impl Panel for PromptPanel {
     }
 
     fn model_kind(&self) -> Option<ModelKind> {
-        Some(ModelKind::CausalLm)
+        Some(self.kind)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        match self.kind {
+            ModelKind::TextEncoder => return self.encoder.controls(ui, cx),
+            ModelKind::ImageClassifier => return,
+            _ => {}
+        }
         controls::show(self, ui, cx);
         if !self.is_chat() {
             self.history.observe(&self.typed.prompt, cx.state.now_s);
@@ -209,14 +228,22 @@ impl Panel for PromptPanel {
     }
 
     fn has_footer(&self) -> bool {
-        true
+        self.kind != ModelKind::ImageClassifier
     }
 
     fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if self.kind == ModelKind::TextEncoder {
+            return self.encoder.footer(ui, cx);
+        }
         controls::footer(self, ui, cx);
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        match self.kind {
+            ModelKind::TextEncoder => return self.encoder.stage(ui, cx),
+            ModelKind::ImageClassifier => return pictures_only(ui, cx),
+            _ => {}
+        }
         if self.is_chat() {
             chat::stage(self, ui, cx);
         } else {
@@ -225,14 +252,23 @@ impl Panel for PromptPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        Some("Token")
+        match self.kind {
+            ModelKind::TextEncoder => Some(self.encoder.inspector_title()),
+            ModelKind::ImageClassifier => None,
+            _ => Some("Token"),
+        }
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if self.kind == ModelKind::TextEncoder {
+            return self.encoder.inspector(ui, cx);
+        }
         inspector::show(self, ui, cx);
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.kind = cx.state.focus();
+        self.encoder_job = self.encoder.job(cx.state);
         let is_chat = self.is_chat();
         let shown = if is_chat { &self.shown } else { &self.shown_elsewhere };
         self.chat.tick(shown.as_ref(), is_chat, cx);
@@ -242,10 +278,18 @@ impl Panel for PromptPanel {
     }
 
     fn current_job(&self) -> Option<JobId> {
+        if self.kind == ModelKind::TextEncoder {
+            return self.encoder_job;
+        }
         self.shown.as_ref().map(|s| s.job)
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
+        match self.kind {
+            ModelKind::TextEncoder => return self.encoder.run(cx),
+            ModelKind::ImageClassifier => return,
+            _ => {}
+        }
         if self.is_chat() {
             self.run_chat(cx);
             return;
@@ -256,10 +300,13 @@ impl Panel for PromptPanel {
     }
 
     fn undoes_typing(&self) -> bool {
-        true
+        self.kind == ModelKind::CausalLm
     }
 
     fn undo(&mut self, cx: &mut Cx<'_>) {
+        if self.kind != ModelKind::CausalLm {
+            return;
+        }
         if self.is_chat() {
             // What is being written would write over what comes back.
             if let Some(job) = self.running(cx.state) {
@@ -272,6 +319,9 @@ impl Panel for PromptPanel {
     }
 
     fn redo(&mut self, _cx: &mut Cx<'_>) {
+        if self.kind != ModelKind::CausalLm {
+            return;
+        }
         if self.is_chat() {
             self.chat.redo();
         } else {
@@ -280,6 +330,9 @@ impl Panel for PromptPanel {
     }
 
     fn actions(&self, _state: &State) -> Vec<Action> {
+        if self.kind != ModelKind::CausalLm {
+            return Vec::new();
+        }
         let examples = task::all().iter().map(|t| (t.id, format!("Example: {}", t.title), Icon::BookOpen));
         let other = if self.is_chat() { ("plain", "Write a plain prompt") } else { ("chat", "Chat with the model") };
         let mode = (other.0, other.1.to_owned(), Icon::MessagesSquare);
@@ -300,7 +353,8 @@ impl Panel for PromptPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        let typed = Typed { chat: self.chat.conversation.clone(), ..self.typed.clone() };
+        let typed =
+            Typed { chat: self.chat.conversation.clone(), encoder: self.encoder.typed.clone(), ..self.typed.clone() };
         serde_json::to_value(&typed).unwrap_or_default()
     }
 
@@ -308,7 +362,19 @@ impl Panel for PromptPanel {
         if let Ok(typed) = serde_json::from_value::<Typed>(value.clone()) {
             self.history = History::new(typed.prompt.clone());
             self.chat = chat::Chat::new(typed.chat.clone());
+            self.encoder.typed = typed.encoder.clone();
             self.typed = typed;
         }
+    }
+}
+
+/// What is said while a model is in use that reads no text.
+fn pictures_only(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let name = cx.state.active(ModelKind::ImageClassifier).map_or("The model", |m| m.info.name.as_str());
+    let title = format!("{name} reads pictures");
+    let sentence = "It takes no text. Show it a picture in the Attention panel, or choose a text model in the top bar.";
+    if empty_state(ui, &theme, Icon::Image, &title, sentence, Some("Show it a picture")) {
+        cx.go_to("attention");
     }
 }

@@ -1,34 +1,48 @@
-//! Reads a picture of a digit away from the UI thread.
+//! Reads a file away from the UI thread.
 
-use crate::engine::read_digit_image;
-use crate::types::{DigitImage, UserError};
-use std::path::PathBuf;
+use crate::types::UserError;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-/// A picture that is being read.
-#[derive(Default)]
-pub(super) struct Opening {
-    answer: Option<Receiver<Result<DigitImage, UserError>>>,
+/// A file that is being read into a `T`.
+pub(super) struct Reading<T> {
+    answer: Option<Receiver<Result<T, UserError>>>,
 }
 
-impl Opening {
+impl<T> Default for Reading<T> {
+    fn default() -> Self {
+        Self { answer: None }
+    }
+}
+
+impl<T: Send + 'static> Reading<T> {
     /// Starts reading; the answer of an earlier reading is forgotten. `wake` is called once there is an answer.
-    pub fn start(&mut self, path: PathBuf, wake: impl FnOnce() + Send + 'static) -> Result<(), UserError> {
+    pub fn start(
+        &mut self,
+        path: PathBuf,
+        read: fn(&Path) -> Result<T, UserError>,
+        wake: impl FnOnce() + Send + 'static,
+    ) -> Result<(), UserError> {
         let (sender, receiver) = sync_channel(1);
         let read = move || {
-            // The panel may have asked for another picture meanwhile: then nobody listens.
-            let _ = sender.send(read_digit_image(&path));
+            // The panel may have asked for another file meanwhile: then nobody listens.
+            let _ = sender.send(read(&path));
             wake();
         };
-        std::thread::Builder::new().name("read digit image".to_owned()).spawn(read).map_err(|e| {
+        std::thread::Builder::new().name("read picture".to_owned()).spawn(read).map_err(|e| {
             UserError::new("The picture was not opened.", format!("No thread could be started: {e}."), "Try again.")
         })?;
         self.answer = Some(receiver);
         Ok(())
     }
 
+    /// True while an answer is awaited.
+    pub fn is_busy(&self) -> bool {
+        self.answer.is_some()
+    }
+
     /// The answer, once.
-    pub fn poll(&mut self) -> Option<Result<DigitImage, UserError>> {
+    pub fn poll(&mut self) -> Option<Result<T, UserError>> {
         match self.answer.as_ref()?.try_recv() {
             Ok(answer) => {
                 self.answer = None;

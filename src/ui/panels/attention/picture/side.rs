@@ -1,0 +1,106 @@
+//! Beside the picture: where it comes from and how it is shown at the left, what the model takes it for at the right.
+
+use super::{PictureView, heads, name_of};
+use crate::types::{ClassProbability, ColorMap, ModelKind};
+use crate::ui::Cx;
+use crate::ui::panels::attention::AttentionPanel;
+use crate::ui::panels::attention::controls::{CONTRAST_HELP, SCALES};
+use crate::ui::theme::{Theme, Type, space};
+use crate::ui::widgets::{self, caption, percent, secondary_button, section, segmented, share_bar};
+use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
+use lucide_icons::Icon;
+
+/// Classes that are shown.
+const CLASSES: usize = 10;
+const ROW: f32 = 38.0;
+
+pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
+    ui.add_space(space::S);
+    section(ui, &theme, "Picture", |ui| {
+        ui.horizontal_wrapped(|ui| {
+            if secondary_button(ui, &theme, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+                PictureView::ask_for_file(cx);
+            }
+            ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
+                let response = secondary_button(ui, &theme, Some(Icon::PenTool), "Use the drawing");
+                if response.on_disabled_hover_text("Draw something in the Digits panel first.").clicked() {
+                    panel.picture.take_drawing(cx);
+                }
+            });
+        });
+        let from = panel.picture.path.as_ref().and_then(|path| path.file_name());
+        let words =
+            from.map_or_else(|| "Or drop a file on the window.".to_owned(), |n| n.to_string_lossy().into_owned());
+        caption(ui, &theme, words);
+    });
+    let shown = panel.shown(cx.state);
+    if let Some(shown) = &shown {
+        let title = format!("{} layers × {} heads", shown.layers, shown.heads);
+        section(ui, &theme, &title, |ui| {
+            heads::show(panel, ui, cx, shown);
+            caption(ui, &theme, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
+            if let Some(words) = &shown.report.left_out {
+                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+            }
+        });
+    }
+    section(ui, &theme, "Colours", |ui| {
+        let maps = ColorMap::ALL.map(|m| (m, m.name()));
+        caption(ui, &theme, "Map");
+        segmented(ui, &theme, &mut panel.map, &maps);
+        widgets::explain(ui, &theme, "Scale", CONTRAST_HELP);
+        segmented(ui, &theme, &mut panel.contrast, &SCALES);
+        let help = "How much the weights cover the picture.";
+        widgets::field(ui, &theme, "Covering", help, |ui| {
+            widgets::slider(ui, &theme, Slider::new(&mut panel.picture.strength, 0.0..=1.0).fixed_decimals(2))
+        });
+    });
+}
+
+pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    ui.add_space(space::S);
+    let shown = panel.shown(cx.state);
+    let Some((shown, report)) = shown.as_ref().and_then(|s| Some((s, s.report.picture.as_ref()?))) else {
+        caption(ui, &theme, "After a picture was read, this tells what the model takes it for.");
+        return;
+    };
+    if report.classes.is_empty() {
+        let name = cx.state.active(ModelKind::ImageClassifier).map_or("The model", |m| m.info.name.as_str());
+        let words = format!("{name} has no head that knows classes. Its attention can be looked at all the same.");
+        caption(ui, &theme, words);
+    }
+    for (place, class) in report.classes.iter().take(CLASSES).enumerate() {
+        row(ui, &theme, class, place == 0);
+    }
+    if report.classes.len() > CLASSES {
+        let rest: f32 = report.classes.iter().skip(CLASSES).map(|c| c.probability).sum();
+        caption(ui, &theme, format!("{} others: {}", report.classes.len() - CLASSES, percent(rest)));
+    }
+    ui.add_space(space::M);
+    let [rows, columns] = report.grid;
+    let (width, height) = (report.seen.width, report.seen.height);
+    caption(ui, &theme, format!("Read at {width} × {height}, as {rows} × {columns} patches."));
+    if let Some(token) = panel.picture.hovered.filter(|t| *t < shown.report.tokens.len()) {
+        caption(ui, &theme, format!("Under the pointer: {}.", name_of(token, report)));
+    }
+}
+
+fn row(ui: &mut Ui, theme: &Theme, class: &ClassProbability, best: bool) {
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
+    let number = percent(class.probability);
+    response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{} {number}", class.label)));
+    let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
+    let ink = if best { theme.accent_text() } else { theme.body() };
+    let face = if best { Type::Body.bold() } else { Type::Body.sans() };
+    let words = Rect::from_min_max(rect.min, pos2(rect.right() - 64.0, rect.bottom()));
+    let named = painter.with_clip_rect(painter.clip_rect().intersect(words));
+    named.text(pos2(rect.left(), rect.top() + 11.0), Align2::LEFT_CENTER, &class.label, face, ink);
+    let at = pos2(rect.right(), rect.top() + 11.0);
+    painter.text(at, Align2::RIGHT_CENTER, number, Type::Caption.mono(), theme.caption());
+    let bar = Rect::from_min_max(pos2(rect.left(), rect.top() + 23.0), pos2(rect.right(), rect.top() + 30.0));
+    share_bar(&painter, theme, bar, class.probability, if best { theme.accent() } else { theme.neutral(6) });
+    let _ = response.on_hover_text(&class.label);
+}

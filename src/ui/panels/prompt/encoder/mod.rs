@@ -1,0 +1,210 @@
+//! The prompt panel while a text encoder is in use: masked words are filled in, or texts are compared by their vectors.
+
+mod compare;
+mod controls;
+mod fill;
+
+use crate::engine::Command;
+use crate::types::{EncoderInfo, JobId, ModelId, ModelKind};
+use crate::ui::theme::space;
+use crate::ui::widgets::{caption, error_card, job_progress};
+use crate::ui::{Cx, JobKind, OpenModel, State};
+use egui::{Frame, Margin, Ui};
+use serde::{Deserialize, Serialize};
+use std::rc::Rc;
+
+/// Candidates asked for at each mask.
+const CANDIDATES: usize = 8;
+
+/// What is done with a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Mode {
+    /// Guess masked words.
+    #[default]
+    Fill,
+    /// Compare texts by their vectors.
+    Compare,
+}
+
+/// What survives a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Typed {
+    mode: Mode,
+    /// A text with masks, written as `[MASK]` whatever the model's own spelling.
+    masked: String,
+    /// Texts to compare, one a line.
+    lines: String,
+}
+
+/// The spelling in which masks are kept; every model reads its own.
+const MASK: &str = "[MASK]";
+
+impl Default for Typed {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Fill,
+            masked: format!("The sky is {MASK}."),
+            lines:
+                "A cat sits on the mat.\nA kitten rests on a rug.\nThe river bank is steep.\nThe bank lends money.\n\
+                    Stocks fell sharply today."
+                    .to_owned(),
+        }
+    }
+}
+
+/// The view.
+#[derive(Default)]
+pub(super) struct EncoderView {
+    pub typed: Typed,
+    /// The last job of each mode, and its model.
+    filling: Option<(ModelId, JobId)>,
+    comparing: Option<(ModelId, JobId)>,
+    /// The text whose neighbours are told, by its place.
+    selected: Option<usize>,
+    hovered: Option<(usize, usize)>,
+    /// True while masks are filled, as of the last frame.
+    fills: bool,
+    /// The similarities of a job's texts, computed once.
+    similarities: Option<(JobId, Rc<Vec<Vec<f32>>>)>,
+}
+
+impl EncoderView {
+    /// The encoder in use, while the panel is to work with it.
+    pub fn model(state: &State) -> Option<&OpenModel> {
+        if state.focus() == ModelKind::TextEncoder { state.active(ModelKind::TextEncoder) } else { None }
+    }
+
+    fn facts(state: &State) -> Option<&EncoderInfo> {
+        Self::model(state)?.info.encoder.as_ref()
+    }
+
+    /// What is done now: without a head there is nothing to fill.
+    fn mode(&self, state: &State) -> Mode {
+        let can_fill = Self::facts(state).is_some_and(|facts| facts.mask.is_some());
+        if can_fill { self.typed.mode } else { Mode::Compare }
+    }
+
+    /// The masked text in the model's own spelling.
+    fn masked(&self, state: &State) -> String {
+        let mask = Self::facts(state).and_then(|facts| facts.mask.as_deref()).unwrap_or(MASK);
+        self.typed.masked.replace(MASK, mask)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.typed.lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Why there is nothing to run, if so.
+    fn missing(&self, state: &State) -> Option<String> {
+        match self.mode(state) {
+            Mode::Fill => {
+                let mask = Self::facts(state)?.mask.as_deref()?;
+                let holds_one = self.masked(state).contains(mask);
+                (!holds_one).then(|| format!("Write {mask} where a word is to be guessed."))
+            }
+            Mode::Compare => self.lines().is_empty().then(|| "Write at least one line.".to_owned()),
+        }
+    }
+
+    pub fn run(&mut self, cx: &mut Cx<'_>) {
+        let Some(model) = Self::model(cx.state).map(|m| m.info.id) else { return };
+        if let Some(words) = self.missing(cx.state) {
+            cx.toast(words);
+            return;
+        }
+        if let Some(running) = self.running(cx.state) {
+            cx.cancel(running);
+        }
+        let job = JobId::next();
+        match self.mode(cx.state) {
+            Mode::Fill => {
+                let text = self.masked(cx.state);
+                cx.selection.text = Some((model, text.clone()));
+                cx.send(Command::Fill { job, model, text, top: CANDIDATES });
+                self.filling = Some((model, job));
+            }
+            Mode::Compare => {
+                let texts = self.lines();
+                cx.selection.text = texts.first().map(|text| (model, text.clone()));
+                cx.send(Command::Embed { job, model, texts });
+                self.comparing = Some((model, job));
+                self.selected = None;
+            }
+        }
+    }
+
+    /// The job on show, if it belongs to the model in use.
+    pub fn job(&self, state: &State) -> Option<JobId> {
+        let of_mode = match self.mode(state) {
+            Mode::Fill => self.filling,
+            Mode::Compare => self.comparing,
+        };
+        let model = Self::model(state)?.info.id;
+        of_mode.filter(|(of, _)| *of == model).map(|(_, job)| job)
+    }
+
+    /// The similarities of the texts on show.
+    fn similarities(&mut self, state: &State) -> Option<Rc<Vec<Vec<f32>>>> {
+        let job = self.job(state)?;
+        match &self.similarities {
+            Some((of, similarities)) if *of == job => Some(similarities.clone()),
+            _ => {
+                let similarities = Rc::new(state.embeddings.get(&job)?.similarities());
+                self.similarities = Some((job, similarities.clone()));
+                Some(similarities)
+            }
+        }
+    }
+
+    fn running(&self, state: &State) -> Option<JobId> {
+        self.job(state).filter(|job| state.is_active(*job))
+    }
+
+    pub fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        controls::show(self, ui, cx);
+    }
+
+    pub fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        controls::footer(self, ui, cx);
+    }
+
+    pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
+            let opening = cx.state.jobs.values().rev().find(|j| matches!(j.kind, JobKind::Open { .. })).map(|j| j.id);
+            for job in [opening, self.job(cx.state)].into_iter().flatten() {
+                if let Some(error) = cx.state.error(job) {
+                    error_card(ui, &theme, error);
+                    ui.add_space(space::S);
+                } else if cx.state.is_active(job) {
+                    job_progress(ui, cx, job);
+                    ui.add_space(space::S);
+                }
+            }
+            self.fills = self.mode(cx.state) == Mode::Fill;
+            match self.mode(cx.state) {
+                Mode::Fill => fill::show(self, ui, cx),
+                Mode::Compare => compare::show(self, ui, cx),
+            }
+        });
+    }
+
+    /// Of the mode of the last frame.
+    pub fn inspector_title(&self) -> &'static str {
+        if self.fills { "How it guesses" } else { "Alike" }
+    }
+
+    pub fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        match self.mode(cx.state) {
+            Mode::Fill => {
+                ui.add_space(space::S);
+                let words = "Each mask is guessed on its own, with every other mask still in the text: the guesses of \
+                             several masks need not fit together.";
+                caption(ui, &cx.theme.clone(), words);
+            }
+            Mode::Compare => compare::neighbours(self, ui, cx),
+        }
+    }
+}
