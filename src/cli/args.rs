@@ -214,9 +214,10 @@ pub struct InspectArgs {
     pub model: ModelArgs,
     #[command(flatten)]
     pub input: InputArgs,
-    /// Site names separated by commas; * stands for any text
-    #[arg(long, value_name = "SITES", default_value = "blocks.*.attn.pattern,logits")]
-    pub sites: String,
+    /// Site names separated by commas; * stands for any text [default: blocks.*.attn.pattern, and logits of a model that
+    /// has them]
+    #[arg(long, value_name = "SITES")]
+    pub sites: Option<String>,
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

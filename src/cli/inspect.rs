@@ -5,16 +5,16 @@ use super::args::{InputArgs, InspectArgs};
 use super::output::write_file;
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, PromptInput, read_picture};
-use crate::types::{InspectReport, JobId, SiteFilter, UserError};
+use crate::types::{InspectReport, JobId, ModelInfo, SiteFilter, UserError};
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Writes every matching site under its name (F32), and the ids (I64, `[T]`).
 pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
-    let sites = match args.sites.parse::<SiteFilter>() {
+    let (session, info) = Session::with_model(&args.model)?;
+    let sites = match args.sites.as_deref().unwrap_or(usual_sites(&info)).parse::<SiteFilter>() {
         Ok(sites) => sites,
         Err(never) => match never {},
     };
-    let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
     let command = Command::Inspect { job, model: info.id, prompt: input(&args.input)?, sites };
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
@@ -24,6 +24,13 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
     eprintln!("{} sites over {} tokens in {}", report.captures.len(), report.tokens.len(), args.out.display());
     Ok(())
+}
+
+/// Patterns, and logits where there is a head that makes them.
+fn usual_sites(info: &ModelInfo) -> &'static str {
+    let no_head = info.encoder.as_ref().is_some_and(|encoder| encoder.mask.is_none())
+        || info.vision.as_ref().is_some_and(|vision| vision.labels.is_empty());
+    if no_head { "blocks.*.attn.pattern" } else { "blocks.*.attn.pattern,logits" }
 }
 
 fn input(args: &InputArgs) -> Result<PromptInput, UserError> {

@@ -99,7 +99,8 @@ fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
         format!("{} has no site {pattern}.", info.name),
         format!(
             "Other architectures have it, {} does not: pos_embed needs learned positions, resid_mid needs an MLP that reads \
-             what attention made of the stream, attn.proj and mlp.proj need a normalisation behind them.",
+             what attention made of the stream, attn.proj and mlp.proj need a normalisation behind them, logits need a head, \
+             pooled needs a pooler, and token_type_embed is BERT's.",
             info.architecture.config_name()
         ),
         "Leave it out, or use * to capture whatever sites there are.",

@@ -104,6 +104,11 @@ impl State {
         if kind.is_some() && kind != Some(ModelKind::DigitClassifier) {
             self.focus = kind;
         }
+        self.put_in_use(model);
+    }
+
+    /// As [`Self::activate`], without a say in what the prompt and attention panels work with.
+    fn put_in_use(&mut self, model: ModelId) {
         match self.models.get(&model).map(|m| m.info.kind()) {
             Some(ModelKind::CausalLm) => self.active_text = Some(model),
             Some(ModelKind::TextEncoder) => self.active_encoder = Some(model),
@@ -260,7 +265,7 @@ impl State {
                 let (id, kind) = (info.id, info.kind());
                 self.models.insert(id, OpenModel { info, weights });
                 if self.active(kind).is_none() {
-                    self.activate(id);
+                    self.put_in_use(id);
                 }
             }
             Event::Trained { job, points } => {

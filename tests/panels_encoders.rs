@@ -1,0 +1,210 @@
+//! What the prompt and attention panels do while an encoder or an image classifier is in use, and that nothing in them is
+//! dead.
+
+#[path = "support/window.rs"]
+mod window;
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable;
+use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::types::{
+    Architecture, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
+    FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture, PictureReport, Pooling, Precision, PromptToken,
+    VisionInfo,
+};
+use fovea::ui::ThemeChoice;
+use std::sync::Arc;
+use window::{Window, plain};
+
+fn info(name: &str, architecture: Architecture) -> ModelInfo {
+    ModelInfo {
+        id: ModelId::next(),
+        name: name.into(),
+        path: format!("models/{name}").into(),
+        architecture,
+        precision: Precision::F32,
+        parameters: 22_700_000,
+        layers: 2,
+        heads: 2,
+        kv_heads: 2,
+        hidden: 8,
+        vocabulary: 100,
+        context: 64,
+        encoder: None,
+        vision: None,
+        modified: false,
+    }
+}
+
+fn encoder(mask: Option<&str>) -> ModelInfo {
+    let facts = EncoderInfo {
+        mask: mask.map(str::to_owned),
+        pooling: Pooling::Mean,
+        normalised: true,
+        is_sentence_model: true,
+        longest: 64,
+    };
+    ModelInfo { encoder: Some(facts), ..info("little-roberta", Architecture::Roberta) }
+}
+
+fn vision() -> ModelInfo {
+    let facts = VisionInfo { size: [28, 28], grid: [2, 2], labels: vec!["seven".into(), "boat".into()] };
+    ModelInfo { vision: Some(facts), vocabulary: 2, ..info("little-vit", Architecture::Vit) }
+}
+
+/// A window in which this model was opened.
+fn with(model: &ModelInfo) -> Window<'static> {
+    let mut window = Window::on("prompt", plain(ThemeChoice::Dark));
+    window.engine.say(Event::Model { info: model.clone(), weights: Arc::default() });
+    window.engine.say(Event::Done { job: JobId::next(), outcome: Outcome::Opened { model: model.id } });
+    window.settle();
+    window
+}
+
+fn answer(window: &mut Window<'_>, job: JobId, outcome: Outcome) {
+    window.engine.say(Event::Done { job, outcome });
+    window.settle();
+}
+
+fn inspected(window: &Window<'_>) -> Vec<(JobId, PromptInput)> {
+    window.engine.sent(|command| match command {
+        Command::Inspect { job, prompt, .. } => Some((*job, prompt.clone())),
+        _ => None,
+    })
+}
+
+fn token(text: &str, span: std::ops::Range<usize>) -> PromptToken {
+    PromptToken { id: 7, text: text.into(), span }
+}
+
+#[test]
+fn masks_are_filled_in_the_models_own_spelling_and_lead_to_attention() {
+    let model = encoder(Some("<mask>"));
+    let mut window = with(&model);
+    assert!(window.has("Compare texts") && window.has("Add <mask>"));
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let fills = window.engine.sent(|command| match command {
+        Command::Fill { job, model, text, .. } => Some((*job, *model, text.clone())),
+        _ => None,
+    });
+    let [(job, of, text)] = fills.as_slice() else { panic!("{fills:?}") };
+    assert_eq!((*of, text.as_str()), (model.id, "The sky is <mask>."));
+    let candidate = |id, text: &str, probability| Candidate { id, text: text.into(), probability };
+    let report = FillReport {
+        text: text.clone(),
+        tokens: vec![token("<s>", 0..0), token("The", 0..3), token("<mask>", 11..17), token("</s>", 0..0)],
+        masks: vec![FilledMask {
+            position: 2,
+            candidates: vec![candidate(1, " blue", 0.6), candidate(2, " grey", 0.2)],
+        }],
+        filled: "The sky is blue.".into(),
+    };
+    answer(&mut window, *job, Outcome::Filled(Arc::new(report)));
+    assert!(window.has("The sky is blue.") && window.has("Mask 1 · token 2"));
+    assert!(window.harness.query_all_by_label_contains("blue 60.0 %").next().is_some());
+
+    window.click("See its attention");
+    assert_eq!(window.app().panel(), "attention");
+    assert_eq!(inspected(&window).last().unwrap().1, PromptInput::Text("The sky is <mask>.".into()));
+}
+
+#[test]
+fn texts_are_compared_by_an_encoder_without_a_head() {
+    let mut window = with(&encoder(None));
+    assert!(!window.has("Fill masks"), "there is no head to fill with");
+    window.click("Compare");
+    let asked = window.engine.sent(|command| match command {
+        Command::Embed { job, texts, .. } => Some((*job, texts.clone())),
+        _ => None,
+    });
+    let [(job, texts)] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!((texts.len(), texts[0].as_str()), (5, "A cat sits on the mat."));
+    let embedding = |i: usize| Embedding { vector: vec![1.0, i as f32], tokens: 9, left_out: usize::from(i == 1) * 3 };
+    let report = EmbeddingReport { texts: texts.clone(), embeddings: (0..5).map(embedding).collect() };
+    answer(&mut window, *job, Outcome::Embedded(Arc::new(report)));
+    assert!(window.has("Cosine similarities of 5 texts"));
+    assert!(window.has("Text 2 was cut off behind 9 tokens; 3 more were left out."));
+    window.click("Text 1: A cat sits on the mat.");
+    // Between (1, 0) and (1, 1) lies half a right angle.
+    assert!(window.has("A kitten rests on a rug. 0.707"));
+    window.click("See its attention");
+    assert_eq!(inspected(&window).last().unwrap().1, PromptInput::Text("A cat sits on the mat.".into()));
+}
+
+#[test]
+fn the_attention_panel_reads_a_text_by_itself() {
+    let mut window = with(&encoder(None));
+    window.show("attention");
+    assert!(window.has("Nothing to look into yet") && inspected(&window).is_empty());
+    window.click("Read ‘The bank of the river was steep.’");
+    window.settle();
+    let [(_, prompt)] = inspected(&window).try_into().unwrap();
+    assert_eq!(prompt, PromptInput::Text("The bank of the river was steep.".into()));
+}
+
+fn picture_report() -> InspectReport {
+    let tokens: Vec<_> = ["[CLS]", "a", "b", "c", "d"].into_iter().map(|text| token(text, 0..0)).collect();
+    let row = [0.2, 0.5, 0.1, 0.1, 0.1];
+    let capture = |layer| Capture {
+        site: format!("blocks.{layer}.attn.pattern"),
+        shape: vec![2, 5, 5],
+        values: row.iter().copied().cycle().take(50).collect(),
+    };
+    let class = |class, label: &str, probability| ClassProbability { class, label: label.into(), probability };
+    let picture = PictureReport {
+        seen: Picture::gray(28, &[0.5; 784]),
+        grid: [2, 2],
+        special_tokens: 1,
+        classes: vec![class(0, "seven", 0.9), class(1, "boat", 0.1)],
+    };
+    InspectReport { tokens, captures: (0..2).map(capture).collect(), picture: Some(picture), left_out: None }
+}
+
+#[test]
+fn a_drawing_is_shown_to_a_vision_transformer() {
+    let mut window = with(&vision());
+    assert!(window.has("little-vit reads pictures"), "the prompt panel says what to do instead");
+    window.click("Show it a picture");
+    assert_eq!(window.app().panel(), "attention");
+    assert!(window.has("No picture to look at yet"));
+
+    window.show("digits");
+    window.click("Show an example");
+    window.show("attention");
+    window.click("Use the drawing");
+    window.settle();
+    let asked = inspected(&window);
+    let Some((job, PromptInput::Picture(picture))) = asked.last() else { panic!("{asked:?}") };
+    assert_eq!((picture.width, picture.height), (28, 28));
+    assert!(picture.rgb.contains(&255), "ink is white");
+    answer(&mut window, *job, Outcome::Inspected(Arc::new(picture_report())));
+    assert!(window.has("Attention over the picture from CLS") && window.has("seven 90.0 %"));
+
+    // From a patch, then through all layers.
+    let at =
+        window.harness.get_by_label("Attention over the picture from CLS").rect().left_top() + egui::vec2(9.0, 9.0);
+    for pressed in [true, false] {
+        let button = egui::PointerButton::Primary;
+        window.harness.event(egui::Event::PointerMoved(at));
+        window.harness.event(egui::Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE });
+        window.harness.step();
+    }
+    window.settle();
+    assert!(window.has("Attention over the picture from patch in row 1, column 1"));
+    window.click("Rollout");
+    assert!(window.has("Rollout through all layers"));
+    assert_eq!(inspected(&window).len(), asked.len(), "looking around asks nothing of the engine");
+}
+
+#[test]
+fn what_was_chosen_last_has_the_panels() {
+    let mut window = with(&encoder(None));
+    window.engine.say(Event::Model { info: vision(), weights: Arc::default() });
+    window.settle();
+    assert!(window.has("Texts, one a line"), "a model that only appears changes nothing");
+    let text = info("little-llama", Architecture::Llama);
+    window.engine.say(Event::Model { info: text.clone(), weights: Arc::default() });
+    window.engine.say(Event::Done { job: JobId::next(), outcome: Outcome::Opened { model: text.id } });
+    window.settle();
+    assert!(!window.has("Texts, one a line") && window.has("What the model receives"));
+}
