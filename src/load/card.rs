@@ -44,6 +44,9 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         let tied = has_head && fields.flag("tie_word_embeddings", is_tied_by_default(model_type)).unwrap_or(false);
         count(tensors, has_head, tied)
     });
+    // RoBERTa's first position is the one after the padding token's id.
+    let unused = if model_type == "roberta" { 1 + number(&["pad_token_id"]).unwrap_or(1) } else { 0 };
+    let context = number(&["max_position_embeddings", "n_positions"]).map(|n| n.saturating_sub(unused));
     let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     Ok(ModelCard {
         name: crate::types::model_name(&full),
@@ -60,7 +63,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         hidden,
         intermediate: number(&["intermediate_size", "n_inner", "hidden_dim"])
             .or_else(|| (model_type == "gpt2").then_some(4 * hidden?)),
-        context: number(&["max_position_embeddings", "n_positions"]),
+        context: context.or_else(|| patches(tensors.as_deref()?)),
         vocabulary: number(&["vocab_size"]),
         is_causal,
         has_chat_template: has_chat_template(dir),
@@ -68,6 +71,12 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         files: files(dir),
         unreadable,
     })
+}
+
+/// Tokens of a picture, by the table of their positions `[1, T, D]`.
+fn patches(tensors: &[TensorEntry]) -> Option<u64> {
+    let table = tensors.iter().find(|t| t.name.ends_with("embeddings.position_embeddings") && t.shape.len() == 3)?;
+    Some(table.shape[1] as u64)
 }
 
 /// What transformers assumes when `tie_word_embeddings` is not written.
@@ -134,7 +143,7 @@ fn is_embedding(name: &str) -> bool {
 
 /// Matrices that see one vector for the whole sequence, not every token.
 fn is_once(name: &str) -> bool {
-    name.contains("pooler.") || name.starts_with("classifier.") || name.contains("seq_relationship")
+    name.contains("pooler.") || name.contains("classifier.") || name.contains("seq_relationship")
 }
 
 /// The element type that most bytes of floating point have.
