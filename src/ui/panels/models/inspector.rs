@@ -10,6 +10,9 @@ use lucide_icons::Icon;
 
 const PLOT_HEIGHT: f32 = 150.0;
 const AXIS_HEIGHT: f32 = 18.0;
+/// Room that a number takes at either end of the axis.
+const LABEL_WIDTH: f32 = 56.0;
+const SCALE_HELP: &str = "The logarithm of the count shows the few values far from the others, which the count hides.";
 const STD_HELP: &str = "Standard deviation: the root of the mean squared distance from the mean.";
 
 pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -27,14 +30,14 @@ pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         caption(ui, &theme, format!("in {}", entry.file));
     }
     ui.add_space(space::M);
-    values(ui, &theme, clicked);
+    values(ui, &theme, clicked, &mut panel.typed.tensors.log_counts);
     ui.add_space(space::M);
     if ghost_button(ui, &theme, Some(Icon::X), "Back to the files").clicked() {
         panel.forget_tensor();
     }
 }
 
-fn values(ui: &mut Ui, theme: &Theme, clicked: &Clicked) {
+fn values(ui: &mut Ui, theme: &Theme, clicked: &Clicked, log_counts: &mut bool) {
     let stats = match &clicked.stats {
         None => {
             caption(ui, theme, "Reading its values");
@@ -67,18 +70,24 @@ fn values(ui: &mut Ui, theme: &Theme, clicked: &Clicked) {
         columns[1].interact(place, id, Sense::hover()).on_hover_text(STD_HELP);
     });
     ui.add_space(space::S);
-    histogram(ui, theme, stats);
+    histogram(ui, theme, stats, *log_counts);
+    widgets::explain(ui, theme, "Height of the bars", SCALE_HELP);
+    widgets::segmented(ui, theme, log_counts, &[(false, "Count"), (true, "Logarithm")]);
     caption(ui, theme, format!("{} values in {} intervals", count_in_words(stats.count), stats.histogram.len()));
 }
 
 /// The bars, the range below them, and zero and the mean where they lie within.
-fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats) {
+fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats, log_counts: bool) {
     let size = Vec2::new(ui.available_width(), PLOT_HEIGHT + AXIS_HEIGHT);
     let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
     let words = format!("Histogram from {} to {}", significant(stats.min), significant(stats.max));
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &words));
     let plot = Rect::from_min_size(whole.min, Vec2::new(whole.width(), PLOT_HEIGHT));
     let most = stats.histogram.iter().copied().max().unwrap_or(1).max(1);
+    let share = |count: u64| match log_counts {
+        true => (1.0 + count as f32).ln() / (1.0 + most as f32).ln(),
+        false => count as f32 / most as f32,
+    };
     let width = plot.width() / stats.histogram.len() as f32;
     let step = (stats.max - stats.min) / stats.histogram.len() as f64;
     let hovered = response.hover_pos().map(|at| ((at.x - plot.left()) / width) as usize);
@@ -86,7 +95,7 @@ fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats) {
     painter.rect_filled(plot, 0, theme.ground());
     for (bar, count) in stats.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
         // One value among millions is still to be seen.
-        let height = (*count as f32 / most as f32 * (plot.height() - space::XS)).max(1.0);
+        let height = (share(*count) * (plot.height() - space::XS)).max(1.0);
         let left = plot.left() + bar as f32 * width;
         let rect =
             Rect::from_min_max(pos2(left, plot.bottom() - height), pos2(left + (width - 0.5).max(0.5), plot.bottom()));
@@ -95,13 +104,10 @@ fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats) {
     let x_of = |value: f64| plot.left() + ((value - stats.min) / (stats.max - stats.min)) as f32 * plot.width();
     if stats.min < 0.0 && stats.max > 0.0 {
         painter.vline(x_of(0.0), plot.y_range(), Stroke::new(1.0, theme.line()));
-        painter.text(
-            pos2(x_of(0.0), plot.bottom() + 2.0),
-            Align2::CENTER_TOP,
-            "0",
-            Type::Caption.mono(),
-            theme.caption(),
-        );
+        if (plot.left() + LABEL_WIDTH..plot.right() - LABEL_WIDTH).contains(&x_of(0.0)) {
+            let at = pos2(x_of(0.0), plot.bottom() + 2.0);
+            painter.text(at, Align2::CENTER_TOP, "0", Type::Caption.mono(), theme.caption());
+        }
     }
     painter.hline(plot.x_range(), plot.bottom(), Stroke::new(1.0, theme.line()));
     let label = |at: f32, align, value: f64| {

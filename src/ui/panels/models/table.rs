@@ -33,6 +33,8 @@ pub(super) struct TensorView {
     pub filter: String,
     pub order: Order,
     pub reversed: bool,
+    /// Bars of the histogram stand for the logarithm of their counts.
+    pub log_counts: bool,
 }
 
 impl TensorView {
