@@ -120,7 +120,9 @@ fn described(card: Option<&Result<ModelCard, UserError>>) -> String {
         Some(Ok(card)) => {
             let size = card.parameters.map(|n| format!(" · {} parameters", count_in_words(n))).unwrap_or_default();
             let runs = if card.architecture.is_some() { "" } else { " · Fovea cannot run it" };
-            format!("{}{size}{runs}", card.architecture_name)
+            let family =
+                card.architecture.map_or_else(|| card.architecture_name.clone(), |known| known.family().to_owned());
+            format!("{family}{size}{runs}")
         }
     }
 }
