@@ -77,14 +77,21 @@ pub struct AttentionPanel {
     hovered: Option<usize>,
 }
 
+/// The tokens of a run that the model has read or could read: the last one of a run that filled the context was written,
+/// but there is no room to read it.
+fn readable(mut ids: Vec<u32>, context: usize) -> Vec<u32> {
+    ids.truncate(context);
+    ids
+}
+
 impl AttentionPanel {
     /// The run that is looked at: the chosen one, else the last.
     fn run_to_inspect(cx: &Cx<'_>) -> Option<(JobId, ModelId, Vec<u32>)> {
         let chosen = cx.selection.run.and_then(|job| cx.state.runs.get(&job));
         let run = chosen.or_else(|| cx.state.latest_run())?;
-        let open = cx.state.models.contains_key(&run.model);
+        let open = cx.state.models.get(&run.model)?;
         let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty();
-        (open && finished).then(|| (run.job, run.model, run.ids()))
+        finished.then(|| (run.job, run.model, readable(run.ids(), open.info.context)))
     }
 
     /// What is to be inspected: the last run, the text an encoder read, the picture.
@@ -381,5 +388,16 @@ impl Panel for AttentionPanel {
         if let Some(strength) = get("covering").as_f64().filter(|s| (0.0..=1.0).contains(s)) {
             self.picture.strength = strength as f32;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_filled_the_context_is_looked_at_as_far_as_it_goes() {
+        assert_eq!(readable(vec![1, 2, 3, 4, 5], 4), [1, 2, 3, 4]);
+        assert_eq!(readable(vec![1, 2, 3], 4), [1, 2, 3]);
     }
 }
