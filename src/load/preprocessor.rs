@@ -51,10 +51,11 @@ impl Preprocessor {
             }
         }
         // What a processor does that the file says nothing of.
-        let is_deit = match fields.text_if_any("image_processor_type")? {
-            Some(kind) => kind.starts_with("DeiT"),
-            None => is_deit,
+        let kind = match fields.text_if_any("image_processor_type")? {
+            Some(kind) => Some(kind),
+            None => fields.text_if_any("feature_extractor_type")?,
         };
+        let is_deit = kind.map_or(is_deit, |kind| kind.starts_with("DeiT"));
         let (usual_side, usual_filter) = if is_deit { (256, 3) } else { (224, 2) };
         let resize = if fields.flag("do_resize", true)? {
             Some((extent(&fields, "size", usual_side)?, filter(&fields, usual_filter)?))

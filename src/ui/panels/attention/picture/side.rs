@@ -19,16 +19,15 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
     panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
     ui.add_space(space::S);
     section(ui, &theme, "Picture", |ui| {
-        ui.horizontal_wrapped(|ui| {
-            if secondary_button(ui, &theme, Some(Icon::Image), "Open PNG or JPEG").clicked() {
-                PictureView::ask_for_file(cx);
+        // One under the other: side by side they do not fit into the narrowest column.
+        if secondary_button(ui, &theme, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+            PictureView::ask_for_file(cx);
+        }
+        ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
+            let response = secondary_button(ui, &theme, Some(Icon::PenTool), "Use the drawing");
+            if response.on_disabled_hover_text("Draw something in the Digits panel first.").clicked() {
+                panel.picture.take_drawing(cx);
             }
-            ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
-                let response = secondary_button(ui, &theme, Some(Icon::PenTool), "Use the drawing");
-                if response.on_disabled_hover_text("Draw something in the Digits panel first.").clicked() {
-                    panel.picture.take_drawing(cx);
-                }
-            });
         });
         let from = panel.picture.path.as_ref().and_then(|path| path.file_name());
         let words =
