@@ -334,7 +334,8 @@ fn a_head_is_exported_to_a_typed_path() {
         window.harness.event(Input::Text(path.display().to_string()));
         window.settle();
         window.press(Modifiers::NONE, Key::Enter);
-        wait(&mut window, "no file", |_| path.exists());
+        // A file is there a moment before its bytes are.
+        wait(&mut window, "no file", |_| std::fs::metadata(&path).is_ok_and(|file| file.len() > 500));
         let bytes = std::fs::read(&path).unwrap();
         let start: String = bytes.iter().take(8).map(|b| *b as char).collect();
         assert!(start.starts_with(begins) && bytes.len() > 500, "{format}: {start:?}, {} bytes", bytes.len());
