@@ -297,7 +297,10 @@ fn train_evaluate_and_classify_work_together() {
     fs::create_dir(&data).unwrap();
     one_digit_folder(&data);
     let recipe = write_recipe(scratch.path(), &data, 150);
-    let said = text(&["train", &shown(&recipe), "--out", &shown(&out), "--device", "cpu"]);
+    let said = text(&["train", &shown(&recipe), "--out", &shown(&out), "--device", "cpu", "--precision", "f16"]);
+    let weights = fs::read(out.join("model.safetensors")).unwrap();
+    let weights = SafeTensors::deserialize(&weights).unwrap();
+    assert!(weights.tensors().iter().all(|(_, tensor)| tensor.dtype() == safetensors::Dtype::F16));
     assert!(said.contains("150 steps") && said.contains(&shown(&out)), "{said}");
     let lines = json(&["evaluate", "--device", "cpu", "--model", &shown(&out), "--data", &shown(&data), "--json"]);
     assert!(lines[0]["accuracy"].as_f64().unwrap() > 0.99, "ten bars are easy: {}", lines[0]);

@@ -3,7 +3,7 @@
 mod support;
 
 use fovea::engine::{Command, Event, Outcome, PromptInput};
-use fovea::types::{DeviceChoice, JobId, ModelId, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec};
+use fovea::types::{DeviceChoice, JobId, ModelId, Precision, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -314,7 +314,7 @@ fn a_saved_model_opens_again_and_a_folder_that_cannot_be_written_is_told() {
     script.end(before).unwrap();
     let mut save = |path: &Path| {
         let job = JobId::next();
-        script.send(Command::Save { job, model, path: path.to_owned() });
+        script.send(Command::Save { job, model, path: path.to_owned(), precision: Precision::F32 });
         script.end(job)
     };
     let taken = scratch.path().join("taken");

@@ -8,7 +8,9 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, PointerButton, Pos2, Rect, pos2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Event};
-use fovea::types::{DigitImage, DigitNetwork, DigitTask, Drawing, JobId, StartFrom, Stroke, TrainTask, UserError};
+use fovea::types::{
+    DigitImage, DigitNetwork, DigitTask, Drawing, JobId, Precision, StartFrom, Stroke, TrainTask, UserError,
+};
 use fovea::ui::{AppOptions, ThemeChoice};
 use window::{Window, plain};
 
@@ -251,4 +253,38 @@ fn runs_can_be_compared_hidden_and_exported() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     };
     assert!(text.contains("MLP 2,100,") && !text.contains("MLP 1"), "only what is shown is exported");
+}
+
+#[test]
+fn a_result_is_saved_in_the_precision_that_was_chosen() {
+    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
+    window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
+    window.click("Start training");
+    let model = window.engine.sent(|c| if let Command::Train { model, .. } = c { Some(*model) } else { None })[0];
+    let info = window::scripted_engine::info(model, std::path::Path::new("trained-mlp"));
+    window.engine.say(Event::Model { info, weights: Default::default() });
+    window.harness.run();
+    let mut saved = Vec::new();
+    for (choice, folder) in [("F16", "half"), ("F32", "full")] {
+        window.harness.get_by_role_and_label(Role::RadioButton, choice).click();
+        window.harness.run();
+        window.click("Save as folder");
+        window.harness.get_by_role_and_label(Role::TextInput, "Path to write to").focus();
+        window.harness.run();
+        window.press(Modifiers::COMMAND, Key::A);
+        window.harness.event(Input::Text(folder.into()));
+        window.harness.run();
+        window.press(Modifiers::NONE, Key::Enter);
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while saved.len() < 1 + usize::from(folder == "full") {
+            assert!(std::time::Instant::now() < deadline, "nothing was saved");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            window.harness.step();
+            saved = window.engine.sent(|c| match c {
+                Command::Save { model, path, precision, .. } => Some((*model, path.display().to_string(), *precision)),
+                _ => None,
+            });
+        }
+    }
+    assert_eq!(saved, [(model, "half".to_owned(), Precision::F16), (model, "full".to_owned(), Precision::F32)]);
 }

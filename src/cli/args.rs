@@ -304,6 +304,9 @@ pub struct TrainArgs {
     /// Train on this file or folder instead of the one in the recipe
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// How the weights of the result are written
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t)]
+    pub precision: WeightType,
     /// Write the result into this folder instead of the one in the recipe, or of trained/NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,

@@ -5,7 +5,7 @@ use super::output::print;
 use super::session::{Session, unexpected};
 use super::{CliError, INTERRUPTED, spec};
 use crate::engine::{Command, Event, Outcome};
-use crate::types::{JobId, ModelId, TrainPoint, TrainSummary, UserError};
+use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +16,8 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let steps = spec.steps;
     let interrupted = catch_ctrl_c("Training was not started.")?;
     let session = Session::start(args.device);
-    let job = JobId::next();
-    session.send(Command::Train { job, model: ModelId::next(), spec: Box::new(spec) })?;
+    let (job, model) = (JobId::next(), ModelId::next());
+    session.send(Command::Train { job, model, spec: Box::new(spec) })?;
     let progress = bar(steps as u64);
     let (mut cancelled, mut shown_to) = (false, 0);
     let ended = loop {
@@ -42,7 +42,15 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
             eprintln!("stopped after step {} of {steps}; the same command goes on from there", summary.steps);
             Err(CliError::Interrupted)
         }
-        Outcome::Trained(summary) => print(&describe(&summary)),
+        Outcome::Trained(summary) => {
+            let precision = args.precision.into();
+            if let Some(path) = summary.saved_to.clone().filter(|_| precision != Precision::F32) {
+                // A run ends with the weights it computed with; they are written once more, shorter.
+                let job = JobId::next();
+                session.run(job, Command::Save { job, model, path, precision }, |_| Ok(()))?;
+            }
+            print(&describe(&summary))
+        }
         Outcome::Cancelled => Err(CliError::Interrupted),
         _ => Err(unexpected()),
     }

@@ -65,8 +65,9 @@ pub enum Command {
     /// Train. `model` is where the weights in training can be used from, while the run goes on and afterwards: an open
     /// model for [`crate::types::StartFrom::OpenModel`], else a new id. Ends with [`Outcome::Trained`].
     Train { job: JobId, model: ModelId, spec: Box<TrainSpec> },
-    /// Write a model as a folder that Fovea and transformers open. Ends with [`Outcome::Saved`].
-    Save { job: JobId, model: ModelId, path: PathBuf },
+    /// Write a model as a folder that Fovea and transformers open, its weights in `precision`. Ends with
+    /// [`Outcome::Saved`].
+    Save { job: JobId, model: ModelId, path: PathBuf, precision: Precision },
     /// Hold a job between two steps.
     Pause { job: JobId },
     /// Go on with a job that was held.

@@ -85,7 +85,9 @@ impl Worker {
             Command::Evaluate { job, model, data } => {
                 self.add(job, JobKind::Evaluate, model, evaluate::Evaluate::new(model, data));
             }
-            Command::Save { job, model, path } => self.add(job, JobKind::Save, model, save::Save::new(model, path)),
+            Command::Save { job, model, path, precision } => {
+                self.add(job, JobKind::Save, model, save::Save::new(model, path, precision));
+            }
             Command::Train { job, model, spec } => {
                 if self.scheduler.is_training(model) {
                     self.fail(Some(job), already_training());

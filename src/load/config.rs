@@ -12,7 +12,7 @@ pub(super) use sizes::parameters;
 use super::error::LoadError;
 use super::fields::Fields;
 use crate::nn::{LlamaFamily, TextConfig};
-use crate::types::Architecture;
+use crate::types::{Architecture, Precision};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -74,7 +74,7 @@ pub(super) fn read_settings(dir: &Path) -> Result<TextSettings, LoadError> {
 }
 
 /// Writes config.json and generation_config.json.
-pub(super) fn write_settings(settings: &TextSettings, dir: &Path) -> Result<(), LoadError> {
+pub(super) fn write_settings(settings: &TextSettings, precision: Precision, dir: &Path) -> Result<(), LoadError> {
     let mut config = match &settings.config {
         TextConfig::Gpt2(config) => gpt2::json(config),
         TextConfig::GptNeox(config) => gpt_neox::json(config),
@@ -91,7 +91,7 @@ pub(super) fn write_settings(settings: &TextSettings, dir: &Path) -> Result<(), 
     };
     config["bos_token_id"] = json!(settings.bos);
     config["eos_token_id"] = eos.clone();
-    config["torch_dtype"] = json!("float32");
+    config["torch_dtype"] = json!(precision.torch_name());
     super::write_json(&dir.join(CONFIG_FILE), &config)?;
     super::write_json(&dir.join(GENERATION_FILE), &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
 }

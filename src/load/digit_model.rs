@@ -73,11 +73,12 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
     Ok(model)
 }
 
-/// Writes config.json and model.safetensors (F32, PyTorch's layout). The folder is made if it is not there.
+/// Writes config.json and model.safetensors (PyTorch's layout, every weight in `precision`). The folder is made if it is not
+/// there.
 ///
 /// # Errors
-/// When the folder cannot be made or a file cannot be written.
-pub fn save_digit_model(model: &DigitModel, dir: &Path) -> Result<(), LoadError> {
+/// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
+pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
     let mut tensors = Vec::new();
     for layer in model.net.layer_weights() {
@@ -87,12 +88,12 @@ pub fn save_digit_model(model: &DigitModel, dir: &Path) -> Result<(), LoadError>
         tensors.push((format!("{}.weight", layer.name), weight));
         tensors.push((format!("{}.bias", layer.name), bias));
     }
-    write_weights(&tensors, dir)?;
+    write_weights(&tensors, precision, dir)?;
     let mut config = json!({
         "architectures": [model.config.architecture().config_name()],
         "image_size": DIGIT_SIDE,
         "num_labels": model.config.classes(),
-        "torch_dtype": "float32",
+        "torch_dtype": precision.torch_name(),
     });
     match &model.config {
         DigitConfig::Mlp(mlp) => config["hidden_sizes"] = json!(mlp.hidden),
@@ -153,7 +154,7 @@ mod tests {
         let net = config.init(7, &Device::flex());
         let model = DigitModel::new("test", config, net);
         let dir = tempfile::tempdir().unwrap();
-        save_digit_model(&model, dir.path()).unwrap();
+        save_digit_model(&model, dir.path(), Precision::F32).unwrap();
         (dir, model)
     }
 
@@ -179,7 +180,7 @@ mod tests {
             tensors.push((format!("{}.weight", layer.name), weight));
         }
         change(&mut tensors);
-        write_weights(&tensors, dir.path()).unwrap();
+        write_weights(&tensors, Precision::F32, dir.path()).unwrap();
         open_digit_model(dir.path(), &Device::flex()).unwrap_err()
     }
 

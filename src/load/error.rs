@@ -1,6 +1,6 @@
 //! Everything that can be wrong with files a person points at. Each error names the file and the field or tensor.
 
-use crate::types::{Architecture, UserError};
+use crate::types::{Architecture, Precision, UserError};
 use safetensors::{Dtype, SafeTensorError};
 use std::path::PathBuf;
 use thiserror::Error;
@@ -47,6 +47,8 @@ pub enum LoadError {
     Tokenizer { path: PathBuf, problem: String },
     #[error("{}: the token id {id} is outside the model's vocabulary of {vocabulary}", .path.display())]
     Vocabulary { path: PathBuf, id: u32, vocabulary: usize },
+    #[error("{}: the tensor `{name}` holds {value}, which {precision} cannot hold", .path.display())]
+    OutOfRange { path: PathBuf, name: String, value: f32, precision: Precision },
     #[error("the text cannot be split into tokens")]
     Encode { problem: String },
 }
@@ -79,6 +81,9 @@ impl LoadError {
             Self::MissingTensor { .. } => "the file holds other weights than config.json describes".to_owned(),
             Self::WrongShape { .. } => "config.json and the weights do not belong together".to_owned(),
             Self::WrongDtype { .. } => "weights can be F32, F16 or BF16".to_owned(),
+            Self::OutOfRange { .. } => {
+                "half precision ends at 65,504; a larger weight would become infinite".to_owned()
+            }
             Self::NotFinite { .. } => "a weight that is not a number spoils every result".to_owned(),
             Self::UnexpectedTensors { names, .. } => {
                 format!("leaving weights out would give wrong results: {}", first_few(names))
@@ -111,6 +116,7 @@ impl LoadError {
                 "Fetch config.json, tokenizer.json and model.safetensors again from one place."
             }
             Self::WrongDtype { .. } => "Save the model again in F32, F16 or BF16; quantised files cannot be opened.",
+            Self::OutOfRange { .. } => "Save the model in F32.",
             Self::NotFinite { .. } => "Fetch the weights again; if you trained them, go back to an earlier checkpoint.",
             Self::Encode { .. } => "Shorten or change the text.",
         }

@@ -186,7 +186,7 @@ fn a_target_that_cannot_be_written() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("occupied");
     std::fs::write(&file, "a file where the folder should be").unwrap();
-    let error = UserError::from(save_text_model(&model, &file).unwrap_err());
+    let error = UserError::from(save_text_model(&model, &file, Precision::F32).unwrap_err());
     assert!(error.what.contains("occupied") && error.what.contains("written"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), b"a file where the folder should be");
 }
@@ -257,14 +257,14 @@ fn a_saved_folder_opens_as_the_same_model() {
         let model = open(&golden(name)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("a new/folder");
-        save_text_model(&model, &target).unwrap();
+        save_text_model(&model, &target, Precision::F32).unwrap();
         let saved = open(&target).unwrap();
         assert_eq!(saved.config, model.config);
         assert_eq!((saved.bos, &saved.eos), (model.bos, &model.eos));
         assert_eq!(logits(&saved), logits(&model), "{name}");
         assert_eq!(saved.codec.encode("Hi, you").unwrap(), model.codec.encode("Hi, you").unwrap());
         // Saving over the folder it was read from works too.
-        save_text_model(&saved, &target).unwrap();
+        save_text_model(&saved, &target, Precision::F32).unwrap();
         assert_eq!(logits(&open(&target).unwrap()), logits(&model), "{name}");
     }
 }
@@ -280,7 +280,7 @@ except ImportError:
     sys.exit(77)
 torch.set_num_threads(1)
 for folder in sys.argv[1:]:
-    model, report = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+    model, report = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
     assert not report['missing_keys'] and not report['unexpected_keys'] and not report['mismatched_keys'], report
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
@@ -291,7 +291,7 @@ for folder in sys.argv[1:]:
     let models: Vec<TextModel> = CAUSAL.iter().map(|name| open(&golden(name)).unwrap()).collect();
     let folders: Vec<PathBuf> = CAUSAL.iter().map(|name| dir.path().join(name)).collect();
     for (model, folder) in models.iter().zip(&folders) {
-        save_text_model(model, folder).unwrap();
+        save_text_model(model, folder, Precision::F32).unwrap();
     }
     let output = match Command::new("python3").args(["-c", SCRIPT]).args(&folders).output() {
         Ok(output) if output.status.code() != Some(77) => output,
@@ -322,11 +322,44 @@ fn a_chat_template_is_saved_with_its_model() {
     write_json(&dir.path().join("tokenizer_config.json"), &config).unwrap();
     let model = open(dir.path()).unwrap();
     let target = dir.path().join("saved");
-    save_text_model(&model, &target).unwrap();
+    save_text_model(&model, &target, Precision::F32).unwrap();
     let saved = open(&target).unwrap();
     let (before, after) = (model.chat.as_ref().as_ref().unwrap(), saved.chat.as_ref().as_ref().unwrap());
     assert_eq!((after.names(), after.special_tokens()), (before.names(), before.special_tokens()));
     let turn = crate::types::ChatTurn::new(crate::types::ChatRole::User, "Hi");
     let prompt = crate::types::ChatPrompt::new(&[turn], Default::default(), Default::default());
     assert_eq!(render_chat(&saved.chat, &prompt).unwrap().text, "Hi<|end|><pad>");
+}
+
+#[test]
+fn half_precision_is_written_as_its_nearest_values_and_never_as_infinity() {
+    let mut model = open(&golden("llama-tied")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    save_text_model(&model, dir.path(), Precision::F16).unwrap();
+    let saved = open(dir.path()).unwrap();
+    assert_eq!(saved.info.precision, Precision::F16);
+    let worst = logits(&saved).iter().zip(logits(&model)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst < 2e-2, "logits moved by {worst}");
+    let size = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().len();
+    let half = size("model.safetensors");
+    save_text_model(&model, dir.path(), Precision::F32).unwrap();
+    assert!(half < size("model.safetensors") * 6 / 10);
+
+    if let crate::nn::CausalLm::Llama(llama) = &mut model.lm {
+        llama.norm_final.gain = llama.norm_final.gain.clone().map(|gain| gain * 0.0 + 70_000.0);
+    }
+    let error = save_text_model(&model, dir.path(), Precision::F16).unwrap_err();
+    assert!(error.to_string().contains("`model.norm.weight` holds 70000, which F16 cannot hold"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_have_the_permissions_of_other_new_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    save_text_model(&open(&golden("gpt2")).unwrap(), dir.path(), Precision::F32).unwrap();
+    let mode = |name: &str| std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("model.safetensors"), mode("config.json"));
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".part")), "{left:?}");
 }

@@ -135,12 +135,12 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
 }
 
 /// Writes config.json, generation_config.json, tokenizer.json, tokenizer_config.json, the chat template if there is one, and
-/// model.safetensors (F32).
-/// The folder is made if it is not there. The weights come first and appear whole or not at all.
+/// model.safetensors with every weight in `precision`. The folder is made if it is not there. The weights come first and
+/// appear whole or not at all.
 ///
 /// # Errors
-/// When the folder cannot be made or a file cannot be written.
-pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
+/// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
+pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
     let tensors = match &model.lm {
         CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
@@ -148,9 +148,9 @@ pub fn save_text_model(model: &TextModel, dir: &Path) -> Result<(), LoadError> {
         CausalLm::Llama(llama) => llama_weights::write(llama),
         CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
     };
-    write_weights(&tensors, dir)?;
+    write_weights(&tensors, precision, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
-    config::write_settings(&settings, dir)?;
+    config::write_settings(&settings, precision, dir)?;
     model.codec.to_file(&dir.join(TOKENIZER_FILE))?;
     let text = |id: Option<u32>| id.map(|id| model.codec.token_text(id));
     let mut tokenizer_config = json!({

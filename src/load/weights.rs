@@ -6,6 +6,7 @@ use super::error::LoadError;
 use crate::nn::kernels;
 use crate::types::Precision;
 use burn::tensor::{DType, Device, Tensor};
+use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensorError};
 use std::borrow::Cow;
@@ -198,40 +199,85 @@ impl StoredTensor {
     }
 }
 
-impl safetensors::View for &StoredTensor {
+/// A tensor as it stands in a file, in an element type of its own.
+struct Written<'a> {
+    tensor: &'a StoredTensor,
+    precision: Precision,
+}
+
+impl Written<'_> {
+    /// Little-endian, each value rounded to the nearest the type has.
+    fn bytes<const SIZE: usize>(&self, convert: impl Fn(f32) -> [u8; SIZE] + Sync) -> Vec<u8> {
+        let mut bytes = vec![0; self.tensor.values.len() * SIZE];
+        let words = bytes.as_chunks_mut().0.par_chunks_mut(CHUNK).zip(self.tensor.values.par_chunks(CHUNK));
+        words.for_each(|(words, values)| {
+            for (word, x) in words.iter_mut().zip(values) {
+                *word = convert(*x);
+            }
+        });
+        bytes
+    }
+}
+
+impl safetensors::View for Written<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.precision {
+            Precision::F32 => Dtype::F32,
+            Precision::F16 => Dtype::F16,
+            Precision::Bf16 => Dtype::BF16,
+        }
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.tensor.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let mut bytes = vec![0; self.data_len()];
-        let words = bytes.as_chunks_mut().0.par_chunks_mut(CHUNK).zip(self.values.par_chunks(CHUNK));
-        words.for_each(|(words, values)| {
-            for (word, x) in words.iter_mut().zip(values) {
-                *word = x.to_le_bytes();
-            }
-        });
+        let bytes = match self.precision {
+            Precision::F32 => self.bytes(f32::to_le_bytes),
+            Precision::F16 => self.bytes(|x| f16::from_f32(x).to_le_bytes()),
+            Precision::Bf16 => self.bytes(|x| bf16::from_f32(x).to_le_bytes()),
+        };
         bytes.into()
     }
 
     fn data_len(&self) -> usize {
-        size_of_val(self.values.as_slice())
+        self.tensor.values.len() * if self.precision == Precision::F32 { 4 } else { 2 }
     }
 }
 
 /// Writes the weights beside their final name and moves them there whole, so a full disk never costs the old file.
-pub(super) fn write_weights(tensors: &[(String, StoredTensor)], dir: &Path) -> Result<(), LoadError> {
+///
+/// # Errors
+/// When the file cannot be written, or a weight is too large for the element type.
+pub(super) fn write_weights(
+    tensors: &[(String, StoredTensor)],
+    precision: Precision,
+    dir: &Path,
+) -> Result<(), LoadError> {
     let path = dir.join(WEIGHTS_FILE);
+    let fits = |x: &f32| !x.is_finite() || precision != Precision::F16 || f16::from_f32(*x).is_finite();
+    for (name, tensor) in tensors {
+        if let Some(index) = tensor.values.par_iter().position_first(|x| !fits(x)) {
+            let value = tensor.values[index];
+            return Err(LoadError::OutOfRange { path, name: name.clone(), value, precision });
+        }
+    }
     // transformers refuses files that do not say which framework's layout they use.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let views = tensors.iter().map(|(name, tensor)| (name, tensor));
+    let views = tensors.iter().map(|(name, tensor)| (name, Written { tensor, precision }));
     match safetensors::serialize_to_file(views, Some(metadata), &path) {
-        Ok(()) => Ok(()),
+        Ok(()) => as_other_files(&path).map_err(|source| LoadError::Write { path, source }),
         Err(SafeTensorError::IoError(source)) => Err(LoadError::Write { path, source }),
         Err(source) => Err(LoadError::Safetensors { path, source }),
     }
+}
+
+/// Gives a file that was made for its owner alone the permissions that any new file gets here.
+fn as_other_files(path: &Path) -> std::io::Result<()> {
+    let probe = path.with_extension(format!("{}.part", std::process::id()));
+    let usual = std::fs::File::create(&probe).and_then(|file| file.metadata()).map(|data| data.permissions());
+    let removed = std::fs::remove_file(&probe);
+    std::fs::set_permissions(path, usual?)?;
+    removed
 }

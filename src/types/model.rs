@@ -159,14 +159,27 @@ pub enum ModelKind {
 }
 
 /// The element type the weights have in the file. They are computed with in F32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
     /// 32-bit floating point.
+    #[default]
     F32,
     /// IEEE half precision.
     F16,
     /// Brain floating point.
     Bf16,
+}
+
+impl Precision {
+    /// The name in the `dtype` field of config.json.
+    #[must_use]
+    pub fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+        }
+    }
 }
 
 impl std::fmt::Display for Precision {

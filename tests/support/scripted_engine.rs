@@ -159,7 +159,8 @@ pub fn token(place: usize) -> GeneratedToken {
     GeneratedToken { id: 200 + place as u32, text: text.into(), logprob: probability.ln(), top }
 }
 
-fn info(id: ModelId, path: &Path) -> ModelInfo {
+/// A model with the architecture its name asks for.
+pub fn info(id: ModelId, path: &Path) -> ModelInfo {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let architecture = match name.as_str() {
         n if n.contains("mlp") => Architecture::DigitMlp,

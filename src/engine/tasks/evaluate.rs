@@ -5,14 +5,12 @@
 //! the other with the special tokens that training puts between them; the bits those cost are counted, their bytes are not.
 
 use super::corpus::{CorpusReader, FileTokens};
+use super::text_loss::text_loss;
 use super::train::measure_digits;
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{idx, idx::DigitSet, text_data};
-use crate::nn::Tape;
 use crate::types::{EvaluationReport, ModelId, UserError};
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Int, Tensor, TensorData};
 use std::path::{Path, PathBuf};
 
 /// Images measured in one step.
@@ -153,15 +151,9 @@ fn score_window(
     let start = if next == 1 { 0 } else { next - (window / 2).min(next) };
     let end = (start + window + 1).min(ids.len());
     let lm = &cx.models.text(model)?.lm;
-    let input: Vec<i64> = ids[start..end - 1].iter().map(|&id| i64::from(id)).collect();
-    let targets: Vec<i64> = ids[next..end].iter().map(|&id| i64::from(id)).collect();
-    let (length, scored) = (input.len(), targets.len());
-    let input = Tensor::<2, Int>::from_data(TensorData::new(input, [1, length]), cx.device);
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [scored, 1]), cx.device);
-    let logits = lm.forward(input, &mut Tape::off()); // [1, T, V]
-    let logits = logits.narrow(1, length - scored, scored).squeeze_dim::<2>(0); // [scored, V]
-    let loss = log_softmax(logits, 1).gather(1, targets).sum().neg().into_scalar::<f32>();
-    Ok((f64::from(loss), end))
+    let scored = end - next;
+    let mean = text_loss(lm, &[&ids[start..end]], scored, cx.device).into_scalar::<f32>();
+    Ok((f64::from(mean) * scored as f64, end))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(crate) mod picture;
 mod prompt;
 pub(crate) mod save;
 mod stop;
+mod text_loss;
 pub(crate) mod train;
 mod wrong_kind;
 

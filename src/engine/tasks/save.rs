@@ -3,28 +3,29 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::Outcome;
 use crate::load;
-use crate::types::{ModelId, ModelInfo, UserError};
+use crate::types::{ModelId, ModelInfo, Precision, UserError};
 use std::path::PathBuf;
 
 /// Writes an open model, then takes that folder as its home.
 pub(crate) struct Save {
     model: ModelId,
     path: PathBuf,
+    precision: Precision,
 }
 
 impl Save {
-    /// To write `model` into `path`.
-    pub(crate) fn new(model: ModelId, path: PathBuf) -> Self {
-        Self { model, path }
+    /// To write `model` into `path`, its weights in `precision`.
+    pub(crate) fn new(model: ModelId, path: PathBuf, precision: Precision) -> Self {
+        Self { model, path, precision }
     }
 }
 
 impl Task for Save {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         match cx.models.get(self.model) {
-            Some(LoadedModel::Digits(model)) => load::save_digit_model(model, &self.path)?,
+            Some(LoadedModel::Digits(model)) => load::save_digit_model(model, &self.path, self.precision)?,
             Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
-            _ => load::save_text_model(cx.models.text(self.model)?, &self.path)?,
+            _ => load::save_text_model(cx.models.text(self.model)?, &self.path, self.precision)?,
         }
         if let Some(saved) = cx.models.get_mut(self.model) {
             let info = saved.info_mut();

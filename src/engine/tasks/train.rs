@@ -16,7 +16,7 @@ mod text_model;
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load;
-use crate::types::{ModelId, ModelKind, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError};
+use crate::types::{ModelId, ModelKind, Precision, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError};
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use check::{check, find_checkpoint, other_network};
@@ -362,8 +362,8 @@ fn write_checkpoint<L: Lesson>(
 fn save(model: ModelId, out: &Path, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
     let Some(loaded) = cx.models.get_mut(model) else { return Err(super::not_open()) };
     match loaded {
-        LoadedModel::Text(model) => load::save_text_model(model, out)?,
-        LoadedModel::Digits(model) => load::save_digit_model(model, out)?,
+        LoadedModel::Text(model) => load::save_text_model(model, out, Precision::F32)?,
+        LoadedModel::Digits(model) => load::save_digit_model(model, out, Precision::F32)?,
         other => return Err(super::wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();

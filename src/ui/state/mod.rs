@@ -184,7 +184,7 @@ impl State {
                 self.trainings.insert(*job, Training::new(*job, *model, (**spec).clone()));
                 (*job, Some(*model), JobKind::Train)
             }
-            Command::Save { job, model, path } => (*job, Some(*model), JobKind::Save { path: path.clone() }),
+            Command::Save { job, model, path, .. } => (*job, Some(*model), JobKind::Save { path: path.clone() }),
             Command::Close { model } => {
                 self.forget(*model);
                 return;

@@ -5,12 +5,13 @@ use super::passage::{Passages, Sampling};
 use super::text_model::{check_shape, new_model};
 use crate::engine::Event;
 use crate::engine::tasks::corpus::{CorpusReader, FileTokens, separators};
+use crate::engine::tasks::text_loss::text_loss;
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::byte_bpe::learn_byte_bpe;
 use crate::load::{self, TextCodec, text_data};
-use crate::nn::{CausalLm, Tape, cross_entropy, in_full_precision};
+use crate::nn::{CausalLm, in_full_precision};
 use crate::types::{ModelId, StartFrom, TextShape, TextTask, TrainSpec, UserError};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use std::path::{Path, PathBuf};
 
 /// Tokens in one slice of a validation.
@@ -226,8 +227,9 @@ impl Lesson for TextLesson {
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
+        let context = self.passages.context();
         let sequences = self.passages.batch(spec.batch_size, step);
-        mean_loss(net, &sequences, device)
+        text_loss(net, &sequences, context, device)
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
@@ -244,7 +246,7 @@ impl Lesson for TextLesson {
         let all = self.held_out.windows();
         let sequences: Vec<&[u32]> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
         let count = sequences.len() * self.held_out.context();
-        let mean = mean_loss(net, &sequences, device).into_scalar::<f32>();
+        let mean = text_loss(net, &sequences, self.held_out.context(), device).into_scalar::<f32>();
         Score { loss: f64::from(mean) * count as f64, count, correct: None }
     }
 
@@ -274,17 +276,4 @@ fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
         format!("The model reads 1 to {longest} tokens."),
         "Change the context and start again.",
     ))
-}
-
-/// Mean cross-entropy of predicting each token of each sequence from those before it; the sequences are equally long.
-fn mean_loss(net: &CausalLm, sequences: &[&[u32]], device: &Device) -> Tensor<1> {
-    let (batch, context) = (sequences.len(), sequences[0].len() - 1);
-    let ids = |range: std::ops::Range<usize>| -> Vec<i64> {
-        sequences.iter().flat_map(|sequence| &sequence[range.clone()]).map(|&id| i64::from(id)).collect()
-    };
-    let input = Tensor::<2, Int>::from_data(TensorData::new(ids(0..context), [batch, context]), device);
-    let targets = Tensor::<1, Int>::from_data(TensorData::new(ids(1..context + 1), [batch * context]), device);
-    let logits = net.forward(input, &mut Tape::off()); // [B, T, V]
-    let vocabulary = logits.dims()[2];
-    cross_entropy(logits.reshape([batch * context, vocabulary]), targets)
 }

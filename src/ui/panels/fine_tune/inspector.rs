@@ -4,10 +4,12 @@ use super::FineTunePanel;
 use super::view::NamedRun;
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, PromptInput};
-use crate::types::{JobId, ModelKind, Sampling, TrainTask};
+use crate::types::{JobId, ModelKind, Precision, Sampling, TrainTask};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Theme, Type, space};
-use crate::ui::widgets::{caption, error_card, field, job_progress, primary_button, secondary_button, section};
+use crate::ui::widgets::{
+    caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
+};
 use crate::ui::{Cx, JobKind};
 use egui::{Frame, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
@@ -37,6 +39,12 @@ impl FineTunePanel {
         let Some(model) = cx.state.models.get(&run.training.model) else { return };
         let (id, kind, modified) = (model.info.id, model.info.kind(), model.info.modified);
         section(ui, &theme, "Result", |ui| {
+            let help = "How each weight is written. F16 takes half the room and keeps about three decimal digits; the model \
+                        computes with what is in memory, whatever is saved.";
+            field(ui, &theme, "Weights in the file", help, |ui| {
+                let choices = [(Precision::F32, "F32"), (Precision::F16, "F16")];
+                ui.scope(|ui| segmented(ui, &theme, &mut self.precision, &choices)).response
+            });
             ui.horizontal_wrapped(|ui| {
                 if secondary_button(ui, &theme, Some(Icon::Save), "Save as folder").clicked() {
                     self.saving = Some(id);

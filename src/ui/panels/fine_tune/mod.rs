@@ -11,7 +11,7 @@ mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::Command;
-use crate::types::{JobId, ModelId, ModelKind, TrainPoint, UserError};
+use crate::types::{JobId, ModelId, ModelKind, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
@@ -41,6 +41,8 @@ pub struct FineTunePanel {
     asked: Option<JobId>,
     saving: Option<ModelId>,
     save_job: Option<JobId>,
+    /// The element type of the weights that are saved.
+    precision: Precision,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -305,7 +307,7 @@ impl Panel for FineTunePanel {
             inspector::SAVE_FOLDER => {
                 if let Some(model) = self.saving.take() {
                     let job = JobId::next();
-                    cx.send(Command::Save { job, model, path: path.to_owned() });
+                    cx.send(Command::Save { job, model, path: path.to_owned(), precision: self.precision });
                     self.save_job = Some(job);
                 }
             }
