@@ -269,7 +269,7 @@ fn a_result_is_saved_in_the_precision_that_was_chosen() {
         window.harness.get_by_role_and_label(Role::RadioButton, choice).click();
         window.harness.run();
         window.click("Save as folder");
-        window.harness.get_by_role_and_label(Role::TextInput, "Path to write to").focus();
+        window.harness.get_by_role_and_label(Role::TextInput, "Folder to write into").focus();
         window.harness.run();
         window.press(Modifiers::COMMAND, Key::A);
         window.harness.event(Input::Text(folder.into()));

@@ -257,8 +257,6 @@ fn plain_lines_stand_in_for_a_missing_template() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
-
     #[test]
     fn no_text_as_a_template_panics_or_hangs(template in "\\PC{0,60}|([{}%#'\" \\n|.()\\[\\]~=:,-]|set|for|in|if|else|end|macro|ns|x|\\d){0,60}") {
         let result = one(&template, &[]).render(&ask("hello"));
