@@ -97,6 +97,9 @@ fn a_template_that_refuses_is_told_with_its_line() {
     assert!(failure(&out_of_turn).contains("2 turns of the user and 0 of the assistant"));
     let none = root().join("tests/golden/llama").display().to_string();
     assert!(failure(&["chat-template", "--model", &none, "--chat", "--user", "a"]).contains("no chat template"));
+    assert!(
+        failure(&["chat-template", "--model", "no/such/model", "--chat", "--user", "a"]).contains("no such folder")
+    );
     // The plain prompt needs no template.
     fs::write(scratch.path().join("tokenizer_config.json"), "<html>").unwrap();
     assert!(failure(&["chat-template", "--model", &model, "--chat", "--user", "a"]).contains("not valid JSON"));

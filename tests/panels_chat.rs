@@ -10,7 +10,9 @@ use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Event, PromptInput};
-use fovea::types::{ChatEnding, ChatFailure, ChatFormat, ChatPrompt, ChatRole, ChatTurn, Sampling, UserError};
+use fovea::types::{
+    ChatEnding, ChatFailure, ChatFormat, ChatPrompt, ChatRole, ChatTurn, GenerationStats, Sampling, UserError,
+};
 use fovea::ui::{AppOptions, ThemeChoice};
 use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model};
 
@@ -310,4 +312,27 @@ fn the_picture_of_a_chat_is_the_approved_one() {
         window.harness.snapshot_options(format!("chat-{name}"), &options);
         results.extend_harness(&mut window.harness);
     }
+}
+
+#[test]
+fn the_token_that_ends_a_turn_is_named() {
+    let mut window = chat();
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let (job, _) = window.engine.generations()[0].clone();
+    window.engine.say(Event::Token { job, token: scripted_engine::token(0) });
+    let mut end = scripted_engine::token(1);
+    end.top.iter_mut().filter(|c| c.id == end.id).for_each(|c| c.text = "<|im_end|>".into());
+    end.text.clear();
+    window.engine.say(Event::Token { job, token: end });
+    let stop = fovea::types::StopReason::EndOfSequence;
+    let stats = GenerationStats { stop, prompt_tokens: 4, new_tokens: 2, ttft_ms: 1.0, tokens_per_s: 9.0 };
+    window.engine.say(Event::Done { job, outcome: fovea::engine::Outcome::Generated(stats) });
+    window.settle();
+    assert!(window.has("ended with <|im_end|>"));
+    // It stands in the strip and not in the text.
+    assert_eq!(texts(&window)[1], ",");
+    window.harness.get_by_role_and_label(Role::RadioButton, "Answer").click();
+    window.settle();
+    assert!(window.has("Token 1: \"<|im_end|>\""));
 }

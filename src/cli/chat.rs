@@ -5,7 +5,7 @@ use super::args::{ChatArgs, ChatTemplateArgs};
 use super::output::print;
 use super::session::model_dir;
 use crate::engine::render_chat;
-use crate::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, UserError};
+use crate::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, UserError};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -32,6 +32,12 @@ pub(super) fn prompt(args: &ChatArgs) -> Result<ChatPrompt, UserError> {
         (None, false) => ChatFormat::Model,
     };
     Ok(ChatPrompt { messages, ending, format, variables })
+}
+
+/// The stop strings asked for, and in plain lines the next speaker's name, since nothing else tells that a turn is over.
+pub(super) fn stops(args: &ChatArgs, asked: &[String]) -> Vec<String> {
+    let next = args.lines.then(|| LINES_END.to_owned());
+    asked.iter().cloned().chain(next).collect()
 }
 
 /// User and assistant in turns, the user first.

@@ -27,7 +27,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         top_p: args.top_p,
         seed: args.seed,
         max_new_tokens: args.max_new_tokens,
-        stop: args.stop.clone(),
+        stop: chat::stops(&args.chat, &args.stop),
         ..Sampling::default()
     };
     let job = JobId::next();

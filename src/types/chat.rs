@@ -97,6 +97,9 @@ pub enum ChatFormat {
     Lines,
 }
 
+/// What ends an assistant's turn in [`ChatFormat::Lines`].
+pub const LINES_END: &str = "\nUser:";
+
 /// Everything a chat template is rendered with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChatPrompt {

@@ -23,7 +23,9 @@ mod token;
 mod train;
 
 pub use card::{CardFile, ModelCard, weight_bytes};
-pub use chat::{ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, RenderedChat};
+pub use chat::{
+    ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, RenderedChat,
+};
 pub use colormap::{ColorMap, category_colour, diverging};
 pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
 pub use encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};

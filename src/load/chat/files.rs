@@ -19,6 +19,9 @@ impl ChatTemplate {
     /// # Errors
     /// When there is none, or a file cannot be understood. None of it keeps the model from being opened.
     pub fn read(dir: &Path) -> Result<Self, ChatError> {
+        if !dir.is_dir() {
+            return Err(ChatError::File { path: dir.to_owned(), problem: "there is no such folder".to_owned() });
+        }
         let path = dir.join(CONFIG);
         let config = if path.is_file() { Some(Fields::read(&path)?) } else { None };
         let mut sources = read_files(dir)?;

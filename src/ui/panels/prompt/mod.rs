@@ -10,7 +10,7 @@ mod shots;
 mod task;
 
 use crate::engine::{Command, PromptInput};
-use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, ModelKind, PromptToken, Sampling};
+use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, ModelKind, PromptToken, Sampling};
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, History, Panel, State};
 use egui::Ui;
@@ -131,7 +131,7 @@ impl PromptPanel {
         let typed = self.typed.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty());
         // In plain lines nothing but the next speaker's name tells that a turn is over.
         let is_lines = self.is_chat() && self.chat.conversation.format == ChatFormat::Lines;
-        let stop = typed.chain(is_lines.then(|| "\nUser:".to_owned())).collect();
+        let stop = typed.chain(is_lines.then(|| LINES_END.to_owned())).collect();
         Sampling { stop, ..self.typed.sampling.clone() }
     }
 

@@ -1,10 +1,10 @@
 //! The stage: what the model receives above, what it wrote below.
 
 use super::{PromptPanel, Shown};
-use crate::types::{GeneratedToken, ModelKind};
+use crate::types::{GeneratedToken, ModelKind, StopReason};
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
-use crate::ui::{Cx, JobKind};
+use crate::ui::{Cx, JobKind, Run};
 use egui::{Color32, Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -144,6 +144,7 @@ pub(super) fn output_strip(
         return;
     }
     let (paper, branch) = (theme.surface(), shown.kept.len().checked_sub(1));
+    let end = state.runs.get(&shown.job).and_then(end_token);
     let (mut chosen, mut told) = (None, None);
     let strip = ScrollArea::vertical()
         .id_salt("output strip")
@@ -152,7 +153,7 @@ pub(super) fn output_strip(
         .stick_to_bottom(true)
         .show(ui, |ui| {
             let chip = |i: usize| Chip {
-                text: &tokens[i].text,
+                text: end.filter(|_| i + 1 == tokens.len()).unwrap_or(&tokens[i].text),
                 fill: probability_fill(theme, tokens[i].logprob.exp(), paper),
                 selected: panel.selected == Some(i),
                 underline: (branch == Some(i)).then(|| theme.accent()),
@@ -195,7 +196,8 @@ pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
     }
     if let Some(stats) = &run.stats {
         items.push((format!("{:.0} ms to first token", stats.ttft_ms), "Time from the request to the first token."));
-        items.push((stats.stop.to_string(), "Why the generation ended."));
+        let why = end_token(run).map_or_else(|| stats.stop.to_string(), |end| format!("ended with {end}"));
+        items.push((why, "Why the generation ended."));
     }
     if ui.layout().prefer_right_to_left() {
         items.reverse();
@@ -206,6 +208,13 @@ pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
         }
         ui.label(RichText::new(words).font(Type::Caption.mono()).color(theme.caption())).on_hover_text(*help);
     }
+}
+
+/// The token a run ended with by itself, by its name: it stands for no text.
+fn end_token(run: &Run) -> Option<&str> {
+    let stats = run.stats.as_ref()?;
+    let last = run.tokens.last().filter(|_| stats.stop == StopReason::EndOfSequence)?;
+    last.top.iter().find(|candidate| candidate.id == last.id).map(|candidate| candidate.text.as_str())
 }
 
 pub(super) fn probability_legend(ui: &mut Ui, theme: &Theme) {
