@@ -46,6 +46,10 @@ pub(super) struct Chat {
     selected: Option<usize>,
     /// The turn to bring into sight.
     scroll_to: Option<usize>,
+    /// True while the end of the conversation is kept in sight, since the model writes there.
+    follows_end: bool,
+    /// Height of all turns in the last frame.
+    height: f32,
     /// The turn whose text gets the focus.
     focus: Option<usize>,
 }
@@ -60,6 +64,8 @@ impl Chat {
             below: Below::default(),
             selected: None,
             scroll_to: None,
+            follows_end: false,
+            height: 0.0,
             focus: None,
         }
     }
@@ -182,6 +188,7 @@ impl PromptPanel {
         let before = chat.conversation.turns[turn].text.clone();
         chat.answer = Some(Answer { turn, before, is_open: true });
         chat.scroll_to = Some(turn);
+        chat.follows_end = turn + 1 == chat.conversation.turns.len();
         self.selected = None;
         self.generate(cx, PromptInput::Chat(Box::new(prompt)), Vec::new(), Vec::new());
     }

@@ -6,6 +6,7 @@ use super::receives::role_colour;
 use crate::types::{ChatRole, ChatTurn};
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::widgets::{self, icon_button};
+use egui::style::ScrollAnimation;
 use egui::{Align, Frame, Id, Layout, Rect, RichText, TextEdit, Ui, UiBuilder, Vec2};
 use lucide_icons::Icon;
 
@@ -53,7 +54,7 @@ pub(super) fn show(
         });
         let bar = Rect::from_min_size(shown.response.rect.min, Vec2::new(3.0, shown.response.rect.height()));
         ui.painter().rect_filled(bar, 1, role_colour(theme, chat.conversation.turns[place].role));
-        if chat.scroll_to == Some(place) {
+        if chat.scroll_to == Some(place) && place + 1 < count {
             chat.scroll_to = None;
             shown.response.scroll_to_me(Some(Align::Max));
         }
@@ -67,6 +68,14 @@ pub(super) fn show(
     if widgets::ghost_button(ui, theme, Some(Icon::Plus), "Add a turn").clicked() {
         done.edit = Some(Edit::Insert { at: count, role });
     }
+    let height = ui.min_rect().height();
+    let has_grown = std::mem::replace(&mut chat.height, height) < height;
+    if chat.scroll_to.take().is_some() || (chat.follows_end && has_grown) {
+        ui.scroll_to_cursor_animation(Some(Align::Max), ScrollAnimation::none());
+    }
+    // Until the answer is whole, or the person looks elsewhere.
+    let looks_elsewhere = ui.input(|i| i.smooth_scroll_delta().y != 0.0);
+    chat.follows_end &= writing.is_some() && !looks_elsewhere;
     done
 }
 
