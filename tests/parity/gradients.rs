@@ -50,7 +50,7 @@ fn loss_and_every_gradient_equal_pytorch() {
 
         model.lm = model.lm.map(&mut GradientsAsWeights(gradients));
         let dir = tempfile::tempdir().unwrap();
-        save_text_model(&model, dir.path()).unwrap();
+        save_text_model(&model, dir.path(), fovea::types::Precision::F32).unwrap();
         let gradients = Reference::open(&dir.path().join("model.safetensors"));
         let names = reference.gradient_names();
         assert_eq!(gradients.names(), names, "{name}: parameters");
