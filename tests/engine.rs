@@ -139,7 +139,7 @@ fn every_causal_family_is_trained_further_and_saved() {
         assert!(best < 0.7 * first, "{name}: the loss went from {first} to {best}");
         let path = scratch.path().join(name);
         let saved = JobId::next();
-        script.send(Command::Save { job: saved, model, path: path.clone() });
+        script.send(Command::Save { job: saved, model, path: path.clone(), precision: Precision::F32 });
         script.end(saved).unwrap();
         let copy = script.open(&path).id;
         let [ours, theirs] = [model, copy].map(|model| script.generate(model, ids([1, 2, 3]), many(20)));
