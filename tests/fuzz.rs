@@ -77,7 +77,7 @@ impl Watch {
     fn start(input: PathBuf) -> Self {
         let done = std::sync::Arc::new(AtomicU64::new(0));
         let seen = done.clone();
-        std::thread::spawn(move || {
+        let watch = move || {
             let begun = Instant::now();
             while seen.load(Ordering::Relaxed) == 0 {
                 if begun.elapsed() > PATIENCE {
@@ -86,7 +86,8 @@ impl Watch {
                 }
                 std::thread::sleep(Duration::from_millis(50));
             }
-        });
+        };
+        std::thread::Builder::new().name("watch".to_owned()).spawn(watch).expect("a thread can be started");
         Self(done)
     }
 }

@@ -27,11 +27,11 @@ fn sharded(name: &str, also: Option<&str>) -> TempDir {
             .unwrap();
     }
     std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
-    write_index(dir.path(), map);
+    write_index(dir.path(), &map);
     dir
 }
 
-fn write_index(dir: &Path, map: Map<String, Value>) {
+fn write_index(dir: &Path, map: &Map<String, Value>) {
     write_json(&dir.join(INDEX), &json!({ "metadata": { "total_size": 1 }, "weight_map": map })).unwrap();
 }
 
@@ -76,7 +76,7 @@ fn a_tensor_that_its_file_lacks_is_named_with_that_file() {
     std::fs::write(dir.path().join(FIRST), safetensors::serialize(views, None).unwrap()).unwrap();
     check_complaint(dir.path(), &[FIRST, lost, "missing"]);
     map.remove(lost);
-    write_index(dir.path(), map);
+    write_index(dir.path(), &map);
     check_complaint(dir.path(), &[INDEX, lost, "missing"]);
 }
 
@@ -99,10 +99,10 @@ fn an_element_type_that_is_no_weight_is_named_with_its_file() {
 #[test]
 fn an_index_that_is_empty_or_leads_elsewhere() {
     let dir = sharded("llama", None);
-    write_index(dir.path(), Map::new());
+    write_index(dir.path(), &Map::new());
     check_complaint(dir.path(), &[INDEX, "weight_map", "empty"]);
     for file in ["../elsewhere.safetensors", "a\\b.safetensors"] {
-        write_index(dir.path(), Map::from_iter([("lm_head.weight".to_owned(), file.into())]));
+        write_index(dir.path(), &Map::from_iter([("lm_head.weight".to_owned(), file.into())]));
         check_complaint(dir.path(), &["weight_map.lm_head.weight", "not a file name"]);
     }
     write_json(&dir.path().join(INDEX), &json!({ "weight_map": { "lm_head.weight": 3 } })).unwrap();

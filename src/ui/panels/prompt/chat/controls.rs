@@ -19,7 +19,7 @@ pub(in super::super) fn controls(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut 
         caption(
             ui,
             &theme,
-            "Turns are written as plain lines, User: … and Assistant: …. No model was trained on exactly this.",
+            "Turns are plain lines that begin with User: and Assistant: here. No model was trained on exactly this.",
         );
         if secondary_button(ui, &theme, Some(Icon::Undo2), "Use the model's template").clicked() {
             panel.write_lines(false);

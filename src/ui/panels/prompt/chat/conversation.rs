@@ -133,7 +133,7 @@ mod tests {
 
     fn talk() -> Conversation {
         let turns = ["u0", "a1", "u2", "a3"];
-        let role = |i: usize| if i % 2 == 0 { ChatRole::User } else { ChatRole::Assistant };
+        let role = |i: usize| if i.is_multiple_of(2) { ChatRole::User } else { ChatRole::Assistant };
         let turns = turns.iter().enumerate().map(|(i, text)| ChatTurn::new(role(i), *text)).collect();
         Conversation { turns, format: ChatFormat::Model }
     }
