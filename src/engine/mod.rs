@@ -17,13 +17,21 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 
-use crate::types::{ChatPrompt, DigitImage, ModelCard, Picture, RenderedChat, TensorEntry, TensorStats, UserError};
+use crate::types::{
+    ChatPrompt, DigitImage, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, UserError,
+};
 use std::path::{Path, PathBuf};
 
 /// The folder that holds the shipped models, if it can be found.
 #[must_use]
 pub fn shipped_models_dir() -> Option<PathBuf> {
     crate::load::shipped_models_dir()
+}
+
+/// The few-shot tasks that come with Fovea, by name.
+#[must_use]
+pub fn shipped_tasks() -> &'static [TaskTable] {
+    crate::load::shipped_tasks()
 }
 
 /// Writes a conversation with the chat template of a model folder. Needs no weights and no tokenizer. Reads files: not for

@@ -2,9 +2,11 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport,
-    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId, ModelInfo, Picture,
-    PictureReport, Precision, PromptToken, RenderedChat, Sampling, SiteFilter, TrainPoint, TrainSpec, TrainSummary,
+    BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport,
+    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, KShotSpec, LayerWeights,
+    ModelId, ModelInfo, Picture,
+    PictureReport, Precision, PromptToken, RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning,
+    TaskTable, TrainPoint, TrainSpec, TrainSummary,
     UserError,
 };
 use std::path::PathBuf;
@@ -60,6 +62,18 @@ pub enum Command {
     Fill { job: JobId, model: ModelId, text: String, top: usize },
     /// Tell what a picture shows. Ends with [`Outcome::PictureClassified`].
     ClassifyPicture { job: JobId, model: ModelId, picture: Picture },
+    /// How likely each of some answers is. Ends with [`Outcome::Scored`].
+    Score { job: JobId, model: ModelId, request: Box<ScoreRequest> },
+    /// Ask every query of a table with one prompt. [`Event::Progress`] in queries; ends with [`Outcome::Batched`].
+    RunBatch { job: JobId, model: ModelId, spec: Box<BatchSpec> },
+    /// Accuracy against the number of examples. [`Event::KShot`] as points are measured; ends with [`Outcome::KShot`], with
+    /// the points so far when it is cancelled.
+    RunKShot { job: JobId, model: ModelId, spec: Box<KShotSpec> },
+    /// Read a table of pairs from a TSV, CSV or JSONL file. Ends with [`Outcome::TableRead`].
+    ReadTable { job: JobId, path: PathBuf },
+    /// The SHA-256 of the weights of an open model, by which an exported run names it. Ends with
+    /// [`Outcome::Fingerprinted`].
+    Fingerprint { job: JobId, model: ModelId },
     /// Measure a model on a folder or file. Ends with [`Outcome::Evaluated`].
     Evaluate { job: JobId, model: ModelId, data: PathBuf },
     /// Train. `model` is where the weights in training can be used from, while the run goes on and afterwards: an open
@@ -105,6 +119,8 @@ pub enum Event {
     Model { info: ModelInfo, weights: Arc<Vec<LayerWeights>> },
     /// New points of a learning curve; at most 30 such events a second.
     Trained { job: JobId, points: Vec<TrainPoint> },
+    /// New points of a curve of accuracy against the number of examples.
+    KShot { job: JobId, points: Vec<KShotPoint> },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
     Sample { job: JobId, step: usize, text: String },
     /// A job was held or goes on.
@@ -132,6 +148,17 @@ pub enum Outcome {
     Filled(Arc<FillReport>),
     /// What the picture shows.
     PictureClassified(Arc<PictureReport>),
+    /// How likely every answer is.
+    Scored(Arc<ScoreReport>),
+    /// The answers to a table of queries.
+    Batched(Arc<BatchReport>),
+    /// Accuracy against the number of examples.
+    KShot(Arc<KShotReport>),
+    /// A table of pairs, and what is odd about it.
+    TableRead { table: Arc<TaskTable>, warnings: Vec<TableWarning> },
+    /// The SHA-256 of a model's weights in hexadecimal digits; of the weights in memory for a model changed since it was
+    /// opened.
+    Fingerprinted { model: ModelId, sha256: String },
     /// The measurement.
     Evaluated(EvaluationReport),
     /// Training ended.

@@ -22,6 +22,11 @@ pub(crate) enum JobKind {
     Classify,
     ClassifyPicture,
     Evaluate,
+    Score,
+    Batch,
+    KShot,
+    ReadTable,
+    Fingerprint,
     Train,
     Save,
 }
@@ -29,7 +34,7 @@ pub(crate) enum JobKind {
 impl JobKind {
     /// True for what a person waits for.
     fn is_interactive(self) -> bool {
-        !matches!(self, Self::Train | Self::Evaluate)
+        !matches!(self, Self::Train | Self::Evaluate | Self::Batch | Self::KShot)
     }
 
     /// The job's name at the start of a sentence.
@@ -42,6 +47,11 @@ impl JobKind {
             Self::Fill => "Filling the masks",
             Self::Classify | Self::ClassifyPicture => "The classification",
             Self::Evaluate => "The evaluation",
+            Self::Score => "The scoring",
+            Self::Batch => "The batch",
+            Self::KShot => "The k-shot curve",
+            Self::ReadTable => "Reading the table",
+            Self::Fingerprint => "The fingerprint",
             Self::Train => "The training run",
             Self::Save => "Saving the model",
         }

@@ -95,6 +95,11 @@ impl Worker {
                     self.add_task(job, JobKind::Train, model, train::task(model, *spec));
                 }
             }
+            Command::Score { job, .. }
+            | Command::RunBatch { job, .. }
+            | Command::RunKShot { job, .. }
+            | Command::ReadTable { job, .. }
+            | Command::Fingerprint { job, .. } => self.fail(Some(job), UserError::new("NOT BUILT YET", "", "")),
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),
             Command::Cancel { job } => {

@@ -20,7 +20,7 @@ pub use history::History;
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use session::{recent_models, state_dir};
 pub use state::{
-    Download, DownloadPhase, Evaluation, HubState, Inspection, Job, JobKind, Log, LogEntry, OpenModel, Phase, Progress,
-    Run, ShippedModel, State, Tokenized, Training,
+    Download, DownloadPhase, Evaluation, HubState, Inspection, Job, JobKind, KShotRun, Log, LogEntry, OpenModel, Phase,
+    Progress, ReadTable, Run, ShippedModel, State, Tokenized, Training,
 };
 pub use theme::{Theme, ThemeChoice};

@@ -28,6 +28,19 @@ pub enum JobKind {
         /// The data.
         data: PathBuf,
     },
+    /// Tells how likely some answers are.
+    Score,
+    /// Asks a table of queries.
+    Batch,
+    /// Measures accuracy against the number of examples.
+    KShot,
+    /// Reads a table of pairs.
+    ReadTable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Computes the hash of a model's weights.
+    Fingerprint,
     /// Trains.
     Train,
     /// Writes a model folder.
@@ -145,6 +158,10 @@ impl Job {
             (JobKind::Fill, _) => "filling",
             (JobKind::Classify | JobKind::ClassifyPicture, _) => "reading",
             (JobKind::Evaluate { .. }, _) => "evaluating",
+            (JobKind::Score, _) => "scoring",
+            (JobKind::Batch | JobKind::KShot, _) => "measuring",
+            (JobKind::ReadTable { .. }, _) => "reading",
+            (JobKind::Fingerprint, _) => "hashing",
             (JobKind::Train, _) => "training",
             (JobKind::Save { .. }, _) => "saving",
         }

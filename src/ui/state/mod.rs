@@ -10,12 +10,13 @@ mod tests;
 pub use hub::{Download, DownloadPhase, HubState};
 pub use job::{Job, JobKind, Phase, Progress};
 pub use log::{Log, LogEntry};
-pub use result::{Evaluation, Inspection, OpenModel, Run, ShippedModel, Tokenized, Training};
+pub use result::{Evaluation, Inspection, KShotRun, OpenModel, ReadTable, Run, ShippedModel, Tokenized, Training};
 
 use crate::engine::{Command, Event, Outcome};
 use crate::hub::HubCommand;
 use crate::types::{
-    Classification, DeviceStatus, EmbeddingReport, FillReport, JobId, ModelId, ModelKind, PictureReport, UserError,
+    BatchReport, Classification, DeviceStatus, EmbeddingReport, FillReport, JobId, ModelId, ModelKind, PictureReport,
+    ScoreReport, UserError,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ const JOBS_KEPT: usize = 256;
 const RUNS_KEPT: usize = 32;
 /// Embeddings, filled masks and classified pictures that are kept.
 const REPORTS_KEPT: usize = 8;
+/// Scores, batches and curves that are kept.
+const MEASUREMENTS_KEPT: usize = 64;
 /// Inspections that are kept; each may hold hundreds of megabytes.
 const INSPECTIONS_KEPT: usize = 2;
 
@@ -63,6 +66,16 @@ pub struct State {
     pub fills: BTreeMap<JobId, Arc<FillReport>>,
     /// What pictures show, by job, the latest few.
     pub pictures: BTreeMap<JobId, Arc<PictureReport>>,
+    /// Scored answers by job.
+    pub scores: BTreeMap<JobId, Arc<ScoreReport>>,
+    /// Batches of queries by job.
+    pub batches: BTreeMap<JobId, Arc<BatchReport>>,
+    /// Curves of accuracy against the number of examples by job.
+    pub kshots: BTreeMap<JobId, KShotRun>,
+    /// Tables read from files by job, the latest few.
+    pub tables: BTreeMap<JobId, ReadTable>,
+    /// SHA-256 of the weights of open models, where it was asked for.
+    pub fingerprints: BTreeMap<ModelId, String>,
     /// Training runs by job, all of this session.
     pub trainings: BTreeMap<JobId, Training>,
     /// Evaluations by job.
@@ -179,6 +192,16 @@ impl State {
             Command::Embed { job, model, .. } => (*job, Some(*model), JobKind::Embed),
             Command::Fill { job, model, .. } => (*job, Some(*model), JobKind::Fill),
             Command::ClassifyPicture { job, model, .. } => (*job, Some(*model), JobKind::ClassifyPicture),
+            Command::Score { job, model, .. } => (*job, Some(*model), JobKind::Score),
+            Command::RunBatch { job, model, .. } => (*job, Some(*model), JobKind::Batch),
+            Command::RunKShot { job, model, spec } => {
+                let (spec, points) = ((**spec).clone(), Vec::new());
+                self.kshots.insert(*job, KShotRun { job: *job, model: *model, spec, points, report: None });
+                keep_latest(&mut self.kshots, MEASUREMENTS_KEPT);
+                (*job, Some(*model), JobKind::KShot)
+            }
+            Command::ReadTable { job, path } => (*job, None, JobKind::ReadTable { path: path.clone() }),
+            Command::Fingerprint { job, model } => (*job, Some(*model), JobKind::Fingerprint),
             Command::Evaluate { job, model, data } => (*job, Some(*model), JobKind::Evaluate { data: data.clone() }),
             Command::Train { job, model, spec } => {
                 self.trainings.insert(*job, Training::new(*job, *model, (**spec).clone()));
@@ -209,6 +232,7 @@ impl State {
 
     fn forget(&mut self, model: ModelId) {
         self.models.remove(&model);
+        self.fingerprints.remove(&model);
         self.classifications.remove(&model);
         let other = |kind| self.models.values().find(|m| m.info.kind() == kind).map(|m| m.info.id);
         if self.active_text == Some(model) {
@@ -263,6 +287,7 @@ impl State {
             }
             Event::Model { info, weights } => {
                 let (id, kind) = (info.id, info.kind());
+                self.fingerprints.remove(&id);
                 self.models.insert(id, OpenModel { info, weights });
                 if self.active(kind).is_none() {
                     self.put_in_use(id);
@@ -277,6 +302,12 @@ impl State {
                 }
                 if let (Some(job), Some((done, total))) = (self.running(job), reached) {
                     job.advance(now_s, "Training".to_owned(), done, total, "steps");
+                }
+            }
+            Event::KShot { job, points } => {
+                self.running(job);
+                if let Some(run) = self.kshots.get_mut(&job) {
+                    run.points.extend(points);
                 }
             }
             Event::Sample { job, step, text } => {
@@ -337,6 +368,27 @@ impl State {
             Outcome::PictureClassified(report) => {
                 self.pictures.insert(id, report);
                 keep_latest(&mut self.pictures, REPORTS_KEPT);
+            }
+            Outcome::Scored(report) => {
+                self.scores.insert(id, report);
+                keep_latest(&mut self.scores, MEASUREMENTS_KEPT);
+            }
+            Outcome::Batched(report) => {
+                self.batches.insert(id, report);
+                keep_latest(&mut self.batches, MEASUREMENTS_KEPT);
+            }
+            Outcome::KShot(report) => {
+                if let Some(run) = self.kshots.get_mut(&id) {
+                    run.points.clone_from(&report.points);
+                    run.report = Some(report);
+                }
+            }
+            Outcome::TableRead { table, warnings } => {
+                self.tables.insert(id, ReadTable { table, warnings });
+                keep_latest(&mut self.tables, REPORTS_KEPT);
+            }
+            Outcome::Fingerprinted { model, sha256 } => {
+                self.fingerprints.insert(model, sha256);
             }
             Outcome::Evaluated(report) => {
                 if let Some(job) = self.jobs.get(&id) {

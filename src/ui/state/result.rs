@@ -2,8 +2,8 @@
 
 use crate::engine::PromptInput;
 use crate::types::{
-    ChatFailure, EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, LayerWeights, ModelId,
-    ModelInfo, ModelKind, PromptToken, RenderedChat, Sampling, TrainPoint, TrainSpec, TrainSummary,
+    ChatFailure, EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport,
+    KShotSpec, LayerWeights, ModelId, ModelInfo, ModelKind, PromptToken, RenderedChat, Sampling, TableWarning, TaskTable, TrainPoint, TrainSpec, TrainSummary,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,4 +159,28 @@ impl Training {
     pub(super) fn new(job: JobId, model: ModelId, spec: TrainSpec) -> Self {
         Self { job, model, spec, points: Vec::new(), samples: Vec::new(), summary: None }
     }
+}
+
+/// One curve of accuracy against the number of examples.
+#[derive(Clone, Debug)]
+pub struct KShotRun {
+    /// Its job.
+    pub job: JobId,
+    /// The model.
+    pub model: ModelId,
+    /// What was asked.
+    pub spec: KShotSpec,
+    /// The points so far.
+    pub points: Vec<KShotPoint>,
+    /// All of it, once ended.
+    pub report: Option<Arc<KShotReport>>,
+}
+
+/// A table of pairs that was read from a file.
+#[derive(Clone, Debug)]
+pub struct ReadTable {
+    /// The table.
+    pub table: Arc<TaskTable>,
+    /// What is odd about it.
+    pub warnings: Vec<TableWarning>,
 }
