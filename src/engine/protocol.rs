@@ -2,12 +2,11 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, EmbeddingReport, EvaluationReport,
-    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, KShotSpec, LayerWeights,
-    ModelId, ModelInfo, Picture,
-    PictureReport, Precision, PromptToken, RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning,
-    TaskTable, TrainPoint, TrainSpec, TrainSummary,
-    UserError,
+    BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage,
+    EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
+    KShotReport, KShotSpec, LayerWeights, ModelId, ModelInfo, Picture, PictureReport, Precision, PromptToken,
+    RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning, TaskTable, TrainPoint, TrainSpec,
+    TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;

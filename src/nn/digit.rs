@@ -5,7 +5,7 @@
 
 use super::digit_cnn::{DigitCnn, DigitCnnConfig};
 use super::digit_mlp::{DigitMlp, DigitMlpConfig};
-use super::random::Random;
+use crate::types::Random;
 use crate::types::{Architecture, DIGIT_SIDE, DigitNetwork, LayerActivation, LayerWeights};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};

@@ -57,8 +57,8 @@ pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
 pub use vit::{Vit, VitBlock, VitConfig};
 
-pub use crate::types::Random;
 use crate::types::Architecture;
+pub use crate::types::Random;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 

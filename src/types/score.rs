@@ -62,9 +62,8 @@ impl ScoreReport {
     #[must_use]
     pub fn best(&self) -> Option<usize> {
         let value = |score: &CandidateScore| score.calibrated.unwrap_or(score.share);
-        (0..self.candidates.len()).reduce(|best, i| {
-            if value(&self.candidates[i]) > value(&self.candidates[best]) { i } else { best }
-        })
+        (0..self.candidates.len())
+            .reduce(|best, i| if value(&self.candidates[i]) > value(&self.candidates[best]) { i } else { best })
     }
 
     /// Probability of everything that is no candidate: 1 − Σ P. Candidates that begin with one another are counted twice

@@ -121,15 +121,18 @@ impl TaskTable {
         let mut columns_named = false;
         for (number, line) in text.trim_start_matches('\u{FEFF}').lines().enumerate() {
             let number = number + 1;
-            if let Some((key, value)) = line.strip_prefix("# ").filter(|_| !columns_named).and_then(|l| l.split_once(": ")) {
+            if let Some((key, value)) =
+                line.strip_prefix("# ").filter(|_| !columns_named).and_then(|l| l.split_once(": "))
+            {
                 table.set(key.trim(), value.trim()).map_err(|why| format!("Line {number}: {why}"))?;
             } else if line.trim().is_empty() || (!columns_named && line.starts_with('#')) {
             } else if !columns_named && line.trim_end() == "input\toutput" {
                 columns_named = true;
             } else {
                 columns_named = true;
-                let (input, output) =
-                    line.split_once('\t').ok_or_else(|| format!("Line {number} has no tab between input and output."))?;
+                let (input, output) = line
+                    .split_once('\t')
+                    .ok_or_else(|| format!("Line {number} has no tab between input and output."))?;
                 table.rows.push([input.trim().to_owned(), output.trim().to_owned()]);
             }
         }

@@ -3,7 +3,8 @@
 use crate::engine::PromptInput;
 use crate::types::{
     ChatFailure, EvaluationReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport,
-    KShotSpec, LayerWeights, ModelId, ModelInfo, ModelKind, PromptToken, RenderedChat, Sampling, TableWarning, TaskTable, TrainPoint, TrainSpec, TrainSummary,
+    KShotSpec, LayerWeights, ModelId, ModelInfo, ModelKind, PromptToken, RenderedChat, Sampling, TableWarning,
+    TaskTable, TrainPoint, TrainSpec, TrainSummary,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
