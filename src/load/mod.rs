@@ -41,6 +41,7 @@ mod vision_config;
 mod vision_model;
 mod vision_weights;
 mod weights;
+pub mod word_bpe;
 
 #[cfg(test)]
 mod config_tests;

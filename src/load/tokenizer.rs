@@ -14,6 +14,9 @@ use tokenizers::Tokenizer;
 /// The file with the tokenizer.
 pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
 
+/// Texts to split a continuation behind: one of them is seldom joined with what follows it.
+const ANCHORS: [&str; 3] = ["=", ".", "a"];
+
 /// Sixty times the largest vocabularies of today; tables are as long as the largest id.
 const LARGEST_ID: u32 = 1 << 24;
 
@@ -185,8 +188,20 @@ impl TextCodec {
     /// # Errors
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
-        Ok(encoding.get_ids().to_vec())
+        let plain = |text: &str| -> Result<Vec<u32>, LoadError> {
+            Ok(guarded(|| self.tokenizer.encode_fast(text, false))?.get_ids().to_vec())
+        };
+        if self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space) {
+            // The space such a tokenizer puts before every text goes to an anchor, which is then taken away.
+            for anchor in ANCHORS {
+                let (before, mut all) = (plain(anchor)?, plain(&format!("{anchor}{text}"))?);
+                if all.starts_with(&before) && !before.is_empty() {
+                    all.drain(..before.len());
+                    return Ok(all);
+                }
+            }
+        }
+        plain(text)
     }
 
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
@@ -203,17 +218,17 @@ impl TextCodec {
     pub fn decode(&self, ids: &[u32]) -> String {
         let Some(bytes) = &self.bytes else { return self.join(ids) };
         let joined: Vec<u8> = ids.iter().flat_map(|&id| bytes.of_token(id)).copied().collect();
-        let text = match joined.as_slice() {
-            [b' ', rest @ ..] if bytes.adds_space => rest,
-            all => all,
-        };
-        String::from_utf8_lossy(text).into_owned()
+        let mut text = bytes.rewritten(String::from_utf8_lossy(&joined).into_owned());
+        if bytes.adds_space && text.starts_with(' ') {
+            text.remove(0);
+        }
+        text
     }
 
     /// Joins tokens one by one, as the continuation of an earlier text: its first space counts.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> StreamDecoder {
-        StreamDecoder { codec: Arc::clone(self), pending: Vec::new(), ids: Vec::new(), given: 0 }
+        StreamDecoder { codec: Arc::clone(self), pending: Vec::new(), held: String::new(), ids: Vec::new(), given: 0 }
     }
 
     /// Joins tokens with the tokenizer's own decoder.
@@ -240,6 +255,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, 
 pub struct StreamDecoder {
     codec: Arc<TextCodec>,
     pending: Vec<u8>,
+    /// Whole characters whose text may still be replaced by another once more follows.
+    held: String,
     /// For tokenizers with a decoder of their own: all ids, and the bytes of their text already given.
     ids: Vec<u32>,
     given: usize,
@@ -260,14 +277,22 @@ impl StreamDecoder {
                 return new;
             }
         }
-        take_whole_characters(&mut self.pending)
+        self.held.push_str(&take_whole_characters(&mut self.pending));
+        match &self.codec.bytes {
+            Some(bytes) => {
+                let settled = bytes.settled(&self.held);
+                bytes.rewritten(self.held.drain(..settled).collect())
+            }
+            None => std::mem::take(&mut self.held),
+        }
     }
 
     /// What is still held back once no token follows: U+FFFD for a character that was never completed.
     pub fn finish(&mut self) -> String {
-        let rest = String::from_utf8_lossy(&self.pending).into_owned();
+        self.held.push_str(&String::from_utf8_lossy(&self.pending));
         self.pending.clear();
-        rest
+        let rest = std::mem::take(&mut self.held);
+        self.codec.bytes.as_ref().map_or(rest.clone(), |bytes| bytes.rewritten(rest))
     }
 }
 
