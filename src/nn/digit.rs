@@ -3,9 +3,9 @@
 //! Weights cross this boundary as [`LayerWeights`], in the file's layout, whichever network they belong to: that is what is
 //! loaded, saved and drawn.
 
+use super::Random;
 use super::digit_cnn::{DigitCnn, DigitCnnConfig};
 use super::digit_mlp::{DigitMlp, DigitMlpConfig};
-use super::random::Random;
 use crate::types::{Architecture, DIGIT_SIDE, DigitNetwork, LayerActivation, LayerWeights};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
