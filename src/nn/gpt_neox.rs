@@ -151,6 +151,14 @@ impl GptNeox {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
+        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,

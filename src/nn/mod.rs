@@ -130,6 +130,17 @@ impl CausalLm {
         whichever!(self, model => model.forward_cached(ids, cache))
     }
 
+    /// Next-token scores at some positions only, as learning from answers alone needs them: ids `[B, T]` and indices `[M]`
+    /// into the B·T positions, row-major → logits `[M, V]`. Differentiable as [`Self::forward`] is. The projection to the
+    /// vocabulary, which is most of a small model's work, is made for these positions alone.
+    ///
+    /// # Panics
+    /// When T exceeds the context, or an index B·T.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        whichever!(self, model => model.logits_at(ids, rows))
+    }
+
     /// An empty cache for this model.
     #[must_use]
     pub fn new_cache(&self) -> KvCache {
