@@ -18,6 +18,23 @@ pub(super) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, dev
 /// # Panics
 /// When no token is chosen, or the lengths do not fit.
 pub(super) fn chosen_loss(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bool>], device: &Device) -> Tensor<1> {
+    let Chosen { logits, targets } = chosen_logits(net, sequences, chosen, device);
+    cross_entropy(logits, targets)
+}
+
+/// Scores at chosen positions, and what is right there.
+pub(super) struct Chosen {
+    /// `[M, V]`.
+    pub logits: Tensor<2>,
+    /// `[M]`.
+    pub targets: Tensor<1, Int>,
+}
+
+/// What [`chosen_loss`] compares.
+///
+/// # Panics
+/// As [`chosen_loss`].
+pub(super) fn chosen_logits(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bool>], device: &Device) -> Chosen {
     let (batch, length) = (sequences.len(), sequences[0].len() - 1);
     assert!(chosen.len() == batch && chosen.iter().all(|chosen| chosen.len() == length), "one choice a target");
     let (mut ids, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
@@ -37,7 +54,7 @@ pub(super) fn chosen_loss(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bo
         true => net.forward(ids, &mut Tape::off()).flatten(0, 1), // [B · T, V]
         false => net.logits_at(ids, list(rows)),                  // [M, V]
     };
-    cross_entropy(logits, list(targets))
+    Chosen { logits, targets: list(targets) }
 }
 
 #[cfg(test)]
