@@ -6,7 +6,7 @@
 //! after a space does. `Apple`, `apple` and ` apple` at the beginning, within and at the end of a line thus share one token.
 //! All of it is undone by the decoder, byte for byte, in this program and in transformers.
 
-use super::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY, byte_level_trainer, separator_before_every_text};
+use super::byte_bpe::{SMALLEST_VOCABULARY, byte_level_trainer, separator_before_every_text};
 use super::error::LoadError;
 use super::tokenizer::TextCodec;
 use std::collections::BTreeSet;
@@ -127,6 +127,7 @@ fn decoder() -> tokenizers::Result<DecoderWrapper> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::byte_bpe::DOCUMENT_SEPARATOR;
     use proptest::prelude::*;
     use std::sync::{Arc, LazyLock};
 

@@ -13,7 +13,7 @@ pub(super) struct Style {
 }
 
 /// The templates documents are written with. That of the shipped tables comes first.
-const TEMPLATES: [&str; 12] = [
+pub(super) const TEMPLATES: [&str; 12] = [
     "{input} = {output}",
     "{input} -> {output}",
     "{input}: {output}",

@@ -1,5 +1,6 @@
 //! The tables a model learns tasks from: what of them is learned, and what is kept from it.
 
+use super::document::TEMPLATES;
 use super::words::Words;
 use crate::load::{self, text_data};
 use crate::types::{FewShotTask, TaskKind, TaskTable, UserError};
@@ -46,7 +47,7 @@ impl Tables {
         let vocabulary = main.iter().flat_map(|table| {
             table.rows.iter().flatten().chain(&table.labels).chain([&table.instruction]).cloned().collect::<Vec<_>>()
         });
-        let vocabulary = vocabulary.collect();
+        let vocabulary = vocabulary.chain(TEMPLATES.map(str::to_owned)).collect();
         let mut learned: Vec<TaskTable> = main.into_iter().chain(more).collect();
         learned.retain(|table| !task.held_out_tasks.contains(&table.id) && !task.unseen_rules.contains(&table.id));
         for table in &mut learned {
