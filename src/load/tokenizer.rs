@@ -145,6 +145,10 @@ impl TextCodec {
                 if text.get(covered..start).is_some_and(|gap| gap.chars().all(char::is_whitespace)) {
                     span.start = span.start.min(covered);
                 }
+                // What a tokenizer puts into the text lies on its neighbour.
+                if start < covered && covered < end {
+                    span.start = covered;
+                }
                 covered = covered.max(end);
             }
             PromptToken { id, text: self.token_text(id), span }

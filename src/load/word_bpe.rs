@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn spans_share_the_text_out() {
+        let text = "cat\nApple the\n\ncat";
+        let tokens = CODEC.encode(text).unwrap();
+        let spans: Vec<&str> = tokens[1..].iter().map(|token| &text[token.span.clone()]).collect();
+        assert_eq!(spans, ["cat", "\n", "A", "pple", " the", "\n\n", "cat"]);
+    }
+
+    #[test]
     fn tokens_show_their_space_and_streaming_waits_for_the_letter_behind_a_shift() {
         assert_eq!(tokens("the Cat"), [" the", "\u{E}", " cat"]);
         let mut stream = CODEC.stream();

@@ -190,6 +190,7 @@ impl Lesson for FewShotLesson {
         };
         match self.preparing {
             Preparing::Tables => {
+                check_stages(&self.task)?;
                 self.tables = Tables::read(&self.task)?;
                 tell("Learning the vocabulary", (0, 0));
                 self.preparing = Preparing::Model;
@@ -298,4 +299,25 @@ fn borrowed(batch: &[Sequence]) -> Vec<&[u32]> {
 
 fn chosen(batch: &[Sequence]) -> Vec<Vec<bool>> {
     batch.iter().map(|sequence| sequence.learned.clone()).collect()
+}
+
+/// Every stage must be made of something that is there.
+fn check_stages(task: &FewShotTask) -> Result<(), UserError> {
+    let wrong = |why: &str| {
+        let next = "Change [[task.stages]] and start again.";
+        Err(UserError::new("The run cannot start: stages is unusable.", why, next))
+    };
+    if task.stages.is_empty() {
+        return wrong("There is no stage, so nothing says what sequences are made of.");
+    }
+    for stage in &task.stages {
+        let shares = [stage.text, stage.facts, stage.rules, stage.lookup, stage.renamed, stage.shuffled];
+        if shares.iter().any(|share| !share.is_finite() || *share < 0.0) || shares.iter().sum::<f64>() <= 0.0 {
+            return wrong("The shares of a stage are numbers from 0 on, and not all of them 0.");
+        }
+        if stage.text > 0.0 && task.text.is_empty() {
+            return wrong("A stage has a share of text, and there is no [[task.text]].");
+        }
+    }
+    Ok(())
 }
