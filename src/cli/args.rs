@@ -365,6 +365,15 @@ pub struct BenchArgs {
     /// Also measure one pass that captures every attention pattern over this many tokens
     #[arg(long, value_name = "N")]
     pub capture_tokens: Option<usize>,
+    /// Also train the open model, without saving it, with this many sequences a step
+    #[arg(long, value_name = "N")]
+    pub train_batch: Option<usize>,
+    /// Tokens of such a sequence
+    #[arg(long, value_name = "N", default_value_t = 128, requires = "train_batch")]
+    pub train_context: usize,
+    /// Measured training steps, after some that warm up; the median counts
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "train_batch")]
+    pub train_steps: usize,
     /// Measured runs, after one that warms up; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,

@@ -1,5 +1,7 @@
 //! `fovea bench`.
 
+mod training;
+
 use super::CliError;
 use super::args::BenchArgs;
 use super::output::{print, print_json};
@@ -16,6 +18,8 @@ struct Report {
     decode_tokens_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    train_tokens_per_s: Option<f64>,
     load_ms: f64,
     weights: Precision,
     /// What the weights take as they are kept.
@@ -52,11 +56,13 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         Some(tokens) => (0..args.repeats).map(|_| capture(&session, &info, tokens)).collect::<Result<Vec<_>, _>>()?,
         None => Vec::new(),
     };
+    let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;
     let bytes = if info.precision == Precision::F32 { 4 } else { 2 };
     let report = Report {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
         decode_tokens_per_s: median(runs.iter().map(|run| run.tokens_per_s)),
         capture_ms: (!captures.is_empty()).then(|| median(captures.into_iter())),
+        train_tokens_per_s: training,
         load_ms,
         weights: info.precision,
         weights_mb: (info.parameters * bytes) as f64 / MEBIBYTE,
@@ -74,12 +80,12 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
 }
 
 fn check(args: &BenchArgs) -> Result<(), UserError> {
-    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 {
+    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 || args.train_steps == 0 {
         return Err(UserError::new(
             "There is nothing to measure.",
-            "A measurement needs at least one prompt token, two new tokens (the rate counts from the first to the last) \
-             and one repeat.",
-            "Raise --prompt-tokens, --new-tokens or --repeats.",
+            "A measurement needs at least one prompt token, two new tokens (the rate counts from the first to the last), \
+             one repeat and one training step.",
+            "Raise --prompt-tokens, --new-tokens, --repeats or --train-steps.",
         ));
     }
     Ok(())
@@ -122,8 +128,10 @@ fn describe(report: &Report) -> String {
     let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb:.0} MB"));
     let capture =
         report.capture_ms.map_or_else(String::new, |ms| format!("capture      {ms:9.1} ms for every pattern\n"));
+    let training =
+        report.train_tokens_per_s.map_or_else(String::new, |rate| format!("training     {rate:9.1} tokens/s\n"));
     format!(
-        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}\
+        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}{training}\
          load         {:9.1} ms\nweights      {:9.0} MB in {}\nmemory       {:>12} with them, {} before\n\
          peak memory  {:>12}\non {}, {} threads\n",
         report.prefill_ms,

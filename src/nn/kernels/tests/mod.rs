@@ -1,7 +1,10 @@
 //! The kernels against what Burn computes.
 
+mod gradients;
+
 use super::*;
 use crate::nn::Random;
+use burn::tensor::{DType, TensorData};
 
 fn values(random: &mut Random, count: usize) -> Vec<f32> {
     (0..count).map(|_| random.normal()).collect()
@@ -65,8 +68,10 @@ fn views_are_read_where_they_lie() {
 }
 
 #[test]
-fn gradients_are_left_to_burn() {
-    assert!(!serve(&Device::flex().autodiff()));
+fn half_precision_is_served_without_gradients_only() {
+    let device = Device::flex();
+    assert!(serve_learning(&device) == serve(&device) && serve_learning(&device.clone().autodiff()) == serve(&device));
+    assert!(!serve(&device.autodiff()));
 }
 
 #[test]
