@@ -52,7 +52,7 @@ impl Tables {
         learned.retain(|table| !task.held_out_tasks.contains(&table.id) && !task.unseen_rules.contains(&table.id));
         for table in &mut learned {
             let id = table.id.clone();
-            table.rows.retain(|[input, _]| !is_held_out(&id, input, task.held_out_pairs));
+            table.rows.retain(|[input, _]| !TaskTable::holds_out(&id, input, task.held_out_pairs));
         }
         learned.retain(|table| table.rows.len() >= 4);
         if learned.is_empty() || words.is_empty() {
@@ -61,16 +61,6 @@ impl Tables {
         let labelled = (0..learned.len()).filter(|&i| learned[i].labels.len() >= 2).collect();
         Ok(Self { learned, labelled, words: Words::new(words.into_iter().collect()), vocabulary })
     }
-}
-
-/// Whether a pair is kept from training: decided by its words alone, so that whoever measures a model can tell.
-pub(in crate::engine::tasks) fn is_held_out(table: &str, input: &str, share: f64) -> bool {
-    // FNV-1a (Fowler, Noll and Vo 1991), then mixed: its lower bits alone are not even.
-    let mut hash = 0xCBF2_9CE4_8422_2325_u64;
-    for byte in table.bytes().chain([0]).chain(input.bytes()) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-    }
-    crate::nn::Random::new(hash, 0).unit() < share
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<TaskTable>, UserError> {
@@ -105,13 +95,6 @@ fn nothing_left() -> UserError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn about_the_share_asked_for_is_held_out() {
-        let held = (0..2000).filter(|i| is_held_out("plurals", &format!("word{i}"), 0.1)).count();
-        assert!((150..250).contains(&held), "{held} of 2000");
-        assert!(is_held_out("a", "b", 1.0) && !is_held_out("a", "b", 0.0));
-    }
 
     #[test]
     fn words_of_unseen_rules_stand_in_no_rule() {
