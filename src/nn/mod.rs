@@ -29,6 +29,7 @@ mod rope;
 pub mod sample;
 mod tape;
 mod text_encoder;
+mod tree;
 mod vit;
 
 pub use activation::Activation;
@@ -55,6 +56,7 @@ pub use roberta::{Roberta, RobertaConfig};
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use tree::TokenTree;
 pub use vit::{Vit, VitBlock, VitConfig};
 
 use crate::types::Architecture;
@@ -139,6 +141,20 @@ impl CausalLm {
     #[must_use]
     pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
         whichever!(self, model => model.logits_at(ids, rows))
+    }
+
+    /// Next-token scores at some tokens of a tree of sequences that follow what the cache holds: ids `[T]`, `wanted` N
+    /// tokens among them → logits `[N, V]`. The cache, which holds one sequence or none, stays as it is.
+    ///
+    /// # Panics
+    /// When the cached tokens and the longest sequence exceed the context, or the tree has another number of tokens.
+    #[must_use]
+    pub fn forward_tree(&self, ids: &[u32], tree: &TokenTree, wanted: &[usize], cache: &mut KvCache) -> Tensor<2> {
+        assert_eq!(ids.len(), tree.len(), "ids of another tree");
+        let wanted: Vec<i32> = wanted.iter().map(|&token| token as i32).collect();
+        let count = wanted.len();
+        let wanted = Tensor::from_data(TensorData::new(wanted, [count]), &self.device());
+        whichever!(self, model => model.forward_tree(self.ids(ids), tree, wanted, cache))
     }
 
     /// An empty cache for this model.
