@@ -6,6 +6,7 @@
 use super::activation::{gelu_tanh, softcap};
 use super::attention::{Scoring, attend_scored};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, look_up, project};
 use super::mask::{BlockMasks, CausalMask, SlidingWindow};
 use super::norm::RmsNorm;
@@ -295,7 +296,11 @@ impl Gemma2Block {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
         let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let hidden = tape.at(Site::MlpPost(layer), gelu_tanh(gate) * gate_up.narrow(2, f, f));
+        let hidden = match kernels::serve_learning(&gate.device()) {
+            true => kernels::geglu(gate_up),
+            false => gelu_tanh(gate) * gate_up.narrow(2, f, f),
+        };
+        let hidden = tape.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }
 }

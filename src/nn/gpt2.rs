@@ -3,8 +3,9 @@
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary, N context.
 
 use super::activation::gelu_tanh;
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, in_f32, look_up, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
@@ -215,7 +216,12 @@ impl Gpt2Block {
     ) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+            let z = kernels::attend(qkv, None, kernels::Heads::packed(h, h, k)); // [B, T, D]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
+        let qkv = qkv.reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
         let queries = tape.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
         let mut keys = tape.at(Site::K(layer), qkv.clone().narrow(1, h, h));
         let mut values = tape.at(Site::V(layer), qkv.narrow(1, 2 * h, h));

@@ -4,8 +4,9 @@
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary.
 
 use super::activation::Activation;
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, look_up, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
@@ -246,7 +247,13 @@ impl GptNeoxBlock {
     ) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+            let rotation = Some(rotation.cosines_and_sines());
+            let z = kernels::attend(qkv, rotation, kernels::Heads::interleaved(h, k)); // [B, T, D]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
+        let qkv = qkv.reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
         let queries = rotation.apply(qkv.clone().narrow(3, 0, k));
         let queries = tape.at(Site::Q(layer), queries); // [B, H, T, K]
         let keys = rotation.apply(qkv.clone().narrow(3, k, k));

@@ -5,7 +5,7 @@
 //!
 //! B batch, T tokens, D model width, H heads, G key-value heads, K head width, F MLP width, V vocabulary.
 
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
 use super::kernels;
 use super::linear::{Linear, look_up, project};
@@ -274,6 +274,11 @@ impl LlamaBlock {
         let (h, g) = (self.heads, self.kv_heads);
         let qkv = self.qkv.forward(x); // [B, T, (H + 2·G)·K]
         let width = qkv.dims()[2] / (h + 2 * g);
+        if cache.is_none() && self.norm_q.is_none() && attends_at_once(&qkv, mask, tape) {
+            let rotation = Some(rotation.cosines_and_sines());
+            let z = kernels::attend(qkv, rotation, kernels::Heads::packed(h, g, width)); // [B, T, H·K]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
         let qkv = qkv.reshape([b, t, h + 2 * g, width]).swap_dims(1, 2); // [B, H + 2·G, T, K]
         let turned = match (&self.norm_q, &self.norm_k) {
             (Some(norm_q), Some(norm_k)) => {
@@ -296,8 +301,10 @@ impl LlamaBlock {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
         let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let up = gate_up.narrow(2, f, f); // [B, T, F]
-        let hidden = if kernels::serve(&gate.device()) { kernels::swiglu(gate, up) } else { silu(gate) * up };
+        let hidden = match kernels::serve_learning(&gate.device()) {
+            true => kernels::swiglu(gate_up),
+            false => silu(gate) * gate_up.narrow(2, f, f),
+        };
         let hidden = tape.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }

@@ -100,6 +100,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
+    /// Cosines and sines, `[1 or B, 1, T, R/2]` both.
+    pub(super) fn cosines_and_sines(&self) -> [Tensor<4>; 2] {
+        [self.cos.clone(), self.sin.clone()]
+    }
+
     /// Turns the first R values of every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
     #[must_use]
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {

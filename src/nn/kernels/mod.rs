@@ -3,23 +3,35 @@
 //! Flex hands every product to a general matrix multiplication. That packs both sides again for each call, runs a
 //! matrix-vector product (every token of a generation) on one thread, and cannot take weights of half precision with
 //! activations of full precision. Here weights stay as they lie in the file, `[out, in]` in F32, F16 or BF16; sums are F32.
-//! What training needs has a gradient written by hand.
+//!
+//! What training needs is differentiable, with gradients written by hand: Burn's autodiff would keep and pass over every
+//! intermediate value, most of it on one thread.
 
 mod activation;
+mod adamw;
+mod attention;
 mod extension;
 mod gradients;
 #[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
+mod loss;
+mod norm;
+mod output;
 mod panel;
 mod pattern;
 mod product;
 mod scratch;
 
+pub use adamw::Rates;
+pub(super) use attention::Heads;
+
+use activation::Gate;
 use burn::backend::Dispatch;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use extension::{Learning, Reading};
 use inner::Level;
+use norm::Norm;
 use std::sync::LazyLock;
 
 static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
@@ -31,12 +43,12 @@ pub fn serve(device: &Device) -> bool {
     !device.is_autodiff() && serve_learning(device)
 }
 
-/// As [`serve`], with gradients or without: what says so below is differentiable. With gradients, weights are F32.
+/// As [`serve`], with gradients or without. With them, weights are F32. What asks for this is differentiable.
 pub(super) fn serve_learning(device: &Device) -> bool {
     LEVEL.is_some() && *device == Device::flex()
 }
 
-/// y = x Wᵀ + b, differentiable.
+/// y = x Wᵀ + b.
 ///
 /// # Shapes
 /// `x` `[rows, in]` in F32, `weight` `[out, in]` in F32, F16 or BF16, `bias` `[out]` in F32 → `[rows, out]` in F32.
@@ -52,21 +64,79 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
     Tensor::from_dispatch(y)
 }
 
-/// GELU by its tanh approximation: x · σ(√(8/π) · (x + 0.044715 x³)), since (1 + tanh u) / 2 = σ(2u).
+/// GELU by its tanh approximation.
 ///
 /// # Panics
-/// When [`serve`] is false for the device.
+/// When [`serve_learning`] is false for the device.
 pub(super) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    const SLOPE: f32 = 1.595_769;
-    Tensor::from_dispatch(<Dispatch as Reading>::gate(x.into_dispatch(), SLOPE, 0.044_715 * SLOPE))
+    Tensor::from_dispatch(<Dispatch as Learning>::gate(x.into_dispatch(), Gate::GELU_TANH))
 }
 
-/// x · σ(x) · y, the gated linear unit with SiLU.
+/// The gated linear unit with SiLU: the first half of every row, times its σ, times the second half,
+/// `[B, T, 2·F]` → `[B, T, F]`.
 ///
 /// # Panics
-/// When [`serve`] is false for the device.
-pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as Reading>::gate_with(x.into_dispatch(), y.into_dispatch(), 1.0, 0.0))
+/// When [`serve_learning`] is false for the device.
+pub(super) fn swiglu(x: Tensor<3>) -> Tensor<3> {
+    gate_halves(x, Gate::SILU)
+}
+
+/// The gated linear unit with GELU by its tanh approximation, `[B, T, 2·F]` → `[B, T, F]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn geglu(x: Tensor<3>) -> Tensor<3> {
+    gate_halves(x, Gate::GELU_TANH)
+}
+
+fn gate_halves(x: Tensor<3>, gate: Gate) -> Tensor<3> {
+    let [b, t, both] = x.dims();
+    let gated = <Dispatch as Learning>::gate_halves(x.reshape([b * t, both]).into_dispatch(), gate);
+    Tensor::<2>::from_dispatch(gated).reshape([b, t, both / 2]) // [B, T, F]
+}
+
+/// x / √(mean of x² + epsilon) · (gain + shift) along the last dimension; `gain` `[D]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn rms_norm<const N: usize>(x: Tensor<N>, gain: Tensor<1>, epsilon: f64, shift: f64) -> Tensor<N> {
+    let norm = Norm { epsilon: epsilon as f32, shift: shift as f32, is_centred: false };
+    Tensor::from_dispatch(<Dispatch as Learning>::rms_norm(x.into_dispatch(), gain.into_dispatch(), norm))
+}
+
+/// (x − mean) / √(variance + epsilon) · gain + bias along the last dimension; `gain` and `bias` `[D]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<3> {
+    let norm = Norm { epsilon: epsilon as f32, shift: 0.0, is_centred: true };
+    let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Learning>::layer_norm(x, gain, bias, norm))
+}
+
+/// Causal attention from the projection to queries, keys and values, which lie in it as `heads` says. Queries and keys are
+/// turned by cosines and sines, `[1, 1, T, R/2]`, if there are any.
+///
+/// # Shapes
+/// `qkv` `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: Heads) -> Tensor<3> {
+    let qkv = qkv.into_dispatch();
+    Tensor::from_dispatch(match rotation.map(|rotation| rotation.map(Tensor::into_dispatch)) {
+        Some([cosines, sines]) => <Dispatch as Learning>::attend_turned(qkv, cosines, sines, heads),
+        None => <Dispatch as Learning>::attend(qkv, heads),
+    })
+}
+
+/// Mean cross-entropy in nats, `[1]`, of scores `[N, V]` against classes `[N]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device, there is no row, or a class is not below V.
+pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Learning>::cross_entropy(logits, targets))
 }
 
 /// The pattern of causal attention: softmax(scale · q kᵀ), each of the T queries seeing the keys up to its own position,
@@ -79,6 +149,27 @@ pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
 /// When [`serve`] is false for the device.
 pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4> {
     Tensor::from_dispatch(<Dispatch as Reading>::causal_pattern(q.into_dispatch(), k.into_dispatch(), scale as f32))
+}
+
+/// One update by AdamW: weights, gradient, first and second moment, all of one shape → the new weights and moments. Memory
+/// that nobody else holds is used again.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+#[must_use]
+pub fn adamw<const D: usize>([weights, gradient, first, second]: [Tensor<D>; 4], rates: Rates) -> [Tensor<D>; 3] {
+    let [weights, gradient, first, second] = [weights, gradient, first, second].map(Tensor::into_dispatch);
+    let (weights, first, second) = <Dispatch as Reading>::adamw(weights, gradient, first, second, rates);
+    [weights, first, second].map(Tensor::from_dispatch)
+}
+
+/// Σ x².
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+#[must_use]
+pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f32 {
+    Tensor::<1>::from_dispatch(<Dispatch as Reading>::sum_of_squares(x.into_dispatch())).into_scalar()
 }
 
 #[cfg(test)]

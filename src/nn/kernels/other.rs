@@ -1,6 +1,10 @@
 //! Processors without loops of our own: Flex does everything.
 
+use super::activation::Gate;
+use super::adamw::Rates;
+use super::norm::Norm;
 use super::panel::{Element, Left, Onto};
+use std::mem::MaybeUninit;
 
 /// There is no value of it here.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +41,58 @@ pub(super) fn softmax(level: Level, _: &mut [f32], _: f32) {
     match level {}
 }
 
-pub(super) fn gate(level: Level, _: &mut [f32], _: Option<&[f32]>, _: f32, _: f32) {
+pub(super) fn softmax_gradient(level: Level, _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn log_sum_exp(level: Level, _: &[f32]) -> f32 {
+    match level {}
+}
+
+pub(super) fn cross_entropy(level: Level, _: &mut [f32], _: usize, _: f32) -> f32 {
+    match level {}
+}
+
+pub(super) fn gate(level: Level, _: Gate, _: &[f32], _: Option<&[f32]>, _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
+pub(super) fn gate_gradients(
+    level: Level,
+    _: Gate,
+    _: &[f32],
+    _: Option<&[f32]>,
+    _: &[f32],
+    _: &mut [MaybeUninit<f32>],
+    _: Option<&mut [MaybeUninit<f32>]>,
+) {
+    match level {}
+}
+
+pub(super) fn rotate(level: Level, _: &mut [f32], _: &[f32], _: &[f32], _: f32, _: f32) {
+    match level {}
+}
+
+pub(super) fn normalise(level: Level, _: Norm, _: &[f32], _: &[f32], _: Option<&[f32]>, _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
+pub(super) fn normalise_gradients(
+    level: Level,
+    _: Norm,
+    _: [&[f32]; 3],
+    _: &mut [MaybeUninit<f32>],
+    _: &mut [f32],
+    _: &mut [f32],
+) {
+    match level {}
+}
+
+pub(super) fn adamw(level: Level, _: &Rates, _: &[f32], _: &mut [f32], _: &mut [f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn sum_of_squares(level: Level, _: &[f32]) -> f32 {
     match level {}
 }
 

@@ -74,20 +74,6 @@ fn one_row<E: Element>(level: Level, x: &[f32], weight: &[E], y: &mut [f32]) {
     y.par_chunks_mut(share).zip(weight.par_chunks(share * inputs)).for_each(stretch);
 }
 
-/// The sum of every column of a matrix `[rows][columns]`.
-pub(super) fn column_sums(level: Level, matrix: &[f32], columns: usize) -> Vec<f32> {
-    let zeros = || vec![0.0; columns];
-    let add = |mut sums: Vec<f32>, row: &[f32]| {
-        inner::add(level, &mut sums, row);
-        sums
-    };
-    if matrix.len() < SHARE_FROM {
-        return matrix.chunks_exact(columns.max(1)).fold(zeros(), add);
-    }
-    let sums = matrix.par_chunks_exact(columns).with_min_len(SHARE_FROM / columns).fold(zeros, add);
-    sums.reduce(zeros, |sums, more| add(sums, &more))
-}
-
 /// left · right + bias → `[rows][columns]`.
 ///
 /// The output is cut into pieces, and whoever makes one lays out the part of the right matrix it needs in panels that stay

@@ -86,7 +86,7 @@ fn activations_equal_their_formulas() {
     let tensor =
         |values: &[f32]| Tensor::<3>::from_data(TensorData::new(values.to_vec(), [1, 1, values.len()]), &device);
     let gelu: Vec<f32> = gelu_tanh(tensor(&x)).into_data().iter().collect();
-    let swiglu: Vec<f32> = swiglu(tensor(&x), tensor(&y)).into_data().iter().collect();
+    let swiglu: Vec<f32> = swiglu(Tensor::cat(vec![tensor(&x), tensor(&y)], 2)).into_data().iter().collect();
     for i in 0..x.len() {
         let (x, y) = (f64::from(x[i]), f64::from(y[i]));
         let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));

@@ -5,12 +5,18 @@
 //! function states the lengths it needs and checks them.
 #![expect(unsafe_code, reason = "vector loads and stores, and calls of functions that need certain processors")]
 
+mod adamw;
 mod elementwise;
+mod norm;
 mod pack;
+mod softmax;
 mod tile;
 
-pub(super) use elementwise::{add, gate, softmax};
+pub(super) use adamw::{adamw, sum_of_squares};
+pub(super) use elementwise::{add, gate, gate_gradients, rotate};
+pub(super) use norm::{normalise, normalise_gradients};
 pub(super) use pack::{copy_columns, gather_tile, turn_rows};
+pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
 pub(super) use tile::tile;
 
 use super::panel::{Element, Kind};
@@ -141,6 +147,44 @@ unsafe fn dot_256<E: Element>(weights: *const E, x: *const f32, whole: usize) ->
         i += 32;
     }
     sum8(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)))
+}
+
+/// Up to eight numbers, `count` of them (more count as eight); `rest` in the other lanes.
+///
+/// # Safety
+/// That many numbers can be read behind `at`.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+unsafe fn load_up_to_8(at: *const f32, count: usize, rest: f32) -> __m256 {
+    if count >= 8 {
+        // SAFETY: by the caller's promise.
+        return unsafe { _mm256_loadu_ps(at) };
+    }
+    let mut lanes = [rest; 8];
+    // SAFETY: by the caller's promise; there are eight lanes.
+    unsafe {
+        std::ptr::copy_nonoverlapping(at, lanes.as_mut_ptr(), count);
+        _mm256_loadu_ps(lanes.as_ptr())
+    }
+}
+
+/// Writes the first `count` lanes, at most eight.
+///
+/// # Safety
+/// That many numbers can be written behind `at`.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+unsafe fn store_up_to_8(at: *mut f32, count: usize, lanes: __m256) {
+    if count >= 8 {
+        // SAFETY: by the caller's promise.
+        return unsafe { _mm256_storeu_ps(at, lanes) };
+    }
+    let mut values = [0.0; 8];
+    // SAFETY: by the caller's promise; there are eight lanes.
+    unsafe {
+        _mm256_storeu_ps(values.as_mut_ptr(), lanes);
+        std::ptr::copy_nonoverlapping(values.as_ptr(), at, count);
+    }
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
