@@ -65,6 +65,8 @@ pub struct Stage {
     pub rules: f64,
     /// Random words that stand for random words, each pair several times: what was said before must be looked up.
     pub lookup: f64,
+    /// A list of random words, said again and again: the densest lesson in looking back.
+    pub repeats: f64,
     /// Pairs of a table with few labels, the labels renamed.
     pub renamed: f64,
     /// Pairs of a table whose answers changed places: what is known of the words does not help.

@@ -20,7 +20,7 @@ use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::word_bpe::learn_word_bpe;
 use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
 use crate::nn::{CausalLm, Random, cross_entropy, in_full_precision};
-use crate::types::{FewShotTask, ModelId, StartFrom, TextShape, TrainSpec, UserError};
+use crate::types::{FewShotTask, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
 use mixture::Kind;
 use rayon::prelude::*;
@@ -155,7 +155,7 @@ impl FewShotLesson {
 
     fn held_out_sequences(&self, codec: &TextCodec) -> Vec<Sequence> {
         let Some(last) = self.task.stages.last().copied() else { return Vec::new() };
-        let stage = crate::types::Stage { text: 0.0, ..last };
+        let stage = Stage { text: 0.0, ..last };
         let few_shot = (0..HELD_OUT).into_par_iter().map(|place| {
             let mut random = Random::new(1, VALIDATION + place as u64);
             let kind = mixture::kind(&stage, &mut random);
@@ -311,7 +311,8 @@ fn check_stages(task: &FewShotTask) -> Result<(), UserError> {
         return wrong("There is no stage, so nothing says what sequences are made of.");
     }
     for stage in &task.stages {
-        let shares = [stage.text, stage.facts, stage.rules, stage.lookup, stage.renamed, stage.shuffled];
+        let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
+        let shares = [text, facts, rules, lookup, repeats, renamed, shuffled];
         if shares.iter().any(|share| !share.is_finite() || *share < 0.0) || shares.iter().sum::<f64>() <= 0.0 {
             return wrong("The shares of a stage are numbers from 0 on, and not all of them 0.");
         }

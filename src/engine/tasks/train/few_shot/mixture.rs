@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Facts,
     Rules,
     Lookup,
+    Repeats,
     Renamed,
     Shuffled,
 }
@@ -30,12 +31,13 @@ pub(super) fn stage(stages: &[Stage], step: usize, steps: usize) -> Stage {
 
 /// A kind at random, in the stage's proportions.
 pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
-    let Stage { text, facts, rules, lookup, renamed, shuffled, .. } = *stage;
+    let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
     let shares = [
         (Kind::Text, text),
         (Kind::Facts, facts),
         (Kind::Rules, rules),
         (Kind::Lookup, lookup),
+        (Kind::Repeats, repeats),
         (Kind::Renamed, renamed),
         (Kind::Shuffled, shuffled),
     ];
@@ -61,6 +63,11 @@ pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mu
             } else {
                 rules::write_lookup(&mut document, &style, examples, &tables.words, random);
             }
+            document
+        }
+        Kind::Repeats => {
+            let mut document = Document::default();
+            rules::write_repeats(&mut document, &tables.words, random);
             document
         }
         Kind::Renamed if !tables.labelled.is_empty() => {

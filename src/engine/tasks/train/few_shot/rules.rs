@@ -26,7 +26,7 @@ enum Rule {
     },
 }
 
-/// Most characters of a document's text: rules are short.
+/// Examples of one rule.
 pub(super) fn write(document: &mut Document, style: &Style, examples: usize, words: &Words, random: &mut Random) {
     let rule = draw(random);
     let joint = if random.below(3) == 0 { " " } else { ", " };
@@ -105,6 +105,21 @@ pub(super) fn write_lookup(
     }
 }
 
+/// A list of random words several times over; everything behind the first time is learned.
+pub(super) fn write_repeats(document: &mut Document, words: &Words, random: &mut Random) {
+    let list: Vec<String> = (0..4 + random.below(28)).map(|_| words.any(random)).collect();
+    let joint = [" ", ", ", "\n"][random.below(3)];
+    let list = list.join(joint);
+    let times = 2 + random.below(3);
+    document.text.push_str(&list);
+    let start = document.text.len();
+    for _ in 1..times {
+        document.text.push_str(joint);
+        document.text.push_str(&list);
+    }
+    document.learned.push(start..document.text.len());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +141,17 @@ mod tests {
             let (input, output) = apply(Rule::Capitalise, ", ", "x", &words, &mut random);
             assert!(output.to_lowercase() == input && output != input);
         }
+    }
+
+    #[test]
+    fn a_list_is_learned_from_its_second_time_on() {
+        let mut document = Document::default();
+        write_repeats(&mut document, &words(), &mut Random::new(5, 0));
+        let [learned] = document.learned.as_slice() else { panic!("one stretch") };
+        let (list, rest) = document.text.split_at(learned.start);
+        assert_eq!(learned.end, document.text.len());
+        assert_eq!(rest.matches(list).count(), document.text.matches(list).count() - 1);
+        assert!(!list.is_empty() && rest.ends_with(list));
     }
 
     #[test]
