@@ -60,6 +60,12 @@ impl RopeFrequencies {
         Self(frequencies.collect())
     }
 
+    /// Angle per position of each pair, in radians.
+    #[must_use]
+    pub fn per_position(&self) -> &[f64] {
+        &self.0
+    }
+
     /// The rotation of `length` positions from `start` on.
     #[must_use]
     pub fn rotation(&self, start: usize, length: usize, device: &Device) -> Rotation {

@@ -57,6 +57,8 @@ pub struct TextSource {
 pub struct Stage {
     /// The stage lasts up to this share of the steps; the last one to the end.
     pub until: f64,
+    /// Rules, lookups and repeats use only so many different words, when given: what looks back is learned sooner on few.
+    pub words: Option<usize>,
     /// Running text.
     pub text: f64,
     /// Pairs of one table.

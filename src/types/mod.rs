@@ -54,5 +54,6 @@ pub use task_table::{TableWarning, TaskKind, TaskTable};
 pub use tensor::{TensorEntry, TensorStats};
 pub use token::{Candidate, GeneratedToken, PromptToken};
 pub use train::{
-    DigitNetwork, DigitTask, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary, TrainTask,
+    DigitNetwork, DigitTask, Init, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary,
+    TrainTask,
 };

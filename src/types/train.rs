@@ -96,6 +96,23 @@ pub struct TextShape {
     pub max_positions: usize,
     /// Vocabulary size of the byte-level BPE that is trained on the same text.
     pub vocabulary: usize,
+    /// How weights are drawn.
+    #[serde(default)]
+    pub init: Init,
+}
+
+/// How the weights of a new text model are drawn. Projections into the residual stream are scaled by 1/√(2 · layers) always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
+    #[default]
+    Normal,
+    /// Every matrix but the embedding from N(0, 0.2 / D), and the first head of the first block looks at the token before,
+    /// by position alone. Induction heads are made of such a head and one that learns to use it; beginning with the one
+    /// spares a small model most of the tokens until they form. Like mimetic initialisation (Trockman and Kolter 2023), this
+    /// only sets where training begins.
+    PreviousToken,
 }
 
 /// Digit classification.

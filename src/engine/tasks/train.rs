@@ -9,6 +9,7 @@ mod lesson;
 mod log;
 mod optimiser;
 mod passage;
+mod previous_token;
 #[cfg(test)]
 mod tests;
 mod text;

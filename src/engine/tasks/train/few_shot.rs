@@ -28,6 +28,7 @@ use sources::Sources;
 use std::path::Path;
 use std::sync::Arc;
 use tables::Tables;
+use words::Words;
 
 /// Random number streams; step and place are added.
 const SEQUENCES: u64 = 6 << 40;
@@ -128,7 +129,7 @@ impl FewShotLesson {
     }
 
     /// The sequence at one place of a batch.
-    fn sequence(&self, kind: Kind, codec: &TextCodec, random: &mut Random) -> Sequence {
+    fn sequence(&self, kind: Kind, words: &Words, codec: &TextCodec, random: &mut Random) -> Sequence {
         let length = self.task.context + 1;
         if kind == Kind::Text && !self.sources.is_empty() {
             let ids = self.sources.passage(length, random);
@@ -136,7 +137,7 @@ impl FewShotLesson {
         }
         let (mut ids, mut learned) = (Vec::with_capacity(length), Vec::with_capacity(length));
         while ids.len() < length {
-            let document = mixture::write(kind, &self.task, &self.tables, random);
+            let document = mixture::write(kind, &self.task, &self.tables, words, random);
             // Tables and texts were tokenized by this tokenizer before; a text it refuses would have ended the run there.
             let Ok(tokens) = codec.encode(&document.text) else { break };
             let mut ranges = document.learned.iter().peekable();
@@ -159,7 +160,7 @@ impl FewShotLesson {
         let few_shot = (0..HELD_OUT).into_par_iter().map(|place| {
             let mut random = Random::new(1, VALIDATION + place as u64);
             let kind = mixture::kind(&stage, &mut random);
-            self.sequence(kind, codec, &mut random)
+            self.sequence(kind, &self.tables.words, codec, &mut random)
         });
         let mut all: Vec<Sequence> = few_shot.collect();
         all.extend(self.sources.held_out(self.task.context + 1, HELD_OUT).into_iter().map(|ids| {
@@ -238,13 +239,15 @@ impl Lesson for FewShotLesson {
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
         let codec = self.codec.as_ref().expect("prepared before the first step");
         let stage = mixture::stage(&self.task.stages, step, spec.steps);
+        let some = stage.words.map(|count| self.tables.words.some(count));
+        let words = some.as_ref().unwrap_or(&self.tables.words);
         let first = SEQUENCES + (step * spec.batch_size) as u64;
         let batch: Vec<Sequence> = (0..spec.batch_size)
             .into_par_iter()
             .map(|place| {
                 let mut random = Random::new(spec.seed, first + place as u64);
                 let kind = mixture::kind(&stage, &mut random);
-                self.sequence(kind, codec, &mut random)
+                self.sequence(kind, words, codec, &mut random)
             })
             .collect();
         chosen_loss(net, &borrowed(&batch), &chosen(&batch), device)

@@ -1,9 +1,10 @@
 //! A new Llama-architecture model from a spec's shape.
 
+use super::previous_token::look_at_the_token_before;
 use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextCodec, TextModel};
-use crate::nn::{LlamaConfig, LlamaFamily, Random, TextConfig};
-use crate::types::{TextShape, TrainSpec, UserError};
+use crate::nn::{CausalLm, LlamaConfig, LlamaFamily, Random, TextConfig};
+use crate::types::{Init, TextShape, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
     let wrong = |why: String| {
         Err(UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again."))
     };
-    let TextShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary } = *shape;
+    let TextShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary, .. } = *shape;
     if [hidden, layers, heads, kv_heads, intermediate].contains(&0) {
         return wrong("Every size must be at least 1.".to_owned());
     }
@@ -59,9 +60,16 @@ pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, d
         mlp_bias: false,
         tied: true,
     });
-    let into_residual = DEVIATION / ((2 * shape.layers) as f32).sqrt();
-    let mut drawing = Drawing { path: Vec::new(), position: 0, seed: spec.seed, into_residual };
-    let lm = config.init(device).map(&mut drawing);
+    let deviation = match shape.init {
+        Init::Normal => DEVIATION,
+        Init::PreviousToken => (0.2 / shape.hidden as f32).sqrt(),
+    };
+    let into_residual = deviation / ((2 * shape.layers) as f32).sqrt();
+    let mut drawing = Drawing { path: Vec::new(), position: 0, seed: spec.seed, deviation, into_residual };
+    let mut lm = config.init(device).map(&mut drawing);
+    if let (Init::PreviousToken, CausalLm::Llama(llama)) = (shape.init, &mut lm) {
+        look_at_the_token_before(llama, spec.seed);
+    }
     let end = codec.token_id(DOCUMENT_SEPARATOR);
     let name = spec.out.as_deref().and_then(Path::file_name);
     let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
@@ -73,6 +81,8 @@ struct Drawing {
     path: Vec<String>,
     position: u64,
     seed: u64,
+    /// Standard deviation of matrices.
+    deviation: f32,
     /// Standard deviation of projections that add to the residual stream.
     into_residual: f32,
 }
@@ -93,7 +103,14 @@ impl ModuleMapper for Drawing {
             return param; // Gains stay 1, biases 0.
         }
         let adds = self.path.iter().any(|name| name == "attn_out" || name == "mlp_out");
-        let deviation = if adds { self.into_residual } else { DEVIATION };
+        let embeds = self.path.iter().any(|name| name == "token_embedding");
+        let deviation = if embeds {
+            DEVIATION
+        } else if adds {
+            self.into_residual
+        } else {
+            self.deviation
+        };
         let mut random = Random::new(self.seed, WEIGHTS + position);
         param.map(|tensor| {
             let shape = tensor.shape();

@@ -3,6 +3,7 @@
 use super::document::{Document, Style};
 use super::rules;
 use super::tables::Tables;
+use super::words::Words;
 use crate::nn::Random;
 use crate::types::{FewShotTask, Stage, TaskTable};
 
@@ -51,23 +52,23 @@ pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
     Kind::Facts
 }
 
-/// A few-shot document of a kind.
-pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mut Random) -> Document {
+/// A few-shot document of a kind; `words` are those of rules, lookups and repeats.
+pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, words: &Words, random: &mut Random) -> Document {
     let style = Style::draw(&task.held_out_templates, random);
     let examples = 2 + random.below(EXAMPLES - 1);
     match kind {
         Kind::Rules | Kind::Lookup => {
             let mut document = Document::default();
             if kind == Kind::Rules {
-                rules::write(&mut document, &style, examples, &tables.words, random);
+                rules::write(&mut document, &style, examples, words, random);
             } else {
-                rules::write_lookup(&mut document, &style, examples, &tables.words, random);
+                rules::write_lookup(&mut document, &style, examples, words, random);
             }
             document
         }
         Kind::Repeats => {
             let mut document = Document::default();
-            rules::write_repeats(&mut document, &tables.words, random);
+            rules::write_repeats(&mut document, words, random);
             document
         }
         Kind::Renamed if !tables.labelled.is_empty() => {

@@ -19,6 +19,12 @@ impl Words {
         Self(words)
     }
 
+    /// The first so many of the words, in an order that says nothing of them.
+    pub(super) fn some(&self, count: usize) -> Self {
+        let order = Random::new(1, 0).permutation(self.0.len());
+        Self(order.into_iter().take(count.max(1)).map(|word| self.0[word as usize].clone()).collect())
+    }
+
     /// A word, or now and then a string of letters nobody has seen.
     pub(super) fn any(&self, random: &mut Random) -> String {
         if random.uniform() < INVENTED {
