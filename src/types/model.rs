@@ -223,7 +223,7 @@ pub struct ModelInfo {
     pub encoder: Option<EncoderInfo>,
     /// What only an image classifier has.
     pub vision: Option<VisionInfo>,
-    /// True once fine-tuning has changed the weights and they are not yet saved.
+    /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
 }
 
