@@ -279,9 +279,10 @@ fn bench_measures_a_model_and_a_bare_shape() {
     let bare = shown(scratch.path());
     for (model, more) in [(golden("llama"), &[][..]), (bare, &["--random-weights"][..])] {
         let sizes = ["--prompt-tokens", "8", "--new-tokens", "6", "--repeats", "2", "--json"];
-        let lines = json(&[&["bench", "--device", "cpu", "--model", &model], &sizes[..], more].concat());
+        let training = ["--train-batch", "2", "--train-context", "8", "--train-steps", "2"];
+        let lines = json(&[&["bench", "--device", "cpu", "--model", &model], &sizes[..], &training, more].concat());
         let [report] = lines.as_slice() else { panic!("one line: {lines:?}") };
-        for field in ["prefill_ms", "decode_tokens_per_s", "load_ms"] {
+        for field in ["prefill_ms", "decode_tokens_per_s", "train_tokens_per_s", "load_ms"] {
             assert!(report[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {report}");
         }
         if cfg!(target_os = "linux") {

@@ -6,6 +6,11 @@ layer and head over a longer sequence. PyTorch computes in float32, Fovea with w
 weights kept in float16 (sums stay float32). The number of threads is the same.
 
     python tests/bench/compare.py target/release/fovea        (torch 2.15, transformers 5.23)
+
+With --train both train instead, in float32: batches of random tokens, cross-entropy of every next token, the gradient's
+norm held at 1, AdamW with weight decay. PyTorch updates all weights in one call (fused=True), as fast as it can.
+
+    python tests/bench/compare.py target/release/fovea --train --shape tests/bench/llama-5.8m
 """
 
 import argparse
@@ -65,6 +70,60 @@ def capture(eager, tokens, logits_to_keep=0):
     return (time.perf_counter() - begun) * 1e3
 
 
+def fovea_trains(args):
+    command = [
+        args.binary, "bench", "--model", args.shape, "--random-weights", "--device", "cpu", "--json", "--repeats", "1",
+        "--prompt-tokens", "1", "--new-tokens", "2", "--train-batch", str(args.batch), "--train-context",
+        str(args.context), "--train-steps", str(args.steps),
+    ]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return report["train_tokens_per_s"]
+
+
+def pytorch_trains(args, model):
+    """Tokens a second; the median step counts, after three that warm up, as in `fovea bench`."""
+    model.train()
+    decaying = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [{"params": decaying, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95), eps=1e-8, fused=True)
+    vocabulary = model.config.vocab_size
+    times = []
+    for _ in range(3 + args.steps):
+        ids = torch.randint(vocabulary, (args.batch, args.context + 1))
+        begun = time.perf_counter()
+        logits = model(ids[:, :-1], use_cache=False).logits
+        loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), ids[:, 1:].reshape(-1))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        times.append(time.perf_counter() - begun)
+    return args.batch * args.context / statistics.median(times[3:])
+
+
+def compare_training(args):
+    config = transformers.AutoConfig.from_pretrained(args.shape)
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    rates = {"fovea": [], "pytorch": []}
+    for _ in range(args.rounds):
+        rates["fovea"].append(fovea_trains(args))
+        rates["pytorch"].append(pytorch_trains(args, model))
+    medians = {who: statistics.median(values) for who, values in rates.items()}
+    best = {who: max(values) for who, values in rates.items()}
+    if args.json:
+        versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+        print(json.dumps({"threads": torch.get_num_threads(), "rounds": args.rounds, **versions,
+                          "train_tokens_per_s": medians, "best_train_tokens_per_s": best}))
+        return
+    print(f"training on {args.batch} x {args.context} tokens a step, {torch.get_num_threads()} threads, "
+          f"{args.rounds} rounds, torch {torch.__version__}")
+    for who in rates:
+        print(f"{who:10}{medians[who]:10.0f} tokens/s (median){best[who]:10.0f} (best)"
+              f"{medians[who] / medians['pytorch']:8.2f} of PyTorch")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary", help="the fovea program")
@@ -73,11 +132,17 @@ def main():
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--capture-tokens", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--train", action="store_true", help="compare training instead")
+    parser.add_argument("--batch", type=int, default=8, help="sequences a training step")
+    parser.add_argument("--context", type=int, default=128, help="tokens of such a sequence")
+    parser.add_argument("--steps", type=int, default=10, help="measured training steps a round")
     parser.add_argument("--json", action="store_true", help="print the figures as a JSON object")
     args = parser.parse_args()
 
     threads = len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
+    if args.train:
+        return compare_training(args)
     config = transformers.AutoConfig.from_pretrained(args.shape)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     eager = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

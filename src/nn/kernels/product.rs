@@ -11,8 +11,10 @@ const SHARE_FROM: usize = 1 << 16;
 const DEPTH: usize = 256;
 /// Panels side by side: together they stay in the second-level cache.
 const PANELS: usize = 8;
-/// Rows of one piece of work.
-const ROWS: usize = 22 * TILE_ROWS;
+/// Pieces of work for each thread: several, so that a thread the system holds up does not hold up the others.
+const PIECES: usize = 3;
+/// Tiles that a piece is at least high, before it is made narrower instead.
+const TALL: usize = 8;
 
 /// A left matrix of `rows` × `depth`.
 #[derive(Clone, Copy, Debug)]
@@ -94,24 +96,19 @@ pub(super) fn multiply<E: Element>(
     let mut y = Vec::with_capacity(rows * columns);
     let output = Output { start: y.as_mut_ptr(), rows, columns };
     let work = Work { level, left, right, bias, depth, output };
-    let panels = columns.div_ceil(PANEL);
-    let threads = if rows * depth * columns < SHARE_FROM { 1 } else { rayon::current_num_threads() };
-    let (mut height, mut width) = (rows.max(1), panels.max(1));
-    if threads > 1 {
-        // Several pieces a thread, so that a thread the system holds up does not hold up the others.
-        let wanted = 4 * threads;
-        height = rows.min(ROWS);
-        width = panels.min(PANELS).min((panels * rows.div_ceil(height)).div_ceil(wanted)).max(1);
-    }
-    let pieces = |i: usize| {
-        let (row, panel) = (i / panels.div_ceil(width) * height, i % panels.div_ceil(width) * width);
-        work.piece([row, (row + height).min(rows)], [panel * PANEL, ((panel + width) * PANEL).min(columns)]);
+    let (tiles, panels) = (rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
+    let is_shared = rows * depth * columns >= SHARE_FROM;
+    let [down, across] = pieces(tiles, panels, if is_shared { rayon::current_num_threads() } else { 1 });
+    let piece = |i: usize| {
+        let rows_of = |i: usize| (i * tiles / down * TILE_ROWS).min(rows);
+        let columns_of = |i: usize| (i * panels / across * PANEL).min(columns);
+        let (i, j) = (i / across, i % across);
+        work.piece([rows_of(i), rows_of(i + 1)], [columns_of(j), columns_of(j + 1)]);
     };
-    let count = rows.div_ceil(height) * panels.div_ceil(width);
-    if threads > 1 {
-        (0..count).into_par_iter().for_each(pieces);
+    if is_shared {
+        (0..down * across).into_par_iter().for_each(piece);
     } else {
-        (0..count).for_each(pieces);
+        (0..down * across).for_each(piece);
     }
     // SAFETY: the pieces cover every row and column, and each writes all of its numbers.
     #[expect(unsafe_code, reason = "the products are written once, not after zeros")]
@@ -119,6 +116,23 @@ pub(super) fn multiply<E: Element>(
         y.set_len(rows * columns);
     }
     y
+}
+
+/// Into how many pieces an output of so many tiles and panels is cut, downwards and across. Whoever makes a piece lays out
+/// its panels anew, so pieces are as tall as the threads allow; their number is a multiple of the threads, so that all end
+/// at once.
+fn pieces(tiles: usize, panels: usize, threads: usize) -> [usize; 2] {
+    let (mut down, mut across) = (1, panels.div_ceil(PANELS));
+    while threads > 1 && (down * across < PIECES * threads || !(down * across).is_multiple_of(threads)) {
+        if tiles / down >= 2 * TALL {
+            down += 1;
+        } else if across < panels {
+            across += 1;
+        } else {
+            break;
+        }
+    }
+    [down, across]
 }
 
 /// One product under way.

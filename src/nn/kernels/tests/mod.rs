@@ -96,3 +96,71 @@ fn activations_equal_their_formulas() {
         }
     }
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn older_processors_get_the_same_products() {
+    use super::panel::Element;
+    use super::product::{LeftMatrix, RightMatrix, multiply};
+
+    fn check<E: Element>(random: &mut Random, turn: impl Fn(f32) -> E, [rows, depth, columns]: [usize; 3]) {
+        let Some(best) = *LEVEL else { return };
+        let (left, right) = (values(random, rows * depth), values(random, depth * columns));
+        let weights: Vec<E> = right.iter().map(|x| turn(*x)).collect();
+        for left in [LeftMatrix::Rows(&left), LeftMatrix::Columns(&left)] {
+            for right in [RightMatrix::Rows(&right), RightMatrix::Columns(&weights)] {
+                let [ours, newer] =
+                    [Level::Avx2, best].map(|level| multiply(level, left, right, None, [rows, depth, columns]));
+                let worst = ours.iter().zip(&newer).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+                assert!(worst < 1e-4, "{rows} × {depth} × {columns} differs by {worst}");
+            }
+        }
+    }
+    let mut random = Random::new(5, 0);
+    for size in [[1, 1, 1], [5, 37, 45], [12, 64, 33], [19, 300, 70]] {
+        check(&mut random, |x| x, size);
+        check(&mut random, half::f16::from_f32, size);
+        check(&mut random, half::bf16::from_f32, size);
+    }
+}
+
+#[test]
+fn adamw_is_that_of_burn_and_leaves_alone_what_others_hold() {
+    use burn::optim::{AdamWConfig, Optimizer};
+
+    let device = Device::flex();
+    if !serve(&device) {
+        return;
+    }
+    let mut random = Random::new(6, 0);
+    let (rate, decay, betas, epsilon, scale) = (0.02, 0.3, [0.9, 0.95], 1e-8, 0.5);
+    let config = AdamWConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(epsilon);
+    let burns = config.with_weight_decay(decay as f32).build();
+    // A part of a vector; more than one thread takes at a time, and an odd number of them.
+    for shape in [[1, 3], [211, 157]] {
+        let mut draw = || matrix(values(&mut random, shape[0] * shape[1]), shape);
+        let start = draw();
+        let before = start.to_data();
+        let (mut ours, mut plain) = ([start.clone(), start.zeros_like(), start.zeros_like()], start.clone());
+        let mut state = None;
+        for step in 1..=3 {
+            let gradient = draw();
+            let of_gradient = gradient.to_data();
+            let rates = Rates::of_update(step, rate, decay, betas, epsilon, scale);
+            let [weights, first, second] = ours;
+            ours = adamw([weights, gradient.clone(), first, second], rates);
+            assert_eq!(gradient.to_data(), of_gradient);
+            (plain, state) = burns.step(rate, plain, gradient.mul_scalar(scale), state);
+            let momentum = &state.as_ref().expect("a state").momentum;
+            let expected = [&plain, &momentum.moment_1, &momentum.moment_2];
+            for (ours, expected) in ours.iter().zip(expected) {
+                let difference: f32 = (ours.clone() - expected.clone()).abs().max().into_scalar();
+                // Weights are a few units wide, and each step rounds them once.
+                assert!(difference < 1e-6, "step {step} differs by {difference}");
+            }
+        }
+        assert_eq!(start.to_data(), before);
+        let squares: f32 = start.clone().square().sum().into_scalar();
+        assert!((sum_of_squares(start) - squares).abs() < 1e-4 * squares);
+    }
+}
