@@ -16,6 +16,7 @@ mod encoder_config;
 mod encoder_model;
 mod encoder_weights;
 mod error;
+mod few_shot_file;
 mod fields;
 mod gemma2_weights;
 mod gpt2_weights;

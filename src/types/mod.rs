@@ -11,6 +11,7 @@ mod error;
 mod ids;
 mod ink;
 mod kshot;
+mod looked;
 mod model;
 mod name;
 mod picture;
@@ -37,6 +38,9 @@ pub use error::UserError;
 pub use ids::{JobId, ModelId};
 pub use ink::Ink;
 pub use kshot::{Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant};
+pub use looked::{
+    HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
+};
 pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
 pub use name::model_name;
 pub use picture::{ClassProbability, Picture, PictureReport, VisionInfo};

@@ -1,0 +1,290 @@
+//! The few-shot lab: what examples in the prompt do to the probability of every answer.
+
+mod changes;
+mod compare;
+mod controls;
+mod fit;
+mod inspector;
+mod kept;
+mod pairs;
+mod past;
+mod plan;
+mod scoring;
+mod setup;
+
+use crate::engine::{Command, shipped_tasks};
+use crate::types::{JobId, ModelKind, TaskTable};
+use crate::ui::theme::space;
+use crate::ui::widgets::{self, segmented};
+use crate::ui::{Action, Cx, History, Panel, State};
+use compare::Picked;
+use controls::Controls;
+use egui::{Align, Frame, Layout, Margin, Ui};
+use fit::Counter;
+use kept::TableText;
+use lucide_icons::Icon;
+use pairs::Pairs;
+use past::Past;
+use plan::Plan;
+use scoring::Scoring;
+use serde::{Deserialize, Serialize};
+use setup::Setup;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Tag of the question for a table of pairs.
+const TABLE_FILE: &str = "table";
+
+/// The views of the stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Tab {
+    #[default]
+    Compare,
+    Pairs,
+}
+
+impl Tab {
+    const ALL: [(Self, &'static str); 2] = [(Self::Compare, "Compare"), (Self::Pairs, "Pairs")];
+}
+
+/// The panel.
+pub struct LabPanel {
+    setup: Setup,
+    history: History<Setup>,
+    tab: Tab,
+    plan: Option<Plan>,
+    counter: Counter,
+    scoring: Scoring,
+    past: Past,
+    /// Runs listed at most.
+    runs_shown: usize,
+    controls: Controls,
+    picked: Picked,
+    pairs: Pairs,
+    /// The job that reads a table, and what is odd about the table in use.
+    table_job: Option<JobId>,
+    warnings: Vec<String>,
+    table_text: TableText,
+    /// True while this panel is on screen.
+    visible: bool,
+}
+
+impl Default for LabPanel {
+    fn default() -> Self {
+        let setup = Setup::default();
+        Self {
+            history: History::new(setup.clone()),
+            setup,
+            tab: Tab::default(),
+            plan: None,
+            counter: Counter::default(),
+            scoring: Scoring::default(),
+            past: Past::default(),
+            runs_shown: 0,
+            controls: Controls::default(),
+            picked: Picked { answer: None, card: (0, 2) },
+            pairs: Pairs::default(),
+            table_job: None,
+            warnings: Vec::new(),
+            table_text: TableText::default(),
+            visible: false,
+        }
+    }
+}
+
+impl LabPanel {
+    /// Begins with another task.
+    fn choose(&mut self, table: Arc<TaskTable>, k: usize) {
+        let models = [0, 1].map(|side: usize| self.setup.sides[side].model.clone());
+        let seed = self.setup.sides[0].seed;
+        let two = self.setup.two;
+        self.setup = Setup::of(table, k, seed);
+        for (side, model) in models.into_iter().enumerate() {
+            self.setup.sides[side].model = model;
+        }
+        (self.setup.two, self.setup.had_two) = (two, two);
+        self.warnings.clear();
+        self.picked.answer = None;
+    }
+
+    /// Begins with a task that has no pairs yet.
+    fn new_task(&mut self, cx: &Cx<'_>) {
+        self.history.part(&self.setup, cx.state.now_s);
+        let table = TaskTable { id: "own".into(), title: "A task of your own".into(), ..TaskTable::default() };
+        self.choose(Arc::new(table), 0);
+        self.tab = Tab::Pairs;
+    }
+
+    /// Takes another setup in the place of the present one; undo brings that back.
+    fn take(&mut self, setup: Setup, cx: &Cx<'_>) {
+        self.history.part(&self.setup, cx.state.now_s);
+        self.setup = setup;
+        self.history.part(&self.setup, cx.state.now_s);
+        self.picked.answer = None;
+    }
+
+    /// Scores the cards that are out of date, or all.
+    fn score(&mut self, everything: bool, cx: &mut Cx<'_>) {
+        let Some(plan) = &self.plan else { return };
+        match plan.missing {
+            Some(missing) => cx.toast(missing.words()),
+            None => self.scoring.ask(plan, &self.setup, everything, cx),
+        }
+    }
+
+    /// Milliseconds the cards on show took together.
+    fn took_ms(&self) -> Option<f64> {
+        let shown = self.scoring.slots.iter().flatten().filter_map(|slot| slot.shown.as_ref());
+        shown.map(|shown| shown.report.elapsed_ms).reduce(|a, b| a + b)
+    }
+
+    /// Takes in a table that was read.
+    fn hear_table(&mut self, cx: &mut Cx<'_>) {
+        let Some(read) = self.table_job.and_then(|job| cx.state.tables.get(&job)) else { return };
+        let (table, warnings) = (read.table.clone(), read.warnings.iter().map(ToString::to_string).collect());
+        self.table_job = None;
+        self.history.part(&self.setup, cx.state.now_s);
+        self.choose(table, 4);
+        self.warnings = warnings;
+    }
+
+    fn read_table(&mut self, path: &Path, cx: &mut Cx<'_>) {
+        let job = JobId::next();
+        cx.send(Command::ReadTable { job, path: path.to_owned() });
+        self.table_job = Some(job);
+    }
+
+    fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        if widgets::icon_button(ui, &theme, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
+            let prompt = self.setup.prompt(self.controls.side, setup::Card::Few, 0);
+            cx.hand_over("prompt", prompt);
+        }
+        let name = if self.setup.two { "Show one column" } else { "Compare two columns" };
+        if self.tab == Tab::Compare && widgets::icon_button(ui, &theme, Icon::Columns2, name).clicked() {
+            self.setup.show_two(!self.setup.two);
+            self.controls.side = usize::from(self.setup.two);
+        }
+    }
+}
+
+impl Panel for LabPanel {
+    fn id(&self) -> &'static str {
+        "lab"
+    }
+
+    fn title(&self) -> &'static str {
+        "Few-shot lab"
+    }
+
+    fn icon(&self) -> Icon {
+        Icon::FlaskConical
+    }
+
+    fn help(&self) -> &'static str {
+        "See what examples in the prompt do to the probability of every answer."
+    }
+
+    fn model_kind(&self) -> Option<ModelKind> {
+        Some(ModelKind::CausalLm)
+    }
+
+    fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.visible = true;
+        controls::show(self, ui, cx);
+        self.history.observe(&self.setup, cx.state.now_s);
+    }
+
+    fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        Frame::new().inner_margin(Margin::symmetric(space::L as i8, space::M as i8)).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                segmented(ui, &theme, &mut self.tab, &Tab::ALL);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.tools(ui, cx));
+            });
+            ui.add_space(space::S);
+            match self.tab {
+                Tab::Compare => compare::stage(self, ui, cx),
+                Tab::Pairs => pairs::stage(self, ui, cx),
+            }
+        });
+    }
+
+    fn inspector_title(&self) -> Option<&'static str> {
+        Some("Answers and runs")
+    }
+
+    fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        inspector::show(self, ui, cx);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.hear_table(cx);
+        let handed = cx.take_handed("lab");
+        if let Some(prompt) = handed {
+            self.take(Setup::from_prompt(&prompt), cx);
+        }
+        if std::mem::take(&mut self.visible) {
+            let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);
+            let Self { plan, scoring, past, setup, .. } = self;
+            scoring.tick(plan.as_ref(), changed, setup, past, cx);
+        }
+    }
+
+    fn current_job(&self) -> Option<JobId> {
+        self.table_job
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>) {
+        self.score(true, cx);
+    }
+
+    fn undoes_typing(&self) -> bool {
+        true
+    }
+
+    fn undo(&mut self, _cx: &mut Cx<'_>) {
+        self.history.undo(&mut self.setup);
+    }
+
+    fn redo(&mut self, _cx: &mut Cx<'_>) {
+        self.history.redo(&mut self.setup);
+    }
+
+    fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
+        if tag == TABLE_FILE {
+            self.read_table(path, cx);
+        }
+    }
+
+    fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let taken = matches!(ending.as_str(), "tsv" | "csv" | "jsonl");
+        if taken {
+            self.read_table(path, cx);
+        }
+        taken
+    }
+
+    fn actions(&self, _state: &State) -> Vec<Action> {
+        shipped_tasks()
+            .iter()
+            .map(|t| Action { id: &t.id, title: format!("Task: {}", t.title), icon: Icon::FlaskConical })
+            .collect()
+    }
+
+    fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
+        if let Some(task) = shipped_tasks().iter().find(|task| task.id == id) {
+            self.history.part(&self.setup, cx.state.now_s);
+            self.choose(Arc::new(task.clone()), 4);
+        }
+    }
+    fn save(&self) -> serde_json::Value {
+        self.kept()
+    }
+
+    fn restore(&mut self, value: &serde_json::Value) {
+        self.take_back(value);
+    }
+}
