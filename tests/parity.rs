@@ -164,6 +164,37 @@ fn padded_batches_equal_transformers_on_either_side() {
     }
 }
 
+/// Logits of three sequences that share their first tokens: read once, then the rest as a batch filled up at the end.
+#[test]
+fn a_batch_after_a_shared_beginning_equals_one_pass_a_sequence() {
+    for (name, _) in MODELS {
+        let lm = open(name, &Device::flex()).lm;
+        let reference = Reference::read(name);
+        let (first, second) = (reference.sequence(0).to_vec(), reference.sequence(1).to_vec());
+        let (beginning, rest) = first.split_at(7); // longer than the windows
+        let rests = [rest.to_vec(), second[..2].to_vec(), second[3..4].to_vec()];
+        let longest = rest.len();
+        let padded: Vec<i32> =
+            rests.iter().flat_map(|ids| (0..longest).map(|i| ids.get(i).map_or(0, |id| *id as i32))).collect();
+        let padded = Tensor::<2, Int>::from_data(TensorData::new(padded, [rests.len(), longest]), &lm.device());
+        let mut cache = lm.new_cache();
+        let of_beginning: Vec<f32> = lm.forward_after(lm.ids(beginning), &mut cache).into_data().iter().collect();
+        let logits = lm.forward_after(padded, &mut cache.repeated(rests.len())); // [3, T, V]
+        let v = lm.vocabulary();
+        for (row, ids) in rests.iter().enumerate() {
+            let whole = [beginning, ids].concat();
+            let expected: Vec<f32> = lm.forward(lm.ids(&whole), &mut Tape::off()).into_data().iter().collect();
+            let (before, after) = expected.split_at(beginning.len() * v);
+            let ours: Vec<f32> = logits.clone().narrow(0, row, 1).narrow(1, 0, ids.len()).into_data().iter().collect();
+            for (ours, theirs) in [(of_beginning.as_slice(), before), (&ours, after)] {
+                if let Some(difference) = Difference::beyond(ours, theirs, FORWARD) {
+                    panic!("{name}: sequence {row}: {difference}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_truncated_cache_continues_as_if_new() {
     let lm = open("llama", &Device::flex()).lm;

@@ -8,9 +8,10 @@ use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
 use super::tasks::picture;
 use super::tasks::{
-    LoadedModel, ModelStore, Step, Task, TaskContext, classify, embed, evaluate, fill, generate, inspect, open,
+    LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, generate, inspect, kshot,
+    open,
 };
-use super::tasks::{save, train};
+use super::tasks::{save, score, train};
 use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
@@ -95,11 +96,18 @@ impl Worker {
                     self.add_task(job, JobKind::Train, model, train::task(model, *spec));
                 }
             }
-            Command::Score { job, .. }
-            | Command::RunBatch { job, .. }
-            | Command::RunKShot { job, .. }
-            | Command::ReadTable { job, .. }
-            | Command::Fingerprint { job, .. } => self.fail(Some(job), UserError::new("NOT BUILT YET", "", "")),
+            Command::Score { job, model, request } => {
+                self.add(job, JobKind::Score, model, score::Score::new(model, *request));
+            }
+            Command::RunBatch { job, model, spec } => {
+                self.add(job, JobKind::Batch, model, batch::Batch::new(model, *spec));
+            }
+            Command::RunKShot { job, model, spec } => {
+                self.add(job, JobKind::KShot, model, kshot::KShot::new(model, *spec));
+            }
+            Command::ReadTable { job, .. } | Command::Fingerprint { job, .. } => {
+                self.fail(Some(job), UserError::new("NOT BUILT YET", "", ""))
+            }
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),
             Command::Cancel { job } => {

@@ -17,6 +17,9 @@ pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
 /// Sixty times the largest vocabularies of today; tables are as long as the largest id.
 const LARGEST_ID: u32 = 1 << 24;
 
+/// Bytes before a border that may decide how what follows is split: more than any word.
+const BORDER: usize = 32;
+
 /// Splits text into tokens and joins them again.
 pub struct TextCodec {
     tokenizer: Tokenizer,
@@ -187,6 +190,26 @@ impl TextCodec {
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
         let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The ids of a text that goes on where `before` ended, as the tokenizer splits the two when it reads them together: a
+    /// SentencePiece tokenizer puts no space of its own between them. Where a token would stretch over the border, the text
+    /// is split by itself, as [`Self::continuation_ids`] does. Of `before` only the end counts, [`BORDER`] bytes.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn ids_after(&self, before: &str, text: &str) -> Result<Vec<u32>, LoadError> {
+        let mut start = before.len().saturating_sub(BORDER);
+        while !before.is_char_boundary(start) {
+            start += 1;
+        }
+        let before = &before[start..];
+        let first = self.continuation_ids(before)?;
+        let mut both = self.continuation_ids(&format!("{before}{text}"))?;
+        if both.len() > first.len() && both.starts_with(&first) {
+            return Ok(both.split_off(first.len()));
+        }
+        self.continuation_ids(text)
     }
 
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
@@ -408,6 +431,21 @@ mod tests {
         let told: Vec<_> = tokens.iter().map(|t| (t.id, codec.is_special(t.id), t.span.clone())).collect();
         assert_eq!(told, [(1, true, 0..3), (codec.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
         assert_eq!(codec.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn what_goes_on_is_split_as_if_read_together() {
+        let codec = sentencepiece();
+        let the = codec.token_id("▁the").unwrap();
+        assert_eq!(codec.ids_after("the", " the").unwrap(), [the]);
+        assert_ne!(codec.continuation_ids(" the").unwrap(), [the], "alone it gets a second space");
+        // Here the two would become one token, so the text is split by itself.
+        assert_eq!(codec.ids_after("t", "he").unwrap(), codec.continuation_ids("he").unwrap());
+        let long = "é".repeat(40);
+        assert_eq!(codec.ids_after(&long, " the").unwrap(), [the]);
+        let bytes = TextCodec::bytes();
+        assert_eq!(bytes.ids_after("", "ab").unwrap(), [97, 98]);
+        assert_eq!(bytes.ids_after("x", "").unwrap(), [0; 0]);
     }
 
     #[test]

@@ -179,6 +179,14 @@ impl Gemma2 {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at each of T new tokens: `[B, T]` → `[B, T, V]`. The cache remembers the tokens.
+    #[must_use]
+    pub fn forward_after(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<3> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, Some(cache), &mut tape);
+        self.logits_from_residual(x, &mut tape)
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,

@@ -130,6 +130,17 @@ impl CausalLm {
         whichever!(self, model => model.forward_cached(ids, cache))
     }
 
+    /// Next-token scores at each of T new tokens that follow what the cache holds: ids `[B, T]` → logits `[B, T, V]`. The
+    /// cache holds B sequences, or is empty; [`KvCache::repeated`] makes one sequence the beginning of many. Sequences of
+    /// different length may be filled up to T with any id at their end: no token before sees it.
+    ///
+    /// # Panics
+    /// When the cached and the new tokens exceed the context, or the cache holds another number of sequences.
+    #[must_use]
+    pub fn forward_after(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<3> {
+        whichever!(self, model => model.forward_after(ids, cache))
+    }
+
     /// An empty cache for this model.
     #[must_use]
     pub fn new_cache(&self) -> KvCache {

@@ -102,7 +102,9 @@ fn likelier_first(a: &(u32, f64), b: &(u32, f64)) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
-fn most_likely(logits: &[f32]) -> u32 {
+/// The token with the highest score, the lowest id among equals; 0 of none.
+#[must_use]
+pub fn most_likely(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (i, x) in logits.iter().enumerate() {
         if *x > logits[best] {
@@ -110,6 +112,17 @@ fn most_likely(logits: &[f32]) -> u32 {
         }
     }
     best as u32
+}
+
+/// Natural log of one token's probability, all of it in double precision.
+///
+/// # Panics
+/// When the id is outside the vocabulary.
+#[must_use]
+pub fn log_probability(logits: &[f32], id: u32) -> f64 {
+    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+    f64::from(logits[id as usize]) - max - sum.ln()
 }
 
 /// Natural log of the softmax of the scores, summed in double precision.
@@ -174,6 +187,15 @@ mod tests {
         };
         assert_eq!(draws(4), draws(4));
         assert_ne!(draws(4), draws(5));
+    }
+
+    #[test]
+    fn one_log_probability_is_that_of_the_whole_softmax() {
+        let logits = [0.5, -100.0, 3.0, 90.0];
+        for (id, expected) in log_softmax(&logits).into_iter().enumerate() {
+            assert!((log_probability(&logits, id as u32) - expected).abs() < 1e-9);
+        }
+        assert!(log_probability(&[f32::NAN, 0.0], 1).is_nan());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod error;
 mod ids;
 mod ink;
 mod kshot;
+mod kshot_prompt;
 mod looked;
 mod model;
 mod name;
