@@ -116,9 +116,9 @@ fn side_plan(
     counter: &Counter,
 ) -> SidePlan {
     let side = &setup.sides[place];
-    let ending = if side.ending { side.end_of_answer().len() } else { 0 };
-    let reserve = answers.iter().map(|answer| side.name(answer).len()).max().unwrap_or(0) + ending;
     let whole = setup.prompt(place, Card::Few, 0);
+    let longest = answers.iter().map(|answer| side.name(answer).len()).max().unwrap_or(0);
+    let reserve = longest + if side.ending { whole.ending().len() } else { 0 };
     let fits = model.is_none_or(|(_, context)| surely_fits(whole.render().text.len(), reserve, context));
     let counts = model.filter(|_| !fits).and_then(|(model, context)| Some((counter.get(model, &whole)?, context)));
     let card = |card: Card| {

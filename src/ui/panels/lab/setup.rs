@@ -143,12 +143,6 @@ impl Side {
         self.examples.iter().filter(|example| example.on).count()
     }
 
-    /// What stands behind an answer: the rest of the template, then the separator.
-    pub fn end_of_answer(&self) -> String {
-        let rest = self.template.split_once("{output}").map_or("", |(_, rest)| rest);
-        format!("{rest}{}", self.separator)
-    }
-
     /// The task as this side writes it, for jobs that draw examples themselves.
     pub fn table(&self, table: &TaskTable) -> TaskTable {
         TaskTable {
@@ -343,7 +337,7 @@ impl Setup {
         let asked = |query: &str| FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text;
         ScoreRequest {
             candidates: answers.iter().map(|answer| side.name(answer).to_owned()).collect(),
-            ending: if side.ending { side.end_of_answer() } else { String::new() },
+            ending: if side.ending { prompt.ending() } else { String::new() },
             content_free: if side.calibrate { CONTENT_FREE.map(asked).to_vec() } else { Vec::new() },
             prompt: prompt.render().text,
         }
