@@ -1,6 +1,7 @@
 //! The numbers of a figure as comma-separated values.
 
-use super::{ChartError, RunCurve};
+use super::{ChartError, KShotSeries, RunCurve};
+use crate::types::Answer;
 use std::fmt::Display;
 
 /// A row a query token: its index, its text, then one value a key token, in full precision.
@@ -31,6 +32,44 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
                 measured(p.validation_accuracy),
             ])?;
         }
+    }
+    rows.finish()
+}
+
+/// A row a point: one number of examples with one seed.
+pub(super) fn kshot_table(series: &[KShotSeries<'_>]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["series", "k", "seed", "queries", "correct", "accuracy", "mean_log_prob"];
+    rows.write(header.into_iter().map(str::to_owned))?;
+    for series in series {
+        for p in series.points {
+            rows.write([
+                series.name.to_owned(),
+                p.k.to_string(),
+                p.seed.to_string(),
+                p.queries.to_string(),
+                p.correct.to_string(),
+                p.accuracy().to_string(),
+                p.mean_log_prob.to_string(),
+            ])?;
+        }
+    }
+    rows.finish()
+}
+
+/// The answers to a table of queries: a row a query, with the share of every label.
+///
+/// # Errors
+/// The encoder's own.
+pub fn answers_table(answers: &[Answer], labels: &[String]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["input", "expected", "predicted", "correct", "log_prob"].into_iter().map(str::to_owned);
+    rows.write(header.chain(labels.iter().map(|label| format!("share of {label}"))))?;
+    for answer in answers {
+        let Answer { input, expected, predicted, correct, log_prob, shares } = answer;
+        let fields = [input.clone(), expected.clone(), predicted.clone(), correct.to_string(), log_prob.to_string()];
+        let shares = (0..labels.len()).map(|label| measured(shares.get(label)));
+        rows.write(fields.into_iter().chain(shares))?;
     }
     rows.finish()
 }

@@ -8,10 +8,10 @@ use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
 use super::tasks::picture;
 use super::tasks::{
-    LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, generate, inspect, kshot,
-    open,
+    LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, fingerprint, generate,
+    inspect, kshot, open,
 };
-use super::tasks::{save, score, train};
+use super::tasks::{read_table, save, score, train};
 use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
@@ -105,8 +105,12 @@ impl Worker {
             Command::RunKShot { job, model, spec } => {
                 self.add(job, JobKind::KShot, model, kshot::KShot::new(model, *spec));
             }
-            Command::ReadTable { job, .. } | Command::Fingerprint { job, .. } => {
-                self.fail(Some(job), UserError::new("NOT BUILT YET", "", ""))
+            Command::ReadTable { job, path } => {
+                // It works on no model; a number of its own keeps it apart from the jobs of every model.
+                self.add(job, JobKind::ReadTable, ModelId::next(), read_table::ReadTable::new(path));
+            }
+            Command::Fingerprint { job, model } => {
+                self.add(job, JobKind::Fingerprint, model, fingerprint::Fingerprint::new(model));
             }
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),

@@ -2,13 +2,36 @@
 //!
 //! Everything follows from the specification and a seed, so a point can be looked into after it was measured.
 
-use super::{BatchSpec, FewShotPrompt, KShotSpec, LabelTreatment, Random, Shot};
+use super::{BatchSpec, FewShotPrompt, KShotSpec, LabelTreatment, Random, Shot, UserError};
 
 /// Streams of random numbers of a seed; [`super::TaskTable::draw`] uses stream 0.
 const SHUFFLING: u64 = 1;
 const RANDOM_LABELS: u64 = 2;
 
 impl KShotSpec {
+    /// Checks that there is something to measure.
+    ///
+    /// # Errors
+    /// When there is no k, seed or query, or the largest k leaves no row to ask.
+    pub fn check(&self) -> Result<(), UserError> {
+        let (rows, most) = (self.table.rows.len(), self.largest_k());
+        if self.ks.is_empty() || self.seeds.is_empty() || self.queries == 0 {
+            return Err(UserError::new(
+                "There is no point to measure.",
+                "A curve takes at least one number of examples, one seed and one query.",
+                "Choose some of each.",
+            ));
+        }
+        if most >= rows {
+            return Err(UserError::new(
+                format!("{} has {rows} rows, and {most} examples leave none to ask.", self.table.title),
+                "Queries are taken from the rows that are no examples even at the largest number of examples.",
+                "Use fewer examples, or a table with more rows.",
+            ));
+        }
+        Ok(())
+    }
+
     /// The largest number of examples; 0 of none.
     #[must_use]
     pub fn largest_k(&self) -> usize {
@@ -139,6 +162,21 @@ mod tests {
     fn the_queries_are_as_many_as_there_are() {
         let spec = KShotSpec { queries: 100, ..spec(Variant::default()) };
         assert_eq!((spec.queries_a_seed(), spec.batch(0, 1).queries.len()), (22, 22));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_told() {
+        let plain = || spec(Variant::default());
+        assert_eq!(plain().check(), Ok(()));
+        let error = KShotSpec { ks: vec![4, 30], ..plain() }.check().unwrap_err();
+        assert!(error.what.contains("30 rows, and 30 examples"), "{error}");
+        for none in [
+            KShotSpec { ks: vec![], ..plain() },
+            KShotSpec { seeds: vec![], ..plain() },
+            KShotSpec { queries: 0, ..plain() },
+        ] {
+            assert!(none.check().unwrap_err().what.contains("no point"));
+        }
     }
 
     #[test]

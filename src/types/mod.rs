@@ -49,7 +49,7 @@ pub use prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
 pub use random::Random;
 pub use run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
 pub use sampling::Sampling;
-pub use score::{CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
+pub use score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
 pub use site::{Site, SiteFilter};
 pub use size::{bytes_in_words, count_in_words};
 pub use task_table::{TableWarning, TaskKind, TaskTable};

@@ -2,7 +2,7 @@
 
 use super::{FewShotPrompt, Random, Shot};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What answering takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,8 +174,8 @@ impl TaskTable {
             answers.entry(input).or_default().push(output);
         }
         for (input, outputs) in answers {
-            let mut distinct = outputs.clone();
-            distinct.dedup();
+            let mut seen = BTreeSet::new();
+            let distinct: Vec<&str> = outputs.iter().copied().filter(|output| seen.insert(*output)).collect();
             if distinct.len() > 1 {
                 let outputs = distinct.into_iter().map(str::to_owned).collect();
                 warnings.push(TableWarning::Conflict { input: input.to_owned(), outputs });

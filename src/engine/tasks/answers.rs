@@ -10,10 +10,7 @@ use super::continuations::{Continuations, Scored, Sequence};
 use super::prompt;
 use super::shares::{calibrated, likeliest, mean, shares};
 use crate::load::TextModel;
-use crate::types::{Answer, BatchSpec, FewShotPrompt, UserError};
-
-/// Queries that say nothing, for contextual calibration: those of Zhao et al. 2021.
-const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
+use crate::types::{Answer, BatchSpec, CONTENT_FREE, FewShotPrompt, UserError};
 
 /// Queries on their way through a model.
 pub(super) struct Asking {

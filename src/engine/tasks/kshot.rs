@@ -88,7 +88,7 @@ impl Task for KShot {
         let model = cx.models.text(self.model)?;
         let context = Some(model.info.context);
         if self.points.is_empty() && self.asking.is_none() {
-            check(&self.spec)?;
+            self.spec.check()?;
         }
         let at = self.points.len();
         let (seed, k) = (self.spec.seeds[at / self.ks.len()], self.ks[at % self.ks.len()]);
@@ -119,24 +119,4 @@ impl Task for KShot {
         let context = cx.models.text(self.model).ok().map(|model| model.info.context);
         Ok(self.report(context))
     }
-}
-
-fn check(spec: &KShotSpec) -> Result<(), UserError> {
-    let wrong = |what: String, why: &str, next: &str| Err(UserError::new(what, why, next));
-    let (rows, most) = (spec.table.rows.len(), spec.largest_k());
-    if spec.ks.is_empty() || spec.seeds.is_empty() || spec.queries == 0 {
-        return wrong(
-            "There is no point to measure.".to_owned(),
-            "A curve takes at least one number of examples, one seed and one query.",
-            "Choose some of each.",
-        );
-    }
-    if most >= rows {
-        return wrong(
-            format!("{} has {rows} rows, and {most} examples leave none to ask.", spec.table.title),
-            "Queries are taken from the rows that are no examples even at the largest number of examples.",
-            "Use fewer examples, or a table with more rows.",
-        );
-    }
-    Ok(())
 }

@@ -1,11 +1,14 @@
 //! The few-shot lab: what examples in the prompt do to the probability of every answer.
 
+mod batch;
 mod changes;
 mod compare;
 mod controls;
+mod curve;
 mod fit;
 mod inspector;
 mod kept;
+mod looked;
 mod pairs;
 mod past;
 mod plan;
@@ -13,15 +16,18 @@ mod scoring;
 mod setup;
 
 use crate::engine::{Command, shipped_tasks};
-use crate::types::{JobId, ModelKind, TaskTable};
+use crate::types::{JobId, ModelKind, TaskTable, UserError};
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, segmented};
 use crate::ui::{Action, Cx, History, Panel, State};
+use batch::BatchTab;
 use compare::Picked;
 use controls::Controls;
+use curve::CurveTab;
 use egui::{Align, Frame, Layout, Margin, Ui};
 use fit::Counter;
 use kept::TableText;
+use looked::LookedTab;
 use lucide_icons::Icon;
 use pairs::Pairs;
 use past::Past;
@@ -41,11 +47,20 @@ const TABLE_FILE: &str = "table";
 enum Tab {
     #[default]
     Compare,
+    Curve,
+    Looked,
+    Batch,
     Pairs,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str); 2] = [(Self::Compare, "Compare"), (Self::Pairs, "Pairs")];
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Compare, "Compare"),
+        (Self::Curve, "Curve"),
+        (Self::Looked, "Looked at"),
+        (Self::Batch, "Batch"),
+        (Self::Pairs, "Pairs"),
+    ];
 }
 
 /// The panel.
@@ -61,11 +76,16 @@ pub struct LabPanel {
     runs_shown: usize,
     controls: Controls,
     picked: Picked,
+    curve: CurveTab,
+    looked: LookedTab,
+    batch: BatchTab,
     pairs: Pairs,
     /// The job that reads a table, and what is odd about the table in use.
     table_job: Option<JobId>,
     warnings: Vec<String>,
     table_text: TableText,
+    /// The job that Esc ends, as of the last tick.
+    running: Option<JobId>,
     /// True while this panel is on screen.
     visible: bool,
 }
@@ -84,10 +104,14 @@ impl Default for LabPanel {
             runs_shown: 0,
             controls: Controls::default(),
             picked: Picked { answer: None, card: (0, 2) },
+            curve: CurveTab::default(),
+            looked: LookedTab::default(),
+            batch: BatchTab::default(),
             pairs: Pairs::default(),
             table_job: None,
             warnings: Vec::new(),
             table_text: TableText::default(),
+            running: None,
             visible: false,
         }
     }
@@ -131,6 +155,19 @@ impl LabPanel {
             Some(missing) => cx.toast(missing.words()),
             None => self.scoring.ask(plan, &self.setup, everything, cx),
         }
+    }
+
+    /// The job of the tab on show, else any of the lab's.
+    fn running_job(&self, state: &State) -> Option<JobId> {
+        let jobs = [
+            (Tab::Compare, self.scoring.running(state)),
+            (Tab::Curve, self.curve.running(state)),
+            (Tab::Looked, self.looked.running(state)),
+            (Tab::Batch, self.batch.running(state)),
+            (Tab::Pairs, self.table_job),
+        ];
+        let own = jobs.iter().find(|(tab, _)| *tab == self.tab).and_then(|(_, job)| *job);
+        own.or_else(|| jobs.iter().find_map(|(_, job)| *job))
     }
 
     /// Milliseconds the cards on show took together.
@@ -206,6 +243,9 @@ impl Panel for LabPanel {
             ui.add_space(space::S);
             match self.tab {
                 Tab::Compare => compare::stage(self, ui, cx),
+                Tab::Curve => curve::stage(self, ui, cx),
+                Tab::Looked => looked::stage(self, ui, cx),
+                Tab::Batch => batch::stage(self, ui, cx),
                 Tab::Pairs => pairs::stage(self, ui, cx),
             }
         });
@@ -227,17 +267,34 @@ impl Panel for LabPanel {
         }
         if std::mem::take(&mut self.visible) {
             let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);
-            let Self { plan, scoring, past, setup, .. } = self;
-            scoring.tick(plan.as_ref(), changed, setup, past, cx);
+            match self.tab {
+                Tab::Looked => self.look_again(cx),
+                Tab::Compare => {
+                    let Self { plan, scoring, past, setup, .. } = self;
+                    scoring.tick(plan.as_ref(), changed, setup, past, cx);
+                }
+                _ => {}
+            }
         }
+        self.curve.tick(cx);
+        self.batch.tick(cx.state);
+        self.running = self.running_job(cx.state);
     }
 
     fn current_job(&self) -> Option<JobId> {
-        self.table_job
+        self.running
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        self.score(true, cx);
+        match self.tab {
+            Tab::Compare | Tab::Pairs => {
+                self.tab = Tab::Compare;
+                self.score(true, cx);
+            }
+            Tab::Curve => self.measure(cx),
+            Tab::Batch => self.run_batch(cx),
+            Tab::Looked => self.look_again(cx),
+        }
     }
 
     fn undoes_typing(&self) -> bool {
@@ -287,4 +344,15 @@ impl Panel for LabPanel {
     fn restore(&mut self, value: &serde_json::Value) {
         self.take_back(value);
     }
+}
+
+/// Writes a file that was asked for.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
+    std::fs::write(path, bytes).map_err(|e| {
+        UserError::new(
+            format!("{} could not be written.", path.display()),
+            e.to_string(),
+            "Choose a folder you may write to, with enough room.",
+        )
+    })
 }

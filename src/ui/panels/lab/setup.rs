@@ -1,13 +1,11 @@
 //! What a person edits in the lab: a task, a query with the answers that are compared, and how the model is asked.
 
-use crate::types::{FewShotPrompt, Random, ScoreRequest, Shot, TaskTable};
+use crate::types::{CONTENT_FREE, FewShotPrompt, Random, ScoreRequest, Shot, TaskTable};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Queries that say nothing, for contextual calibration (Zhao et al. 2021, section 4).
-const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 /// Streams of random numbers that must not be those the examples are drawn from.
 const DISTRACTOR_STREAM: u64 = 1;
 const WRONG_STREAM: u64 = 2;
