@@ -1,5 +1,7 @@
 //! What survives a restart.
 
+use super::curve::{Curve, Form};
+use super::looked::{From, Rank};
 use super::past::{Past, Stored};
 use super::setup::Setup;
 use super::{LabPanel, Tab};
@@ -22,6 +24,14 @@ struct Saved {
     tab: Tab,
     #[serde(default)]
     past: String,
+    #[serde(default)]
+    curve_form: Form,
+    #[serde(default)]
+    curves: Vec<Curve>,
+    #[serde(default)]
+    looked: (From, Rank),
+    #[serde(default)]
+    batch_rows: Option<usize>,
 }
 
 /// The table as text, written anew only when it changed: it may have thousands of rows, and is asked for twice a second.
@@ -44,16 +54,30 @@ impl TableText {
 impl LabPanel {
     pub(super) fn kept(&self) -> Value {
         #[derive(Serialize)]
-        struct Saving {
+        struct Saving<'a> {
             setup: Stored,
             table: String,
             is_shipped: bool,
             tab: Tab,
             past: String,
+            curve_form: &'a Form,
+            curves: &'a [Curve],
+            looked: (From, Rank),
+            batch_rows: Option<usize>,
         }
         let (table, is_shipped) = self.table_text.of(&self.setup.table);
-        let (setup, past) = (Stored::new(&self.setup), self.past.save());
-        serde_json::to_value(Saving { setup, table, is_shipped, tab: self.tab, past }).unwrap_or_default()
+        let saving = Saving {
+            setup: Stored::new(&self.setup),
+            table,
+            is_shipped,
+            tab: self.tab,
+            past: self.past.save(),
+            curve_form: &self.curve.form,
+            curves: &self.curve.curves,
+            looked: (self.looked.from, self.looked.rank),
+            batch_rows: self.batch.most,
+        };
+        serde_json::to_value(saving).unwrap_or_default()
     }
 
     pub(super) fn take_back(&mut self, value: &Value) {
@@ -66,5 +90,8 @@ impl LabPanel {
         self.setup = setup;
         self.tab = saved.tab;
         self.past = Past::restore(&saved.past);
+        (self.curve.form, self.curve.curves) = (saved.curve_form, saved.curves);
+        (self.looked.from, self.looked.rank) = saved.looked;
+        self.batch.most = saved.batch_rows;
     }
 }

@@ -1,10 +1,12 @@
 //! The few-shot lab: what examples in the prompt do to the probability of every answer.
 
+mod actions;
 mod batch;
 mod changes;
 mod compare;
 mod controls;
 mod curve;
+mod file;
 mod fit;
 mod inspector;
 mod kept;
@@ -15,7 +17,7 @@ mod plan;
 mod scoring;
 mod setup;
 
-use crate::engine::{Command, shipped_tasks};
+use crate::engine::Command;
 use crate::types::{JobId, ModelKind, TaskTable, UserError};
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, segmented};
@@ -25,6 +27,7 @@ use compare::Picked;
 use controls::Controls;
 use curve::CurveTab;
 use egui::{Align, Frame, Layout, Margin, Ui};
+use file::Files;
 use fit::Counter;
 use kept::TableText;
 use looked::LookedTab;
@@ -40,6 +43,8 @@ use std::sync::Arc;
 
 /// Tag of the question for a table of pairs.
 const TABLE_FILE: &str = "table";
+/// Examples a chosen task begins with.
+const FIRST_K: usize = 4;
 
 /// The views of the stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +85,7 @@ pub struct LabPanel {
     looked: LookedTab,
     batch: BatchTab,
     pairs: Pairs,
+    files: Files,
     /// The job that reads a table, and what is odd about the table in use.
     table_job: Option<JobId>,
     warnings: Vec<String>,
@@ -108,6 +114,7 @@ impl Default for LabPanel {
             looked: LookedTab::default(),
             batch: BatchTab::default(),
             pairs: Pairs::default(),
+            files: Files::default(),
             table_job: None,
             warnings: Vec::new(),
             table_text: TableText::default(),
@@ -130,6 +137,20 @@ impl LabPanel {
         (self.setup.two, self.setup.had_two) = (two, two);
         self.warnings.clear();
         self.picked.answer = None;
+    }
+
+    /// Begins with another task as a step of its own, which undo takes back.
+    fn begin(&mut self, table: Arc<TaskTable>, cx: &Cx<'_>) {
+        self.history.part(&self.setup, cx.state.now_s);
+        self.choose(table, FIRST_K);
+        self.history.part(&self.setup, cx.state.now_s);
+    }
+
+    /// Shows or hides the second column.
+    fn show_two(&mut self, two: bool) {
+        self.setup.show_two(two);
+        self.controls.side = usize::from(two);
+        self.tab = Tab::Compare;
     }
 
     /// Begins with a task that has no pairs yet.
@@ -181,8 +202,7 @@ impl LabPanel {
         let Some(read) = self.table_job.and_then(|job| cx.state.tables.get(&job)) else { return };
         let (table, warnings) = (read.table.clone(), read.warnings.iter().map(ToString::to_string).collect());
         self.table_job = None;
-        self.history.part(&self.setup, cx.state.now_s);
-        self.choose(table, 4);
+        self.begin(table, cx);
         self.warnings = warnings;
     }
 
@@ -194,14 +214,14 @@ impl LabPanel {
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
+        file::menu(self, ui, cx);
         if widgets::icon_button(ui, &theme, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
             let prompt = self.setup.prompt(self.controls.side, setup::Card::Few, 0);
             cx.hand_over("prompt", prompt);
         }
         let name = if self.setup.two { "Show one column" } else { "Compare two columns" };
         if self.tab == Tab::Compare && widgets::icon_button(ui, &theme, Icon::Columns2, name).clicked() {
-            self.setup.show_two(!self.setup.two);
-            self.controls.side = usize::from(self.setup.two);
+            self.show_two(!self.setup.two);
         }
     }
 }
@@ -229,6 +249,7 @@ impl Panel for LabPanel {
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
+        self.files.context.get_or_insert_with(|| ui.ctx().clone());
         controls::show(self, ui, cx);
         self.history.observe(&self.setup, cx.state.now_s);
     }
@@ -241,6 +262,7 @@ impl Panel for LabPanel {
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.tools(ui, cx));
             });
             ui.add_space(space::S);
+            file::notices(&mut self.files, ui, &theme);
             match self.tab {
                 Tab::Compare => compare::stage(self, ui, cx),
                 Tab::Curve => curve::stage(self, ui, cx),
@@ -265,7 +287,8 @@ impl Panel for LabPanel {
         if let Some(prompt) = handed {
             self.take(Setup::from_prompt(&prompt), cx);
         }
-        if std::mem::take(&mut self.visible) {
+        let visible = std::mem::take(&mut self.visible);
+        if visible {
             let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);
             match self.tab {
                 Tab::Looked => self.look_again(cx),
@@ -276,6 +299,7 @@ impl Panel for LabPanel {
                 _ => {}
             }
         }
+        self.tick_files(visible, cx);
         self.curve.tick(cx);
         self.batch.tick(cx.state);
         self.running = self.running_job(cx.state);
@@ -310,33 +334,32 @@ impl Panel for LabPanel {
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
-        if tag == TABLE_FILE {
-            self.read_table(path, cx);
+        match tag {
+            TABLE_FILE => self.read_table(path, cx),
+            file::LAB_FILE => self.open_file(path, cx),
+            _ => {}
         }
     }
 
     fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let taken = matches!(ending.as_str(), "tsv" | "csv" | "jsonl");
-        if taken {
-            self.read_table(path, cx);
+        match ending.as_str() {
+            "tsv" | "csv" | "jsonl" => self.read_table(path, cx),
+            // A file of a model folder stands for the model.
+            "json" if !path.with_file_name("config.json").is_file() => self.open_file(path, cx),
+            _ => return false,
         }
-        taken
+        true
     }
 
-    fn actions(&self, _state: &State) -> Vec<Action> {
-        shipped_tasks()
-            .iter()
-            .map(|t| Action { id: &t.id, title: format!("Task: {}", t.title), icon: Icon::FlaskConical })
-            .collect()
+    fn actions(&self, state: &State) -> Vec<Action> {
+        actions::all(self, state)
     }
 
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
-        if let Some(task) = shipped_tasks().iter().find(|task| task.id == id) {
-            self.history.part(&self.setup, cx.state.now_s);
-            self.choose(Arc::new(task.clone()), 4);
-        }
+        actions::act(self, id, cx);
     }
+
     fn save(&self) -> serde_json::Value {
         self.kept()
     }

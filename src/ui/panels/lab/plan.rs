@@ -88,6 +88,11 @@ impl Plan {
         is_new || heard
     }
 
+    /// True when it was worked out from this setup.
+    pub fn is_of(&self, setup: &Setup) -> bool {
+        self.setup == *setup
+    }
+
     fn new(setup: &Setup, basis: Vec<Option<(ModelId, usize)>>, counter: &Counter) -> Self {
         let answers = setup.answers();
         let side =

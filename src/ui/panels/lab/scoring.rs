@@ -94,6 +94,11 @@ pub(super) struct Scoring {
 }
 
 impl Scoring {
+    /// What the newest complete run was begun with.
+    pub fn last(&self) -> Option<&Setup> {
+        self.last.as_deref()
+    }
+
     /// Seconds until the next scoring is due.
     pub fn due_in_s(&self, now_s: f64) -> Option<f64> {
         self.due_s.map(|due| (due - now_s).max(0.0))

@@ -191,7 +191,12 @@ mod tests {
             log_prob,
             shares: vec![0.25, 0.75],
         };
-        vec![answer("one", "a", "a", -0.1), answer("two", "a", "b", -1.0), answer("three", "b", "a", -3.0), answer("four", "b", "b", -0.5)]
+        vec![
+            answer("one", "a", "a", -0.1),
+            answer("two", "a", "b", -1.0),
+            answer("three", "b", "a", -3.0),
+            answer("four", "b", "b", -0.5),
+        ]
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod examples;
 mod task;
 mod wording;
 
+pub(super) use task::table_file;
+
 use super::LabPanel;
 use crate::ui::Cx;
 use crate::ui::theme::space;

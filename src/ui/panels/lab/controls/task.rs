@@ -13,8 +13,6 @@ use std::sync::{Arc, LazyLock};
 
 /// What the held-out mark says.
 const HELD_OUT: &str = "What was not in the training data cannot be recalled";
-/// Examples a chosen task begins with.
-const FIRST_K: usize = 4;
 /// Warnings of a table that are shown one by one.
 const MOST_WARNINGS: usize = 4;
 
@@ -62,7 +60,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     warnings(panel, ui, &theme);
     if let Some(task) = chosen {
-        panel.choose(Arc::new(shipped_tasks()[task].clone()), FIRST_K);
+        panel.begin(Arc::new(shipped_tasks()[task].clone()), cx);
     }
 }
 

@@ -19,7 +19,8 @@ const KS: [usize; 6] = [0, 1, 2, 4, 8, 16];
 const ORDER_SEED: u64 = 1;
 
 const K_HELP: &str = "Numbers of examples k. The examples of a smaller k are the first of a larger one's.";
-const SEEDS_HELP: &str = "Each seed draws other examples and other queries. The band shows the lowest and the highest seed.";
+const SEEDS_HELP: &str =
+    "Each seed draws other examples and other queries. The band shows the lowest and the highest seed.";
 const QUERIES_HELP: &str = "Queries asked for each point, from rows that are no examples. More make a point more certain: the \
      standard error of a share p is √(p(1−p)/n).";
 
@@ -52,11 +53,15 @@ impl Kind {
     fn help(self) -> &'static str {
         match self {
             Self::Plain => "The examples as they stand in the table.",
-            Self::Shuffled => "The examples' answers change places, so that most are wrong. Where accuracy hardly falls, the \
-                 model takes the form of the examples and not their answers (Min et al. 2022).",
+            Self::Shuffled => {
+                "The examples' answers change places, so that most are wrong. Where accuracy hardly falls, the \
+                 model takes the form of the examples and not their answers (Min et al. 2022)."
+            }
             Self::Random => "Every example gets a random answer of the table (Min et al. 2022).",
             Self::Silent => "The same prompts without the instruction.",
-            Self::Reordered => "The same examples in another order: the order alone can change the answers (Lu et al. 2022).",
+            Self::Reordered => {
+                "The same examples in another order: the order alone can change the answers (Lu et al. 2022)."
+            }
             Self::Renamed => "Answers under the other names given at the left.",
         }
     }
@@ -138,7 +143,8 @@ pub(super) fn curves(form: &Form, setup: &Setup, state: &State) -> Result<Vec<(M
 /// The model in use, then those that were ticked.
 fn models<'a>(form: &Form, state: &'a State) -> Vec<&'a OpenModel> {
     let active = state.active(ModelKind::CausalLm);
-    let others = state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm && form.models.contains(&m.info.path));
+    let others =
+        state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm && form.models.contains(&m.info.path));
     active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
 }
 

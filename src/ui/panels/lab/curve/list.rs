@@ -1,8 +1,8 @@
 //! The list of curves under the plot: their values at every k, whether they are drawn, and the curves in words.
 
 use super::super::LabPanel;
+use super::Curve;
 use super::words::{summary, value};
-use super::{Curve, words};
 use crate::chart::{KShotMetric, kshot_bands};
 use crate::ui::Cx;
 use crate::ui::theme::{Theme, Type, space};
@@ -99,7 +99,7 @@ fn row(
         let text = band.map_or_else(|| "–".to_owned(), |band| value(band.mean, metric));
         let label = ui.label(RichText::new(text).font(Type::Body.mono()).color(theme.body()));
         if let Some(band) = band {
-            let ends = format!("{} to {}", words::value(band.low, metric), words::value(band.high, metric));
+            let ends = format!("{} to {}", value(band.low, metric), value(band.high, metric));
             label.on_hover_text(format!("Lowest and highest seed: {ends}"));
         }
     }

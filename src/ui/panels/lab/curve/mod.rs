@@ -46,6 +46,12 @@ pub(super) struct Curve {
     pub job: Option<JobId>,
 }
 
+impl Curve {
+    fn series(&self) -> KShotSeries<'_> {
+        KShotSeries { name: &self.name, hue: self.hue, points: &self.points }
+    }
+}
+
 /// A curve that waits for its turn: one after the other, so that each is there soon.
 struct Waiting {
     model: ModelId,
@@ -133,7 +139,6 @@ impl CurveTab {
 
     /// The figure of the curves on show: the same one on screen and in a file.
     fn figure(&self) -> KShotFigure<'_> {
-        let series = |curve: &'_ Curve| KShotSeries { name: &curve.name, hue: curve.hue, points: &curve.points };
         let mut tasks: Vec<&str> = self.shown().map(|curve| curve.task.as_str()).collect();
         tasks.dedup();
         let metric = match self.accuracy_or_log {
@@ -141,7 +146,7 @@ impl CurveTab {
             KShotMetric::LogProb => "mean log-probability",
         };
         let title = format!("{}: {metric} by number of examples", tasks.join(", "));
-        KShotFigure { title, series: self.shown().map(series).collect(), metric: self.accuracy_or_log }
+        KShotFigure { title, series: self.shown().map(Curve::series).collect(), metric: self.accuracy_or_log }
     }
 }
 
@@ -175,8 +180,7 @@ impl LabPanel {
         let extension = format.extension();
         let file = FileRequest::save(format!("Export {}", format.name()), format!("k-shot-curve.{extension}"));
         cx.save_as(file.filter(format.name(), &[extension]), move |path| {
-            let series = |curve: &'_ Curve| KShotSeries { name: &curve.name, hue: curve.hue, points: &curve.points };
-            let figure = KShotFigure { title, series: curves.iter().map(series).collect(), metric };
+            let figure = KShotFigure { title, series: curves.iter().map(Curve::series).collect(), metric };
             let bytes = kshot_figure(&figure, format).map_err(UserError::from)?;
             super::write(path, &bytes)
         });

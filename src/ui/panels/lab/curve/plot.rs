@@ -1,11 +1,13 @@
 //! The plot: mean over seeds as a line, the band from the lowest to the highest seed behind it, names at the ends.
 
-use super::words::{summary, value};
 use super::Curve;
+use super::words::{summary, value};
 use crate::chart::{KShotBand, KShotMetric, kshot_bands, kshot_place, linear_ticks, spread_labels};
 use crate::ui::theme::{Theme, Type, space};
 use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
-use egui_plot::{AxisHints, FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+use egui_plot::{
+    AxisHints, FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points,
+};
 use std::collections::BTreeSet;
 
 const LABEL_GAP: f32 = 16.0;
@@ -30,7 +32,8 @@ pub(super) struct CurvePlot {
 impl CurvePlot {
     pub fn show(&mut self, ui: &mut Ui, theme: &Theme, curves: &[Curve], metric: KShotMetric, size: Vec2) {
         self.update(curves, metric);
-        let chance = curves.iter().filter(|c| !c.hidden).find_map(|c| c.chance).filter(|_| metric == KShotMetric::Accuracy);
+        let chance =
+            curves.iter().filter(|c| !c.hidden).find_map(|c| c.chance).filter(|_| metric == KShotMetric::Accuracy);
         let plot_size = vec2((size.x - self.gutter(ui, chance)).max(120.0), size.y);
         let Self { drawn, ks, summary, .. } = self;
         let last = ks.last().copied().unwrap_or(1).max(1);
@@ -41,7 +44,8 @@ impl CurvePlot {
             plot_ui.set_plot_bounds_x(-0.12..=kshot_place(last) + 0.12);
             if let Some(chance) = chance {
                 let style = LineStyle::Dashed { length: 6.0 };
-                plot_ui.hline(HLine::new("chance", chance).color(theme.line()).width(1.0).style(style).allow_hover(false));
+                plot_ui
+                    .hline(HLine::new("chance", chance).color(theme.line()).width(1.0).style(style).allow_hover(false));
             }
             for curve in drawn.iter() {
                 band(plot_ui, curve, theme.category(curve.hue));
@@ -55,7 +59,8 @@ impl CurvePlot {
             }
         });
         let response = shown.response;
-        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Curves by number of examples. {summary}")));
+        response
+            .widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Curves by number of examples. {summary}")));
         self.labels(ui, theme, &shown.transform, chance);
         self.readout(ui, theme, &response, &shown.transform, metric);
     }
@@ -81,7 +86,8 @@ impl CurvePlot {
     /// Room at the right for the curves' names.
     fn gutter(&self, ui: &Ui, chance: Option<f64>) -> f32 {
         let names = self.drawn.iter().map(|d| d.name.as_str()).chain(chance.map(|_| "chance"));
-        let widest = names.map(|name| ui.painter().layout_no_wrap(name.to_owned(), Type::Caption.sans(), Color32::WHITE).size().x);
+        let widest = names
+            .map(|name| ui.painter().layout_no_wrap(name.to_owned(), Type::Caption.sans(), Color32::WHITE).size().x);
         widest.fold(0.0, f32::max) + space::M
     }
 
@@ -113,7 +119,8 @@ impl CurvePlot {
         response.clone().on_hover_ui_at_pointer(|ui| {
             ui.set_max_width(320.0);
             ui.label(RichText::new(format!("k = {k}")).font(Type::Caption.bold()).color(theme.body()));
-            let grid = egui::Grid::new("k-shot readout").num_columns(3).min_row_height(16.0).spacing(vec2(space::M, 2.0));
+            let grid =
+                egui::Grid::new("k-shot readout").num_columns(3).min_row_height(16.0).spacing(vec2(space::M, 2.0));
             grid.show(ui, |ui| {
                 for curve in &self.drawn {
                     let Some(band) = curve.bands.iter().find(|band| band.k == k) else { continue };

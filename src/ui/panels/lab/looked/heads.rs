@@ -40,10 +40,14 @@ pub(super) fn show(
             });
             segmented(ui, theme, rank, &[(Rank::Labels, "Labels"), (Rank::Induction, "Induction")]);
         });
-        caption(ui, theme, match rank {
-            Rank::Labels => "attention to the examples' outputs",
-            Rank::Induction => "attention to what came after the same token",
-        });
+        caption(
+            ui,
+            theme,
+            match rank {
+                Rank::Labels => "attention to the examples' outputs",
+                Rank::Induction => "attention to what came after the same token",
+            },
+        );
         ui.add_space(space::XS);
         if row(ui, theme, "All heads", None, shown.is_none()).clicked() {
             wanted = Some(Wanted::Look(None));

@@ -7,8 +7,8 @@ use super::LabPanel;
 use super::setup::Card;
 use crate::engine::{Command, PromptInput};
 use crate::types::{
-    HeadScore, InspectReport, JobId, ModelId, PartSums, PromptPart, RenderedPrompt, SiteFilter, attention_from, head_scores,
-    prompt_parts, sum_parts,
+    HeadScore, InspectReport, JobId, ModelId, PartSums, PromptPart, RenderedPrompt, SiteFilter, attention_from,
+    head_scores, prompt_parts, sum_parts,
 };
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
@@ -208,9 +208,11 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let (side, examples) = (panel.controls.side, panel.setup.sides[panel.controls.side].examples.len());
     let is_running = panel.looked.running(cx.state).is_some();
     let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
+    let (mut rank, head) = (panel.looked.rank, panel.looked.head);
     let Some(seen) = panel.looked.look(cx.state, examples) else {
         if !is_running {
-            let sentence = missing.map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
+            let sentence = missing
+                .map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
             empty_state(ui, &theme, Icon::Crosshair, "Nothing to look into yet", sentence, None);
         }
         return;
@@ -231,7 +233,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.allocate_ui(egui::vec2(left, height), |ui| parts::show(ui, &theme, &panel.setup, side, &seen.sums));
             ui.add_space(space::L);
             ui.allocate_ui(egui::vec2(right, height), |ui| {
-                wanted = heads::show(ui, &theme, &mut panel.looked.rank, panel.looked.head, &seen.scores);
+                wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
             });
         });
     } else {
@@ -239,8 +241,9 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
             parts::show(ui, &theme, &panel.setup, side, &seen.sums);
         });
-        wanted = heads::show(ui, &theme, &mut panel.looked.rank, panel.looked.head, &seen.scores);
+        wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
     }
+    panel.looked.rank = rank;
     match wanted {
         Some(heads::Wanted::Look(head)) => panel.looked.head = head,
         Some(heads::Wanted::Show(layer, head)) => {
