@@ -10,7 +10,7 @@ mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 use fovea::load::{TextModel, open_text_model};
-use fovea::nn::{CausalLm, Padding, Tape, sample};
+use fovea::nn::{CausalLm, Padding, Tape, TokenTree, sample};
 use fovea::types::{Capture, Site};
 use reference::{Difference, Reference, golden_dir};
 
@@ -164,35 +164,67 @@ fn padded_batches_equal_transformers_on_either_side() {
     }
 }
 
-/// Logits of three sequences that share their first tokens: read once, then the rest as a batch filled up at the end.
+/// Sequences that share their first tokens: those in a cache, the rest as a tree that branches twice.
 #[test]
-fn a_batch_after_a_shared_beginning_equals_one_pass_a_sequence() {
+fn a_tree_after_a_cache_equals_one_pass_a_sequence() {
     for (name, _) in MODELS {
         let lm = open(name, &Device::flex()).lm;
         let reference = Reference::read(name);
-        let (first, second) = (reference.sequence(0).to_vec(), reference.sequence(1).to_vec());
-        let (beginning, rest) = first.split_at(7); // longer than the windows
-        let rests = [rest.to_vec(), second[..2].to_vec(), second[3..4].to_vec()];
-        let longest = rest.len();
-        let padded: Vec<i32> =
-            rests.iter().flat_map(|ids| (0..longest).map(|i| ids.get(i).map_or(0, |id| *id as i32))).collect();
-        let padded = Tensor::<2, Int>::from_data(TensorData::new(padded, [rests.len(), longest]), &lm.device());
-        let mut cache = lm.new_cache();
-        let of_beginning: Vec<f32> = lm.forward_after(lm.ids(beginning), &mut cache).into_data().iter().collect();
-        let logits = lm.forward_after(padded, &mut cache.repeated(rests.len())); // [3, T, V]
-        let v = lm.vocabulary();
-        for (row, ids) in rests.iter().enumerate() {
-            let whole = [beginning, ids].concat();
-            let expected: Vec<f32> = lm.forward(lm.ids(&whole), &mut Tape::off()).into_data().iter().collect();
-            let (before, after) = expected.split_at(beginning.len() * v);
-            let ours: Vec<f32> = logits.clone().narrow(0, row, 1).narrow(1, 0, ids.len()).into_data().iter().collect();
-            for (ours, theirs) in [(of_beginning.as_slice(), before), (&ours, after)] {
-                if let Some(difference) = Difference::beyond(ours, theirs, FORWARD) {
-                    panic!("{name}: sequence {row}: {difference}");
+        let (first, second) = (reference.sequence(0), reference.sequence(1));
+        // Nothing, and more than the windows.
+        for read in [0, 7] {
+            let (mut tree, mut ids, mut ways) = (TokenTree::new(), Vec::new(), Vec::new());
+            let mut grow = |parent: Option<usize>, way: &[u32], more: &[u32]| {
+                let (mut parent, mut way) = (parent, way.to_vec());
+                for id in more {
+                    parent = Some(tree.push(parent));
+                    ids.push(*id);
+                    way.push(*id);
+                    ways.push(way.clone());
+                }
+                (parent, way)
+            };
+            let (trunk, way) = grow(None, &[], &first[read..read + 2]);
+            grow(trunk, &way, &second[..3]);
+            let (branch, longer) = grow(trunk, &way, &first[2..4]);
+            grow(branch, &longer, &second[3..4]);
+            grow(branch, &longer, &second[4..6]);
+            grow(None, &[], &second[6..8]);
+            let mut cache = lm.new_cache();
+            if read > 0 {
+                let _ = lm.forward_cached(lm.ids(&first[..read]), &mut cache);
+            }
+            let wanted: Vec<usize> = (0..ids.len()).rev().collect();
+            let logits: Vec<f32> = lm.forward_tree(&ids, &tree, &wanted, &mut cache).into_data().iter().collect();
+            assert_eq!((cache.len(), logits.len()), (read, ids.len() * lm.vocabulary()));
+            for (token, ours) in wanted.iter().zip(logits.chunks_exact(lm.vocabulary())) {
+                let whole = [&first[..read], &ways[*token]].concat();
+                let expected = last_logits(lm.forward_cached(lm.ids(&whole), &mut lm.new_cache()));
+                if let Some(difference) = Difference::beyond(ours, &expected, FORWARD) {
+                    panic!("{name}: token {token} of a tree after {read}: {difference}");
                 }
             }
+            let next = last_logits(lm.forward_cached(lm.ids(&first[read..]), &mut cache));
+            let expected = last_logits(lm.forward_cached(lm.ids(&first), &mut lm.new_cache()));
+            assert!(Difference::beyond(&next, &expected, FORWARD).is_none(), "{name}: the cache goes on as if unused");
         }
     }
+}
+
+#[test]
+fn a_tree_may_have_more_tokens_than_the_context() {
+    let lm = open("llama", &Device::flex()).lm;
+    let mut cache = lm.new_cache();
+    let beginning: Vec<u32> = (0..lm.context() as u32 - 1).collect();
+    let _ = lm.forward_cached(lm.ids(&beginning), &mut cache);
+    let (mut tree, ids): (_, Vec<u32>) = (TokenTree::new(), (0..50).collect());
+    for _ in &ids {
+        tree.push(None);
+    }
+    let logits: Vec<f32> = lm.forward_tree(&ids, &tree, &[49], &mut cache).into_data().iter().collect();
+    let whole = [beginning, vec![49]].concat();
+    let expected = last_logits(lm.forward_cached(lm.ids(&whole), &mut lm.new_cache()));
+    assert!(Difference::beyond(&logits, &expected, FORWARD).is_none());
 }
 
 #[test]

@@ -194,7 +194,8 @@ impl TextCodec {
 
     /// The ids of a text that goes on where `before` ended, as the tokenizer splits the two when it reads them together: a
     /// SentencePiece tokenizer puts no space of its own between them. Where a token would stretch over the border, the text
-    /// is split by itself, as [`Self::continuation_ids`] does. Of `before` only the end counts, [`BORDER`] bytes.
+    /// is split by itself, as [`Self::continuation_ids`] does, its first space left to a tokenizer that adds one. Of `before`
+    /// only the end counts, [`BORDER`] bytes.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -209,7 +210,9 @@ impl TextCodec {
         if both.len() > first.len() && both.starts_with(&first) {
             return Ok(both.split_off(first.len()));
         }
-        self.continuation_ids(text)
+        let adds_space = self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space);
+        let without = text.strip_prefix(' ').filter(|rest| adds_space && !rest.is_empty());
+        self.continuation_ids(without.unwrap_or(text))
     }
 
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.

@@ -29,6 +29,7 @@ mod rope;
 pub mod sample;
 mod tape;
 mod text_encoder;
+mod tree;
 mod vit;
 
 pub use activation::Activation;
@@ -55,6 +56,7 @@ pub use roberta::{Roberta, RobertaConfig};
 pub use rope::{RopeFrequencies, RopeScaling};
 pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use tree::TokenTree;
 pub use vit::{Vit, VitBlock, VitConfig};
 
 use crate::types::Architecture;
@@ -130,15 +132,18 @@ impl CausalLm {
         whichever!(self, model => model.forward_cached(ids, cache))
     }
 
-    /// Next-token scores at each of T new tokens that follow what the cache holds: ids `[B, T]` → logits `[B, T, V]`. The
-    /// cache holds B sequences, or is empty; [`KvCache::repeated`] makes one sequence the beginning of many. Sequences of
-    /// different length may be filled up to T with any id at their end: no token before sees it.
+    /// Next-token scores at some tokens of a tree of sequences that follow what the cache holds: ids `[T]`, `wanted` N
+    /// tokens among them → logits `[N, V]`. The cache, which holds one sequence or none, stays as it is.
     ///
     /// # Panics
-    /// When the cached and the new tokens exceed the context, or the cache holds another number of sequences.
+    /// When the cached tokens and the longest sequence exceed the context, or the tree has another number of tokens.
     #[must_use]
-    pub fn forward_after(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<3> {
-        whichever!(self, model => model.forward_after(ids, cache))
+    pub fn forward_tree(&self, ids: &[u32], tree: &TokenTree, wanted: &[usize], cache: &mut KvCache) -> Tensor<2> {
+        assert_eq!(ids.len(), tree.len(), "ids of another tree");
+        let wanted: Vec<i32> = wanted.iter().map(|&token| token as i32).collect();
+        let count = wanted.len();
+        let wanted = Tensor::from_data(TensorData::new(wanted, [count]), &self.device());
+        whichever!(self, model => model.forward_tree(self.ids(ids), tree, wanted, cache))
     }
 
     /// An empty cache for this model.

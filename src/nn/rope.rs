@@ -2,7 +2,7 @@
 //!
 //! R is the rotary width: the whole head (R = K), or its first values, the others staying as they are.
 
-use super::padding::Padding;
+use super::tree::Places;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
 
@@ -67,16 +67,19 @@ impl RopeFrequencies {
         self.rotation_at(&positions, [1, length], device)
     }
 
-    /// The rotation of T new tokens after `past` older ones, or of a padded batch without any.
+    /// The rotation of T new tokens after `past` older ones, wherever they stand.
     pub(super) fn rotation_of(
         &self,
         tokens: usize,
         past: usize,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         device: &Device,
     ) -> Rotation {
-        match padding {
-            Some(padding) => self.rotation_at(&padding.positions(), padding.shape(), device),
+        match places {
+            Some(places) => {
+                let (positions, shape) = places.positions(past);
+                self.rotation_at(&positions, shape, device)
+            }
             None => self.rotation(past, tokens, device),
         }
     }

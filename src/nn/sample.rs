@@ -114,15 +114,13 @@ pub fn most_likely(logits: &[f32]) -> u32 {
     best as u32
 }
 
-/// Natural log of one token's probability, all of it in double precision.
-///
-/// # Panics
-/// When the id is outside the vocabulary.
+/// ln Σ exp of the scores, all of it in double precision: what a score is above it is the log of its probability. NaN when
+/// one of them is.
 #[must_use]
-pub fn log_probability(logits: &[f32], id: u32) -> f64 {
+pub fn log_sum_exp(logits: &[f32]) -> f64 {
     let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
-    f64::from(logits[id as usize]) - max - sum.ln()
+    max + sum.ln()
 }
 
 /// Natural log of the softmax of the scores, summed in double precision.
@@ -190,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn one_log_probability_is_that_of_the_whole_softmax() {
+    fn scores_above_the_log_of_the_sum_are_those_of_the_softmax() {
         let logits = [0.5, -100.0, 3.0, 90.0];
-        for (id, expected) in log_softmax(&logits).into_iter().enumerate() {
-            assert!((log_probability(&logits, id as u32) - expected).abs() < 1e-9);
+        for (logit, expected) in logits.iter().zip(log_softmax(&logits)) {
+            assert!((f64::from(*logit) - log_sum_exp(&logits) - expected).abs() < 1e-9);
         }
-        assert!(log_probability(&[f32::NAN, 0.0], 1).is_nan());
+        assert!(log_sum_exp(&[f32::NAN, 0.0]).is_nan());
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! How likely tokens are that follow a common beginning. The beginning is read once into a cache, what follows it in batches.
+//! How likely tokens are that follow a common beginning. The beginning is read once into a cache; what follows it is read as
+//! trees, in which whatever sequences have in common (a query before several answers, mostly) is read once too.
 
 use super::embed::unreadable;
 use crate::load::TextModel;
-use crate::nn::{KvCache, sample};
+use crate::nn::{KvCache, TokenTree, sample};
 use crate::types::UserError;
-use burn::tensor::{Int, Tensor, TensorData};
+use std::collections::HashMap;
 
 /// Tokens of the beginning read in one step.
 const BEGINNING_CHUNK: usize = 128;
-/// Sequences in one batch.
-const SEQUENCES: usize = 64;
-/// Scores a batch may hold, over all positions and the whole vocabulary: 64 MB.
+/// Tokens of the largest tree: each is compared with all others, which would soon outweigh everything else.
+const TREE: usize = 256;
+/// Scores a step may hold, over all positions and the whole vocabulary: 64 MB.
 const LOGITS: usize = 1 << 24;
 /// Multiplications a step is aimed at: well below 100 ms on two cores.
 const MULTIPLICATIONS: u64 = 4_000_000_000;
@@ -72,7 +73,7 @@ impl Continuations {
     pub(super) fn new(model: &TextModel, sequences: Vec<Sequence>) -> Self {
         let beginning = common_beginning(&sequences).to_vec();
         let affordable = MULTIPLICATIONS / model.info.parameters.max(1);
-        let tokens_a_step = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(32, 1024);
+        let tokens_a_step = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(32, TREE);
         Self { beginning, cache: model.lm.new_cache(), sequences, scores: Vec::new(), tokens_a_step }
     }
 
@@ -81,7 +82,7 @@ impl Continuations {
         self.scores.len() == self.sequences.len()
     }
 
-    /// Reads a stretch of the beginning, or scores a batch.
+    /// Reads a stretch of the beginning, or scores the next sequences.
     ///
     /// # Errors
     /// When the scores are not numbers.
@@ -90,13 +91,16 @@ impl Continuations {
         if read < self.beginning.len() {
             let end = self.beginning.len().min(read + BEGINNING_CHUNK);
             let _ = model.lm.forward_cached(model.lm.ids(&self.beginning[read..end]), &mut self.cache);
-        } else {
-            let next = self.scores.len();
-            let batch = &self.sequences[next..next + self.batch_size(model.info.vocabulary)];
-            if !batch.is_empty() {
-                self.scores.extend(score(model, &self.cache, batch)?);
+            return Ok(());
+        }
+        let mut branches = Branches::default();
+        let most_scores = LOGITS / model.info.vocabulary.max(1);
+        for sequence in &self.sequences[self.scores.len()..] {
+            if !branches.add(sequence, read, self.tokens_a_step, most_scores) {
+                break;
             }
         }
+        self.scores.extend(branches.scores(model, &mut self.cache)?);
         Ok(())
     }
 
@@ -108,18 +112,6 @@ impl Continuations {
     /// One of the sequences.
     pub(super) fn sequence(&self, place: usize) -> &Sequence {
         &self.sequences[place]
-    }
-
-    /// How many of the next sequences go together.
-    fn batch_size(&self, vocabulary: usize) -> usize {
-        let tokens = self.tokens_a_step.min(LOGITS / vocabulary.max(1));
-        let waiting = &self.sequences[self.scores.len()..];
-        let mut longest = 0;
-        let fits = |(count, sequence): (usize, &Sequence)| {
-            longest = longest.max(sequence.read() - self.beginning.len());
-            count == 0 || (count < SEQUENCES && longest * (count + 1) <= tokens)
-        };
-        waiting.iter().enumerate().map(fits).take_while(|fits| *fits).count()
     }
 }
 
@@ -134,33 +126,97 @@ fn common_beginning(sequences: &[Sequence]) -> &[u32] {
     &first.ids[..shared]
 }
 
-/// Scores a batch of sequences after their beginning, which the cache holds.
-fn score(model: &TextModel, cache: &KvCache, batch: &[Sequence]) -> Result<Vec<Scored>, UserError> {
-    let after: Vec<&[u32]> = batch.iter().map(|sequence| &sequence.ids[cache.len()..sequence.read()]).collect();
-    let longest = after.iter().map(|ids| ids.len()).max().unwrap_or(0);
-    // Filled up with any id at the end: nothing that counts sees it.
-    let filled = after.iter().flat_map(|ids| (0..longest).map(|i| ids.get(i).map_or(0, |id| *id as i32))).collect();
-    let ids = TensorData::new::<i32, _>(filled, [batch.len(), longest]);
-    let ids = Tensor::<2, Int>::from_data(ids, &model.lm.device());
-    let logits = model.lm.forward_after(ids, &mut cache.repeated(batch.len())); // [B, T, V]
-    let [_, t, v] = logits.dims();
-    let data = logits.into_data();
-    let logits = data.as_slice::<f32>().map_err(|error| unreadable(format!("{error:?}")))?;
-    let of_sequence = |((row, sequence), read): ((usize, &Sequence), &&[u32])| {
-        let mut scored = Scored::default();
-        // A token is predicted at the place of the one before it.
-        for (id, at) in sequence.scored_ids().iter().zip(read.len() - sequence.scored..) {
-            let logits = &logits[(row * t + at) * v..][..v];
-            let log_prob = sample::log_probability(logits, *id);
-            if log_prob.is_nan() {
-                return Err(not_a_number(&model.info.name));
-            }
-            scored.log_probs.push(log_prob);
-            scored.best.push(sample::most_likely(logits));
+/// Sequences joined to a tree after their common beginning.
+#[derive(Default)]
+struct Branches<'a> {
+    tree: TokenTree,
+    ids: Vec<u32>,
+    /// The token that follows another one (or the beginning) with a given id.
+    children: HashMap<(Option<usize>, u32), usize>,
+    /// Tokens of the tree that predict a scored one.
+    predicting: Vec<usize>,
+    /// Of each sequence: itself, and for each of its scored tokens which of `predicting` predicts it.
+    sequences: Vec<(&'a Sequence, Vec<usize>)>,
+}
+
+impl<'a> Branches<'a> {
+    /// Adds a sequence whose first `read` tokens are read already. False, and nothing added, when the tree would have more
+    /// than `most` tokens or predict more than `most_scores`; the first sequence is always taken.
+    fn add(&mut self, sequence: &'a Sequence, read: usize, most: usize, most_scores: usize) -> bool {
+        let after = &sequence.ids[read..sequence.read()];
+        let (mut parent, mut known) = (None, 0);
+        while let Some(&token) = after.get(known).and_then(|id| self.children.get(&(parent, *id))) {
+            (parent, known) = (Some(token), known + 1);
         }
-        Ok(scored)
-    };
-    batch.iter().enumerate().zip(&after).map(of_sequence).collect()
+        let tokens = self.ids.len() + after.len() - known;
+        let scores = self.predicting.len() + sequence.scored;
+        if !self.sequences.is_empty() && (tokens > most || scores > most_scores) {
+            return false;
+        }
+        for id in &after[known..] {
+            let token = self.tree.push(parent);
+            self.ids.push(*id);
+            self.children.insert((parent, *id), token);
+            parent = Some(token);
+        }
+        let mut way = Vec::with_capacity(after.len());
+        let mut parent = None;
+        for id in after {
+            parent = self.children.get(&(parent, *id)).copied();
+            way.extend(parent);
+        }
+        // A token is predicted by the one before it.
+        let predicting = way[after.len() - sequence.scored..].iter().map(|token| self.row(*token)).collect();
+        self.sequences.push((sequence, predicting));
+        true
+    }
+
+    /// The place of a token among those that predict.
+    fn row(&mut self, token: usize) -> usize {
+        // Sequences with a predicting token in common mostly follow each other.
+        self.predicting.iter().rposition(|known| *known == token).unwrap_or_else(|| {
+            self.predicting.push(token);
+            self.predicting.len() - 1
+        })
+    }
+
+    /// What the model makes of every sequence, after the beginning that the cache holds.
+    fn scores(&self, model: &TextModel, cache: &mut KvCache) -> Result<Vec<Scored>, UserError> {
+        if self.sequences.is_empty() {
+            return Ok(Vec::new());
+        }
+        let logits = model.lm.forward_tree(&self.ids, &self.tree, &self.predicting, cache); // [N, V]
+        let [_, v] = logits.dims();
+        let data = logits.into_data();
+        let logits = data.as_slice::<f32>().map_err(|error| unreadable(format!("{error:?}")))?;
+        let rows: Vec<Row<'_>> = logits.chunks_exact(v).map(Row::new).collect();
+        if rows.iter().any(|row| row.log_sum.is_nan()) {
+            return Err(not_a_number(&model.info.name));
+        }
+        let scored = |(sequence, predicting): &(&Sequence, Vec<usize>)| {
+            let of_token = |(id, row): (&u32, &usize)| (rows[*row].log_prob(*id), rows[*row].best);
+            let (log_probs, best) = sequence.scored_ids().iter().zip(predicting).map(of_token).unzip();
+            Scored { log_probs, best }
+        };
+        Ok(self.sequences.iter().map(scored).collect())
+    }
+}
+
+/// The scores at one token.
+struct Row<'a> {
+    logits: &'a [f32],
+    log_sum: f64,
+    best: u32,
+}
+
+impl<'a> Row<'a> {
+    fn new(logits: &'a [f32]) -> Self {
+        Self { logits, log_sum: sample::log_sum_exp(logits), best: sample::most_likely(logits) }
+    }
+
+    fn log_prob(&self, id: u32) -> f64 {
+        f64::from(self.logits[id as usize]) - self.log_sum
+    }
 }
 
 fn not_a_number(name: &str) -> UserError {

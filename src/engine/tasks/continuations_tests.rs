@@ -82,18 +82,38 @@ fn what_is_scored_is_never_part_of_the_beginning() {
 }
 
 #[test]
-fn a_full_context_can_be_scored_and_batches_are_bounded() {
+fn a_full_context_can_be_scored_and_steps_are_bounded() {
     let mut model = golden("llama");
     let context = model.info.context;
     let prompt: Vec<u32> = (0..context as u32).collect();
     let (read, steps) = run(&model, vec![Sequence::new(&prompt, &[5])]);
     assert_eq!((read.scores().len(), steps), (1, 2), "the beginning, then the last token of the prompt");
-    let many = (0..2 * SEQUENCES as u32).map(|i| Sequence::new(&[1, i % 60], &[2])).collect();
-    assert_eq!(run(&model, many).1, 3);
-    // A model too large for long batches reads a few sequences at a time, a long one all the same.
+    // Two tokens each that no other has.
+    let many: Vec<Sequence> = (0..TREE).map(|i| Sequence::new(&[i as u32 / 60, i as u32 % 60], &[2])).collect();
+    assert_eq!(run(&model, many.clone()).1, 2, "{} tokens, some of them shared", 2 * TREE);
+    // A model too large for large trees reads a few sequences at a time, a long one all the same.
     model.info.parameters = u64::MAX;
-    let long = (0..4).map(|i| Sequence::new(&[i; 20], &[2])).collect();
+    assert_eq!(run(&model, many).1, 9);
+    let long = (0..4).map(|i| Sequence::new(&[i; 31], &[2, 3])).collect();
     assert_eq!(run(&model, long).1, 4);
+}
+
+#[test]
+fn a_tree_holds_every_token_once() {
+    let answers = [[4, 5, 6], [4, 5, 7], [4, 8, 6]].map(|answer| Sequence::new(&[1, 2, 3], &answer));
+    let other = Sequence::new(&[1, 9], &[4, 4]);
+    let mut branches = Branches::default();
+    assert!(answers.iter().chain([&other]).all(|sequence| branches.add(sequence, 1, TREE, 100)));
+    // 2 3 4 5 and 8 after 4; 9 4. The last token of each is only predicted.
+    assert_eq!(branches.ids, [2, 3, 4, 5, 8, 9, 4]);
+    let rows: Vec<_> = branches.sequences.iter().map(|(_, rows)| rows.clone()).collect();
+    assert_eq!(branches.predicting, [1, 2, 3, 4, 5, 6]);
+    assert_eq!(rows, [vec![0, 1, 2], vec![0, 1, 2], vec![0, 1, 3], vec![4, 5]]);
+    let full = Sequence::new(&[1, 2, 3], &[4, 5, 9]);
+    assert!(branches.add(&full, 1, 7, 100), "nothing new has to be read");
+    let new = Sequence::new(&[1, 8], &[1]);
+    assert!(!branches.add(&new, 1, 7, 100) && branches.ids.len() == 7);
+    assert!(!branches.add(&full, 1, 9, 8) && branches.sequences.len() == 5);
 }
 
 #[test]
