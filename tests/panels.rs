@@ -17,7 +17,7 @@ use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model
 /// Fills the panel as a person would, as far as that is possible without a pointer.
 fn fill(window: &mut Window<'_>, panel: &str) {
     match panel {
-        "prompt" => window.press(Modifiers::COMMAND, Key::Enter),
+        "prompt" | "lab" => window.press(Modifiers::COMMAND, Key::Enter),
         "attention" => {
             window.press(Modifiers::COMMAND, Key::Num1);
             window.press(Modifiers::COMMAND, Key::Enter);

@@ -178,17 +178,21 @@ impl LabPanel {
         }
     }
 
+    /// The job of a tab that is under way.
+    fn job_of(&self, tab: Tab, state: &State) -> Option<JobId> {
+        match tab {
+            Tab::Compare => self.scoring.running(state),
+            Tab::Curve => self.curve.running(state),
+            Tab::Looked => self.looked.running(state),
+            Tab::Batch => self.batch.running(state),
+            Tab::Pairs => self.table_job.filter(|job| state.is_active(*job)),
+        }
+    }
+
     /// The job of the tab on show, else any of the lab's.
     fn running_job(&self, state: &State) -> Option<JobId> {
-        let jobs = [
-            (Tab::Compare, self.scoring.running(state)),
-            (Tab::Curve, self.curve.running(state)),
-            (Tab::Looked, self.looked.running(state)),
-            (Tab::Batch, self.batch.running(state)),
-            (Tab::Pairs, self.table_job),
-        ];
-        let own = jobs.iter().find(|(tab, _)| *tab == self.tab).and_then(|(_, job)| *job);
-        own.or_else(|| jobs.iter().find_map(|(_, job)| *job))
+        let others = || Tab::ALL.iter().find_map(|(tab, _)| self.job_of(*tab, state));
+        self.job_of(self.tab, state).or_else(others)
     }
 
     /// Milliseconds the cards on show took together.
@@ -254,6 +258,14 @@ impl Panel for LabPanel {
         self.history.observe(&self.setup, cx.state.now_s);
     }
 
+    fn has_footer(&self) -> bool {
+        true
+    }
+
+    fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        controls::footer(self, ui, cx);
+    }
+
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::symmetric(space::L as i8, space::M as i8)).show(ui, |ui| {
@@ -317,7 +329,10 @@ impl Panel for LabPanel {
             }
             Tab::Curve => self.measure(cx),
             Tab::Batch => self.run_batch(cx),
-            Tab::Looked => self.look_again(cx),
+            Tab::Looked => {
+                self.looked.forget(cx);
+                self.look_again(cx);
+            }
         }
     }
 

@@ -148,17 +148,9 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 fn choices(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     let rows = panel.batch.rest_count(&panel.setup, panel.controls.side);
-    let running = panel.batch.running(cx.state);
     ui.horizontal_wrapped(|ui| {
-        if let Some(job) = running {
-            if widgets::danger_button(ui, &theme, Icon::Square, "Stop asking").on_hover_text("Esc").clicked() {
-                cx.cancel(job);
-            }
-        } else if widgets::primary_button(ui, &theme, Icon::Play, "Ask").on_hover_text("Ctrl+Enter").clicked() {
-            panel.run_batch(cx);
-        }
         let mut all = panel.batch.most.is_none();
-        if ui.checkbox(&mut all, format!("All {rows} rows")).on_hover_text(COUNT_HELP).changed() {
+        if ui.checkbox(&mut all, format!("Ask all {rows} rows")).on_hover_text(COUNT_HELP).changed() {
             panel.batch.most = if all { None } else { Some(rows.min(50)) };
         }
         if let Some(most) = &mut panel.batch.most {
@@ -180,7 +172,7 @@ fn numbers(ui: &mut Ui, theme: &crate::ui::Theme, measured: &Measured, asked: Op
     widgets::row(ui, 3, |columns| {
         let accuracy = format!("{:.1} %", report.accuracy() * 100.0);
         figure(&mut columns[0], theme, &accuracy, "", &format!("{right} of {count} right"));
-        figure(&mut columns[1], theme, &format!("{mean:.2}"), "nats", "mean ln P(right answer)");
+        figure(&mut columns[1], theme, &format!("{mean:.2}"), "nats", "mean ln P");
         figure(&mut columns[2], theme, &format!("{:.1}", report.elapsed_ms / 1000.0), "s", "time");
     });
     if let Some(asked) = asked.filter(|asked| *asked > count) {

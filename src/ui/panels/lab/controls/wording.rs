@@ -43,7 +43,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         wording(&mut panel.setup.sides[place], ui, &theme);
         labels(panel, ui, &theme);
     });
-    let names = panel.setup.answers();
+    let names = panel.plan.as_ref().map(|plan| plan.answers.clone()).unwrap_or_default();
     let side = &mut panel.setup.sides[place];
     if names.len() <= MOST_NAMES && !names.is_empty() {
         CollapsingHeader::new(RichText::new("Other names for answers").font(Type::Body.bold()))
@@ -123,7 +123,7 @@ fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
                 }
             }
         });
-        response.response.accessible_name(format!("Model of this column: {shown}"))
+        response.response
     });
     if let (None, Some(path)) = (asked, side.model.clone()) {
         ui.horizontal(|ui| {

@@ -1,14 +1,14 @@
 //! What is measured: numbers of examples, seeds, queries, variants and models.
 
 use super::super::LabPanel;
-use super::super::setup::Setup;
+use super::super::plan::model_of;
+use super::super::setup::{Setup, Side};
 use super::Curve;
 use crate::types::{KShotSpec, LabelTreatment, ModelId, ModelKind, Variant};
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption};
 use crate::ui::{Cx, OpenModel, State};
 use egui::{DragValue, Ui};
-use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -87,12 +87,17 @@ impl Default for Form {
 }
 
 /// The curves the form asks for: model, specification, and what is known of each before it is measured.
-pub(super) fn curves(form: &Form, setup: &Setup, state: &State) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
-    let models = models(form, state);
+pub(super) fn curves(
+    form: &Form,
+    setup: &Setup,
+    side: usize,
+    state: &State,
+) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
+    let side = &setup.sides[side];
+    let models = models(form, side, state);
     if models.is_empty() {
         return Err("Open a text model first.".to_owned());
     }
-    let side = &setup.sides[0];
     let table = side.table(&setup.table);
     let rows = table.rows.len();
     let ks: Vec<usize> = form.ks.iter().copied().filter(|k| *k < rows).collect();
@@ -140,9 +145,9 @@ pub(super) fn curves(form: &Form, setup: &Setup, state: &State) -> Result<Vec<(M
     Ok(curves)
 }
 
-/// The model in use, then those that were ticked.
-fn models<'a>(form: &Form, state: &'a State) -> Vec<&'a OpenModel> {
-    let active = state.active(ModelKind::CausalLm);
+/// The model the column asks, then those that were ticked.
+fn models<'a>(form: &Form, side: &Side, state: &'a State) -> Vec<&'a OpenModel> {
+    let active = model_of(side, state);
     let others =
         state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm && form.models.contains(&m.info.path));
     active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
@@ -150,8 +155,7 @@ fn models<'a>(form: &Form, state: &'a State) -> Vec<&'a OpenModel> {
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let has_names = panel.setup.sides[0].names.values().any(|name| !name.is_empty());
-    let running = panel.curve.running(cx.state).is_some();
+    let has_names = panel.setup.sides[panel.controls.side].names.values().any(|name| !name.is_empty());
     let form = &mut panel.curve.form;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::S;
@@ -174,7 +178,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         }
     });
-    let active = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id);
+    let active = model_of(&panel.setup.sides[panel.controls.side], cx.state).map(|m| m.info.id);
     let others: Vec<&OpenModel> = cx
         .state
         .models
@@ -194,16 +198,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     }
     let cost = cost(panel, cx.state);
-    ui.horizontal(|ui| {
-        if running {
-            if widgets::danger_button(ui, &theme, Icon::Square, "Stop measuring").on_hover_text("Esc").clicked() {
-                panel.curve.stop(cx);
-            }
-        } else if widgets::primary_button(ui, &theme, Icon::Play, "Measure").on_hover_text("Ctrl+Enter").clicked() {
-            panel.measure(cx);
-        }
-        caption(ui, &theme, cost);
-    });
+    caption(ui, &theme, cost);
 }
 
 /// How much would be asked.
@@ -212,7 +207,7 @@ fn cost(panel: &LabPanel, state: &State) -> String {
     let rows = panel.setup.table.rows.len();
     let most = form.ks.iter().copied().filter(|k| *k < rows).max().unwrap_or_default();
     let queries = form.queries.min(rows.saturating_sub(most));
-    let curves = form.kinds.len() * models(form, state).len();
+    let curves = form.kinds.len() * models(form, &panel.setup.sides[panel.controls.side], state).len();
     let points = form.ks.len() * form.seeds;
     format!("{curves} curves · {} queries", curves * points * queries)
 }
@@ -227,5 +222,5 @@ fn toggle<T: Ord>(set: &mut BTreeSet<T>, value: T, on: bool) {
 
 fn number(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>, name: &str, help: &str) {
     let drag = DragValue::new(value).range(range).speed(0.1).suffix(format!(" {name}"));
-    let _ = ui.add_sized([96.0, CONTROL_HEIGHT], drag).accessible_name(name).on_hover_text(help);
+    let _ = ui.add_sized([84.0, CONTROL_HEIGHT], drag).accessible_name(name).on_hover_text(help);
 }

@@ -125,14 +125,6 @@ impl CurveTab {
         (0..).find(|hue| !used(hue)).unwrap_or_default()
     }
 
-    /// Stops the curve under way and those that wait.
-    pub fn stop(&mut self, cx: &mut Cx<'_>) {
-        self.waiting.clear();
-        if let Some(job) = self.running(cx.state) {
-            cx.cancel(job);
-        }
-    }
-
     fn shown(&self) -> impl Iterator<Item = &Curve> + Clone {
         self.curves.iter().filter(|curve| !curve.hidden && !curve.points.is_empty())
     }
@@ -156,7 +148,7 @@ impl LabPanel {
         if self.curve.running(cx.state).is_some() {
             return;
         }
-        match form::curves(&self.curve.form, &self.setup, cx.state) {
+        match form::curves(&self.curve.form, &self.setup, self.controls.side, cx.state) {
             Err(words) => cx.toast(words),
             Ok(wanted) => {
                 for (model, spec, mut curve) in wanted {
@@ -221,6 +213,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
                 export = Some(format);
             }
         }
+        ui.add_space(space::XS);
         let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
         segmented(ui, &theme, &mut panel.curve.accuracy_or_log, &metrics);
     });

@@ -83,6 +83,14 @@ impl LookedTab {
         self.asked.as_ref().map(|(job, _)| *job).filter(|job| state.is_active(*job))
     }
 
+    /// Has the prompt read again, even if nothing changed.
+    pub fn forget(&mut self, cx: &mut Cx<'_>) {
+        if let Some(job) = self.running(cx.state) {
+            cx.cancel(job);
+        }
+        self.asked = None;
+    }
+
     /// Reads the prompt again once it has not changed for a moment.
     fn follow(&mut self, question: Question, cx: &mut Cx<'_>) {
         let now_s = cx.state.now_s;
@@ -196,7 +204,8 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         if has_answer {
             let choices = [(From::Prompt, "Before it"), (From::Answer, "The answer")];
             segmented(ui, &theme, &mut panel.looked.from, &choices);
-            caption(ui, &theme, "From").on_hover_text(FROM_HELP);
+            caption(ui, &theme, "Look from").on_hover_text(FROM_HELP);
+            ui.add_space(space::S);
         }
     });
     if let Some(job) = panel.looked.asked.as_ref().map(|(job, _)| *job) {
@@ -230,9 +239,12 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.horizontal_top(|ui| {
             let right = (ui.available_width() * 0.38).clamp(220.0, 340.0);
             let left = ui.available_width() - right - space::XL;
-            ui.allocate_ui(egui::vec2(left, height), |ui| parts::show(ui, &theme, &panel.setup, side, &seen.sums));
+            let down = egui::Layout::top_down(egui::Align::Min);
+            ui.allocate_ui_with_layout(egui::vec2(left, height), down, |ui| {
+                parts::show(ui, &theme, &panel.setup, side, &seen.sums);
+            });
             ui.add_space(space::L);
-            ui.allocate_ui(egui::vec2(right, height), |ui| {
+            ui.allocate_ui_with_layout(egui::vec2(right, height), down, |ui| {
                 wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
             });
         });
