@@ -217,7 +217,7 @@ fn mistakes_in_what_is_asked_are_told() {
     assert!(error(model, request("ab", &["a", "="])).what.contains("\"=\""));
     // 30 letters, a space and three: one more than the 32 it reads and the last one, which it need not read.
     let long = error(model, request(&"a".repeat(30), &["b", "abc"]));
-    assert!(long.what.contains("\"abc\"") && long.what.contains("1 tokens too long"), "{long}");
+    assert!(long.what.contains("\"abc\"") && long.what.contains("1 token too long"), "{long}");
     assert!(error(encoder, request("ab", &["a"])).what.contains("cannot continue a text"));
     assert!(error(ModelId::next(), request("ab", &["a"])).what.contains("not open"));
     let fitting = score(&mut script, model, request(&"a".repeat(30), &["bc"])).unwrap();

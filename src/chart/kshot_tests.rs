@@ -2,13 +2,13 @@
 
 use super::*;
 
-/// Three seeds at each k, the accuracy rising by k, a tenth of it between lowest and mean.
+/// Three seeds at each k, an eighth between the accuracies of two.
 fn points(ks: &[usize]) -> Vec<KShotPoint> {
     let point = |k: usize, seed: u64| KShotPoint {
         k,
         seed,
-        queries: 40,
-        correct: (k + 4 * seed as usize).min(40),
+        queries: 32,
+        correct: (k + 4 * seed as usize).min(32),
         mean_log_prob: -3.0 + k as f64 / 10.0,
     };
     (1..=3).flat_map(|seed| ks.iter().map(move |&k| point(k, seed))).collect()
@@ -24,7 +24,10 @@ fn bands_hold_every_seed() {
     let bands = kshot_bands(&points(&[8, 0]), KShotMetric::Accuracy);
     assert_eq!(
         bands,
-        [KShotBand { k: 0, mean: 0.2, low: 0.1, high: 0.3 }, KShotBand { k: 8, mean: 0.4, low: 0.3, high: 0.5 },]
+        [
+            KShotBand { k: 0, mean: 0.25, low: 0.125, high: 0.375 },
+            KShotBand { k: 8, mean: 0.5, low: 0.375, high: 0.625 },
+        ]
     );
     let mut odd = points(&[0]);
     odd[1].mean_log_prob = f64::NAN;
@@ -41,7 +44,7 @@ fn svg_has_names_bands_every_k_and_a_summary() {
         assert!(svg.contains(text), "{text:?} is missing");
     }
     assert_eq!(svg.matches("<polygon").count(), 2, "a band for each");
-    assert!(svg.contains("<desc>copy: k = 0: 20 % (10 % to 30 %), k = 1:"), "the summary tells every point");
+    assert!(svg.contains("<desc>copy: k = 0: 25 % (12 % to 38 %), k = 1:"), "the summary tells every point");
 }
 
 #[test]
@@ -57,7 +60,7 @@ fn png_shows_line_and_band() {
         image.pixels().filter(near).count()
     };
     assert!(count(line.map(i32::from)) > 500, "the mean has its hue");
-    // 0.2 of an axis of 378 units high and about 650 wide, less what grid and line cover.
+    // A quarter of an axis of 378 units high and about 650 wide, less what grid and line cover.
     assert!(count([mixed(0), mixed(1), mixed(2)]) > 100_000, "the band has one even colour");
 }
 
@@ -70,7 +73,7 @@ fn csv_has_every_point() {
     assert_eq!(rows.len(), 6);
     for (row, point) in rows.iter().zip(&points) {
         assert_eq!((&row[0], row[1].parse(), row[2].parse()), ("copy", Ok(point.k), Ok(point.seed)));
-        assert_eq!((row[3].parse(), row[4].parse()), (Ok(40_usize), Ok(point.correct)));
+        assert_eq!((row[3].parse(), row[4].parse()), (Ok(32_usize), Ok(point.correct)));
         assert_eq!(row[5].parse::<f64>(), Ok(point.accuracy()));
         assert_eq!(row[6].parse::<f64>(), Ok(point.mean_log_prob));
     }

@@ -42,6 +42,11 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     }
     progress.finish_and_clear();
     tell_notes(&reports);
+    if interrupted.load(Ordering::Relaxed) {
+        let measured: usize = reports.iter().map(|report| report.points.len()).sum();
+        let planned = args.task.len() * args.seeds as usize * distinct(&ks);
+        eprintln!("note: stopped after {measured} of {planned} points");
+    }
     reports.retain(|report| !report.points.is_empty());
     if args.json {
         reports.iter().try_for_each(|report| print_json(report.as_ref()))?;
@@ -74,6 +79,10 @@ fn numbers(list: &str) -> Result<Vec<usize>, UserError> {
         })
     };
     list.split(',').map(number).collect()
+}
+
+fn distinct(ks: &[usize]) -> usize {
+    ks.iter().collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Measures one task. When Ctrl-C is pressed it is cancelled, and gives the points so far.

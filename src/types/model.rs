@@ -226,7 +226,7 @@ pub struct ModelInfo {
     /// Names of the few-shot tasks that its training left out, where its folder tells: what it does with them it must have
     /// learned from the prompt. A causal model only.
     pub held_out_tasks: Option<Vec<String>>,
-    /// True once fine-tuning has changed the weights and they are not yet saved.
+    /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
 }
 

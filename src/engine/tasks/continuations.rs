@@ -10,7 +10,7 @@ use std::collections::HashMap;
 /// Tokens of the beginning read in one step.
 const BEGINNING_CHUNK: usize = 128;
 /// Tokens of the largest tree: each is compared with all others, which would soon outweigh everything else.
-const TREE: usize = 256;
+const TREE: usize = 128;
 /// Scores a step may hold, over all positions and the whole vocabulary: 64 MB.
 const LOGITS: usize = 1 << 24;
 /// Multiplications a step is aimed at: well below 100 ms on two cores.

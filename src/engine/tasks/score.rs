@@ -115,8 +115,9 @@ fn no_candidate() -> UserError {
 }
 
 fn too_long(model: &TextModel, candidate: &str, over: usize) -> UserError {
+    let tokens = if over == 1 { "1 token".to_owned() } else { format!("{over} tokens") };
     UserError::new(
-        format!("Prompt and answer {candidate:?} are {over} tokens too long for {}.", model.info.name),
+        format!("Prompt and answer {candidate:?} are {tokens} too long for {}.", model.info.name),
         format!("It reads at most {} tokens, and the answer's last token need not be read.", model.info.context),
         "Shorten the prompt, for example by switching off examples.",
     )
