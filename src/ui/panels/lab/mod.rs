@@ -45,6 +45,8 @@ use std::sync::Arc;
 const TABLE_FILE: &str = "table";
 /// Examples a chosen task begins with.
 const FIRST_K: usize = 4;
+/// Least room beside the tabs for buttons of their own.
+const TOOLS_WIDTH: f32 = 100.0;
 
 /// The views of the stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -218,7 +220,11 @@ impl LabPanel {
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        file::menu(self, ui, cx);
+        let is_narrow = ui.available_width() < TOOLS_WIDTH;
+        file::menu(self, ui, cx, is_narrow);
+        if is_narrow {
+            return;
+        }
         if widgets::icon_button(ui, &theme, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
             let prompt = self.setup.prompt(self.controls.side, setup::Card::Few, 0);
             cx.hand_over("prompt", prompt);
@@ -283,6 +289,10 @@ impl Panel for LabPanel {
                 Tab::Pairs => pairs::stage(self, ui, cx),
             }
         });
+        if self.plan.as_ref().is_some_and(|plan| !plan.is_of(&self.setup)) {
+            // What was changed in this frame is taken in before the next one.
+            ui.ctx().request_repaint();
+        }
     }
 
     fn inspector_title(&self) -> Option<&'static str> {

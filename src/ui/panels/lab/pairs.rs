@@ -67,6 +67,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     head(ui, &theme);
     let mut edit = None;
+    ui.spacing_mut().item_spacing.y = space::XS;
     let area = ScrollArea::vertical().id_salt("pairs").auto_shrink(false);
     area.show_rows(ui, ROW, found.len(), |ui, shown| {
         for row in shown.filter_map(|place| found.get(place)) {
@@ -125,7 +126,7 @@ fn one(panel: &LabPanel, ui: &mut Ui, theme: &Theme, base: Id, row: usize) -> Op
         ui.spacing_mut().item_spacing.x = space::XS;
         let ink = if is_query || is_example { theme.accent_text() } else { theme.caption() };
         let number = RichText::new((row + 1).to_string()).font(Type::Caption.mono()).color(ink);
-        let label = ui.add_sized([NUMBER, 24.0], egui::Label::new(number));
+        let label = ui.add_sized([NUMBER, ROW], egui::Label::new(number));
         if is_query || is_example {
             label.on_hover_text(if is_query { "This is the query." } else { "This is an example." });
         }
@@ -133,13 +134,13 @@ fn one(panel: &LabPanel, ui: &mut Ui, theme: &Theme, base: Id, row: usize) -> Op
         let mut changed = false;
         for (column, (cell, name)) in cells.iter_mut().zip(["input", "output"]).enumerate() {
             let field = TextEdit::singleline(cell).id(cell_id(base, row, column)).margin(egui::Margin::symmetric(6, 3));
-            let field = ui.add_sized([widths[column], 24.0], field).accessible_name(format!("Pair {} {name}", row + 1));
+            let field = ui.add_sized([widths[column], ROW], field).accessible_name(format!("Pair {} {name}", row + 1));
             changed |= field.changed();
         }
         if changed {
             edit = Some(Edit::Write(row, cells));
         }
-        ui.allocate_ui_with_layout(Vec2::new(TOOLS, 24.0), Layout::left_to_right(Align::Center), |ui| {
+        ui.allocate_ui_with_layout(Vec2::new(TOOLS, ROW), Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             ui.add_enabled_ui(!is_query, |ui| {
                 if icon_button(ui, theme, Icon::CircleQuestionMark, &format!("Ask pair {}", row + 1)).clicked() {

@@ -22,6 +22,8 @@ pub(super) struct CardPlan {
 pub(super) struct SidePlan {
     /// The open model, if it is open.
     pub model: Option<ModelId>,
+    /// Which of its weights: see [`OpenModel::version`].
+    pub version: u64,
     /// By [`Card::ALL`].
     pub cards: Vec<CardPlan>,
     /// True while it is not known yet whether all examples fit.
@@ -48,12 +50,20 @@ impl Missing {
     }
 }
 
+/// The model of a column, as far as a plan depends on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Basis {
+    model: ModelId,
+    context: usize,
+    version: u64,
+}
+
 /// Everything that would be asked now.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// What it was worked out from.
     setup: Setup,
-    basis: Vec<Option<(ModelId, usize)>>,
+    basis: Vec<Option<Basis>>,
     /// The answers that are compared, by their own names.
     pub answers: Vec<String>,
     pub sides: Vec<SidePlan>,
@@ -71,7 +81,9 @@ pub(super) fn model_of<'a>(side: &Side, state: &'a State) -> Option<&'a OpenMode
 impl Plan {
     /// Brings the plan up to date. True when it changed.
     pub fn update(plan: &mut Option<Self>, setup: &Setup, counter: &mut Counter, cx: &mut Cx<'_>) -> bool {
-        let model = |side: &Side| model_of(side, cx.state).map(|m| (m.info.id, m.info.context));
+        let model = |side: &Side| {
+            model_of(side, cx.state).map(|m| Basis { model: m.info.id, context: m.info.context, version: m.version })
+        };
         let basis: Vec<_> = setup.sides().iter().map(model).collect();
         let heard = counter.hear(cx);
         let is_new = plan.as_ref().is_none_or(|plan| plan.setup != *setup || plan.basis != basis);
@@ -93,10 +105,9 @@ impl Plan {
         self.setup == *setup
     }
 
-    fn new(setup: &Setup, basis: Vec<Option<(ModelId, usize)>>, counter: &Counter) -> Self {
+    fn new(setup: &Setup, basis: Vec<Option<Basis>>, counter: &Counter) -> Self {
         let answers = setup.answers();
-        let side =
-            |(place, model): (usize, &Option<(ModelId, usize)>)| side_plan(setup, place, *model, &answers, counter);
+        let side = |(place, basis): (usize, &Option<Basis>)| side_plan(setup, place, *basis, &answers, counter);
         let sides: Vec<SidePlan> = basis.iter().enumerate().map(side).collect();
         let missing = if sides.iter().all(|side| side.model.is_none()) {
             Some(Missing::Model)
@@ -113,19 +124,13 @@ impl Plan {
     }
 }
 
-fn side_plan(
-    setup: &Setup,
-    place: usize,
-    model: Option<(ModelId, usize)>,
-    answers: &[String],
-    counter: &Counter,
-) -> SidePlan {
+fn side_plan(setup: &Setup, place: usize, basis: Option<Basis>, answers: &[String], counter: &Counter) -> SidePlan {
     let side = &setup.sides[place];
     let whole = setup.prompt(place, Card::Few, 0);
     let longest = answers.iter().map(|answer| side.name(answer).len()).max().unwrap_or(0);
     let reserve = longest + if side.ending { whole.ending().len() } else { 0 };
-    let fits = model.is_none_or(|(_, context)| surely_fits(whole.render().text.len(), reserve, context));
-    let counts = model.filter(|_| !fits).and_then(|(model, context)| Some((counter.get(model, &whole)?, context)));
+    let fits = basis.is_none_or(|basis| surely_fits(whole.render().text.len(), reserve, basis.context));
+    let counts = basis.filter(|_| !fits).and_then(|basis| Some((counter.get(basis.model, &whole)?, basis.context)));
     let card = |card: Card| {
         let takes = setup.prompt(place, card, 0).shots.iter().filter(|shot| shot.on).count();
         let cut = counts.map_or(0, |(counts, context)| counts.cut(takes, reserve, context));
@@ -133,7 +138,8 @@ fn side_plan(
         CardPlan { rendered: setup.prompt(place, card, cut).render(), shots: takes - cut, request, cut }
     };
     SidePlan {
-        model: model.map(|(model, _)| model),
+        model: basis.map(|basis| basis.model),
+        version: basis.map_or(0, |basis| basis.version),
         cards: Card::ALL.map(card).to_vec(),
         is_counting: !fits && counts.is_none(),
     }

@@ -25,6 +25,8 @@ pub(super) struct Slot {
 #[derive(Clone, Debug, PartialEq)]
 struct Question {
     model: ModelId,
+    /// Which of its weights.
+    version: u64,
     request: ScoreRequest,
     answers: Vec<String>,
 }
@@ -183,7 +185,7 @@ impl Scoring {
             let Some(report) = state.scores.get(job) else { continue };
             let is_new = slot.shown.as_ref().is_none_or(|shown| !Arc::ptr_eq(&shown.report, report));
             if is_new && report.candidates.len() == question.answers.len() {
-                let Question { model, request, answers } = question.clone();
+                let Question { model, request, answers, .. } = question.clone();
                 slot.before = slot.shown.replace(Shown { model, request, answers, report: report.clone() });
             }
         }
@@ -224,5 +226,5 @@ fn places(plan: &Plan) -> impl Iterator<Item = (usize, usize)> + use<> {
 fn question(plan: &Plan, side: usize, card: usize) -> Option<Question> {
     let model = plan.sides[side].model?;
     let request = plan.sides[side].cards[card].request.clone();
-    Some(Question { model, request, answers: plan.answers.clone() })
+    Some(Question { model, version: plan.sides[side].version, request, answers: plan.answers.clone() })
 }

@@ -10,7 +10,7 @@ use super::LabPanel;
 use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::theme::{Theme, Type, space};
-use crate::ui::widgets::{self, caption, empty_state, error_card, stage_header};
+use crate::ui::widgets::{self, caption, empty_state, error_card, job_progress, stage_header};
 use egui::{CollapsingHeader, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -37,6 +37,9 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         return empty(panel, ui, cx);
     }
     header(panel, ui, cx, &theme);
+    if let Some(job) = panel.scoring.running(cx.state) {
+        job_progress(ui, cx, job);
+    }
     if let Some(missing) = missing {
         ui.label(RichText::new(missing.words()).font(Type::Body.sans()).color(theme.warning()));
     }
@@ -44,10 +47,10 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let side_by_side = sides == 1 && ui.available_width() >= 3.0 * CARD_WIDTH + 2.0 * space::S;
     ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
         if sides == 2 {
+            (0..2).for_each(|side| changed(panel, ui, &theme, side));
             ui.columns(2, |columns| {
                 for (side, ui) in columns.iter_mut().enumerate() {
                     column_title(panel, ui, cx, side);
-                    changed(panel, ui, &theme, side);
                     for card in 0..Card::ALL.len() {
                         card::show(panel, ui, cx, side, card);
                     }
@@ -104,6 +107,9 @@ fn column_title(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
 /// What the last run changed.
 fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme, side: usize) {
     let words = panel.scoring.changed.get(side).map_or("", String::as_str);
+    if words.is_empty() && (side > 0 || panel.scoring.changed.iter().any(|words| !words.is_empty())) {
+        return;
+    }
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         if words.is_empty() {
@@ -112,6 +118,8 @@ fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme, side: usize) {
             ui.label(
                 RichText::new(char::from(Icon::GitCompareArrows)).font(Type::Caption.icon()).color(theme.accent_text()),
             );
+            let column = if panel.setup.two { ["A: ", "B: "][side] } else { "" };
+            let words = format!("{column}{words}");
             ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.accent_text()));
         }
     });

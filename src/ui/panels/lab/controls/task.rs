@@ -116,7 +116,9 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, held_out: &[String])
     let popup = Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     popup.show(|ui| {
         ui.set_width(300.0);
-        let field = TextEdit::singleline(&mut panel.controls.search).hint_text("Search tasks");
+        let field = TextEdit::singleline(&mut panel.controls.search)
+            .hint_text("Search tasks")
+            .margin(egui::Margin::symmetric(8, 6));
         let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Search tasks");
         if ui.memory(|m| m.focused().is_none()) {
             field.request_focus();

@@ -11,7 +11,9 @@ use crate::engine::Command;
 use crate::types::{JobId, KShotPoint, KShotSpec, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, segmented, stage_header};
+use crate::ui::widgets::{
+    caption, empty_state, error_card, ghost_button, icon_button, job_progress, segmented, stage_header,
+};
 use crate::ui::{Cx, Phase, State};
 use egui::{Ui, vec2};
 pub(super) use form::Form;
@@ -207,12 +209,16 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let mut export = None;
     stage_header(ui, &theme, title, "", |ui| {
-        for format in Format::ALL.into_iter().rev() {
-            let icon = if format == Format::Csv { Icon::Table } else { Icon::Download };
-            if icon_button(ui, &theme, icon, &format!("Export {}", format.name())).clicked() {
-                export = Some(format);
+        let button = icon_button(ui, &theme, Icon::Download, "Export curves");
+        egui::Popup::menu(&button).show(|ui| {
+            ui.set_min_width(140.0);
+            for format in Format::ALL {
+                let name = format!("Export {}", format.name());
+                if ghost_button(ui, &theme, None, &name).clicked() {
+                    export = Some(format);
+                }
             }
-        }
+        });
         ui.add_space(space::XS);
         let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
         segmented(ui, &theme, &mut panel.curve.accuracy_or_log, &metrics);

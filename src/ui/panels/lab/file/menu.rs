@@ -32,13 +32,16 @@ pub(in super::super) struct Export {
     jobs: BTreeMap<ModelId, JobId>,
 }
 
-pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, is_narrow: bool) {
     let theme = cx.theme.clone();
     let response = icon_button(ui, &theme, Icon::Ellipsis, "Presets and export");
     let mut chosen = None;
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
-        for (id, title, icon) in ENTRIES {
+        let two = if panel.setup.two { "Show one column" } else { "Compare two columns" };
+        let others = [("two", two, Icon::Columns2), ("to-prompt", "Open in Prompt", Icon::SquareArrowOutUpRight)];
+        // Where there is no room for buttons of their own, they are here.
+        for (id, title, icon) in others.into_iter().filter(|_| is_narrow).chain(ENTRIES) {
             let mark = RichText::new(char::from(icon)).font(Type::Body.icon()).color(theme.caption());
             let button = egui::Button::new((mark, title)).frame_when_inactive(false);
             let response = ui.add(button.min_size(egui::vec2(ui.available_width(), 28.0)));
@@ -49,7 +52,7 @@ pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>)
         }
     });
     if let Some(id) = chosen {
-        act(panel, id, cx);
+        super::super::actions::act(panel, id, cx);
     }
 }
 

@@ -50,6 +50,8 @@ pub(super) enum Rank {
 #[derive(Clone, Debug, PartialEq)]
 struct Question {
     model: ModelId,
+    /// Which of its weights.
+    version: u64,
     rendered: RenderedPrompt,
     /// The answer behind it, with what parts them; empty for none.
     answer: String,
@@ -175,7 +177,7 @@ impl LabPanel {
             }
             _ => String::new(),
         };
-        Some(Question { model: plan.model?, rendered, answer })
+        Some(Question { model: plan.model?, version: plan.version, rendered, answer })
     }
 
     /// Reads the prompt again when it changed.
