@@ -134,7 +134,7 @@ fn a_person_types_runs_draws_and_comes_back_after_a_crash() {
     xdotool(&["key", "ctrl+Return"]);
     until(&photos, "tokens appear in the output", |p| marks(p, OUTPUT) > before + 1500);
 
-    xdotool(&["key", "ctrl+3"]);
+    xdotool(&["key", "ctrl+4"]);
     pause(1500);
     xdotool(&["mousemove", "500", "160"]);
     xdotool(&["mousedown", "1"]);

@@ -101,7 +101,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     assert_eq!(run.stats.unwrap().new_tokens, run.tokens.len());
 
     // Its attention: every row of every head is a distribution over the tokens before it.
-    sitting.press(Modifiers::COMMAND, Key::Num2);
+    sitting.press(Modifiers::COMMAND, Key::Num3);
     sitting.until("the attention patterns arrive", |s| !s.inspections.is_empty());
     let info = sitting.state().active(ModelKind::CausalLm).unwrap().info.clone();
     let report = sitting.state().inspections.values().next().unwrap().report.clone();
@@ -115,7 +115,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     }
 
     // A drawn digit is read.
-    sitting.press(Modifiers::COMMAND, Key::Num3);
+    sitting.press(Modifiers::COMMAND, Key::Num4);
     sitting.until("a shipped digit network opens", |s| s.active(ModelKind::DigitClassifier).is_some());
     sitting.harness.get_by_label("Show an example").click();
     sitting.harness.step();
@@ -124,7 +124,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
 
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
-    sitting.press(Modifiers::COMMAND, Key::Num4);
+    sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.harness.input_mut().dropped_files.push(Arc::new(Dropped(text)));
     sitting.harness.step();
     sitting.harness.step();
@@ -132,7 +132,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     sitting.until("the loss curve begins", |s| s.trainings.values().any(|t| t.points.len() >= 2));
     sitting.run_prompt("a generation ends while the model is in training");
     assert!(sitting.state().trainings.values().all(|t| t.summary.is_none()), "training went on meanwhile");
-    sitting.press(Modifiers::COMMAND, Key::Num4);
+    sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.press(Modifiers::NONE, Key::Escape);
     sitting.until("training stops", |s| s.trainings.values().all(|t| t.summary.is_some()));
     let training = sitting.state().trainings.values().next().unwrap();

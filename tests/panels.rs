@@ -17,11 +17,11 @@ use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model
 /// Fills the panel as a person would, as far as that is possible without a pointer.
 fn fill(window: &mut Window<'_>, panel: &str) {
     match panel {
-        "prompt" => window.press(Modifiers::COMMAND, Key::Enter),
+        "prompt" | "lab" => window.press(Modifiers::COMMAND, Key::Enter),
         "attention" => {
             window.press(Modifiers::COMMAND, Key::Num1);
             window.press(Modifiers::COMMAND, Key::Enter);
-            window.press(Modifiers::COMMAND, Key::Num2);
+            window.press(Modifiers::COMMAND, Key::Num3);
         }
         "log" => {
             let error =
@@ -245,7 +245,7 @@ fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
         })
     };
     assert!(inspections(&window).is_empty(), "nothing is inspected before anybody looks");
-    window.press(Modifiers::COMMAND, Key::Num2);
+    window.press(Modifiers::COMMAND, Key::Num3);
     assert_eq!(inspections(&window), [4 + 24]);
     window.press(Modifiers::NONE, Key::ArrowRight);
     window.press(Modifiers::NONE, Key::ArrowDown);
@@ -261,7 +261,7 @@ fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
 fn attention_of_a_clicked_token_is_told_as_numbers() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
-    window.press(Modifiers::COMMAND, Key::Num2);
+    window.press(Modifiers::COMMAND, Key::Num3);
     window.harness.get_all_by_label("Token 1: \" there\"").next().unwrap().click();
     window.settle();
     // Row 1 of layer 0, head 0: exp(-1) + 0.5 and 1, scaled to add up to 1.
@@ -320,7 +320,7 @@ fn a_head_is_exported_to_a_typed_path() {
     let dir = tempfile::tempdir().unwrap();
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
-    window.press(Modifiers::COMMAND, Key::Num2);
+    window.press(Modifiers::COMMAND, Key::Num3);
     for (format, begins) in [("SVG", "<svg"), ("PNG", "\u{89}PNG"), ("CSV", "")] {
         let path = dir.path().join(format!("head.{}", format.to_lowercase()));
         window.press(Modifiers::COMMAND, Key::K);

@@ -248,7 +248,7 @@ fn attention_looks_at_the_chat_and_every_widget_has_a_name() {
     window.press(Modifiers::COMMAND, Key::Enter);
     let unnamed = window.harness.unnamed_widgets();
     assert!(unnamed.is_empty(), "{unnamed:#?}");
-    window.press(Modifiers::COMMAND, Key::Num2);
+    window.press(Modifiers::COMMAND, Key::Num3);
     let inspected = window.engine.sent(|c| match c {
         Command::Inspect { prompt: PromptInput::Ids(ids), .. } => Some(ids.len()),
         _ => None,

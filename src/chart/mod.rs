@@ -21,6 +21,7 @@ pub use envelope::envelope;
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
+pub use table::answers_table;
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 

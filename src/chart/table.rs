@@ -1,6 +1,7 @@
 //! The numbers of a figure as comma-separated values.
 
 use super::{ChartError, KShotSeries, RunCurve};
+use crate::types::Answer;
 use std::fmt::Display;
 
 /// A row a query token: its index, its text, then one value a key token, in full precision.
@@ -52,6 +53,23 @@ pub(super) fn kshot_table(series: &[KShotSeries<'_>]) -> Result<Vec<u8>, ChartEr
                 p.mean_log_prob.to_string(),
             ])?;
         }
+    }
+    rows.finish()
+}
+
+/// The answers to a table of queries: a row a query, with the share of every label.
+///
+/// # Errors
+/// The encoder's own.
+pub fn answers_table(answers: &[Answer], labels: &[String]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["input", "expected", "predicted", "correct", "log_prob"].into_iter().map(str::to_owned);
+    rows.write(header.chain(labels.iter().map(|label| format!("share of {label}"))))?;
+    for answer in answers {
+        let Answer { input, expected, predicted, correct, log_prob, shares } = answer;
+        let fields = [input.clone(), expected.clone(), predicted.clone(), correct.to_string(), log_prob.to_string()];
+        let shares = (0..labels.len()).map(|label| measured(shares.get(label)));
+        rows.write(fields.into_iter().chain(shares))?;
     }
     rows.finish()
 }

@@ -16,6 +16,7 @@ mod encoder_config;
 mod encoder_model;
 mod encoder_weights;
 mod error;
+mod few_shot_file;
 mod fields;
 mod fingerprint;
 mod gemma2_weights;

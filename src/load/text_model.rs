@@ -7,7 +7,7 @@ use super::error::LoadError;
 use super::tokenizer::{TOKENIZER_FILE, TextCodec};
 use super::tokenizer_files::{self, OlderFiles};
 use super::weights::{StoredTensor, Weights, write_weights};
-use super::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
+use super::{few_shot_file, gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{ModelId, ModelInfo, Precision};
 use burn::module::Module;
@@ -61,6 +61,7 @@ impl TextModel {
             context: config.context(),
             encoder: None,
             vision: None,
+            held_out_tasks: None,
             modified: false,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
@@ -111,6 +112,7 @@ pub fn open_text_model(
     let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
+    model.info.held_out_tasks = few_shot_file::held_out_tasks(dir);
     model.chat = Arc::new(ChatTemplate::read(dir));
     Ok(model)
 }

@@ -13,6 +13,7 @@ mod ids;
 mod ink;
 mod kshot;
 mod kshot_prompt;
+mod looked;
 mod model;
 mod name;
 mod picture;
@@ -40,6 +41,9 @@ pub use few_shot_task::{FewShotTask, Stage, TextSource};
 pub use ids::{JobId, ModelId};
 pub use ink::Ink;
 pub use kshot::{Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant};
+pub use looked::{
+    HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
+};
 pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
 pub use name::model_name;
 pub use picture::{ClassProbability, Picture, PictureReport, VisionInfo};

@@ -4,7 +4,7 @@ use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, PromptInput};
 use crate::hub::{HubCommand, RepoId};
-use crate::types::{DigitImage, JobId, ModelId, ModelKind, UserError};
+use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId, ModelKind, UserError};
 use lucide_icons::Icon;
 use std::path::{Path, PathBuf};
 
@@ -111,6 +111,10 @@ pub struct Selection {
     pub head: usize,
     /// Token position in the sequence (prompt, then generated).
     pub token: Option<usize>,
+    /// A prompt that a panel hands to another, and the id of that panel.
+    pub handed: Option<(&'static str, FewShotPrompt)>,
+    /// An inspection that another panel than the one for attention asked for, and that is to be looked at there.
+    pub inspection: Option<JobId>,
     /// A few words for the status bar, such as `layer 3 · head 5 · "bank"`; set by the panel that is shown.
     pub words: String,
 }
@@ -237,6 +241,17 @@ impl<'a> Cx<'a> {
     /// Asks for a path and writes there, away from the UI thread.
     pub fn save_as(&mut self, file: FileRequest, write: impl FnOnce(&Path) -> Result<(), UserError> + Send + 'static) {
         self.requests.push(Request::SaveAs { file, write: Box::new(write) });
+    }
+
+    /// Shows another panel and hands it a prompt; there it is found by [`Self::take_handed`].
+    pub fn hand_over(&mut self, panel: &'static str, prompt: FewShotPrompt) {
+        self.selection.handed = Some((panel, prompt));
+        self.go_to(panel);
+    }
+
+    /// The prompt that was handed to this panel, once.
+    pub fn take_handed(&mut self, panel: &str) -> Option<FewShotPrompt> {
+        self.selection.handed.take_if(|(to, _)| *to == panel).map(|(_, prompt)| prompt)
     }
 
     /// Shows another panel.

@@ -7,11 +7,20 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 /// A file that is being read into a `T`.
 pub(super) struct Reading<T> {
     answer: Option<Receiver<Result<T, UserError>>>,
+    /// What is read, at the start of a sentence.
+    what: &'static str,
 }
 
 impl<T> Default for Reading<T> {
     fn default() -> Self {
-        Self { answer: None }
+        Self::of("The picture")
+    }
+}
+
+impl<T> Reading<T> {
+    /// A reader of something else than pictures; `what` begins a sentence.
+    pub fn of(what: &'static str) -> Self {
+        Self { answer: None, what }
     }
 }
 
@@ -29,8 +38,9 @@ impl<T: Send + 'static> Reading<T> {
             let _ = sender.send(read(&path));
             wake();
         };
-        std::thread::Builder::new().name("read picture".to_owned()).spawn(read).map_err(|e| {
-            UserError::new("The picture was not opened.", format!("No thread could be started: {e}."), "Try again.")
+        std::thread::Builder::new().name("fovea-reader".to_owned()).spawn(read).map_err(|e| {
+            let what = format!("{} was not opened.", self.what);
+            UserError::new(what, format!("No thread could be started: {e}."), "Try again.")
         })?;
         self.answer = Some(receiver);
         Ok(())
@@ -52,7 +62,7 @@ impl<T: Send + 'static> Reading<T> {
             Err(TryRecvError::Disconnected) => {
                 self.answer = None;
                 let why = "The reader ended without an answer.";
-                Some(Err(UserError::new("The picture was not opened.", why, "Try another picture.")))
+                Some(Err(UserError::new(format!("{} was not opened.", self.what), why, "Try another file.")))
             }
         }
     }

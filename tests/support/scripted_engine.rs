@@ -5,9 +5,10 @@
 
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{
-    Architecture, Candidate, Capture, ChatEnding, ChatFailure, ChatPrompt, Classification, DeviceStatus,
-    GeneratedToken, GenerationStats, InspectReport, JobId, LayerActivation, LayerWeights, ModelId, ModelInfo,
-    Precision, PromptToken, RenderedChat, StopReason, TrainPoint, TrainSummary,
+    Answer, Architecture, BatchReport, BatchSpec, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
+    ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
+    KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
+    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, StopReason, TrainPoint, TrainSummary,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -183,6 +184,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         context: if is_text { 512 } else { 0 },
         encoder: None,
         vision: None,
+        held_out_tasks: None,
         modified: false,
     }
 }
@@ -230,6 +232,66 @@ fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {
     };
     let captures = (0..layers).map(|layer| pattern(heads, tokens.len(), layer)).collect();
     InspectReport { tokens, captures, picture: None, left_out: None }
+}
+
+/// Scores by the letters of prompt and answer: the same question has the same answer, and every change shows. More
+/// examples make the answer of the first one likelier.
+pub fn scores(request: &ScoreRequest) -> ScoreReport {
+    let hash = |text: &str| text.bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(u32::from(b)) % 1009);
+    let log_prob = |candidate: &str| {
+        let seen = request.prompt.matches(&format!(" {candidate}")).count() as f64;
+        -4.0 + seen * 0.6 - f64::from(hash(&request.prompt).abs_diff(hash(candidate)) % 97) / 50.0
+    };
+    let mass: f64 = request.candidates.iter().map(|c| log_prob(c).exp()).sum();
+    let score = |text: &String| {
+        let log_prob = log_prob(text);
+        let share = log_prob.exp() / mass;
+        let token = |id, text: String, log_prob| ScoredToken { id, text, log_prob };
+        let mut tokens = vec![token(hash(text), format!(" {text}"), log_prob * 0.75)];
+        let rest = if request.ending.is_empty() { " .".to_owned() } else { request.ending.clone() };
+        tokens.push(token(9, rest, log_prob * 0.25));
+        let calibrated = (!request.content_free.is_empty()).then(|| 1.0 / request.candidates.len() as f64);
+        CandidateScore { text: text.clone(), tokens, log_prob, mean_log_prob: log_prob / 2.0, share, calibrated }
+    };
+    ScoreReport {
+        candidates: request.candidates.iter().map(score).collect(),
+        prompt_tokens: tokens_of(&request.prompt).len(),
+        elapsed_ms: 4.0,
+    }
+}
+
+/// Every fourth query is answered wrongly: with the next label, or with the query.
+pub fn batch(spec: &BatchSpec) -> BatchReport {
+    let answer = |(place, [input, expected]): (usize, &[String; 2])| {
+        let is_wrong = place % 4 == 3;
+        let other = || match spec.labels.iter().position(|label| label == expected) {
+            Some(at) => spec.labels[(at + 1) % spec.labels.len()].clone(),
+            None => input.clone(),
+        };
+        let predicted = if is_wrong { other() } else { expected.clone() };
+        let count = spec.labels.len().max(1) as f64;
+        Answer {
+            input: input.clone(),
+            expected: expected.clone(),
+            correct: !is_wrong,
+            predicted,
+            log_prob: -0.2 - (place % 7) as f64 / 2.0,
+            shares: spec.labels.iter().map(|_| 1.0 / count).collect(),
+        }
+    };
+    BatchReport { answers: spec.queries.iter().enumerate().map(answer).collect(), cut: 0, elapsed_ms: 1200.0 }
+}
+
+/// More examples, more right answers; fewer of them in a variant with false labels.
+pub fn kshot_points(spec: &KShotSpec) -> Vec<KShotPoint> {
+    let is_true = matches!(spec.variant.labels, LabelTreatment::True);
+    let point = |seed: u64, k: usize| {
+        let gain = (k as f64 + 1.0).log2() * if is_true { 0.11 } else { 0.04 };
+        let share = (0.42 + gain + (seed % 3) as f64 * 0.04).min(1.0);
+        let correct = (spec.queries as f64 * share) as usize;
+        KShotPoint { k, seed, queries: spec.queries, correct, mean_log_prob: -2.5 + gain * 3.0 }
+    };
+    spec.seeds.iter().flat_map(|seed| spec.ks.iter().map(move |k| point(*seed, *k))).collect()
 }
 
 fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
@@ -292,6 +354,23 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             };
             let points = (1..=100).map(point).collect();
             vec![Event::Trained { job: *job, points }, done(job, Outcome::Trained(summary))]
+        }
+        Command::Score { job, request, .. } => vec![done(job, Outcome::Scored(Arc::new(scores(request))))],
+        Command::RunBatch { job, spec, .. } => vec![done(job, Outcome::Batched(Arc::new(batch(spec))))],
+        Command::RunKShot { job, spec, .. } => {
+            let points = kshot_points(spec);
+            let answers = vec![Vec::new(); points.len()];
+            let report = KShotReport {
+                spec: (**spec).clone(),
+                points: points.clone(),
+                answers,
+                notes: Vec::new(),
+                elapsed_ms: 9.0,
+            };
+            vec![Event::KShot { job: *job, points }, done(job, Outcome::KShot(Arc::new(report)))]
+        }
+        Command::Fingerprint { job, model } => {
+            vec![done(job, Outcome::Fingerprinted { model: *model, sha256: "ab".repeat(32) })]
         }
         Command::Save { job, path, .. } => vec![done(job, Outcome::Saved { path: path.clone() })],
         Command::Cancel { job } => vec![done(job, Outcome::Cancelled)],

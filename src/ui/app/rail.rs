@@ -5,7 +5,7 @@ use crate::ui::theme::{Theme, Type, icon_family};
 use egui::{Align2, FontId, Frame, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
-const WIDTH: f32 = 76.0;
+const WIDTH: f32 = 84.0;
 const ENTRY_HEIGHT: f32 = 60.0;
 
 /// One entry: what it says, and whether it is the one shown.

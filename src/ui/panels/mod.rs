@@ -3,6 +3,7 @@
 mod attention;
 mod digits;
 mod fine_tune;
+mod lab;
 mod log;
 mod models;
 mod prompt;
@@ -14,6 +15,7 @@ use super::Panel;
 pub fn all() -> Vec<Box<dyn Panel>> {
     vec![
         Box::new(prompt::PromptPanel::default()),
+        Box::new(lab::LabPanel::default()),
         Box::new(attention::AttentionPanel::default()),
         Box::new(digits::DigitsPanel::default()),
         Box::new(fine_tune::FineTunePanel::default()),

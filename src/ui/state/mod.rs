@@ -288,7 +288,8 @@ impl State {
             Event::Model { info, weights } => {
                 let (id, kind) = (info.id, info.kind());
                 self.fingerprints.remove(&id);
-                self.models.insert(id, OpenModel { info, weights });
+                let version = self.models.get(&id).map_or(0, |open| open.version + 1);
+                self.models.insert(id, OpenModel { info, weights, version });
                 if self.active(kind).is_none() {
                     self.put_in_use(id);
                 }

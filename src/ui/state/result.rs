@@ -27,6 +27,8 @@ pub struct OpenModel {
     pub info: ModelInfo,
     /// Its weights as pictures (digit networks only). The same `Arc` as long as they have not changed.
     pub weights: Arc<Vec<LayerWeights>>,
+    /// Counts the times the model was opened, trained or saved: what was computed before belongs to other weights.
+    pub version: u64,
 }
 
 /// The answer to a tokenization.

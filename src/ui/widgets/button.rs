@@ -69,7 +69,12 @@ pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, theme: &Theme, value: &mut T,
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             ui.horizontal(|ui| {
-                for (choice, name) in choices {
+                let mut shown: Vec<&(T, &str)> = choices.iter().collect();
+                if ui.layout().prefer_right_to_left() {
+                    // The first choice stands at the left, wherever the row does.
+                    shown.reverse();
+                }
+                for (choice, name) in shown {
                     let on = *choice == *value;
                     let ink = if on { theme.body() } else { theme.caption() };
                     let fill = if on { theme.hover() } else { Color32::TRANSPARENT };

@@ -56,6 +56,8 @@ pub struct AttentionPanel {
     map: ColorMap,
     contrast: Contrast,
     direction: Direction,
+    /// An inspection that another panel asked for and handed over, as of the last tick.
+    handed: Option<JobId>,
     /// What was inspected last, and the inspection's job.
     asked: Option<(Question, JobId)>,
     /// The kind of model the panel works with, as of the last tick.
@@ -116,6 +118,9 @@ impl AttentionPanel {
 
     /// Asks for patterns that were not asked for yet, or are no longer kept.
     fn ask(&mut self, cx: &mut Cx<'_>) {
+        if self.handed.is_some() {
+            return;
+        }
         let Some((question, model, prompt)) = self.question(cx) else { return };
         if let Some((asked, job)) = &self.asked {
             let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
@@ -134,6 +139,9 @@ impl AttentionPanel {
     }
 
     fn asked_job(&self) -> Option<JobId> {
+        if self.handed.is_some() {
+            return self.handed;
+        }
         self.asked.as_ref().map(|(_, job)| *job)
     }
 
@@ -304,6 +312,8 @@ impl Panel for AttentionPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.kind = Some(cx.state.focus());
+        let is_kept = |job: &JobId| cx.state.inspections.contains_key(job) && cx.state.focus() == ModelKind::CausalLm;
+        self.handed = cx.selection.inspection.filter(is_kept);
         self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.
         if std::mem::take(&mut self.visible) {
@@ -319,7 +329,7 @@ impl Panel for AttentionPanel {
         if cx.state.focus() == ModelKind::TextEncoder {
             self.read_text(cx);
         }
-        self.asked = None;
+        (self.asked, self.handed, cx.selection.inspection) = (None, None, None);
         self.ask(cx);
     }
 

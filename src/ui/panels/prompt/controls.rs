@@ -19,6 +19,8 @@ const TOP_P_HELP: &str =
     "Draws only from the smallest set of tokens whose probabilities add up to p (nucleus sampling); 1 keeps all.";
 const SEED_HELP: &str = "Start of the random numbers: the same seed gives the same text.";
 const MAX_HELP: &str = "Stops after this many new tokens.";
+const LAB_HELP: &str = "Takes this prompt to the few-shot lab, which compares the exact probabilities of answers without \
+     examples, with one and with all.";
 const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
 
 pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -35,6 +37,10 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.add_space(space::XS);
     presets(panel, ui, cx);
+    if widgets::ghost_button(ui, &theme, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked()
+    {
+        cx.hand_over("lab", panel.typed.prompt.clone());
+    }
     let prompt = &mut panel.typed.prompt;
     ui.add_space(space::XS);
     field(ui, &theme, "Instruction", INSTRUCTION_HELP, |ui| {

@@ -104,6 +104,8 @@ pub struct PromptPanel {
     kind: ModelKind,
     /// The encoder's job, as of the last tick.
     encoder_job: Option<JobId>,
+    /// True while this panel is on screen.
+    visible: bool,
 }
 
 impl Default for PromptPanel {
@@ -122,6 +124,7 @@ impl Default for PromptPanel {
             encoder: EncoderView::default(),
             kind: ModelKind::CausalLm,
             encoder_job: None,
+            visible: false,
         }
     }
 }
@@ -162,6 +165,7 @@ impl PromptPanel {
         let job = JobId::next();
         cx.send(Command::Generate { job, model: model.info.id, prompt: input, sampling: self.sampling() });
         cx.selection.run = Some(job);
+        cx.selection.inspection = None;
         self.shown = Some(Shown { job, prompt, kept });
     }
 
@@ -216,6 +220,7 @@ impl Panel for PromptPanel {
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.visible = true;
         match self.kind {
             ModelKind::TextEncoder => return self.encoder.controls(ui, cx),
             ModelKind::ImageClassifier => return,
@@ -267,13 +272,18 @@ impl Panel for PromptPanel {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
+        if let Some(prompt) = cx.take_handed("prompt") {
+            self.history.part(&self.typed.prompt, cx.state.now_s);
+            self.typed.prompt = prompt;
+            self.switch(Mode::Prompt);
+        }
         self.kind = cx.state.focus();
         self.encoder_job = self.encoder.job(cx.state);
         let is_chat = self.is_chat();
         let shown = if is_chat { &self.shown } else { &self.shown_elsewhere };
         self.chat.tick(shown.as_ref(), is_chat, cx);
         if !is_chat {
-            self.preview.update(&self.typed.prompt, cx);
+            self.preview.update(&self.typed.prompt, std::mem::take(&mut self.visible), cx);
         }
     }
 

@@ -13,20 +13,25 @@ pub(super) struct Preview {
     /// What was asked last: number, model, text.
     asked: Option<(u64, ModelId)>,
     number: u64,
+    /// The number of the tokenizer's latest answer, as of the last look, where another panel had asked.
+    foreign: Option<u64>,
     /// Prompt the rendering belongs to.
     source: Option<FewShotPrompt>,
 }
 
 impl Preview {
-    /// Renders again, and asks for tokens again, when prompt or model changed.
-    pub(super) fn update(&mut self, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
+    /// Renders again, and asks for tokens again, when prompt or model changed; and, while the panel is on screen, when
+    /// another panel's question has taken the place of this one's.
+    pub(super) fn update(&mut self, prompt: &FewShotPrompt, visible: bool, cx: &mut Cx<'_>) {
         let changed = self.source.as_ref() != Some(prompt);
         if changed {
             self.rendered = prompt.render();
             self.source = Some(prompt.clone());
         }
         let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
-        if changed || self.asked.is_none_or(|(_, m)| m != model) {
+        let foreign = cx.state.tokenized.as_ref().map(|answer| answer.request).filter(|request| *request > self.number);
+        let is_lost = visible && foreign.is_some() && foreign != std::mem::replace(&mut self.foreign, foreign);
+        if changed || is_lost || self.asked.is_none_or(|(_, m)| m != model) {
             self.number += 1;
             self.asked = Some((self.number, model));
             cx.tokenize(self.number, model, self.rendered.text.clone().into());

@@ -43,7 +43,7 @@ impl Receives {
     /// The latest answer of this model. While a newer one is on its way, the one before it is better than nothing.
     pub(super) fn answer<'a>(&self, cx: &Cx<'a>) -> Option<&'a Tokenized> {
         let (_, model, _) = self.asked.as_ref()?;
-        cx.state.tokenized.as_ref().filter(|answer| answer.request > FIRST_NUMBER && answer.model == *model)
+        cx.state.tokenized.as_ref().filter(|answer| answer.chat.is_some() && answer.model == *model)
     }
 
     /// Why the template gives no text.

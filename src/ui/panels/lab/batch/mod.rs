@@ -1,0 +1,198 @@
+//! Every row of the table asked with the present prompt: how many are right, which are not, and what is said instead.
+
+mod answers;
+mod confusion;
+
+use super::LabPanel;
+use super::setup::Card;
+use crate::chart::answers_table;
+use crate::engine::Command;
+use crate::types::{BatchReport, BatchSpec, JobId, UserError};
+use crate::ui::files::FileRequest;
+use crate::ui::theme::{CONTROL_HEIGHT, space};
+use crate::ui::widgets::{self, caption, empty_state, error_card, figure, icon_button, job_progress, stage_header};
+use crate::ui::{Cx, State};
+use answers::List;
+use egui::{DragValue, Ui};
+use lucide_icons::Icon;
+use std::sync::Arc;
+
+const COUNT_HELP: &str = "How many rows are asked, in the order of the table; examples are never asked.";
+
+/// A batch with its answers.
+struct Measured {
+    job: JobId,
+    report: Arc<BatchReport>,
+    /// The labels, as the model was shown them.
+    labels: Vec<String>,
+    task: String,
+}
+
+/// The tab.
+#[derive(Default)]
+pub(super) struct BatchTab {
+    /// Ask only so many rows; `None` asks all.
+    pub most: Option<usize>,
+    asked: Option<(JobId, Vec<String>, String, usize)>,
+    measured: Option<Measured>,
+    list: List,
+}
+
+impl BatchTab {
+    /// The batch that is under way.
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.asked.as_ref().map(|(job, ..)| *job).filter(|job| state.is_active(*job))
+    }
+
+    /// Takes in the answers.
+    pub fn tick(&mut self, state: &State) {
+        let Some((job, labels, task, _)) = &self.asked else { return };
+        if self.measured.as_ref().is_some_and(|measured| measured.job == *job) {
+            return;
+        }
+        if let Some(report) = state.batches.get(job) {
+            let (report, labels, task) = (report.clone(), labels.clone(), task.clone());
+            self.measured = Some(Measured { job: *job, report, labels, task });
+            self.list = List::default();
+        }
+    }
+}
+
+impl LabPanel {
+    /// Asks every row with the few-shot prompt.
+    pub(super) fn run_batch(&mut self, cx: &mut Cx<'_>) {
+        if self.batch.running(cx.state).is_some() {
+            return;
+        }
+        let side = self.controls.side;
+        let Some(model) = super::plan::model_of(&self.setup.sides[side], cx.state).map(|m| m.info.id) else {
+            cx.toast("Open a text model first.");
+            return;
+        };
+        let asked = &self.setup.sides[side];
+        let mut queries = self.setup.rest(side);
+        queries.truncate(self.batch.most.unwrap_or(usize::MAX));
+        if queries.is_empty() {
+            cx.toast("Every row is an example: there is nothing to ask.");
+            return;
+        }
+        for query in &mut queries {
+            query[1] = asked.name(&query[1]).to_owned();
+        }
+        let labels: Vec<String> = self.setup.table.labels.iter().map(|label| asked.name(label).to_owned()).collect();
+        let count = queries.len();
+        let prompt = self.setup.prompt(side, Card::Few, 0);
+        let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate };
+        let job = JobId::next();
+        cx.send(Command::RunBatch { job, model, spec: Box::new(spec) });
+        self.batch.asked = Some((job, labels, self.setup.table.title.clone(), count));
+    }
+
+    pub(super) fn export_batch(&self, cx: &mut Cx<'_>) {
+        let Some(measured) = &self.batch.measured else {
+            cx.fail(UserError::new("There are no answers to export.", "No batch was run yet.", "Ask the rows first."));
+            return;
+        };
+        let (report, labels) = (measured.report.clone(), measured.labels.clone());
+        cx.save_as(FileRequest::save("Export CSV", "batch.csv").filter("CSV", &["csv"]), move |path| {
+            let bytes = answers_table(&report.answers, &labels).map_err(UserError::from)?;
+            super::write(path, &bytes)
+        });
+    }
+}
+
+pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    choices(panel, ui, cx);
+    if let Some((job, ..)) = panel.batch.asked {
+        job_progress(ui, cx, job);
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, &theme, error);
+        }
+    }
+    let running = panel.batch.running(cx.state).is_some();
+    let Some(measured) = &panel.batch.measured else {
+        if !running {
+            let sentence = "The few-shot prompt is asked with every row that is no example. Wrong answers come first.";
+            if empty_state(ui, &theme, Icon::ListChecks, "Ask the whole table", sentence, Some("Ask all rows")) {
+                panel.run_batch(cx);
+            }
+        }
+        return;
+    };
+    let (mut copy, mut export) = (false, false);
+    let title = format!("{} answers", measured.report.answers.len());
+    stage_header(ui, &theme, &title, &measured.task, |ui| {
+        export = icon_button(ui, &theme, Icon::Download, "Export CSV").clicked();
+        copy = icon_button(ui, &theme, Icon::Copy, "Copy as TSV").clicked();
+    });
+    numbers(ui, &theme, measured, panel.batch.asked.as_ref().map(|(.., count)| *count));
+    let Measured { job, report, labels, .. } = measured;
+    let (job, report, labels) = (*job, report.clone(), labels.clone());
+    if labels.len() > 1 {
+        if let Some(cell) = confusion::show(ui, &theme, &report, &labels, panel.batch.list.cell) {
+            panel.batch.list.cell = if panel.batch.list.cell == Some(cell) { None } else { Some(cell) };
+        }
+        ui.add_space(space::S);
+    }
+    panel.batch.list.show(ui, &theme, job, &report, &labels);
+    if copy {
+        ui.ctx().copy_text(answers::tsv(&report, &labels));
+        cx.toast(format!("Copied {} rows", report.answers.len()));
+    }
+    if export {
+        panel.export_batch(cx);
+    }
+}
+
+fn choices(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let rows = panel.batch.rest_count(&panel.setup, panel.controls.side);
+    ui.horizontal_wrapped(|ui| {
+        let mut all = panel.batch.most.is_none();
+        if ui.checkbox(&mut all, format!("Ask all {rows} rows")).on_hover_text(COUNT_HELP).changed() {
+            panel.batch.most = if all { None } else { Some(rows.min(50)) };
+        }
+        if let Some(most) = &mut panel.batch.most {
+            let drag = DragValue::new(most).range(1..=rows.max(1)).suffix(" rows");
+            let _ = ui.add_sized([96.0, CONTROL_HEIGHT], drag).accessible_name("Rows").on_hover_text(COUNT_HELP);
+        }
+        let shots = panel.setup.sides[panel.controls.side].on();
+        caption(ui, &theme, format!("with the {shots} examples at the left"));
+    });
+    ui.add_space(space::XS);
+}
+
+/// Accuracy, mean log-probability, and how many were asked.
+fn numbers(ui: &mut Ui, theme: &crate::ui::Theme, measured: &Measured, asked: Option<usize>) {
+    let report = &measured.report;
+    let right = report.answers.iter().filter(|answer| answer.correct).count();
+    let count = report.answers.len();
+    let mean = report.answers.iter().map(|answer| answer.log_prob).sum::<f64>() / count.max(1) as f64;
+    widgets::row(ui, 3, |columns| {
+        let accuracy = format!("{:.1} %", report.accuracy() * 100.0);
+        figure(&mut columns[0], theme, &accuracy, "", &format!("{right} of {count} right"));
+        figure(&mut columns[1], theme, &format!("{mean:.2}"), "nats", "mean ln P");
+        figure(&mut columns[2], theme, &format!("{:.1}", report.elapsed_ms / 1000.0), "s", "time");
+    });
+    if let Some(asked) = asked.filter(|asked| *asked > count) {
+        caption(ui, theme, format!("Stopped after {count} of {asked} rows."));
+    }
+    if report.cut > 0 {
+        let words = format!("{} examples at the front were left out: the prompt would not fit.", report.cut);
+        let words = egui::RichText::new(words).font(crate::ui::theme::Type::Caption.sans()).color(theme.warning());
+        ui.label(words);
+    }
+    ui.add_space(space::XS);
+}
+
+impl BatchTab {
+    /// Rows that would be asked; counted anew only when the setup changed.
+    fn rest_count(&mut self, setup: &super::setup::Setup, side: usize) -> usize {
+        let key = (setup.table.clone(), setup.sides[side].examples.clone());
+        if self.list.rest.as_ref().is_none_or(|(of, _)| *of != key) {
+            self.list.rest = Some((key, setup.rest(side).len()));
+        }
+        self.list.rest.as_ref().map_or(0, |(_, count)| *count)
+    }
+}

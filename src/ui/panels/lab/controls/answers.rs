@@ -1,0 +1,77 @@
+//! What is asked, and the answers that are compared.
+
+use super::super::LabPanel;
+use super::super::setup::Pool;
+use crate::ui::Cx;
+use crate::ui::theme::{CONTROL_HEIGHT, space};
+use crate::ui::widgets::{self, caption, field, icon_button, section};
+use egui::{Align, DragValue, Layout, TextEdit, Ui};
+use lucide_icons::Icon;
+
+const QUERY_HELP: &str = "What the model is to answer. It stands last in the prompt, with nothing behind it.";
+const EXPECTED_HELP: &str = "What the answer should be. It is marked, and never shown to the model.";
+const POOL_HELP: &str = "The answers whose probability is computed. P(answer | prompt) is the product of the probabilities of \
+     its tokens, each given all before it: exact, nothing is sampled.";
+const CALIBRATE_HELP: &str = "Some answers are likely whatever is asked. Contextual calibration asks with queries that say \
+     nothing (N/A, [MASK], an empty one), divides each answer's share by its share there, and scales the sum to 1 (Zhao et \
+     al. 2021).";
+const ENDING_HELP: &str = "Multiplies by the probability that the answer ends there: of what the template and the separator put \
+     behind it. Without it ‘red’ also counts everything that goes on as ‘reddish’.";
+
+pub(super) fn query(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    ui.horizontal(|ui| {
+        caption(ui, &theme, "Query").on_hover_text(QUERY_HELP);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if icon_button(ui, &theme, Icon::Dices, "Ask another").clicked() {
+                panel.setup.ask_another(0);
+            }
+        });
+    });
+    let edit = TextEdit::multiline(&mut panel.setup.query).desired_rows(1).hint_text("What should be answered?");
+    let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Query").on_hover_text(QUERY_HELP);
+    field(ui, &theme, "Right answer", EXPECTED_HELP, |ui| {
+        let edit = TextEdit::singleline(&mut panel.setup.expected).hint_text("Not known");
+        ui.add(edit.desired_width(f32::INFINITY))
+    });
+}
+
+pub(super) fn compared(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    section(ui, &theme, "Answers that are compared", |ui| {
+        let mut choices = vec![(Pool::Distractors, "Right and others"), (Pool::Typed, "Typed")];
+        if !panel.setup.table.labels.is_empty() {
+            choices.insert(0, (Pool::Labels, "Labels"));
+        }
+        let was = panel.setup.pool;
+        widgets::segmented(ui, &theme, &mut panel.setup.pool, &choices);
+        if panel.setup.pool == Pool::Typed && was != Pool::Typed && panel.setup.typed.is_empty() {
+            // Begins with what was compared before, to be edited.
+            panel.setup.pool = was;
+            panel.setup.typed = panel.setup.answers().join("\n");
+            panel.setup.pool = Pool::Typed;
+        }
+        match panel.setup.pool {
+            Pool::Labels => {
+                let words = panel.setup.table.labels.join(", ");
+                caption(ui, &theme, words).on_hover_text(POOL_HELP);
+            }
+            Pool::Distractors => {
+                let help = "Other answers of the table, drawn with the seed of the examples.";
+                field(ui, &theme, "Other answers", help, |ui| {
+                    let size = egui::vec2(96.0, CONTROL_HEIGHT);
+                    ui.add_sized(size, DragValue::new(&mut panel.setup.distractors).range(1..=20).speed(0.1))
+                });
+            }
+            Pool::Typed => {
+                field(ui, &theme, "Answers, one a line", POOL_HELP, |ui| {
+                    ui.add(TextEdit::multiline(&mut panel.setup.typed).desired_rows(3).desired_width(f32::INFINITY))
+                });
+            }
+        }
+        ui.add_space(space::XS);
+        let side = &mut panel.setup.sides[panel.controls.side];
+        ui.checkbox(&mut side.calibrate, "Contextual calibration").on_hover_text(CALIBRATE_HELP);
+        ui.checkbox(&mut side.ending, "Score the end of the answer").on_hover_text(ENDING_HELP);
+    });
+}

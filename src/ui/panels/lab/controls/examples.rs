@@ -1,0 +1,216 @@
+//! The examples of a column: how many, which, in what order; each can be switched off or given a wrong answer.
+
+use super::super::LabPanel;
+use super::super::setup::{Example, Setup};
+use super::fresh_seed;
+use crate::types::FewShotPrompt;
+use crate::ui::Cx;
+use crate::ui::theme::{CONTROL_HEIGHT, Theme, Type, space};
+use crate::ui::widgets::{self, Reorder, RowMove, caption, icon_button, pasted_rows};
+use egui::{Align, DragValue, Id, Layout, RichText, Slider, Stroke, TextEdit, Ui, Vec2};
+use lucide_icons::Icon;
+
+const HELP: &str = "Examples shown to the model before the query. From a few pairs a model can pick up a task without any \
+     training (in-context learning, Brown et al. 2020).";
+const K_HELP: &str =
+    "How many examples the few-shot prompt shows. More of the same draw are added; fewer are taken from the end.";
+const SEED_HELP: &str = "Start of the random numbers the examples are drawn with: the same seed draws the same pairs.";
+/// Most examples the slider gives.
+const MOST: usize = 32;
+const HANDLE: f32 = 14.0;
+const SWITCH: f32 = 18.0;
+const BUTTON: f32 = 24.0;
+
+/// What to do to the rows after they are painted.
+enum Edit {
+    Delete(usize),
+    Move(RowMove),
+    Corrupt(usize),
+}
+
+pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let side = panel.controls.side;
+    let base = ui.scope_id().with("lab examples");
+    paste_rows(ui, base, &mut panel.setup.sides[side].examples);
+    head(panel, ui, &theme, base);
+    draw_again(panel, ui, &theme);
+    let cut = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)).map_or(0, |side| side.cards[2].cut);
+    let edit = rows(panel, ui, &theme, base, cut);
+    if cut > 0 {
+        let words = match cut {
+            1 => "The first example does not fit into the context and is left out.".to_owned(),
+            n => format!("The first {n} examples do not fit into the context and are left out."),
+        };
+        ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+    }
+    if let Some(edit) = edit {
+        apply(&mut panel.setup, side, edit, ui, base);
+    }
+}
+
+fn head(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id) {
+    let side = panel.controls.side;
+    ui.horizontal(|ui| {
+        let examples = &panel.setup.sides[side].examples;
+        let on = panel.setup.sides[side].on();
+        let title =
+            if examples.is_empty() { "Examples".to_owned() } else { format!("Examples · {on} of {}", examples.len()) };
+        widgets::explain(ui, theme, &title, HELP);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if icon_button(ui, theme, Icon::Plus, "Add an example").clicked() {
+                let examples = &mut panel.setup.sides[side].examples;
+                examples.push(Example { on: true, ..Example::default() });
+                ui.memory_mut(|m| m.request_focus(cell_id(base, examples.len() - 1, 0)));
+            }
+        });
+    });
+}
+
+/// The number of examples, the seed, and the button that draws others.
+fn draw_again(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
+    let side = panel.controls.side;
+    let rows = panel.setup.table.rows.len();
+    let mut k = panel.setup.sides[side].examples.len();
+    let most = MOST.min(rows.saturating_sub(1)).max(k);
+    ui.horizontal(|ui| {
+        let name = widgets::explain(ui, theme, "k", K_HELP);
+        let slider = Slider::new(&mut k, 0..=most).integer();
+        let slider = widgets::slider(ui, theme, slider).labelled_by(name.id).on_hover_text(K_HELP);
+        if slider.changed() {
+            panel.setup.resize(side, k);
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        let again = widgets::secondary_button(ui, theme, Some(Icon::Dices), "Draw other examples").clicked();
+        let mut seed = panel.setup.sides[side].seed;
+        let size = egui::vec2(ui.available_width().clamp(60.0, 96.0), CONTROL_HEIGHT);
+        let drag = ui.add_sized(size, DragValue::new(&mut seed).speed(0.2).prefix("seed "));
+        let drag = drag.accessible_name("Seed").on_hover_text(SEED_HELP);
+        if again {
+            seed = fresh_seed();
+        }
+        if drag.changed() || again {
+            panel.setup.draw(side, k, seed);
+        }
+    });
+}
+
+fn rows(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id, cut: usize) -> Option<Edit> {
+    let LabPanel { setup, controls, .. } = panel;
+    let examples = &mut setup.sides[controls.side].examples;
+    if examples.is_empty() {
+        caption(ui, theme, "None. Move the slider, add a row, or paste rows from a spreadsheet into one.");
+        return None;
+    }
+    let (mut edit, mut rects, mut on) = (None, Vec::new(), 0);
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing = Vec2::new(3.0, space::XS);
+        for (row, example) in examples.iter_mut().enumerate() {
+            on += usize::from(example.on);
+            let is_cut = example.on && on <= cut;
+            let shown = ui.horizontal(|ui| one(ui, theme, base, row, example, is_cut, &mut controls.order, &mut edit));
+            rects.push(shown.response.rect);
+        }
+    });
+    controls.order.drop_target(ui, theme, &rects).map(Edit::Move).or(edit)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one row of a table, used once")]
+fn one(
+    ui: &mut Ui,
+    theme: &Theme,
+    base: Id,
+    row: usize,
+    example: &mut Example,
+    is_cut: bool,
+    order: &mut Reorder,
+    edit: &mut Option<Edit>,
+) {
+    let number = row + 1;
+    let (id, name) = (base.with(("handle", row)), format!("Move example {number}"));
+    if let Some(moved) = order.handle(ui, theme, id, row, HANDLE, &name) {
+        *edit = Some(Edit::Move(moved));
+    }
+    ui.scope(|ui| {
+        ui.spacing_mut().icon_width = SWITCH - 2.0;
+        ui.spacing_mut().interact_size.x = SWITCH;
+        let response = ui.add_sized([SWITCH, 26.0], egui::Checkbox::without_text(&mut example.on));
+        let _ = response.accessible_name(format!("Use example {number}")).on_hover_text("Use this example");
+    });
+    let cells = ui.available_width() - 2.0 * BUTTON - 3.0 * 3.0;
+    let is_wrong = example.wrong.is_some();
+    let ink = if example.on && !is_cut { theme.body() } else { theme.neutral(6) };
+    let right = example.output.clone();
+    let output = example.wrong.as_mut().unwrap_or(&mut example.output);
+    for (column, (text, hint, share)) in
+        [(&mut example.input, "input", 0.58), (output, "output", 0.42)].into_iter().enumerate()
+    {
+        let marked = column == 1 && is_wrong;
+        let edit = TextEdit::singleline(text)
+            .id(cell_id(base, row, column))
+            .hint_text(hint)
+            .text_color(if marked { theme.warning() } else { ink })
+            .margin(egui::Margin::symmetric(5, 4))
+            .desired_width(cells * share - 10.0);
+        let response = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
+        if marked {
+            ui.painter().hline(response.rect.x_range(), response.rect.bottom(), Stroke::new(2.0, theme.warning()));
+            let _ = response.on_hover_text(format!("A wrong answer. The right one is {right:?}."));
+        } else if !response.has_focus() && text.chars().count() > 12 {
+            let _ = response.on_hover_text(text.as_str());
+        }
+    }
+    let (icon, name) = if is_wrong {
+        (Icon::Undo2, format!("Give example {number} its right answer back"))
+    } else {
+        (Icon::Replace, format!("Give example {number} a wrong answer"))
+    };
+    if icon_button(ui, theme, icon, &name).clicked() {
+        *edit = Some(Edit::Corrupt(row));
+    }
+    if icon_button(ui, theme, Icon::Trash2, &format!("Delete example {number}")).clicked() {
+        *edit = Some(Edit::Delete(row));
+    }
+}
+
+fn apply(setup: &mut Setup, side: usize, edit: Edit, ui: &Ui, base: Id) {
+    let seed = setup.sides[side].seed;
+    match edit {
+        Edit::Delete(row) => drop(setup.sides[side].examples.remove(row)),
+        Edit::Move(RowMove { from, to }) if to < setup.sides[side].examples.len() => {
+            let example = setup.sides[side].examples.remove(from);
+            setup.sides[side].examples.insert(to, example);
+            ui.memory_mut(|m| m.request_focus(base.with(("handle", to))));
+        }
+        Edit::Move(_) => {}
+        Edit::Corrupt(row) => {
+            let example = &setup.sides[side].examples[row];
+            let wrong = match example.wrong {
+                Some(_) => None,
+                None => setup.wrong_answer(example, seed.wrapping_add(row as u64)),
+            };
+            setup.sides[side].examples[row].wrong = wrong;
+        }
+    }
+}
+
+fn cell_id(base: Id, row: usize, column: usize) -> Id {
+    base.with((row, column))
+}
+
+/// Several lines, or cells parted by tabs, pasted into a cell become rows.
+fn paste_rows(ui: &Ui, base: Id, examples: &mut Vec<Example>) {
+    let Some(focus) = ui.memory(egui::Memory::focused) else { return };
+    let Some(row) = (0..examples.len()).find(|r| (0..2).any(|c| cell_id(base, *r, c) == focus)) else { return };
+    let Some(text) = pasted_rows(ui) else { return };
+    let rows = FewShotPrompt::parse_rows(&text);
+    let rows = rows.into_iter().map(|s| Example { input: s.input, output: s.output, on: true, wrong: None });
+    let is_empty = examples[row].input.is_empty() && examples[row].output.is_empty();
+    let at = if is_empty { row } else { row + 1 };
+    if is_empty {
+        examples.remove(row);
+    }
+    examples.splice(at..at, rows);
+}

@@ -1,0 +1,196 @@
+//! Choosing a task: those that come with Fovea by group, with a search, or a table from a file.
+
+use super::super::{LabPanel, TABLE_FILE, Tab};
+use crate::engine::shipped_tasks;
+use crate::types::{ModelKind, TaskKind, TaskTable};
+use crate::ui::Cx;
+use crate::ui::files::FileRequest;
+use crate::ui::theme::{Theme, Type, space};
+use crate::ui::widgets::{caption, error_card, icon_button, job_progress};
+use egui::{Align, Button, Layout, Popup, PopupCloseBehavior, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
+use lucide_icons::Icon;
+use std::sync::{Arc, LazyLock};
+
+/// What the held-out mark says.
+const HELD_OUT: &str = "What was not in the training data cannot be recalled";
+/// Warnings of a table that are shown one by one.
+const MOST_WARNINGS: usize = 4;
+
+/// Places of the shipped tasks by group, groups in order of their names.
+static GROUPS: LazyLock<Vec<(&'static str, Vec<usize>)>> = LazyLock::new(|| {
+    let mut groups: std::collections::BTreeMap<&str, Vec<usize>> = std::collections::BTreeMap::new();
+    for (place, task) in shipped_tasks().iter().enumerate() {
+        groups.entry(&task.group).or_default().push(place);
+    }
+    groups.into_iter().collect()
+});
+
+/// Asks for a table of pairs.
+pub(in super::super) fn table_file() -> FileRequest {
+    FileRequest::open("Open a table of pairs").filter("Pairs", &["tsv", "csv", "jsonl", "txt"])
+}
+
+pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let held_out =
+        cx.state.active(ModelKind::CausalLm).and_then(|m| m.info.held_out_tasks.as_deref()).unwrap_or_default();
+    caption(ui, &theme, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if icon_button(ui, &theme, Icon::FolderOpen, "Open a table of pairs").clicked() {
+                cx.pick(TABLE_FILE, table_file());
+            }
+            if icon_button(ui, &theme, Icon::Table2, "Edit the pairs").clicked() {
+                panel.tab = Tab::Pairs;
+            }
+            chosen = picker(panel, ui, &theme, held_out);
+        });
+    });
+    caption(ui, &theme, in_short(&panel.setup.table));
+    if held_out.contains(&panel.setup.table.id) {
+        held_out_note(ui, &theme, cx);
+    }
+    if let Some(job) = panel.table_job {
+        job_progress(ui, cx, job);
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, &theme, error);
+        }
+    }
+    warnings(panel, ui, &theme);
+    if let Some(task) = chosen {
+        panel.begin(Arc::new(shipped_tasks()[task].clone()), cx);
+    }
+}
+
+/// How many pairs there are, of what kind.
+fn in_short(table: &TaskTable) -> String {
+    let kind = match table.kind {
+        TaskKind::Fact => "knowledge",
+        TaskKind::Rule => "a rule",
+        TaskKind::Label if table.labels.is_empty() => "labels",
+        TaskKind::Label => return format!("{} pairs · {} labels", table.rows.len(), table.labels.len()),
+    };
+    format!("{} pairs · {kind}", table.rows.len())
+}
+
+fn held_out_note(ui: &mut Ui, theme: &Theme, cx: &Cx<'_>) {
+    let model = cx.state.active(ModelKind::CausalLm).map_or("The model", |m| m.info.name.as_str());
+    let help = format!(
+        "{model} saw no pair of this task in training. What it answers here it takes from the examples in the prompt."
+    );
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        ui.label(RichText::new(char::from(Icon::EyeOff)).font(Type::Caption.icon()).color(theme.accent_text()));
+        let words =
+            RichText::new(format!("Held out. {HELD_OUT}.")).font(Type::Caption.sans()).color(theme.accent_text());
+        ui.label(words).on_hover_text(help);
+    });
+}
+
+fn warnings(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+    let warnings = &panel.warnings;
+    for warning in warnings.iter().take(MOST_WARNINGS) {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            ui.label(RichText::new(char::from(Icon::TriangleAlert)).font(Type::Caption.icon()).color(theme.warning()));
+            ui.label(RichText::new(warning).font(Type::Caption.sans()).color(theme.warning()));
+        });
+    }
+    if let Some(more) = warnings.len().checked_sub(MOST_WARNINGS + 1) {
+        let rest = warnings[MOST_WARNINGS..].join("\n");
+        caption(ui, theme, format!("and {} more remarks", more + 1)).on_hover_text(rest);
+    }
+}
+
+/// The button with the task's name, and the list behind it.
+fn picker(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, held_out: &[String]) -> Option<usize> {
+    let title = panel.setup.table.title.clone();
+    let words = RichText::new(&title).font(Type::Body.sans()).color(theme.body());
+    let mark = RichText::new(char::from(Icon::ChevronDown)).font(Type::Caption.icon()).color(theme.caption());
+    let button = Button::new(words).right_text(mark).truncate().min_size(egui::vec2(ui.available_width(), 28.0));
+    let response = ui.add(button);
+    response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("Task: {title}")));
+    let mut chosen = None;
+    let popup = Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    popup.show(|ui| {
+        ui.set_width(300.0);
+        let field = TextEdit::singleline(&mut panel.controls.search)
+            .hint_text("Search tasks")
+            .margin(egui::Margin::symmetric(8, 6));
+        let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Search tasks");
+        if ui.memory(|m| m.focused().is_none()) {
+            field.request_focus();
+        }
+        let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
+        let wanted = panel.controls.search.to_lowercase();
+        ui.add_space(space::XS);
+        ScrollArea::vertical().id_salt("tasks").max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let mut first = None;
+            for (group, tasks) in GROUPS.iter() {
+                let fits = |place: &&usize| matches(&shipped_tasks()[**place], &wanted);
+                let found: Vec<usize> = tasks.iter().filter(fits).copied().collect();
+                if found.is_empty() {
+                    continue;
+                }
+                ui.add_space(space::XS);
+                caption(ui, theme, *group);
+                for place in found {
+                    first.get_or_insert(place);
+                    let task = &shipped_tasks()[place];
+                    if entry(ui, theme, task, task.id == panel.setup.table.id, held_out.contains(&task.id)) {
+                        chosen = Some(place);
+                    }
+                }
+            }
+            if first.is_none() {
+                caption(ui, theme, "No task has these words.");
+            }
+            if entered && !wanted.is_empty() {
+                chosen = chosen.or(first);
+            }
+        });
+        caption(ui, theme, "Replaces task, query and examples; Ctrl+Z brings them back.");
+        if chosen.is_some() {
+            ui.close();
+        }
+    });
+    if chosen.is_some() {
+        panel.controls.search.clear();
+    }
+    chosen
+}
+
+fn entry(ui: &mut Ui, theme: &Theme, task: &TaskTable, on: bool, held_out: bool) -> bool {
+    let mut button = Button::selectable(on, task.title.as_str()).min_size(egui::vec2(ui.available_width(), 24.0));
+    if held_out {
+        button = button.right_text(RichText::new("held out").font(Type::Caption.sans()).color(theme.accent_text()));
+    }
+    let response = ui.add(button);
+    let name = if held_out { format!("{}, held out", task.title) } else { task.title.clone() };
+    response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, on, &name));
+    let example = task.rows.first().map_or_else(String::new, |[input, output]| format!("{input} → {output}"));
+    response.on_hover_text(format!("{}\n{example}", task.instruction)).clicked()
+}
+
+fn matches(task: &TaskTable, wanted: &str) -> bool {
+    let text = format!("{} {} {}", task.title, task.group, task.instruction).to_lowercase();
+    wanted.split_whitespace().all(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_task_is_in_one_group_and_found_by_its_words() {
+        let listed: usize = GROUPS.iter().map(|(_, tasks)| tasks.len()).sum();
+        assert_eq!(listed, shipped_tasks().len());
+        let found = |words: &str| shipped_tasks().iter().filter(|t| matches(t, words)).count();
+        assert_eq!(found(""), shipped_tasks().len());
+        assert!((1..10).contains(&found("german food")));
+        assert_eq!(found("no such task"), 0);
+    }
+}

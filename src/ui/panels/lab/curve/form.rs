@@ -1,0 +1,226 @@
+//! What is measured: numbers of examples, seeds, queries, variants and models.
+
+use super::super::LabPanel;
+use super::super::plan::model_of;
+use super::super::setup::{Setup, Side};
+use super::Curve;
+use crate::types::{KShotSpec, LabelTreatment, ModelId, ModelKind, Variant};
+use crate::ui::theme::{CONTROL_HEIGHT, space};
+use crate::ui::widgets::{self, caption};
+use crate::ui::{Cx, OpenModel, State};
+use egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Numbers of examples that can be measured.
+const KS: [usize; 6] = [0, 1, 2, 4, 8, 16];
+/// The seed that another order of examples is drawn with.
+const ORDER_SEED: u64 = 1;
+
+const K_HELP: &str = "Numbers of examples k. The examples of a smaller k are the first of a larger one's.";
+const SEEDS_HELP: &str =
+    "Each seed draws other examples and other queries. The band shows the lowest and the highest seed.";
+const QUERIES_HELP: &str = "Queries asked for each point, from rows that are no examples. More make a point more certain: the \
+     standard error of a share p is √(p(1−p)/n).";
+
+/// How the prompts of a curve differ from the plain ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in super::super) enum Kind {
+    Plain,
+    Shuffled,
+    Random,
+    Silent,
+    Reordered,
+    Renamed,
+}
+
+impl Kind {
+    const ALL: [Self; 6] = [Self::Plain, Self::Shuffled, Self::Random, Self::Silent, Self::Reordered, Self::Renamed];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "True labels",
+            Self::Shuffled => "Shuffled labels",
+            Self::Random => "Random labels",
+            Self::Silent => "No instruction",
+            Self::Reordered => "Other order",
+            Self::Renamed => "Other names",
+        }
+    }
+
+    fn help(self) -> &'static str {
+        match self {
+            Self::Plain => "The examples as they stand in the table.",
+            Self::Shuffled => {
+                "The examples' answers change places, so that most are wrong. Where accuracy hardly falls, the \
+                 model takes the form of the examples and not their answers (Min et al. 2022)."
+            }
+            Self::Random => "Every example gets a random answer of the table (Min et al. 2022).",
+            Self::Silent => "The same prompts without the instruction.",
+            Self::Reordered => {
+                "The same examples in another order: the order alone can change the answers (Lu et al. 2022)."
+            }
+            Self::Renamed => "Answers under the other names given at the left.",
+        }
+    }
+}
+
+/// The choices; they survive a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Form {
+    ks: BTreeSet<usize>,
+    seeds: usize,
+    queries: usize,
+    kinds: BTreeSet<Kind>,
+    /// Folders of models beside the one in use.
+    models: BTreeSet<PathBuf>,
+}
+
+impl Default for Form {
+    fn default() -> Self {
+        let (ks, kinds) = (KS.into(), [Kind::Plain].into());
+        Self { ks, seeds: 3, queries: 20, kinds, models: BTreeSet::new() }
+    }
+}
+
+/// The curves the form asks for: model, specification, and what is known of each before it is measured.
+pub(super) fn curves(
+    form: &Form,
+    setup: &Setup,
+    side: usize,
+    state: &State,
+) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
+    let side = &setup.sides[side];
+    let models = models(form, side, state);
+    if models.is_empty() {
+        return Err("Open a text model first.".to_owned());
+    }
+    let table = side.table(&setup.table);
+    let rows = table.rows.len();
+    let ks: Vec<usize> = form.ks.iter().copied().filter(|k| *k < rows).collect();
+    if ks.is_empty() || form.kinds.is_empty() {
+        return Err("Choose at least one number of examples and one variant.".to_owned());
+    }
+    let seeds: Vec<u64> = (0..form.seeds as u64).map(|i| side.seed.wrapping_add(i)).collect();
+    let chance = (!table.labels.is_empty()).then(|| 1.0 / table.labels.len() as f64);
+    let mut curves = Vec::new();
+    for kind in form.kinds.iter().filter(|kind| **kind != Kind::Renamed || !side.names.is_empty()) {
+        let labels = match kind {
+            Kind::Shuffled => LabelTreatment::Shuffled,
+            Kind::Random => LabelTreatment::Random,
+            Kind::Renamed => LabelTreatment::Renamed { names: side.names.clone() },
+            Kind::Plain | Kind::Silent | Kind::Reordered => LabelTreatment::True,
+        };
+        let variant = Variant {
+            labels,
+            without_instruction: *kind == Kind::Silent,
+            reorder: (*kind == Kind::Reordered).then_some(ORDER_SEED),
+            calibrate: side.calibrate,
+        };
+        for model in &models {
+            let mut name = kind.name().to_owned();
+            if models.len() > 1 {
+                name = format!("{} · {name}", model.info.name);
+            }
+            let curve = Curve {
+                name,
+                task: table.title.clone(),
+                model: model.info.name.clone(),
+                hue: 0,
+                points: Vec::new(),
+                notes: Vec::new(),
+                hidden: false,
+                wanted: ks.len() * seeds.len(),
+                chance,
+                job: None,
+            };
+            let (ks, seeds, queries) = (ks.clone(), seeds.clone(), form.queries);
+            let spec = KShotSpec { table: table.clone(), ks, seeds, queries, variant: variant.clone() };
+            curves.push((model.info.id, spec, curve));
+        }
+    }
+    Ok(curves)
+}
+
+/// The model the column asks, then those that were ticked.
+fn models<'a>(form: &Form, side: &Side, state: &'a State) -> Vec<&'a OpenModel> {
+    let active = model_of(side, state);
+    let others =
+        state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm && form.models.contains(&m.info.path));
+    active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
+}
+
+pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    let has_names = panel.setup.sides[panel.controls.side].names.values().any(|name| !name.is_empty());
+    let form = &mut panel.curve.form;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = space::S;
+        widgets::explain(ui, &theme, "k", K_HELP);
+        for k in KS {
+            let mut on = form.ks.contains(&k);
+            if ui.checkbox(&mut on, k.to_string()).on_hover_text(K_HELP).changed() {
+                toggle(&mut form.ks, k, on);
+            }
+        }
+        number(ui, &mut form.seeds, 1..=20, "seeds", SEEDS_HELP);
+        number(ui, &mut form.queries, 1..=1000, "queries", QUERIES_HELP);
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = space::M;
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Renamed || has_names) {
+            let mut on = form.kinds.contains(&kind);
+            if ui.checkbox(&mut on, kind.name()).on_hover_text(kind.help()).changed() {
+                toggle(&mut form.kinds, kind, on);
+            }
+        }
+    });
+    let active = model_of(&panel.setup.sides[panel.controls.side], cx.state).map(|m| m.info.id);
+    let others: Vec<&OpenModel> = cx
+        .state
+        .models
+        .values()
+        .filter(|m| m.info.kind() == ModelKind::CausalLm && Some(m.info.id) != active)
+        .collect();
+    if !others.is_empty() {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::M;
+            caption(ui, &theme, "Also with").on_hover_text("Other open models get curves of their own.");
+            for model in others {
+                let mut on = form.models.contains(&model.info.path);
+                if ui.checkbox(&mut on, model.info.name.as_str()).changed() {
+                    toggle(&mut form.models, model.info.path.clone(), on);
+                }
+            }
+        });
+    }
+    let cost = cost(panel, cx.state);
+    caption(ui, &theme, cost);
+}
+
+/// How much would be asked.
+fn cost(panel: &LabPanel, state: &State) -> String {
+    let form = &panel.curve.form;
+    let rows = panel.setup.table.rows.len();
+    let most = form.ks.iter().copied().filter(|k| *k < rows).max().unwrap_or_default();
+    let queries = form.queries.min(rows.saturating_sub(most));
+    let curves = form.kinds.len() * models(form, &panel.setup.sides[panel.controls.side], state).len();
+    let points = form.ks.len() * form.seeds;
+    format!("{curves} curves · {} queries", curves * points * queries)
+}
+
+fn toggle<T: Ord>(set: &mut BTreeSet<T>, value: T, on: bool) {
+    if on {
+        set.insert(value);
+    } else {
+        set.remove(&value);
+    }
+}
+
+fn number(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>, name: &str, help: &str) {
+    let drag = DragValue::new(value).range(range).speed(0.1).suffix(format!(" {name}"));
+    let _ = ui.add_sized([84.0, CONTROL_HEIGHT], drag).accessible_name(name).on_hover_text(help);
+}

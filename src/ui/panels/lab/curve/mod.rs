@@ -1,0 +1,235 @@
+//! Accuracy against the number of examples: measured live, for several variants of the prompt and several models.
+
+mod form;
+mod list;
+mod plot;
+mod words;
+
+use super::LabPanel;
+use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
+use crate::engine::Command;
+use crate::types::{JobId, KShotPoint, KShotSpec, ModelId, UserError};
+use crate::ui::files::FileRequest;
+use crate::ui::theme::space;
+use crate::ui::widgets::{
+    caption, empty_state, error_card, ghost_button, icon_button, job_progress, segmented, stage_header,
+};
+use crate::ui::{Cx, Phase, State};
+use egui::{Ui, vec2};
+pub(super) use form::Form;
+use lucide_icons::Icon;
+use plot::CurvePlot;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+
+/// Curves that are kept; more hues could not be told apart.
+const KEPT: usize = 24;
+/// Room for the list of curves under the plot.
+const LIST_HEIGHT: f32 = 168.0;
+
+/// One measured curve, or one that is being measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Curve {
+    /// What it shows: variant, and the model where there are several.
+    pub name: String,
+    pub task: String,
+    pub model: String,
+    /// Which of the categorical hues.
+    pub hue: usize,
+    pub points: Vec<KShotPoint>,
+    /// What should be known before the figures are trusted.
+    pub notes: Vec<String>,
+    pub hidden: bool,
+    /// Points it will have.
+    pub wanted: usize,
+    /// Share of right answers of somebody who guesses; `None` where there is no set of labels.
+    pub chance: Option<f64>,
+    #[serde(skip)]
+    pub job: Option<JobId>,
+}
+
+impl Curve {
+    fn series(&self) -> KShotSeries<'_> {
+        KShotSeries { name: &self.name, hue: self.hue, points: &self.points }
+    }
+}
+
+/// A curve that waits for its turn: one after the other, so that each is there soon.
+struct Waiting {
+    model: ModelId,
+    spec: KShotSpec,
+    curve: Curve,
+}
+
+/// The tab.
+#[derive(Default)]
+pub(super) struct CurveTab {
+    pub form: Form,
+    pub curves: Vec<Curve>,
+    waiting: VecDeque<Waiting>,
+    accuracy_or_log: KShotMetric,
+    plot: CurvePlot,
+}
+
+impl CurveTab {
+    /// The curve that is being measured.
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.curves.iter().filter_map(|curve| curve.job).find(|job| state.is_active(*job))
+    }
+
+    /// Takes in points, and begins the next curve once one has ended.
+    pub fn tick(&mut self, cx: &mut Cx<'_>) {
+        let mut stopped = false;
+        for curve in self.curves.iter_mut().filter(|curve| curve.job.is_some()) {
+            let Some(job) = curve.job else { continue };
+            if let Some(run) = cx.state.kshots.get(&job) {
+                if curve.points.len() != run.points.len() {
+                    curve.points.clone_from(&run.points);
+                }
+                if let Some(report) = &run.report {
+                    curve.notes.clone_from(&report.notes);
+                }
+            }
+            let Some(state) = cx.state.job(job) else { continue };
+            if !state.is_active() {
+                stopped |= state.stopping || matches!(state.phase, Phase::Cancelled | Phase::Failed(_));
+                // An error stays beside its curve.
+                if !matches!(state.phase, Phase::Failed(_)) {
+                    curve.job = None;
+                }
+            }
+        }
+        if stopped {
+            self.waiting.clear();
+        }
+        if self.running(cx.state).is_none() {
+            self.next(cx);
+        }
+    }
+
+    fn next(&mut self, cx: &mut Cx<'_>) {
+        let Some(Waiting { model, spec, mut curve }) = self.waiting.pop_front() else { return };
+        let job = JobId::next();
+        cx.send(Command::RunKShot { job, model, spec: Box::new(spec) });
+        curve.job = Some(job);
+        self.curves.push(curve);
+        if self.curves.len() > KEPT {
+            self.curves.remove(0);
+        }
+    }
+
+    /// The lowest hue that no curve has.
+    fn free_hue(&self) -> usize {
+        let used = |hue: &usize| {
+            let waiting = self.waiting.iter().map(|waiting| waiting.curve.hue);
+            self.curves.iter().map(|curve| curve.hue).chain(waiting).any(|h| h == *hue)
+        };
+        (0..).find(|hue| !used(hue)).unwrap_or_default()
+    }
+
+    fn shown(&self) -> impl Iterator<Item = &Curve> + Clone {
+        self.curves.iter().filter(|curve| !curve.hidden && !curve.points.is_empty())
+    }
+
+    /// The figure of the curves on show: the same one on screen and in a file.
+    fn figure(&self) -> KShotFigure<'_> {
+        let mut tasks: Vec<&str> = self.shown().map(|curve| curve.task.as_str()).collect();
+        tasks.dedup();
+        let metric = match self.accuracy_or_log {
+            KShotMetric::Accuracy => "accuracy",
+            KShotMetric::LogProb => "mean log-probability",
+        };
+        let title = format!("{}: {metric} by number of examples", tasks.join(", "));
+        KShotFigure { title, series: self.shown().map(Curve::series).collect(), metric: self.accuracy_or_log }
+    }
+}
+
+impl LabPanel {
+    /// Measures the curves the form asks for.
+    pub(super) fn measure(&mut self, cx: &mut Cx<'_>) {
+        if self.curve.running(cx.state).is_some() {
+            return;
+        }
+        match form::curves(&self.curve.form, &self.setup, self.controls.side, cx.state) {
+            Err(words) => cx.toast(words),
+            Ok(wanted) => {
+                for (model, spec, mut curve) in wanted {
+                    curve.hue = self.curve.free_hue();
+                    self.curve.waiting.push_back(Waiting { model, spec, curve });
+                }
+                self.curve.next(cx);
+            }
+        }
+    }
+
+    pub(super) fn export_curves(&self, format: Format, cx: &mut Cx<'_>) {
+        let curves: Vec<Curve> = self.curve.shown().cloned().collect();
+        if curves.is_empty() {
+            let next = "Measure a curve, or show one in the list under the plot.";
+            cx.fail(UserError::new("There is no curve to export.", "None that is shown has a point yet.", next));
+            return;
+        }
+        let figure = self.curve.figure();
+        let (title, metric) = (figure.title.clone(), figure.metric);
+        let extension = format.extension();
+        let file = FileRequest::save(format!("Export {}", format.name()), format!("k-shot-curve.{extension}"));
+        cx.save_as(file.filter(format.name(), &[extension]), move |path| {
+            let figure = KShotFigure { title, series: curves.iter().map(Curve::series).collect(), metric };
+            let bytes = kshot_figure(&figure, format).map_err(UserError::from)?;
+            super::write(path, &bytes)
+        });
+    }
+}
+
+pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    form::show(panel, ui, cx);
+    ui.add_space(space::S);
+    if let Some(job) = panel.curve.running(cx.state) {
+        job_progress(ui, cx, job);
+        let left = panel.curve.waiting.len();
+        if left > 0 {
+            caption(ui, &theme, format!("{left} more curves follow"));
+        }
+    }
+    for error in panel.curve.curves.iter().filter_map(|curve| cx.state.error(curve.job?)) {
+        error_card(ui, &theme, error);
+    }
+    if panel.curve.curves.is_empty() {
+        let sentence = "The more examples, the better the answers? Each point asks many queries with other examples and counts \
+                        the right answers.";
+        if empty_state(ui, &theme, Icon::ChartLine, "Measure the curve", sentence, Some("Measure")) {
+            panel.measure(cx);
+        }
+        return;
+    }
+    let title = match panel.curve.accuracy_or_log {
+        KShotMetric::Accuracy => "Accuracy",
+        KShotMetric::LogProb => "Mean ln P(right answer)",
+    };
+    let mut export = None;
+    stage_header(ui, &theme, title, "", |ui| {
+        let button = icon_button(ui, &theme, Icon::Download, "Export curves");
+        egui::Popup::menu(&button).show(|ui| {
+            ui.set_min_width(140.0);
+            for format in Format::ALL {
+                let name = format!("Export {}", format.name());
+                if ghost_button(ui, &theme, None, &name).clicked() {
+                    export = Some(format);
+                }
+            }
+        });
+        ui.add_space(space::XS);
+        let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
+        segmented(ui, &theme, &mut panel.curve.accuracy_or_log, &metrics);
+    });
+    if let Some(format) = export {
+        panel.export_curves(format, cx);
+    }
+    let list = LIST_HEIGHT.min(ui.available_height() * 0.42);
+    let size = vec2(ui.available_width(), (ui.available_height() - list - space::S).max(140.0));
+    let CurveTab { curves, accuracy_or_log, plot, .. } = &mut panel.curve;
+    plot.show(ui, &theme, curves, *accuracy_or_log, size);
+    ui.add_space(space::XS);
+    list::show(panel, ui, cx);
+}

@@ -1,0 +1,283 @@
+//! Where the answer looked: the attention of the token that predicts it, summed over the examples, and which heads do it.
+
+mod heads;
+mod parts;
+
+use super::LabPanel;
+use super::setup::Card;
+use crate::engine::{Command, PromptInput};
+use crate::types::{
+    HeadScore, InspectReport, JobId, ModelId, PartSums, PromptPart, RenderedPrompt, SiteFilter, attention_from,
+    head_scores, prompt_parts, sum_parts,
+};
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
+use crate::ui::{Cx, State};
+use egui::{RichText, Ui};
+use lucide_icons::Icon;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// How long nothing must change before the prompt is read again, in seconds.
+const DEBOUNCE_S: f64 = 0.25;
+/// Least width at which the heads stand beside the parts.
+const BESIDE: f32 = 540.0;
+
+const FROM_HELP: &str = "‘Before it’ is the last token of the prompt: its attention decides what the first token of the answer \
+     is. ‘The answer’ is that first token itself, read as part of the text.";
+
+/// Which token's attention is summed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum From {
+    /// The last token of the prompt, which predicts the answer.
+    #[default]
+    Prompt,
+    /// The first token of the right answer.
+    Answer,
+}
+
+/// What heads are ranked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Rank {
+    #[default]
+    Labels,
+    Induction,
+}
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq)]
+struct Question {
+    model: ModelId,
+    /// Which of its weights.
+    version: u64,
+    rendered: RenderedPrompt,
+    /// The answer behind it, with what parts them; empty for none.
+    answer: String,
+}
+
+/// What is computed from a report once.
+struct Seen {
+    key: (JobId, From, Option<(usize, usize)>, Rank),
+    /// The token whose attention is summed.
+    token: String,
+    sums: PartSums,
+    /// Best first.
+    scores: Vec<HeadScore>,
+}
+
+/// The tab.
+#[derive(Default)]
+pub(super) struct LookedTab {
+    asked: Option<(JobId, Question)>,
+    wanted: Option<(Question, f64)>,
+    pub from: From,
+    pub rank: Rank,
+    /// Layer and head that are looked at; `None` for the mean over all.
+    head: Option<(usize, usize)>,
+    seen: Option<Seen>,
+}
+
+impl LookedTab {
+    /// The reading that is under way.
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.asked.as_ref().map(|(job, _)| *job).filter(|job| state.is_active(*job))
+    }
+
+    /// Has the prompt read again, even if nothing changed.
+    pub fn forget(&mut self, cx: &mut Cx<'_>) {
+        if let Some(job) = self.running(cx.state) {
+            cx.cancel(job);
+        }
+        self.asked = None;
+    }
+
+    /// Reads the prompt again once it has not changed for a moment.
+    fn follow(&mut self, question: Question, cx: &mut Cx<'_>) {
+        let now_s = cx.state.now_s;
+        if let Some((job, asked)) = &self.asked {
+            let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
+            let is_forgotten = ended_well && cx.state.job(*job).is_some_and(|job| !job.stopping);
+            if *asked == question && !(is_forgotten && !cx.state.inspections.contains_key(job)) {
+                self.wanted = None;
+                return;
+            }
+        }
+        let is_first = self.asked.is_none();
+        match &self.wanted {
+            Some((wanted, since_s)) if *wanted == question => {
+                if now_s - since_s >= DEBOUNCE_S {
+                    self.ask(question, cx);
+                }
+            }
+            _ if is_first => self.ask(question, cx),
+            _ => self.wanted = Some((question, now_s)),
+        }
+    }
+
+    fn ask(&mut self, question: Question, cx: &mut Cx<'_>) {
+        if let Some(job) = self.running(cx.state) {
+            cx.cancel(job);
+        }
+        let (job, model) = (JobId::next(), question.model);
+        let prompt = PromptInput::Text(format!("{}{}", question.rendered.text, question.answer));
+        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns() });
+        self.asked = Some((job, question));
+        self.wanted = None;
+    }
+
+    /// The report on show, and the question it answers.
+    fn report(&self, state: &State) -> Option<(JobId, Arc<InspectReport>)> {
+        let (job, _) = self.asked.as_ref()?;
+        state.inspections.get(job).map(|inspection| (*job, inspection.report.clone()))
+    }
+
+    /// Computes what is shown, unless it is known.
+    fn look(&mut self, state: &State, examples: usize) -> Option<&Seen> {
+        let (job, report) = self.report(state)?;
+        let key = (job, self.from, self.head, self.rank);
+        if self.seen.as_ref().is_none_or(|seen| seen.key != key) {
+            let (_, question) = self.asked.as_ref()?;
+            let parts = prompt_parts(&question.rendered, &report.tokens);
+            let from = position(&parts, self.from)?;
+            let weights = attention_from(&report, from, self.head)?;
+            let mut scores = head_scores(&report, &parts, from);
+            let value = |score: &HeadScore| match self.rank {
+                Rank::Labels => score.label,
+                Rank::Induction => score.induction.unwrap_or(0.0),
+            };
+            scores.sort_by(|a, b| value(b).total_cmp(&value(a)));
+            let token = report.tokens[from].text.clone();
+            self.seen = Some(Seen { key, token, sums: sum_parts(&weights, &parts, examples), scores });
+        }
+        self.seen.as_ref()
+    }
+}
+
+/// The token that is meant: the last before the answer, or the first of the answer.
+fn position(parts: &[PromptPart], from: From) -> Option<usize> {
+    let answer = parts.iter().position(|part| *part == PromptPart::Answer);
+    match from {
+        From::Answer => answer.or_else(|| parts.len().checked_sub(1)),
+        From::Prompt => answer.unwrap_or(parts.len()).checked_sub(1),
+    }
+}
+
+impl LabPanel {
+    fn question(&self) -> Option<Question> {
+        let side = self.controls.side;
+        let plan = self.plan.as_ref()?.sides.get(side)?;
+        let rendered = plan.cards.get(Card::ALL.len() - 1)?.rendered.clone();
+        let asked = &self.setup.sides[side];
+        let answer = match self.looked.from {
+            From::Answer if !self.setup.expected.is_empty() => {
+                let gap = if rendered.text.ends_with(char::is_whitespace) { "" } else { " " };
+                format!("{gap}{}", asked.name(&self.setup.expected))
+            }
+            _ => String::new(),
+        };
+        Some(Question { model: plan.model?, version: plan.version, rendered, answer })
+    }
+
+    /// Reads the prompt again when it changed.
+    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
+        let is_ready = self.plan.as_ref().is_some_and(|plan| plan.missing.is_none());
+        if let Some(question) = self.question().filter(|_| is_ready) {
+            self.looked.follow(question, cx);
+        }
+    }
+}
+
+pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = cx.theme.clone();
+    if panel.looked.wanted.is_some() {
+        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(DEBOUNCE_S));
+    }
+    let has_answer = !panel.setup.expected.is_empty();
+    if !has_answer {
+        panel.looked.from = From::Prompt;
+    }
+    let sub = match panel.looked.head {
+        None => "mean over all heads".to_owned(),
+        Some((layer, head)) => format!("layer {layer} · head {head}"),
+    };
+    stage_header(ui, &theme, "Where the answer looked", &sub, |ui| {
+        if has_answer {
+            let choices = [(From::Prompt, "Before it"), (From::Answer, "The answer")];
+            segmented(ui, &theme, &mut panel.looked.from, &choices);
+            caption(ui, &theme, "Look from").on_hover_text(FROM_HELP);
+            ui.add_space(space::S);
+        }
+    });
+    if let Some(job) = panel.looked.asked.as_ref().map(|(job, _)| *job) {
+        job_progress(ui, cx, job);
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, &theme, error);
+        }
+    }
+    let (side, examples) = (panel.controls.side, panel.setup.sides[panel.controls.side].examples.len());
+    let is_running = panel.looked.running(cx.state).is_some();
+    let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
+    let (mut rank, head) = (panel.looked.rank, panel.looked.head);
+    let Some(seen) = panel.looked.look(cx.state, examples) else {
+        if !is_running {
+            let sentence = missing
+                .map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
+            empty_state(ui, &theme, Icon::Crosshair, "Nothing to look into yet", sentence, None);
+        }
+        return;
+    };
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = space::XS;
+        caption(ui, &theme, "How much of the attention of");
+        ui.label(RichText::new(visible_text(&seen.token)).font(Type::Caption.mono()).color(theme.accent_text()));
+        caption(ui, &theme, "goes to each part of the few-shot prompt.");
+    });
+    ui.add_space(space::S);
+    let mut wanted = None;
+    if ui.available_width() >= BESIDE {
+        let height = ui.available_height();
+        ui.horizontal_top(|ui| {
+            let right = (ui.available_width() * 0.38).clamp(220.0, 340.0);
+            let left = ui.available_width() - right - space::XL;
+            let down = egui::Layout::top_down(egui::Align::Min);
+            ui.allocate_ui_with_layout(egui::vec2(left, height), down, |ui| {
+                parts::show(ui, &theme, &panel.setup, side, &seen.sums);
+            });
+            ui.add_space(space::L);
+            ui.allocate_ui_with_layout(egui::vec2(right, height), down, |ui| {
+                wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
+            });
+        });
+    } else {
+        let height = (ui.available_height() * 0.55).max(120.0);
+        ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
+            parts::show(ui, &theme, &panel.setup, side, &seen.sums);
+        });
+        wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
+    }
+    panel.looked.rank = rank;
+    match wanted {
+        Some(heads::Wanted::Look(head)) => panel.looked.head = head,
+        Some(heads::Wanted::Show(layer, head)) => {
+            (cx.selection.layer, cx.selection.head) = (layer, head);
+            cx.selection.inspection = panel.looked.asked.as_ref().map(|(job, _)| *job);
+            cx.go_to("attention");
+        }
+        None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_stands_behind_the_token_that_predicts_it() {
+        use PromptPart::{Added, Answer, Query, Template};
+        let parts = [Added, Query, Template, Answer, Answer];
+        assert_eq!((position(&parts, From::Prompt), position(&parts, From::Answer)), (Some(2), Some(3)));
+        assert_eq!((position(&parts[..3], From::Prompt), position(&[], From::Prompt)), (Some(2), None));
+    }
+}

@@ -1,0 +1,172 @@
+//! Every scored run of the lab: what was changed, when, the best answers, and how to get back to it.
+
+use super::setup::Setup;
+use crate::engine::shipped_tasks;
+use crate::types::TaskTable;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Runs that survive a restart.
+const STORED: usize = 100;
+/// Runs that are kept in memory.
+const KEPT: usize = 2000;
+
+/// The likeliest answer of a card and its share, where there was one.
+type Best = Option<(String, f64)>;
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    /// Seconds since 1970.
+    pub at_s: u64,
+    /// What was changed since the run before, in words; empty for the first.
+    pub changed: String,
+    /// Names of the models, by column.
+    pub models: Vec<String>,
+    /// By column, then by card.
+    pub best: Vec<Vec<Best>>,
+    /// What was asked.
+    pub setup: Stored,
+}
+
+/// A setup without the rows of its table, which may be many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Stored(Setup);
+
+impl Stored {
+    /// A setup without its rows.
+    pub fn new(setup: &Setup) -> Self {
+        let table = TaskTable { rows: Vec::new(), ..(*setup.table).clone() };
+        Self(Setup { table: Arc::new(table), ..setup.clone() })
+    }
+
+    /// The setup as it is, without rows.
+    pub fn bare(&self) -> Setup {
+        self.0.clone()
+    }
+
+    /// Title of the task.
+    pub fn title(&self) -> &str {
+        &self.0.table.title
+    }
+
+    /// The query.
+    pub fn query(&self) -> &str {
+        &self.0.query
+    }
+
+    /// The setup, with rows from the table in use or the shipped task of that name. Where both are gone, the examples and
+    /// the query are the rows.
+    pub fn whole(&self, now: &Arc<TaskTable>) -> Setup {
+        let mut setup = self.0.clone();
+        let is_same = |table: &TaskTable| TaskTable { rows: Vec::new(), ..table.clone() } == *self.0.table;
+        if is_same(now) {
+            setup.table.clone_from(now);
+        } else if let Some(task) = shipped_tasks().iter().find(|task| is_same(task)) {
+            setup.table = Arc::new(task.clone());
+        } else {
+            let examples = setup.sides[0].examples.iter().map(|e| [e.input.clone(), e.output.clone()]);
+            let rows = examples.chain([[setup.query.clone(), setup.expected.clone()]]).collect();
+            setup.table = Arc::new(TaskTable { rows, ..(*setup.table).clone() });
+        }
+        setup
+    }
+}
+
+impl Entry {
+    /// A run that ended now.
+    pub fn new(changed: String, models: Vec<String>, best: Vec<Vec<Best>>, setup: &Setup) -> Self {
+        let at_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { at_s, changed, models, best, setup: Stored::new(setup) }
+    }
+
+    /// How long ago it was, in words.
+    pub fn ago(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        match now.saturating_sub(self.at_s) {
+            0..60 => "just now".to_owned(),
+            s @ 60..3600 => format!("{} min ago", s / 60),
+            s @ 3600..86_400 => format!("{} h ago", s / 3600),
+            s => format!("{} d ago", s / 86_400),
+        }
+    }
+
+    /// Date and time of day where this computer is.
+    pub fn date(&self) -> String {
+        let Ok(time) = jiff::Timestamp::from_second(self.at_s.try_into().unwrap_or_default()) else {
+            return String::new();
+        };
+        time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+}
+
+/// The runs, oldest first.
+#[derive(Default)]
+pub(super) struct Past {
+    pub entries: Vec<Entry>,
+    pushed: usize,
+    /// The stored runs as text, with the count they belong to: written anew only after a run.
+    text: RefCell<Option<(usize, String)>>,
+}
+
+impl Past {
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        self.pushed += 1;
+        if self.entries.len() > KEPT {
+            self.entries.remove(0);
+        }
+    }
+
+    /// The latest runs as text.
+    pub fn save(&self) -> String {
+        let mut text = self.text.borrow_mut();
+        if text.as_ref().is_none_or(|(count, _)| *count != self.pushed) {
+            let latest = &self.entries[self.entries.len().saturating_sub(STORED)..];
+            *text = Some((self.pushed, serde_json::to_string(latest).unwrap_or_default()));
+        }
+        text.as_ref().map(|(_, text)| text.clone()).unwrap_or_default()
+    }
+
+    /// Takes back what [`Self::save`] gave; what cannot be understood is left.
+    pub fn restore(text: &str) -> Self {
+        Self { entries: serde_json::from_str(text).unwrap_or_default(), ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_comes_back_with_the_rows_of_its_task() {
+        let setup = Setup::default();
+        let mut past = Past::default();
+        let best = vec![vec![Some(("positive".to_owned(), 0.75)), None, None]];
+        past.push(Entry::new("Calibrated.".into(), vec!["m".into()], best, &setup));
+        let again = Past::restore(&past.save());
+        assert_eq!(again.entries, past.entries);
+        assert_eq!(again.entries[0].ago(), "just now");
+        // With another table in use, the shipped one is found by its name.
+        let other = Arc::new(TaskTable::default());
+        assert_eq!(again.entries[0].setup.whole(&other), setup);
+    }
+
+    #[test]
+    fn a_run_on_a_lost_table_keeps_its_own_pairs() {
+        let mut setup = Setup::default();
+        setup.table = Arc::new(TaskTable { id: "lost".into(), ..(*setup.table).clone() });
+        let stored = Stored::new(&setup);
+        let whole = stored.whole(&Arc::new(TaskTable::default()));
+        assert_eq!(whole.table.rows.len(), setup.sides[0].examples.len() + 1);
+        assert_eq!(whole.sides, setup.sides);
+    }
+
+    #[test]
+    fn broken_text_leaves_nothing() {
+        assert!(Past::restore("[{").entries.is_empty());
+    }
+}

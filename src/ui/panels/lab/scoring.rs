@@ -1,0 +1,230 @@
+//! Scoring the three prompts of every column: by itself a moment after each change, the newest change wins.
+
+use super::changes;
+use super::past::{Entry, Past};
+use super::plan::Plan;
+use super::setup::{Card, Setup};
+use crate::engine::Command;
+use crate::types::{CandidateScore, JobId, ModelId, ScoreReport, ScoreRequest, UserError};
+use crate::ui::{Cx, State};
+use std::sync::Arc;
+
+/// How long nothing must change before it is scored, in seconds.
+const DEBOUNCE_S: f64 = 0.25;
+
+/// What one card was asked, and what came.
+#[derive(Default)]
+pub(super) struct Slot {
+    asked: Option<(JobId, Question)>,
+    /// The newest report.
+    pub shown: Option<Shown>,
+    /// The report before it, to tell what changed.
+    before: Option<Shown>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Question {
+    model: ModelId,
+    /// Which of its weights.
+    version: u64,
+    request: ScoreRequest,
+    answers: Vec<String>,
+}
+
+/// A report and what it answers.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub model: ModelId,
+    pub request: ScoreRequest,
+    /// The answers by their own names, in the order of the report.
+    pub answers: Vec<String>,
+    pub report: Arc<ScoreReport>,
+}
+
+impl Shown {
+    /// What is shown of an answer: its share of the probability of all answers, calibrated if asked for.
+    pub fn value(score: &CandidateScore) -> f64 {
+        score.calibrated.unwrap_or(score.share)
+    }
+
+    /// The likeliest answer and its value.
+    pub fn best(&self) -> Option<(&str, f64)> {
+        let best = self.report.best()?;
+        Some((self.answers.get(best)?.as_str(), Self::value(&self.report.candidates[best])))
+    }
+}
+
+impl Slot {
+    /// The job that is under way.
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.asked.as_ref().map(|(job, _)| *job).filter(|job| state.is_active(*job))
+    }
+
+    /// Why the newest question was not answered.
+    pub fn error<'a>(&self, state: &'a State) -> Option<&'a UserError> {
+        state.error(self.asked.as_ref()?.0)
+    }
+
+    /// The value of an answer in the report before; `None` where it was not asked.
+    pub fn value_before(&self, answer: &str) -> Option<f64> {
+        let before = self.before.as_ref()?;
+        let place = before.answers.iter().position(|a| a == answer)?;
+        before.report.candidates.get(place).map(Shown::value)
+    }
+}
+
+/// A run that is under way: what it was begun with.
+struct Run {
+    setup: Arc<Setup>,
+    changed: Vec<String>,
+    jobs: Vec<JobId>,
+}
+
+/// The scores on show, and the clock of the next ones.
+#[derive(Default)]
+pub(super) struct Scoring {
+    /// By column, then by [`Card::ALL`].
+    pub slots: [[Slot; 3]; 2],
+    /// True once the person has asked for scores: from then on changes are scored by themselves.
+    pub is_live: bool,
+    due_s: Option<f64>,
+    run: Option<Run>,
+    /// What the newest complete run was begun with.
+    last: Option<Arc<Setup>>,
+    /// What that run changed, by column.
+    pub changed: Vec<String>,
+}
+
+impl Scoring {
+    /// What the newest complete run was begun with.
+    pub fn last(&self) -> Option<&Setup> {
+        self.last.as_deref()
+    }
+
+    /// Seconds until the next scoring is due.
+    pub fn due_in_s(&self, now_s: f64) -> Option<f64> {
+        self.due_s.map(|due| (due - now_s).max(0.0))
+    }
+
+    /// True while a change waits to be scored, or is being scored.
+    pub fn is_busy(&self, state: &State) -> bool {
+        self.due_s.is_some() || self.running(state).is_some()
+    }
+
+    /// The oldest job that is under way.
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.slots.iter().flatten().filter_map(|slot| slot.running(state)).min()
+    }
+
+    /// Takes in reports; scores what changed once nothing has changed for a moment.
+    pub fn tick(&mut self, plan: Option<&Plan>, plan_changed: bool, setup: &Setup, past: &mut Past, cx: &mut Cx<'_>) {
+        self.hear(past, cx.state);
+        let Some(plan) = plan.filter(|_| self.is_live) else { return };
+        if plan.missing.is_some() || plan.sides.iter().any(|side| side.is_counting) {
+            self.due_s = None;
+            return;
+        }
+        if !self.is_stale(plan) {
+            self.due_s = None;
+            return;
+        }
+        let now_s = cx.state.now_s;
+        if plan_changed || self.due_s.is_none() {
+            self.due_s = Some(now_s + DEBOUNCE_S);
+        }
+        if self.due_s.is_some_and(|due| now_s >= due) {
+            self.ask(plan, setup, false, cx);
+        }
+    }
+
+    fn is_stale(&self, plan: &Plan) -> bool {
+        places(plan).any(|(side, card)| {
+            let asked = self.slots[side][card].asked.as_ref().map(|(_, question)| question);
+            question(plan, side, card).as_ref() != asked && plan.sides[side].model.is_some()
+        })
+    }
+
+    /// Scores what has changed since it was scored last, or everything.
+    pub fn ask(&mut self, plan: &Plan, setup: &Setup, everything: bool, cx: &mut Cx<'_>) {
+        self.is_live = true;
+        self.due_s = None;
+        let setup = Arc::new(setup.clone());
+        let changed = |side: usize| match &self.last {
+            Some(last) if side < last.sides().len() => changes::sentence(last, &setup, side),
+            _ => String::new(),
+        };
+        let changed = (0..plan.sides.len()).map(changed).collect();
+        let mut jobs = Vec::new();
+        for (side, card) in places(plan) {
+            let Some(question) = question(plan, side, card) else { continue };
+            let slot = &mut self.slots[side][card];
+            let is_same = slot.asked.as_ref().is_some_and(|(_, asked)| *asked == question);
+            if let Some(job) = slot.running(cx.state) {
+                if is_same && !everything {
+                    jobs.push(job);
+                    continue;
+                }
+                cx.cancel(job);
+            } else if is_same && !everything && slot.shown.is_some() {
+                // Not asked again: nothing has changed since the run before.
+                slot.before.clone_from(&slot.shown);
+                continue;
+            }
+            let job = JobId::next();
+            let request = Box::new(question.request.clone());
+            cx.send(Command::Score { job, model: question.model, request });
+            slot.asked = Some((job, question));
+            jobs.push(job);
+        }
+        self.run = Some(Run { setup, changed, jobs });
+    }
+
+    fn hear(&mut self, past: &mut Past, state: &State) {
+        for slot in self.slots.iter_mut().flatten() {
+            let Some((job, question)) = &slot.asked else { continue };
+            let Some(report) = state.scores.get(job) else { continue };
+            let is_new = slot.shown.as_ref().is_none_or(|shown| !Arc::ptr_eq(&shown.report, report));
+            if is_new && report.candidates.len() == question.answers.len() {
+                let Question { model, request, answers, .. } = question.clone();
+                slot.before = slot.shown.replace(Shown { model, request, answers, report: report.clone() });
+            }
+        }
+        let is_over = |run: &Run| run.jobs.iter().all(|job| !state.is_active(*job));
+        if let Some(run) = self.run.take_if(|run| is_over(run)) {
+            let is_whole = run.jobs.iter().all(|job| state.scores.contains_key(job));
+            if is_whole {
+                past.push(self.entry(&run, state));
+                self.changed.clone_from(&run.changed);
+                self.last = Some(run.setup);
+            }
+        }
+    }
+
+    fn entry(&self, run: &Run, state: &State) -> Entry {
+        let side = |side: usize| {
+            let best = |slot: &Slot| slot.shown.as_ref()?.best().map(|(answer, value)| (answer.to_owned(), value));
+            self.slots[side].iter().map(best).collect::<Vec<_>>()
+        };
+        let models = (0..run.changed.len()).map(|side| {
+            let model = self.slots[side][0].shown.as_ref().and_then(|shown| state.models.get(&shown.model));
+            model.map_or_else(String::new, |m| m.info.name.clone())
+        });
+        let named = |(side, words): (usize, &String)| match (words.as_str(), run.changed.len()) {
+            ("", _) => None,
+            (words, 1) => Some(words.to_owned()),
+            (words, _) => Some(format!("{}: {words}", ["A", "B"][side.min(1)])),
+        };
+        let changed: Vec<String> = run.changed.iter().enumerate().filter_map(named).collect();
+        Entry::new(changed.join(" "), models.collect(), (0..run.changed.len()).map(side).collect(), &run.setup)
+    }
+}
+
+fn places(plan: &Plan) -> impl Iterator<Item = (usize, usize)> + use<> {
+    (0..plan.sides.len()).flat_map(|side| (0..Card::ALL.len()).map(move |card| (side, card)))
+}
+
+fn question(plan: &Plan, side: usize, card: usize) -> Option<Question> {
+    let model = plan.sides[side].model?;
+    let request = plan.sides[side].cards[card].request.clone();
+    Some(Question { model, version: plan.sides[side].version, request, answers: plan.answers.clone() })
+}
