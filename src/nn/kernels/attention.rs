@@ -151,9 +151,7 @@ impl<'a> Sequence<'a> {
         let rows = queries.len() / width;
         self.against_keys(Left::Rows { values: queries, rows, stride: width }, panels, first + rows, out, stride);
         for row in 0..rows {
-            let (seen, behind) = out[row * stride..row * stride + end].split_at_mut(first + row + 1);
-            inner::softmax(self.level, seen, 1.0);
-            behind.fill(0.0);
+            inner::softmax(self.level, &mut out[row * stride..row * stride + end], first + row + 1, 1.0);
         }
     }
 
@@ -271,9 +269,8 @@ impl<'a> Sequence<'a> {
                         let left = Left::Rows { values: &of_z[first * stride..], rows: end - first, stride };
                         self.against_keys(left, value_columns, end, slopes, padded);
                         for (i, token) in (first..end).enumerate() {
-                            let (seen, behind) = slopes[i * padded..i * padded + stop].split_at_mut(token + 1);
-                            inner::softmax_gradient(self.level, &patterns[i * padded..][..=token], seen);
-                            behind.fill(0.0);
+                            let (pattern, slopes) = (&patterns[i * padded..], &mut slopes[i * padded..]);
+                            inner::softmax_gradient(self.level, pattern, &mut slopes[..stop], token + 1);
                         }
                         let left = Left::Rows { values: slopes, rows: end - first, stride: padded };
                         self.against_rows(left, keys, [tokens, 0, end], NOTHING, products);

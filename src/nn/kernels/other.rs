@@ -37,11 +37,11 @@ pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: 
     match level {}
 }
 
-pub(super) fn softmax(level: Level, _: &mut [f32], _: f32) {
+pub(super) fn softmax(level: Level, _: &mut [f32], _: usize, _: f32) {
     match level {}
 }
 
-pub(super) fn softmax_gradient(level: Level, _: &[f32], _: &mut [f32]) {
+pub(super) fn softmax_gradient(level: Level, _: &[f32], _: &mut [f32], _: usize) {
     match level {}
 }
 

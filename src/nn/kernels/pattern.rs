@@ -65,7 +65,7 @@ fn one_head(level: Level, q: &[f32], k: &[f32], scale: f32, sizes: Sizes, out: &
                 }
             }
             for row in first..first + rows {
-                inner::softmax(level, &mut out[row * keys..row * keys + past + row + 1], scale);
+                inner::softmax(level, &mut out[row * keys..(row + 1) * keys], past + row + 1, scale);
             }
         }
     });

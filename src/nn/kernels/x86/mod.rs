@@ -160,12 +160,10 @@ unsafe fn load_up_to_8(at: *const f32, count: usize, rest: f32) -> __m256 {
         // SAFETY: by the caller's promise.
         return unsafe { _mm256_loadu_ps(at) };
     }
-    let mut lanes = [rest; 8];
-    // SAFETY: by the caller's promise; there are eight lanes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(at, lanes.as_mut_ptr(), count);
-        _mm256_loadu_ps(lanes.as_ptr())
-    }
+    let lanes = first_lanes(count);
+    // SAFETY: by the caller's promise; other lanes are not read.
+    let values = unsafe { _mm256_maskload_ps(at, lanes) };
+    _mm256_blendv_ps(_mm256_set1_ps(rest), values, _mm256_castsi256_ps(lanes))
 }
 
 /// Writes the first `count` lanes, at most eight.
@@ -174,17 +172,21 @@ unsafe fn load_up_to_8(at: *const f32, count: usize, rest: f32) -> __m256 {
 /// That many numbers can be written behind `at`.
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-unsafe fn store_up_to_8(at: *mut f32, count: usize, lanes: __m256) {
-    if count >= 8 {
-        // SAFETY: by the caller's promise.
-        return unsafe { _mm256_storeu_ps(at, lanes) };
-    }
-    let mut values = [0.0; 8];
-    // SAFETY: by the caller's promise; there are eight lanes.
+unsafe fn store_up_to_8(at: *mut f32, count: usize, values: __m256) {
+    // SAFETY: by the caller's promise; other lanes are not written.
     unsafe {
-        _mm256_storeu_ps(values.as_mut_ptr(), lanes);
-        std::ptr::copy_nonoverlapping(values.as_ptr(), at, count);
+        match count {
+            0..8 => _mm256_maskstore_ps(at, first_lanes(count), values),
+            _ => _mm256_storeu_ps(at, values),
+        }
     }
+}
+
+/// All bits set in the first `count` < 8 lanes.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn first_lanes(count: usize) -> __m256i {
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

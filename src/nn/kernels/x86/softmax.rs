@@ -4,21 +4,26 @@ use super::elementwise::exp8;
 use super::{Level, load_up_to_8, store_up_to_8, sum8};
 use std::arch::x86_64::*;
 
-/// softmax(scale · x) in place, for `scale` > 0.
-pub(in super::super) fn softmax(_: Level, x: &mut [f32], scale: f32) {
+/// softmax(scale · x) of the first `seen` numbers in place, for `scale` > 0; zeros behind them.
+pub(in super::super) fn softmax(_: Level, x: &mut [f32], seen: usize, scale: f32) {
+    let (seen, behind) = x.split_at_mut(seen);
     // SAFETY: AVX2 is there wherever a level is.
     unsafe {
-        let largest = largest(x);
-        let sum = exps(x, largest, scale);
-        multiply(x, sum.recip());
+        let largest = largest(seen);
+        let sum = exps(seen, largest, scale);
+        multiply(seen, sum.recip());
+        zeros(behind);
     }
 }
 
-/// The gradient of softmax in place of that of its value: p · (d − Σ p · d).
-pub(in super::super) fn softmax_gradient(_: Level, pattern: &[f32], gradient: &mut [f32]) {
-    assert_eq!(pattern.len(), gradient.len());
-    // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.
-    unsafe { softmax_gradient_256(pattern, gradient) };
+/// The gradient of softmax over the first `seen` numbers in place of that of its value: p · (d − Σ p · d); zeros behind them.
+pub(in super::super) fn softmax_gradient(_: Level, pattern: &[f32], gradient: &mut [f32], seen: usize) {
+    let (gradient, behind) = gradient.split_at_mut(seen);
+    // SAFETY: AVX2 is there wherever a level is; both are equally long.
+    unsafe {
+        softmax_gradient_256(&pattern[..seen], gradient);
+        zeros(behind);
+    }
 }
 
 /// log Σ eˣ.
@@ -103,6 +108,16 @@ fn multiply(x: &mut [f32], factor: f32) {
             let at = x.as_mut_ptr().add(i);
             store_up_to_8(at, count, _mm256_mul_ps(load_up_to_8(at, count, 0.0), factor));
         }
+        i += 8;
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn zeros(x: &mut [f32]) {
+    let mut i = 0;
+    while i < x.len() {
+        // SAFETY: so many elements are left.
+        unsafe { store_up_to_8(x.as_mut_ptr().add(i), x.len() - i, _mm256_setzero_ps()) };
         i += 8;
     }
 }
