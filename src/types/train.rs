@@ -108,9 +108,9 @@ pub enum Init {
     /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
     #[default]
     Normal,
-    /// Every matrix but the embedding from N(0, 0.2 / D), and the first head of the first block looks at the token before,
-    /// by position alone. Induction heads are made of such a head and one that learns to use it; beginning with the one
-    /// spares a small model most of the tokens until they form. Like mimetic initialisation (Trockman and Kolter 2023), this
+    /// Every matrix but the embedding from N(0, 0.2 / D), and the first two heads of the first block look at the token
+    /// before and the one before that, by position alone. Induction heads are made of such a head and one that learns to use
+    /// it; beginning with the former spares a small model most of the tokens until they form. Like mimetic initialisation (Trockman and Kolter 2023), this
     /// only sets where training begins.
     PreviousToken,
 }

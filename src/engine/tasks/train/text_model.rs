@@ -1,6 +1,6 @@
 //! A new Llama-architecture model from a spec's shape.
 
-use super::previous_token::look_at_the_token_before;
+use super::previous_token::look_at_the_tokens_before;
 use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextCodec, TextModel};
 use crate::nn::{CausalLm, LlamaConfig, LlamaFamily, Random, TextConfig};
@@ -68,7 +68,7 @@ pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, d
     let mut drawing = Drawing { path: Vec::new(), position: 0, seed: spec.seed, deviation, into_residual };
     let mut lm = config.init(device).map(&mut drawing);
     if let (Init::PreviousToken, CausalLm::Llama(llama)) = (shape.init, &mut lm) {
-        look_at_the_token_before(llama, spec.seed);
+        look_at_the_tokens_before(llama, spec.seed);
     }
     let end = codec.token_id(DOCUMENT_SEPARATOR);
     let name = spec.out.as_deref().and_then(Path::file_name);

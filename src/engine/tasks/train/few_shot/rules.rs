@@ -108,7 +108,7 @@ pub(super) fn write_lookup(
 /// A list of random words several times over; everything behind the first time is learned.
 pub(super) fn write_repeats(document: &mut Document, words: &Words, random: &mut Random) {
     let list: Vec<String> = (0..4 + random.below(28)).map(|_| words.any(random)).collect();
-    let joint = [" ", ", ", "\n"][random.below(3)];
+    let joint = [" ", " ", " ", ", ", "\n"][random.below(5)];
     let list = list.join(joint);
     let times = 2 + random.below(3);
     document.text.push_str(&list);
