@@ -236,3 +236,20 @@ fn cross_entropies() {
         assert!((plain - (classes as f32).ln()).abs() < 1e-6, "{plain} without a gradient");
     }
 }
+
+#[test]
+fn a_score_that_is_no_number_makes_the_loss_none() {
+    let device = Device::flex();
+    if !serve(&device) {
+        return;
+    }
+    for place in [0, 3, 8, 12] {
+        let mut scores = vec![1.0; 13];
+        scores[place] = f32::NAN;
+        let scores = Tensor::<2>::from_data(TensorData::new(scores, [1, 13]), &device);
+        let target = Tensor::<1, Int>::from_data([5], &device);
+        assert!(cross_entropy(scores.clone(), target.clone()).into_scalar::<f32>().is_nan(), "at {place}");
+        let scores = Tensor::from_inner(scores).require_grad();
+        assert!(cross_entropy(scores, target).into_scalar::<f32>().is_nan(), "at {place}, with a gradient");
+    }
+}

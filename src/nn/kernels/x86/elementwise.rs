@@ -156,12 +156,13 @@ fn sigmoid8(x: __m256) -> __m256 {
     _mm256_div_ps(one, _mm256_add_ps(one, exp8(_mm256_sub_ps(_mm256_setzero_ps(), x))))
 }
 
-/// eˣ within two units in the last place for −87 ≤ x ≤ 88; outside, the value at the border. 2ⁿ · eʳ with |r| ≤ ln 2 / 2,
+/// eˣ within two units in the last place for −87 ≤ x ≤ 88; outside, the value at the border; NaN for NaN. 2ⁿ · eʳ with |r| ≤ ln 2 / 2,
 /// where eʳ is its Taylor series up to r⁷ / 7! (the rest is below 10⁻⁸).
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
 pub(super) fn exp8(x: __m256) -> __m256 {
-    let x = _mm256_min_ps(_mm256_max_ps(x, _mm256_set1_ps(-87.0)), _mm256_set1_ps(88.0));
+    // Of two operands the second is kept when one is no number, so that NaN stays NaN.
+    let x = _mm256_min_ps(_mm256_set1_ps(88.0), _mm256_max_ps(_mm256_set1_ps(-87.0), x));
     let n = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(_mm256_mul_ps(
         x,
         _mm256_set1_ps(std::f32::consts::LOG2_E),
