@@ -14,6 +14,7 @@ mod fetch;
 mod figure;
 mod fill;
 mod generate;
+mod heads;
 mod inspect;
 mod kshot;
 mod models;
@@ -74,6 +75,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Score(args)) => score::run(&args),
+        Some(Verb::Heads(args)) => heads::run(&args),
         Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),

@@ -105,12 +105,15 @@ pub(super) fn write_lookup(
     }
 }
 
-/// A list of random words several times over; everything behind the first time is learned.
+/// Words of a list with all its repetitions: about as many as fill a sequence, so that no other list stands in it.
+const REPEATED: usize = 200;
+
+/// A list of random words over and over; everything behind the first time is learned.
 pub(super) fn write_repeats(document: &mut Document, words: &Words, random: &mut Random) {
-    let list: Vec<String> = (0..4 + random.below(28)).map(|_| words.any(random)).collect();
+    let list: Vec<String> = (0..4 + random.below(44)).map(|_| words.any(random)).collect();
     let joint = [" ", " ", " ", ", ", "\n"][random.below(5)];
+    let times = (REPEATED / list.len()).max(2);
     let list = list.join(joint);
-    let times = 2 + random.below(3);
     document.text.push_str(&list);
     let start = document.text.len();
     for _ in 1..times {
