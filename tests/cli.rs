@@ -281,7 +281,14 @@ fn bench_measures_a_model_and_a_bare_shape() {
         let sizes = ["--prompt-tokens", "8", "--new-tokens", "6", "--repeats", "2", "--json"];
         let lines = json(&[&["bench", "--device", "cpu", "--model", &model], &sizes[..], more].concat());
         let [report] = lines.as_slice() else { panic!("one line: {lines:?}") };
-        for field in ["prefill_ms", "decode_tokens_per_s", "load_ms"] {
+        for field in [
+            "prefill_ms",
+            "decode_tokens_per_s",
+            "load_ms",
+            "bytes_per_token",
+            "bandwidth_bytes_per_s",
+            "bandwidth_share",
+        ] {
             assert!(report[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {report}");
         }
         if cfg!(target_os = "linux") {

@@ -30,6 +30,7 @@ pub mod sample;
 mod scores;
 mod tape;
 mod text_encoder;
+mod traffic;
 mod vit;
 
 pub use activation::Activation;
@@ -57,6 +58,7 @@ pub use rope::{RopeFrequencies, RopeScaling};
 pub use scores::{Scores, Unreadable};
 pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use traffic::read_bandwidth;
 pub use vit::{Vit, VitBlock, VitConfig};
 
 use crate::types::Architecture;

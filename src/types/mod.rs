@@ -24,6 +24,7 @@ mod size;
 mod task_table;
 mod tensor;
 mod token;
+mod traffic;
 mod train;
 
 pub use card::{CardFile, ModelCard, weight_bytes};
@@ -50,6 +51,7 @@ pub use size::{bytes_in_words, count_in_words};
 pub use task_table::{TableWarning, TaskKind, TaskTable};
 pub use tensor::{TensorEntry, TensorStats};
 pub use token::{Candidate, GeneratedToken, PromptToken};
+pub use traffic::MemoryTraffic;
 pub use train::{
     DigitNetwork, DigitTask, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary, TrainTask,
 };

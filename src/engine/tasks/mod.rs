@@ -11,6 +11,7 @@ pub(crate) mod evaluate;
 pub(crate) mod fill;
 pub(crate) mod generate;
 pub(crate) mod inspect;
+pub(crate) mod measure;
 pub(crate) mod open;
 pub(crate) mod picture;
 mod prompt;
