@@ -1,4 +1,4 @@
-//! Figures for export: an attention heat map and learning curves, as SVG, PNG or CSV.
+//! Figures for export: an attention heat map, attention over a picture, and learning curves, as SVG, PNG or CSV.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -9,6 +9,7 @@ mod envelope;
 mod heat_map;
 mod ink;
 mod lines;
+mod overlay;
 mod sheet;
 mod table;
 mod text;
@@ -18,6 +19,7 @@ pub use curve::curve_figure;
 pub use envelope::envelope;
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
+pub use overlay::{OverlayFigure, overlay_figure};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 
@@ -88,6 +90,14 @@ pub enum ChartError {
         /// Values given.
         found: usize,
     },
+    /// The weights do not fit the picture's patches.
+    #[error("{expected} patches need as many weights, but there are {found}")]
+    Patches {
+        /// Patches of the picture.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
     /// A value is NaN or infinite.
     #[error("value {index} is {value}, which no colour stands for")]
     NotFinite {
@@ -116,6 +126,7 @@ impl From<ChartError> for UserError {
         let next = match error {
             ChartError::Empty(_) => "Run something first, then export again.",
             ChartError::Shape { .. } => "Run the prompt again, so that tokens and pattern belong together.",
+            ChartError::Patches { .. } => "Open the picture again, so that picture and attention belong together.",
             ChartError::NotFinite { .. } => "Look at the weights: a NaN in a model spreads to every later value.",
             ChartError::UnknownFormat { .. } => "Choose a file name that ends in .svg, .png or .csv.",
             ChartError::Draw(_) | ChartError::Encode(_) => "Try another format.",
