@@ -10,7 +10,7 @@ mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 use fovea::load::{TextModel, open_text_model};
-use fovea::nn::{CausalLm, Padding, Scores, Tape, sample};
+use fovea::nn::{CausalLm, Padding, Scores, Tape, TokenTree, sample};
 use fovea::types::{Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 
@@ -162,6 +162,69 @@ fn padded_batches_equal_transformers_on_either_side() {
             }
         }
     }
+}
+
+/// Sequences that share their first tokens: those in a cache, the rest as a tree that branches twice.
+#[test]
+fn a_tree_after_a_cache_equals_one_pass_a_sequence() {
+    for (name, _) in MODELS {
+        let lm = open(name, &Device::flex()).lm;
+        let reference = Reference::read(name);
+        let (first, second) = (reference.sequence(0), reference.sequence(1));
+        // Nothing, and more than the windows.
+        for read in [0, 7] {
+            let (mut tree, mut ids, mut ways) = (TokenTree::new(), Vec::new(), Vec::new());
+            let mut grow = |parent: Option<usize>, way: &[u32], more: &[u32]| {
+                let (mut parent, mut way) = (parent, way.to_vec());
+                for id in more {
+                    parent = Some(tree.push(parent));
+                    ids.push(*id);
+                    way.push(*id);
+                    ways.push(way.clone());
+                }
+                (parent, way)
+            };
+            let (trunk, way) = grow(None, &[], &first[read..read + 2]);
+            grow(trunk, &way, &second[..3]);
+            let (branch, longer) = grow(trunk, &way, &first[2..4]);
+            grow(branch, &longer, &second[3..4]);
+            grow(branch, &longer, &second[4..6]);
+            grow(None, &[], &second[6..8]);
+            let mut cache = lm.new_cache();
+            if read > 0 {
+                let _ = lm.forward_cached(lm.ids(&first[..read]), &mut cache);
+            }
+            let wanted: Vec<usize> = (0..ids.len()).rev().collect();
+            let logits: Vec<f32> = lm.forward_tree(&ids, &tree, &wanted, &mut cache).into_data().iter().collect();
+            assert_eq!((cache.len(), logits.len()), (read, ids.len() * lm.vocabulary()));
+            for (token, ours) in wanted.iter().zip(logits.chunks_exact(lm.vocabulary())) {
+                let whole = [&first[..read], &ways[*token]].concat();
+                let expected = last_logits(lm.forward_cached(lm.ids(&whole), &mut lm.new_cache()));
+                if let Some(difference) = Difference::beyond(ours, &expected, FORWARD) {
+                    panic!("{name}: token {token} of a tree after {read}: {difference}");
+                }
+            }
+            let next = last_logits(lm.forward_cached(lm.ids(&first[read..]), &mut cache));
+            let expected = last_logits(lm.forward_cached(lm.ids(&first), &mut lm.new_cache()));
+            assert!(Difference::beyond(&next, &expected, FORWARD).is_none(), "{name}: the cache goes on as if unused");
+        }
+    }
+}
+
+#[test]
+fn a_tree_may_have_more_tokens_than_the_context() {
+    let lm = open("llama", &Device::flex()).lm;
+    let mut cache = lm.new_cache();
+    let beginning: Vec<u32> = (0..lm.context() as u32 - 1).collect();
+    let _ = lm.forward_cached(lm.ids(&beginning), &mut cache);
+    let (mut tree, ids): (_, Vec<u32>) = (TokenTree::new(), (0..50).collect());
+    for _ in &ids {
+        tree.push(None);
+    }
+    let logits: Vec<f32> = lm.forward_tree(&ids, &tree, &[49], &mut cache).into_data().iter().collect();
+    let whole = [beginning, vec![49]].concat();
+    let expected = last_logits(lm.forward_cached(lm.ids(&whole), &mut lm.new_cache()));
+    assert!(Difference::beyond(&logits, &expected, FORWARD).is_none());
 }
 
 #[test]

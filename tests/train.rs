@@ -159,6 +159,34 @@ fn text_spec(data: &Path, out: Option<&Path>, more: &str) -> TrainSpec {
     .unwrap()
 }
 
+/// Tables and a text for few-shot documents.
+fn few_shot_data(dir: &Path) {
+    std::fs::write(dir.join("sums.txt"), sums()).unwrap();
+    let rows = |change: fn(&str) -> String| -> String {
+        let words = ["sun", "moon", "tree", "apple", "dog", "cat", "bird", "house"];
+        words.map(|word| format!("{word}\t{}\n", change(word))).concat()
+    };
+    let table = |kind: &str, more: &str, rows: &str| format!("# kind: {kind}\n{more}input\toutput\n{rows}");
+    std::fs::create_dir(dir.join("tables")).unwrap();
+    let write = |name: &str, text: String| std::fs::write(dir.join("tables").join(name), text).unwrap();
+    write("plurals.tsv", table("fact", "", &rows(|word| format!("{word}s"))));
+    write("length.tsv", table("label", "# labels: 3, 4, 5\n", &rows(|word| word.len().to_string())));
+    write("copy.tsv", table("rule", "", "sun\tsun\nmoon\tmoon\n"));
+}
+
+fn few_shot_spec(dir: &Path, out: Option<&Path>, task: &str) -> TrainSpec {
+    let out = out.map_or(String::new(), |out| format!("out = {:?}", out.to_str().unwrap()));
+    toml::from_str(&format!(
+        "learning_rate = 0.01\nbatch_size = 4\nsteps = 60\nvalidation_share = 0.1\neval_every = 20\nseed = 4\nclip_norm = 1.0\n\
+         {out}\n[task]\nkind = \"few_shot\"\ncontext = 32\ntasks = [{:?}]\nunseen_rules = [\"copy\"]\n{task}\n\
+         [[task.text]]\npath = {:?}\nshare = 1.0\n\
+         [task.shape]\nhidden = 16\nlayers = 2\nheads = 2\nkv_heads = 1\nintermediate = 24\nmax_positions = 64\nvocabulary = 400\n",
+        dir.join("tables").to_str().unwrap(),
+        dir.join("sums.txt").to_str().unwrap()
+    ))
+    .unwrap()
+}
+
 fn losses(run: &Run) -> Vec<(usize, f64, Option<f64>)> {
     run.points.iter().map(|p| (p.step, p.loss, p.validation_loss)).collect()
 }
@@ -275,6 +303,42 @@ fn a_resumed_text_run_equals_an_uninterrupted_one() {
     let data = dir.path().join("sums.txt");
     std::fs::write(&data, sums()).unwrap();
     resumed_equals_uninterrupted(|out| text_spec(&data, Some(out), ""));
+}
+
+/// Two stages, every kind of sequence.
+const STAGES: &str = "[[task.stages]]\nuntil = 0.5\nlookup = 1.0\nrules = 1.0\n\
+                      [[task.stages]]\nuntil = 1.0\ntext = 1.0\nfacts = 1.0\nrenamed = 1.0\nshuffled = 1.0\n";
+
+#[test]
+fn a_resumed_few_shot_run_equals_an_uninterrupted_one() {
+    let dir = tempfile::tempdir().unwrap();
+    few_shot_data(dir.path());
+    resumed_equals_uninterrupted(|out| few_shot_spec(dir.path(), Some(out), STAGES));
+}
+
+#[test]
+fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
+    let dir = tempfile::tempdir().unwrap();
+    few_shot_data(dir.path());
+    let out = dir.path().join("out");
+    let stage = "[[task.stages]]\nuntil = 1.0\nfacts = 1.0\n";
+    let mut spec = few_shot_spec(dir.path(), Some(&out), &format!("held_out_tasks = [\"length\"]\n{stage}"));
+    (spec.steps, spec.eval_every) = (240, 80);
+    let (run, summary) = Bench::start().train(ModelId::next(), &spec, None);
+    summary.unwrap();
+    let accuracies: Vec<f64> = run.points.iter().filter_map(|point| point.validation_accuracy).collect();
+    assert!(accuracies[2] > 0.8 && accuracies[2] > accuracies[0] + 0.2, "{accuracies:?}");
+    let facts: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(out.join("fewshot.json")).unwrap()).unwrap();
+    assert_eq!((&facts["held_out_tasks"][0], &facts["unseen_rules"][0]), (&"length".into(), &"copy".into()));
+
+    let fails = |task: &str, word: &str| {
+        let error = Bench::start().train(ModelId::next(), &few_shot_spec(dir.path(), None, task), None).1.unwrap_err();
+        assert!(error.to_string().contains(word), "{error} does not say {word:?}");
+    };
+    fails("stages = []", "stages");
+    fails("[[task.stages]]\nuntil = 1.0\nfacts = -1.0\n", "stages");
+    fails(&format!("held_out_tasks = [\"riddles\"]\n{stage}"), "riddles");
 }
 
 #[test]

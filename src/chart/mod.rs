@@ -1,4 +1,5 @@
-//! Figures for export: an attention heat map, attention over a picture, and learning curves, as SVG, PNG or CSV.
+//! Figures for export: an attention heat map, attention over a picture, learning curves, and curves of accuracy against the
+//! number of examples, as SVG, PNG or CSV.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -8,6 +9,7 @@ mod curve;
 mod envelope;
 mod heat_map;
 mod ink;
+mod kshot;
 mod lines;
 mod overlay;
 mod sheet;
@@ -18,6 +20,7 @@ mod ticks;
 pub use curve::curve_figure;
 pub use envelope::envelope;
 pub use heat_map::{AttentionFigure, attention_figure};
+pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use text::visible;

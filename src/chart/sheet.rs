@@ -119,6 +119,12 @@ impl<B: DrawingBackend> Sheet<'_, B> {
         Ok(())
     }
 
+    /// The area inside `points`, seen through with `alpha` opacity.
+    pub fn area(&mut self, points: &[[f64; 2]], color: RGBColor, alpha: f64) -> Result<(), ChartError> {
+        let corners: Vec<_> = points.iter().map(|p| self.at(p[0], p[1])).collect();
+        self.backend.fill_polygon(corners, &color.mix(alpha).filled()).map_err(drawing)
+    }
+
     /// A dashed line through `points`.
     pub fn dashed(&mut self, points: &[[f64; 2]], width: f64, color: RGBColor) -> Result<(), ChartError> {
         for dash in dashes(points, 5.0, 3.5) {

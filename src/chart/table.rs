@@ -1,6 +1,6 @@
 //! The numbers of a figure as comma-separated values.
 
-use super::{ChartError, RunCurve};
+use super::{ChartError, KShotSeries, RunCurve};
 use std::fmt::Display;
 
 /// A row a query token: its index, its text, then one value a key token, in full precision.
@@ -44,6 +44,27 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
                 p.learning_rate.to_string(),
                 measured(p.validation_loss),
                 measured(p.validation_accuracy),
+            ])?;
+        }
+    }
+    rows.finish()
+}
+
+/// A row a point: one number of examples with one seed.
+pub(super) fn kshot_table(series: &[KShotSeries<'_>]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["series", "k", "seed", "queries", "correct", "accuracy", "mean_log_prob"];
+    rows.write(header.into_iter().map(str::to_owned))?;
+    for series in series {
+        for p in series.points {
+            rows.write([
+                series.name.to_owned(),
+                p.k.to_string(),
+                p.seed.to_string(),
+                p.queries.to_string(),
+                p.correct.to_string(),
+                p.accuracy().to_string(),
+                p.mean_log_prob.to_string(),
             ])?;
         }
     }

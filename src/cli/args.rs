@@ -27,6 +27,10 @@ pub enum Verb {
     ChatTemplate(ChatTemplateArgs),
     /// Write the values at sites inside the model to a safetensors file
     Inspect(InspectArgs),
+    /// Tell how likely each of some answers is after a prompt
+    Score(ScoreArgs),
+    /// Measure accuracy against the number of examples in the prompt; Ctrl-C ends with what there is
+    Kshot(KShotArgs),
     /// Turn texts into vectors with an encoder, and tell how alike they are
     Embed(EmbedArgs),
     /// Guess the masked words of a text with an encoder
@@ -238,6 +242,74 @@ pub struct InputArgs {
     pub image: Option<PathBuf>,
 }
 
+/// `fovea score`.
+#[derive(Debug, Args)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text up to where the answer would begin; without a space at its end
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// An answer; may be given several times. A space is put before it where neither side has white space
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub candidate: Vec<String>,
+    /// What follows an answer and is scored with it, such as a line break
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub ending: String,
+    /// Calibrate by the shares of the answers where this part of the prompt, the query, says nothing (Zhao et al. 2021)
+    #[arg(long, value_name = "QUERY")]
+    pub calibrate: Option<String>,
+    /// Every answer with its tokens as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--labels` on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum LabelName {
+    /// The examples' own answers
+    #[default]
+    True,
+    /// Changed among the examples, so that most are wrong
+    Shuffled,
+    /// Drawn at random
+    Random,
+}
+
+/// `fovea kshot`.
+#[derive(Debug, Args)]
+pub struct KShotArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A shipped task, or a TSV, CSV or JSONL file of pairs; may be given several times
+    #[arg(long, value_name = "FILE|NAME", required = true)]
+    pub task: Vec<String>,
+    /// Numbers of examples, separated by commas
+    #[arg(long, value_name = "NUMBERS", default_value = "0,1,2,4,8", allow_hyphen_values = true)]
+    pub k: String,
+    /// Repeat with this many seeds, each with other examples and queries
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub seeds: u64,
+    /// Queries of each seed
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub queries: usize,
+    /// What the examples' answers are (Min et al. 2022)
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub labels: LabelName,
+    /// Leave the instruction out
+    #[arg(long)]
+    pub no_instruction: bool,
+    /// Choose among labels after contextual calibration (Zhao et al. 2021)
+    #[arg(long)]
+    pub calibrate: bool,
+    /// Every task's points and answers as a JSON object a line
+    #[arg(long, conflicts_with = "out")]
+    pub json: bool,
+    /// Also draw the curves into this file: its ending (svg, png or csv) chooses the format
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
 /// `fovea embed`.
 #[derive(Debug, Args)]
 pub struct EmbedArgs {
@@ -365,6 +437,15 @@ pub struct BenchArgs {
     /// Also measure one pass that captures every attention pattern over this many tokens
     #[arg(long, value_name = "N")]
     pub capture_tokens: Option<usize>,
+    /// Also train the open model, without saving it, with this many sequences a step
+    #[arg(long, value_name = "N")]
+    pub train_batch: Option<usize>,
+    /// Tokens of such a sequence
+    #[arg(long, value_name = "N", default_value_t = 128, requires = "train_batch")]
+    pub train_context: usize,
+    /// Measured training steps, after some that warm up; the median counts
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "train_batch")]
+    pub train_steps: usize,
     /// Measured runs, after one that warms up; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,

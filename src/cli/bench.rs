@@ -1,5 +1,7 @@
 //! `fovea bench`.
 
+mod training;
+
 use super::CliError;
 use super::args::BenchArgs;
 use super::output::{print, print_json};
@@ -18,6 +20,8 @@ struct Report {
     decode_tokens_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    train_tokens_per_s: Option<f64>,
     /// What a generated token reads: the weights, and the keys and values of the positions it sees, on average.
     bytes_per_token: f64,
     /// How fast the device reads memory, measured in this run, and how much of that decoding uses.
@@ -60,6 +64,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         Some(tokens) => (0..args.repeats).map(|_| capture(&session, &info, tokens)).collect::<Result<Vec<_>, _>>()?,
         None => Vec::new(),
     };
+    let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;
     let peak_rss_mb = memory_mb("VmHWM:"); // before a measurement that takes memory of its own
     let traffic = measure_memory(&session, &info)?;
     let new_tokens = runs.iter().map(|run| run.new_tokens).min().unwrap_or(0);
@@ -71,6 +76,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
         decode_tokens_per_s,
         capture_ms: (!captures.is_empty()).then(|| median(captures.into_iter())),
+        train_tokens_per_s: training,
         bytes_per_token: traffic.bytes_per_token(positions),
         bandwidth_bytes_per_s: traffic.bytes_per_s,
         bandwidth_share: traffic.share(decode_tokens_per_s, positions),
@@ -92,12 +98,12 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
 }
 
 fn check(args: &BenchArgs) -> Result<(), UserError> {
-    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 {
+    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 || args.train_steps == 0 {
         return Err(UserError::new(
             "There is nothing to measure.",
-            "A measurement needs at least one prompt token, two new tokens (the rate counts from the first to the last) \
-             and one repeat.",
-            "Raise --prompt-tokens, --new-tokens or --repeats.",
+            "A measurement needs at least one prompt token, two new tokens (the rate counts from the first to the last), \
+             one repeat and one training step.",
+            "Raise --prompt-tokens, --new-tokens, --repeats or --train-steps.",
         ));
     }
     Ok(())
@@ -148,13 +154,15 @@ fn describe(report: &Report) -> String {
     let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), size);
     let capture =
         report.capture_ms.map_or_else(String::new, |ms| format!("capture      {ms:9.1} ms for every pattern\n"));
+    let training =
+        report.train_tokens_per_s.map_or_else(String::new, |rate| format!("training     {rate:9.1} tokens/s\n"));
     let bandwidth = match report.bandwidth_bytes_per_s.zip(report.bandwidth_share) {
         Some((limit, share)) => format!("{:9.0} % of the {:.1} GB/s that the device reads", 100.0 * share, limit / 1e9),
         None => format!("{:>9}   on this device", "unknown"),
     };
     let threads = if report.is_gpu { String::new() } else { format!(", {} threads", report.threads) };
     format!(
-        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}\
+        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}{training}\
          one token    {:>12} to read\nbandwidth    {bandwidth}\n\
          load         {:9.1} ms\nweights      {:>12} in {}\nmemory       {:>12} with them, {} before\n\
          peak memory  {:>12}\non {}{threads}\n",

@@ -15,10 +15,13 @@ mod figure;
 mod fill;
 mod generate;
 mod inspect;
+mod kshot;
 mod models;
 mod output;
+mod score;
 mod session;
 mod spec;
+mod tasks;
 mod train;
 mod window;
 
@@ -70,6 +73,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Generate(args)) => generate::run(&args),
         Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
+        Some(Verb::Score(args)) => score::run(&args),
+        Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),

@@ -2,13 +2,14 @@
 
 use super::args::TrainArgs;
 use super::session::model_dir;
-use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 3] = [
+const PRESETS: [(&str, &str); 4] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
+    ("seedling", include_str!("../../assets/presets/seedling.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
 ];
 
@@ -25,6 +26,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
     if let Some(data) = &args.data {
         match &mut spec.task {
             TrainTask::Text(task) => task.data = vec![data.clone()],
+            TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
         }
     }
@@ -52,8 +54,12 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
 /// A recipe that travels seldom finds its data where it was written.
 fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
     let paths = match &spec.task {
-        TrainTask::Text(task) => task.data.as_slice(),
-        TrainTask::Digits(task) => std::slice::from_ref(&task.data),
+        TrainTask::Text(task) => task.data.clone(),
+        TrainTask::FewShot(task) => {
+            let texts = task.text.iter().map(|source| &source.path);
+            task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
+        }
+        TrainTask::Digits(task) => vec![task.data.clone()],
     };
     let missing = paths.iter().find(|path| !path.exists());
     missing.map_or(Ok(()), |path| {
@@ -104,6 +110,16 @@ fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
         )
         .with_detail(error.to_string())
     })
+}
+
+/// A recipe of many paths has those under `data/` looked for in another folder.
+fn move_data(task: &mut FewShotTask, data: &Path) {
+    let texts = task.text.iter_mut().map(|source| &mut source.path);
+    for path in task.tasks.iter_mut().chain(&mut task.more_tasks).chain(texts) {
+        if let Ok(rest) = path.strip_prefix("data") {
+            *path = data.join(rest);
+        }
+    }
 }
 
 fn nothing_to_train() -> UserError {

@@ -7,10 +7,10 @@ use super::events::EventSink;
 use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
 use super::tasks::{
-    LoadedModel, ModelStore, Step, Task, TaskContext, classify, embed, evaluate, fill, generate, inspect, open,
+    LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, fingerprint, generate,
+    inspect, kshot, open,
 };
-use super::tasks::{measure, picture};
-use super::tasks::{save, train};
+use super::tasks::{measure, picture, read_table, save, score, train};
 use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
@@ -98,11 +98,22 @@ impl Worker {
                     self.add_task(job, JobKind::Train, model, train::task(model, *spec));
                 }
             }
-            Command::Score { job, .. }
-            | Command::RunBatch { job, .. }
-            | Command::RunKShot { job, .. }
-            | Command::ReadTable { job, .. }
-            | Command::Fingerprint { job, .. } => self.fail(Some(job), UserError::new("NOT BUILT YET", "", "")),
+            Command::Score { job, model, request } => {
+                self.add(job, JobKind::Score, model, score::Score::new(model, *request));
+            }
+            Command::RunBatch { job, model, spec } => {
+                self.add(job, JobKind::Batch, model, batch::Batch::new(model, *spec));
+            }
+            Command::RunKShot { job, model, spec } => {
+                self.add(job, JobKind::KShot, model, kshot::KShot::new(model, *spec));
+            }
+            Command::ReadTable { job, path } => {
+                // It works on no model; a number of its own keeps it apart from the jobs of every model.
+                self.add(job, JobKind::ReadTable, ModelId::next(), read_table::ReadTable::new(path));
+            }
+            Command::Fingerprint { job, model } => {
+                self.add(job, JobKind::Fingerprint, model, fingerprint::Fingerprint::new(model));
+            }
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),
             Command::Cancel { job } => {

@@ -31,30 +31,36 @@ pub fn learn_byte_bpe<'a>(
     if vocabulary < SMALLEST_VOCABULARY {
         return Err(failed(format!("a byte-level vocabulary has at least {SMALLEST_VOCABULARY} tokens")));
     }
-    let separator = AddedToken::from(DOCUMENT_SEPARATOR, true);
-    let trainer = BpeTrainer::builder()
-        .vocab_size(vocabulary)
-        .min_frequency(LEAST_FREQUENCY)
-        .show_progress(false)
-        .special_tokens(vec![separator.clone()])
-        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
-        .build();
     let mut tokenizer = Tokenizer::new(BPE::default());
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
-    let mut trainer = TrainerWrapper::BpeTrainer(trainer);
+    let mut trainer = TrainerWrapper::BpeTrainer(byte_level_trainer(vocabulary));
     tokenizer.train(&mut trainer, texts).map_err(|error| failed(error.to_string()))?;
+    separator_before_every_text(&mut tokenizer).map_err(|error| failed(error.to_string()))?;
+    TextCodec::new(tokenizer).map_err(|error| failed(error.to_string()))
+}
 
+/// Learns at most so many tokens, the separator first, then the bytes.
+pub(super) fn byte_level_trainer(vocabulary: usize) -> BpeTrainer {
+    BpeTrainer::builder()
+        .vocab_size(vocabulary)
+        .min_frequency(LEAST_FREQUENCY)
+        .show_progress(false)
+        .special_tokens(vec![AddedToken::from(DOCUMENT_SEPARATOR, true)])
+        .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+        .build()
+}
+
+/// Makes the tokenizer put the separator before every text.
+pub(super) fn separator_before_every_text(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
     let id = tokenizer.token_to_id(DOCUMENT_SEPARATOR).unwrap_or(0);
     let template = TemplateProcessing::builder()
         .try_single(format!("{DOCUMENT_SEPARATOR} $A"))
-        .and_then(|builder| builder.try_pair(format!("{DOCUMENT_SEPARATOR} $A {DOCUMENT_SEPARATOR} $B:1")))
-        .map_err(|error| failed(error.to_string()))?
+        .and_then(|builder| builder.try_pair(format!("{DOCUMENT_SEPARATOR} $A {DOCUMENT_SEPARATOR} $B:1")))?
         .special_tokens(vec![(DOCUMENT_SEPARATOR, id)])
-        .build()
-        .map_err(|error| failed(error.to_string()))?;
+        .build()?;
     tokenizer.with_post_processor(Some(template));
-    TextCodec::new(tokenizer).map_err(|error| failed(error.to_string()))
+    Ok(())
 }
 
 #[cfg(test)]

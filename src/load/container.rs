@@ -28,25 +28,9 @@ enum WeightFile {
 impl WeightFiles {
     /// model.safetensors or the shards in its index, else pytorch_model.bin or the shards in its index.
     pub(super) fn open(dir: &Path) -> Result<Self, LoadError> {
-        let single = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(name));
-        let index = [WEIGHTS_FILE, TORCH_FILE].map(|name| dir.join(format!("{name}.index.json")));
-        if single[0].is_file() {
-            Ok(Self { files: vec![map_file(&single[0])?], index: None })
-        } else if index[0].is_file() {
-            Self::shards(&index[0], map_file)
-        } else if single[1].is_file() {
-            Ok(Self { files: vec![read_torch(&single[1])?], index: None })
-        } else if index[1].is_file() {
-            Self::shards(&index[1], read_torch)
-        } else {
-            Err(LoadError::MissingFile { dir: dir.to_owned(), file: WEIGHTS_FILE })
-        }
-    }
-
-    fn shards(index: &Path, open: fn(&Path) -> Result<WeightFile, LoadError>) -> Result<Self, LoadError> {
-        let index = ShardIndex::read(index)?;
-        let files = index.files()?.iter().map(|path| open(path)).collect::<Result<_, _>>()?;
-        Ok(Self { files, index: Some(index) })
+        let Found { paths, index, is_torch } = find(dir)?;
+        let open = if is_torch { read_torch } else { map_file };
+        Ok(Self { files: paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?, index })
     }
 
     /// The file that a tensor should be in.
@@ -63,6 +47,35 @@ impl WeightFiles {
         refuse_twice(&containers)?;
         Ok((containers, self.files.iter().map(WeightFile::bytes).sum()))
     }
+}
+
+/// Where the weights of a folder are.
+struct Found {
+    paths: Vec<PathBuf>,
+    index: Option<ShardIndex>,
+    is_torch: bool,
+}
+
+fn find(dir: &Path) -> Result<Found, LoadError> {
+    for (name, is_torch) in [(WEIGHTS_FILE, false), (TORCH_FILE, true)] {
+        let (single, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
+        if single.is_file() {
+            return Ok(Found { paths: vec![single], index: None, is_torch });
+        }
+        if index.is_file() {
+            let index = ShardIndex::read(&index)?;
+            return Ok(Found { paths: index.files()?, index: Some(index), is_torch });
+        }
+    }
+    Err(LoadError::MissingFile { dir: dir.to_owned(), file: WEIGHTS_FILE })
+}
+
+/// The weight files of a folder, as [`WeightFiles::open`] chooses them.
+///
+/// # Errors
+/// When there are none, or a file named in an index is not there.
+pub(super) fn weight_paths(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    find(dir).map(|found| found.paths)
 }
 
 impl WeightFile {

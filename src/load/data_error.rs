@@ -1,4 +1,4 @@
-//! What can be wrong with data a person brings: digit images, IDX folders, text files.
+//! What can be wrong with data a person brings: digit images, IDX folders, text files, tables of examples.
 
 use crate::types::UserError;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,14 @@ pub enum DataError {
         /// Offset of the first bad byte.
         at: usize,
     },
+    /// A file holds no table of question–answer pairs.
+    #[error("{path} is no table of pairs: {why}")]
+    BadTable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, naming the line where there is one.
+        why: String,
+    },
     /// A picture cannot be decoded.
     #[error("{path} is not a PNG or JPEG picture: {why}")]
     BadImage {
@@ -81,6 +89,10 @@ impl DataError {
 
     pub(super) fn bad_idx(path: &Path, why: impl Into<String>) -> Self {
         Self::BadIdx { path: path.to_owned(), why: why.into() }
+    }
+
+    pub(super) fn bad_table(path: &Path, why: impl Into<String>) -> Self {
+        Self::BadTable { path: path.to_owned(), why: why.into() }
     }
 
     pub(super) fn empty(path: &Path, why: impl Into<String>) -> Self {
@@ -121,6 +133,11 @@ impl From<DataError> for UserError {
                 format!("{} is not UTF-8 text.", path.display()),
                 format!("The byte at position {at} does not belong to any character."),
                 "Save the file as UTF-8, or choose another one.",
+            ),
+            DataError::BadTable { path, why } => (
+                format!("{} cannot be read as a table of examples.", path.display()),
+                why,
+                "Use one pair a line: TSV or CSV with two columns, or JSON objects with input and output, in UTF-8.",
             ),
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG or JPEG file.")

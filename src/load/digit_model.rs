@@ -80,15 +80,7 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
 /// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
 pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
-    let mut tensors = Vec::new();
-    for layer in model.net.layer_weights() {
-        let outputs = layer.bias.len();
-        let weight = StoredTensor { shape: layer.shape, values: layer.values.to_vec() };
-        let bias = StoredTensor { shape: vec![outputs], values: layer.bias.to_vec() };
-        tensors.push((format!("{}.weight", layer.name), weight));
-        tensors.push((format!("{}.bias", layer.name), bias));
-    }
-    write_weights(&tensors, precision, dir)?;
+    write_weights(&stored_tensors(&model.net), precision, dir)?;
     let mut config = json!({
         "architectures": [model.config.architecture().config_name()],
         "image_size": DIGIT_SIDE,
@@ -103,6 +95,19 @@ pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) ->
         }
     }
     super::write_json(&dir.join(CONFIG_FILE), &config)
+}
+
+/// Every tensor under its name in the file.
+pub(super) fn stored_tensors(net: &DigitNet) -> Vec<(String, StoredTensor)> {
+    let mut tensors = Vec::new();
+    for layer in net.layer_weights() {
+        let outputs = layer.bias.len();
+        let weight = StoredTensor { shape: layer.shape, values: layer.values.to_vec() };
+        let bias = StoredTensor { shape: vec![outputs], values: layer.bias.to_vec() };
+        tensors.push((format!("{}.weight", layer.name), weight));
+        tensors.push((format!("{}.bias", layer.name), bias));
+    }
+    tensors
 }
 
 fn read_config(dir: &Path) -> Result<DigitConfig, LoadError> {

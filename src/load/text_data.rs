@@ -13,13 +13,26 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 ///
 /// When a path does not exist or cannot be read, or a folder holds no text file.
 pub fn text_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    files_of(paths, &["txt"], "text")
+}
+
+/// The same for tables of pairs: folders are searched for `.tsv` and `.json` files.
+///
+/// # Errors
+///
+/// As [`text_files`].
+pub fn table_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
+    files_of(paths, &["tsv", "json"], "table")
+}
+
+fn files_of(paths: &[PathBuf], endings: &[&str], what: &str) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for path in paths {
         if path.is_dir() {
             let before = files.len();
-            collect(path, &mut files)?;
+            collect(path, endings, &mut files)?;
             if files.len() == before {
-                return Err(DataError::empty(path, "The folder has no .txt file."));
+                return Err(DataError::empty(path, &format!("The folder has no .{} file.", endings.join(" or ."))));
             }
         } else {
             std::fs::metadata(path).map_err(|source| DataError::read(path, source))?;
@@ -27,13 +40,13 @@ pub fn text_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
         }
     }
     match paths.first() {
-        Some(first) if files.is_empty() => Err(DataError::empty(first, "No text file was named.")),
-        None => Err(DataError::empty(Path::new("the data list"), "No text file was named.")),
+        Some(first) if files.is_empty() => Err(DataError::empty(first, &format!("No {what} file was named."))),
+        None => Err(DataError::empty(Path::new("the data list"), &format!("No {what} file was named."))),
         Some(_) => Ok(files),
     }
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+fn collect(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     let failed = |source| DataError::read(folder, source);
     let mut entries: Vec<PathBuf> = (std::fs::read_dir(folder).map_err(failed)?)
         .map(|entry| entry.map(|entry| entry.path()))
@@ -43,9 +56,10 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
     for path in entries {
         // Links are not followed, so a folder that leads to itself ends.
         let kind = std::fs::symlink_metadata(&path).map_err(|source| DataError::read(&path, source))?;
+        let ending = path.extension().map_or(String::new(), |ending| ending.to_string_lossy().to_lowercase());
         if kind.is_dir() {
-            collect(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("txt")) {
+            collect(&path, endings, files)?;
+        } else if endings.contains(&ending.as_str()) {
             files.push(path);
         }
     }
@@ -68,6 +82,16 @@ pub fn read_text(path: &Path) -> Result<String, DataError> {
         return Err(DataError::empty(path, "The file holds no text."));
     }
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// The beginning of a text, at most so many bytes, up to the end of a line.
+#[must_use]
+pub fn beginning(text: &str, bytes: usize) -> &str {
+    if text.len() <= bytes {
+        return text;
+    }
+    let end = text.floor_char_boundary(bytes);
+    &text[..text[..end].rfind('\n').map_or(end, |at| at + 1)]
 }
 
 /// The documents of a text: what stands between separators, without the white space around them. A text without a separator

@@ -6,7 +6,7 @@ use super::container::WeightFiles;
 use super::error::LoadError;
 use super::tokenizer::{TOKENIZER_FILE, TextCodec};
 use super::tokenizer_files::{self, OlderFiles};
-use super::weights::{Weights, write_weights};
+use super::weights::{StoredTensor, Weights, write_weights};
 use super::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{ModelId, ModelInfo, Precision};
@@ -142,13 +142,7 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
 /// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
 pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
-    let tensors = match &model.lm {
-        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
-        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
-        CausalLm::Llama(llama) => llama_weights::write(llama),
-        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
-    };
-    write_weights(&tensors, precision, dir)?;
+    write_weights(&stored_tensors(&model.lm), precision, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
     config::write_settings(&settings, precision, dir)?;
     model.codec.to_file(&dir.join(TOKENIZER_FILE))?;
@@ -166,6 +160,16 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
         chat.write(dir)?;
     }
     super::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
+}
+
+/// Every tensor under its name in the file.
+pub(super) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTensor)> {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
+        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
+        CausalLm::Llama(llama) => llama_weights::write(llama),
+        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
+    }
 }
 
 /// Fails where the system would not even promise the memory. A file's tensors are compared with their shapes before any

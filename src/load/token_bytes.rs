@@ -4,6 +4,7 @@
 //! single bytes as `<0xE2>`, and a space before every text.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -13,12 +14,32 @@ pub(super) struct TokenBytes {
     by_id: Vec<Box<[u8]>>,
     /// True when the tokenizer puts a space before every text, which decoding takes away.
     pub(super) adds_space: bool,
+    /// What is to be replaced in the joined text, one after the other.
+    rewrites: Vec<(String, String)>,
+    /// Characters that a text to be replaced may begin with.
+    hot: BTreeSet<char>,
 }
 
 impl TokenBytes {
     /// Empty for ids no token has.
     pub(super) fn of_token(&self, id: u32) -> &[u8] {
         self.by_id.get(id as usize).map_or(&[], |bytes| bytes)
+    }
+
+    /// What a joined text says once everything is replaced.
+    pub(super) fn rewritten(&self, mut text: String) -> String {
+        for (from, to) in &self.rewrites {
+            if text.contains(from) {
+                text = text.replace(from, to);
+            }
+        }
+        text
+    }
+
+    /// How much of a joined text stays as it is once rewritten, whatever follows: it ends before characters that something
+    /// to be replaced begins with.
+    pub(super) fn settled(&self, text: &str) -> usize {
+        text.trim_end_matches(|c| self.hot.contains(&c)).len()
     }
 }
 
@@ -27,6 +48,8 @@ impl TokenBytes {
 struct Spelling {
     byte_level: bool,
     replacements: Vec<(String, String)>,
+    /// Replacements that come after bytes were joined, and may reach over the borders of tokens.
+    rewrites: Vec<(String, String)>,
     byte_fallback: bool,
     adds_space: bool,
 }
@@ -45,7 +68,10 @@ pub(super) fn of(tokenizer: &Tokenizer) -> Option<TokenBytes> {
         let literal = added.contains_key(&id);
         by_id[id as usize] = if literal { token.into_bytes() } else { spelling.bytes(&token) }.into_boxed_slice();
     }
-    Some(TokenBytes { by_id, adds_space: spelling.adds_space })
+    let first_parts =
+        spelling.rewrites.iter().map(|(from, _)| from.char_indices().next_back().map_or("", |(end, _)| &from[..end]));
+    let hot = first_parts.flat_map(str::chars).collect();
+    Some(TokenBytes { by_id, adds_space: spelling.adds_space, rewrites: spelling.rewrites, hot })
 }
 
 impl Spelling {
@@ -57,7 +83,8 @@ impl Spelling {
             "Fuse" => {}
             "Replace" => {
                 let pattern = decoder["pattern"]["String"].as_str()?;
-                self.replacements.push((pattern.to_owned(), decoder["content"].as_str()?.to_owned()));
+                let replacement = (pattern.to_owned(), decoder["content"].as_str()?.to_owned());
+                if self.byte_level { self.rewrites.push(replacement) } else { self.replacements.push(replacement) }
             }
             "Metaspace" => {
                 self.replacements.push((decoder["replacement"].as_str()?.to_owned(), " ".to_owned()));

@@ -14,8 +14,14 @@ use tokenizers::Tokenizer;
 /// The file with the tokenizer.
 pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
 
+/// Texts to split a continuation behind: one of them is seldom joined with what follows it.
+const ANCHORS: [&str; 3] = ["=", ".", "a"];
+
 /// Sixty times the largest vocabularies of today; tables are as long as the largest id.
 const LARGEST_ID: u32 = 1 << 24;
+
+/// Bytes before a border that may decide how what follows is split: more than any word.
+const BORDER: usize = 32;
 
 /// Splits text into tokens and joins them again.
 pub struct TextCodec {
@@ -142,6 +148,10 @@ impl TextCodec {
                 if text.get(covered..start).is_some_and(|gap| gap.chars().all(char::is_whitespace)) {
                     span.start = span.start.min(covered);
                 }
+                // What a tokenizer puts into the text lies on its neighbour.
+                if start < covered && covered < end {
+                    span.start = covered;
+                }
                 covered = covered.max(end);
             }
             PromptToken { id, text: self.token_text(id), span }
@@ -185,8 +195,43 @@ impl TextCodec {
     /// # Errors
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))?;
-        Ok(encoding.get_ids().to_vec())
+        let plain = |text: &str| -> Result<Vec<u32>, LoadError> {
+            Ok(guarded(|| self.tokenizer.encode_fast(text, false))?.get_ids().to_vec())
+        };
+        if self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space) {
+            // The space such a tokenizer puts before every text goes to an anchor, which is then taken away.
+            for anchor in ANCHORS {
+                let (before, mut all) = (plain(anchor)?, plain(&format!("{anchor}{text}"))?);
+                if all.starts_with(&before) && !before.is_empty() {
+                    all.drain(..before.len());
+                    return Ok(all);
+                }
+            }
+        }
+        plain(text)
+    }
+
+    /// The ids of a text that goes on where `before` ended, as the tokenizer splits the two when it reads them together: a
+    /// SentencePiece tokenizer puts no space of its own between them. Where a token would stretch over the border, the text
+    /// is split by itself, as [`Self::continuation_ids`] does, its first space left to a tokenizer that adds one. Of `before`
+    /// only the end counts, [`BORDER`] bytes.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn ids_after(&self, before: &str, text: &str) -> Result<Vec<u32>, LoadError> {
+        let mut start = before.len().saturating_sub(BORDER);
+        while !before.is_char_boundary(start) {
+            start += 1;
+        }
+        let before = &before[start..];
+        let first = self.continuation_ids(before)?;
+        let mut both = self.continuation_ids(&format!("{before}{text}"))?;
+        if both.len() > first.len() && both.starts_with(&first) {
+            return Ok(both.split_off(first.len()));
+        }
+        let adds_space = self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space);
+        let without = text.strip_prefix(' ').filter(|rest| adds_space && !rest.is_empty());
+        self.continuation_ids(without.unwrap_or(text))
     }
 
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
@@ -203,17 +248,17 @@ impl TextCodec {
     pub fn decode(&self, ids: &[u32]) -> String {
         let Some(bytes) = &self.bytes else { return self.join(ids) };
         let joined: Vec<u8> = ids.iter().flat_map(|&id| bytes.of_token(id)).copied().collect();
-        let text = match joined.as_slice() {
-            [b' ', rest @ ..] if bytes.adds_space => rest,
-            all => all,
-        };
-        String::from_utf8_lossy(text).into_owned()
+        let mut text = bytes.rewritten(String::from_utf8_lossy(&joined).into_owned());
+        if bytes.adds_space && text.starts_with(' ') {
+            text.remove(0);
+        }
+        text
     }
 
     /// Joins tokens one by one, as the continuation of an earlier text: its first space counts.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> StreamDecoder {
-        StreamDecoder { codec: Arc::clone(self), pending: Vec::new(), ids: Vec::new(), given: 0 }
+        StreamDecoder { codec: Arc::clone(self), pending: Vec::new(), held: String::new(), ids: Vec::new(), given: 0 }
     }
 
     /// Joins tokens with the tokenizer's own decoder.
@@ -240,6 +285,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, 
 pub struct StreamDecoder {
     codec: Arc<TextCodec>,
     pending: Vec<u8>,
+    /// Whole characters whose text may still be replaced by another once more follows.
+    held: String,
     /// For tokenizers with a decoder of their own: all ids, and the bytes of their text already given.
     ids: Vec<u32>,
     given: usize,
@@ -260,14 +307,22 @@ impl StreamDecoder {
                 return new;
             }
         }
-        take_whole_characters(&mut self.pending)
+        self.held.push_str(&take_whole_characters(&mut self.pending));
+        match &self.codec.bytes {
+            Some(bytes) => {
+                let settled = bytes.settled(&self.held);
+                bytes.rewritten(self.held.drain(..settled).collect())
+            }
+            None => std::mem::take(&mut self.held),
+        }
     }
 
     /// What is still held back once no token follows: U+FFFD for a character that was never completed.
     pub fn finish(&mut self) -> String {
-        let rest = String::from_utf8_lossy(&self.pending).into_owned();
+        self.held.push_str(&String::from_utf8_lossy(&self.pending));
         self.pending.clear();
-        rest
+        let rest = std::mem::take(&mut self.held);
+        self.codec.bytes.as_ref().map_or(rest.clone(), |bytes| bytes.rewritten(rest))
     }
 }
 
@@ -408,6 +463,21 @@ mod tests {
         let told: Vec<_> = tokens.iter().map(|t| (t.id, codec.is_special(t.id), t.span.clone())).collect();
         assert_eq!(told, [(1, true, 0..3), (codec.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
         assert_eq!(codec.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn what_goes_on_is_split_as_if_read_together() {
+        let codec = sentencepiece();
+        let the = codec.token_id("▁the").unwrap();
+        assert_eq!(codec.ids_after("the", " the").unwrap(), [the]);
+        assert_ne!(codec.continuation_ids(" the").unwrap(), [the], "alone it gets a second space");
+        // Here the two would become one token, so the text is split by itself.
+        assert_eq!(codec.ids_after("t", "he").unwrap(), codec.continuation_ids("he").unwrap());
+        let long = "é".repeat(40);
+        assert_eq!(codec.ids_after(&long, " the").unwrap(), [the]);
+        let bytes = TextCodec::bytes();
+        assert_eq!(bytes.ids_after("", "ab").unwrap(), [97, 98]);
+        assert_eq!(bytes.ids_after("x", "").unwrap(), [0; 0]);
     }
 
     #[test]

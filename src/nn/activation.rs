@@ -26,7 +26,7 @@ impl Activation {
 /// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with, written with
 /// (1 + tanh u) / 2 = σ(2u): x · σ(√(8/π) · (x + 0.044715 x³)).
 pub(super) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    if kernels::serve(&x.device()) {
+    if kernels::serve_learning(&x.device()) {
         return kernels::gelu_tanh(x);
     }
     const SQRT_8_OVER_PI: f64 = 2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;

@@ -69,6 +69,13 @@ pub fn attend_scored(
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 
+/// True when `kernels::attend` may take the place of everything between the projection to queries, keys and values,
+/// `[B, T, (H + 2·G)·K]`, and that of the output: nobody wants to see a value on the way, and the mask hides nothing but
+/// the future. The caller must have neither a cache nor scores of another kind.
+pub(super) fn attends_at_once(qkv: &Tensor<3>, mask: &CausalMask, tape: &Tape) -> bool {
+    !tape.is_on() && mask.beyond_future().is_none() && kernels::serve_learning(&qkv.device())
+}
+
 /// Queries of one block in [`attend_in_blocks`].
 const BLOCK: usize = 64;
 

@@ -65,11 +65,11 @@ impl Store {
     fn append(&mut self, start: usize, new: Tensor<4>, context: usize) -> Tensor<4> {
         let [b, g, t, k] = new.dims();
         let end = start + t;
-        assert!(end <= context, "{end} tokens do not fit in a context of {context}");
         let store = match self.0.take() {
             Some(store) if store.dims()[2] >= end => store,
             old => {
-                let capacity = end.next_multiple_of(CHUNK).min(context);
+                // The tokens of a tree may be more than fit in one sequence.
+                let capacity = end.next_multiple_of(CHUNK).min(context).max(end);
                 let grown = Tensor::zeros([b, g, capacity, k], &new.device());
                 match old {
                     Some(old) => {

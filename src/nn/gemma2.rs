@@ -6,12 +6,14 @@
 use super::activation::{gelu_tanh, softcap};
 use super::attention::{Scoring, attend_scored};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, look_up, project};
 use super::mask::{BlockMasks, CausalMask, SlidingWindow};
 use super::norm::RmsNorm;
 use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
 use super::tape::Tape;
+use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -158,7 +160,7 @@ impl Gemma2 {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding, None, tape);
+        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
         self.logits_from_residual(x, tape)
     }
 
@@ -179,24 +181,49 @@ impl Gemma2 {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
+        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
+    }
+
+    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
+    /// as it is.
+    #[must_use]
+    pub fn forward_tree(
+        &self,
+        ids: Tensor<2, Int>,
+        tree: &TokenTree,
+        wanted: Tensor<1, Int>,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let (past, mut tape) = (cache.len(), Tape::off());
+        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
+        cache.truncate(past);
+        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,
         ids: Tensor<2, Int>,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         mut cache: Option<&mut KvCache>,
         tape: &mut Tape,
     ) -> Tensor<3> {
         let device = ids.device();
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
-        assert!(past + t <= self.context, "{} tokens do not fit in a context of {}", past + t, self.context);
+        let end = past + Places::reach(places, t);
+        assert!(end <= self.context, "{end} tokens do not fit in a context of {}", self.context);
 
         let [_, d] = self.token_embedding.dims();
         let tokens = look_up(self.token_embedding.val(), ids).mul_scalar((d as f64).sqrt()); // [B, T, D]
         let mut x = tape.at(Site::Embed, tokens);
-        let rotation = self.rope.rotation_of(t, past, padding, &device);
-        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), padding, &device);
+        let rotation = self.rope.rotation_of(t, past, places, &device);
+        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), places, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &rotation, masks.of(layer), layer, cache.as_deref_mut(), tape);
         }
@@ -269,7 +296,11 @@ impl Gemma2Block {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
         let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let hidden = tape.at(Site::MlpPost(layer), gelu_tanh(gate) * gate_up.narrow(2, f, f));
+        let hidden = match kernels::serve_learning(&gate.device()) {
+            true => kernels::geglu(gate_up),
+            false => gelu_tanh(gate) * gate_up.narrow(2, f, f),
+        };
+        let hidden = tape.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }
 }

@@ -3,13 +3,15 @@
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary, N context.
 
 use super::activation::gelu_tanh;
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, in_f32, look_up, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
 use super::padding::Padding;
 use super::tape::Tape;
+use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -99,7 +101,7 @@ impl Gpt2 {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding, None, tape);
+        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
         self.logits_from_residual(x, tape)
     }
 
@@ -120,11 +122,35 @@ impl Gpt2 {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
+        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
+    }
+
+    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
+    /// as it is.
+    #[must_use]
+    pub fn forward_tree(
+        &self,
+        ids: Tensor<2, Int>,
+        tree: &TokenTree,
+        wanted: Tensor<1, Int>,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let (past, mut tape) = (cache.len(), Tape::off());
+        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
+        cache.truncate(past);
+        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,
         ids: Tensor<2, Int>,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         mut cache: Option<&mut KvCache>,
         tape: &mut Tape,
     ) -> Tensor<3> {
@@ -132,17 +158,18 @@ impl Gpt2 {
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
         let [context, _] = self.position_embedding.dims();
-        assert!(past + t <= context, "{} tokens do not fit in a context of {context}", past + t);
+        let end = past + Places::reach(places, t);
+        assert!(end <= context, "{end} tokens do not fit in a context of {context}");
 
         let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let positions = match padding {
-            Some(padding) => look_up(self.position_embedding.val(), padding.position_ids(&device)), // [B, T, D]
-            None => in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(),           // [1, T, D]
+        let positions = match places {
+            Some(places) => look_up(self.position_embedding.val(), places.position_ids(past, &device)), // [B, T, D]
+            None => in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(),               // [1, T, D]
         };
         let positions = tape.at(Site::PosEmbed, positions);
         let mut x = tokens + positions; // [B, T, D]
 
-        let mask = CausalMask::new(t, past, None, padding, &device);
+        let mask = CausalMask::placed(t, past, None, places, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &mask, layer, cache.as_deref_mut(), tape);
         }
@@ -189,7 +216,12 @@ impl Gpt2Block {
     ) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+            let z = kernels::attend(qkv, None, kernels::Heads::packed(h, h, k)); // [B, T, D]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
+        let qkv = qkv.reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
         let queries = tape.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
         let mut keys = tape.at(Site::K(layer), qkv.clone().narrow(1, h, h));
         let mut values = tape.at(Site::V(layer), qkv.narrow(1, 2 * h, h));

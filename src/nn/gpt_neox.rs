@@ -4,14 +4,16 @@
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary.
 
 use super::activation::Activation;
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::kernels;
 use super::linear::{Linear, look_up, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
 use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
 use super::tape::Tape;
+use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -130,7 +132,7 @@ impl GptNeox {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding, None, tape);
+        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
         self.logits_from_residual(x, tape)
     }
 
@@ -151,22 +153,47 @@ impl GptNeox {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
+        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
+    }
+
+    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
+    /// as it is.
+    #[must_use]
+    pub fn forward_tree(
+        &self,
+        ids: Tensor<2, Int>,
+        tree: &TokenTree,
+        wanted: Tensor<1, Int>,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let (past, mut tape) = (cache.len(), Tape::off());
+        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
+        cache.truncate(past);
+        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,
         ids: Tensor<2, Int>,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         mut cache: Option<&mut KvCache>,
         tape: &mut Tape,
     ) -> Tensor<3> {
         let device = ids.device();
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
-        assert!(past + t <= self.context, "{} tokens do not fit in a context of {}", past + t, self.context);
+        let end = past + Places::reach(places, t);
+        assert!(end <= self.context, "{end} tokens do not fit in a context of {}", self.context);
 
         let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let rotation = self.rope.rotation_of(t, past, padding, &device);
-        let mask = CausalMask::new(t, past, None, padding, &device);
+        let rotation = self.rope.rotation_of(t, past, places, &device);
+        let mask = CausalMask::placed(t, past, None, places, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &rotation, &mask, layer, cache.as_deref_mut(), tape);
         }
@@ -220,7 +247,13 @@ impl GptNeoxBlock {
     ) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+            let rotation = Some(rotation.cosines_and_sines());
+            let z = kernels::attend(qkv, rotation, kernels::Heads::interleaved(h, k)); // [B, T, D]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
+        let qkv = qkv.reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
         let queries = rotation.apply(qkv.clone().narrow(3, 0, k));
         let queries = tape.at(Site::Q(layer), queries); // [B, H, T, K]
         let keys = rotation.apply(qkv.clone().narrow(3, k, k));

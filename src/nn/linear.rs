@@ -48,7 +48,7 @@ fn apply(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> 
     let [b, t, inputs] = x.dims();
     let [outputs, _] = weight.dims();
     let x = x.reshape([b * t, inputs]);
-    if kernels::serve(&x.device()) {
+    if kernels::serve_learning(&x.device()) {
         return kernels::product(x, weight, bias).reshape([b, t, outputs]); // [B, T, out]
     }
     let y = x.matmul(weight.transpose()).reshape([b, t, outputs]); // [B, T, out]

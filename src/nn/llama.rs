@@ -5,7 +5,7 @@
 //!
 //! B batch, T tokens, D model width, H heads, G key-value heads, K head width, F MLP width, V vocabulary.
 
-use super::attention::attend;
+use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
 use super::kernels;
 use super::linear::{Linear, look_up, project};
@@ -14,6 +14,7 @@ use super::norm::RmsNorm;
 use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
 use super::tape::Tape;
+use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
@@ -161,7 +162,7 @@ impl Llama {
     /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding, None, tape);
+        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
         self.logits_from_residual(x, tape)
     }
 
@@ -182,22 +183,47 @@ impl Llama {
         self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
     }
 
+    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        let mut tape = Tape::off();
+        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
+        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
+    }
+
+    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
+    /// as it is.
+    #[must_use]
+    pub fn forward_tree(
+        &self,
+        ids: Tensor<2, Int>,
+        tree: &TokenTree,
+        wanted: Tensor<1, Int>,
+        cache: &mut KvCache,
+    ) -> Tensor<2> {
+        let (past, mut tape) = (cache.len(), Tape::off());
+        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
+        cache.truncate(past);
+        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
+    }
+
     /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
     fn residual(
         &self,
         ids: Tensor<2, Int>,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         mut cache: Option<&mut KvCache>,
         tape: &mut Tape,
     ) -> Tensor<3> {
         let device = ids.device();
         let [_, t] = ids.dims();
         let past = cache.as_ref().map_or(0, |c| c.len());
-        assert!(past + t <= self.context, "{} tokens do not fit in a context of {}", past + t, self.context);
+        let end = past + Places::reach(places, t);
+        assert!(end <= self.context, "{end} tokens do not fit in a context of {}", self.context);
 
         let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let rotation = self.rope.rotation_of(t, past, padding, &device);
-        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), padding, &device);
+        let rotation = self.rope.rotation_of(t, past, places, &device);
+        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), places, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, &rotation, masks.of(layer), layer, cache.as_deref_mut(), tape);
         }
@@ -248,6 +274,11 @@ impl LlamaBlock {
         let (h, g) = (self.heads, self.kv_heads);
         let qkv = self.qkv.forward(x); // [B, T, (H + 2·G)·K]
         let width = qkv.dims()[2] / (h + 2 * g);
+        if cache.is_none() && self.norm_q.is_none() && attends_at_once(&qkv, mask, tape) {
+            let rotation = Some(rotation.cosines_and_sines());
+            let z = kernels::attend(qkv, rotation, kernels::Heads::packed(h, g, width)); // [B, T, H·K]
+            return self.attn_out.forward(z); // [B, T, D]
+        }
         let qkv = qkv.reshape([b, t, h + 2 * g, width]).swap_dims(1, 2); // [B, H + 2·G, T, K]
         let turned = match (&self.norm_q, &self.norm_k) {
             (Some(norm_q), Some(norm_k)) => {
@@ -270,8 +301,10 @@ impl LlamaBlock {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
         let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let up = gate_up.narrow(2, f, f); // [B, T, F]
-        let hidden = if kernels::serve(&gate.device()) { kernels::swiglu(gate, up) } else { silu(gate) * up };
+        let hidden = match kernels::serve_learning(&gate.device()) {
+            true => kernels::swiglu(gate_up),
+            false => silu(gate) * gate_up.narrow(2, f, f),
+        };
         let hidden = tape.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }

@@ -3,7 +3,8 @@
 //! B batch, T new tokens, S tokens attended to (S ≥ T; the last T of them are the new ones), H heads.
 
 use super::padding::Padding;
-use burn::tensor::{Bool, Device, Tensor};
+use super::tree::Places;
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 /// Which keys each query may see, made once a forward pass.
 pub struct CausalMask {
@@ -52,6 +53,28 @@ impl CausalMask {
         Self { bias: Some(bias), hides_only_future }
     }
 
+    /// As [`Self::new`], for tokens that need not follow each other. A tree stands alone after its cache, `B` is 1.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub(super) fn placed(
+        new_tokens: usize,
+        past: usize,
+        window: Option<usize>,
+        places: Option<Places<'_>>,
+        device: &Device,
+    ) -> Self {
+        let tree = match places {
+            Some(Places::Tree(tree)) => tree,
+            Some(Places::Padded(padding)) => return Self::new(new_tokens, past, window, Some(padding), device),
+            None => return Self::new(new_tokens, past, window, None, device),
+        };
+        let shape = [1, 1, tree.len(), past + tree.len()];
+        let hidden = Tensor::<4, Bool>::from_data(TensorData::new(tree.hidden(past, window), shape), device);
+        let bias = Tensor::zeros(shape, device).mask_fill(hidden, f32::MIN);
+        Self { bias: Some(bias), hides_only_future: false }
+    }
+
     /// What has to be added to scores beside hiding the future, `[1 or B, 1, T, S]`.
     pub(super) fn beyond_future(&self) -> Option<Tensor<4>> {
         self.bias.clone().filter(|_| !self.hides_only_future)
@@ -96,10 +119,10 @@ impl<'a> BlockMasks<'a> {
         new_tokens: usize,
         past: usize,
         sliding: Option<&'a SlidingWindow>,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         device: &Device,
     ) -> Self {
-        let mask = |window| CausalMask::new(new_tokens, past, window, padding, device);
+        let mask = |window| CausalMask::placed(new_tokens, past, window, places, device);
         // Up to the window's width both masks are the same.
         let sliding = sliding.filter(|sliding| sliding.width < past + new_tokens);
         Self { full: mask(None), sliding: sliding.map(|sliding| (mask(Some(sliding.width)), sliding)) }

@@ -31,6 +31,7 @@ mod scores;
 mod tape;
 mod text_encoder;
 mod traffic;
+mod tree;
 mod vit;
 
 pub use activation::Activation;
@@ -59,6 +60,7 @@ pub use scores::{Scores, Unreadable};
 pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
 pub use traffic::read_bandwidth;
+pub use tree::TokenTree;
 pub use vit::{Vit, VitBlock, VitConfig};
 
 use crate::types::Architecture;
@@ -132,6 +134,31 @@ impl CausalLm {
     #[must_use]
     pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
         whichever!(self, model => model.forward_cached(ids, cache))
+    }
+
+    /// Next-token scores at some positions only, as learning from answers alone needs them: ids `[B, T]` and indices `[M]`
+    /// into the B·T positions, row-major → logits `[M, V]`. Differentiable as [`Self::forward`] is. The projection to the
+    /// vocabulary, which is most of a small model's work, is made for these positions alone.
+    ///
+    /// # Panics
+    /// When T exceeds the context, or an index B·T.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
+        whichever!(self, model => model.logits_at(ids, rows))
+    }
+
+    /// Next-token scores at some tokens of a tree of sequences that follow what the cache holds: ids `[T]`, `wanted` N
+    /// tokens among them → logits `[N, V]`. The cache, which holds one sequence or none, stays as it is.
+    ///
+    /// # Panics
+    /// When the cached tokens and the longest sequence exceed the context, or the tree has another number of tokens.
+    #[must_use]
+    pub fn forward_tree(&self, ids: &[u32], tree: &TokenTree, wanted: &[usize], cache: &mut KvCache) -> Tensor<2> {
+        assert_eq!(ids.len(), tree.len(), "ids of another tree");
+        let wanted: Vec<i32> = wanted.iter().map(|&token| token as i32).collect();
+        let count = wanted.len();
+        let wanted = Tensor::from_data(TensorData::new(wanted, [count]), &self.device());
+        whichever!(self, model => model.forward_tree(self.ids(ids), tree, wanted, cache))
     }
 
     /// An empty cache for this model.

@@ -1,5 +1,6 @@
 //! Normalisation layers.
 
+use super::kernels;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -30,6 +31,9 @@ impl LayerNorm {
     /// `[B, T, D]` → `[B, T, D]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if kernels::serve_learning(&x.device()) {
+            return kernels::layer_norm(x, self.gain.val(), self.bias.val(), self.epsilon);
+        }
         burn::tensor::module::layer_norm(x, self.gain.val(), Some(self.bias.val()), self.epsilon)
     }
 }
@@ -67,6 +71,9 @@ impl RmsNorm {
     /// Normalises along the last dimension, `[.., D]` → `[.., D]`.
     #[must_use]
     pub fn forward<const N: usize>(&self, x: Tensor<N>) -> Tensor<N> {
+        if kernels::serve_learning(&x.device()) {
+            return kernels::rms_norm(x, self.gain.val(), self.epsilon, self.base_gain);
+        }
         let mean_square = (x.clone() * x.clone()).mean_dim(N - 1); // [.., 1]
         let rms = mean_square.add_scalar(self.epsilon).sqrt();
         let gain = self.gain.val();

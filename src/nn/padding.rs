@@ -1,6 +1,6 @@
 //! Batches of sequences of different length: which tokens are real, and where each stands in its own sequence.
 
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 /// The real tokens of a batch whose sequences are filled up to one length, before them or behind them.
 ///
@@ -69,12 +69,6 @@ impl Padding {
             row.iter().map(position).collect::<Vec<_>>()
         };
         self.real.chunks(length.max(1)).flat_map(of_row).collect()
-    }
-
-    /// [`Self::positions`] as a tensor, `[B, T]`.
-    pub(super) fn position_ids(&self, device: &Device) -> Tensor<2, Int> {
-        let ids: Vec<i32> = self.positions().into_iter().map(|p| p as i32).collect();
-        Tensor::from_data(TensorData::new(ids, self.shape()), device)
     }
 
     /// True for keys no query may see, `[B, 1, 1, T]`.

@@ -2,7 +2,7 @@
 //!
 //! R is the rotary width: the whole head (R = K), or its first values, the others staying as they are.
 
-use super::padding::Padding;
+use super::tree::Places;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
 
@@ -67,16 +67,19 @@ impl RopeFrequencies {
         self.rotation_at(&positions, [1, length], device)
     }
 
-    /// The rotation of T new tokens after `past` older ones, or of a padded batch without any.
+    /// The rotation of T new tokens after `past` older ones, wherever they stand.
     pub(super) fn rotation_of(
         &self,
         tokens: usize,
         past: usize,
-        padding: Option<&Padding>,
+        places: Option<Places<'_>>,
         device: &Device,
     ) -> Rotation {
-        match padding {
-            Some(padding) => self.rotation_at(&padding.positions(), padding.shape(), device),
+        match places {
+            Some(places) => {
+                let (positions, shape) = places.positions(past);
+                self.rotation_at(&positions, shape, device)
+            }
             None => self.rotation(past, tokens, device),
         }
     }
@@ -97,6 +100,11 @@ pub struct Rotation {
 }
 
 impl Rotation {
+    /// Cosines and sines, `[1 or B, 1, T, R/2]` both.
+    pub(super) fn cosines_and_sines(&self) -> [Tensor<4>; 2] {
+        [self.cos.clone(), self.sin.clone()]
+    }
+
     /// Turns the first R values of every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
     #[must_use]
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {

@@ -136,7 +136,9 @@ fn likelier_first(a: &(u32, f64), b: &(u32, f64)) -> std::cmp::Ordering {
     b.1.total_cmp(&a.1).then(a.0.cmp(&b.0))
 }
 
-fn most_likely(logits: &[f32]) -> u32 {
+/// The token with the highest score, the lowest id among equals; 0 of none.
+#[must_use]
+pub fn most_likely(logits: &[f32]) -> u32 {
     let mut best = 0;
     for (i, x) in logits.iter().enumerate() {
         if *x > logits[best] {
@@ -144,6 +146,15 @@ fn most_likely(logits: &[f32]) -> u32 {
         }
     }
     best as u32
+}
+
+/// ln Σ exp of the scores, all of it in double precision: what a score is above it is the log of its probability. NaN when
+/// one of them is.
+#[must_use]
+pub fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+    max + sum.ln()
 }
 
 /// Natural log of the softmax of the scores, summed in double precision.
@@ -218,6 +229,15 @@ mod tests {
         };
         assert_eq!(draws(4), draws(4));
         assert_ne!(draws(4), draws(5));
+    }
+
+    #[test]
+    fn scores_above_the_log_of_the_sum_are_those_of_the_softmax() {
+        let logits = [0.5, -100.0, 3.0, 90.0];
+        for (logit, expected) in logits.iter().zip(log_softmax(&logits)) {
+            assert!((f64::from(*logit) - log_sum_exp(&logits) - expected).abs() < 1e-9);
+        }
+        assert!(log_sum_exp(&[f32::NAN, 0.0]).is_nan());
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct BatchSpec {
     pub queries: Vec<[String; 2]>,
     /// The possible answers. Where there are none, an answer is right when greedy decoding writes it, and then its end.
     pub labels: Vec<String>,
-    /// Use contextual calibration (Zhao et al. 2021) to choose among labels.
+    /// Use contextual calibration (Zhao et al. 2021) to choose among labels; without labels there is nothing to choose.
     pub calibrate: bool,
 }
 
@@ -75,9 +75,9 @@ pub enum LabelTreatment {
     /// Nothing.
     #[default]
     True,
-    /// The examples' answers change places among them, so that most are wrong (Min et al. 2022).
+    /// The examples' answers change places among them, none keeping its own, so that most are wrong (Min et al. 2022).
     Shuffled,
-    /// Every example gets a random answer of the table (Min et al. 2022).
+    /// Every example gets a random label, or without labels the answer of a random row (Min et al. 2022).
     Random,
     /// Labels get other names, in examples and in what is right.
     Renamed {

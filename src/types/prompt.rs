@@ -125,6 +125,31 @@ impl FewShotPrompt {
         }
     }
 
+    /// The white space between the end of a rendered prompt and its answer: what [`Self::render`] cuts off.
+    #[must_use]
+    pub fn gap(&self) -> &str {
+        let before_output = self.template.split_once("{output}").map_or(self.template.as_str(), |(before, _)| before);
+        &before_output[before_output.trim_end().len()..]
+    }
+
+    /// What stands between an answer and the next example: the rest of the template and the separator.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let after_output = self.template.split_once("{output}").map_or("", |(_, after)| after);
+        format!("{after_output}{}", self.separator)
+    }
+
+    /// What ends an answer: [`Self::tail`] up to and with its first line break. Without a line break, the white space at its
+    /// end is left to what comes after.
+    #[must_use]
+    pub fn ending(&self) -> String {
+        let tail = self.tail();
+        match tail.find('\n') {
+            Some(at) => tail[..=at].to_owned(),
+            None => tail.trim_end().to_owned(),
+        }
+    }
+
     /// Rows copied from a spreadsheet or a CSV file: one example a line, input and output separated by a tab, or else by
     /// the first comma, semicolon, `=` or `->`. Lines without a separator become inputs with an empty output.
     #[must_use]
@@ -175,6 +200,18 @@ mod tests {
         assert_eq!(end, rendered.text.len());
         let at = rendered.text.find("yellow").unwrap();
         assert_eq!(rendered.kind_at(at), Some(SegmentKind::ShotOutput(2)));
+    }
+
+    #[test]
+    fn an_answer_stands_between_gap_and_ending() {
+        let written = |template: &str, separator: &str| {
+            let prompt = FewShotPrompt { template: template.into(), separator: separator.into(), ..colours() };
+            (prompt.gap().to_owned(), prompt.ending())
+        };
+        assert_eq!(written("{input} = {output}", "\n"), (" ".into(), "\n".into()));
+        assert_eq!(written("Q: {input}\nA:{output}.", "\n\n"), (String::new(), ".\n".into()));
+        assert_eq!(written("{input}\n{output}", "; "), ("\n".into(), ";".into()));
+        assert_eq!(written("{input}", ""), (String::new(), String::new()));
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Queries that say nothing, for contextual calibration: those of Zhao et al. 2021.
+pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
+
 /// A prompt and the answers whose probability is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -13,8 +16,7 @@ pub struct ScoreRequest {
     /// What follows an answer, scored with it unless empty: the separator of a few-shot prompt. With it an answer that is the
     /// beginning of another one is told apart from it.
     pub ending: String,
-    /// The same prompt with queries that say nothing, such as `N/A`; for contextual calibration (Zhao et al. 2021). Empty
-    /// for none.
+    /// The same prompt with queries that say nothing ([`CONTENT_FREE`]), for contextual calibration. Empty for none.
     pub content_free: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{FewShotPrompt, Random, Shot};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What answering takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,8 +174,8 @@ impl TaskTable {
             answers.entry(input).or_default().push(output);
         }
         for (input, outputs) in answers {
-            let mut distinct = outputs.clone();
-            distinct.dedup();
+            let mut seen = BTreeSet::new();
+            let distinct: Vec<&str> = outputs.iter().copied().filter(|output| seen.insert(*output)).collect();
             if distinct.len() > 1 {
                 let outputs = distinct.into_iter().map(str::to_owned).collect();
                 warnings.push(TableWarning::Conflict { input: input.to_owned(), outputs });
@@ -195,6 +195,18 @@ impl TaskTable {
             }
         }
         warnings
+    }
+
+    /// Whether a pair is among the share of a table that training leaves out. Decided by the words alone, so that whoever
+    /// measures a model can tell which pairs it has not learned from.
+    #[must_use]
+    pub fn holds_out(id: &str, input: &str, share: f64) -> bool {
+        // FNV-1a (Fowler, Noll and Vo 1991), then mixed: by itself its bits are not even enough.
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        for byte in id.bytes().chain([0]).chain(input.bytes()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
+        }
+        Random::new(hash, 0).unit() < share
     }
 
     /// The prompt of `k` examples drawn with a seed, and the rest of the rows in the order drawn: what can be asked. The
@@ -251,6 +263,13 @@ mod tests {
             "Line 2 has no tab between input and output."
         );
         assert!(TaskTable::parse_tsv("x", "# kind: riddle\n").unwrap_err().starts_with("Line 1: the kind"));
+    }
+
+    #[test]
+    fn about_the_share_asked_for_is_held_out() {
+        let held = (0..2000).filter(|i| TaskTable::holds_out("plurals", &format!("word{i}"), 0.1)).count();
+        assert!((150..250).contains(&held), "{held} of 2000");
+        assert!(TaskTable::holds_out("a", "b", 1.0) && !TaskTable::holds_out("a", "b", 0.0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What to train, and what training reports.
 
+use super::FewShotTask;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -58,6 +59,8 @@ fn default_eval_every() -> usize {
 pub enum TrainTask {
     /// Next-token prediction on text files.
     Text(TextTask),
+    /// Next-token prediction on text and on few-shot documents.
+    FewShot(FewShotTask),
     /// Ten-class classification of MNIST-format images.
     Digits(DigitTask),
 }

@@ -36,6 +36,8 @@ pub(super) struct CorpusReader {
     files: Vec<FileTokens>,
     done_bytes: u64,
     total_bytes: u64,
+    /// Bytes read of each file at most.
+    limit: usize,
 }
 
 impl CorpusReader {
@@ -51,12 +53,21 @@ impl CorpusReader {
             files: Vec::new(),
             done_bytes: 0,
             total_bytes,
+            limit: usize::MAX,
         })
     }
 
     /// For an open model.
     pub(super) fn of_model(files: Vec<PathBuf>, model: &TextModel) -> Result<Self, UserError> {
         Self::new(files, &model.codec, &model.eos)
+    }
+
+    /// The same, reading no more than so many bytes of each file.
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        let sizes = self.waiting.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|m| m.len());
+        self.total_bytes = sizes.map(|size| size.min(bytes as u64)).sum();
+        self.limit = bytes;
+        self
     }
 
     /// Bytes encoded and in total.
@@ -68,7 +79,7 @@ impl CorpusReader {
     pub(super) fn step(&mut self, codec: &TextCodec) -> Result<bool, UserError> {
         if self.pieces.is_empty() {
             let Some(path) = self.waiting.pop_front() else { return Ok(true) };
-            self.read(&text_data::read_text(&path)?);
+            self.read(text_data::beginning(&text_data::read_text(&path)?, self.limit));
             return Ok(false);
         }
         let mut encoded = 0;

@@ -4,18 +4,26 @@
 //! worker reads its commands, so a task never looks at queues itself: pausing, cancelling and taking turns come from outside.
 //! Must not know: queues, threads, guards or the window.
 
+mod answers;
+pub(crate) mod batch;
 pub(crate) mod classify;
+mod continuations;
 mod corpus;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod fill;
+pub(crate) mod fingerprint;
 pub(crate) mod generate;
 pub(crate) mod inspect;
+pub(crate) mod kshot;
 pub(crate) mod measure;
 pub(crate) mod open;
 pub(crate) mod picture;
 mod prompt;
+pub(crate) mod read_table;
 pub(crate) mod save;
+pub(crate) mod score;
+mod shares;
 mod stop;
 mod text_loss;
 pub(crate) mod train;

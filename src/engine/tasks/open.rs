@@ -102,6 +102,8 @@ impl Task for OpenRandom {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let mut text = load::random_text_model(&self.path, cx.device, self.seed)?;
         text.info.id = self.model;
+        // No file holds these weights.
+        text.info.modified = true;
         match self.precision {
             Precision::F32 => {}
             Precision::F16 if kernels::serve(cx.device) => {

@@ -55,26 +55,67 @@ pub(crate) fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<Promp
     ids.iter().map(explain_one).collect()
 }
 
+/// The ids of a text that the model can read; how many fit in its context is not checked.
+///
+/// # Errors
+/// When the text cannot be split, has no token, or has one outside the vocabulary.
+pub(super) fn ids(model: &TextModel, text: &str) -> Result<Vec<u32>, UserError> {
+    let ids = model.codec.ids(text)?;
+    check_ids(&ids, &model.info.name, model.info.vocabulary)?;
+    Ok(ids)
+}
+
+/// The ids of an answer that goes on where a prompt ended, white space between them and the ending included.
+///
+/// # Errors
+/// When the text cannot be split or has a token outside the vocabulary.
+pub(super) fn answer_ids(model: &TextModel, prompt: &str, answer: &str) -> Result<Vec<u32>, UserError> {
+    let ids = model.codec.ids_after(prompt, answer)?;
+    check_ids(&ids, &model.info.name, model.info.vocabulary)?;
+    Ok(ids)
+}
+
+/// Checks that there is something of an answer to score.
+///
+/// # Errors
+/// When it has no token.
+pub(super) fn check_answer(model: &TextModel, answer: &str) -> Result<(), UserError> {
+    if model.codec.continuation_ids(answer)?.is_empty() {
+        return Err(UserError::new(
+            format!("The answer {answer:?} cannot be scored."),
+            format!("It has no token of {}, so it has no probability of its own.", model.info.name),
+            "Write something into every answer, or leave it out.",
+        ));
+    }
+    Ok(())
+}
+
 fn check(tokens: &[PromptToken], name: &str, vocabulary: usize, context: usize) -> Result<(), UserError> {
-    if tokens.is_empty() {
+    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    check_ids(&ids, name, vocabulary)?;
+    if tokens.len() > context {
+        return Err(UserError::new(
+            format!("The prompt is too long: {} tokens, and {name} reads at most {context}.", tokens.len()),
+            "The context of the model is fixed when it is trained.",
+            format!("Shorten it by at least {} tokens, for example by switching off examples.", tokens.len() - context),
+        ));
+    }
+    Ok(())
+}
+
+fn check_ids(ids: &[u32], name: &str, vocabulary: usize) -> Result<(), UserError> {
+    if ids.is_empty() {
         return Err(UserError::new(
             "The prompt is empty.",
             format!("{name} reads a text and needs at least one token of it."),
             "Write something first.",
         ));
     }
-    if let Some((place, token)) = tokens.iter().enumerate().find(|(_, token)| token.id as usize >= vocabulary) {
+    if let Some((place, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= vocabulary) {
         return Err(UserError::new(
-            format!("Token {} of the prompt has the id {}, which {name} does not know.", place + 1, token.id),
+            format!("Token {} of the prompt has the id {id}, which {name} does not know.", place + 1),
             format!("Its vocabulary has {vocabulary} entries, so ids run from 0 to {}.", vocabulary.saturating_sub(1)),
             "Use ids within that range. If they came from the tokenizer, tokenizer.json belongs to another model.",
-        ));
-    }
-    if tokens.len() > context {
-        return Err(UserError::new(
-            format!("The prompt is too long: {} tokens, and {name} reads at most {context}.", tokens.len()),
-            "The context of the model is fixed when it is trained.",
-            format!("Shorten it by at least {} tokens, for example by switching off examples.", tokens.len() - context),
         ));
     }
     Ok(())

@@ -4,6 +4,7 @@ mod augment;
 mod check;
 mod checkpoint;
 mod digits;
+mod few_shot;
 mod lesson;
 mod log;
 mod optimiser;
@@ -41,6 +42,10 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
         TrainTask::Digits(task) => {
             let lesson = digits::DigitLesson::new(task.clone());
+            Box::new(Trainer { spec, model, lesson, stage: Stage::New })
+        }
+        TrainTask::FewShot(task) => {
+            let lesson = few_shot::FewShotLesson::new(task.clone());
             Box::new(Trainer { spec, model, lesson, stage: Stage::New })
         }
         TrainTask::Text(task) => {
@@ -265,6 +270,7 @@ fn finish<L: Lesson>(
     }
     if let Some(out) = &spec.out {
         save(model, out, cx)?;
+        lesson.write_beside(out)?;
         if !stopped_early {
             Checkpoint::remove(out);
         }

@@ -1,24 +1,37 @@
-//! Products with weights on the CPU, faster than Burn's Flex backend makes them, as an extension of that backend.
+//! What models compute most on the CPU, faster than Burn's Flex backend does it, as an extension of that backend.
 //!
 //! Flex hands every product to a general matrix multiplication. That packs both sides again for each call, runs a
 //! matrix-vector product (every token of a generation) on one thread, and cannot take weights of half precision with
 //! activations of full precision. Here weights stay as they lie in the file, `[out, in]` in F32, F16 or BF16; sums are F32.
+//!
+//! What training needs is differentiable, with gradients written by hand: Burn's autodiff would keep and pass over every
+//! intermediate value, most of it on one thread.
 
 mod activation;
-#[cfg_attr(target_arch = "x86_64", path = "x86.rs")]
+mod adamw;
+mod attention;
+mod extension;
+mod gradients;
+#[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
+mod loss;
+mod norm;
+mod output;
 mod panel;
 mod pattern;
 mod product;
+mod scratch;
 
-use burn::backend::flex::{Flex, FlexTensor};
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, backend_extension};
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use half::{bf16, f16};
+pub use adamw::Rates;
+pub(super) use attention::Heads;
+
+use activation::Gate;
+use burn::backend::Dispatch;
+use burn::tensor::{Device, Int, Tensor};
+use extension::{Learning, Reading};
 use inner::Level;
-use pattern::Sizes;
+use norm::Norm;
 use std::sync::LazyLock;
 
 static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
@@ -27,7 +40,12 @@ static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
 /// instructions are known. Weights may then be F16 or BF16; anywhere else they must be F32.
 #[must_use]
 pub fn serve(device: &Device) -> bool {
-    LEVEL.is_some() && !device.is_autodiff() && *device == Device::flex()
+    !device.is_autodiff() && serve_learning(device)
+}
+
+/// As [`serve`], with gradients or without. With them, weights are F32. What asks for this is differentiable.
+pub(super) fn serve_learning(device: &Device) -> bool {
+    LEVEL.is_some() && *device == Device::flex()
 }
 
 /// y = x Wᵀ + b.
@@ -36,31 +54,89 @@ pub fn serve(device: &Device) -> bool {
 /// `x` `[rows, in]` in F32, `weight` `[out, in]` in F32, F16 or BF16, `bias` `[out]` in F32 → `[rows, out]` in F32.
 ///
 /// # Panics
-/// When [`serve`] is false for the device.
+/// When [`serve_learning`] is false for the device.
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     let y = match bias {
-        Some(bias) => <Dispatch as WeightProduct>::product_with_bias(x, weight, bias.into_dispatch()),
-        None => <Dispatch as WeightProduct>::product(x, weight),
+        Some(bias) => <Dispatch as Learning>::product_with_bias(x, weight, bias.into_dispatch()),
+        None => <Dispatch as Learning>::product(x, weight),
     };
     Tensor::from_dispatch(y)
 }
 
-/// GELU by its tanh approximation: x · σ(√(8/π) · (x + 0.044715 x³)), since (1 + tanh u) / 2 = σ(2u).
+/// GELU by its tanh approximation.
 ///
 /// # Panics
-/// When [`serve`] is false for the device.
+/// When [`serve_learning`] is false for the device.
 pub(super) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    const SLOPE: f32 = 1.595_769;
-    Tensor::from_dispatch(<Dispatch as WeightProduct>::gate(x.into_dispatch(), SLOPE, 0.044_715 * SLOPE))
+    Tensor::from_dispatch(<Dispatch as Learning>::gate(x.into_dispatch(), Gate::GELU_TANH))
 }
 
-/// x · σ(x) · y, the gated linear unit with SiLU.
+/// The gated linear unit with SiLU: the first half of every row, times its σ, times the second half,
+/// `[B, T, 2·F]` → `[B, T, F]`.
 ///
 /// # Panics
-/// When [`serve`] is false for the device.
-pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as WeightProduct>::gate_with(x.into_dispatch(), y.into_dispatch(), 1.0, 0.0))
+/// When [`serve_learning`] is false for the device.
+pub(super) fn swiglu(x: Tensor<3>) -> Tensor<3> {
+    gate_halves(x, Gate::SILU)
+}
+
+/// The gated linear unit with GELU by its tanh approximation, `[B, T, 2·F]` → `[B, T, F]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn geglu(x: Tensor<3>) -> Tensor<3> {
+    gate_halves(x, Gate::GELU_TANH)
+}
+
+fn gate_halves(x: Tensor<3>, gate: Gate) -> Tensor<3> {
+    let [b, t, both] = x.dims();
+    let gated = <Dispatch as Learning>::gate_halves(x.reshape([b * t, both]).into_dispatch(), gate);
+    Tensor::<2>::from_dispatch(gated).reshape([b, t, both / 2]) // [B, T, F]
+}
+
+/// x / √(mean of x² + epsilon) · (gain + shift) along the last dimension; `gain` `[D]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn rms_norm<const N: usize>(x: Tensor<N>, gain: Tensor<1>, epsilon: f64, shift: f64) -> Tensor<N> {
+    let norm = Norm { epsilon: epsilon as f32, shift: shift as f32, is_centred: false };
+    Tensor::from_dispatch(<Dispatch as Learning>::rms_norm(x.into_dispatch(), gain.into_dispatch(), norm))
+}
+
+/// (x − mean) / √(variance + epsilon) · gain + bias along the last dimension; `gain` and `bias` `[D]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<3> {
+    let norm = Norm { epsilon: epsilon as f32, shift: 0.0, is_centred: true };
+    let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Learning>::layer_norm(x, gain, bias, norm))
+}
+
+/// Causal attention from the projection to queries, keys and values, which lie in it as `heads` says. Queries and keys are
+/// turned by cosines and sines, `[1, 1, T, R/2]`, if there are any.
+///
+/// # Shapes
+/// `qkv` `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: Heads) -> Tensor<3> {
+    let qkv = qkv.into_dispatch();
+    Tensor::from_dispatch(match rotation.map(|rotation| rotation.map(Tensor::into_dispatch)) {
+        Some([cosines, sines]) => <Dispatch as Learning>::attend_turned(qkv, cosines, sines, heads),
+        None => <Dispatch as Learning>::attend(qkv, heads),
+    })
+}
+
+/// Mean cross-entropy in nats, `[1]`, of scores `[N, V]` against classes `[N]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device, there is no row, or a class is not below V.
+pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as Learning>::cross_entropy(logits, targets))
 }
 
 /// The pattern of causal attention: softmax(scale · q kᵀ), each of the T queries seeing the keys up to its own position,
@@ -72,83 +148,28 @@ pub(super) fn swiglu(x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
 /// # Panics
 /// When [`serve`] is false for the device.
 pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as WeightProduct>::causal_pattern(
-        q.into_dispatch(),
-        k.into_dispatch(),
-        scale as f32,
-    ))
+    Tensor::from_dispatch(<Dispatch as Reading>::causal_pattern(q.into_dispatch(), k.into_dispatch(), scale as f32))
 }
 
-/// The operations that are added to the backend.
-#[backend_extension(Flex)]
-pub(crate) trait WeightProduct: Backend {
-    /// x · σ(slope · x + cubic · x³).
-    fn gate(x: FloatTensor<Self>, slope: f32, cubic: f32) -> FloatTensor<Self>;
-
-    /// x · σ(slope · x + cubic · x³) · y, both of one shape.
-    fn gate_with(x: FloatTensor<Self>, y: FloatTensor<Self>, slope: f32, cubic: f32) -> FloatTensor<Self>;
-
-    /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
-    fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
-
-    /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
-    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
-
-    /// x Wᵀ + b: the same with `bias` `[out]`.
-    fn product_with_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>)
-    -> FloatTensor<Self>;
+/// One update by AdamW: weights, gradient, first and second moment, all of one shape → the new weights and moments. Memory
+/// that nobody else holds is used again.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+#[must_use]
+pub fn adamw<const D: usize>([weights, gradient, first, second]: [Tensor<D>; 4], rates: Rates) -> [Tensor<D>; 3] {
+    let [weights, gradient, first, second] = [weights, gradient, first, second].map(Tensor::into_dispatch);
+    let (weights, first, second) = <Dispatch as Reading>::adamw(weights, gradient, first, second, rates);
+    [weights, first, second].map(Tensor::from_dispatch)
 }
 
-impl WeightProduct for Flex {
-    fn gate(x: FlexTensor, slope: f32, cubic: f32) -> FlexTensor {
-        gated(x, None, slope, cubic)
-    }
-
-    fn gate_with(x: FlexTensor, y: FlexTensor, slope: f32, cubic: f32) -> FlexTensor {
-        gated(x, Some(&y.to_contiguous()), slope, cubic)
-    }
-
-    fn causal_pattern(q: FlexTensor, k: FlexTensor, scale: f32) -> FlexTensor {
-        let (q, k) = (q.to_contiguous(), k.to_contiguous());
-        let [b, h, t, width] = [0, 1, 2, 3].map(|dim| q.layout().shape()[dim]);
-        let [g, s] = [1, 2].map(|dim| k.layout().shape()[dim]);
-        let sizes = Sizes { groups: b * g, shared_by: h / g, queries: t, keys: s, width };
-        let level = LEVEL.expect("`serve` was asked before");
-        let (q, k) = (q.as_slice::<f32>().expect(IN_ORDER), k.as_slice::<f32>().expect(IN_ORDER));
-        let pattern = pattern::causal_pattern(level, q, k, scale, sizes);
-        FlexTensor::from_data(TensorData::new(pattern, [b, h, t, s]))
-    }
-
-    fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        multiply(&x.to_contiguous(), &weight.to_contiguous(), None)
-    }
-
-    fn product_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        multiply(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
-    }
-}
-
-const IN_ORDER: &str = "of the type asked for, its elements in order";
-
-fn gated(x: FlexTensor, y: Option<&FlexTensor>, slope: f32, cubic: f32) -> FlexTensor {
-    let level = LEVEL.expect("`serve` was asked before");
-    let shape = x.layout().shape().clone();
-    let values = x.into_data().try_into_vec::<f32>().expect(IN_ORDER);
-    let y = y.map(|y| y.as_slice::<f32>().expect(IN_ORDER));
-    FlexTensor::from_data(TensorData::new(activation::gate(level, values, y, slope, cubic), shape))
-}
-
-fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
-    let level = LEVEL.expect("`serve` was asked before");
-    let sizes = [x.layout().shape()[0], x.layout().shape()[1], weight.layout().shape()[0]];
-    let x = x.as_slice::<f32>().expect(IN_ORDER);
-    let bias = bias.map(|bias| bias.as_slice::<f32>().expect(IN_ORDER));
-    let y = match weight.dtype() {
-        DType::F16 => product::product(level, x, weight.as_slice::<f16>().expect(IN_ORDER), bias, sizes),
-        DType::BF16 => product::product(level, x, weight.as_slice::<bf16>().expect(IN_ORDER), bias, sizes),
-        _ => product::product(level, x, weight.as_slice::<f32>().expect(IN_ORDER), bias, sizes),
-    };
-    FlexTensor::from_data(TensorData::new(y, [sizes[0], sizes[2]]))
+/// Σ x².
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+#[must_use]
+pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f32 {
+    Tensor::<1>::from_dispatch(<Dispatch as Reading>::sum_of_squares(x.into_dispatch())).into_scalar()
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Processors without loops of our own: Flex does everything.
 
-use super::panel::{Element, PANEL, Panel};
+use super::activation::Gate;
+use super::adamw::Rates;
+use super::norm::Norm;
+use super::panel::{Element, Left, Onto};
+use std::mem::MaybeUninit;
 
 /// There is no value of it here.
 #[derive(Clone, Copy, Debug)]
@@ -16,12 +20,20 @@ pub(super) fn dot<E: Element>(level: Level, _: &[E], _: &[f32]) -> f32 {
     match level {}
 }
 
-pub(super) fn pack<E: Element>(level: Level, _: &[E], _: usize, _: &mut Panel) {
+pub(super) fn turn_rows<E: Element>(level: Level, _: &[E], _: usize, _: usize, _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn copy_columns(level: Level, _: &[f32], _: usize, _: usize, _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn gather_tile(level: Level, _: &[f32], _: usize, _: usize, _: &mut [f32]) {
     match level {}
 }
 
 #[expect(unsafe_code, reason = "the loops for other processors write through pointers")]
-pub(super) unsafe fn tile(level: Level, _: &Panel, _: &[f32], _: usize, _: &[f32; PANEL], _: *mut f32, _: usize) {
+pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: *mut f32, _: usize) {
     match level {}
 }
 
@@ -29,6 +41,61 @@ pub(super) fn softmax(level: Level, _: &mut [f32], _: f32) {
     match level {}
 }
 
-pub(super) fn gate(level: Level, _: &mut [f32], _: Option<&[f32]>, _: f32, _: f32) {
+pub(super) fn softmax_gradient(level: Level, _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn log_sum_exp(level: Level, _: &[f32]) -> f32 {
+    match level {}
+}
+
+pub(super) fn cross_entropy(level: Level, _: &mut [f32], _: usize, _: f32) -> f32 {
+    match level {}
+}
+
+pub(super) fn gate(level: Level, _: Gate, _: &[f32], _: Option<&[f32]>, _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
+pub(super) fn gate_gradients(
+    level: Level,
+    _: Gate,
+    _: &[f32],
+    _: Option<&[f32]>,
+    _: &[f32],
+    _: &mut [MaybeUninit<f32>],
+    _: Option<&mut [MaybeUninit<f32>]>,
+) {
+    match level {}
+}
+
+pub(super) fn rotate(level: Level, _: &mut [f32], _: &[f32], _: &[f32], _: f32, _: f32) {
+    match level {}
+}
+
+pub(super) fn normalise(level: Level, _: Norm, _: &[f32], _: &[f32], _: Option<&[f32]>, _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
+pub(super) fn normalise_gradients(
+    level: Level,
+    _: Norm,
+    _: [&[f32]; 3],
+    _: &mut [MaybeUninit<f32>],
+    _: &mut [f32],
+    _: &mut [f32],
+) {
+    match level {}
+}
+
+pub(super) fn adamw(level: Level, _: &Rates, _: &[f32], _: &mut [f32], _: &mut [f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn sum_of_squares(level: Level, _: &[f32]) -> f32 {
+    match level {}
+}
+
+pub(super) fn add(level: Level, _: &mut [f32], _: &[f32]) {
     match level {}
 }

@@ -1,21 +1,11 @@
-//! What the kernels work on: elements of weights, and stretches of a weight matrix turned so that outputs lie side by side.
+//! What the products work on: elements of weights, and stretches of two matrices laid out for the innermost loop.
 
 use half::{bf16, f16};
 
-/// Outputs side by side in a panel: two vectors of AVX-512, four of AVX2.
+/// Columns side by side in a panel: two vectors of AVX-512, four of AVX2.
 pub(super) const PANEL: usize = 32;
-/// Rows of `x` that one tile takes: 12 × 2 accumulators of the 32 registers of AVX-512.
+/// Rows that one tile takes: 12 × 2 accumulators of the 32 registers of AVX-512.
 pub(super) const TILE_ROWS: usize = 12;
-
-/// Up to [`PANEL`] rows of a weight matrix `[out, in]` in F32, turned to `[in][PANEL]`.
-pub(super) struct Panel(pub(super) Vec<f32>);
-
-impl Panel {
-    /// For rows of this many inputs.
-    pub(super) fn new(inputs: usize) -> Self {
-        Self(vec![0.0; inputs * PANEL])
-    }
-}
 
 /// How the bits of an element are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,4 +45,22 @@ impl Element for bf16 {
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
     }
+}
+
+/// Up to [`TILE_ROWS`] rows of the left matrix, `depth` columns of each.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Left<'a> {
+    /// As they lie in a row-major matrix: the rows begin `stride` numbers apart.
+    Rows { values: &'a [f32], rows: usize, stride: usize },
+    /// `[depth][TILE_ROWS]`, of which the first `rows` of each count.
+    Turned { values: &'a [f32], rows: usize },
+}
+
+/// What the products of a tile are added to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Onto<'a> {
+    /// A number for each column.
+    Bias(&'a [f32; PANEL]),
+    /// What stands where they are written.
+    Output,
 }

@@ -1,7 +1,8 @@
 //! Attention patterns in one pass: scores, mask and softmax of a row while it is in the cache.
 
 use super::inner::{self, Level};
-use super::panel::{PANEL, Panel, TILE_ROWS};
+use super::panel::{Left, Onto, PANEL, TILE_ROWS};
+use super::scratch;
 use rayon::prelude::*;
 
 /// Sizes of an attention layer.
@@ -37,35 +38,35 @@ pub(super) fn causal_pattern(level: Level, q: &[f32], k: &[f32], scale: f32, siz
 fn one_head(level: Level, q: &[f32], k: &[f32], scale: f32, sizes: Sizes, out: &mut [f32]) {
     let Sizes { queries, keys, width, .. } = sizes;
     let past = keys - queries;
-    let panels: Vec<Panel> = k
-        .chunks(PANEL * width)
-        .map(|keys| {
-            let mut panel = Panel::new(width);
-            inner::pack(level, keys, width, &mut panel);
-            panel
-        })
-        .collect();
-    let mut tile = [[0.0f32; PANEL]; TILE_ROWS];
-    for (block, q) in q.chunks(TILE_ROWS * width).enumerate() {
-        let (first, rows) = (block * TILE_ROWS, q.len() / width);
-        let visible_to_last = past + first + rows;
-        for (index, panel) in panels[..visible_to_last.div_ceil(PANEL)].iter().enumerate() {
-            // SAFETY: the tile has room for as many rows as one call makes.
-            #[expect(unsafe_code, reason = "a tile is written through a pointer")]
-            unsafe {
-                inner::tile(level, panel, q, width, &[0.0; PANEL], tile.as_mut_ptr().cast(), PANEL);
-            };
-            for (row, values) in tile[..rows].iter().enumerate() {
-                let visible = past + first + row + 1;
-                let (start, end) = (index * PANEL, visible.min((index + 1) * PANEL));
-                if start < end {
-                    let row = (first + row) * keys;
-                    out[row + start..row + end].copy_from_slice(&values[..end - start]);
+    scratch::with([keys.div_ceil(PANEL) * PANEL * width], |[panels]| {
+        for (keys, panel) in k.chunks(PANEL * width).zip(panels.chunks_exact_mut(PANEL * width)) {
+            inner::turn_rows(level, keys, width, width, panel);
+        }
+        let mut tile = [[0.0f32; PANEL]; TILE_ROWS];
+        for (block, q) in q.chunks(TILE_ROWS * width).enumerate() {
+            let (first, rows) = (block * TILE_ROWS, q.len() / width);
+            let left = Left::Rows { values: q, rows, stride: width };
+            let visible_to_last = past + first + rows;
+            let panels = panels.chunks_exact(PANEL * width).take(visible_to_last.div_ceil(PANEL));
+            for (index, panel) in panels.enumerate() {
+                let onto = Onto::Bias(&[0.0; PANEL]);
+                // SAFETY: the tile has room for as many rows as one call makes.
+                #[expect(unsafe_code, reason = "a tile is written through a pointer")]
+                unsafe {
+                    inner::tile(level, left, panel, onto, tile.as_mut_ptr().cast(), PANEL);
+                };
+                for (row, values) in tile[..rows].iter().enumerate() {
+                    let visible = past + first + row + 1;
+                    let (start, end) = (index * PANEL, visible.min((index + 1) * PANEL));
+                    if start < end {
+                        let row = (first + row) * keys;
+                        out[row + start..row + end].copy_from_slice(&values[..end - start]);
+                    }
                 }
             }
+            for row in first..first + rows {
+                inner::softmax(level, &mut out[row * keys..row * keys + past + row + 1], scale);
+            }
         }
-        for row in first..first + rows {
-            inner::softmax(level, &mut out[row * keys..row * keys + past + row + 1], scale);
-        }
-    }
+    });
 }

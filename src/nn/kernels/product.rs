@@ -1,11 +1,36 @@
-//! Products with a weight matrix, shared among threads.
+//! Products of matrices, shared among threads.
 
 use super::inner::{self, Level};
-use super::panel::{Element, PANEL, Panel, TILE_ROWS};
+use super::panel::{Element, Left, Onto, PANEL, TILE_ROWS};
+use super::scratch;
 use rayon::prelude::*;
 
 /// Multiplications below which a second thread costs more than it helps.
 const SHARE_FROM: usize = 1 << 16;
+/// Depth of a panel: a panel and the rows that are run past it stay in the first-level cache.
+const DEPTH: usize = 256;
+/// Panels side by side: together they stay in the second-level cache.
+const PANELS: usize = 8;
+/// Rows of one piece of work.
+const ROWS: usize = 22 * TILE_ROWS;
+
+/// A left matrix of `rows` × `depth`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum LeftMatrix<'a> {
+    /// `[rows][depth]`.
+    Rows(&'a [f32]),
+    /// `[depth][rows]`.
+    Columns(&'a [f32]),
+}
+
+/// A right matrix of `depth` × `columns`.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RightMatrix<'a, E> {
+    /// `[depth][columns]`.
+    Rows(&'a [f32]),
+    /// `[columns][depth]`.
+    Columns(&'a [E]),
+}
 
 /// y = x Wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` → `[rows, outputs]`, all row-major.
 pub(super) fn product<E: Element>(
@@ -15,16 +40,16 @@ pub(super) fn product<E: Element>(
     bias: Option<&[f32]>,
     [rows, inputs, outputs]: [usize; 3],
 ) -> Vec<f32> {
-    assert!(x.len() == rows * inputs && weight.len() == outputs * inputs && bias.is_none_or(|b| b.len() == outputs));
-    let mut y = vec![0.0; rows * outputs];
-    if inputs == 0 || rows == 0 {
-        return y;
+    if rows != 1 {
+        let (x, weight) = (LeftMatrix::Rows(x), RightMatrix::Columns(weight));
+        return multiply(level, x, weight, bias, [rows, inputs, outputs]);
     }
-    match rows {
-        1 => one_row(level, x, weight, &mut y),
-        _ => many_rows(level, x, weight, bias, inputs, &mut y),
+    assert!(x.len() == inputs && weight.len() == outputs * inputs && bias.is_none_or(|b| b.len() == outputs));
+    let mut y = vec![0.0; outputs];
+    if inputs > 0 {
+        one_row(level, x, weight, &mut y);
     }
-    if let (1, Some(bias)) = (rows, bias) {
+    if let Some(bias) = bias {
         for (y, b) in y.iter_mut().zip(bias) {
             *y += b;
         }
@@ -49,71 +74,184 @@ fn one_row<E: Element>(level: Level, x: &[f32], weight: &[E], y: &mut [f32]) {
     y.par_chunks_mut(share).zip(weight.par_chunks(share * inputs)).for_each(stretch);
 }
 
-/// Each thread turns 32 rows of weights at a time into a panel that stays in its cache, and runs all rows of `x` past it.
-fn many_rows<E: Element>(level: Level, x: &[f32], weight: &[E], bias: Option<&[f32]>, inputs: usize, y: &mut [f32]) {
-    let outputs = weight.len() / inputs;
-    let rows = x.len() / inputs;
-    let y = Columns { start: y.as_mut_ptr(), rows, outputs };
-    let one_panel = |panel: &mut Panel, (index, weights): (usize, &[E])| {
-        inner::pack(level, weights, inputs, panel);
-        let (column, width) = (index * PANEL, weights.len() / inputs);
-        let mut of_bias = [0.0; PANEL];
-        if let Some(bias) = bias {
-            of_bias[..width].copy_from_slice(&bias[column..column + width]);
-        }
-        for (block, x) in x.chunks(TILE_ROWS * inputs).enumerate() {
-            y.fill(level, panel, x, inputs, &of_bias, [block * TILE_ROWS, column], width);
-        }
+/// left · right + bias → `[rows][columns]`.
+///
+/// The output is cut into pieces, and whoever makes one lays out the part of the right matrix it needs in panels that stay
+/// in his cache, a stretch of the depth at a time, and runs the rows of the left matrix past them.
+pub(super) fn multiply<E: Element>(
+    level: Level,
+    left: LeftMatrix<'_>,
+    right: RightMatrix<'_, E>,
+    bias: Option<&[f32]>,
+    [rows, depth, columns]: [usize; 3],
+) -> Vec<f32> {
+    let (LeftMatrix::Rows(of_left) | LeftMatrix::Columns(of_left)) = left;
+    let of_right = match right {
+        RightMatrix::Rows(values) => values.len(),
+        RightMatrix::Columns(values) => values.len(),
     };
-    let panels = weight.par_chunks(PANEL * inputs).enumerate();
-    if weight.len() * rows < SHARE_FROM {
-        let mut panel = Panel::new(inputs);
-        weight.chunks(PANEL * inputs).enumerate().for_each(|work| one_panel(&mut panel, work));
+    assert!(of_left.len() == rows * depth && of_right == depth * columns && bias.is_none_or(|b| b.len() == columns));
+    let mut y = Vec::with_capacity(rows * columns);
+    let output = Output { start: y.as_mut_ptr(), rows, columns };
+    let work = Work { level, left, right, bias, depth, output };
+    let panels = columns.div_ceil(PANEL);
+    let threads = if rows * depth * columns < SHARE_FROM { 1 } else { rayon::current_num_threads() };
+    let (mut height, mut width) = (rows.max(1), panels.max(1));
+    if threads > 1 {
+        // Several pieces a thread, so that a thread the system holds up does not hold up the others.
+        let wanted = 4 * threads;
+        height = rows.min(ROWS);
+        width = panels.min(PANELS).min((panels * rows.div_ceil(height)).div_ceil(wanted)).max(1);
+    }
+    let pieces = |i: usize| {
+        let (row, panel) = (i / panels.div_ceil(width) * height, i % panels.div_ceil(width) * width);
+        work.piece([row, (row + height).min(rows)], [panel * PANEL, ((panel + width) * PANEL).min(columns)]);
+    };
+    let count = rows.div_ceil(height) * panels.div_ceil(width);
+    if threads > 1 {
+        (0..count).into_par_iter().for_each(pieces);
     } else {
-        panels.for_each_init(|| Panel::new(inputs), one_panel);
+        (0..count).for_each(pieces);
+    }
+    // SAFETY: the pieces cover every row and column, and each writes all of its numbers.
+    #[expect(unsafe_code, reason = "the products are written once, not after zeros")]
+    unsafe {
+        y.set_len(rows * columns);
+    }
+    y
+}
+
+/// One product under way.
+struct Work<'a, E> {
+    level: Level,
+    left: LeftMatrix<'a>,
+    right: RightMatrix<'a, E>,
+    bias: Option<&'a [f32]>,
+    depth: usize,
+    output: Output,
+}
+
+impl<E: Element> Work<'_, E> {
+    /// Writes the rows and columns from the first up to, but not including, the second of each pair.
+    fn piece(&self, rows: [usize; 2], columns: [usize; 2]) {
+        if self.depth == 0 {
+            return self.output.fill(rows, columns, self.bias);
+        }
+        let panels = (columns[1] - columns[0]).div_ceil(PANEL);
+        let longest = DEPTH.min(self.depth);
+        let tile = if matches!(self.left, LeftMatrix::Columns(_)) { longest * TILE_ROWS } else { 0 };
+        scratch::with([panels * longest * PANEL, tile], |[buffer, tile]| {
+            for start in (0..self.depth).step_by(DEPTH) {
+                let stretch = [start, (start + DEPTH).min(self.depth)];
+                let length = stretch[1] - start;
+                let buffer = &mut buffer[..panels * length * PANEL];
+                for (i, panel) in buffer.chunks_exact_mut(length * PANEL).enumerate() {
+                    let first = columns[0] + i * PANEL;
+                    self.lay_out(stretch, [first, (first + PANEL).min(columns[1])], panel);
+                }
+                for row in (rows[0]..rows[1]).step_by(TILE_ROWS) {
+                    let count = TILE_ROWS.min(rows[1] - row);
+                    let left = match self.left {
+                        LeftMatrix::Rows(values) => {
+                            let values = &values[row * self.depth + start..];
+                            Left::Rows { values, rows: count, stride: self.depth }
+                        }
+                        LeftMatrix::Columns(values) => {
+                            let of_rows = self.output.rows;
+                            let values = &values[start * of_rows + row..];
+                            let tile = &mut tile[..length * TILE_ROWS];
+                            inner::gather_tile(self.level, values, of_rows, count, tile);
+                            Left::Turned { values: tile, rows: count }
+                        }
+                    };
+                    for (i, panel) in buffer.chunks_exact(length * PANEL).enumerate() {
+                        let first = columns[0] + i * PANEL;
+                        let width = PANEL.min(columns[1] - first);
+                        self.output.add(self.level, left, panel, self.bias, start == 0, [row, count], [first, width]);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Fills a panel with a stretch of the depth of some columns of the right matrix.
+    fn lay_out(&self, [start, end]: [usize; 2], [first, last]: [usize; 2], panel: &mut [f32]) {
+        match self.right {
+            RightMatrix::Rows(values) => {
+                let columns = self.output.columns;
+                inner::copy_columns(self.level, &values[start * columns + first..], columns, last - first, panel);
+            }
+            RightMatrix::Columns(values) => {
+                let rows = &values[first * self.depth + start..(last - 1) * self.depth + end];
+                inner::turn_rows(self.level, rows, self.depth, end - start, panel);
+            }
+        }
     }
 }
 
-/// A matrix that several threads fill, each its own columns.
-struct Columns {
+/// A matrix that several threads fill, each its own piece.
+struct Output {
     start: *mut f32,
     rows: usize,
-    outputs: usize,
+    columns: usize,
 }
 
-#[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
-// SAFETY: the pointer is only written through `fill`, whose callers take disjoint columns.
-unsafe impl Sync for Columns {}
+#[expect(unsafe_code, reason = "threads write disjoint pieces of one matrix")]
+// SAFETY: the pointer is only written through the methods below, whose callers take disjoint pieces.
+unsafe impl Sync for Output {}
 
-impl Columns {
-    /// Writes the products of some rows of `x` with a panel to the rows from `row` on, columns `column` to
-    /// `column + width`. Threads must not share columns: `many_rows` gives each panel to one thread.
+impl Output {
+    /// Writes the bias, or zeros.
+    #[expect(unsafe_code, reason = "threads write disjoint pieces of one matrix")]
+    fn fill(&self, rows: [usize; 2], columns: [usize; 2], bias: Option<&[f32]>) {
+        assert!(rows[1] <= self.rows && columns[1] <= self.columns);
+        for row in rows[0]..rows[1] {
+            for column in columns[0]..columns[1] {
+                let value = bias.map_or(0.0, |bias| bias[column]);
+                // SAFETY: inside the matrix by the check above; no other thread writes this piece.
+                unsafe { self.start.add(row * self.columns + column).write(value) };
+            }
+        }
+    }
+
+    /// Writes the products of some rows with a panel plus the bias, or adds them to what the stretch of the depth before
+    /// them gave. Threads must not share pieces: `multiply` gives each to one thread.
     #[expect(clippy::too_many_arguments, reason = "the innermost step; a struct for it would be made for nothing else")]
-    #[expect(unsafe_code, reason = "threads write disjoint columns of one matrix")]
-    fn fill(
+    #[expect(unsafe_code, reason = "threads write disjoint pieces of one matrix")]
+    fn add(
         &self,
         level: Level,
-        panel: &Panel,
-        x: &[f32],
-        inputs: usize,
-        bias: &[f32; PANEL],
-        [row, column]: [usize; 2],
-        width: usize,
+        left: Left<'_>,
+        panel: &[f32],
+        bias: Option<&[f32]>,
+        is_first: bool,
+        [row, rows]: [usize; 2],
+        [column, width]: [usize; 2],
     ) {
-        let rows = x.len() / inputs;
-        assert!(row + rows <= self.rows && column + width <= self.outputs && width <= PANEL && rows <= TILE_ROWS);
-        // SAFETY: inside the matrix by the check above; no other thread writes these columns, and nobody reads them yet.
-        let to = unsafe { self.start.add(row * self.outputs + column) };
+        assert!(row + rows <= self.rows && column + width <= self.columns && width <= PANEL && rows <= TILE_ROWS);
+        let mut of_bias = [0.0; PANEL];
+        if let (Some(bias), true) = (bias, is_first) {
+            of_bias[..width].copy_from_slice(&bias[column..column + width]);
+        }
+        let onto = if is_first { Onto::Bias(&of_bias) } else { Onto::Output };
+        // SAFETY: inside the matrix by the check above; no other thread writes this piece, and nobody reads it yet.
+        let to = unsafe { self.start.add(row * self.columns + column) };
         if width == PANEL {
             // SAFETY: as above, and a whole panel fits.
-            return unsafe { inner::tile(level, panel, x, inputs, bias, to, self.outputs) };
+            return unsafe { inner::tile(level, left, panel, onto, to, self.columns) };
         }
         let mut tile = [[0.0f32; PANEL]; TILE_ROWS];
+        if !is_first {
+            for (row, values) in tile[..rows].iter_mut().enumerate() {
+                // SAFETY: as above; the first stretch of the depth has written these numbers.
+                unsafe { std::ptr::copy_nonoverlapping(to.add(row * self.columns), values.as_mut_ptr(), width) };
+            }
+        }
         // SAFETY: the tile has room for as many rows as one call makes.
-        unsafe { inner::tile(level, panel, x, inputs, bias, tile.as_mut_ptr().cast(), PANEL) };
+        unsafe { inner::tile(level, left, panel, onto, tile.as_mut_ptr().cast(), PANEL) };
         for (row, values) in tile[..rows].iter().enumerate() {
             // SAFETY: as above.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), to.add(row * self.outputs), width) };
+            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), to.add(row * self.columns), width) };
         }
     }
 }

@@ -187,7 +187,7 @@ pub(in crate::engine::tasks) fn measure(
     let scores = logits.try_to_vec_as::<f32>().expect("the device gives back what it holds");
     let predictions: Vec<usize> = scores.chunks_exact(scores.len() / count).map(most_likely).collect();
     let correct = predictions.iter().zip(&labels).filter(|(p, label)| **p as i64 == **label).count();
-    (Score { loss, count, correct: Some(correct) }, predictions)
+    (Score { loss, count, correct: Some((correct, count)) }, predictions)
 }
 
 fn most_likely(scores: &[f32]) -> usize {

@@ -46,6 +46,11 @@ pub(super) trait Lesson {
     /// Writes the next piece of a sample, shown after each validation.
     fn sample(&mut self, net: &Self::Net, device: &Device) -> SampleStep;
 
+    /// Writes files beside the finished model that say how it was trained.
+    fn write_beside(&self, _out: &Path) -> Result<(), UserError> {
+        Ok(())
+    }
+
     /// Adds to a checkpoint what cannot be made again from spec and data.
     fn write_extra(&self, folder: &Path) -> Result<(), UserError>;
 }
@@ -57,8 +62,8 @@ pub(in crate::engine::tasks) struct Score {
     pub loss: f64,
     /// Tokens or images measured.
     pub count: usize,
-    /// How many of them were classified rightly, where that is asked.
-    pub correct: Option<usize>,
+    /// How many answers were right, and of how many, where that is asked.
+    pub correct: Option<(usize, usize)>,
 }
 
 impl Score {
@@ -66,7 +71,10 @@ impl Score {
     pub(super) fn plus(self, other: Self) -> Self {
         let correct = match (self.correct, other.correct) {
             (None, None) => None,
-            (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+            (a, b) => {
+                let ((right_a, of_a), (right_b, of_b)) = (a.unwrap_or_default(), b.unwrap_or_default());
+                Some((right_a + right_b, of_a + of_b))
+            }
         };
         Self { loss: self.loss + other.loss, count: self.count + other.count, correct }
     }
@@ -76,9 +84,9 @@ impl Score {
         self.loss / self.count as f64
     }
 
-    /// Share classified rightly.
+    /// Share of right answers.
     pub(super) fn accuracy(&self) -> Option<f64> {
-        self.correct.map(|correct| correct as f64 / self.count as f64)
+        self.correct.map(|(right, of)| right as f64 / of as f64)
     }
 }
 

@@ -5,7 +5,13 @@ use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, Gradien
 use burn::tensor::{Device, Tensor, TensorData};
 use std::any::Any;
 
+use crate::nn::kernels;
 use crate::types::{LrSchedule, TrainSpec};
+
+/// Share of the first moment that an update keeps.
+const BETA_1: f32 = 0.9;
+/// Added to the root of the second moment.
+const EPSILON: f32 = 1e-8;
 
 /// AdamW (Loshchilov and Hutter 2019) over a whole module. Matrices and kernels decay; biases and gains do not, as they
 /// set a level rather than a direction.
@@ -15,6 +21,8 @@ use crate::types::{LrSchedule, TrainSpec};
 pub(super) struct Optimiser {
     decaying: AdamW,
     plain: AdamW,
+    beta_2: f32,
+    weight_decay: f64,
     clip_norm: f64,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
     states: Vec<Option<Box<dyn Any + Send>>>,
@@ -33,10 +41,12 @@ pub(super) struct Moments {
 impl Optimiser {
     /// An optimiser without history.
     pub(super) fn new(spec: &TrainSpec, beta_2: f32) -> Self {
-        let config = AdamWConfig::new().with_beta_1(0.9).with_beta_2(beta_2).with_epsilon(1e-8);
+        let config = AdamWConfig::new().with_beta_1(BETA_1).with_beta_2(beta_2).with_epsilon(EPSILON);
         Self {
             decaying: config.clone().with_weight_decay(spec.weight_decay as f32).build(),
             plain: config.with_weight_decay(0.0).build(),
+            beta_2,
+            weight_decay: spec.weight_decay,
             clip_norm: spec.clip_norm,
             states: Vec::new(),
         }
@@ -47,6 +57,25 @@ impl Optimiser {
         let scale = self.clip_scale(&net, &gradients);
         let mut update = Update { optimiser: self, gradients: &mut gradients, learning_rate, scale, position: 0 };
         net.map(&mut update)
+    }
+
+    /// The same update as Burn's AdamW makes, on the CPU.
+    fn in_one_pass<const D: usize>(
+        &self,
+        weights: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamWState<D>>,
+        learning_rate: f64,
+        scale: Option<f32>,
+    ) -> (Tensor<D>, Option<AdamWState<D>>) {
+        let (time, first, second) = match state {
+            Some(AdamWState { momentum }) => (momentum.time + 1, momentum.moment_1, momentum.moment_2),
+            None => (1, weights.zeros_like(), weights.zeros_like()),
+        };
+        let (decay, betas) = (if D >= 2 { self.weight_decay } else { 0.0 }, [BETA_1, self.beta_2]);
+        let rates = kernels::Rates::of_update(time, learning_rate, decay, betas, EPSILON, scale.unwrap_or(1.0));
+        let [weights, first, second] = kernels::adamw([weights, gradient, first, second], rates);
+        (weights, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
     }
 
     /// What gradients are multiplied with so that the norm of all of them together is at most `clip_norm`.
@@ -111,13 +140,18 @@ impl ModuleMapper for Update<'_> {
         let Some(gradient) = self.gradients.remove::<D>(id) else {
             return Param::from_mapped_value(id, tensor, mapper);
         };
-        let gradient = match self.scale {
-            Some(scale) => gradient.mul_scalar(scale),
-            None => gradient,
-        };
         let state = optimiser.states[position].take().and_then(|state| state.downcast::<AdamWState<D>>().ok());
-        let adamw = if D >= 2 { &optimiser.decaying } else { &optimiser.plain };
-        let (tensor, state) = adamw.step(self.learning_rate, tensor.inner(), gradient, state.map(|state| *state));
+        let state = state.map(|state| *state);
+        let (tensor, state) = if kernels::serve(&gradient.device()) {
+            optimiser.in_one_pass(tensor.inner(), gradient, state, self.learning_rate, self.scale)
+        } else {
+            let gradient = match self.scale {
+                Some(scale) => gradient.mul_scalar(scale),
+                None => gradient,
+            };
+            let adamw = if D >= 2 { &optimiser.decaying } else { &optimiser.plain };
+            adamw.step(self.learning_rate, tensor.inner(), gradient, state)
+        };
         optimiser.states[position] = state.map(|state| Box::new(state) as Box<dyn Any + Send>);
         Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)
     }
@@ -131,7 +165,10 @@ struct SquaredNorm<'a> {
 impl ModuleVisitor for SquaredNorm<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(gradient.square().sum().into_scalar::<f32>());
+            self.sum += f64::from(match kernels::serve(&gradient.device()) {
+                true => kernels::sum_of_squares(gradient),
+                false => gradient.square().sum().into_scalar::<f32>(),
+            });
         }
     }
 }

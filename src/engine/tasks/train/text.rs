@@ -21,7 +21,7 @@ const VALIDATION: usize = 32 * 1024;
 /// Tokens of the text's beginning that a sample goes on from.
 const OPENING: usize = 6;
 /// The tokenizer in a checkpoint: learning it again must not be able to give another one.
-const TOKENIZER_FILE: &str = "tokenizer.json";
+pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A causal model and the text it learns from.
 pub(super) struct TextLesson {
@@ -102,13 +102,7 @@ impl TextLesson {
     }
 
     fn shape(&self) -> Result<&TextShape, UserError> {
-        self.task.shape.as_ref().ok_or_else(|| {
-            UserError::new(
-                "A text model cannot be made from scratch without a shape.",
-                "The spec has no [task.shape] with hidden, layers, heads and so on.",
-                "Add the shape, or start from a model folder.",
-            )
-        })
+        self.task.shape.as_ref().ok_or_else(no_shape)
     }
 
     /// Parts what is learned from and what is held out: the end of every file, so that both are of the same kind.
@@ -267,7 +261,15 @@ fn encoding(files: Vec<PathBuf>, codec: TextCodec) -> Result<Preparing, UserErro
     Ok(Preparing::Encoding { reader: Box::new(reader), codec: Some(Box::new(codec)) })
 }
 
-fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
+pub(super) fn no_shape() -> UserError {
+    UserError::new(
+        "A text model cannot be made from scratch without a shape.",
+        "The spec has no [task.shape] with hidden, layers, heads and so on.",
+        "Add the shape, or start from a model folder.",
+    )
+}
+
+pub(super) fn check_context(asked: usize, longest: usize) -> Result<(), UserError> {
     if (1..=longest).contains(&asked) {
         return Ok(());
     }

@@ -13,6 +13,7 @@ use crate::ui::widgets::{
 use crate::ui::{Cx, JobKind};
 use egui::{Frame, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
+use std::path::PathBuf;
 
 /// Tokens of an answer to the small prompt box.
 const ANSWER_TOKENS: usize = 80;
@@ -27,7 +28,7 @@ impl FineTunePanel {
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, &theme, run);
         self.result(ui, cx, run);
-        if matches!(run.training.spec.task, TrainTask::Text(_)) {
+        if matches!(run.training.spec.task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
             self.prompt_box(ui, cx, run);
             samples(ui, &theme, run);
         }
@@ -117,9 +118,11 @@ impl FineTunePanel {
 
 fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
     let spec = &run.training.spec;
-    let data = match &spec.task {
-        TrainTask::Digits(task) => task.data.display().to_string(),
-        TrainTask::Text(task) => task.data.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "),
+    let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+    let (data, context) = match &spec.task {
+        TrainTask::Digits(task) => (task.data.display().to_string(), None),
+        TrainTask::Text(task) => (joined(&task.data), Some(task.context)),
+        TrainTask::FewShot(task) => (joined(&task.tasks), Some(task.context)),
     };
     let mut words = format!(
         "{} steps of {} · learning rate {} · seed {}",
@@ -128,8 +131,8 @@ fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
         number(spec.learning_rate),
         spec.seed
     );
-    if let TrainTask::Text(task) = &spec.task {
-        words += &format!(" · context {}", task.context);
+    if let Some(context) = context {
+        words += &format!(" · context {context}");
     }
     caption(ui, theme, words);
     ui.add(egui::Label::new(RichText::new(data).font(Type::Caption.sans()).color(theme.caption())).truncate());

@@ -1,0 +1,129 @@
+//! What stands in a training sequence: one kind of document after the other, drawn from seed, step and place alone.
+
+use super::document::{Document, Style};
+use super::rules;
+use super::tables::Tables;
+use crate::nn::Random;
+use crate::types::{FewShotTask, Stage, TaskTable};
+
+/// How often a document begins with its instruction.
+const WITH_INSTRUCTION: f32 = 0.35;
+/// Most examples of a document.
+const EXAMPLES: usize = 24;
+
+/// The kinds of sequences.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Facts,
+    Rules,
+    Lookup,
+    Repeats,
+    Renamed,
+    Shuffled,
+}
+
+/// The stage of a step, counted from 1.
+pub(super) fn stage(stages: &[Stage], step: usize, steps: usize) -> Stage {
+    let done = step as f64 / steps.max(1) as f64;
+    stages.iter().find(|stage| done <= stage.until).or(stages.last()).copied().unwrap_or_default()
+}
+
+/// A kind at random, in the stage's proportions.
+pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
+    let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
+    let shares = [
+        (Kind::Text, text),
+        (Kind::Facts, facts),
+        (Kind::Rules, rules),
+        (Kind::Lookup, lookup),
+        (Kind::Repeats, repeats),
+        (Kind::Renamed, renamed),
+        (Kind::Shuffled, shuffled),
+    ];
+    let mut left = random.unit() * shares.iter().map(|(_, share)| share).sum::<f64>();
+    for (kind, share) in shares {
+        if left < share {
+            return kind;
+        }
+        left -= share;
+    }
+    Kind::Facts
+}
+
+/// A few-shot document of a kind.
+pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mut Random) -> Document {
+    let style = Style::draw(&task.held_out_templates, random);
+    let examples = 2 + random.below(EXAMPLES - 1);
+    match kind {
+        Kind::Rules | Kind::Lookup => {
+            let mut document = Document::default();
+            if kind == Kind::Rules {
+                rules::write(&mut document, &style, examples, &tables.words, random);
+            } else {
+                rules::write_lookup(&mut document, &style, examples, &tables.words, random);
+            }
+            document
+        }
+        Kind::Repeats => {
+            let mut document = Document::default();
+            rules::write_repeats(&mut document, &tables.words, random);
+            document
+        }
+        Kind::Renamed if !tables.labelled.is_empty() => {
+            let table = &tables.learned[tables.labelled[random.below(tables.labelled.len())]];
+            let names: Vec<String> = table.labels.iter().map(|_| tables.words.any(random)).collect();
+            let renamed = |output: &String| {
+                table.labels.iter().position(|label| label == output).map_or(output, |i| &names[i]).clone()
+            };
+            let rows =
+                draw(table, examples, random).into_iter().map(|[input, output]| [input.clone(), renamed(output)]);
+            let rows: Vec<[String; 2]> = rows.collect();
+            // Before every label has been shown its new name cannot be known.
+            let mut shown: Vec<&str> = Vec::new();
+            let mut document = Document::default();
+            for [input, output] in &rows {
+                document.push(&style, input, output, shown.contains(&output.as_str()));
+                shown.push(output);
+            }
+            document
+        }
+        _ => {
+            let table = &tables.learned[random.below(tables.learned.len())];
+            let mut document = Document::new(if random.uniform() < WITH_INSTRUCTION { &table.instruction } else { "" });
+            let rows = draw(table, examples, random);
+            // Moved on by some places, hardly an answer stays with its question.
+            let by = if kind == Kind::Shuffled { 1 + random.below(rows.len().max(2) - 1) } else { 0 };
+            for (i, [input, _]) in rows.iter().enumerate() {
+                let [_, output] = rows[(i + by) % rows.len()];
+                document.push(&style, input, output, true);
+            }
+            document
+        }
+    }
+}
+
+/// Rows of a table, none twice.
+fn draw<'a>(table: &'a TaskTable, count: usize, random: &mut Random) -> Vec<&'a [String; 2]> {
+    let order = random.permutation(table.rows.len());
+    order.into_iter().take(count).map(|row| &table.rows[row as usize]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_come_in_the_proportions_of_the_stage() {
+        let stages = [
+            Stage { until: 0.5, rules: 3.0, text: 1.0, ..Stage::default() },
+            Stage { until: 1.0, facts: 1.0, ..Stage::default() },
+        ];
+        let mut random = Random::new(1, 0);
+        let first = stage(&stages, 40, 100);
+        let rules = (0..4000).filter(|_| kind(&first, &mut random) == Kind::Rules).count();
+        assert!((2850..3150).contains(&rules), "{rules} of 4000");
+        assert_eq!(kind(&stage(&stages, 60, 100), &mut random), Kind::Facts);
+        assert_eq!(stage(&stages, 100, 100), stages[1]);
+    }
+}

@@ -1,0 +1,172 @@
+//! Rules that hold for any word: what is learned from them must be inferred from the examples, for there is nothing to know.
+
+use super::document::{Document, Style};
+use super::words::Words;
+use crate::nn::Random;
+
+/// One rule, drawn for a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The word at a place among several; counted from the end when `from_end`.
+    Choose {
+        of: usize,
+        place: usize,
+        from_end: bool,
+    },
+    Copy,
+    Double,
+    Capitalise,
+    /// Several words backwards.
+    Reverse {
+        of: usize,
+    },
+    /// The word with another one, always the same, behind it or before it.
+    Beside {
+        before: bool,
+    },
+}
+
+/// Examples of one rule.
+pub(super) fn write(document: &mut Document, style: &Style, examples: usize, words: &Words, random: &mut Random) {
+    let rule = draw(random);
+    let joint = if random.below(3) == 0 { " " } else { ", " };
+    let mark = words.any(random);
+    for _ in 0..examples {
+        let (input, output) = apply(rule, joint, &mark, words, random);
+        document.push(style, &input, &output, true);
+    }
+}
+
+fn draw(random: &mut Random) -> Rule {
+    match random.below(10) {
+        0..=4 => {
+            let of = if random.below(2) == 0 { 3 } else { 2 + random.below(4) };
+            Rule::Choose { of, place: random.below(of.min(3)), from_end: random.below(2) == 0 }
+        }
+        5 => Rule::Copy,
+        6 => Rule::Double,
+        7 => Rule::Capitalise,
+        8 => Rule::Reverse { of: 2 + random.below(2) },
+        _ => Rule::Beside { before: random.below(2) == 0 },
+    }
+}
+
+fn apply(rule: Rule, joint: &str, mark: &str, words: &Words, random: &mut Random) -> (String, String) {
+    let mut some = |count: usize| -> Vec<String> { (0..count).map(|_| words.any(random)).collect() };
+    match rule {
+        Rule::Choose { of, place, from_end } => {
+            let list = some(of);
+            let chosen = list[if from_end { of - 1 - place } else { place }].clone();
+            (list.join(joint), chosen)
+        }
+        Rule::Copy => {
+            let word = some(1).remove(0);
+            (word.clone(), word)
+        }
+        Rule::Double => {
+            let word = some(1).remove(0);
+            (word.clone(), format!("{word} {word}"))
+        }
+        Rule::Capitalise => {
+            let word = some(1).remove(0);
+            let mut letters = word.chars();
+            let first = letters.next().map_or(String::new(), |first| first.to_uppercase().collect());
+            (word.clone(), first + letters.as_str())
+        }
+        Rule::Reverse { of } => {
+            let mut list = some(of);
+            let input = list.join(" ");
+            list.reverse();
+            (input, list.join(" "))
+        }
+        Rule::Beside { before } => {
+            let word = some(1).remove(0);
+            let output = if before { format!("{mark} {word}") } else { format!("{word} {mark}") };
+            (word, output)
+        }
+    }
+}
+
+/// Pairs of random words, each several times: an answer is learned once its pair has stood before.
+pub(super) fn write_lookup(
+    document: &mut Document,
+    style: &Style,
+    examples: usize,
+    words: &Words,
+    random: &mut Random,
+) {
+    let pairs: Vec<[String; 2]> = (0..2 + random.below(4)).map(|_| [words.any(random), words.any(random)]).collect();
+    let mut seen = vec![false; pairs.len()];
+    for _ in 0..examples {
+        let i = random.below(pairs.len());
+        let [input, output] = &pairs[i];
+        document.push(style, input, output, seen[i]);
+        seen[i] = true;
+    }
+}
+
+/// A list of random words several times over; everything behind the first time is learned.
+pub(super) fn write_repeats(document: &mut Document, words: &Words, random: &mut Random) {
+    let list: Vec<String> = (0..4 + random.below(28)).map(|_| words.any(random)).collect();
+    let joint = [" ", ", ", "\n"][random.below(3)];
+    let list = list.join(joint);
+    let times = 2 + random.below(3);
+    document.text.push_str(&list);
+    let start = document.text.len();
+    for _ in 1..times {
+        document.text.push_str(joint);
+        document.text.push_str(&list);
+    }
+    document.learned.push(start..document.text.len());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words() -> Words {
+        Words::new(["sun", "moon", "tree", "red", "apple", "dog"].map(str::to_owned).to_vec())
+    }
+
+    #[test]
+    fn rules_do_what_they_say() {
+        let (words, mut random) = (words(), Random::new(2, 0));
+        for _ in 0..50 {
+            let (input, output) =
+                apply(Rule::Choose { of: 3, place: 0, from_end: true }, ", ", "x", &words, &mut random);
+            assert_eq!(input.split(", ").last().unwrap(), output);
+            let (input, output) = apply(Rule::Reverse { of: 2 }, ", ", "x", &words, &mut random);
+            let (a, b) = input.split_once(' ').unwrap();
+            assert_eq!(output, format!("{b} {a}"));
+            let (input, output) = apply(Rule::Capitalise, ", ", "x", &words, &mut random);
+            assert!(output.to_lowercase() == input && output != input);
+        }
+    }
+
+    #[test]
+    fn a_list_is_learned_from_its_second_time_on() {
+        let mut document = Document::default();
+        write_repeats(&mut document, &words(), &mut Random::new(5, 0));
+        let [learned] = document.learned.as_slice() else { panic!("one stretch") };
+        let (list, rest) = document.text.split_at(learned.start);
+        assert_eq!(learned.end, document.text.len());
+        assert_eq!(rest.matches(list).count(), document.text.matches(list).count() - 1);
+        assert!(!list.is_empty() && rest.ends_with(list));
+    }
+
+    #[test]
+    fn only_pairs_seen_before_are_learned() {
+        let style = Style { template: "{input} = {output}".into(), separator: "\n".into() };
+        let mut document = Document::default();
+        write_lookup(&mut document, &style, 30, &words(), &mut Random::new(3, 0));
+        let lines: Vec<&str> = document.text.lines().collect();
+        let distinct = lines.iter().map(|line| line.split(" = ").next()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(lines.len(), 30);
+        assert!(document.learned.len() <= 30 - distinct.len().min(2) && document.learned.len() >= 20);
+        for range in &document.learned {
+            let line_start = document.text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+            let line = &document.text[line_start..range.end - 1];
+            assert!(document.text[..line_start].lines().any(|earlier| earlier == line), "{line:?} is new");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! Causal attention from the projection to queries, keys and values, and its gradient: one key-value head at a time, all
+//! that belongs to it in the cache.
+//!
+//! T tokens, H heads, G key-value heads, K head width.
+#![expect(unsafe_code, reason = "tiles are written through pointers, results once and not after zeros")]
+
+use super::inner::{self, Level};
+use super::output::{Shared, written};
+use super::panel::{Left, Onto, PANEL, TILE_ROWS};
+use super::scratch;
+use rayon::prelude::*;
+
+/// Queries whose patterns are kept at a time where a gradient needs them column by column.
+const BLOCK: usize = 8 * TILE_ROWS;
+const NOTHING: Onto<'static> = Onto::Bias(&[0.0; PANEL]);
+
+/// Where queries, keys and values lie in a row of the projection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Heads {
+    heads: usize,
+    groups: usize,
+    width: usize,
+    /// Of the first query, key and value head.
+    offsets: [usize; 3],
+    /// From one head to the next.
+    step: usize,
+    /// Multiplies q kᵀ.
+    scale: f32,
+}
+
+impl Heads {
+    /// All H queries, then all G keys, then all G values; scores are divided by √K.
+    pub(crate) fn packed(heads: usize, groups: usize, width: usize) -> Self {
+        let offsets = [0, heads * width, (heads + groups) * width];
+        Self { heads, groups, width, offsets, step: width, scale: (width as f32).sqrt().recip() }
+    }
+
+    /// Query, key and value of each head together; scores are divided by √K.
+    pub(crate) fn interleaved(heads: usize, width: usize) -> Self {
+        let offsets = [0, width, 2 * width];
+        Self { heads, groups: heads, width, offsets, step: 3 * width, scale: (width as f32).sqrt().recip() }
+    }
+
+    /// Numbers in a row of the projection.
+    pub(super) fn row(&self) -> usize {
+        (self.heads + 2 * self.groups) * self.width
+    }
+
+    /// Numbers in a row of the result.
+    pub(super) fn joined(&self) -> usize {
+        self.heads * self.width
+    }
+}
+
+/// Cosines and sines of every position, `[T][R/2]` both: the first R values of queries and keys are turned by them.
+pub(super) type Rotation<'a> = Option<(&'a [f32], &'a [f32])>;
+
+/// softmax(scale · q kᵀ) v, each query seeing the keys up to its own: `[B][T][(H + 2·G)·K]` → `[B][T][H·K]`.
+pub(super) fn attend(level: Level, qkv: &[f32], rotation: Rotation<'_>, heads: Heads, tokens: usize) -> Vec<f32> {
+    let sequences = qkv.len() / (tokens * heads.row());
+    assert_eq!(qkv.len(), sequences * tokens * heads.row());
+    // SAFETY: each key-value head of each sequence writes the heads that share it, whole.
+    unsafe {
+        written(sequences * tokens * heads.joined(), |z| {
+            let z = Shared::new(z);
+            (0..sequences * heads.groups).into_par_iter().for_each(|i| {
+                let sequence = Sequence::new(level, qkv, rotation, heads, tokens, i / heads.groups);
+                sequence.attend(i % heads.groups, &z);
+            });
+        })
+    }
+}
+
+/// The gradient of [`attend`] from that of its value: `[B][T][H·K]` → `[B][T][(H + 2·G)·K]`.
+pub(super) fn attend_gradient(
+    level: Level,
+    qkv: &[f32],
+    rotation: Rotation<'_>,
+    heads: Heads,
+    tokens: usize,
+    of_z: &[f32],
+) -> Vec<f32> {
+    let sequences = qkv.len() / (tokens * heads.row());
+    assert!(qkv.len() == sequences * tokens * heads.row() && of_z.len() == sequences * tokens * heads.joined());
+    // SAFETY: each key-value head of each sequence writes its own part and that of the heads that share it, whole.
+    unsafe {
+        written(qkv.len(), |out| {
+            let out = Shared::new(out);
+            (0..sequences * heads.groups).into_par_iter().for_each(|i| {
+                let sequence = Sequence::new(level, qkv, rotation, heads, tokens, i / heads.groups);
+                sequence.gradient(i % heads.groups, of_z, &out);
+            });
+        })
+    }
+}
+
+/// One sequence of a batch.
+struct Sequence<'a> {
+    level: Level,
+    heads: Heads,
+    rotation: Rotation<'a>,
+    tokens: usize,
+    index: usize,
+    /// `[T][(H + 2·G)·K]`.
+    qkv: &'a [f32],
+}
+
+const QUERY: usize = 0;
+const KEY: usize = 1;
+const VALUE: usize = 2;
+
+impl<'a> Sequence<'a> {
+    fn new(level: Level, qkv: &'a [f32], rotation: Rotation<'a>, heads: Heads, tokens: usize, index: usize) -> Self {
+        let size = tokens * heads.row();
+        let whole = rotation.is_none_or(|(cosines, sines)| {
+            cosines.len() == sines.len()
+                && cosines.len().is_multiple_of(tokens)
+                && 2 * cosines.len() <= tokens * heads.width
+        });
+        assert!(whole, "a rotation for each token");
+        Self { level, heads, rotation, tokens, index, qkv: &qkv[index * size..(index + 1) * size] }
+    }
+
+    /// Where a head's queries, keys or values begin.
+    fn offset(&self, part: usize, head: usize) -> usize {
+        self.heads.offsets[part] + head * self.heads.step
+    }
+
+    /// Turns a query or key, `[K]`, by its position, or back with `sign` −1, and multiplies it by `scale`.
+    fn turn(&self, token: usize, x: &mut [f32], sign: f32, scale: f32) {
+        let (cosines, sines) = self.rotation.map_or((&[][..], &[][..]), |(cosines, sines)| {
+            let half = cosines.len() / self.tokens;
+            (&cosines[token * half..(token + 1) * half], &sines[token * half..(token + 1) * half])
+        });
+        inner::rotate(self.level, x, cosines, sines, sign, scale);
+    }
+
+    /// Queries or keys of a head, turned and scaled: → `[T][K]`.
+    fn turned(&self, part: usize, head: usize, scale: f32, out: &mut [f32]) {
+        let (row, width, offset) = (self.heads.row(), self.heads.width, self.offset(part, head));
+        for (token, out) in out.chunks_exact_mut(width).enumerate() {
+            out.copy_from_slice(&self.qkv[token * row + offset..][..width]);
+            self.turn(token, out, 1.0, scale);
+        }
+    }
+
+    /// Scores of some queries, `[rows][K]` from `first` on, with the keys they may see: patterns → `[rows][stride]`, with
+    /// zeros behind what a query sees, up to `end`.
+    fn patterns(&self, queries: &[f32], panels: &[f32], first: usize, end: usize, out: &mut [f32], stride: usize) {
+        let width = self.heads.width;
+        let rows = queries.len() / width;
+        self.against_keys(Left::Rows { values: queries, rows, stride: width }, panels, first + rows, out, stride);
+        for row in 0..rows {
+            let (seen, behind) = out[row * stride..row * stride + end].split_at_mut(first + row + 1);
+            inner::softmax(self.level, seen, 1.0);
+            behind.fill(0.0);
+        }
+    }
+
+    /// Products of some rows with as many keys (or values) as `visible` says: → `[rows][stride]`. Up to a panel's end, more
+    /// is written.
+    fn against_keys(&self, left: Left<'_>, panels: &[f32], visible: usize, out: &mut [f32], stride: usize) {
+        let size = self.heads.width * PANEL;
+        for (i, panel) in panels.chunks_exact(size).take(visible.div_ceil(PANEL)).enumerate() {
+            self.tile(left, panel, NOTHING, &mut out[i * PANEL..], stride);
+        }
+    }
+
+    /// Products of some rows, as deep as `depth` says, with a matrix of width K in panels that are `whole` deep, from row
+    /// `from` on: → `[rows][wide]`.
+    fn against_rows(
+        &self,
+        left: Left<'_>,
+        panels: &[f32],
+        [whole, from, depth]: [usize; 3],
+        onto: Onto<'_>,
+        out: &mut [f32],
+    ) {
+        let wide = wide(self.heads.width);
+        for (i, panel) in panels.chunks_exact(whole * PANEL).enumerate() {
+            self.tile(left, &panel[from * PANEL..(from + depth) * PANEL], onto, &mut out[i * PANEL..], wide);
+        }
+    }
+
+    fn tile(&self, left: Left<'_>, panel: &[f32], onto: Onto<'_>, out: &mut [f32], stride: usize) {
+        let (Left::Rows { rows, .. } | Left::Turned { rows, .. }) = left;
+        assert!(rows == 0 || out.len() >= (rows - 1) * stride + PANEL);
+        // SAFETY: there is room for a row of a panel behind every row.
+        unsafe { inner::tile(self.level, left, panel, onto, out.as_mut_ptr(), stride) };
+    }
+
+    /// Rows of width K that begin `stride` apart, in panels as [`Self::against_rows`] takes them.
+    fn lay_out_rows(&self, rows: &[f32], stride: usize, panels: &mut [f32]) {
+        let (width, count) = (self.heads.width, panels.len() / wide(self.heads.width));
+        for (i, panel) in panels.chunks_exact_mut(count * PANEL).enumerate() {
+            inner::copy_columns(self.level, &rows[i * PANEL..], stride, PANEL.min(width - i * PANEL), panel);
+        }
+    }
+
+    /// Rows of width K that begin `stride` apart, turned, in panels as [`Self::against_keys`] takes them.
+    fn lay_out_turned(&self, rows: &[f32], stride: usize, panels: &mut [f32]) {
+        let width = self.heads.width;
+        for (i, panel) in panels.chunks_exact_mut(width * PANEL).enumerate() {
+            let last = ((i + 1) * PANEL).min(self.tokens) - 1;
+            inner::turn_rows(self.level, &rows[i * PANEL * stride..last * stride + width], stride, width, panel);
+        }
+    }
+
+    /// The heads that share a key-value head.
+    fn attend(&self, group: usize, z: &Shared<'_>) {
+        let (tokens, width, row) = (self.tokens, self.heads.width, self.heads.row());
+        let (padded, wide) = (tokens.next_multiple_of(PANEL), wide(width));
+        let sizes = [tokens * width, padded * width, tokens * wide, TILE_ROWS * padded, TILE_ROWS * wide];
+        scratch::with(sizes, |[rows, keys, values, patterns, tile]| {
+            self.turned(KEY, group, 1.0, rows);
+            self.lay_out_turned(rows, width, keys);
+            self.lay_out_rows(&self.qkv[self.offset(VALUE, group)..], row, values);
+            for head in self.sharing(group) {
+                self.turned(QUERY, head, self.heads.scale, rows);
+                for first in (0..tokens).step_by(TILE_ROWS) {
+                    let end = (first + TILE_ROWS).min(tokens);
+                    self.patterns(&rows[first * width..end * width], keys, first, end, patterns, padded);
+                    let left = Left::Rows { values: patterns, rows: end - first, stride: padded };
+                    self.against_rows(left, values, [tokens, 0, end], NOTHING, tile);
+                    for (token, values) in (first..end).zip(tile.chunks_exact(wide)) {
+                        let at = (self.index * tokens + token) * self.heads.joined() + head * width;
+                        // SAFETY: this head of this sequence is written here alone.
+                        unsafe { z.stretch(at, width) }.write_copy_of_slice(&values[..width]);
+                    }
+                }
+            }
+        });
+    }
+
+    fn sharing(&self, group: usize) -> std::ops::Range<usize> {
+        let count = self.heads.heads / self.heads.groups;
+        group * count..(group + 1) * count
+    }
+
+    /// With pattern p, s = scale · q kᵀ and z = p v: dv = pᵀ dz, dp = dz vᵀ, ds the gradient of softmax, dq = scale · ds k,
+    /// dk = scale · dsᵀ q; queries and keys turned, their gradients turned back.
+    fn gradient(&self, group: usize, of_z: &[f32], out: &Shared<'_>) {
+        let (tokens, width, row) = (self.tokens, self.heads.width, self.heads.row());
+        let (padded, wide, block) = (tokens.next_multiple_of(PANEL), wide(width), BLOCK.min(tokens));
+        let turned = padded * width;
+        let sizes = [tokens * width, turned, tokens * wide, turned, tokens * wide, tokens * wide];
+        let of_block =
+            [block * padded, block * padded, block * wide, block * wide, block * TILE_ROWS, TILE_ROWS * wide];
+        let [a, b, c, d, e, f] = sizes;
+        let [g, h, i, j, k, l] = of_block;
+        scratch::with([a, b, c, d, e, f, g, h, i, j, k, l], |buffers| {
+            let [rows, key_columns, keys, value_columns, of_keys, of_values, patterns, slopes, more @ ..] = buffers;
+            let [block_queries, block_of_z, tile, products] = more;
+            self.turned(KEY, group, 1.0, rows);
+            self.lay_out_turned(rows, width, key_columns);
+            self.lay_out_rows(rows, width, keys);
+            self.lay_out_turned(&self.qkv[self.offset(VALUE, group)..], row, value_columns);
+            of_keys.fill(0.0);
+            of_values.fill(0.0);
+            for head in self.sharing(group) {
+                self.turned(QUERY, head, self.heads.scale, rows);
+                let stride = self.heads.joined();
+                let of_z = &of_z[self.index * tokens * stride + head * width..];
+                for start in (0..tokens).step_by(BLOCK) {
+                    let stop = (start + BLOCK).min(tokens);
+                    for first in (start..stop).step_by(TILE_ROWS) {
+                        let end = (first + TILE_ROWS).min(stop);
+                        let patterns = &mut patterns[(first - start) * padded..];
+                        let slopes = &mut slopes[(first - start) * padded..];
+                        self.patterns(&rows[first * width..end * width], key_columns, first, stop, patterns, padded);
+                        let left = Left::Rows { values: &of_z[first * stride..], rows: end - first, stride };
+                        self.against_keys(left, value_columns, end, slopes, padded);
+                        for (i, token) in (first..end).enumerate() {
+                            let (seen, behind) = slopes[i * padded..i * padded + stop].split_at_mut(token + 1);
+                            inner::softmax_gradient(self.level, &patterns[i * padded..][..=token], seen);
+                            behind.fill(0.0);
+                        }
+                        let left = Left::Rows { values: slopes, rows: end - first, stride: padded };
+                        self.against_rows(left, keys, [tokens, 0, end], NOTHING, products);
+                        self.write_turned_back(QUERY, head, first..end, products, self.heads.scale, out);
+                    }
+                    let (count, of_z) = (stop - start, &of_z[start * stride..]);
+                    self.lay_out_rows(&rows[start * width..], width, &mut block_queries[..count * wide]);
+                    self.lay_out_rows(of_z, stride, &mut block_of_z[..count * wide]);
+                    for first in (0..stop).step_by(TILE_ROWS) {
+                        // Only queries from `first` on see these keys.
+                        let (keys, from) = (TILE_ROWS.min(stop - first), first.saturating_sub(start));
+                        let depth = count - from;
+                        let tile = &mut tile[..depth * TILE_ROWS];
+                        for (matrix, block, sums) in
+                            [(&*slopes, &*block_queries, &mut *of_keys), (&*patterns, &*block_of_z, &mut *of_values)]
+                        {
+                            inner::gather_tile(self.level, &matrix[from * padded + first..], padded, keys, tile);
+                            let left = Left::Turned { values: tile, rows: keys };
+                            let (block, sums) = (&block[..count * wide], &mut sums[first * wide..]);
+                            self.against_rows(left, block, [count, from, depth], Onto::Output, sums);
+                        }
+                    }
+                }
+            }
+            self.write_turned_back(KEY, group, 0..tokens, of_keys, 1.0, out);
+            for (token, values) in of_values.chunks_exact(wide).enumerate() {
+                self.write(VALUE, group, token, &values[..width], out);
+            }
+        });
+    }
+
+    /// Writes gradients of turned queries or keys, `[rows][wide]`.
+    fn write_turned_back(
+        &self,
+        part: usize,
+        head: usize,
+        tokens: std::ops::Range<usize>,
+        gradients: &mut [f32],
+        scale: f32,
+        out: &Shared<'_>,
+    ) {
+        let width = self.heads.width;
+        for (token, gradient) in tokens.zip(gradients.chunks_exact_mut(wide(width))) {
+            self.turn(token, &mut gradient[..width], -1.0, scale);
+            self.write(part, head, token, &gradient[..width], out);
+        }
+    }
+
+    fn write(&self, part: usize, head: usize, token: usize, gradient: &[f32], out: &Shared<'_>) {
+        let at = (self.index * self.tokens + token) * self.heads.row() + self.offset(part, head);
+        // SAFETY: this part of this head of this sequence is written here alone.
+        unsafe { out.stretch(at, gradient.len()) }.write_copy_of_slice(gradient);
+    }
+}
+
+/// Room for a row of K numbers in whole panels.
+fn wide(width: usize) -> usize {
+    width.next_multiple_of(PANEL)
+}

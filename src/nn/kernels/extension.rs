@@ -1,0 +1,203 @@
+//! The operations added to Burn's Flex backend, from its tensors to slices and back.
+
+use super::LEVEL;
+use super::activation::{self, Gate};
+use super::adamw::{self, Rates};
+use super::attention::{self, Heads};
+use super::inner::Level;
+use super::loss;
+use super::norm::{self, Norm};
+use super::pattern::{self, Sizes};
+use super::product;
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, backend_extension};
+use burn::tensor::{DType, TensorData};
+use half::{bf16, f16};
+
+/// What is computed without gradients only.
+#[backend_extension(Flex)]
+pub(crate) trait Reading: Backend {
+    /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
+    fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
+
+    /// One update of weights by their gradient: the new weights and moments, all of one shape.
+    fn adamw(
+        weights: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        rates: Rates,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// Σ x², `[1]`.
+    fn sum_of_squares(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+/// What is computed with and without gradients.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait Learning: Backend {
+    /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
+    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// x Wᵀ + b: the same with `bias` `[out]`.
+    fn product_with_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>)
+    -> FloatTensor<Self>;
+
+    /// The gate of every element.
+    fn gate(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self>;
+
+    /// The gate of the first half of every row times its second half: `[rows, 2 · width]` → `[rows, width]`.
+    fn gate_halves(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self>;
+
+    /// Rows of `x`, `[.., D]`, normalised by their root mean square; `gain` `[D]`.
+    fn rms_norm(x: FloatTensor<Self>, gain: FloatTensor<Self>, norm: Norm) -> FloatTensor<Self>;
+
+    /// Rows of `x`, `[.., D]`, normalised by mean and variance; `gain` and `bias` `[D]`.
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        norm: Norm,
+    ) -> FloatTensor<Self>;
+
+    /// Causal attention of a projection `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`.
+    fn attend(qkv: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
+
+    /// The same with queries and keys turned by `cosines` and `sines`, T · R/2 numbers both.
+    fn attend_turned(
+        qkv: FloatTensor<Self>,
+        cosines: FloatTensor<Self>,
+        sines: FloatTensor<Self>,
+        heads: Heads,
+    ) -> FloatTensor<Self>;
+
+    /// Mean cross-entropy of scores `[N, V]` against classes `[N]` → `[1]`.
+    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl Reading for Flex {
+    fn causal_pattern(q: FlexTensor, k: FlexTensor, scale: f32) -> FlexTensor {
+        let (q, k) = (q.to_contiguous(), k.to_contiguous());
+        let ([b, h, t, width], [_, g, s, _]) = (dims(&q), dims(&k));
+        let sizes = Sizes { groups: b * g, shared_by: h / g, queries: t, keys: s, width };
+        let pattern = pattern::causal_pattern(level(), values(&q), values(&k), scale, sizes);
+        tensor(pattern, [b, h, t, s])
+    }
+
+    fn adamw(
+        weights: FlexTensor,
+        gradient: FlexTensor,
+        first: FlexTensor,
+        second: FlexTensor,
+        rates: Rates,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let weights = weights.to_contiguous();
+        let [mut gradient, mut first, mut second] = [gradient, first, second].map(into_values);
+        adamw::adamw(level(), &rates, values(&weights), &mut gradient, &mut first, &mut second);
+        (like(gradient, &weights), like(first, &weights), like(second, &weights))
+    }
+
+    fn sum_of_squares(x: FlexTensor) -> FlexTensor {
+        tensor(vec![adamw::sum_of_squares(level(), values(&x.to_contiguous()))], [1])
+    }
+}
+
+impl Learning for Flex {
+    fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        multiply(&x.to_contiguous(), &weight.to_contiguous(), None)
+    }
+
+    fn product_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        multiply(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
+    }
+
+    fn gate(x: FlexTensor, gate: Gate) -> FlexTensor {
+        let x = x.to_contiguous();
+        like(activation::gate(level(), gate, values(&x)), &x)
+    }
+
+    fn gate_halves(x: FlexTensor, gate: Gate) -> FlexTensor {
+        let x = x.to_contiguous();
+        let [rows, both] = dims(&x);
+        tensor(activation::gate_halves(level(), gate, values(&x), both / 2), [rows, both / 2])
+    }
+
+    fn rms_norm(x: FlexTensor, gain: FlexTensor, norm: Norm) -> FlexTensor {
+        let (x, gain) = (x.to_contiguous(), gain.to_contiguous());
+        like(norm::normalise(level(), norm, values(&x), values(&gain), None), &x)
+    }
+
+    fn layer_norm(x: FlexTensor, gain: FlexTensor, bias: FlexTensor, norm: Norm) -> FlexTensor {
+        let (x, gain, bias) = (x.to_contiguous(), gain.to_contiguous(), bias.to_contiguous());
+        like(norm::normalise(level(), norm, values(&x), values(&gain), Some(values(&bias))), &x)
+    }
+
+    fn attend(qkv: FlexTensor, heads: Heads) -> FlexTensor {
+        attended(&qkv.to_contiguous(), None, heads)
+    }
+
+    fn attend_turned(qkv: FlexTensor, cosines: FlexTensor, sines: FlexTensor, heads: Heads) -> FlexTensor {
+        let (cosines, sines) = (cosines.to_contiguous(), sines.to_contiguous());
+        attended(&qkv.to_contiguous(), Some((values(&cosines), values(&sines))), heads)
+    }
+
+    fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
+        let logits = logits.to_contiguous();
+        let [_, classes] = dims(&logits);
+        tensor(vec![loss::cross_entropy(level(), values(&logits), &indices(targets), classes)], [1])
+    }
+}
+
+/// What the processor can do.
+pub(super) fn level() -> Level {
+    LEVEL.expect("`serve` was asked before")
+}
+
+const IN_ORDER: &str = "of the type asked for, its elements in order";
+
+/// The sizes of a tensor of known rank.
+pub(super) fn dims<const D: usize>(x: &FlexTensor) -> [usize; D] {
+    std::array::from_fn(|dim| x.layout().shape()[dim])
+}
+
+/// The numbers of a contiguous tensor.
+pub(super) fn values(x: &FlexTensor) -> &[f32] {
+    x.as_slice().expect(IN_ORDER)
+}
+
+/// The numbers of a tensor, row-major; copied only where somebody else holds them too.
+pub(super) fn into_values(x: FlexTensor) -> Vec<f32> {
+    x.into_data().try_into_vec().expect(IN_ORDER)
+}
+
+/// Indices as the loops count.
+pub(super) fn indices(x: FlexTensor) -> Vec<usize> {
+    x.into_data().iter::<i64>().map(|index| usize::try_from(index).unwrap_or(usize::MAX)).collect()
+}
+
+/// A tensor of these numbers, row-major.
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+/// A tensor of these numbers in the shape of another one.
+pub(super) fn like(values: Vec<f32>, other: &FlexTensor) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, other.layout().shape().clone()))
+}
+
+fn attended(qkv: &FlexTensor, rotation: attention::Rotation<'_>, heads: Heads) -> FlexTensor {
+    let [b, t, _] = dims(qkv);
+    tensor(attention::attend(level(), values(qkv), rotation, heads, t), [b, t, heads.joined()])
+}
+
+fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
+    let ([rows, inputs], [outputs, _]) = (dims(x), dims(weight));
+    let (sizes, bias, dtype) = ([rows, inputs, outputs], bias.map(values), weight.dtype());
+    let y = match dtype {
+        DType::F16 => product::product(level(), values(x), weight.as_slice::<f16>().expect(IN_ORDER), bias, sizes),
+        DType::BF16 => product::product(level(), values(x), weight.as_slice::<bf16>().expect(IN_ORDER), bias, sizes),
+        _ => product::product(level(), values(x), values(weight), bias, sizes),
+    };
+    tensor(y, [rows, outputs])
+}

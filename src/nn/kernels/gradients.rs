@@ -1,0 +1,279 @@
+//! The gradients of the operations, for Burn's autodiff.
+
+use super::activation::{self, Gate};
+use super::attention::{self, Heads};
+use super::extension::{Learning, dims, indices, into_values, level, like, tensor, values};
+use super::loss;
+use super::norm::{self, Norm};
+use super::product::{LeftMatrix, RightMatrix, multiply};
+use burn::backend::Autodiff;
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::{Flex, FlexTensor};
+use burn::backend::tensor::{FloatTensor, IntTensor};
+
+/// Registers the value of an operation with what its gradient needs to know.
+macro_rules! record {
+    ($operation:expr, $nodes:expr, $state:expr, $value:expr) => {
+        match $operation.prepare::<C>($nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish($state, $value),
+            OpsKind::UnTracked(prep) => prep.finish($value),
+        }
+    };
+}
+
+impl<C: CheckpointStrategy> Learning for Autodiff<Flex, C> {
+    fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let y = Flex::product(x.clone(), weight.clone());
+        record!(ProductGradients, [x_node, weight_node], (x, weight), y)
+    }
+
+    fn product_with_bias(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
+        let (bias, bias_node) = bias.into_parts();
+        let y = Flex::product_with_bias(x.clone(), weight.clone(), bias);
+        record!(ProductGradients, [x_node, weight_node, bias_node], (x, weight), y)
+    }
+
+    fn gate(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = Flex::gate(x.clone(), gate);
+        record!(GateGradient, [node], (x, gate), y)
+    }
+
+    fn gate_halves(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = Flex::gate_halves(x.clone(), gate);
+        record!(GateHalvesGradient, [node], (x, gate), y)
+    }
+
+    fn rms_norm(x: FloatTensor<Self>, gain: FloatTensor<Self>, norm: Norm) -> FloatTensor<Self> {
+        let ((x, x_node), (gain, gain_node)) = (x.into_parts(), gain.into_parts());
+        let y = Flex::rms_norm(x.clone(), gain.clone(), norm);
+        record!(NormGradients, [x_node, gain_node], (x, gain, norm), y)
+    }
+
+    fn layer_norm(
+        x: FloatTensor<Self>,
+        gain: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        norm: Norm,
+    ) -> FloatTensor<Self> {
+        let ((x, x_node), (gain, gain_node), (bias, bias_node)) =
+            (x.into_parts(), gain.into_parts(), bias.into_parts());
+        let y = Flex::layer_norm(x.clone(), gain.clone(), bias, norm);
+        record!(NormGradients, [x_node, gain_node, bias_node], (x, gain, norm), y)
+    }
+
+    fn attend(qkv: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self> {
+        let (qkv, node) = qkv.into_parts();
+        let z = Flex::attend(qkv.clone(), heads);
+        record!(AttentionGradient, [node], (qkv, None, heads), z)
+    }
+
+    fn attend_turned(
+        qkv: FloatTensor<Self>,
+        cosines: FloatTensor<Self>,
+        sines: FloatTensor<Self>,
+        heads: Heads,
+    ) -> FloatTensor<Self> {
+        let (qkv, node) = qkv.into_parts();
+        // Angles follow from positions; nothing is learned about them.
+        let (cosines, sines) = (cosines.into_primitive().to_contiguous(), sines.into_primitive().to_contiguous());
+        let z = Flex::attend_turned(qkv.clone(), cosines.clone(), sines.clone(), heads);
+        record!(AttentionGradient, [node], (qkv, Some((cosines, sines)), heads), z)
+    }
+
+    fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self> {
+        let (logits, node) = logits.into_parts();
+        match CrossEntropyGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let shape: [usize; 2] = dims(&logits);
+                let mut scores = into_values(logits);
+                let value = loss::cross_entropy_with_gradient(level(), &mut scores, &indices(targets), shape[1]);
+                prep.finish(tensor(scores, shape), tensor(vec![value], [1]))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Flex::cross_entropy(logits, targets)),
+        }
+    }
+}
+
+/// Of y = x Wᵀ + b: dx = dy W, dW = dyᵀ x, db the column sums of dy.
+#[derive(Debug)]
+struct ProductGradients;
+
+impl Backward<Flex, 2> for ProductGradients {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let [of_x, of_weight] = ops.parents;
+        let (x, weight) = ops.state;
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, of_input(&dy, &weight));
+        }
+        if let Some(node) = of_weight {
+            gradients.register::<Flex>(node.id, of_matrix(&dy, &x));
+        }
+    }
+}
+
+impl Backward<Flex, 3> for ProductGradients {
+    type State = (FlexTensor, FlexTensor);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let (x, weight) = ops.state;
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, of_input(&dy, &weight));
+        }
+        if let Some(node) = of_weight {
+            gradients.register::<Flex>(node.id, of_matrix(&dy, &x));
+        }
+        if let Some(node) = of_bias {
+            let [_, outputs] = dims(&dy);
+            gradients.register::<Flex>(node.id, tensor(norm::column_sums(level(), values(&dy), outputs), [outputs]));
+        }
+    }
+}
+
+/// dx = dy W.
+fn of_input(dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
+    let weight = weight.to_contiguous();
+    let ([rows, outputs], [_, inputs]) = (dims(dy), dims(&weight));
+    let (left, right) = (LeftMatrix::Rows(values(dy)), RightMatrix::<f32>::Rows(values(&weight)));
+    tensor(multiply(level(), left, right, None, [rows, outputs, inputs]), [rows, inputs])
+}
+
+/// dW = dyᵀ x.
+fn of_matrix(dy: &FlexTensor, x: &FlexTensor) -> FlexTensor {
+    let x = x.to_contiguous();
+    let ([rows, outputs], [_, inputs]) = (dims(dy), dims(&x));
+    let (left, right) = (LeftMatrix::Columns(values(dy)), RightMatrix::<f32>::Rows(values(&x)));
+    tensor(multiply(level(), left, right, None, [outputs, rows, inputs]), [outputs, inputs])
+}
+
+#[derive(Debug)]
+struct GateGradient;
+
+impl Backward<Flex, 1> for GateGradient {
+    type State = (FlexTensor, Gate);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_x], (x, gate)) = (ops.parents, ops.state);
+        let x = x.to_contiguous();
+        if let Some(node) = of_x {
+            let gradient = activation::gate_gradient(level(), gate, values(&x), values(&dy));
+            gradients.register::<Flex>(node.id, like(gradient, &x));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct GateHalvesGradient;
+
+impl Backward<Flex, 1> for GateHalvesGradient {
+    type State = (FlexTensor, Gate);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_x], (x, gate)) = (ops.parents, ops.state);
+        let x = x.to_contiguous();
+        let [_, both] = dims(&x);
+        if let Some(node) = of_x {
+            let gradient = activation::gate_halves_gradient(level(), gate, values(&x), values(&dy), both / 2);
+            gradients.register::<Flex>(node.id, like(gradient, &x));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormGradients;
+
+impl Backward<Flex, 2> for NormGradients {
+    type State = (FlexTensor, FlexTensor, Norm);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_x, of_gain], (x, gain, norm)) = (ops.parents, ops.state);
+        let (x, gain) = (x.to_contiguous(), gain.to_contiguous());
+        let found = norm::normalise_gradients(level(), norm, values(&x), values(&gain), values(&dy));
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, like(found.of_x, &x));
+        }
+        if let Some(node) = of_gain {
+            gradients.register::<Flex>(node.id, like(found.of_gain, &gain));
+        }
+    }
+}
+
+impl Backward<Flex, 3> for NormGradients {
+    type State = (FlexTensor, FlexTensor, Norm);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_x, of_gain, of_bias], (x, gain, norm)) = (ops.parents, ops.state);
+        let (x, gain) = (x.to_contiguous(), gain.to_contiguous());
+        let found = norm::normalise_gradients(level(), norm, values(&x), values(&gain), values(&dy));
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, like(found.of_x, &x));
+        }
+        if let Some(node) = of_gain {
+            gradients.register::<Flex>(node.id, like(found.of_gain, &gain));
+        }
+        if let Some(node) = of_bias {
+            gradients.register::<Flex>(node.id, like(found.of_bias, &gain));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct AttentionGradient;
+
+impl Backward<Flex, 1> for AttentionGradient {
+    /// Projection, cosines and sines, and where heads lie.
+    type State = (FlexTensor, Option<(FlexTensor, FlexTensor)>, Heads);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dz = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_qkv], (qkv, rotation, heads)) = (ops.parents, ops.state);
+        let qkv = qkv.to_contiguous();
+        let [_, tokens, _] = dims(&qkv);
+        if let Some(node) = of_qkv {
+            let rotation = rotation.as_ref().map(|(cosines, sines)| (values(cosines), values(sines)));
+            let gradient = attention::attend_gradient(level(), values(&qkv), rotation, heads, tokens, values(&dz));
+            gradients.register::<Flex>(node.id, like(gradient, &qkv));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct CrossEntropyGradient;
+
+impl Backward<Flex, 1> for CrossEntropyGradient {
+    /// The gradient of the loss with respect to the logits.
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let [factor] = into_values(gradients.consume::<Flex>(&ops.node))[..] else { return };
+        let ([of_logits], gradient) = (ops.parents, ops.state);
+        if let Some(node) = of_logits {
+            let gradient = if factor == 1.0 { gradient } else { scaled(gradient, factor) };
+            gradients.register::<Flex>(node.id, gradient);
+        }
+    }
+}
+
+fn scaled(x: FlexTensor, factor: f32) -> FlexTensor {
+    use burn::backend::ops::FloatTensorOps;
+    Flex::float_mul_scalar(x, factor.into())
+}

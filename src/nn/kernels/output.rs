@@ -1,0 +1,78 @@
+//! Work shared among threads, and memory for its results: written once and never filled with zeros before.
+#![expect(unsafe_code, reason = "memory that holds nothing until it is written")]
+
+use rayon::prelude::*;
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// Elements a thread takes at a time where each costs little. Less than two such stretches stay on the thread that asks:
+/// waking another one would take longer.
+pub(super) const CHUNK: usize = 1 << 14;
+
+/// A vector of `len` numbers that `work` writes.
+///
+/// # Safety
+/// `work` writes every one of them.
+pub(super) unsafe fn written(len: usize, work: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    work(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: the capacity is there, and the caller promises the rest.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// A vector of `len` numbers that `work` writes, `chunk` at a time: it is told where they begin. What it returns comes in
+/// order.
+///
+/// # Safety
+/// `work` writes every number it is given.
+pub(super) unsafe fn written_in_chunks<R: Send>(
+    len: usize,
+    chunk: usize,
+    work: impl Fn(usize, &mut [MaybeUninit<f32>]) -> R + Sync,
+) -> (Vec<f32>, Vec<R>) {
+    let mut returned = Vec::new();
+    let all = |out: &mut [MaybeUninit<f32>]| {
+        if len <= chunk {
+            returned.push(work(0, out));
+        } else {
+            let chunks = out.par_chunks_mut(chunk).enumerate();
+            chunks.map(|(i, out)| work(i * chunk, out)).collect_into_vec(&mut returned);
+        }
+    };
+    // SAFETY: the chunks cover everything, and the caller promises that each is written whole.
+    (unsafe { written(len, all) }, returned)
+}
+
+/// What `work` makes of each stretch of `chunk` numbers, in order.
+pub(super) fn map_chunks<R: Send>(x: &[f32], chunk: usize, work: impl Fn(&[f32]) -> R + Send + Sync) -> Vec<R> {
+    if x.len() <= chunk { vec![work(x)] } else { x.par_chunks(chunk).map(work).collect() }
+}
+
+/// A result that several threads write, each stretches of its own.
+pub(super) struct Shared<'a> {
+    start: *mut MaybeUninit<f32>,
+    len: usize,
+    whole: PhantomData<&'a mut [MaybeUninit<f32>]>,
+}
+
+// SAFETY: the pointer is only used through `stretch`, whose callers promise not to share what they get.
+unsafe impl Sync for Shared<'_> {}
+
+impl<'a> Shared<'a> {
+    /// To share this memory.
+    pub(super) fn new(memory: &'a mut [MaybeUninit<f32>]) -> Self {
+        Self { start: memory.as_mut_ptr(), len: memory.len(), whole: PhantomData }
+    }
+
+    /// `len` numbers from `at` on.
+    ///
+    /// # Safety
+    /// No two stretches that live at the same time overlap.
+    #[expect(clippy::mut_from_ref, reason = "what makes it safe is promised by the caller")]
+    pub(super) unsafe fn stretch(&self, at: usize, len: usize) -> &mut [MaybeUninit<f32>] {
+        assert!(at <= self.len && len <= self.len - at);
+        // SAFETY: inside the memory by the check above; the caller promises the rest.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(at), len) }
+    }
+}

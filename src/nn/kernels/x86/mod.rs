@@ -1,0 +1,196 @@
+//! The innermost loops, for x86-64 processors with AVX2 (Haswell, 2013, and later) and with AVX-512.
+//!
+//! Intrinsics are written out and loops counted by hand, so that the speed does not hang on what the optimiser makes of
+//! iterators and closures: the crate is built for quick rebuilds. These are the files that read through pointers; every
+//! function states the lengths it needs and checks them.
+#![expect(unsafe_code, reason = "vector loads and stores, and calls of functions that need certain processors")]
+
+mod adamw;
+mod elementwise;
+mod norm;
+mod pack;
+mod softmax;
+mod tile;
+
+pub(super) use adamw::{adamw, sum_of_squares};
+pub(super) use elementwise::{add, gate, gate_gradients, rotate};
+pub(super) use norm::{normalise, normalise_gradients};
+pub(super) use pack::{copy_columns, gather_tile, turn_rows};
+pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
+pub(super) use tile::tile;
+
+use super::panel::{Element, Kind};
+use std::arch::x86_64::*;
+
+/// Which instructions may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Avx2,
+    Avx512,
+}
+
+impl Level {
+    /// The best level of this processor; `None` where neither is there.
+    pub(super) fn detect() -> Option<Self> {
+        let avx2 =
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+        match avx2 {
+            true if is_x86_feature_detected!("avx512f") => Some(Self::Avx512),
+            true => Some(Self::Avx2),
+            false => None,
+        }
+    }
+}
+
+/// The dot product of one row of weights with `x`, `[inputs]` both.
+///
+/// Rows are taken one by one: they lie behind each other, and one stream is what the processor fetches ahead best (twice
+/// as fast as four rows side by side).
+pub(super) fn dot<E: Element>(level: Level, weights: &[E], x: &[f32]) -> f32 {
+    assert_eq!(weights.len(), x.len());
+    let whole = match level {
+        Level::Avx512 => x.len() - x.len() % 64,
+        Level::Avx2 => x.len() - x.len() % 32,
+    };
+    // SAFETY: a level exists only where the processor has its instructions; `whole` is at most the length of both.
+    let mut sum = unsafe {
+        match level {
+            Level::Avx512 => dot_512(weights.as_ptr(), x.as_ptr(), whole),
+            Level::Avx2 => dot_256(weights.as_ptr(), x.as_ptr(), whole),
+        }
+    };
+    for i in whole..x.len() {
+        sum += weights[i].to_f32() * x[i];
+    }
+    sum
+}
+
+/// Eight elements as F32.
+///
+/// # Safety
+/// Eight elements can be read behind `at`.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+unsafe fn load8<E: Element>(at: *const E) -> __m256 {
+    // SAFETY: by the caller's promise; loads need no alignment.
+    unsafe {
+        match E::KIND {
+            Kind::F32 => _mm256_loadu_ps(at.cast()),
+            Kind::F16 => _mm256_cvtph_ps(_mm_loadu_si128(at.cast())),
+            Kind::Bf16 => {
+                let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
+                _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
+            }
+        }
+    }
+}
+
+/// Sixteen elements as F32.
+///
+/// # Safety
+/// Sixteen elements can be read behind `at`.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn load16<E: Element>(at: *const E) -> __m512 {
+    // SAFETY: by the caller's promise; loads need no alignment.
+    unsafe {
+        match E::KIND {
+            Kind::F32 => _mm512_loadu_ps(at.cast()),
+            Kind::F16 => _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
+            Kind::Bf16 => {
+                let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(at.cast()));
+                _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
+            }
+        }
+    }
+}
+
+/// The dot product over whole vectors, four at a time; the columns behind them are left.
+///
+/// # Safety
+/// `whole` elements, a multiple of 64, can be read behind both pointers.
+#[target_feature(enable = "avx512f")]
+unsafe fn dot_512<E: Element>(weights: *const E, x: *const f32, whole: usize) -> f32 {
+    let [mut a, mut b, mut c, mut d] = [_mm512_setzero_ps(); 4];
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: i + 64 ≤ whole.
+        unsafe {
+            let (w, v) = (weights.add(i), x.add(i));
+            a = _mm512_fmadd_ps(load16(w), _mm512_loadu_ps(v), a);
+            b = _mm512_fmadd_ps(load16(w.add(16)), _mm512_loadu_ps(v.add(16)), b);
+            c = _mm512_fmadd_ps(load16(w.add(32)), _mm512_loadu_ps(v.add(32)), c);
+            d = _mm512_fmadd_ps(load16(w.add(48)), _mm512_loadu_ps(v.add(48)), d);
+        }
+        i += 64;
+    }
+    _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)))
+}
+
+/// As [`dot_512`], with `whole` a multiple of 32.
+///
+/// # Safety
+/// `whole` elements can be read behind both pointers.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn dot_256<E: Element>(weights: *const E, x: *const f32, whole: usize) -> f32 {
+    let [mut a, mut b, mut c, mut d] = [_mm256_setzero_ps(); 4];
+    let mut i = 0;
+    while i < whole {
+        // SAFETY: i + 32 ≤ whole.
+        unsafe {
+            let (w, v) = (weights.add(i), x.add(i));
+            a = _mm256_fmadd_ps(load8(w), _mm256_loadu_ps(v), a);
+            b = _mm256_fmadd_ps(load8(w.add(8)), _mm256_loadu_ps(v.add(8)), b);
+            c = _mm256_fmadd_ps(load8(w.add(16)), _mm256_loadu_ps(v.add(16)), c);
+            d = _mm256_fmadd_ps(load8(w.add(24)), _mm256_loadu_ps(v.add(24)), d);
+        }
+        i += 32;
+    }
+    sum8(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)))
+}
+
+/// Up to eight numbers, `count` of them (more count as eight); `rest` in the other lanes.
+///
+/// # Safety
+/// That many numbers can be read behind `at`.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+unsafe fn load_up_to_8(at: *const f32, count: usize, rest: f32) -> __m256 {
+    if count >= 8 {
+        // SAFETY: by the caller's promise.
+        return unsafe { _mm256_loadu_ps(at) };
+    }
+    let mut lanes = [rest; 8];
+    // SAFETY: by the caller's promise; there are eight lanes.
+    unsafe {
+        std::ptr::copy_nonoverlapping(at, lanes.as_mut_ptr(), count);
+        _mm256_loadu_ps(lanes.as_ptr())
+    }
+}
+
+/// Writes the first `count` lanes, at most eight.
+///
+/// # Safety
+/// That many numbers can be written behind `at`.
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+unsafe fn store_up_to_8(at: *mut f32, count: usize, lanes: __m256) {
+    if count >= 8 {
+        // SAFETY: by the caller's promise.
+        return unsafe { _mm256_storeu_ps(at, lanes) };
+    }
+    let mut values = [0.0; 8];
+    // SAFETY: by the caller's promise; there are eight lanes.
+    unsafe {
+        _mm256_storeu_ps(values.as_mut_ptr(), lanes);
+        std::ptr::copy_nonoverlapping(values.as_ptr(), at, count);
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+#[inline]
+fn sum8(lanes: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps::<1>(lanes));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}

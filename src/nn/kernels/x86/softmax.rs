@@ -1,0 +1,134 @@
+//! Softmax of a row, its gradient, and the cross-entropy that follows from it.
+
+use super::elementwise::exp8;
+use super::{Level, load_up_to_8, store_up_to_8, sum8};
+use std::arch::x86_64::*;
+
+/// softmax(scale · x) in place, for `scale` > 0.
+pub(in super::super) fn softmax(_: Level, x: &mut [f32], scale: f32) {
+    // SAFETY: AVX2 is there wherever a level is.
+    unsafe {
+        let largest = largest(x);
+        let sum = exps(x, largest, scale);
+        multiply(x, sum.recip());
+    }
+}
+
+/// The gradient of softmax in place of that of its value: p · (d − Σ p · d).
+pub(in super::super) fn softmax_gradient(_: Level, pattern: &[f32], gradient: &mut [f32]) {
+    assert_eq!(pattern.len(), gradient.len());
+    // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.
+    unsafe { softmax_gradient_256(pattern, gradient) };
+}
+
+/// log Σ eˣ.
+pub(in super::super) fn log_sum_exp(_: Level, x: &[f32]) -> f32 {
+    // SAFETY: AVX2 is there wherever a level is.
+    unsafe {
+        let largest = largest(x);
+        sum_of_exps(x, largest).ln() + largest
+    }
+}
+
+/// −log softmax(x)ₜ for target t, and in place of x its gradient times `share`: (softmax(x) − one-hot) · share.
+pub(in super::super) fn cross_entropy(_: Level, x: &mut [f32], target: usize, share: f32) -> f32 {
+    // SAFETY: AVX2 is there wherever a level is.
+    unsafe {
+        let largest = largest(x);
+        let of_target = x[target] - largest;
+        let sum = exps(x, largest, 1.0);
+        multiply(x, share / sum);
+        x[target] -= share;
+        sum.ln() - of_target
+    }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn largest(x: &[f32]) -> f32 {
+    let mut largest = _mm256_set1_ps(f32::MIN);
+    let mut i = 0;
+    while i < x.len() {
+        // SAFETY: so many elements are left.
+        largest = _mm256_max_ps(largest, unsafe { load_up_to_8(x.as_ptr().add(i), x.len() - i, f32::MIN) });
+        i += 8;
+    }
+    let four = _mm_max_ps(_mm256_castps256_ps128(largest), _mm256_extractf128_ps::<1>(largest));
+    let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+/// Puts e to the power scale · (x − largest) in place of x and adds them up.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn exps(x: &mut [f32], largest: f32, scale: f32) -> f32 {
+    let (largest, scale) = (_mm256_set1_ps(largest), _mm256_set1_ps(scale));
+    let mut sum = _mm256_setzero_ps();
+    let mut i = 0;
+    while i < x.len() {
+        let count = x.len() - i;
+        // SAFETY: so many elements are left. Lanes without one add nothing to a sum of at least 1.
+        unsafe {
+            let at = x.as_mut_ptr().add(i);
+            let e = exp8(_mm256_mul_ps(_mm256_sub_ps(load_up_to_8(at, count, f32::NEG_INFINITY), largest), scale));
+            sum = _mm256_add_ps(sum, e);
+            store_up_to_8(at, count, e);
+        }
+        i += 8;
+    }
+    sum8(sum)
+}
+
+/// As [`exps`] with scale 1, leaving x as it is.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn sum_of_exps(x: &[f32], largest: f32) -> f32 {
+    let largest = _mm256_set1_ps(largest);
+    let mut sum = _mm256_setzero_ps();
+    let mut i = 0;
+    while i < x.len() {
+        // SAFETY: so many elements are left.
+        let v = unsafe { load_up_to_8(x.as_ptr().add(i), x.len() - i, f32::NEG_INFINITY) };
+        sum = _mm256_add_ps(sum, exp8(_mm256_sub_ps(v, largest)));
+        i += 8;
+    }
+    sum8(sum)
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn multiply(x: &mut [f32], factor: f32) {
+    let factor = _mm256_set1_ps(factor);
+    let mut i = 0;
+    while i < x.len() {
+        let count = x.len() - i;
+        // SAFETY: so many elements are left.
+        unsafe {
+            let at = x.as_mut_ptr().add(i);
+            store_up_to_8(at, count, _mm256_mul_ps(load_up_to_8(at, count, 0.0), factor));
+        }
+        i += 8;
+    }
+}
+
+/// # Safety
+/// Both are equally long.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn softmax_gradient_256(pattern: &[f32], gradient: &mut [f32]) {
+    let (p, d) = (pattern.as_ptr(), gradient.as_mut_ptr());
+    let mut sum = _mm256_setzero_ps();
+    let mut i = 0;
+    while i < pattern.len() {
+        let count = pattern.len() - i;
+        // SAFETY: so many elements are left on both sides.
+        unsafe { sum = _mm256_fmadd_ps(load_up_to_8(p.add(i), count, 0.0), load_up_to_8(d.add(i), count, 0.0), sum) };
+        i += 8;
+    }
+    let sum = _mm256_set1_ps(sum8(sum));
+    let mut i = 0;
+    while i < pattern.len() {
+        let count = pattern.len() - i;
+        // SAFETY: so many elements are left on both sides.
+        unsafe {
+            let centred = _mm256_sub_ps(load_up_to_8(d.add(i), count, 0.0), sum);
+            store_up_to_8(d.add(i), count, _mm256_mul_ps(load_up_to_8(p.add(i), count, 0.0), centred));
+        }
+        i += 8;
+    }
+}
