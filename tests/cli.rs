@@ -282,7 +282,15 @@ fn bench_measures_a_model_and_a_bare_shape() {
         let training = ["--train-batch", "2", "--train-context", "8", "--train-steps", "2"];
         let lines = json(&[&["bench", "--device", "cpu", "--model", &model], &sizes[..], &training, more].concat());
         let [report] = lines.as_slice() else { panic!("one line: {lines:?}") };
-        for field in ["prefill_ms", "decode_tokens_per_s", "train_tokens_per_s", "load_ms"] {
+        for field in [
+            "prefill_ms",
+            "decode_tokens_per_s",
+            "train_tokens_per_s",
+            "load_ms",
+            "bytes_per_token",
+            "bandwidth_bytes_per_s",
+            "bandwidth_share",
+        ] {
             assert!(report[field].as_f64().is_some_and(|value| value > 0.0), "{field}: {report}");
         }
         if cfg!(target_os = "linux") {

@@ -1,19 +1,17 @@
 //! One sitting with the whole app in process: the real window contents on the real engine with the shipped models.
 
+#[path = "support/sitting.rs"]
+mod sitting;
 mod support;
 
-use egui::{DroppedFile, Key, Modifiers, Vec2};
-use egui_kittest::Harness;
+use egui::{DroppedFile, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use fovea::engine::{EngineHandle, EngineOptions};
-use fovea::types::{DeviceChoice, ModelKind};
-use fovea::ui::{App, AppOptions, State};
+use fovea::types::ModelKind;
+use fovea::ui::AppOptions;
+use sitting::Sitting;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use support::root;
-
-const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A file let go over the window.
 #[derive(Debug)]
@@ -26,58 +24,6 @@ impl DroppedFile for Dropped {
 
     fn bytes(&self) -> Result<Vec<u8>, String> {
         std::fs::read(&self.0).map_err(|e| e.to_string())
-    }
-}
-
-/// The app with an engine behind it, driven frame by frame.
-struct Sitting<'a> {
-    harness: Harness<'a, Option<App>>,
-}
-
-impl Sitting<'_> {
-    fn begin(options: AppOptions) -> Self {
-        let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
-            let app = app.get_or_insert_with(|| {
-                let wake = ui.ctx().clone();
-                let engine = EngineHandle::start(
-                    EngineOptions { device: DeviceChoice::Cpu, threads: None },
-                    Box::new(move || wake.request_repaint()),
-                );
-                App::new(ui.ctx(), Box::new(engine), options.clone())
-            });
-            app.drain(ui.ctx());
-            let whole = egui::UiBuilder::new().max_rect(ui.ctx().content_rect());
-            ui.scope_builder(whole, |ui| app.paint(ui));
-        };
-        Self { harness: Harness::builder().with_size(Vec2::new(1280.0, 800.0)).build_ui_state(frame, None) }
-    }
-
-    fn state(&self) -> &State {
-        self.harness.state().as_ref().expect("made in the first frame").state()
-    }
-
-    /// Frames until the condition holds; an error in the log ends the sitting.
-    fn until(&mut self, what: &str, holds: impl Fn(&State) -> bool) {
-        let begun = Instant::now();
-        while !holds(self.state()) {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
-            assert_eq!(self.state().log.errors_unread(), 0, "{what}: {:#?}", self.state().log.entries().next_back());
-            std::thread::sleep(Duration::from_millis(5));
-            self.harness.step();
-        }
-    }
-
-    fn press(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.harness.step();
-        self.harness.step();
-    }
-
-    fn run_prompt(&mut self, what: &str) {
-        let before = self.state().runs.len();
-        self.press(Modifiers::COMMAND, Key::Num1);
-        self.press(Modifiers::COMMAND, Key::Enter);
-        self.until(what, |s| s.runs.len() > before && s.latest_run().is_some_and(|r| r.stats.is_some()));
     }
 }
 
@@ -118,7 +64,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     sitting.press(Modifiers::COMMAND, Key::Num4);
     sitting.until("a shipped digit network opens", |s| s.active(ModelKind::DigitClassifier).is_some());
     sitting.harness.get_by_label("Show an example").click();
-    sitting.harness.step();
+    sitting.settle();
     sitting.until("the network answers", |s| !s.classifications.is_empty());
     let answer = sitting.state().classifications.values().next().unwrap().clone();
     assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
@@ -126,8 +72,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
     sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.harness.input_mut().dropped_files.push(Arc::new(Dropped(text)));
-    sitting.harness.step();
-    sitting.harness.step();
+    sitting.settle();
     sitting.press(Modifiers::COMMAND, Key::Enter);
     sitting.until("the loss curve begins", |s| s.trainings.values().any(|t| t.points.len() >= 2));
     sitting.run_prompt("a generation ends while the model is in training");

@@ -195,6 +195,21 @@ fn a_drawing_is_shown_to_a_vision_transformer() {
     window.click("Rollout");
     assert!(window.has("Rollout through all layers"));
     assert_eq!(inspected(&window).len(), asked.len(), "looking around asks nothing of the engine");
+
+    // What is on show goes into a file.
+    let dir = tempfile::tempdir().unwrap();
+    let svg = window.export("SVG", &dir.path().join("look.svg"));
+    let svg = String::from_utf8(svg).unwrap();
+    assert!(svg.contains("little-vit, rollout through all layers") && svg.contains("data:image/png;base64,"));
+    let png = image::load_from_memory(&window.export("PNG", &dir.path().join("look.png"))).unwrap();
+    assert!(png.width() > 900, "{} pixels wide", png.width());
+    window.click("Layer");
+    let csv = String::from_utf8(window.export("CSV", &dir.path().join("look.csv"))).unwrap();
+    // Heads of this model look alike: the mean is each of them.
+    assert_eq!(
+        csv,
+        "token,name,row,column,weight\n0,CLS,,,0.2\n1,patch,1,1,0.5\n2,patch,1,2,0.1\n3,patch,2,1,0.1\n4,patch,2,2,0.1\n"
+    );
 }
 
 #[test]

@@ -10,8 +10,8 @@ mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 use fovea::load::{TextModel, open_text_model};
-use fovea::nn::{CausalLm, Padding, Tape, TokenTree, sample};
-use fovea::types::{Capture, Site};
+use fovea::nn::{CausalLm, Padding, Scores, Tape, TokenTree, sample};
+use fovea::types::{Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 
 /// Folder and what it stands for. Sequences are longer than windows (5) and original contexts (8).
@@ -241,7 +241,7 @@ fn a_truncated_cache_continues_as_if_new() {
 
 /// The most likely continuation, token by token through the cache.
 fn greedy(lm: &CausalLm, prompt: &[u32], new_tokens: usize) -> Vec<u32> {
-    let mut sampler = sample::Sampler::new(&fovea::types::Sampling::default());
+    let mut sampler = sample::Sampler::new(&Sampling::default());
     let mut cache = lm.new_cache();
     let mut ids = prompt.to_vec();
     let mut logits = last_logits(lm.forward_cached(lm.ids(prompt), &mut cache));
@@ -275,6 +275,27 @@ fn wgpu_device() -> Option<Device> {
     std::panic::catch_unwind(attempt).ok().flatten()
 }
 
+/// Tokens drawn from a GPU's scores are those drawn on the CPU, and few scores are read for them.
+fn check_draws(device: &Device) {
+    // A vocabulary too large to be read whole, with many equal scores.
+    let logits: Vec<f32> = (0..5003u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 20) as f32 / 400.0).collect();
+    for (temperature, top_k, top_p, length) in [(0.0, 0, 1.0, 16), (0.8, 40, 1.0, 64), (0.02, 0, 0.9, 64)] {
+        let sampling = Sampling { temperature, top_k, top_p, ..Sampling::default() };
+        let (mut here, mut there) = (sample::Sampler::new(&sampling), sample::Sampler::new(&sampling));
+        let all = sample::log_softmax(&logits);
+        for _ in 0..5 {
+            let on_device = Tensor::<2>::from_data(TensorData::new(logits.clone(), [1, logits.len()]), device);
+            let mut scores = Scores::read(on_device, &sampling).unwrap();
+            assert!(scores.are_numbers() && scores.read_count() <= length);
+            for (ours, theirs) in scores.top(10).iter().zip(sample::top_candidates(&all, 10)) {
+                assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < 1e-4, "{ours:?} and {theirs:?}");
+            }
+            assert_eq!(scores.draw(&mut there).unwrap(), here.draw(&logits), "at temperature {temperature}");
+            assert!(scores.read_count() <= length, "{} scores read at temperature {temperature}", scores.read_count());
+        }
+    }
+}
+
 // One test for everything on the GPU, and no more than needed: a software adapter takes most of a minute to compile the
 // kernels of a first product, and many seconds for each further shape of one.
 #[test]
@@ -291,6 +312,7 @@ fn a_gpu_computes_the_same() {
     check_every_site("gpt2", &gpt2, FORWARD_GPU);
     let expected = Reference::read("gpt2").ids("greedy");
     assert_eq!(greedy(&gpt2, &expected[..4], 3), expected[..7], "greedy continuation through the cache");
+    check_draws(&device);
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl Draw for HeatMap<'_> {
 }
 
 /// A hairline just outside a rectangle, so that it takes nothing from the cells.
-fn frame<B: DrawingBackend>(
+pub(super) fn frame<B: DrawingBackend>(
     sheet: &mut Sheet<'_, B>,
     x: f64,
     y: f64,
@@ -231,7 +231,7 @@ fn frame<B: DrawingBackend>(
 }
 
 /// A title keeps its blanks, but may hold no control characters.
-fn visible_title(title: &str) -> String {
+pub(super) fn visible_title(title: &str) -> String {
     title
         .chars()
         .map(|c| if c == ' ' { ' ' } else { visible(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c) })

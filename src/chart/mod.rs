@@ -1,5 +1,5 @@
-//! Figures for export: an attention heat map, learning curves, and curves of accuracy against the number of examples, as SVG,
-//! PNG or CSV.
+//! Figures for export: an attention heat map, attention over a picture, learning curves, and curves of accuracy against the
+//! number of examples, as SVG, PNG or CSV.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -11,6 +11,7 @@ mod heat_map;
 mod ink;
 mod kshot;
 mod lines;
+mod overlay;
 mod sheet;
 mod table;
 mod text;
@@ -21,6 +22,7 @@ pub use envelope::envelope;
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
+pub use overlay::{OverlayFigure, overlay_figure};
 pub use table::answers_table;
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
@@ -92,6 +94,14 @@ pub enum ChartError {
         /// Values given.
         found: usize,
     },
+    /// The weights do not fit the picture's patches.
+    #[error("{expected} patches need as many weights, but there are {found}")]
+    Patches {
+        /// Patches of the picture.
+        expected: usize,
+        /// Weights given.
+        found: usize,
+    },
     /// A value is NaN or infinite.
     #[error("value {index} is {value}, which no colour stands for")]
     NotFinite {
@@ -120,6 +130,7 @@ impl From<ChartError> for UserError {
         let next = match error {
             ChartError::Empty(_) => "Run something first, then export again.",
             ChartError::Shape { .. } => "Run the prompt again, so that tokens and pattern belong together.",
+            ChartError::Patches { .. } => "Open the picture again, so that picture and attention belong together.",
             ChartError::NotFinite { .. } => "Look at the weights: a NaN in a model spreads to every later value.",
             ChartError::UnknownFormat { .. } => "Choose a file name that ends in .svg, .png or .csv.",
             ChartError::Draw(_) | ChartError::Encode(_) => "Try another format.",

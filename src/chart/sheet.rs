@@ -6,6 +6,7 @@
 use super::ink::PAPER;
 use super::text::{RASTER_EM, font, for_pixels};
 use super::{ChartError, Format};
+use image::RgbImage;
 use plotters::prelude::{BitMapBackend, Color, DrawingBackend, RGBColor, SVGBackend};
 use plotters::style::TextStyle;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -55,6 +56,8 @@ pub(super) struct Sheet<'a, B> {
     backend: &'a mut B,
     fineness: u32,
     vector: bool,
+    /// Elements of a vector page that plotters cannot write. They lie on the paper, below everything else.
+    beneath: String,
 }
 
 impl<B: DrawingBackend> Sheet<'_, B> {
@@ -67,6 +70,33 @@ impl<B: DrawingBackend> Sheet<'_, B> {
     pub fn rect(&mut self, x: f64, y: f64, width: f64, height: f64, color: RGBColor) -> Result<(), ChartError> {
         let (from, to) = (self.at(x, y), self.at(x + width, y + height));
         self.backend.draw_rect(from, to, &color.filled(), true).map_err(drawing)
+    }
+
+    /// A picture whose pixels are `pixel` units wide and high, on the bare paper.
+    pub fn picture(&mut self, x: f64, y: f64, pixel: f64, picture: &RgbImage) -> Result<(), ChartError> {
+        if !self.vector {
+            for (column, row, colour) in picture.enumerate_pixels() {
+                let [r, g, b] = colour.0;
+                let (x, y) = (x + f64::from(column) * pixel, y + f64::from(row) * pixel);
+                self.rect(x, y, pixel, pixel, RGBColor(r, g, b))?;
+            }
+            return Ok(());
+        }
+        // Whatever shows the page smooths pictures it enlarges, and would blur the borders of patches.
+        let scale = (pixel * f64::from(RASTER_SCALE)).ceil().max(1.0) as u32;
+        let size = [picture.width() * scale, picture.height() * scale];
+        let large = RgbImage::from_fn(size[0], size[1], |x, y| *picture.get_pixel(x / scale, y / scale));
+        let fine = pixel * f64::from(self.fineness);
+        let place = self.at(x, y);
+        self.beneath.push_str(&format!(
+            "\n<image x=\"{}\" y=\"{}\" width=\"{:.0}\" height=\"{:.0}\" href=\"data:image/png;base64,{}\"/>",
+            place.0,
+            place.1,
+            f64::from(picture.width()) * fine,
+            f64::from(picture.height()) * fine,
+            base64(&png(&large)?),
+        ));
+        Ok(())
     }
 
     /// A line through `points`, `width` units thick, as if drawn with `alpha` opacity on bare paper.
@@ -215,13 +245,20 @@ fn vector(figure: &impl Draw) -> Result<Vec<u8>, ChartError> {
     let (width, height) = figure.size();
     let (fine_width, fine_height) = (width * VECTOR_FINENESS, height * VECTOR_FINENESS);
     let mut drawn = String::new();
-    {
+    let beneath = {
         let mut backend = SVGBackend::with_string(&mut drawn, (fine_width, fine_height));
-        figure.draw(&mut Sheet { backend: &mut backend, fineness: VECTOR_FINENESS, vector: true })?;
+        let (fineness, beneath) = (VECTOR_FINENESS, String::new());
+        let mut sheet = Sheet { backend: &mut backend, fineness, vector: true, beneath };
+        figure.draw(&mut sheet)?;
+        let beneath = sheet.beneath;
         backend.present().map_err(drawing)?;
-    }
+        beneath
+    };
     // plotters gives the page its fine size; it should be shown at the figure's size and say what it is.
     let body = drawn.split_once('>').map_or("", |(_, body)| body);
+    // Every figure begins with its paper.
+    let (paper, body) = body.split_once("/>").unwrap_or((body, ""));
+    let body = format!("{paper}/>{beneath}{body}");
     // Neighbouring cells share an edge exactly; smoothed edges would let the paper shine through.
     let body = body.replace("<rect ", "<rect shape-rendering=\"crispEdges\" ");
     let (title, description) = figure.description();
@@ -240,15 +277,34 @@ fn pixels(figure: &impl Draw) -> Result<Vec<u8>, ChartError> {
     let mut buffer = vec![0; fine_width as usize * fine_height as usize * 3];
     {
         let mut backend = BitMapBackend::with_buffer(&mut buffer, (fine_width, fine_height));
-        figure.draw(&mut Sheet { backend: &mut backend, fineness: RASTER_FINENESS, vector: false })?;
+        let (fineness, beneath) = (RASTER_FINENESS, String::new());
+        figure.draw(&mut Sheet { backend: &mut backend, fineness, vector: false, beneath })?;
         backend.present().map_err(drawing)?;
     }
     let small = averaged(&buffer, fine_width as usize, (RASTER_FINENESS / RASTER_SCALE) as usize);
-    let image = image::RgbImage::from_raw(width * RASTER_SCALE, height * RASTER_SCALE, small)
+    let image = RgbImage::from_raw(width * RASTER_SCALE, height * RASTER_SCALE, small)
         .ok_or_else(|| ChartError::Encode("the picture has the wrong size".to_owned()))?;
+    png(&image)
+}
+
+fn png(image: &RgbImage) -> Result<Vec<u8>, ChartError> {
     let mut png = std::io::Cursor::new(Vec::new());
     image.write_to(&mut png, image::ImageFormat::Png).map_err(|e| ChartError::Encode(e.to_string()))?;
     Ok(png.into_inner())
+}
+
+/// Bytes as text (RFC 4648), for pictures inside a page.
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let sign = SIGNS[(bits >> (18 - 6 * place) & 63) as usize] as char;
+            out.push(if place <= three.len() { sign } else { '=' });
+        }
+    }
+    out
 }
 
 /// Each `block` × `block` pixels of an RGB picture averaged to one.
@@ -299,6 +355,14 @@ mod tests {
             ]
         );
         assert!(dashes(&[], 4.0, 2.0).is_empty());
+    }
+
+    #[test]
+    fn bytes_become_the_text_of_the_standard() {
+        // The test vectors of RFC 4648.
+        let coded = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
+        assert_eq!(coded, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
+        assert_eq!(base64(&[251, 255, 191]), "+/+/");
     }
 
     #[test]

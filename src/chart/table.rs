@@ -15,6 +15,21 @@ pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<
     rows.finish()
 }
 
+/// A row a token: its number, what it is, its place in the picture, counted from 1, and its weight in full precision.
+pub(super) fn overlay_table(special: &[(String, f32)], weights: &[f32], columns: usize) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["token", "name", "row", "column", "weight"].map(str::to_owned))?;
+    for (token, (name, weight)) in special.iter().enumerate() {
+        rows.write([token.to_string(), name.clone(), String::new(), String::new(), weight.to_string()])?;
+    }
+    for (patch, weight) in weights.iter().enumerate() {
+        let place = [patch / columns + 1, patch % columns + 1].map(|at| at.to_string());
+        let token = (special.len() + patch).to_string();
+        rows.write([token, "patch".to_owned()].into_iter().chain(place).chain([weight.to_string()]))?;
+    }
+    rows.finish()
+}
+
 /// A row a training step, with empty fields where nothing was measured.
 pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();

@@ -7,7 +7,9 @@ use super::args::BenchArgs;
 use super::output::{print, print_json};
 use super::session::{Session, model_dir, unexpected};
 use crate::engine::{Command, Outcome, PromptInput};
-use crate::types::{GenerationStats, JobId, ModelInfo, Precision, Sampling, SiteFilter, UserError};
+use crate::types::{
+    GenerationStats, JobId, MemoryTraffic, ModelInfo, Precision, Sampling, SiteFilter, UserError, bytes_in_words,
+};
 use serde::Serialize;
 use std::time::Instant;
 
@@ -20,6 +22,11 @@ struct Report {
     capture_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     train_tokens_per_s: Option<f64>,
+    /// What a generated token reads: the weights, and the keys and values of the positions it sees, on average.
+    bytes_per_token: f64,
+    /// How fast the device reads memory, measured in this run, and how much of that decoding uses.
+    bandwidth_bytes_per_s: Option<f64>,
+    bandwidth_share: Option<f64>,
     load_ms: f64,
     weights: Precision,
     /// What the weights take as they are kept.
@@ -33,6 +40,7 @@ struct Report {
     repeats: usize,
     parameters: u64,
     device: String,
+    is_gpu: bool,
     threads: usize,
 }
 
@@ -57,23 +65,33 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         None => Vec::new(),
     };
     let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;
-    let bytes = if info.precision == Precision::F32 { 4 } else { 2 };
+    let peak_rss_mb = memory_mb("VmHWM:"); // before a measurement that takes memory of its own
+    let traffic = measure_memory(&session, &info)?;
+    let new_tokens = runs.iter().map(|run| run.new_tokens).min().unwrap_or(0);
+    let decode_tokens_per_s = median(runs.iter().map(|run| run.tokens_per_s));
+    // The rate counts from the first token to the last; the one after the first sees the prompt and the first.
+    let positions = args.prompt_tokens as f64 + new_tokens as f64 / 2.0;
+    let weights = if device.is_gpu { Precision::F32 } else { info.precision }; // only the CPU multiplies half precision
     let report = Report {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
-        decode_tokens_per_s: median(runs.iter().map(|run| run.tokens_per_s)),
+        decode_tokens_per_s,
         capture_ms: (!captures.is_empty()).then(|| median(captures.into_iter())),
         train_tokens_per_s: training,
+        bytes_per_token: traffic.bytes_per_token(positions),
+        bandwidth_bytes_per_s: traffic.bytes_per_s,
+        bandwidth_share: traffic.share(decode_tokens_per_s, positions),
         load_ms,
-        weights: info.precision,
-        weights_mb: (info.parameters * bytes) as f64 / MEBIBYTE,
+        weights,
+        weights_mb: (info.parameters * weights.bytes()) as f64 / MEBIBYTE,
         resident_mb,
         resident_before_mb,
-        peak_rss_mb: memory_mb("VmHWM:"),
+        peak_rss_mb,
         prompt_tokens: args.prompt_tokens,
-        new_tokens: runs.iter().map(|run| run.new_tokens).min().unwrap_or(0),
+        new_tokens,
         repeats: args.repeats,
         parameters: info.parameters,
         device: device.name,
+        is_gpu: device.is_gpu,
         threads: device.threads,
     };
     if args.json { print_json(&report) } else { print(&describe(&report)) }
@@ -105,6 +123,13 @@ fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<Gen
     Ok(stats)
 }
 
+fn measure_memory(session: &Session, info: &ModelInfo) -> Result<MemoryTraffic, CliError> {
+    let job = JobId::next();
+    let command = Command::MeasureMemory { job, model: info.id };
+    let Outcome::MemoryMeasured(traffic) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
+    Ok(traffic)
+}
+
 /// Milliseconds of one pass that keeps every attention pattern.
 fn capture(session: &Session, info: &ModelInfo, tokens: usize) -> Result<f64, CliError> {
     let job = JobId::next();
@@ -125,27 +150,34 @@ fn spread_ids(count: usize, vocabulary: usize) -> Vec<u32> {
 }
 
 fn describe(report: &Report) -> String {
-    let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), |mb| format!("{mb:.0} MB"));
+    let size = |mebibytes: f64| bytes_in_words((mebibytes * MEBIBYTE) as u64);
+    let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), size);
     let capture =
         report.capture_ms.map_or_else(String::new, |ms| format!("capture      {ms:9.1} ms for every pattern\n"));
     let training =
         report.train_tokens_per_s.map_or_else(String::new, |rate| format!("training     {rate:9.1} tokens/s\n"));
+    let bandwidth = match report.bandwidth_bytes_per_s.zip(report.bandwidth_share) {
+        Some((limit, share)) => format!("{:9.0} % of the {:.1} GB/s that the device reads", 100.0 * share, limit / 1e9),
+        None => format!("{:>9}   on this device", "unknown"),
+    };
+    let threads = if report.is_gpu { String::new() } else { format!(", {} threads", report.threads) };
     format!(
         "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}{training}\
-         load         {:9.1} ms\nweights      {:9.0} MB in {}\nmemory       {:>12} with them, {} before\n\
-         peak memory  {:>12}\non {}, {} threads\n",
+         one token    {:>12} to read\nbandwidth    {bandwidth}\n\
+         load         {:9.1} ms\nweights      {:>12} in {}\nmemory       {:>12} with them, {} before\n\
+         peak memory  {:>12}\non {}{threads}\n",
         report.prefill_ms,
         report.prompt_tokens,
         report.decode_tokens_per_s,
         report.new_tokens,
+        bytes_in_words(report.bytes_per_token as u64),
         report.load_ms,
-        report.weights_mb,
+        size(report.weights_mb),
         report.weights,
         memory(report.resident_mb),
         memory(report.resident_before_mb),
         memory(report.peak_rss_mb),
         report.device,
-        report.threads
     )
 }
 

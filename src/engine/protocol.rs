@@ -4,9 +4,9 @@
 use crate::types::{
     BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage,
     EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
-    KShotReport, KShotSpec, LayerWeights, ModelId, ModelInfo, Picture, PictureReport, Precision, PromptToken,
-    RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning, TaskTable, TrainPoint, TrainSpec,
-    TrainSummary, UserError,
+    KShotReport, KShotSpec, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, Precision,
+    PromptToken, RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning, TaskTable, TrainPoint,
+    TrainSpec, TrainSummary, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,6 +75,9 @@ pub enum Command {
     Fingerprint { job: JobId, model: ModelId },
     /// Measure a model on a folder or file. Ends with [`Outcome::Evaluated`].
     Evaluate { job: JobId, model: ModelId, data: PathBuf },
+    /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
+    /// moment. Ends with [`Outcome::MemoryMeasured`].
+    MeasureMemory { job: JobId, model: ModelId },
     /// Train. `model` is where the weights in training can be used from, while the run goes on and afterwards: an open
     /// model for [`crate::types::StartFrom::OpenModel`], else a new id. Ends with [`Outcome::Trained`].
     Train { job: JobId, model: ModelId, spec: Box<TrainSpec> },
@@ -160,6 +163,8 @@ pub enum Outcome {
     Fingerprinted { model: ModelId, sha256: String },
     /// The measurement.
     Evaluated(EvaluationReport),
+    /// What a token reads, and how fast the device does.
+    MemoryMeasured(MemoryTraffic),
     /// Training ended.
     Trained(TrainSummary),
     /// Written to this folder.

@@ -27,6 +27,7 @@ pub(crate) enum JobKind {
     KShot,
     ReadTable,
     Fingerprint,
+    MeasureMemory,
     Train,
     Save,
 }
@@ -52,6 +53,7 @@ impl JobKind {
             Self::KShot => "The k-shot curve",
             Self::ReadTable => "Reading the table",
             Self::Fingerprint => "The fingerprint",
+            Self::MeasureMemory => "Measuring the memory",
             Self::Train => "The training run",
             Self::Save => "Saving the model",
         }

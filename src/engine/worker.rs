@@ -6,12 +6,11 @@ use super::device::{self, OpenDevice};
 use super::events::EventSink;
 use super::guard::guarded;
 use super::scheduler::{Job, JobKind, Scheduler};
-use super::tasks::picture;
 use super::tasks::{
     LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, fingerprint, generate,
     inspect, kshot, open,
 };
-use super::tasks::{read_table, save, score, train};
+use super::tasks::{measure, picture, read_table, save, score, train};
 use super::tokenizer::TokenizerMessage;
 use super::{Command, Event, Outcome};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
@@ -85,6 +84,9 @@ impl Worker {
             }
             Command::Evaluate { job, model, data } => {
                 self.add(job, JobKind::Evaluate, model, evaluate::Evaluate::new(model, data));
+            }
+            Command::MeasureMemory { job, model } => {
+                self.add(job, JobKind::MeasureMemory, model, measure::MeasureMemory::new(model));
             }
             Command::Save { job, model, path, precision } => {
                 self.add(job, JobKind::Save, model, save::Save::new(model, path, precision));

@@ -27,8 +27,10 @@ mod padding;
 mod roberta;
 mod rope;
 pub mod sample;
+mod scores;
 mod tape;
 mod text_encoder;
+mod traffic;
 mod tree;
 mod vit;
 
@@ -54,8 +56,10 @@ pub use norm::{LayerNorm, RmsNorm};
 pub use padding::Padding;
 pub use roberta::{Roberta, RobertaConfig};
 pub use rope::{RopeFrequencies, RopeScaling};
+pub use scores::{Scores, Unreadable};
 pub use tape::Tape;
 pub use text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use traffic::read_bandwidth;
 pub use tree::TokenTree;
 pub use vit::{Vit, VitBlock, VitConfig};
 

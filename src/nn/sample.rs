@@ -1,7 +1,13 @@
 //! Choosing the next token from its scores. Plain numbers in, a token id out; the same on every device.
+//!
+//! A draw walks down from the likeliest token until it has passed a random share of the probability. So it needs the whole
+//! order of tokens only as far down as it comes: the few likeliest are enough nearly always, which is what a GPU gives.
 
 use super::Random;
 use crate::types::Sampling;
+
+/// Tokens put into order at first; the next attempts order 16 times as many.
+const FIRST_ORDERED: usize = 64;
 
 /// Draws tokens: scores are divided by the temperature, cut to the `top_k` best, then to the nucleus of mass `top_p`.
 #[derive(Clone, Debug)]
@@ -11,6 +17,10 @@ pub struct Sampler {
     top_p: f64,
     random: Random,
 }
+
+/// The place of one draw: a share of the probability of all tokens that can be drawn, counted from the likeliest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place(f64);
 
 impl Sampler {
     /// A sampler with its own random numbers, which depend on the seed alone.
@@ -29,71 +39,95 @@ impl Sampler {
     /// # Panics
     /// When `logits` is empty.
     pub fn draw(&mut self, logits: &[f32]) -> u32 {
+        let place = self.place();
+        self.draw_at(logits, place)
+    }
+
+    /// Where the next draw falls. Every drawn token takes one random number; taking the likeliest takes none.
+    pub(super) fn place(&mut self) -> Place {
+        Place(if self.temperature > 0.0 { self.random.unit() } else { 0.0 })
+    }
+
+    /// The token at a place, all scores being known.
+    pub(super) fn draw_at(&self, logits: &[f32], place: Place) -> u32 {
+        assert!(!logits.is_empty(), "no scores to draw from");
         if self.temperature <= 0.0 {
             return most_likely(logits);
         }
-        let kept = self.distribution(logits);
-        let mut rest = self.random.unit();
-        for &(id, probability) in &kept {
-            rest -= probability;
-            if rest < 0.0 {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut weights: Vec<_> = logits.iter().enumerate().map(|(i, &x)| (i as u32, self.weight(x, max))).collect();
+        let mass = weights.iter().map(|w| w.1).sum();
+        let mut ordered = if self.top_k > 0 { self.top_k } else { FIRST_ORDERED };
+        loop {
+            ordered = ordered.min(weights.len());
+            let is_all = ordered == weights.len();
+            if !is_all {
+                weights.select_nth_unstable_by(ordered - 1, likelier_first);
+            }
+            weights[..ordered].sort_unstable_by(likelier_first);
+            if let Some(id) = self.draw_among(&weights[..ordered], mass, is_all, place) {
                 return id;
+            }
+            ordered = ordered.saturating_mul(16);
+        }
+    }
+
+    /// The token at a place, of the first tokens and logits of a vocabulary in order of likelihood, in which all tokens
+    /// together weigh `mass`, in units of the first one's [weight](Self::weight). Nothing when they are not enough.
+    pub(super) fn draw_likeliest(&self, logits: &[(u32, f32)], mass: f64, place: Place) -> Option<u32> {
+        let &(first, max) = logits.first()?;
+        if self.temperature <= 0.0 {
+            return Some(first);
+        }
+        let weights: Vec<_> = logits.iter().map(|&(id, x)| (id, self.weight(x, max))).collect();
+        self.draw_among(&weights, mass, false, place)
+    }
+
+    /// exp((x − max) / temperature).
+    fn weight(&self, logit: f32, max: f32) -> f64 {
+        ((f64::from(logit) - f64::from(max)) / self.temperature).exp()
+    }
+
+    /// The token at a place, of the likeliest tokens, in order. Nothing when it lies behind them, or the border of what can
+    /// be drawn does, and they are not all.
+    fn draw_among(&self, ordered: &[(u32, f64)], mass: f64, is_all: bool, place: Place) -> Option<u32> {
+        let (kept, mass, is_all) = self.cut(ordered, mass, is_all)?;
+        let mut rest = place.0 * mass;
+        for &(id, weight) in kept {
+            rest -= weight;
+            if rest < 0.0 {
+                return Some(id);
             }
         }
         // Rounding left a crumb of probability over.
-        kept[kept.len() - 1].0
+        kept.last().filter(|_| is_all).map(|last| last.0)
     }
 
-    /// The tokens that can be drawn and their probabilities, which sum to 1. At least one token stays.
-    ///
-    /// # Panics
-    /// When `logits` is empty.
-    #[must_use]
-    pub fn distribution(&self, logits: &[f32]) -> Vec<(u32, f64)> {
-        assert!(!logits.is_empty(), "no scores to draw from");
-        if self.temperature <= 0.0 {
-            return vec![(most_likely(logits), 1.0)];
+    /// The tokens that can be drawn, the weight of all that can, and whether these are all that can. Nothing when that
+    /// takes more tokens.
+    fn cut<'a>(&self, ordered: &'a [(u32, f64)], mass: f64, is_all: bool) -> Option<(&'a [(u32, f64)], f64, bool)> {
+        let (mut kept, mut mass, mut is_all) = (ordered, mass, is_all);
+        if self.top_k > 0 && self.top_k <= kept.len() {
+            kept = &kept[..self.top_k];
+            mass = kept.iter().map(|w| w.1).sum();
+            is_all = true;
+        } else if self.top_k > 0 && !is_all {
+            return None;
         }
-        let scores = || logits.iter().map(|&x| f64::from(x) / self.temperature);
-        let max = scores().fold(f64::NEG_INFINITY, f64::max);
-        let mut kept: Vec<(u32, f64)> = scores().enumerate().map(|(i, x)| (i as u32, (x - max).exp())).collect();
-        if self.top_k > 0 && self.top_k < kept.len() {
-            kept.select_nth_unstable_by(self.top_k - 1, likelier_first);
-            kept.truncate(self.top_k);
-        }
-        normalise(&mut kept);
         if self.top_p < 1.0 {
-            keep_nucleus(&mut kept, self.top_p);
-            normalise(&mut kept);
+            // The smallest set whose mass reaches p, likeliest first (nucleus sampling, Holtzman et al. 2020).
+            let mut reached = 0.0;
+            let last = kept.iter().position(|w| {
+                reached += w.1;
+                reached >= self.top_p * mass
+            });
+            match last {
+                Some(last) => (kept, mass, is_all) = (&kept[..=last], reached, true),
+                None if !is_all => return None,
+                None => {}
+            }
         }
-        kept
-    }
-}
-
-/// Keeps the smallest set whose mass reaches `p`, likeliest first (nucleus sampling, Holtzman et al. 2020).
-fn keep_nucleus(tokens: &mut Vec<(u32, f64)>, p: f64) {
-    // All tokens below this bound together weigh less than 1 − p, so none is needed: most need no sorting.
-    let bound = (1.0 - p) / tokens.len() as f64;
-    let likeliest = tokens.iter().copied().min_by(likelier_first);
-    tokens.retain(|t| t.1 >= bound);
-    tokens.sort_unstable_by(likelier_first);
-    let mut mass = 0.0;
-    let needed = tokens.iter().position(|t| {
-        mass += t.1;
-        mass >= p
-    });
-    if let Some(last) = needed {
-        tokens.truncate(last + 1);
-    }
-    if tokens.is_empty() {
-        tokens.extend(likeliest);
-    }
-}
-
-fn normalise(tokens: &mut [(u32, f64)]) {
-    let mass: f64 = tokens.iter().map(|t| t.1).sum();
-    for token in tokens {
-        token.1 /= mass;
+        Some((kept, mass, is_all))
     }
 }
 
@@ -157,6 +191,16 @@ mod tests {
         Sampler::new(&Sampling { temperature, top_k, top_p, seed, ..Sampling::default() })
     }
 
+    /// The tokens that can be drawn, likeliest first, and their probabilities.
+    fn distribution(sampler: &Sampler, logits: &[f32]) -> Vec<(u32, f64)> {
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let mut weights: Vec<_> = (0..).zip(logits).map(|(id, &x)| (id, sampler.weight(x, max))).collect();
+        weights.sort_by(likelier_first);
+        let mass = weights.iter().map(|w| w.1).sum();
+        let (kept, mass, _) = sampler.cut(&weights, mass, true).unwrap();
+        kept.iter().map(|&(id, weight)| (id, weight / mass)).collect()
+    }
+
     fn logits() -> impl Strategy<Value = Vec<f32>> {
         proptest::collection::vec(-20.0f32..20.0, 1..200)
     }
@@ -208,7 +252,7 @@ mod tests {
         #[test]
         fn nucleus_is_the_smallest_set_of_mass_p(logits in logits(), p in 0.0f32..1.0) {
             let full: Vec<f64> = log_softmax(&logits).iter().map(|l| l.exp()).collect();
-            let kept = sampler(1.0, 0, p, 1).distribution(&logits);
+            let kept = distribution(&sampler(1.0, 0, p, 1), &logits);
             let mass: f64 = kept.iter().map(|k| full[k.0 as usize]).sum();
             prop_assert!(mass >= f64::from(p) - 1e-6, "mass {} of {}", mass, p);
             let rarest = kept.iter().map(|k| full[k.0 as usize]).fold(f64::INFINITY, f64::min);
@@ -220,14 +264,10 @@ mod tests {
 
         #[test]
         fn top_k_keeps_the_k_best(logits in logits(), k in 1usize..20) {
-            let mut kept = sampler(0.7, k, 1.0, 1).distribution(&logits);
-            kept.sort_unstable_by(likelier_first);
+            let kept = distribution(&sampler(0.7, k, 1.0, 1), &logits);
             let best = top_candidates(&log_softmax(&logits), k);
-            let mut ids: Vec<u32> = kept.iter().map(|t| t.0).collect();
-            let mut best: Vec<u32> = best.iter().map(|t| t.0).collect();
-            ids.sort_unstable();
-            best.sort_unstable();
-            prop_assert_eq!(ids, best);
+            let ids = |tokens: &[(u32, f64)]| tokens.iter().map(|t| t.0).collect::<Vec<_>>();
+            prop_assert_eq!(ids(&kept), ids(&best));
         }
 
         #[test]

@@ -60,6 +60,15 @@ impl ColorMap {
         let share = (value * 8.0).min(1.0);
         mix(background, full, share)
     }
+
+    /// The colour of `value` laid over a picture, and how much it covers there, in `0..=1`: bright and covering for much,
+    /// dark and thin for little, so that the picture stays in sight where nothing is. The same on any background.
+    #[must_use]
+    pub fn cover(self, value: f32) -> ([u8; 3], f32) {
+        const THINNEST: f32 = 0.4;
+        let value = if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) };
+        (self.at(value), THINNEST + (1.0 - THINNEST) * value)
+    }
 }
 
 /// Diverging map centred on zero: blue for −1, white or dark for 0 (whatever the `background` is), orange for 1.
@@ -193,6 +202,19 @@ mod tests {
         assert_eq!(ColorMap::Viridis.at(0.0), [68, 1, 84]);
         assert_eq!(ColorMap::Viridis.at(2.0), [253, 231, 37]);
         assert_eq!(ColorMap::Magma.at(f32::NAN), [0, 0, 4]);
+    }
+
+    #[test]
+    fn over_a_picture_much_is_bright_and_covers() {
+        for map in ColorMap::ALL {
+            let covers: Vec<([u8; 3], f32)> = (0..=8).map(|i| map.cover(i as f32 / 8.0)).collect();
+            assert!(
+                covers.windows(2).all(|w| lightness(w[1].0) > lightness(w[0].0) && w[1].1 > w[0].1),
+                "{}",
+                map.name()
+            );
+            assert!(lightness(covers[8].0) > 200.0 && covers[8].1 == 1.0, "{}", map.name());
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod size;
 mod task_table;
 mod tensor;
 mod token;
+mod traffic;
 mod train;
 
 pub use card::{CardFile, ModelCard, weight_bytes};
@@ -57,6 +58,7 @@ pub use size::{bytes_in_words, count_in_words};
 pub use task_table::{TableWarning, TaskKind, TaskTable};
 pub use tensor::{TensorEntry, TensorStats};
 pub use token::{Candidate, GeneratedToken, PromptToken};
+pub use traffic::MemoryTraffic;
 pub use train::{
     DigitNetwork, DigitTask, Init, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary,
     TrainTask,

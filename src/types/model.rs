@@ -126,8 +126,8 @@ impl Architecture {
             Self::DistilBert => "DistilBERT",
             Self::Vit => "ViT",
             Self::Deit => "DeiT",
-            Self::DigitMlp => "digit perceptrons",
-            Self::DigitCnn => "digit CNNs",
+            Self::DigitMlp => "MLP for digits",
+            Self::DigitCnn => "CNN for digits",
         }
     }
 

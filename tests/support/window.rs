@@ -11,6 +11,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use fovea::ui::{App, AppOptions, ThemeChoice};
 use scripted_engine::ScriptedEngine;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// The smallest window.
 pub const SMALL: Vec2 = Vec2::new(1024.0, 640.0);
@@ -76,6 +78,42 @@ impl Window<'_> {
 
     pub fn has(&self, label: &str) -> bool {
         self.harness.query_all_by_label(label).next().is_some()
+    }
+
+    /// Frames until a thread has done its part.
+    pub fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !done(self) {
+            assert!(Instant::now() < deadline, "{what} after ten seconds");
+            std::thread::sleep(Duration::from_millis(10));
+            self.harness.step();
+        }
+    }
+
+    /// Exports by the command palette to a typed path; what was written.
+    pub fn export(&mut self, format: &str, path: &Path) -> Vec<u8> {
+        self.press(Modifiers::COMMAND, Key::K);
+        self.harness.event(Input::Text(format!("export {format}")));
+        self.settle();
+        self.press(Modifiers::NONE, Key::Enter);
+        let field =
+            |window: &Self| window.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
+        self.wait("no field for the path", field);
+        self.press(Modifiers::COMMAND, Key::A);
+        self.harness.event(Input::Text(path.display().to_string()));
+        self.settle();
+        self.press(Modifiers::NONE, Key::Enter);
+        self.wait("no file", |_| std::fs::metadata(path).is_ok_and(|file| file.len() > 0));
+        // It is there a moment before all of its bytes are.
+        let mut read = std::fs::read(path).expect("it is there");
+        loop {
+            std::thread::sleep(Duration::from_millis(20));
+            let again = std::fs::read(path).expect("it is there");
+            if again.len() == read.len() {
+                return again;
+            }
+            read = again;
+        }
     }
 
     /// Types at the end of a text field.

@@ -4,8 +4,8 @@ use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Event, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
-use crate::nn::KvCache;
-use crate::nn::sample::{Sampler, log_softmax, top_candidates};
+use crate::nn::sample::Sampler;
+use crate::nn::{KvCache, Scores, Unreadable};
 use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
 use std::time::{Duration, Instant};
 
@@ -91,13 +91,13 @@ impl Task for Generate {
         }
         let Some(running) = &mut self.running else { return Ok(Step::More) };
         let model = cx.models.text(self.model)?;
-        let Some(logits) = running.next_logits(model)? else {
+        let Some(scores) = running.next_scores(model, &self.sampling)? else {
             let (done, total) = (running.read as u64, running.prompt.len() as u64);
             let label = "Reading the prompt".to_owned();
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "tokens" });
             return Ok(Step::More);
         };
-        let (token, stop) = running.draw(&logits, model, &self.sampling);
+        let (token, stop) = running.draw(scores, model, &self.sampling)?;
         let now = self.asked.elapsed();
         running.first_token.get_or_insert(now);
         running.last_token = now;
@@ -117,9 +117,9 @@ impl Task for Generate {
 }
 
 impl Running {
-    /// Reads the next stretch of the prompt, or the last token; gives the logits `[V]` of the position after it, or
-    /// nothing while the prompt is not read to its end.
-    fn next_logits(&mut self, model: &TextModel) -> Result<Option<Vec<f32>>, UserError> {
+    /// Reads the next stretch of the prompt, or the last token; gives the scores of the position after it, or nothing
+    /// while the prompt is not read to its end.
+    fn next_scores(&mut self, model: &TextModel, sampling: &Sampling) -> Result<Option<Scores>, UserError> {
         let ids = if self.read < self.prompt.len() {
             let end = self.prompt.len().min(self.read + PREFILL_CHUNK);
             let chunk = &self.prompt[self.read..end];
@@ -132,16 +132,21 @@ impl Running {
         if self.read < self.prompt.len() {
             return Ok(None);
         }
-        let logits = logits.into_data().try_to_vec::<f32>().map_err(|error| unreadable(&format!("{error:?}")))?;
-        if logits.iter().any(|logit| logit.is_nan()) {
+        let scores = Scores::read(logits, sampling).map_err(unreadable)?;
+        if !scores.are_numbers() {
             return Err(not_a_number(&model.info.name, self.new_tokens));
         }
-        Ok(Some(logits))
+        Ok(Some(scores))
     }
 
     /// Draws a token and tells whether the generation ends with it.
-    fn draw(&mut self, logits: &[f32], model: &TextModel, sampling: &Sampling) -> (GeneratedToken, Option<StopReason>) {
-        let id = self.sampler.draw(logits);
+    fn draw(
+        &mut self,
+        mut scores: Scores,
+        model: &TextModel,
+        sampling: &Sampling,
+    ) -> Result<(GeneratedToken, Option<StopReason>), UserError> {
+        let id = scores.draw(&mut self.sampler).map_err(unreadable)?;
         self.last = id;
         self.new_tokens += 1;
         let is_eos = self.ends.contains(&id);
@@ -168,8 +173,6 @@ impl Running {
                 None => text.push_str(&self.stops.finish()),
             }
         }
-        let log_probabilities = log_softmax(logits);
-        let top = top_candidates(&log_probabilities, sampling.candidates);
         let candidate = |(id, logprob): (u32, f64)| Candidate {
             id,
             text: model.codec.token_text(id),
@@ -178,10 +181,10 @@ impl Running {
         let token = GeneratedToken {
             id,
             text,
-            logprob: log_probabilities[id as usize] as f32,
-            top: top.into_iter().map(candidate).collect(),
+            logprob: scores.log_probability(id) as f32,
+            top: scores.top(sampling.candidates).into_iter().map(candidate).collect(),
         };
-        (token, stop)
+        Ok((token, stop))
     }
 }
 
@@ -212,7 +215,7 @@ fn not_a_number(name: &str, after: usize) -> UserError {
     )
 }
 
-fn unreadable(detail: &str) -> UserError {
+fn unreadable(Unreadable(detail): Unreadable) -> UserError {
     UserError::new(
         "The scores could not be read from the device.",
         "The device gave them in a form that was not expected.",

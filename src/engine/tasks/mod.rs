@@ -16,6 +16,7 @@ pub(crate) mod fingerprint;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod kshot;
+pub(crate) mod measure;
 pub(crate) mod open;
 pub(crate) mod picture;
 mod prompt;

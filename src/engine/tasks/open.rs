@@ -3,8 +3,8 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{self, LoadError};
-use crate::nn::{in_half_precision, kernels};
-use crate::types::{ModelId, ModelKind, Precision, UserError};
+use crate::nn::{Scores, in_half_precision, kernels};
+use crate::types::{ModelId, ModelKind, Precision, Sampling, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,10 @@ impl Open {
         let text = cx.models.text(self.model)?;
         if let Some(&length) = WARMING_PASSES.get(done) {
             let ids = vec![0; length.min(text.lm.context())];
-            let _ = text.lm.forward_cached(text.lm.ids(&ids), &mut text.lm.new_cache()).into_data();
+            let logits = text.lm.forward_cached(text.lm.ids(&ids), &mut text.lm.new_cache());
+            // Taking the likeliest token and drawing one read different numbers of scores, each with kernels of its own.
+            let sampling = Sampling { temperature: if done == 0 { 0.0 } else { 1.0 }, ..Sampling::default() };
+            let _ = Scores::read(logits, &sampling);
             self.warmed = Some(done + 1);
             self.tell_warmed(done + 1, &text.info.name.clone(), cx);
             return Ok(Step::More);

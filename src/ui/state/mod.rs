@@ -219,6 +219,7 @@ impl State {
                 return;
             }
             Command::Pause { .. } | Command::Resume { .. } | Command::SetDevice { .. } => return,
+            Command::MeasureMemory { .. } => return, // asked by the command line alone
         };
         self.jobs.insert(id, Job::new(id, kind, model, now_s));
     }
@@ -405,7 +406,7 @@ impl State {
                 }
             }
             Outcome::Saved { path } => self.log.info(self.now_s, format!("Saved to {}.", path.display())),
-            Outcome::Cancelled => {}
+            Outcome::MemoryMeasured(_) | Outcome::Cancelled => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! The left column: all heads small, and how they are coloured.
 
 use super::look::{Contrast, Direction};
-use super::{AttentionPanel, figure, overview, text};
+use super::{AttentionPanel, Shown, overview, text};
 use crate::chart::Format;
 use crate::types::{ColorMap, ModelKind};
 use crate::ui::Cx;
@@ -54,13 +54,19 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         segmented(ui, &theme, &mut panel.direction, &ways);
     });
     let Some(shown) = shown else { return };
-    section(ui, &theme, "Export this head", |ui| {
+    export(panel, ui, cx, &shown, "Export this head");
+}
+
+/// Buttons that write what the stage shows into a file.
+pub(super) fn export(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, title: &str) {
+    let theme = cx.theme.clone();
+    section(ui, &theme, title, |ui| {
         ui.horizontal(|ui| {
             for format in Format::ALL {
                 let name = format!("Export {}", format.name());
                 let response = widgets::secondary_button(ui, &theme, Some(Icon::Download), format.name());
                 if response.accessible_name(name).clicked() {
-                    figure::export(panel, cx, &shown, format);
+                    panel.export(cx, shown, format);
                 }
             }
         });

@@ -9,6 +9,7 @@ use crate::ui::theme::space;
 use crate::ui::widgets::{self, caption, error_card, icon_button, job_progress};
 use egui::Ui;
 use lucide_icons::Icon;
+use std::path::Path;
 
 /// Least width of the tokens beside the map.
 const BESIDE: f32 = 300.0;
@@ -100,12 +101,17 @@ pub(super) fn export(panel: &AttentionPanel, cx: &mut Cx<'_>, shown: &Shown, for
         let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
         let figure = AttentionFigure { title, tokens, pattern, map, scale_max: 1.0 };
         let bytes = attention_figure(&figure, format).map_err(UserError::from)?;
-        std::fs::write(path, bytes).map_err(|e| {
-            UserError::new(
-                format!("{} could not be written.", path.display()),
-                e.to_string(),
-                "Choose a folder you may write to, with enough room.",
-            )
-        })
+        write(path, &bytes)
     });
+}
+
+/// Writes a figure.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
+    std::fs::write(path, bytes).map_err(|e| {
+        UserError::new(
+            format!("{} could not be written.", path.display()),
+            e.to_string(),
+            "Choose a folder you may write to, with enough room.",
+        )
+    })
 }

@@ -56,6 +56,17 @@ impl Look {
         self.at(self.place(weight), paper)
     }
 
+    /// The colour at a place of the scale where weights lie over a picture: bright for much in both themes.
+    pub(super) fn over_picture(self, place: f32) -> Color32 {
+        rgb(self.map.at(place))
+    }
+
+    /// The colour of a weight over a picture, as transparent as leaves the picture in sight where weights are small.
+    pub(super) fn cover(self, weight: f32) -> Color32 {
+        let (colour, covering) = self.map.cover(self.place(weight));
+        rgb(colour).gamma_multiply(covering)
+    }
+
     /// The colours of all weights on the theme's ground.
     pub(super) fn table(self, theme: &Theme) -> ColorTable {
         let paper = theme.ground();

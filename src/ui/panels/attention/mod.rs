@@ -11,6 +11,7 @@ mod picture;
 mod strip;
 mod text;
 
+use crate::chart::Format;
 use crate::engine::{Command, PromptInput};
 use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
@@ -200,6 +201,13 @@ impl AttentionPanel {
         }
     }
 
+    fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+        match shown.report.picture {
+            Some(_) => picture::export(self, cx, shown, format),
+            None => figure::export(self, cx, shown, format),
+        }
+    }
+
     fn without_report(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
         let asked = self.asked_job();
@@ -348,17 +356,18 @@ impl Panel for AttentionPanel {
     }
 
     fn actions(&self, state: &State) -> Vec<Action> {
+        let mut actions = Vec::new();
         if state.focus() == ModelKind::ImageClassifier {
             let title = "Open a picture".to_owned();
-            return vec![Action { id: picture::OPEN_PICTURE, title, icon: Icon::Image }];
+            actions.push(Action { id: picture::OPEN_PICTURE, title, icon: Icon::Image });
         }
         if self.shown(state).is_none() {
-            return Vec::new();
+            return actions;
         }
-        let export =
-            crate::chart::Format::ALL.map(|f| (figure::action_id(f), format!("Export {}", f.name()), Icon::Download));
+        let export = Format::ALL.map(|f| (figure::action_id(f), format!("Export {}", f.name()), Icon::Download));
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
-        export.into_iter().chain(maps).map(|(id, title, icon)| Action { id, title, icon }).collect()
+        actions.extend(export.into_iter().chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
+        actions
     }
 
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
@@ -368,10 +377,10 @@ impl Panel for AttentionPanel {
         if let Some(map) = ColorMap::ALL.into_iter().find(|m| look::map_id(*m) == id) {
             self.map = map;
         }
-        if let Some(format) = crate::chart::Format::ALL.into_iter().find(|f| figure::action_id(*f) == id)
+        if let Some(format) = Format::ALL.into_iter().find(|f| figure::action_id(*f) == id)
             && let Some(shown) = self.shown(cx.state)
         {
-            figure::export(self, cx, &shown, format);
+            self.export(cx, &shown, format);
         }
     }
 

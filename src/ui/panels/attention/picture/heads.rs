@@ -37,7 +37,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
                 weights_of(key, shown).map(|weights| {
                     let patches = &weights[report.special_tokens..];
                     let most = patches.iter().fold(f32::MIN_POSITIVE, |most, w| most.max(*w));
-                    let image = || stage::map_image(&report, patches, most, look, &theme);
+                    let image = || stage::map_image(&report, patches, most, look);
                     panel.picture.maps.get_or_make(ui, &key, image)
                 })
             };

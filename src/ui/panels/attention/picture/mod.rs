@@ -1,10 +1,12 @@
 //! A picture and where a vision transformer looks in it: attention over patches, laid over the picture.
 
+mod export;
 mod heads;
 mod rollout;
 mod side;
 mod stage;
 
+pub(super) use export::export;
 pub(super) use side::{controls, inspector};
 pub(super) use stage::show as stage;
 

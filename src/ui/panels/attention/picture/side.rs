@@ -4,7 +4,7 @@ use super::{PictureView, heads, name_of};
 use crate::types::{ClassProbability, ColorMap, ModelKind};
 use crate::ui::Cx;
 use crate::ui::panels::attention::AttentionPanel;
-use crate::ui::panels::attention::controls::{CONTRAST_HELP, SCALES};
+use crate::ui::panels::attention::controls::{self, CONTRAST_HELP, SCALES};
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{self, caption, percent, secondary_button, section, segmented, share_bar};
 use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
@@ -56,6 +56,9 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
             widgets::slider(ui, &theme, Slider::new(&mut panel.picture.strength, 0.0..=1.0).fixed_decimals(2))
         });
     });
+    if let Some(shown) = &shown {
+        controls::export(panel, ui, cx, shown, "Export this picture");
+    }
 }
 
 pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -86,7 +86,7 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
     }
     ui.add_space(space::S);
     let marks = [0.0f32, 0.25, 0.5, 1.0].map(|s| (look.place(s), share(s * most)));
-    widgets::legend(ui, &theme, 260.0, |place| look.at(place, theme.ground()), &marks);
+    widgets::legend(ui, &theme, 260.0, |place| look.over_picture(place), &marks);
 }
 
 fn share(weight: f32) -> String {
@@ -128,32 +128,21 @@ fn paint(
     let seen = view.seen.get_or_make(ui, &key.job, || ColorImage::from_rgb(size, &report.seen.rgb));
     ui.painter().image(seen.id(), rect, WHOLE, Color32::WHITE);
     let look = key.look;
-    let map = view.cover.get_or_make(ui, &key, || cover_image(report, patches, most, look, theme));
+    let map = view.cover.get_or_make(ui, &key, || cover_image(report, patches, most, look));
     let covering = Color32::from_white_alpha((view.strength * 255.0).round() as u8);
     ui.painter().image(map.id(), rect, WHOLE, covering);
     ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
 }
 
-/// As [`map_image`], thinner where weights are small, so that the picture stays in sight there.
-fn cover_image(report: &PictureReport, patches: &[f32], most: f32, look: Look, theme: &crate::ui::Theme) -> ColorImage {
-    const THINNEST: f32 = 0.4;
-    let mut image = map_image(report, patches, most, look, theme);
-    for (pixel, weight) in image.pixels.iter_mut().zip(patches) {
-        *pixel = pixel.gamma_multiply(THINNEST + (1.0 - THINNEST) * look.place(weight / most).clamp(0.0, 1.0));
-    }
-    image
+/// One pixel a patch, as it is laid over the picture.
+fn cover_image(report: &PictureReport, patches: &[f32], most: f32, look: Look) -> ColorImage {
+    let pixels = patches.iter().map(|weight| look.cover(weight / most)).collect();
+    ColorImage::new([report.grid[1], report.grid[0]], pixels)
 }
 
-/// One pixel a patch.
-pub(super) fn map_image(
-    report: &PictureReport,
-    patches: &[f32],
-    most: f32,
-    look: Look,
-    theme: &crate::ui::Theme,
-) -> ColorImage {
-    let paper = theme.ground();
-    let pixels = patches.iter().map(|weight| look.colour(weight / most, paper)).collect();
+/// One pixel a patch, in the colours of the cover, so that one legend serves both.
+pub(super) fn map_image(report: &PictureReport, patches: &[f32], most: f32, look: Look) -> ColorImage {
+    let pixels = patches.iter().map(|weight| look.over_picture(look.place(weight / most))).collect();
     ColorImage::new([report.grid[1], report.grid[0]], pixels)
 }
 

@@ -1,0 +1,132 @@
+//! What a generated token reads from memory, and how fast a device reads it.
+
+use super::{CausalLm, TextConfig, project};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Device, Distribution, MemoryAccess, Tensor, ThroughputKey, ThroughputMode};
+use std::time::Instant;
+
+/// Adds up the bytes of weights.
+struct Bytes(u64);
+
+impl ModuleVisitor for Bytes {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 += bytes(&param.val());
+    }
+}
+
+fn bytes<const D: usize>(tensor: &Tensor<D>) -> u64 {
+    (tensor.shape().num_elements() * tensor.dtype().size()) as u64
+}
+
+impl CausalLm {
+    /// Bytes of weights that every generated token reads: all but the tables of which it reads a row. A token embedding
+    /// that scores the vocabulary, too, is read whole.
+    #[must_use]
+    pub fn weight_bytes_per_token(&self) -> u64 {
+        let mut all = Bytes(0);
+        self.visit(&mut all);
+        let token_table = |table: &Param<Tensor<2>>, is_own: bool| if is_own { bytes(&table.val()) } else { 0 };
+        let looked_up = match self {
+            Self::Gpt2(model) => {
+                token_table(&model.token_embedding, model.head.is_some()) + bytes(&model.position_embedding.val())
+            }
+            Self::GptNeox(model) => token_table(&model.token_embedding, model.head.is_some()),
+            Self::Llama(model) => token_table(&model.token_embedding, model.head.is_some()),
+            Self::Gemma2(model) => token_table(&model.token_embedding, model.head.is_some()),
+        };
+        all.0 - looked_up
+    }
+}
+
+impl TextConfig {
+    /// Bytes of keys and values that a token reads for each position it sees: a key and a value in F32 of every key-value
+    /// head of every block.
+    #[must_use]
+    pub fn cache_bytes_per_position(&self) -> u64 {
+        (2 * 4 * self.layers() * self.kv_heads() * self.head_width()) as u64
+    }
+}
+
+/// Bytes a second that a device reads from its memory, or nothing where that cannot be measured. On the CPU that is a product
+/// of one row with a matrix of half a gigabyte, which is what a token does; on a GPU it is Burn's own measurement, a kernel
+/// that does nothing but read as much. Of several runs the fastest counts: it is a limit. Takes a second on the CPU.
+#[must_use]
+pub fn read_bandwidth(device: &Device) -> Option<f64> {
+    if *device == Device::flex() {
+        return Some(product_bandwidth(device, [1 << 15, 1 << 12]));
+    }
+    let key = ThroughputKey { mode: ThroughputMode::memory(MemoryAccess::Read) };
+    let measured = device.performance_stats(&[key]).first()?.value.ok()?.bytes_per_s(&key);
+    Some(measured).filter(|rate| rate.is_finite())
+}
+
+/// Products that are measured on the CPU.
+const RUNS: usize = 15;
+
+fn product_bandwidth(device: &Device, shape: [usize; 2]) -> f64 {
+    let weight = Tensor::<2>::ones(shape, device);
+    let x = Tensor::random([1, 1, shape[1]], Distribution::Normal(0.0, 1.0), device);
+    let seconds = (0..RUNS).map(|_| {
+        let begun = Instant::now();
+        let _ = project(x.clone(), weight.clone()).into_data();
+        begun.elapsed().as_secs_f64()
+    });
+    bytes(&weight) as f64 / seconds.fold(f64::INFINITY, f64::min)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Gpt2Config, LlamaConfig, LlamaFamily, in_half_precision};
+
+    #[test]
+    fn tables_that_are_only_looked_up_in_are_not_counted() {
+        let llama = |tied| LlamaConfig {
+            family: LlamaFamily::Llama,
+            vocabulary: 100,
+            context: 64,
+            hidden: 16,
+            layers: 2,
+            heads: 4,
+            kv_heads: 2,
+            head_width: 4,
+            intermediate: 24,
+            epsilon: 1e-5,
+            rope_theta: 1e4,
+            rope_scaling: None,
+            qkv_bias: false,
+            attn_out_bias: false,
+            head_norm: false,
+            sliding: None,
+            mlp_bias: false,
+            tied,
+        };
+        let (device, tied) = (Device::flex(), TextConfig::Llama(llama(true)));
+        let head = 100 * 16;
+        let block = 16 * (16 + 2 * 8) + 16 * 16 + 3 * 16 * 24 + 2 * 16;
+        assert_eq!(tied.init(&device).weight_bytes_per_token(), 4 * (head + 2 * block + 16));
+        let own = TextConfig::Llama(llama(false)).init(&device);
+        assert_eq!(own.weight_bytes_per_token(), 4 * (head + 2 * block + 16));
+        assert_eq!(tied.cache_bytes_per_position(), 2 * 4 * 2 * 8);
+        let half = in_half_precision(own).weight_bytes_per_token();
+        assert_eq!(half, 2 * (head + 2 * (block - 32)) + 4 * 5 * 16, "vectors stay in F32");
+        let gpt2 = Gpt2Config {
+            vocabulary: 100,
+            context: 64,
+            hidden: 16,
+            layers: 1,
+            heads: 2,
+            intermediate: 32,
+            epsilon: 1e-5,
+            tied: true,
+        };
+        let gpt2 = TextConfig::Gpt2(gpt2).init(&device);
+        assert_eq!(gpt2.weight_bytes_per_token(), 4 * (gpt2.num_params() as u64 - 64 * 16));
+    }
+
+    #[test]
+    fn bandwidth_is_that_of_a_computer() {
+        let rate = product_bandwidth(&Device::flex(), [1 << 12, 1 << 10]);
+        assert!((1e8..1e14).contains(&rate), "{rate} bytes a second");
+    }
+}
