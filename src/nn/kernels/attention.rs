@@ -64,8 +64,8 @@ pub(super) fn attend(level: Level, qkv: &[f32], rotation: Rotation<'_>, heads: H
         written(sequences * tokens * heads.joined(), |z| {
             let z = Shared::new(z);
             (0..sequences * heads.groups).into_par_iter().for_each(|i| {
-                let sequence = Sequence::new(level, qkv, rotation, heads, tokens, i / heads.groups);
-                sequence.attend(i % heads.groups, &z);
+                let (sequence, group) = (i / heads.groups, i % heads.groups);
+                Sequence::new(level, qkv, rotation, heads, tokens, sequence).attend(group, &z);
             });
         })
     }
@@ -87,8 +87,8 @@ pub(super) fn attend_gradient(
         written(qkv.len(), |out| {
             let out = Shared::new(out);
             (0..sequences * heads.groups).into_par_iter().for_each(|i| {
-                let sequence = Sequence::new(level, qkv, rotation, heads, tokens, i / heads.groups);
-                sequence.gradient(i % heads.groups, of_z, &out);
+                let (sequence, group) = (i / heads.groups, i % heads.groups);
+                Sequence::new(level, qkv, rotation, heads, tokens, sequence).gradient(group, of_z, &out);
             });
         })
     }
