@@ -54,7 +54,10 @@ fn a_curve_is_measured_for_each_variant_in_turn_and_stopped_at_once() {
     assert!(variants[2].without_instruction && !variants[0].without_instruction);
     assert_ne!(variants[0].labels, variants[1].labels);
     let picture = labels(&window, "Curves by number of examples. ").remove(0);
-    assert!(picture.contains("Shuffled labels: accuracy"), "{picture}");
+    assert!(
+        picture.contains("Shuffled labels: accuracy") && picture.contains("True labels (2): accuracy"),
+        "{picture}"
+    );
     window.click("Hide curve 1");
     let picture = labels(&window, "Curves by number of examples. ").remove(0);
     assert!(!picture.contains("5 of 15"), "{picture}");
@@ -227,7 +230,7 @@ fn the_lab_survives_a_restart() {
     tab(&mut window, "Curve");
     window.press(Modifiers::COMMAND, Key::Enter);
     wait(&mut window, "the session", |_| {
-        std::fs::read_to_string(dir.path().join("session.json")).is_ok_and(|t| t.contains("True labels"))
+        std::fs::read_to_string(dir.path().join("session.json")).is_ok_and(|t| t.contains("mean_log_prob"))
     });
     drop(window);
     let mut window = tall("lab", options());

@@ -2,8 +2,10 @@
 
 use super::primary_button;
 use crate::ui::theme::{Theme, Type, space};
-use egui::{Response, RichText, Sides, Ui};
+use egui::text::{LayoutJob, TextWrapping};
+use egui::{Color32, FontId, Galley, Painter, Response, RichText, Sides, Ui};
 use lucide_icons::Icon;
+use std::sync::Arc;
 
 /// A group of controls under a small heading.
 pub fn section<R>(ui: &mut Ui, theme: &Theme, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
@@ -58,6 +60,14 @@ pub fn explain(ui: &mut Ui, theme: &Theme, term: &str, help: &str) -> Response {
     caption(ui, theme, term).on_hover_text(help)
 }
 
+/// One line of text for a painter, cut with an ellipsis where it is wider than `width`.
+#[must_use]
+pub fn one_line(painter: &Painter, text: &str, font: FontId, ink: Color32, width: f32) -> Arc<Galley> {
+    let mut job = LayoutJob::simple_singleline(text.replace('\n', " "), font, ink);
+    job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
+    painter.layout_job(job)
+}
+
 /// One large figure with its unit and a caption under it.
 pub fn figure(ui: &mut Ui, theme: &Theme, value: &str, unit: &str, name: &str) {
     ui.vertical(|ui| {
@@ -94,7 +104,7 @@ pub fn empty_state(ui: &mut Ui, theme: &Theme, icon: Icon, title: &str, sentence
     ui.add_space(((ui.available_height() - height) / 2.0).max(space::XL));
     ui.vertical_centered(|ui| {
         ui.set_max_width(ui.available_width().min(420.0));
-        let mark = RichText::new(char::from(icon)).font(egui::FontId::new(32.0, crate::ui::theme::icon_family()));
+        let mark = RichText::new(char::from(icon)).font(FontId::new(32.0, crate::ui::theme::icon_family()));
         ui.label(mark.color(theme.neutral(6)));
         ui.add_space(space::S);
         ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));

@@ -11,9 +11,6 @@ pub(super) fn sentence(before: &Setup, now: &Setup, side: usize) -> String {
     if before.table.id != now.table.id || before.table.title != now.table.title {
         return format!("Another task: {}.", now.table.title);
     }
-    if before.two != now.two {
-        parts.push(if now.two { "two columns" } else { "one column" }.to_owned());
-    }
     if before.query != now.query {
         parts.push(format!("the query is {:?}", now.query));
     } else if before.expected != now.expected {
@@ -174,7 +171,6 @@ mod tests {
         assert_eq!(after(|s| s.sides[0].says_instruction = false), "The instruction was dropped.");
         assert_eq!(after(|s| drop(s.sides[0].names.insert("yes".into(), "ja".into()))), "\"yes\" is called \"ja\".");
         assert_eq!(after(|s| s.sides[0].calibrate = true), "Calibrated.");
-        assert_eq!(after(|s| s.show_two(true)), "Two columns.");
         assert_eq!(after(|s| s.query = "what".into()), "The query is \"what\".");
     }
 

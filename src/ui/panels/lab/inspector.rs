@@ -6,7 +6,7 @@ use super::setup::Card;
 use super::{LabPanel, Tab};
 use crate::ui::Cx;
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
-use crate::ui::widgets::{caption, ghost_button, percent, visible_text};
+use crate::ui::widgets::{caption, ghost_button, one_line, percent, visible_text};
 use egui::{Grid, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 /// Runs shown at first, and more for each click.
@@ -139,11 +139,7 @@ fn one(ui: &mut Ui, theme: &Theme, number: usize, entry: &Entry) -> bool {
     let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
     painter.rect_filled(rect, CHIP_RADIUS, fill);
     let inner = rect.shrink2(Vec2::new(space::S, 6.0));
-    let line = |text: &str, font, ink, width: f32| {
-        let mut job = egui::text::LayoutJob::simple_singleline(text.to_owned(), font, ink);
-        job.wrap = egui::text::TextWrapping::truncate_at_width(width);
-        painter.layout_job(job)
-    };
+    let line = |text: &str, font, ink, width: f32| one_line(&painter, text, font, ink, width);
     painter.galley(inner.left_top(), line(&what, Type::Body.sans(), theme.body(), inner.width()), theme.body());
     let when = painter.layout_no_wrap(ago, Type::Caption.sans(), theme.caption());
     let bottom = inner.bottom() - when.size().y;

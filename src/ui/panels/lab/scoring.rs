@@ -91,7 +91,7 @@ pub(super) struct Scoring {
     run: Option<Run>,
     /// What the newest complete run was begun with.
     last: Option<Arc<Setup>>,
-    /// What that run changed, by column.
+    /// What that run changed, in sentences.
     pub changed: Vec<String>,
 }
 
@@ -149,11 +149,7 @@ impl Scoring {
         self.is_live = true;
         self.due_s = None;
         let setup = Arc::new(setup.clone());
-        let changed = |side: usize| match &self.last {
-            Some(last) if side < last.sides().len() => changes::sentence(last, &setup, side),
-            _ => String::new(),
-        };
-        let changed = (0..plan.sides.len()).map(changed).collect();
+        let changed = self.changes(&setup);
         let mut jobs = Vec::new();
         for (side, card) in places(plan) {
             let Some(question) = question(plan, side, card) else { continue };
@@ -177,6 +173,23 @@ impl Scoring {
             jobs.push(job);
         }
         self.run = Some(Run { setup, changed, jobs });
+    }
+
+    /// What was changed since the last run, in words, a sentence for each column where anything was.
+    fn changes(&self, setup: &Setup) -> Vec<String> {
+        let Some(last) = &self.last else { return Vec::new() };
+        let mut words = match (last.two, setup.two) {
+            (false, true) => vec!["Two columns.".to_owned()],
+            (true, false) => vec!["One column.".to_owned()],
+            _ => Vec::new(),
+        };
+        for side in 0..setup.sides().len().min(last.sides().len()) {
+            let sentence = changes::sentence(last, setup, side);
+            if !sentence.is_empty() {
+                words.push(if setup.two { format!("{}: {sentence}", ["A", "B"][side]) } else { sentence });
+            }
+        }
+        words
     }
 
     fn hear(&mut self, past: &mut Past, state: &State) {
@@ -205,17 +218,12 @@ impl Scoring {
             let best = |slot: &Slot| slot.shown.as_ref()?.best().map(|(answer, value)| (answer.to_owned(), value));
             self.slots[side].iter().map(best).collect::<Vec<_>>()
         };
-        let models = (0..run.changed.len()).map(|side| {
+        let sides = run.setup.sides().len();
+        let models = (0..sides).map(|side| {
             let model = self.slots[side][0].shown.as_ref().and_then(|shown| state.models.get(&shown.model));
             model.map_or_else(String::new, |m| m.info.name.clone())
         });
-        let named = |(side, words): (usize, &String)| match (words.as_str(), run.changed.len()) {
-            ("", _) => None,
-            (words, 1) => Some(words.to_owned()),
-            (words, _) => Some(format!("{}: {words}", ["A", "B"][side.min(1)])),
-        };
-        let changed: Vec<String> = run.changed.iter().enumerate().filter_map(named).collect();
-        Entry::new(changed.join(" "), models.collect(), (0..run.changed.len()).map(side).collect(), &run.setup)
+        Entry::new(run.changed.join(" "), models.collect(), (0..sides).map(side).collect(), &run.setup)
     }
 }
 

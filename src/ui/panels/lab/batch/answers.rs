@@ -3,8 +3,8 @@
 use super::super::setup::Example;
 use crate::types::{Answer, BatchReport, JobId, TaskTable};
 use crate::ui::theme::{Theme, Type, space};
-use crate::ui::widgets::{caption, segmented};
-use egui::{Align2, Rect, Role, ScrollArea, Sense, TextEdit, Ui, Vec2, WidgetInfo, pos2};
+use crate::ui::widgets::{caption, one_line, segmented};
+use egui::{Align2, Role, ScrollArea, Sense, TextEdit, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -143,10 +143,8 @@ fn one(ui: &mut Ui, theme: &Theme, answer: &Answer, labels: &[String]) {
     let mut left = rect.left() + MARK;
     let texts = [&answer.input, &answer.expected, &answer.predicted];
     for (text, width) in texts.into_iter().zip(columns(rect.width())) {
-        let clip = Rect::from_min_max(pos2(left, rect.top()), pos2(left + width - space::S, rect.bottom()));
-        let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(clip));
-        let text = text.replace('\n', "↵");
-        painter.text(pos2(left, y), Align2::LEFT_CENTER, text, Type::Body.sans(), theme.body());
+        let galley = one_line(ui.painter(), text, Type::Body.sans(), theme.body(), width - space::S);
+        ui.painter().galley(pos2(left, y - galley.size().y / 2.0), galley, theme.body());
         left += width;
     }
     let at = pos2(rect.right() - space::M, y);

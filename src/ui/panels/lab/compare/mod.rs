@@ -46,8 +46,8 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let sides = panel.setup.sides().len();
     let side_by_side = sides == 1 && ui.available_width() >= 3.0 * CARD_WIDTH + 2.0 * space::S;
     ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
+        changed(panel, ui, &theme);
         if sides == 2 {
-            (0..2).for_each(|side| changed(panel, ui, &theme, side));
             ui.columns(2, |columns| {
                 for (side, ui) in columns.iter_mut().enumerate() {
                     column_title(panel, ui, cx, side);
@@ -57,7 +57,6 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
                 }
             });
         } else {
-            changed(panel, ui, &theme, 0);
             if side_by_side {
                 ui.columns(3, |columns| {
                     for (card, ui) in columns.iter_mut().enumerate() {
@@ -105,24 +104,18 @@ fn column_title(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
 }
 
 /// What the last run changed.
-fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme, side: usize) {
-    let words = panel.scoring.changed.get(side).map_or("", String::as_str);
-    if words.is_empty() && (side > 0 || panel.scoring.changed.iter().any(|words| !words.is_empty())) {
-        return;
+fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+    if panel.scoring.changed.is_empty() {
+        caption(ui, theme, "Change anything at the left: the answers are scored again by themselves.");
     }
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = space::XS;
-        if words.is_empty() {
-            caption(ui, theme, "Change anything at the left: the answers are scored again by themselves.");
-        } else {
-            ui.label(
-                RichText::new(char::from(Icon::GitCompareArrows)).font(Type::Caption.icon()).color(theme.accent_text()),
-            );
-            let column = if panel.setup.two { ["A: ", "B: "][side] } else { "" };
-            let words = format!("{column}{words}");
+    for words in &panel.scoring.changed {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            let mark = RichText::new(char::from(Icon::GitCompareArrows)).font(Type::Caption.icon());
+            ui.label(mark.color(theme.accent_text()));
             ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.accent_text()));
-        }
-    });
+        });
+    }
     ui.add_space(space::XS);
 }
 

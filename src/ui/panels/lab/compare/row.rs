@@ -1,7 +1,7 @@
 //! One answer in a card: its share as a bar, its probability, and what changed.
 
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
-use crate::ui::widgets::{percent, share_bar, significant};
+use crate::ui::widgets::{one_line, percent, share_bar, significant};
 use egui::{Align2, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
@@ -68,9 +68,8 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, row: &Row<'_>) -> Response {
         let drawn = painter.text(pos2(left, top), Align2::LEFT_CENTER, mark, Type::Caption.icon(), theme.success());
         left = drawn.right() + 3.0;
     }
-    let room = Rect::from_min_max(pos2(left, rect.top()), pos2(number.left() - 6.0, rect.bottom()));
-    let name = painter.with_clip_rect(painter.clip_rect().intersect(room));
-    name.text(pos2(left, top), Align2::LEFT_CENTER, row.text, Type::Body.mono(), ink);
+    let name = one_line(painter, row.text, Type::Body.mono(), ink, number.left() - 6.0 - left);
+    painter.galley(pos2(left, top - name.size().y / 2.0), name, ink);
 
     let bar = Rect::from_center_size(rect.center(), Vec2::new(rect.width(), BAR));
     let colour = if row.is_best { theme.accent() } else { theme.neutral(6) };

@@ -112,6 +112,11 @@ fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     field(ui, &theme, "Model", "Which of the open models this column asks. Open more in the top bar.", |ui| {
         let combo = ComboBox::from_id_salt("side model").selected_text(shown.as_str()).width(ui.available_width());
+        let combo = combo.icon(|ui, rect, visuals, _is_open| {
+            let icon = char::from(lucide_icons::Icon::ChevronDown);
+            let (at, ink) = (rect.center(), visuals.fg_stroke.color);
+            ui.painter().text(at, egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
+        });
         let response = combo.truncate().show_ui(ui, |ui| {
             if ui.selectable_label(side.model.is_none(), "The model in use").clicked() {
                 side.model = None;

@@ -118,6 +118,16 @@ impl CurveTab {
         }
     }
 
+    /// A name that no other curve has: with the task where there are several, and a number where all else is the same.
+    fn free_name(&self, curve: &Curve) -> String {
+        let others = || self.curves.iter().chain(self.waiting.iter().map(|waiting| &waiting.curve));
+        let is_alone = others().all(|other| other.task == curve.task);
+        let name = if is_alone { curve.name.clone() } else { format!("{}: {}", curve.task, curve.name) };
+        let is_free = |name: &String| others().all(|other| other.name != *name);
+        let numbered = |n: usize| if n == 1 { name.clone() } else { format!("{name} ({n})") };
+        (1..).map(numbered).find(is_free).unwrap_or_default()
+    }
+
     /// The lowest hue that no curve has.
     fn free_hue(&self) -> usize {
         let used = |hue: &usize| {
@@ -155,6 +165,7 @@ impl LabPanel {
             Ok(wanted) => {
                 for (model, spec, mut curve) in wanted {
                     curve.hue = self.curve.free_hue();
+                    curve.name = self.curve.free_name(&curve);
                     self.curve.waiting.push_back(Waiting { model, spec, curve });
                 }
                 self.curve.next(cx);

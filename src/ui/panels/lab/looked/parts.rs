@@ -3,7 +3,7 @@
 use super::super::setup::Setup;
 use crate::types::PartSums;
 use crate::ui::theme::{Theme, Type, space};
-use crate::ui::widgets::{caption, percent, share_bar};
+use crate::ui::widgets::{caption, one_line, percent, share_bar};
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
 const ROW: f32 = 24.0;
@@ -72,12 +72,10 @@ fn one(ui: &mut Ui, theme: &Theme, line: &Line<'_>, most: f32) {
     }
     let text = (rect.width() - NUMBER - SHARE) * 0.52;
     let left = rect.left() + NUMBER;
-    let clip = Rect::from_min_size(pos2(left, rect.top()), Vec2::new(text, ROW));
-    let name = line.name.replace('\n', " ");
-    let clipped = painter.with_clip_rect(painter.clip_rect().intersect(clip));
-    clipped.text(pos2(left, y), Align2::LEFT_CENTER, &name, Type::Body.sans(), theme.body());
+    let galley = one_line(painter, line.name, Type::Body.sans(), theme.body(), text);
+    painter.galley(pos2(left, y - galley.size().y / 2.0), galley, theme.body());
     let bar = Rect::from_min_max(pos2(left + text + space::S, y - 4.0), pos2(rect.right() - SHARE, y + 4.0));
     share_bar(painter, theme, bar, line.share / most, line.hue);
     painter.text(pos2(rect.right(), y), Align2::RIGHT_CENTER, &share, Type::Caption.mono(), theme.body());
-    response.on_hover_text(format!("{}: {name}\nBars are scaled to the largest part.", line.kind));
+    response.on_hover_text(format!("{}: {}\nBars are scaled to the largest part.", line.kind, line.name));
 }
