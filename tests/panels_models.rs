@@ -245,10 +245,10 @@ fn a_card_lists_its_tensors_and_measures_the_one_that_is_clicked() {
         .harness
         .get_all_by_role(Role::Button)
         .find_map(|node| node.accesskit_node().label().filter(|label| label.starts_with("Tensor ")));
-    assert_eq!(first.as_deref(), Some("Tensor model.embed_tokens.weight, 2048×128, F32"), "the largest is first");
+    assert_eq!(first.as_deref(), Some("Tensor model.embed_tokens.weight, 2048×128, F16"), "the largest is first");
     desk.type_into("Filter tensors", "layers.2 norm");
     assert!(desk.shows("2 of 38 tensors. Click one to see its values."));
-    desk.click("Tensor model.layers.2.input_layernorm.weight, 128, F32");
+    desk.click("Tensor model.layers.2.input_layernorm.weight, 128, F16");
     desk.until_shown("128 values in 64 intervals");
     let sprout = root().join("models/sprout");
     let stats =
@@ -304,7 +304,7 @@ fn pictures_of_list_and_card_are_the_approved_ones() {
         desk.click("Card of grace/sprout");
         desk.until_shown("Order by bytes");
         desk.click("Order by bytes");
-        desk.click("Tensor model.embed_tokens.weight, 2048×128, F32");
+        desk.click("Tensor model.embed_tokens.weight, 2048×128, F16");
         desk.until_shown("262 k values in 64 intervals");
         desk.harness.remove_cursor();
         desk.settle();

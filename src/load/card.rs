@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(card.weight_bytes(Precision::F16), Some(2 * 1_000_576));
         assert_eq!(card.kv_cache_bytes(Precision::F32), Some(2 * 4 * 2 * 32 * 4));
         assert_eq!(card.flops_per_token(100), Some(2 * (1_000_576 - norms) + 4 * 4 * 4 * 32 * 100));
-        assert_eq!(card.precision, Some(Precision::F32));
+        assert_eq!(card.precision, Some(Precision::F16));
         assert!(card.is_causal && !card.has_chat_template && card.unreadable.is_none());
         assert_eq!(card.files[0].name, "model.safetensors");
     }
