@@ -394,7 +394,8 @@ pub struct TrainArgs {
     /// A recipe that comes with Fovea
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
-    /// Train on this file or folder instead of the one in the recipe
+    /// Train on this file or folder instead of the one in the recipe; where a recipe names several, the folder that stands for
+    /// its data/
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// How the weights of the result are written

@@ -32,7 +32,7 @@ fn files_of(paths: &[PathBuf], endings: &[&str], what: &str) -> Result<Vec<PathB
             let before = files.len();
             collect(path, endings, &mut files)?;
             if files.len() == before {
-                return Err(DataError::empty(path, &format!("The folder has no .{} file.", endings.join(" or ."))));
+                return Err(DataError::empty(path, format!("The folder has no .{} file.", endings.join(" or ."))));
             }
         } else {
             std::fs::metadata(path).map_err(|source| DataError::read(path, source))?;
@@ -40,8 +40,8 @@ fn files_of(paths: &[PathBuf], endings: &[&str], what: &str) -> Result<Vec<PathB
         }
     }
     match paths.first() {
-        Some(first) if files.is_empty() => Err(DataError::empty(first, &format!("No {what} file was named."))),
-        None => Err(DataError::empty(Path::new("the data list"), &format!("No {what} file was named."))),
+        Some(first) if files.is_empty() => Err(DataError::empty(first, format!("No {what} file was named."))),
+        None => Err(DataError::empty(Path::new("the data list"), format!("No {what} file was named."))),
         Some(_) => Ok(files),
     }
 }

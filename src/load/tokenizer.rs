@@ -213,8 +213,7 @@ impl TextCodec {
 
     /// The ids of a text that goes on where `before` ended, as the tokenizer splits the two when it reads them together: a
     /// SentencePiece tokenizer puts no space of its own between them. Where a token would stretch over the border, the text
-    /// is split by itself, as [`Self::continuation_ids`] does, its first space left to a tokenizer that adds one. Of `before`
-    /// only the end counts, [`BORDER`] bytes.
+    /// is split by itself, as [`Self::continuation_ids`] does. Of `before` only the end counts, [`BORDER`] bytes.
     ///
     /// # Errors
     /// As [`Self::encode`].
@@ -229,9 +228,7 @@ impl TextCodec {
         if both.len() > first.len() && both.starts_with(&first) {
             return Ok(both.split_off(first.len()));
         }
-        let adds_space = self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space);
-        let without = text.strip_prefix(' ').filter(|rest| adds_space && !rest.is_empty());
-        self.continuation_ids(without.unwrap_or(text))
+        self.continuation_ids(text)
     }
 
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
@@ -470,7 +467,7 @@ mod tests {
         let codec = sentencepiece();
         let the = codec.token_id("▁the").unwrap();
         assert_eq!(codec.ids_after("the", " the").unwrap(), [the]);
-        assert_ne!(codec.continuation_ids(" the").unwrap(), [the], "alone it gets a second space");
+        assert_eq!(codec.continuation_ids(" the").unwrap(), [the], "the space before every text is not its own");
         // Here the two would become one token, so the text is split by itself.
         assert_eq!(codec.ids_after("t", "he").unwrap(), codec.continuation_ids("he").unwrap());
         let long = "é".repeat(40);

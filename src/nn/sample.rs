@@ -22,6 +22,9 @@ pub struct Sampler {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(f64);
 
+/// Tokens and weights of which one can be drawn, the weight of all that can, and whether these are all that can.
+type Drawable<'a> = (&'a [(u32, f64)], f64, bool);
+
 impl Sampler {
     /// A sampler with its own random numbers, which depend on the seed alone.
     #[must_use]
@@ -103,9 +106,8 @@ impl Sampler {
         kept.last().filter(|_| is_all).map(|last| last.0)
     }
 
-    /// The tokens that can be drawn, the weight of all that can, and whether these are all that can. Nothing when that
-    /// takes more tokens.
-    fn cut<'a>(&self, ordered: &'a [(u32, f64)], mass: f64, is_all: bool) -> Option<(&'a [(u32, f64)], f64, bool)> {
+    /// The tokens that can be drawn. Nothing when that takes more tokens than there are.
+    fn cut<'a>(&self, ordered: &'a [(u32, f64)], mass: f64, is_all: bool) -> Option<Drawable<'a>> {
         let (mut kept, mut mass, mut is_all) = (ordered, mass, is_all);
         if self.top_k > 0 && self.top_k <= kept.len() {
             kept = &kept[..self.top_k];

@@ -20,6 +20,7 @@ const SMALL: usize = 4096;
 pub struct Scores(Known);
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one lives for a token; nothing copies them in a loop")]
 enum Known {
     /// All, and their log softmax.
     All(Vec<f32>, Vec<f64>),

@@ -41,9 +41,14 @@ def answer_ids(tokenizer, prompt, answer):
     both = tokenizer(prompt + answer)["input_ids"]
     if both[: len(ids)] == ids:
         return ids, both[len(ids) :]
-    # A token would stretch over the border: the answer is split by itself, one space left to a tokenizer that adds one.
-    adds_space = tokenizer.convert_ids_to_tokens(tokenizer("a", add_special_tokens=False)["input_ids"])[0].startswith("▁")
-    return ids, tokenizer(answer.removeprefix(" ") if adds_space else answer, add_special_tokens=False)["input_ids"]
+    # A token would stretch over the border: the answer is split by itself, behind an anchor that takes the space which some
+    # tokenizers put before every text.
+    plain = lambda text: tokenizer(text, add_special_tokens=False)["input_ids"]
+    for anchor in "=.a":
+        before, both = plain(anchor), plain(anchor + answer)
+        if both[: len(before)] == before:
+            return ids, both[len(before) :]
+    return ids, plain(answer)
 
 
 def scored(model, tokenizer, case, text):

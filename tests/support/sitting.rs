@@ -1,4 +1,5 @@
 //! The whole app in process: the real window contents on the real engine, driven frame by frame.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use egui::{Key, Modifiers, Vec2};
 use egui_kittest::Harness;

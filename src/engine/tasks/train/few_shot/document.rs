@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn held_out_templates_are_never_drawn() {
-        let held_out = vec!["{input} >> {output}".to_owned(), "{input} = {output}".to_owned()];
+        let held_out = ["{input} >> {output}".to_owned(), "{input} = {output}".to_owned()];
         let mut random = Random::new(1, 0);
         let drawn: Vec<Style> = (0..500).map(|_| Style::draw(&held_out[..1], &mut random)).collect();
         assert!(drawn.iter().all(|style| style.template != held_out[0]));

@@ -32,9 +32,12 @@ pub(super) struct List {
     /// Places in the order of the list, and what they were found for.
     found: Option<(Key, Vec<usize>)>,
     /// The count of rows that would be asked, and what it was counted for.
-    pub rest: Option<((Arc<TaskTable>, Vec<Example>), usize)>,
+    pub rest: Option<(Basis, usize)>,
 }
 
+/// What the rows to be asked depend on.
+type Basis = (Arc<TaskTable>, Vec<Example>);
+/// What a list of answers depends on.
 type Key = (JobId, String, Which, Option<(usize, usize)>);
 
 impl List {

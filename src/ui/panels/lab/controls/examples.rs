@@ -22,6 +22,7 @@ const SWITCH: f32 = 18.0;
 const BUTTON: f32 = 24.0;
 
 /// What to do to the rows after they are painted.
+#[derive(Clone, Copy)]
 enum Edit {
     Delete(usize),
     Move(RowMove),

@@ -209,7 +209,8 @@ fn cost(panel: &LabPanel, state: &State) -> String {
     let queries = form.queries.min(rows.saturating_sub(most));
     let curves = form.kinds.len() * models(form, &panel.setup.sides[panel.controls.side], state).len();
     let points = form.ks.len() * form.seeds;
-    format!("{curves} curves · {} queries", curves * points * queries)
+    let word = if curves == 1 { "curve" } else { "curves" };
+    format!("{curves} {word} · {} queries", curves * points * queries)
 }
 
 fn toggle<T: Ord>(set: &mut BTreeSet<T>, value: T, on: bool) {

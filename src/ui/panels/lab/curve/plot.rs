@@ -20,11 +20,14 @@ struct Drawn {
     line: Vec<PlotPoint>,
 }
 
+/// What the drawing depends on: of every curve its hue, its points so far and its name.
+type Stamp = (KShotMetric, Vec<(usize, usize, String)>);
+
 /// The curves as they are drawn, worked out again only when points came or a choice changed.
 #[derive(Default)]
 pub(super) struct CurvePlot {
     drawn: Vec<Drawn>,
-    stamp: Option<(KShotMetric, Vec<(usize, usize, String)>)>,
+    stamp: Option<Stamp>,
     ks: Vec<usize>,
     summary: String,
 }

@@ -99,7 +99,7 @@ impl LookedTab {
         if let Some((job, asked)) = &self.asked {
             let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
             let is_forgotten = ended_well && cx.state.job(*job).is_some_and(|job| !job.stopping);
-            if *asked == question && !(is_forgotten && !cx.state.inspections.contains_key(job)) {
+            if *asked == question && (!is_forgotten || cx.state.inspections.contains_key(job)) {
                 self.wanted = None;
                 return;
             }
