@@ -4,42 +4,26 @@
 mod sitting;
 mod support;
 
-use egui::{DroppedFile, Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui::{Key, Modifiers, Vec2};
 use fovea::types::ModelKind;
 use fovea::ui::AppOptions;
 use sitting::Sitting;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use support::root;
-
-/// A file let go over the window.
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|e| e.to_string())
-    }
-}
 
 #[test]
 fn prompt_look_inside_draw_and_train_in_one_sitting() {
     let scratch = tempfile::tempdir().unwrap();
     let text = scratch.path().join("verse.txt");
     std::fs::write(&text, "The cat sat on the mat and the dog sat on the log.\n".repeat(200)).unwrap();
-    let mut sitting = Sitting::begin(AppOptions {
+    let options = AppOptions {
         shipped: Some(root().join("models")),
         state_dir: Some(scratch.path().join("state")),
         ..AppOptions::default()
-    });
+    };
+    let mut sitting = Sitting::begin(options, "prompt", Vec2::new(1280.0, 800.0));
 
     // The shipped text model opens by itself, and the panel's first prompt can be run at once.
-    sitting.until("the shipped text model opens", |s| s.active(ModelKind::CausalLm).is_some());
+    sitting.until("the shipped text model opens", |s| s.state().active(ModelKind::CausalLm).is_some());
     sitting.run_prompt("the first generation ends");
     let run = sitting.state().latest_run().unwrap().clone();
     assert!(!run.text.trim().is_empty());
@@ -48,7 +32,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
 
     // Its attention: every row of every head is a distribution over the tokens before it.
     sitting.press(Modifiers::COMMAND, Key::Num3);
-    sitting.until("the attention patterns arrive", |s| !s.inspections.is_empty());
+    sitting.until("the attention patterns arrive", |s| !s.state().inspections.is_empty());
     let info = sitting.state().active(ModelKind::CausalLm).unwrap().info.clone();
     let report = sitting.state().inspections.values().next().unwrap().report.clone();
     let tokens = report.tokens.len();
@@ -62,24 +46,22 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
 
     // A drawn digit is read.
     sitting.press(Modifiers::COMMAND, Key::Num4);
-    sitting.until("a shipped digit network opens", |s| s.active(ModelKind::DigitClassifier).is_some());
-    sitting.harness.get_by_label("Show an example").click();
-    sitting.settle();
-    sitting.until("the network answers", |s| !s.classifications.is_empty());
+    sitting.until("a shipped digit network opens", |s| s.state().active(ModelKind::DigitClassifier).is_some());
+    sitting.click("Show an example");
+    sitting.until("the network answers", |s| !s.state().classifications.is_empty());
     let answer = sitting.state().classifications.values().next().unwrap().clone();
     assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
 
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
     sitting.press(Modifiers::COMMAND, Key::Num5);
-    sitting.harness.input_mut().dropped_files.push(Arc::new(Dropped(text)));
-    sitting.settle();
+    sitting.drop_file(&text);
     sitting.press(Modifiers::COMMAND, Key::Enter);
-    sitting.until("the loss curve begins", |s| s.trainings.values().any(|t| t.points.len() >= 2));
+    sitting.until("the loss curve begins", |s| s.state().trainings.values().any(|t| t.points.len() >= 2));
     sitting.run_prompt("a generation ends while the model is in training");
     assert!(sitting.state().trainings.values().all(|t| t.summary.is_none()), "training went on meanwhile");
     sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.press(Modifiers::NONE, Key::Escape);
-    sitting.until("training stops", |s| s.trainings.values().all(|t| t.summary.is_some()));
+    sitting.until("training stops", |s| s.state().trainings.values().all(|t| t.summary.is_some()));
     let training = sitting.state().trainings.values().next().unwrap();
     assert!(training.points.iter().all(|p| p.loss.is_finite()));
     assert!(sitting.state().active(ModelKind::CausalLm).unwrap().info.modified);

@@ -8,7 +8,7 @@ mod sitting;
 mod support;
 
 use egui::accesskit::Role;
-use egui::{Event, Key, Modifiers};
+use egui::{Key, Modifiers, Vec2};
 use egui_kittest::kittest::Queryable;
 use fovea::engine::read_card;
 use fovea::hub::{HubSettings, RetryPolicy};
@@ -28,32 +28,31 @@ fn a_model_is_fetched_opened_and_prompted() {
     let cache = scratch.path().join("hub");
     let hub = HubSettings { cache, endpoint: server.endpoint(), token: None, offline: false, retry, read_card };
     let options = AppOptions { hub: Some(hub), state_dir: Some(scratch.path().join("state")), ..AppOptions::default() };
-    let mut sitting = Sitting::begin(options);
-    sitting.show("models");
-    sitting.until("the empty cache is listed", |s| s.hub.listing.as_ref().is_some_and(|l| l.cached.is_empty()));
+    let mut sitting = Sitting::begin(options, "models", Vec2::new(1280.0, 800.0));
+    sitting.until("the empty cache is listed", |s| s.state().hub.listing.as_ref().is_some_and(|l| l.cached.is_empty()));
 
     sitting.harness.get_by_role_and_label(Role::TextInput, "Name of a model on the hub").focus();
     sitting.settle();
-    sitting.harness.event(Event::Text(server.endpoint() + "/ada/tiny"));
-    sitting.settle();
-    sitting.harness.get_by_label("Fetch from the hub").click();
-    sitting.until("the model is in the cache", |s| s.hub.cached().iter().any(|m| m.name == "ada/tiny" && m.complete));
+    sitting.type_text(server.endpoint() + "/ada/tiny");
+    sitting.click("Fetch from the hub");
+    sitting.until("the model is in the cache", |s| {
+        s.state().hub.cached().iter().any(|m| m.name == "ada/tiny" && m.complete)
+    });
     assert_eq!(
         server.ranges("model.safetensors"),
         ["", "bytes=15000-"],
         "the broken connection went on where it broke"
     );
 
-    sitting.harness.get_by_label("Open ada/tiny").click();
-    sitting.until("it opens", |s| s.active(ModelKind::CausalLm).is_some());
+    sitting.click("Open ada/tiny");
+    sitting.until("it opens", |s| s.state().active(ModelKind::CausalLm).is_some());
     assert_eq!(sitting.state().active(ModelKind::CausalLm).unwrap().info.name, "ada/tiny");
 
     sitting.press(Modifiers::COMMAND, Key::Num1);
     sitting.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
     sitting.settle();
     sitting.press(Modifiers::COMMAND, Key::A);
-    sitting.harness.event(Event::Text("abc".into()));
-    sitting.settle();
+    sitting.type_text("abc");
     sitting.run_prompt("it writes");
     let run = sitting.state().latest_run().unwrap();
     assert!(!run.tokens.is_empty() && run.prompt.iter().map(|t| t.text.as_str()).collect::<String>().contains("abc"));
