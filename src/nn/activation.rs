@@ -2,7 +2,7 @@
 
 use super::kernels;
 use burn::tensor::Tensor;
-use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::activation::{self, sigmoid};
 
 /// The activation function of an MLP without a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,11 @@ impl Activation {
             Self::GeluTanh => gelu_tanh(x),
         }
     }
+}
+
+/// GELU (Hendrycks and Gimpel 2016), exact: x · Φ(x), where Φ is the distribution function of the normal distribution.
+pub(super) fn gelu(x: Tensor<3>) -> Tensor<3> {
+    if kernels::serve_learning(&x.device()) { kernels::gelu(x) } else { activation::gelu(x) }
 }
 
 /// GELU by its tanh approximation (Hendrycks and Gimpel 2016), the one GPT-2 was trained with, written with

@@ -3,6 +3,7 @@
 //!
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F feed-forward width.
 
+use super::activation::gelu;
 use super::bidirectional::{PaddingMask, attend_both_ways};
 use super::linear::Linear;
 use super::norm::LayerNorm;
@@ -10,7 +11,6 @@ use super::tape::Tape;
 use crate::types::Site;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 
 /// The shape of an encoder's blocks.
 #[derive(Clone, Debug, PartialEq)]

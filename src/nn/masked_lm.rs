@@ -3,13 +3,13 @@
 //!
 //! B batch, T tokens, D model width, V vocabulary.
 
+use super::activation::gelu;
 use super::linear::{Linear, project};
 use super::norm::LayerNorm;
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::activation::gelu;
 
 /// LayerNorm(gelu(W h + b)) times the token embedding, plus a bias of each token's own.
 #[derive(Module, Debug)]

@@ -4,6 +4,7 @@
 //! B batch, R×C patches, P pixels on a side of a patch, S special tokens (1, with a distillation token 2), T = S + R·C
 //! tokens, D model width, H heads, K = D / H head width, F MLP width, L classes.
 
+use super::activation::gelu;
 use super::bidirectional::{PaddingMask, attend_both_ways};
 use super::encoder_block::pool_first;
 use super::linear::Linear;
@@ -11,7 +12,6 @@ use super::norm::LayerNorm;
 use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
-use burn::tensor::activation::gelu;
 use burn::tensor::{Device, Tensor};
 
 /// The shape of a vision transformer.

@@ -4,6 +4,7 @@ use super::LEVEL;
 use super::activation::{self, Gate};
 use super::adamw::{self, Rates};
 use super::attention::{self, Heads};
+use super::gelu;
 use super::inner::Level;
 use super::loss;
 use super::norm::{self, Norm};
@@ -46,6 +47,9 @@ pub(crate) trait Learning: Backend {
 
     /// The gate of every element.
     fn gate(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self>;
+
+    /// x · Φ(x) of every element.
+    fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The gate of the first half of every row times its second half: `[rows, 2 · width]` → `[rows, width]`.
     fn gate_halves(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self>;
@@ -115,6 +119,11 @@ impl Learning for Flex {
     fn gate(x: FlexTensor, gate: Gate) -> FlexTensor {
         let x = x.to_contiguous();
         like(activation::gate(level(), gate, values(&x)), &x)
+    }
+
+    fn gelu(x: FlexTensor) -> FlexTensor {
+        let x = x.to_contiguous();
+        like(gelu::of_values(level(), values(&x)), &x)
     }
 
     fn gate_halves(x: FlexTensor, gate: Gate) -> FlexTensor {

@@ -3,6 +3,7 @@
 use super::activation::{self, Gate};
 use super::attention::{self, Heads};
 use super::extension::{Learning, dims, indices, into_values, level, like, tensor, values};
+use super::gelu::GeluGradient;
 use super::loss;
 use super::norm::{self, Norm};
 use super::product::{LeftMatrix, RightMatrix, multiply};
@@ -46,6 +47,12 @@ impl<C: CheckpointStrategy> Learning for Autodiff<Flex, C> {
         let (x, node) = x.into_parts();
         let y = Flex::gate(x.clone(), gate);
         record!(GateGradient, [node], (x, gate), y)
+    }
+
+    fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = Flex::gelu(x.clone());
+        record!(GeluGradient, [node], x, y)
     }
 
     fn gate_halves(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self> {

@@ -11,6 +11,7 @@ mod activation;
 mod adamw;
 mod attention;
 mod extension;
+mod gelu;
 mod gradients;
 #[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
@@ -25,6 +26,7 @@ mod scratch;
 
 pub use adamw::Rates;
 pub(super) use attention::Heads;
+pub(super) use gelu::gelu;
 
 use activation::Gate;
 use burn::backend::Dispatch;

@@ -69,6 +69,14 @@ pub(super) fn gate_gradients(
     match level {}
 }
 
+pub(super) fn gelu(level: Level, _: &[f32], _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
+pub(super) fn gelu_gradient(level: Level, _: &[f32], _: &[f32], _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
 pub(super) fn rotate(level: Level, _: &mut [f32], _: &[f32], _: &[f32], _: f32, _: f32) {
     match level {}
 }

@@ -7,6 +7,7 @@
 
 mod adamw;
 mod elementwise;
+mod gelu;
 mod norm;
 mod pack;
 mod softmax;
@@ -14,6 +15,7 @@ mod tile;
 
 pub(super) use adamw::{adamw, sum_of_squares};
 pub(super) use elementwise::{add, gate, gate_gradients, rotate};
+pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use norm::{normalise, normalise_gradients};
 pub(super) use pack::{copy_columns, gather_tile, turn_rows};
 pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
