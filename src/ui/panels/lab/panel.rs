@@ -1,0 +1,170 @@
+//! The lab as a panel of the window.
+
+use super::plan::Plan;
+use super::setup::Setup;
+use super::{LabPanel, TABLE_FILE, Tab, actions, batch, compare, controls, curve, file, inspector, looked, pairs};
+use crate::types::{JobId, ModelKind};
+use crate::ui::theme::space;
+use crate::ui::widgets::segmented;
+use crate::ui::{Action, Cx, Panel, State};
+use egui::{Align, Frame, Layout, Margin, Ui};
+use lucide_icons::Icon;
+use std::path::Path;
+
+impl Panel for LabPanel {
+    fn id(&self) -> &'static str {
+        "lab"
+    }
+
+    fn title(&self) -> &'static str {
+        "Few-shot lab"
+    }
+
+    fn icon(&self) -> Icon {
+        Icon::FlaskConical
+    }
+
+    fn help(&self) -> &'static str {
+        "See what examples in the prompt do to the probability of every answer."
+    }
+
+    fn model_kind(&self) -> Option<ModelKind> {
+        Some(ModelKind::CausalLm)
+    }
+
+    fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.visible = true;
+        self.files.context.get_or_insert_with(|| ui.ctx().clone());
+        controls::show(self, ui, cx);
+        self.history.observe(&self.setup, cx.state.now_s);
+    }
+
+    fn has_footer(&self) -> bool {
+        true
+    }
+
+    fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        controls::footer(self, ui, cx);
+    }
+
+    fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = cx.theme.clone();
+        Frame::new().inner_margin(Margin::symmetric(space::L as i8, space::M as i8)).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                segmented(ui, &theme, &mut self.tab, &Tab::ALL);
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.tools(ui, cx));
+            });
+            ui.add_space(space::S);
+            file::notices(&mut self.files, ui, &theme);
+            match self.tab {
+                Tab::Compare => compare::stage(self, ui, cx),
+                Tab::Curve => curve::stage(self, ui, cx),
+                Tab::Looked => looked::stage(self, ui, cx),
+                Tab::Batch => batch::stage(self, ui, cx),
+                Tab::Pairs => pairs::stage(self, ui, cx),
+            }
+        });
+        if self.plan.as_ref().is_some_and(|plan| !plan.is_of(&self.setup)) {
+            // What was changed in this frame is taken in before the next one.
+            ui.ctx().request_repaint();
+        }
+    }
+
+    fn inspector_title(&self) -> Option<&'static str> {
+        Some("Answers and runs")
+    }
+
+    fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        inspector::show(self, ui, cx);
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.hear_table(cx);
+        let handed = cx.take_handed("lab");
+        if let Some(prompt) = handed {
+            self.take(Setup::from_prompt(&prompt), cx);
+        }
+        let visible = std::mem::take(&mut self.visible);
+        if visible {
+            let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);
+            match self.tab {
+                Tab::Looked => self.look_again(cx),
+                Tab::Compare => {
+                    let Self { plan, scoring, past, setup, .. } = self;
+                    scoring.tick(plan.as_ref(), changed, setup, past, cx);
+                }
+                _ => {}
+            }
+        }
+        self.tick_files(visible, cx);
+        self.curve.tick(cx);
+        self.batch.tick(cx.state);
+        self.running = self.running_job(cx.state);
+    }
+
+    fn current_job(&self) -> Option<JobId> {
+        self.running
+    }
+
+    fn run(&mut self, cx: &mut Cx<'_>) {
+        match self.tab {
+            Tab::Compare | Tab::Pairs => {
+                self.tab = Tab::Compare;
+                self.score(true, cx);
+            }
+            Tab::Curve => self.measure(cx),
+            Tab::Batch => self.run_batch(cx),
+            Tab::Looked => {
+                self.looked.forget(cx);
+                self.look_again(cx);
+            }
+        }
+    }
+
+    fn undoes_typing(&self) -> bool {
+        true
+    }
+
+    fn undo(&mut self, _cx: &mut Cx<'_>) {
+        self.history.undo(&mut self.setup);
+    }
+
+    fn redo(&mut self, _cx: &mut Cx<'_>) {
+        self.history.redo(&mut self.setup);
+    }
+
+    fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
+        match tag {
+            TABLE_FILE => self.read_table(path, cx),
+            file::LAB_FILE => self.open_file(path, cx),
+            _ => {}
+        }
+    }
+
+    fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
+        let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        match ending.as_str() {
+            "tsv" | "csv" | "jsonl" => self.read_table(path, cx),
+            // A file of a model folder stands for the model.
+            "json" if !path.with_file_name("config.json").is_file() => self.open_file(path, cx),
+            _ => return false,
+        }
+        true
+    }
+
+    fn actions(&self, state: &State) -> Vec<Action> {
+        actions::all(self, state)
+    }
+
+    fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
+        actions::act(self, id, cx);
+    }
+
+    fn save(&self) -> serde_json::Value {
+        self.kept()
+    }
+
+    fn restore(&mut self, value: &serde_json::Value) {
+        self.take_back(value);
+    }
+}
