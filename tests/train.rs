@@ -338,6 +338,15 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
     };
     fails("stages = []", "stages");
     fails("[[task.stages]]\nuntil = 1.0\nfacts = -1.0\n", "stages");
+    let changed = |from: &str, to: &str, word: &str| {
+        let spec = toml::to_string(&few_shot_spec(dir.path(), None, stage)).unwrap();
+        assert!(spec.contains(from), "{spec}");
+        let spec = toml::from_str(&spec.replace(from, to)).unwrap();
+        let error = Bench::start().train(ModelId::next(), &spec, None).1.unwrap_err();
+        assert!(error.to_string().contains(word), "{error} does not say {word:?}");
+    };
+    changed("context = 32", "context = 4", "context");
+    changed("share = 1.0", "share = -1.0", "text");
     fails(&format!("held_out_tasks = [\"riddles\"]\n{stage}"), "riddles");
 }
 

@@ -4,7 +4,8 @@
 //! chosen words are tokens of their own without the merges that would lead to them (`ignore_merges`); a capital letter is
 //! written as a shift mark (the control character U+000E, "shift out") and the small letter; and a line begins as a word
 //! after a space does. `Apple`, `apple` and ` apple` at the beginning, within and at the end of a line thus share one token.
-//! All of it is undone by the decoder, byte for byte, in this program and in transformers.
+//! All of it is undone by the decoder, byte for byte, in this program and in transformers; only a shift mark that stood in the
+//! text itself is taken for one of these.
 
 use super::byte_bpe::{SMALLEST_VOCABULARY, byte_level_trainer, separator_before_every_text};
 use super::error::LoadError;

@@ -11,7 +11,7 @@ mod words;
 
 use super::lesson::{Lesson, SampleStep, Score};
 use super::passage::Sampling;
-use super::text::{TOKENIZER_FILE, check_context, no_shape};
+use super::text::{TOKENIZER_FILE, check_context, net_to_train, no_shape, put_trained, write_tokenizer};
 use super::text_model::{check_shape, new_model};
 use crate::engine::Event;
 use crate::engine::tasks::corpus::separators;
@@ -19,7 +19,7 @@ use crate::engine::tasks::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::word_bpe::learn_word_bpe;
 use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
-use crate::nn::{CausalLm, Random, cross_entropy, in_full_precision};
+use crate::nn::{CausalLm, Random, cross_entropy};
 use crate::types::{FewShotTask, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
 use mixture::Kind;
@@ -95,7 +95,7 @@ impl FewShotLesson {
         checkpoint: Option<&Path>,
         cx: &mut TaskContext<'_>,
     ) -> Result<(), UserError> {
-        let made = match &spec.start {
+        let mut made = match &spec.start {
             StartFrom::OpenModel => {
                 check_context(self.task.context, cx.models.text(model)?.lm.context())?;
                 return Ok(());
@@ -122,7 +122,6 @@ impl FewShotLesson {
                 made
             }
         };
-        let mut made = made;
         made.info.id = model;
         cx.models.insert(model, LoadedModel::Text(made));
         Ok(())
@@ -191,7 +190,7 @@ impl Lesson for FewShotLesson {
         };
         match self.preparing {
             Preparing::Tables => {
-                check_stages(&self.task)?;
+                check_task(&self.task)?;
                 self.tables = Tables::read(&self.task)?;
                 tell("Learning the vocabulary", (0, 0));
                 self.preparing = Preparing::Model;
@@ -224,16 +223,11 @@ impl Lesson for FewShotLesson {
     }
 
     fn net(&self, models: &ModelStore, model: ModelId) -> Result<CausalLm, UserError> {
-        Ok(in_full_precision(models.text(model)?.lm.clone()))
+        net_to_train(models, model)
     }
 
     fn put(&self, models: &mut ModelStore, model: ModelId, net: CausalLm) -> Result<(), UserError> {
-        models.text(model)?;
-        if let Some(LoadedModel::Text(model)) = models.get_mut(model) {
-            model.lm = net;
-            model.info.modified = true;
-        }
-        Ok(())
+        put_trained(models, model, net)
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
@@ -290,9 +284,7 @@ impl Lesson for FewShotLesson {
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
-        let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
-        std::fs::write(folder.join(TOKENIZER_FILE), tokenizer)
-            .map_err(|error| super::checkpoint::cannot_write(folder, &error))
+        write_tokenizer(self.tokenizer.as_deref(), folder)
     }
 }
 
@@ -304,24 +296,37 @@ fn chosen(batch: &[Sequence]) -> Vec<Vec<bool>> {
     batch.iter().map(|sequence| sequence.learned.clone()).collect()
 }
 
-/// Every stage must be made of something that is there.
-fn check_stages(task: &FewShotTask) -> Result<(), UserError> {
-    let wrong = |why: &str| {
-        let next = "Change [[task.stages]] and start again.";
-        Err(UserError::new("The run cannot start: stages is unusable.", why, next))
+/// Shortest sequence: an example with its answer must fit.
+const SHORTEST: usize = 16;
+
+/// What can be told wrong before any data is read.
+fn check_task(task: &FewShotTask) -> Result<(), UserError> {
+    let wrong = |field: &str, why: String| {
+        let next = format!("Change {field} and start again.");
+        Err(UserError::new(format!("The run cannot start: {field} is unusable."), why, next))
     };
+    if task.context < SHORTEST {
+        return wrong("context", format!("{} tokens hold no example; {SHORTEST} are the least.", task.context));
+    }
     if task.stages.is_empty() {
-        return wrong("There is no stage, so nothing says what sequences are made of.");
+        return wrong("stages", "There is no stage, so nothing says what sequences are made of.".to_owned());
     }
     for stage in &task.stages {
         let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
-        let shares = [text, facts, rules, lookup, repeats, renamed, shuffled];
-        if shares.iter().any(|share| !share.is_finite() || *share < 0.0) || shares.iter().sum::<f64>() <= 0.0 {
-            return wrong("The shares of a stage are numbers from 0 on, and not all of them 0.");
+        if !are_shares(&[text, facts, rules, lookup, repeats, renamed, shuffled]) {
+            return wrong("stages", "The shares of a stage are numbers from 0 on, and not all of them 0.".to_owned());
         }
-        if stage.text > 0.0 && task.text.is_empty() {
-            return wrong("A stage has a share of text, and there is no [[task.text]].");
+        if text > 0.0 && task.text.is_empty() {
+            return wrong("stages", "A stage has a share of text, and there is no [[task.text]].".to_owned());
         }
     }
+    let shares: Vec<f64> = task.text.iter().map(|source| source.share).collect();
+    if !shares.is_empty() && !are_shares(&shares) {
+        return wrong("text", "The shares of the texts are numbers from 0 on, and not all of them 0.".to_owned());
+    }
     Ok(())
+}
+
+fn are_shares(shares: &[f64]) -> bool {
+    shares.iter().all(|share| share.is_finite() && *share >= 0.0) && shares.iter().sum::<f64>() > 0.0
 }

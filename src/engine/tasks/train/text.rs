@@ -208,16 +208,11 @@ impl Lesson for TextLesson {
     }
 
     fn net(&self, models: &ModelStore, model: ModelId) -> Result<CausalLm, UserError> {
-        Ok(in_full_precision(models.text(model)?.lm.clone()))
+        net_to_train(models, model)
     }
 
     fn put(&self, models: &mut ModelStore, model: ModelId, net: CausalLm) -> Result<(), UserError> {
-        models.text(model)?;
-        if let Some(LoadedModel::Text(model)) = models.get_mut(model) {
-            model.lm = net;
-            model.info.modified = true;
-        }
-        Ok(())
+        put_trained(models, model, net)
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
@@ -249,10 +244,30 @@ impl Lesson for TextLesson {
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
-        let Some(tokenizer) = &self.tokenizer else { return Ok(()) };
-        std::fs::write(folder.join(TOKENIZER_FILE), tokenizer)
-            .map_err(|error| super::checkpoint::cannot_write(folder, &error))
+        write_tokenizer(self.tokenizer.as_deref(), folder)
     }
+}
+
+/// The causal model in the store, in the precision that is trained.
+pub(super) fn net_to_train(models: &ModelStore, model: ModelId) -> Result<CausalLm, UserError> {
+    Ok(in_full_precision(models.text(model)?.lm.clone()))
+}
+
+/// Gives the causal model in the store other weights.
+pub(super) fn put_trained(models: &mut ModelStore, model: ModelId, net: CausalLm) -> Result<(), UserError> {
+    models.text(model)?;
+    if let Some(LoadedModel::Text(model)) = models.get_mut(model) {
+        model.lm = net;
+        model.info.modified = true;
+    }
+    Ok(())
+}
+
+/// Adds a tokenizer that was learned for the run, if one was, to its checkpoint.
+pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<(), UserError> {
+    let Some(tokenizer) = tokenizer else { return Ok(()) };
+    std::fs::write(folder.join(TOKENIZER_FILE), tokenizer)
+        .map_err(|error| super::checkpoint::cannot_write(folder, &error))
 }
 
 fn encoding(files: Vec<PathBuf>, codec: TextCodec) -> Result<Preparing, UserError> {

@@ -33,6 +33,8 @@ pub(super) fn show(
         .max_height(height.min((ui.available_height() * 0.45).max(3.0 * (CELL.y + GAP))))
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(GAP);
+            // A row is as high as its cells, as the height above counts, and not as high as a button.
+            ui.spacing_mut().interact_size.y = CELL.y;
             ui.horizontal(|ui| {
                 ui.add_space(NAME + GAP);
                 for label in labels {
