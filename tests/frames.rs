@@ -7,8 +7,8 @@ mod scripted_engine;
 use egui::{Event as Input, Pos2, RawInput, Rect, vec2};
 use fovea::engine::{Command, Event, Outcome};
 use fovea::types::{
-    DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, PromptToken, StartFrom, TrainPoint, TrainSpec,
-    TrainTask,
+    DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, Precision, PromptToken, StartFrom, TrainPoint,
+    TrainSpec, TrainTask,
 };
 use fovea::ui::{App, AppOptions};
 use scripted_engine::{ScriptedEngine, pattern, token};
@@ -138,6 +138,7 @@ fn training() {
         task: TrainTask::Digits(task),
         start: StartFrom::Scratch,
         out: None,
+        precision: Precision::F32,
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,
         warmup_steps: 0,

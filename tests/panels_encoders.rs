@@ -32,7 +32,7 @@ fn info(name: &str, architecture: Architecture) -> ModelInfo {
         context: 64,
         encoder: None,
         vision: None,
-        held_out_tasks: None,
+        held_out: None,
         modified: false,
     }
 }

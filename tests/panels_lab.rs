@@ -7,7 +7,7 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use fovea::engine::{Command, Event, Outcome, PromptInput};
-use fovea::types::{JobId, ModelId, TableWarning, TaskTable, UserError};
+use fovea::types::{HeldOut, JobId, ModelId, TableWarning, TaskTable, UserError};
 use lab::window::{scripted_engine, with_text_model};
 use lab::{Dropped, cancelled, choose_task, lab, labels, requests, scored, tab, tall, until_scores, wait};
 use std::sync::Arc;
@@ -313,7 +313,7 @@ fn a_prompt_goes_from_the_prompt_panel_to_the_lab_and_back() {
 fn a_task_that_training_left_out_is_explained() {
     let mut window = lab();
     let mut info = window.app().state().models.values().next().unwrap().info.clone();
-    info.held_out_tasks = Some(vec!["sentiment".into()]);
+    info.held_out = Some(HeldOut { held_out_tasks: vec!["sentiment".into()], ..HeldOut::default() });
     window.engine.say(Event::Model { info, weights: Arc::default() });
     window.settle();
     assert!(window.has("Held out. What was not in the training data cannot be recalled."));

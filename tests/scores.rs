@@ -77,6 +77,11 @@ fn golden_models_score_candidates_as_transformers_does() {
 }
 
 #[test]
+fn the_shipped_few_shot_model_scores_candidates_as_transformers_does() {
+    check("seedling", &root().join("models/seedling"));
+}
+
+#[test]
 fn a_published_model_scores_candidates_as_transformers_does() {
     let test = "a_published_model_scores_candidates_as_transformers_does";
     if let Some(folder) = shared(test, "models/tinystories-656k") {

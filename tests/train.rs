@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
 use fovea::types::{
-    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, Sampling, Stroke, TrainPoint, TrainSpec,
-    TrainSummary, UserError,
+    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, Precision, Sampling, Stroke, TrainPoint,
+    TrainSpec, TrainSummary, UserError,
 };
 use std::io::Write;
 use std::path::Path;
@@ -306,7 +306,7 @@ fn a_resumed_text_run_equals_an_uninterrupted_one() {
 }
 
 /// Two stages, every kind of sequence.
-const STAGES: &str = "[[task.stages]]\nuntil = 0.5\nlookup = 1.0\nrules = 1.0\n\
+const STAGES: &str = "[[task.stages]]\nuntil = 0.5\nrepeats = 1.0\nlookup = 1.0\nrules = 1.0\n\
                       [[task.stages]]\nuntil = 1.0\ntext = 1.0\nfacts = 1.0\nrenamed = 1.0\nshuffled = 1.0\n";
 
 #[test]
@@ -323,7 +323,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
     let out = dir.path().join("out");
     let stage = "[[task.stages]]\nuntil = 1.0\nfacts = 1.0\n";
     let mut spec = few_shot_spec(dir.path(), Some(&out), &format!("held_out_tasks = [\"length\"]\n{stage}"));
-    (spec.steps, spec.eval_every) = (240, 80);
+    (spec.steps, spec.eval_every, spec.precision) = (240, 80, Precision::F16);
     let (run, summary) = Bench::start().train(ModelId::next(), &spec, None);
     summary.unwrap();
     let accuracies: Vec<f64> = run.points.iter().filter_map(|point| point.validation_accuracy).collect();
@@ -331,6 +331,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
     let facts: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(out.join("fewshot.json")).unwrap()).unwrap();
     assert_eq!((&facts["held_out_tasks"][0], &facts["unseen_rules"][0]), (&"length".into(), &"copy".into()));
+    assert_eq!(fovea::engine::read_card(&out).unwrap().precision, Some(Precision::F16));
 
     let fails = |task: &str, word: &str| {
         let error = Bench::start().train(ModelId::next(), &few_shot_spec(dir.path(), None, task), None).1.unwrap_err();

@@ -297,6 +297,16 @@ pub enum LabelName {
     Random,
 }
 
+/// `--pairs` on the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PairsName {
+    /// Every pair of the table
+    #[default]
+    All,
+    /// Those the model's training did not leave out, as the fewshot.json beside it tells
+    Seen,
+}
+
 /// `fovea kshot`.
 #[derive(Debug, Args)]
 pub struct KShotArgs {
@@ -317,6 +327,12 @@ pub struct KShotArgs {
     /// What the examples' answers are (Min et al. 2022)
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub labels: LabelName,
+    /// Which pairs examples and queries are drawn from
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
+    pub pairs: PairsName,
+    /// Write examples another way than the task's file says, such as "{input} >> {output}"
+    #[arg(long, value_name = "TEXT")]
+    pub template: Option<String>,
     /// Leave the instruction out
     #[arg(long)]
     pub no_instruction: bool,

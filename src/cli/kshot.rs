@@ -1,13 +1,13 @@
 //! `fovea kshot`.
 
-use super::args::{KShotArgs, LabelName};
+use super::args::{KShotArgs, LabelName, PairsName};
 use super::output::{print, print_json, write_file};
 use super::session::{Session, model_dir, unexpected};
 use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure};
 use crate::engine::{Command, Event, Outcome};
-use crate::types::{JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, UserError, Variant};
+use crate::types::{JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant};
 use indicatif::ProgressBar;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +18,23 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     let format = args.out.as_deref().map(Format::from_path).transpose().map_err(UserError::from)?;
     let interrupted = catch_ctrl_c("The measurement was not started.")?;
     let session = Session::start(args.model.device);
-    let mut specs = Vec::new();
+    let mut tables = Vec::new();
     for given in &args.task {
+        let mut table = tasks::table(&session, given)?.as_ref().clone();
+        if let Some(template) = &args.template {
+            table.template = written(template)?;
+        }
+        tables.push(table);
+    }
+    let path = model_dir(&args.model.model);
+    let info = session.open(|job, model| Command::Open { job, model, path })?;
+    let mut specs = Vec::new();
+    for mut table in tables {
+        if args.pairs == PairsName::Seen {
+            keep_seen(&mut table, &info)?;
+        }
         let spec = KShotSpec {
-            table: tasks::table(&session, given)?.as_ref().clone(),
+            table,
             ks: ks.clone(),
             seeds: (1..=args.seeds).collect(),
             queries: args.queries,
@@ -30,8 +43,6 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
         spec.check()?;
         specs.push(spec);
     }
-    let path = model_dir(&args.model.model);
-    let info = session.open(|job, model| Command::Open { job, model, path })?;
     let progress = bar(0);
     let mut reports = Vec::new();
     for spec in specs {
@@ -66,6 +77,35 @@ fn variant(args: &KShotArgs) -> Variant {
         LabelName::Random => LabelTreatment::Random,
     };
     Variant { labels, without_instruction: args.no_instruction, calibrate: args.calibrate, ..Variant::default() }
+}
+
+/// A template from the command line, where a line break is written `\n`.
+fn written(template: &str) -> Result<String, UserError> {
+    if ["{input}", "{output}"].iter().all(|part| template.matches(part).count() == 1) {
+        return Ok(template.replace("\\n", "\n"));
+    }
+    Err(UserError::new(
+        format!("--template {template:?} does not say how an example is written."),
+        "{input} and {output} must each stand in it once.",
+        "Write it like \"{input} = {output}\"; a line break is \\n.",
+    ))
+}
+
+/// Takes out of a table what the model's training left out.
+fn keep_seen(table: &mut TaskTable, info: &ModelInfo) -> Result<(), UserError> {
+    let wrong = |why: String| {
+        let what = format!("Which pairs of {} the model has seen is not known.", table.title);
+        Err(UserError::new(what, why, "Leave --pairs out to take all pairs."))
+    };
+    let Some(left_out) = &info.held_out else {
+        return wrong(format!("No fewshot.json stands beside {}, which would tell.", info.name));
+    };
+    if left_out.held_out_tasks.iter().chain(&left_out.unseen_rules).any(|id| *id == table.id) {
+        return wrong(format!("Training left {} out as a whole.", table.id));
+    }
+    let id = table.id.clone();
+    table.rows.retain(|[input, _]| !TaskTable::holds_out(&id, input, left_out.held_out_pairs));
+    Ok(())
 }
 
 fn numbers(list: &str) -> Result<Vec<usize>, UserError> {
@@ -191,6 +231,14 @@ fn figure(info: &ModelInfo, reports: &[Arc<KShotReport>], format: Format) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_has_a_place_for_both() {
+        assert_eq!(written("Q: {input}\\nA: {output}").unwrap(), "Q: {input}\nA: {output}");
+        for wrong in ["{input}", "{output}", "{input} {input} {output}", ""] {
+            assert!(written(wrong).unwrap_err().what.contains("--template"), "{wrong}");
+        }
+    }
 
     #[test]
     fn numbers_of_examples_are_a_list() {

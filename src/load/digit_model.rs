@@ -44,7 +44,7 @@ impl DigitModel {
             context: 0,
             encoder: None,
             vision: None,
-            held_out_tasks: None,
+            held_out: None,
             modified: false,
         };
         Self { info, config, net }

@@ -87,7 +87,7 @@ pub fn open_encoder_model(
         context: config.context(),
         encoder: Some(facts),
         vision: None,
-        held_out_tasks: None,
+        held_out: None,
         modified: false,
     };
     Ok(EncoderModel {

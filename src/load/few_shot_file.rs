@@ -1,21 +1,16 @@
-//! `fewshot.json` beside a model: which few-shot tasks its training left out.
+//! `fewshot.json` beside a model: what its few-shot training left out.
 
-use serde::Deserialize;
+use crate::types::{HeldOut, UserError};
 use std::path::Path;
 
 const FILE: &str = "fewshot.json";
 
-#[derive(Deserialize)]
-struct File {
-    held_out_tasks: Vec<String>,
-}
-
-/// Names of the tasks that training left out, where the folder tells. A file that cannot be understood tells nothing: it
-/// only explains figures, and the model works without it.
-pub(super) fn held_out_tasks(dir: &Path) -> Option<Vec<String>> {
+/// What training left out, where the folder tells. A file that cannot be understood tells nothing: it only explains figures,
+/// and the model works without it.
+pub(super) fn read(dir: &Path) -> Option<HeldOut> {
     let text = std::fs::read_to_string(dir.join(FILE)).ok()?;
-    match serde_json::from_str::<File>(&text) {
-        Ok(file) => Some(file.held_out_tasks),
+    match serde_json::from_str(&text) {
+        Ok(left_out) => Some(left_out),
         Err(error) => {
             log::warn!("{}: {error}", dir.join(FILE).display());
             None
@@ -23,17 +18,47 @@ pub(super) fn held_out_tasks(dir: &Path) -> Option<Vec<String>> {
     }
 }
 
+/// Writes it beside a model.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_held_out(dir: &Path, left_out: &HeldOut) -> Result<(), UserError> {
+    let path = dir.join(FILE);
+    let written = serde_json::to_string_pretty(left_out).map_err(std::io::Error::from);
+    written.and_then(|text| std::fs::write(&path, text + "\n")).map_err(|error| {
+        UserError::new(
+            format!("{} could not be written.", path.display()),
+            error.to_string(),
+            "Check that the folder exists and can be written to. The model itself is complete.",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_and_a_broken_file_tells_nothing() {
+    fn what_was_left_out_is_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(held_out_tasks(dir.path()), None);
+        assert_eq!(read(dir.path()), None);
+        let left_out = HeldOut {
+            held_out_tasks: vec!["copy".to_owned()],
+            unseen_rules: vec!["rhyme".to_owned()],
+            held_out_pairs: 0.1,
+            held_out_templates: vec!["{input} >> {output}".to_owned()],
+        };
+        write_held_out(dir.path(), &left_out).unwrap();
+        assert_eq!(read(dir.path()), Some(left_out));
+        assert!(write_held_out(&dir.path().join("none"), &HeldOut::default()).is_err());
+    }
+
+    #[test]
+    fn only_the_tasks_are_needed() {
+        let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE), r#"{"held_out_tasks": ["copy", "rhyme"], "seed": 1}"#).unwrap();
-        assert_eq!(held_out_tasks(dir.path()), Some(vec!["copy".to_owned(), "rhyme".to_owned()]));
+        assert_eq!(read(dir.path()).unwrap().held_out_tasks, ["copy", "rhyme"]);
         std::fs::write(dir.path().join(FILE), r#"{"held_out_tasks": "copy"}"#).unwrap();
-        assert_eq!(held_out_tasks(dir.path()), None);
+        assert_eq!(read(dir.path()), None);
     }
 }

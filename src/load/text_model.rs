@@ -61,7 +61,7 @@ impl TextModel {
             context: config.context(),
             encoder: None,
             vision: None,
-            held_out_tasks: None,
+            held_out: None,
             modified: false,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
@@ -112,7 +112,7 @@ pub fn open_text_model(
     let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
-    model.info.held_out_tasks = few_shot_file::held_out_tasks(dir);
+    model.info.held_out = few_shot_file::read(dir);
     model.chat = Arc::new(ChatTemplate::read(dir));
     Ok(model)
 }

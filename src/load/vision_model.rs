@@ -74,7 +74,7 @@ pub fn open_vision_model(
         context: config.tokens(),
         encoder: None,
         vision: Some(VisionInfo { size, grid: [rows, columns], labels: labels.clone() }),
-        held_out_tasks: None,
+        held_out: None,
         modified: false,
     };
     Ok(VisionModel { info, config, vit, preprocessor, labels })

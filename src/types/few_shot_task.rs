@@ -57,8 +57,6 @@ pub struct TextSource {
 pub struct Stage {
     /// The stage lasts up to this share of the steps; the last one to the end.
     pub until: f64,
-    /// Rules, lookups and repeats use only so many different words, when given: what looks back is learned sooner on few.
-    pub words: Option<usize>,
     /// Running text.
     pub text: f64,
     /// Pairs of one table.
@@ -67,7 +65,7 @@ pub struct Stage {
     pub rules: f64,
     /// Random words that stand for random words, each pair several times: what was said before must be looked up.
     pub lookup: f64,
-    /// A list of random words, said again and again: the densest lesson in looking back.
+    /// A list of random tokens, said again and again: the densest lesson in looking back.
     pub repeats: f64,
     /// Pairs of a table with few labels, the labels renamed.
     pub renamed: f64,

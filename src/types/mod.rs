@@ -9,6 +9,7 @@ mod digit;
 mod encoder;
 mod error;
 mod few_shot_task;
+mod held_out;
 mod ids;
 mod ink;
 mod kshot;
@@ -39,6 +40,7 @@ pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, La
 pub use encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
 pub use error::UserError;
 pub use few_shot_task::{FewShotTask, Stage, TextSource};
+pub use held_out::HeldOut;
 pub use ids::{JobId, ModelId};
 pub use ink::Ink;
 pub use kshot::{Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant};

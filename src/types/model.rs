@@ -1,6 +1,6 @@
 //! What is known of a model and of the device it runs on.
 
-use super::{EncoderInfo, ModelId, VisionInfo};
+use super::{EncoderInfo, HeldOut, ModelId, VisionInfo};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -223,9 +223,8 @@ pub struct ModelInfo {
     pub encoder: Option<EncoderInfo>,
     /// What only an image classifier has.
     pub vision: Option<VisionInfo>,
-    /// Names of the few-shot tasks that its training left out, where its folder tells: what it does with them it must have
-    /// learned from the prompt. A causal model only.
-    pub held_out_tasks: Option<Vec<String>>,
+    /// What its few-shot training left out, where its folder tells. A causal model only.
+    pub held_out: Option<HeldOut>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
 }

@@ -1,6 +1,6 @@
 //! What to train, and what training reports.
 
-use super::FewShotTask;
+use super::{FewShotTask, Precision};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ pub struct TrainSpec {
     /// Where the result is written, if anywhere. The panel saves later, on request.
     #[serde(default)]
     pub out: Option<PathBuf>,
+    /// Element type of the weights that are written: training keeps F32, half precision rounds at the end.
+    #[serde(default)]
+    pub precision: Precision,
     /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
     pub learning_rate: f64,
     /// Learning rate over the steps.
@@ -108,11 +111,11 @@ pub enum Init {
     /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
     #[default]
     Normal,
-    /// Every matrix but the embedding from N(0, 0.2 / D), and the first two heads of the first block look at the token
-    /// before and the one before that, by position alone. Induction heads are made of such a head and one that learns to use
-    /// it; beginning with the former spares a small model most of the tokens until they form. Like mimetic initialisation (Trockman and Kolter 2023), this
-    /// only sets where training begins.
-    PreviousToken,
+    /// Every matrix but the embedding from N(0, 0.2 / D); the first two heads of the first block look at the token before and
+    /// the one before that, by position alone; and every later block's projection from the heads resembles the transpose of
+    /// its values' projection, so that heads hand on what they read (mimetic initialisation, Trockman and Kolter 2023).
+    /// Induction heads are made of both. Which token to look for is left to training.
+    LookBack,
 }
 
 /// Digit classification.

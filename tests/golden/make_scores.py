@@ -28,10 +28,16 @@ STORIES = [
     {"prompt": "hot = cold\nbig = small\nhappy =", "ending": "\n", "candidates": ["sad", "happy", "sadder", "not happy"]},
     {"prompt": "The cat sat on the mat.\n", "ending": ".", "candidates": ["The dog", "It was\nhappy", "\"Hi\""]},
 ]
+WORDS = [
+    {"prompt": "hot = cold\nbig = small\nhappy =", "ending": "\n", "candidates": ["sad", "happier", "froh", "Happy"]},
+    {"prompt": "dog, brown, grape -> brown\nred, ant, soup ->", "ending": "\n", "candidates": ["red", "ant", "soup", "zqx"]},
+    {"prompt": "Q: Greece\nA: Athens\n\nQ: Romania\nA:", "ending": "\n", "candidates": ["Bucharest", "leu", "Athens"]},
+]
 MODELS = {
     "gpt2": (HERE / "gpt2", LETTERS + LONG),
     "llama": (HERE / "llama", LETTERS),
     "gemma2": (HERE / "gemma2", LETTERS + LONG),
+    "seedling": (HERE.parent.parent / "models" / "seedling", WORDS + STORIES),
     "tinystories-656k": (SHARED / "tinystories-656k", STORIES),
 }
 

@@ -184,7 +184,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         context: if is_text { 512 } else { 0 },
         encoder: None,
         vision: None,
-        held_out_tasks: None,
+        held_out: None,
         modified: false,
     }
 }

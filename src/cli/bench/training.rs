@@ -5,7 +5,9 @@ use crate::cli::CliError;
 use crate::cli::args::BenchArgs;
 use crate::cli::session::{Session, unexpected};
 use crate::engine::{Command, Event, Outcome};
-use crate::types::{JobId, LrSchedule, ModelInfo, Random, StartFrom, TextTask, TrainSpec, TrainTask, UserError};
+use crate::types::{
+    JobId, LrSchedule, ModelInfo, Precision, Random, StartFrom, TextTask, TrainSpec, TrainTask, UserError,
+};
 use std::path::{Path, PathBuf};
 
 /// Steps before those that count: the first ones allocate what later ones use again.
@@ -24,6 +26,7 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
         task: TrainTask::Text(TextTask { data: vec![text.0.clone()], context: args.train_context, shape: None }),
         start: StartFrom::OpenModel,
         out: None,
+        precision: Precision::F32,
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,
         warmup_steps: 0,

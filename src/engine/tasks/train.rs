@@ -7,9 +7,9 @@ mod digits;
 mod few_shot;
 mod lesson;
 mod log;
+mod look_back;
 mod optimiser;
 mod passage;
-mod previous_token;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -270,7 +270,7 @@ fn finish<L: Lesson>(
         log.flush()?;
     }
     if let Some(out) = &spec.out {
-        save(model, out, cx)?;
+        save(model, out, spec.precision, cx)?;
         lesson.write_beside(out)?;
         if !stopped_early {
             Checkpoint::remove(out);
@@ -312,7 +312,7 @@ fn diverged<L: Lesson>(
     }
     let mut saved = String::new();
     if let (Some(out), Some(_)) = (&spec.out, &run.best) {
-        match save(model, out, cx) {
+        match save(model, out, spec.precision, cx) {
             Ok(()) => saved = format!(" They were saved in {}.", out.display()),
             Err(error) => detail = error.to_string(),
         }
@@ -366,11 +366,11 @@ fn write_checkpoint<L: Lesson>(
     checkpoint.write(out, |folder| lesson.write_extra(folder))
 }
 
-fn save(model: ModelId, out: &Path, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
+fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
     let Some(loaded) = cx.models.get_mut(model) else { return Err(super::not_open()) };
     match loaded {
-        LoadedModel::Text(model) => load::save_text_model(model, out, Precision::F32)?,
-        LoadedModel::Digits(model) => load::save_digit_model(model, out, Precision::F32)?,
+        LoadedModel::Text(model) => load::save_text_model(model, out, precision)?,
+        LoadedModel::Digits(model) => load::save_digit_model(model, out, precision)?,
         other => return Err(super::wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();

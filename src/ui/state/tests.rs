@@ -20,7 +20,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         context: 1,
         encoder: None,
         vision: None,
-        held_out_tasks: None,
+        held_out: None,
         modified: false,
     }
 }

@@ -4,6 +4,7 @@
 
 mod document;
 mod mixture;
+mod repeats;
 mod rules;
 mod sources;
 mod tables;
@@ -20,7 +21,7 @@ use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::word_bpe::learn_word_bpe;
 use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
 use crate::nn::{CausalLm, Random, cross_entropy};
-use crate::types::{FewShotTask, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
+use crate::types::{FewShotTask, HeldOut, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
 use mixture::Kind;
 use rayon::prelude::*;
@@ -28,7 +29,6 @@ use sources::Sources;
 use std::path::Path;
 use std::sync::Arc;
 use tables::Tables;
-use words::Words;
 
 /// Random number streams; step and place are added.
 const SEQUENCES: u64 = 6 << 40;
@@ -37,8 +37,6 @@ const VALIDATION: u64 = 7 << 40;
 const HELD_OUT: usize = 96;
 /// Sequences in one slice of a validation.
 const SLICE: usize = 8;
-/// Tells what was kept from training; stands beside the weights.
-const FACTS_FILE: &str = "fewshot.json";
 /// What a model sees before its first sample.
 const OPENING: &str = "Once upon a time";
 
@@ -128,15 +126,18 @@ impl FewShotLesson {
     }
 
     /// The sequence at one place of a batch.
-    fn sequence(&self, kind: Kind, words: &Words, codec: &TextCodec, random: &mut Random) -> Sequence {
+    fn sequence(&self, kind: Kind, codec: &TextCodec, random: &mut Random) -> Sequence {
         let length = self.task.context + 1;
         if kind == Kind::Text && !self.sources.is_empty() {
             let ids = self.sources.passage(length, random);
             return Sequence { learned: vec![true; ids.len() - 1], ids };
         }
+        if kind == Kind::Repeats {
+            return repeats::write(length, codec.vocabulary(), random);
+        }
         let (mut ids, mut learned) = (Vec::with_capacity(length), Vec::with_capacity(length));
         while ids.len() < length {
-            let document = mixture::write(kind, &self.task, &self.tables, words, random);
+            let document = mixture::write(kind, &self.task, &self.tables, random);
             // Tables and texts were tokenized by this tokenizer before; a text it refuses would have ended the run there.
             let Ok(tokens) = codec.encode(&document.text) else { break };
             let mut ranges = document.learned.iter().peekable();
@@ -159,7 +160,7 @@ impl FewShotLesson {
         let few_shot = (0..HELD_OUT).into_par_iter().map(|place| {
             let mut random = Random::new(1, VALIDATION + place as u64);
             let kind = mixture::kind(&stage, &mut random);
-            self.sequence(kind, &self.tables.words, codec, &mut random)
+            self.sequence(kind, codec, &mut random)
         });
         let mut all: Vec<Sequence> = few_shot.collect();
         all.extend(self.sources.held_out(self.task.context + 1, HELD_OUT).into_iter().map(|ids| {
@@ -233,15 +234,13 @@ impl Lesson for FewShotLesson {
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
         let codec = self.codec.as_ref().expect("prepared before the first step");
         let stage = mixture::stage(&self.task.stages, step, spec.steps);
-        let some = stage.words.map(|count| self.tables.words.some(count));
-        let words = some.as_ref().unwrap_or(&self.tables.words);
         let first = SEQUENCES + (step * spec.batch_size) as u64;
         let batch: Vec<Sequence> = (0..spec.batch_size)
             .into_par_iter()
             .map(|place| {
                 let mut random = Random::new(spec.seed, first + place as u64);
                 let kind = mixture::kind(&stage, &mut random);
-                self.sequence(kind, words, codec, &mut random)
+                self.sequence(kind, codec, &mut random)
             })
             .collect();
         chosen_loss(net, &borrowed(&batch), &chosen(&batch), device)
@@ -273,14 +272,13 @@ impl Lesson for FewShotLesson {
 
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {
         let FewShotTask { held_out_tasks, unseen_rules, held_out_pairs, held_out_templates, .. } = &self.task;
-        let facts = serde_json::json!({
-            "held_out_tasks": held_out_tasks,
-            "unseen_rules": unseen_rules,
-            "held_out_pairs": held_out_pairs,
-            "held_out_templates": held_out_templates,
-        });
-        std::fs::write(out.join(FACTS_FILE), format!("{facts:#}\n"))
-            .map_err(|error| super::checkpoint::cannot_write(out, &error))
+        let left_out = HeldOut {
+            held_out_tasks: held_out_tasks.clone(),
+            unseen_rules: unseen_rules.clone(),
+            held_out_pairs: *held_out_pairs,
+            held_out_templates: held_out_templates.clone(),
+        };
+        load::write_held_out(out, &left_out)
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {

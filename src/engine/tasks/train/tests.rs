@@ -88,6 +88,7 @@ fn spoiled(from: usize, out: &Path) -> (UserError, ModelStore, ModelId, Vec<Trai
         task: TrainTask::Digits(task.clone()),
         start: crate::types::StartFrom::Scratch,
         out: Some(out.to_owned()),
+        precision: crate::types::Precision::F32,
         learning_rate: 0.01,
         schedule: crate::types::LrSchedule::Constant,
         warmup_steps: 0,

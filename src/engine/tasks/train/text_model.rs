@@ -1,9 +1,9 @@
 //! A new Llama-architecture model from a spec's shape.
 
-use super::previous_token::look_at_the_tokens_before;
+use super::look_back;
 use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextCodec, TextModel};
-use crate::nn::{CausalLm, LlamaConfig, LlamaFamily, Random, TextConfig};
+use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
 use crate::types::{Init, TextShape, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -29,6 +29,9 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
     if !heads.is_multiple_of(kv_heads) {
         return wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads})."));
     }
+    if shape.init == Init::LookBack && !look_back::fits(layers, heads, kv_heads) {
+        return wrong("init = \"look_back\" needs two layers, four heads and two kv_heads at least.".to_owned());
+    }
     if context == 0 || context > max_positions {
         return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
     }
@@ -40,7 +43,7 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
 
 /// The model with random weights that depend on the spec's seed alone.
 pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, device: &Device) -> TextModel {
-    let config = TextConfig::Llama(LlamaConfig {
+    let config = LlamaConfig {
         family: LlamaFamily::Llama,
         vocabulary: codec.vocabulary(),
         context: shape.max_positions,
@@ -59,21 +62,28 @@ pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, d
         sliding: None,
         mlp_bias: false,
         tied: true,
-    });
-    let deviation = match shape.init {
-        Init::Normal => DEVIATION,
-        Init::PreviousToken => (0.2 / shape.hidden as f32).sqrt(),
     };
-    let into_residual = deviation / ((2 * shape.layers) as f32).sqrt();
-    let mut drawing = Drawing { path: Vec::new(), position: 0, seed: spec.seed, deviation, into_residual };
-    let mut lm = config.init(device).map(&mut drawing);
-    if let (Init::PreviousToken, CausalLm::Llama(llama)) = (shape.init, &mut lm) {
-        look_at_the_tokens_before(llama, spec.seed);
-    }
+    let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
+    let config = TextConfig::Llama(config);
     let end = codec.token_id(DOCUMENT_SEPARATOR);
     let name = spec.out.as_deref().and_then(Path::file_name);
     let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
     TextModel::new(&name, config, lm, codec, end, end.into_iter().collect())
+}
+
+/// A model whose weights depend on the seed alone.
+pub(super) fn first_weights(config: &LlamaConfig, init: Init, seed: u64, device: &Device) -> Llama {
+    let deviation = match init {
+        Init::Normal => DEVIATION,
+        Init::LookBack => (0.2 / config.hidden as f32).sqrt(),
+    };
+    let into_residual = deviation / ((2 * config.layers) as f32).sqrt();
+    let mut drawing = Drawing { path: Vec::new(), position: 0, seed, deviation, into_residual };
+    let mut model = config.init(device).map(&mut drawing);
+    if init == Init::LookBack {
+        look_back::look_back(&mut model, seed);
+    }
+    model
 }
 
 /// Draws every matrix anew from the seed: a device's own random numbers are shared with everything else that runs.

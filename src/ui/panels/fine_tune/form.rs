@@ -1,7 +1,8 @@
 //! What the person has filled in, and the training run it describes.
 
 use crate::types::{
-    Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, ModelKind, StartFrom, TextTask, TrainSpec, TrainTask,
+    Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, ModelKind, Precision, StartFrom, TextTask, TrainSpec,
+    TrainTask,
 };
 use crate::ui::State;
 use serde::{Deserialize, Serialize};
@@ -160,6 +161,7 @@ impl Form {
             task,
             start,
             out: None,
+            precision: Precision::F32,
             learning_rate: settings.learning_rate,
             schedule: settings.schedule,
             warmup_steps: settings.warmup_steps.min(settings.steps),

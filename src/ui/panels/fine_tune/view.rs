@@ -149,7 +149,7 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{DigitTask, ModelId, TrainSpec};
+    use crate::types::{DigitTask, ModelId, Precision, TrainSpec};
     use std::path::PathBuf;
 
     fn training(points: Vec<TrainPoint>) -> Training {
@@ -157,6 +157,7 @@ mod tests {
             task: TrainTask::Digits(DigitTask { data: PathBuf::new(), network: DigitNetwork::Mlp, augment: false }),
             start: StartFrom::Scratch,
             out: None,
+            precision: Precision::F32,
             learning_rate: 1e-3,
             schedule: crate::types::LrSchedule::Constant,
             warmup_steps: 0,

@@ -3,7 +3,6 @@
 use super::document::{Document, Style};
 use super::rules;
 use super::tables::Tables;
-use super::words::Words;
 use crate::nn::Random;
 use crate::types::{FewShotTask, Stage, TaskTable};
 
@@ -52,28 +51,24 @@ pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
     Kind::Facts
 }
 
-/// A few-shot document of a kind; `words` are those of rules, lookups and repeats.
-pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, words: &Words, random: &mut Random) -> Document {
+/// A few-shot document of a kind.
+pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mut Random) -> Document {
     let style = Style::draw(&task.held_out_templates, random);
     let examples = 2 + random.below(EXAMPLES - 1);
     match kind {
         Kind::Rules | Kind::Lookup => {
             let mut document = Document::default();
             if kind == Kind::Rules {
-                rules::write(&mut document, &style, examples, words, random);
+                rules::write(&mut document, &style, examples, tables.rule_words.supply(random), random);
             } else {
-                rules::write_lookup(&mut document, &style, examples, words, random);
+                rules::write_lookup(&mut document, &style, examples, tables.words.supply(random), random);
             }
-            document
-        }
-        Kind::Repeats => {
-            let mut document = Document::default();
-            rules::write_repeats(&mut document, words, random);
             document
         }
         Kind::Renamed if !tables.labelled.is_empty() => {
             let table = &tables.learned[tables.labelled[random.below(tables.labelled.len())]];
-            let names: Vec<String> = table.labels.iter().map(|_| tables.words.any(random)).collect();
+            let supply = tables.words.supply(random);
+            let names: Vec<String> = table.labels.iter().map(|_| supply.any(random)).collect();
             let renamed = |output: &String| {
                 table.labels.iter().position(|label| label == output).map_or(output, |i| &names[i]).clone()
             };

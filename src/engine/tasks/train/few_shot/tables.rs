@@ -14,8 +14,10 @@ pub(super) struct Tables {
     pub learned: Vec<TaskTable>,
     /// Places in `learned` of tables with a few labels.
     pub labelled: Vec<usize>,
-    /// Words for rules.
+    /// Words for lookups and new names of labels.
     pub words: Words,
+    /// Words for rules: none of those that unseen rules use.
+    pub rule_words: Words,
     /// Texts whose words are to have tokens of their own.
     pub vocabulary: Vec<String>,
 }
@@ -37,13 +39,12 @@ impl Tables {
             .iter()
             .filter(|table| task.unseen_rules.contains(&table.id))
             .flat_map(|table| table.rows.iter().flatten())
-            .flat_map(|text| text.split(|c: char| !c.is_alphabetic()))
-            .map(str::to_lowercase)
+            .flat_map(|text| words_of(text))
             .collect();
         let facts = main.iter().filter(|table| table.kind == TaskKind::Fact).flat_map(|t| t.rows.iter().flatten());
-        let is_plain =
-            |word: &&String| word.len() > 1 && word.chars().all(char::is_lowercase) && !unseen.contains(*word);
+        let is_plain = |word: &&String| word.len() > 1 && word.chars().all(char::is_lowercase);
         let words: BTreeSet<String> = facts.filter(is_plain).cloned().collect();
+        let rule_words: Vec<String> = words.difference(&unseen).cloned().collect();
         let vocabulary = main.iter().flat_map(|table| {
             table.rows.iter().flatten().chain(&table.labels).chain([&table.instruction]).cloned().collect::<Vec<_>>()
         });
@@ -53,14 +54,22 @@ impl Tables {
         for table in &mut learned {
             let id = table.id.clone();
             table.rows.retain(|[input, _]| !TaskTable::holds_out(&id, input, task.held_out_pairs));
+            if table.kind == TaskKind::Rule {
+                table.rows.retain(|row| row.iter().flat_map(|text| words_of(text)).all(|word| !unseen.contains(&word)));
+            }
         }
         learned.retain(|table| table.rows.len() >= 4);
-        if learned.is_empty() || words.is_empty() {
+        if learned.is_empty() || rule_words.is_empty() {
             return Err(nothing_left());
         }
         let labelled = (0..learned.len()).filter(|&i| learned[i].labels.len() >= 2).collect();
-        Ok(Self { learned, labelled, words: Words::new(words.into_iter().collect()), vocabulary })
+        let (words, rule_words) = (Words::new(words.into_iter().collect()), Words::new(rule_words));
+        Ok(Self { learned, labelled, words, rule_words, vocabulary })
     }
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<TaskTable>, UserError> {
@@ -105,10 +114,13 @@ mod tests {
         .unwrap();
         let tables = Tables::read(&task).unwrap();
         assert!(tables.learned.iter().all(|table| table.id != "copy" && table.id != "superlatives"));
+        for table in tables.learned.iter().filter(|table| table.kind == TaskKind::Rule) {
+            assert!(table.rows.iter().all(|[input, _]| input != "fish"), "{} shows a rule on an unseen word", table.id);
+        }
         let copy = load::shipped_tasks().iter().find(|table| table.id == "copy").unwrap();
         let mut random = crate::nn::Random::new(1, 0);
         for _ in 0..5000 {
-            let word = tables.words.any(&mut random);
+            let word = tables.rule_words.supply(&mut random).any(&mut random);
             assert!(copy.rows.iter().all(|[input, _]| *input != word), "{word} is not unseen");
         }
         assert!(Tables::read(&FewShotTask { held_out_tasks: vec!["riddles".into()], ..task }).is_err());

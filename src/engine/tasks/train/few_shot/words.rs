@@ -1,13 +1,21 @@
-//! Words that rules are shown on.
+//! Words that rules and lookups are shown on.
 
 use crate::nn::Random;
 
-/// How often a string of random letters stands in for a word.
-const INVENTED: f32 = 0.08;
+/// How often a document is written with strings of random letters in place of words.
+const INVENTED: f32 = 0.1;
 
-/// Words that documents about rules may use.
+/// Words to write documents with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words(Vec<String>);
+
+/// What one document is written with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Supply<'a> {
+    Words(&'a [String]),
+    /// Strings of letters nobody has seen: what they mean cannot help.
+    Invented,
+}
 
 impl Words {
     /// Of these words.
@@ -19,17 +27,18 @@ impl Words {
         Self(words)
     }
 
-    /// The first so many of the words, in an order that says nothing of them.
-    pub(super) fn some(&self, count: usize) -> Self {
-        let order = Random::new(1, 0).permutation(self.0.len());
-        Self(order.into_iter().take(count.max(1)).map(|word| self.0[word as usize].clone()).collect())
+    /// The words, or now and then invented ones.
+    pub(super) fn supply(&self, random: &mut Random) -> Supply<'_> {
+        if random.uniform() < INVENTED { Supply::Invented } else { Supply::Words(&self.0) }
     }
+}
 
-    /// A word, or now and then a string of letters nobody has seen.
-    pub(super) fn any(&self, random: &mut Random) -> String {
-        if random.uniform() < INVENTED {
-            return (0..3 + random.below(4)).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+impl Supply<'_> {
+    /// A word.
+    pub(super) fn any(self, random: &mut Random) -> String {
+        match self {
+            Self::Words(words) => words[random.below(words.len())].clone(),
+            Self::Invented => (0..3 + random.below(4)).map(|_| char::from(b'a' + random.below(26) as u8)).collect(),
         }
-        self.0[random.below(self.0.len())].clone()
     }
 }

@@ -32,8 +32,8 @@ pub(in super::super) fn table_file() -> FileRequest {
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let held_out =
-        cx.state.active(ModelKind::CausalLm).and_then(|m| m.info.held_out_tasks.as_deref()).unwrap_or_default();
+    let left_out = cx.state.active(ModelKind::CausalLm).and_then(|model| model.info.held_out.as_ref());
+    let held_out = left_out.map(|left_out| left_out.held_out_tasks.as_slice()).unwrap_or_default();
     caption(ui, &theme, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
     let mut chosen = None;
     ui.horizontal(|ui| {
