@@ -139,6 +139,7 @@ fn training() {
         start: StartFrom::Scratch,
         out: None,
         precision: Precision::F32,
+        embedding_rate: 1.0,
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,
         warmup_steps: 0,

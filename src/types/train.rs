@@ -21,6 +21,10 @@ pub struct TrainSpec {
     pub precision: Precision,
     /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
     pub learning_rate: f64,
+    /// Learning rate of a text model's embeddings, in proportion to that of all other weights. Slow embeddings leave less room
+    /// for learning word by word what holds for all words.
+    #[serde(default = "default_embedding_rate")]
+    pub embedding_rate: f64,
     /// Learning rate over the steps.
     #[serde(default)]
     pub schedule: LrSchedule,
@@ -46,6 +50,10 @@ pub struct TrainSpec {
     /// Seed of initial weights, the split and the order of the data.
     #[serde(default)]
     pub seed: u64,
+}
+
+fn default_embedding_rate() -> f64 {
+    1.0
 }
 
 fn default_validation_share() -> f64 {

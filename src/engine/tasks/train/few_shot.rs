@@ -199,7 +199,10 @@ impl Lesson for FewShotLesson {
             Preparing::Model => {
                 self.make_model(spec, model, checkpoint, cx)?;
                 let text_model = cx.models.text(model)?;
-                self.codec = Some(Arc::clone(&text_model.codec));
+                let codec = Arc::clone(&text_model.codec);
+                let texts = (0..codec.vocabulary() as u32).map(|id| codec.token_text(id));
+                self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
+                self.codec = Some(codec);
                 self.sources.begin(&self.task.text, text_model)?;
                 self.preparing = Preparing::Texts;
             }

@@ -313,7 +313,7 @@ mod tests {
         assert!(induction > 0.5, "{induction}");
         let rows = Tensor::arange(0..n as i64, &Device::flex());
         let logits = net.logits_at(net.ids(&ids), rows);
-        let likeliest = logits.argmax(1).flatten::<1>(0, 1).into_data().convert::<u32>().to_vec::<u32>().unwrap();
+        let likeliest = logits.argmax(1).flatten::<1>(0, 1).into_data().convert::<u32>().try_to_vec::<u32>().unwrap();
         let right = (40..n - 1).filter(|&t| likeliest[t] == ids[t + 1]).count();
         assert!(right > 30, "{right} of 39");
     }

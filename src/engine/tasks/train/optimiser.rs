@@ -12,6 +12,8 @@ use crate::types::{LrSchedule, TrainSpec};
 const BETA_1: f32 = 0.9;
 /// Added to the root of the second moment.
 const EPSILON: f32 = 1e-8;
+/// The field of text models that holds their embeddings.
+const EMBEDDING: &str = "token_embedding";
 
 /// AdamW (Loshchilov and Hutter 2019) over a whole module. Matrices and kernels decay; biases and gains do not, as they
 /// set a level rather than a direction.
@@ -24,6 +26,7 @@ pub(super) struct Optimiser {
     beta_2: f32,
     weight_decay: f64,
     clip_norm: f64,
+    embedding_rate: f64,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
     states: Vec<Option<Box<dyn Any + Send>>>,
 }
@@ -48,6 +51,7 @@ impl Optimiser {
             beta_2,
             weight_decay: spec.weight_decay,
             clip_norm: spec.clip_norm,
+            embedding_rate: spec.embedding_rate,
             states: Vec::new(),
         }
     }
@@ -55,7 +59,8 @@ impl Optimiser {
     /// Updates every weight that has a gradient. `net` carries autodiff and so does the result.
     pub(super) fn step<N: Module>(&mut self, net: N, mut gradients: GradientsParams, learning_rate: f64) -> N {
         let scale = self.clip_scale(&net, &gradients);
-        let mut update = Update { optimiser: self, gradients: &mut gradients, learning_rate, scale, position: 0 };
+        let mut update =
+            Update { optimiser: self, gradients: &mut gradients, learning_rate, scale, position: 0, embeds: false };
         net.map(&mut update)
     }
 
@@ -126,13 +131,24 @@ struct Update<'a> {
     learning_rate: f64,
     scale: Option<f32>,
     position: usize,
+    /// In a text model's embeddings.
+    embeds: bool,
 }
 
 impl ModuleMapper for Update<'_> {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.embeds |= name == EMBEDDING;
+    }
+
+    fn exit_module(&mut self, name: &str, _container: &str) {
+        self.embeds &= name != EMBEDDING;
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let position = self.position;
         self.position += 1;
         let optimiser = &mut *self.optimiser;
+        let learning_rate = self.learning_rate * if self.embeds { optimiser.embedding_rate } else { 1.0 };
         if optimiser.states.len() <= position {
             optimiser.states.resize_with(position + 1, || None);
         }
@@ -143,14 +159,14 @@ impl ModuleMapper for Update<'_> {
         let state = optimiser.states[position].take().and_then(|state| state.downcast::<AdamWState<D>>().ok());
         let state = state.map(|state| *state);
         let (tensor, state) = if kernels::serve(&gradient.device()) {
-            optimiser.in_one_pass(tensor.inner(), gradient, state, self.learning_rate, self.scale)
+            optimiser.in_one_pass(tensor.inner(), gradient, state, learning_rate, self.scale)
         } else {
             let gradient = match self.scale {
                 Some(scale) => gradient.mul_scalar(scale),
                 None => gradient,
             };
             let adamw = if D >= 2 { &optimiser.decaying } else { &optimiser.plain };
-            adamw.step(self.learning_rate, tensor.inner(), gradient, state)
+            adamw.step(learning_rate, tensor.inner(), gradient, state)
         };
         optimiser.states[position] = state.map(|state| Box::new(state) as Box<dyn Any + Send>);
         Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)

@@ -59,7 +59,7 @@ pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mu
         Kind::Rules | Kind::Lookup => {
             let mut document = Document::default();
             if kind == Kind::Rules {
-                rules::write(&mut document, &style, examples, tables.rule_words.supply(random), random);
+                rules::write(&mut document, &style, examples, tables.words.supply(random), random);
             } else {
                 rules::write_lookup(&mut document, &style, examples, tables.words.supply(random), random);
             }

@@ -14,10 +14,10 @@ pub(super) struct Tables {
     pub learned: Vec<TaskTable>,
     /// Places in `learned` of tables with a few labels.
     pub labelled: Vec<usize>,
-    /// Words for lookups and new names of labels.
+    /// Words for rules, lookups and new names of labels: none of those that unseen rules use.
     pub words: Words,
-    /// Words for rules: none of those that unseen rules use.
-    pub rule_words: Words,
+    /// Words that no rule is shown on.
+    unseen: BTreeSet<String>,
     /// Texts whose words are to have tokens of their own.
     pub vocabulary: Vec<String>,
 }
@@ -44,7 +44,7 @@ impl Tables {
         let facts = main.iter().filter(|table| table.kind == TaskKind::Fact).flat_map(|t| t.rows.iter().flatten());
         let is_plain = |word: &&String| word.len() > 1 && word.chars().all(char::is_lowercase);
         let words: BTreeSet<String> = facts.filter(is_plain).cloned().collect();
-        let rule_words: Vec<String> = words.difference(&unseen).cloned().collect();
+        let words: Vec<String> = words.difference(&unseen).cloned().collect();
         let vocabulary = main.iter().flat_map(|table| {
             table.rows.iter().flatten().chain(&table.labels).chain([&table.instruction]).cloned().collect::<Vec<_>>()
         });
@@ -59,12 +59,18 @@ impl Tables {
             }
         }
         learned.retain(|table| table.rows.len() >= 4);
-        if learned.is_empty() || rule_words.is_empty() {
+        if learned.is_empty() || words.is_empty() {
             return Err(nothing_left());
         }
         let labelled = (0..learned.len()).filter(|&i| learned[i].labels.len() >= 2).collect();
-        let (words, rule_words) = (Words::new(words.into_iter().collect()), Words::new(rule_words));
-        Ok(Self { learned, labelled, words, rule_words, vocabulary })
+        Ok(Self { learned, labelled, words: Words::new(words), unseen, vocabulary })
+    }
+
+    /// Adds all other words of a vocabulary: a rule that has been shown on few can be learned by heart.
+    pub(super) fn widen(&mut self, vocabulary: impl Iterator<Item = String>) {
+        let is_plain = |word: &String| word.len() > 1 && word.chars().all(char::is_lowercase);
+        let words: BTreeSet<String> = vocabulary.filter(is_plain).collect();
+        self.words = Words::new(words.difference(&self.unseen).cloned().collect());
     }
 }
 
@@ -120,7 +126,7 @@ mod tests {
         let copy = load::shipped_tasks().iter().find(|table| table.id == "copy").unwrap();
         let mut random = crate::nn::Random::new(1, 0);
         for _ in 0..5000 {
-            let word = tables.rule_words.supply(&mut random).any(&mut random);
+            let word = tables.words.supply(&mut random).any(&mut random);
             assert!(copy.rows.iter().all(|[input, _]| *input != word), "{word} is not unseen");
         }
         assert!(Tables::read(&FewShotTask { held_out_tasks: vec!["riddles".into()], ..task }).is_err());

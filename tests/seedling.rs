@@ -1,0 +1,63 @@
+//! The shipped few-shot model infers tasks from examples; `tests/bench/seedling.sh` measures it in full.
+
+mod support;
+
+use fovea::engine::{Command, Outcome, shipped_tasks};
+use fovea::types::{
+    DeviceChoice, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, TaskTable, Variant,
+};
+use std::sync::Arc;
+use support::root;
+use support::script::Script;
+
+fn open(script: &mut Script) -> ModelInfo {
+    script.open(&root().join("models/seedling"))
+}
+
+/// A table without the pairs that training left out.
+fn seen(info: &ModelInfo, id: &str) -> TaskTable {
+    let left_out = info.held_out.as_ref().expect("fewshot.json says what was left out");
+    let mut table = shipped_tasks().iter().find(|table| table.id == id).unwrap().clone();
+    table.rows.retain(|[input, _]| !TaskTable::holds_out(id, input, left_out.held_out_pairs));
+    table
+}
+
+fn measure(
+    script: &mut Script,
+    info: &ModelInfo,
+    table: TaskTable,
+    ks: &[usize],
+    labels: LabelTreatment,
+) -> Arc<KShotReport> {
+    let variant = Variant { labels, without_instruction: true, ..Variant::default() };
+    let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant };
+    let job = JobId::next();
+    script.send(Command::RunKShot { job, model: info.id, spec: Box::new(spec) });
+    let Outcome::KShot(report) = script.end(job).unwrap() else { panic!("no curve") };
+    report
+}
+
+/// Mean accuracy at `k`.
+fn accuracy(report: &KShotReport, k: usize) -> f64 {
+    KShotReport::band(&report.points).into_iter().find(|band| band.0 == k).unwrap().1
+}
+
+#[test]
+fn examples_tell_the_task() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = open(&mut script);
+    let ids = ["plurals", "antonyms", "en-de-nouns", "en-fr-verbs", "country-capital", "past-tense"];
+    let mut means = [0.0; 4];
+    for id in ids {
+        let table = seen(&info, id);
+        let report = measure(&mut script, &info, table.clone(), &[0, 2, 8], LabelTreatment::True);
+        let wrong = measure(&mut script, &info, table, &[8], LabelTreatment::Shuffled);
+        let of_task = [accuracy(&report, 0), accuracy(&report, 2), accuracy(&report, 8), accuracy(&wrong, 8)];
+        means.iter_mut().zip(of_task).for_each(|(mean, of_task)| *mean += of_task / ids.len() as f64);
+    }
+    let [none, two, eight, shuffled] = means;
+    println!("k = 0: {none:.2}, k = 2: {two:.2}, k = 8: {eight:.2}, shuffled: {shuffled:.2}");
+    assert!(two > 0.6 && eight > 0.8, "k = 2: {two}, k = 8: {eight}");
+    assert!(two > none + 0.4, "{none} without examples, {two} with two");
+    assert!(shuffled < eight - 0.25, "{shuffled} with shuffled answers, {eight} with true ones");
+}
