@@ -51,7 +51,7 @@ if [[ -d $data/text ]]; then
     # Training reads neither the last 3 % of the stories nor, of a novel, anything behind its first 50,000 bytes.
     tail -c 60000 "$data/text/tinystories/tinystories-2MB.txt" > "$text/stories.txt"
     for novel in "$data"/text/novels/*.txt; do
-        [[ $(stat -c %s "$novel") -lt 300000 ]] || tail -c 40000 "$novel" | head -c 1000
+        [[ $(stat -c %s "$novel") -lt 300000 ]] || tail -c 1000 "$novel"
     done | iconv -c -f utf-8 -t utf-8 > "$text/novels.txt"
     for name in "$model" "$other"; do
         [[ -d $name ]] || continue
