@@ -4,7 +4,7 @@ use super::ShippedModel;
 use crate::types::{Architecture, ModelKind};
 use std::path::Path;
 
-/// Model folders under `dir`: text models by name, then digit networks, the smallest first: one can look into all of it.
+/// Model folders under `dir`: text models, then digit networks, each the smallest first: one can look into all of it.
 /// Folders that are none are left out.
 #[must_use]
 pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
@@ -13,7 +13,7 @@ pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
     models.sort_by_key(|m| {
         let digits = m.kind != ModelKind::CausalLm;
         let size = std::fs::metadata(m.path.join("model.safetensors")).map_or(0, |m| m.len());
-        (digits, if digits { size } else { 0 }, m.name.clone())
+        (digits, size, m.name.clone())
     });
     models
 }
