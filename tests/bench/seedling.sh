@@ -36,8 +36,10 @@ title 'facts, pairs seen in training'
 kshot "${facts[@]}" -- --pairs seen --k 0,1,2,4,8
 title 'facts, the answers of the examples shuffled'
 kshot "${facts[@]}" -- --pairs seen --k 8 --labels shuffled
-title 'facts, a template never seen in training'
+title "facts, written {input} >> {output}, never seen in training"
 kshot "${facts[@]}" -- --pairs seen --k 2,8 --template '{input} >> {output}'
+title 'facts, written as Question and Answer, never seen in training either'
+kshot "${facts[@]}" -- --pairs seen --k 2,8 --template 'Question: {input}\nAnswer: {output}'
 title 'rules, on words that stood in no rule'
 kshot "${rules[@]}" -- --k 0,1,2,4,8
 title 'tasks held out as a whole'
