@@ -179,3 +179,25 @@ fn kshot_refuses_what_it_cannot_measure() {
     assert!(error.contains("page.tsv") && error.contains("web page"), "{error}");
     assert!(failure(&["kshot", "--model", "digits-mlp", "--task", &letters]).contains("cannot read text"));
 }
+
+#[test]
+fn kshot_can_keep_to_the_pairs_a_model_has_seen() {
+    let measured = |pairs: &str| -> KShotReport {
+        let common =
+            ["kshot", "--model", "seedling", "--task", "plurals", "--k", "2", "--seeds", "1", "--queries", "10"];
+        serde_json::from_str(&text(
+            &[&common[..], &["--pairs", pairs, "--template", "{input} -> {output}", "--json"]].concat(),
+        ))
+        .unwrap()
+    };
+    let (all, seen) = (measured("all").spec.table, measured("seen").spec.table);
+    assert_eq!(seen.template, "{input} -> {output}");
+    assert!(seen.rows.len() < all.rows.len() && seen.rows.len() > all.rows.len() * 3 / 4, "a tenth is left out");
+    assert!(seen.rows.iter().all(|row| all.rows.contains(row)));
+
+    let failure_of = |model: &str, task: &str| failure(&["kshot", "--model", model, "--task", task, "--pairs", "seen"]);
+    assert!(failure_of("sprout", "plurals").contains("fewshot.json"));
+    assert!(failure_of("seedling", "larger").contains("as a whole"));
+    let template = ["kshot", "--model", "sprout", "--task", "plurals", "--template", "{input}"];
+    assert!(failure(&template).contains("{output}"));
+}

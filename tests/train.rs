@@ -389,6 +389,7 @@ fn unusable_data_and_settings_are_told_before_anything_is_trained() {
     let images = bars(20);
     fails(&TrainSpec { steps: 0, ..digits_spec(images.path(), None, "") }, "steps");
     fails(&TrainSpec { learning_rate: f64::NAN, ..digits_spec(images.path(), None, "") }, "learning_rate");
+    fails(&TrainSpec { embedding_rate: -0.1, ..text_spec(&short, None, "") }, "embedding_rate");
     fails(&TrainSpec { validation_share: 1.0, ..digits_spec(images.path(), None, "") }, "validation_share");
     fails(&digits_spec(images.path(), Some(&empty), ""), "empty.txt");
 }

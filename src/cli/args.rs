@@ -330,7 +330,7 @@ pub struct KShotArgs {
     /// Which pairs examples and queries are drawn from
     #[arg(long, value_enum, value_name = "WHICH", default_value_t)]
     pub pairs: PairsName,
-    /// Write examples another way than the task's file says, such as "{input} >> {output}"
+    /// Write examples another way than the task's file says, such as "{input} >> {output}"; \n is a line break
     #[arg(long, value_name = "TEXT")]
     pub template: Option<String>,
     /// Leave the instruction out

@@ -18,20 +18,12 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     let format = args.out.as_deref().map(Format::from_path).transpose().map_err(UserError::from)?;
     let interrupted = catch_ctrl_c("The measurement was not started.")?;
     let session = Session::start(args.model.device);
-    let mut tables = Vec::new();
+    let template = args.template.as_deref().map(written).transpose()?;
+    let mut specs = Vec::new();
     for given in &args.task {
         let mut table = tasks::table(&session, given)?.as_ref().clone();
-        if let Some(template) = &args.template {
-            table.template = written(template)?;
-        }
-        tables.push(table);
-    }
-    let path = model_dir(&args.model.model);
-    let info = session.open(|job, model| Command::Open { job, model, path })?;
-    let mut specs = Vec::new();
-    for mut table in tables {
-        if args.pairs == PairsName::Seen {
-            keep_seen(&mut table, &info)?;
+        if let Some(template) = &template {
+            table.template.clone_from(template);
         }
         let spec = KShotSpec {
             table,
@@ -42,6 +34,14 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
         };
         spec.check()?;
         specs.push(spec);
+    }
+    let path = model_dir(&args.model.model);
+    let info = session.open(|job, model| Command::Open { job, model, path })?;
+    if args.pairs == PairsName::Seen {
+        for spec in &mut specs {
+            keep_seen(&mut spec.table, &info)?;
+            spec.check()?;
+        }
     }
     let progress = bar(0);
     let mut reports = Vec::new();

@@ -21,7 +21,7 @@ pub struct TrainSpec {
     pub precision: Precision,
     /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
     pub learning_rate: f64,
-    /// Learning rate of a text model's embeddings, in proportion to that of all other weights. Slow embeddings leave less room
+    /// Learning rate of a text model's token embeddings, in proportion to that of all other weights. Slow embeddings leave less room
     /// for learning word by word what holds for all words.
     #[serde(default = "default_embedding_rate")]
     pub embedding_rate: f64,
@@ -119,10 +119,10 @@ pub enum Init {
     /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
     #[default]
     Normal,
-    /// Every matrix but the embedding from N(0, 0.2 / D); the first two heads of the first block look at the token before and
-    /// the one before that, by position alone; and every later block's projection from the heads resembles the transpose of
-    /// its values' projection, so that heads hand on what they read (mimetic initialisation, Trockman and Kolter 2023).
-    /// Induction heads are made of both. Which token to look for is left to training.
+    /// Every matrix but the embeddings from N(0, 0.2 / D), and the parts of induction heads in their places: two heads of the
+    /// first block look at the token before and at the one before that, two of the second block find what followed the last
+    /// time and copy it (Olsson et al. 2022), and every later block's heads hand on what they read (mimetic initialisation,
+    /// Trockman and Kolter 2023). Needs two layers, four heads and two key-value heads.
     LookBack,
 }
 

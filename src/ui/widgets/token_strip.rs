@@ -8,6 +8,8 @@ use std::sync::Arc;
 const CHIP_HEIGHT: f32 = 22.0;
 const CHIP_PADDING: f32 = 2.0;
 const GAP: Vec2 = Vec2::new(1.0, 4.0);
+/// "Shift out", the control character word tokenizers fold capitals with.
+const SHIFT: char = '\u{E}';
 
 /// One token as it is shown.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +150,8 @@ fn arrows(ui: &Ui, whole: &Response, selected: Option<usize>, count: usize) -> O
     })
 }
 
-/// Token text with white space made visible: a space as a thin dot, a line break as ↵, a tab as →.
+/// Token text with white space made visible: a space as a thin dot, a line break as ↵, a tab as →. The mark that some
+/// tokenizers write before a small letter in place of a capital one is ↑.
 fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
     let format = |color| TextFormat { font_id: Type::Body.mono(), color, ..Default::default() };
     let (ink, faint) = (format(theme.body()), format(theme.neutral(6)));
@@ -161,6 +164,7 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
             '\n' => "↵",
             '\t' => "→",
             '\r' => "↲",
+            SHIFT => "↑",
             _ => {
                 word.push(c);
                 continue;
@@ -181,5 +185,5 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
 /// A token's text in one line for a label, with white space made visible.
 #[must_use]
 pub fn visible_text(text: &str) -> String {
-    text.replace(' ', "·").replace('\n', "↵").replace('\t', "→")
+    text.replace(' ', "·").replace('\n', "↵").replace('\t', "→").replace(SHIFT, "↑")
 }

@@ -31,6 +31,9 @@ pub(super) fn check(spec: &TrainSpec) -> Result<(), UserError> {
     if !spec.clip_norm.is_finite() || spec.clip_norm < 0.0 {
         return Err(wrong("clip_norm", format!("{} is not zero or a positive number.", spec.clip_norm)));
     }
+    if !spec.embedding_rate.is_finite() || spec.embedding_rate < 0.0 {
+        return Err(wrong("embedding_rate", format!("{} is not zero or a positive number.", spec.embedding_rate)));
+    }
     if let Some(out) = &spec.out {
         std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
     }

@@ -255,33 +255,24 @@ fn change(weight: &mut Param<Tensor<2>>, edit: impl FnOnce(&mut [f32])) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::text_model::first_weights;
-    use crate::nn::{CausalLm, LlamaConfig, LlamaFamily, Tape};
-    use crate::types::Init;
+    use super::super::text_model::{config_of, first_weights};
+    use crate::nn::{CausalLm, Tape};
+    use crate::types::{Init, TextShape};
     use burn::tensor::Device;
     use burn::tensor::Tensor;
 
     fn net(vocabulary: usize) -> CausalLm {
-        let config = LlamaConfig {
-            family: LlamaFamily::Llama,
-            vocabulary,
-            context: 96,
+        let shape = TextShape {
             hidden: 192,
             layers: 3,
             heads: 6,
             kv_heads: 3,
-            head_width: 32,
             intermediate: 48,
-            epsilon: 1e-5,
-            rope_theta: 10_000.0,
-            rope_scaling: None,
-            qkv_bias: false,
-            attn_out_bias: false,
-            head_norm: false,
-            sliding: None,
-            mlp_bias: false,
-            tied: true,
+            max_positions: 96,
+            vocabulary,
+            init: Init::LookBack,
         };
+        let config = config_of(&shape, vocabulary);
         CausalLm::Llama(first_weights(&config, Init::LookBack, 1, &Device::flex()))
     }
 

@@ -226,9 +226,11 @@ impl ModuleVisitor for WriteStates<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::text_model::{config_of, first_weights};
     use super::*;
     use crate::nn::{DigitConfig, DigitNet};
-    use crate::types::DigitNetwork;
+    use crate::types::{DigitNetwork, Init, TextShape};
+    use burn::tensor::Int;
 
     fn spec(more: &str) -> TrainSpec {
         toml::from_str(&format!(
@@ -292,6 +294,41 @@ mod tests {
         for ((_, w, _), expected) in flat(&after, &again).into_iter().zip(expected) {
             assert!((f64::from(w) - expected).abs() < 2e-5, "{w} instead of {expected}");
         }
+    }
+
+    #[test]
+    fn embeddings_learn_at_their_own_rate() {
+        let shape = TextShape {
+            hidden: 16,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            intermediate: 24,
+            max_positions: 8,
+            vocabulary: 300,
+            init: Init::Normal,
+        };
+        let first = first_weights(&config_of(&shape, 300), Init::Normal, 1, &Device::flex()).train();
+        let step = |embedding_rate: f64| {
+            let ids = Tensor::<2, Int>::from_data([[1, 5, 9, 5]], &Device::flex().autodiff());
+            let rows = Tensor::<1, Int>::from_data([2, 3], &Device::flex().autodiff());
+            let loss = first.logits_at(ids, rows).square().mean();
+            let grads = GradientsParams::from_grads(loss.backward(), &first);
+            let spec = TrainSpec { embedding_rate, ..spec("") };
+            let weights =
+                super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(first.clone(), grads, 0.02));
+            weights
+                .into_iter()
+                .zip(super::super::checkpoint::weights_of(&first))
+                .map(|(after, before)| after.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max))
+                .collect::<Vec<f32>>()
+        };
+        let (whole, tenth) = (step(1.0), step(0.1));
+        // The first step of AdamW is as long as the rate wherever there is a gradient.
+        assert!(whole.iter().all(|moved| (moved - 0.02).abs() < 1e-3), "{whole:?}");
+        let slow: Vec<&f32> = tenth.iter().filter(|moved| (**moved - 0.002).abs() < 1e-4).collect();
+        let same = tenth.iter().zip(&whole).filter(|(a, b)| a == b).count();
+        assert_eq!((slow.len(), same), (1, whole.len() - 1), "the embeddings alone are slow: {tenth:?}");
     }
 
     #[test]

@@ -43,9 +43,19 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
 
 /// The model with random weights that depend on the spec's seed alone.
 pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, device: &Device) -> TextModel {
-    let config = LlamaConfig {
+    let config = config_of(shape, codec.vocabulary());
+    let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
+    let end = codec.token_id(DOCUMENT_SEPARATOR);
+    let name = spec.out.as_deref().and_then(Path::file_name);
+    let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
+    TextModel::new(&name, TextConfig::Llama(config), lm, codec, end, end.into_iter().collect())
+}
+
+/// The configuration of a shape, with so many tokens.
+pub(super) fn config_of(shape: &TextShape, vocabulary: usize) -> LlamaConfig {
+    LlamaConfig {
         family: LlamaFamily::Llama,
-        vocabulary: codec.vocabulary(),
+        vocabulary,
         context: shape.max_positions,
         hidden: shape.hidden,
         layers: shape.layers,
@@ -62,13 +72,7 @@ pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, d
         sliding: None,
         mlp_bias: false,
         tied: true,
-    };
-    let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
-    let config = TextConfig::Llama(config);
-    let end = codec.token_id(DOCUMENT_SEPARATOR);
-    let name = spec.out.as_deref().and_then(Path::file_name);
-    let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
-    TextModel::new(&name, config, lm, codec, end, end.into_iter().collect())
+    }
 }
 
 /// A model whose weights depend on the seed alone.

@@ -42,8 +42,7 @@ impl Tables {
             .flat_map(|text| words_of(text))
             .collect();
         let facts = main.iter().filter(|table| table.kind == TaskKind::Fact).flat_map(|t| t.rows.iter().flatten());
-        let is_plain = |word: &&String| word.len() > 1 && word.chars().all(char::is_lowercase);
-        let words: BTreeSet<String> = facts.filter(is_plain).cloned().collect();
+        let words: BTreeSet<String> = facts.filter(|word| is_plain(word)).cloned().collect();
         let words: Vec<String> = words.difference(&unseen).cloned().collect();
         let vocabulary = main.iter().flat_map(|table| {
             table.rows.iter().flatten().chain(&table.labels).chain([&table.instruction]).cloned().collect::<Vec<_>>()
@@ -68,10 +67,13 @@ impl Tables {
 
     /// Adds all other words of a vocabulary: a rule that has been shown on few can be learned by heart.
     pub(super) fn widen(&mut self, vocabulary: impl Iterator<Item = String>) {
-        let is_plain = |word: &String| word.len() > 1 && word.chars().all(char::is_lowercase);
-        let words: BTreeSet<String> = vocabulary.filter(is_plain).collect();
-        self.words = Words::new(words.difference(&self.unseen).cloned().collect());
+        self.words.extend(vocabulary.filter(|word| is_plain(word) && !self.unseen.contains(word)));
     }
+}
+
+/// Whether it is a word that any rule can be shown on.
+fn is_plain(word: &str) -> bool {
+    word.len() > 1 && word.chars().all(char::is_lowercase)
 }
 
 fn words_of(text: &str) -> impl Iterator<Item = String> {
@@ -118,7 +120,12 @@ mod tests {
             "context = 64\ntasks = [{folder:?}]\nunseen_rules = [\"copy\"]\nheld_out_tasks = [\"superlatives\"]\nstages = []"
         ))
         .unwrap();
-        let tables = Tables::read(&task).unwrap();
+        let mut tables = Tables::read(&task).unwrap();
+        let before = tables.words.clone();
+        tables.widen(["fish", "A", "don't", "whereupon", "adverb"].map(str::to_owned).into_iter());
+        assert!(!before.has("whereupon") && tables.words.has("whereupon"), "words of the vocabulary are added");
+        assert!(["fish", "A", "don't"].iter().all(|word| !tables.words.has(word)), "unseen and odd ones are not");
+        assert!(before.has("quickly") && tables.words.has("quickly"), "those of the tables stay");
         assert!(tables.learned.iter().all(|table| table.id != "copy" && table.id != "superlatives"));
         for table in tables.learned.iter().filter(|table| table.kind == TaskKind::Rule) {
             assert!(table.rows.iter().all(|[input, _]| input != "fish"), "{} shows a rule on an unseen word", table.id);

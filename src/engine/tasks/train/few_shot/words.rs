@@ -1,6 +1,7 @@
 //! Words that rules and lookups are shown on.
 
 use crate::nn::Random;
+use std::collections::BTreeSet;
 
 /// How often a document is written with strings of random letters in place of words.
 const INVENTED: f32 = 0.1;
@@ -25,6 +26,17 @@ impl Words {
     pub(super) fn new(words: Vec<String>) -> Self {
         assert!(!words.is_empty(), "rules need words");
         Self(words)
+    }
+
+    /// Takes in more words; each stands once.
+    pub(super) fn extend(&mut self, more: impl Iterator<Item = String>) {
+        let all: BTreeSet<String> = std::mem::take(&mut self.0).into_iter().chain(more).collect();
+        self.0 = all.into_iter().collect();
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, word: &str) -> bool {
+        self.0.iter().any(|known| known == word)
     }
 
     /// The words, or now and then invented ones.
