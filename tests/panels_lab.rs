@@ -316,7 +316,11 @@ fn a_task_that_training_left_out_is_explained() {
     info.held_out = Some(HeldOut { held_out_tasks: vec!["sentiment".into()], ..HeldOut::default() });
     window.engine.say(Event::Model { info, weights: Arc::default() });
     window.settle();
-    assert!(window.has("Held out. What was not in the training data cannot be recalled."));
+    let note = window.harness.get_by_label("Held out. What was not in the training data cannot be recalled.").rect();
+    // One stands below the column, as wide as that is; the other in the middle of the empty stage.
+    let buttons = window.harness.query_all_by_label("Score the answers").map(|node| node.rect());
+    let button = buttons.min_by(|a, b| a.left().total_cmp(&b.left())).unwrap();
+    assert!(note.right() <= button.right(), "the note {note} is wider than its column, which ends with {button}");
     choose_task(&mut window, "Task: Living");
     assert!(!window.has("Held out. What was not in the training data cannot be recalled."));
 }

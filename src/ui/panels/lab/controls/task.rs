@@ -7,7 +7,10 @@ use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, error_card, icon_button, job_progress};
-use egui::{Align, Button, Layout, Popup, PopupCloseBehavior, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo};
+use egui::{
+    Align, Button, Color32, Label, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, ScrollArea, TextEdit,
+    Ui, WidgetInfo,
+};
 use lucide_icons::Icon;
 use std::sync::{Arc, LazyLock};
 
@@ -80,23 +83,23 @@ fn held_out_note(ui: &mut Ui, theme: &Theme, cx: &Cx<'_>) {
     let help = format!(
         "{model} saw no pair of this task in training. What it answers here it takes from the examples in the prompt."
     );
+    remark(ui, Icon::EyeOff, &format!("Held out. {HELD_OUT}."), theme.accent_text()).on_hover_text(help);
+}
+
+/// A sentence behind an icon, in as many lines as it takes.
+fn remark(ui: &mut Ui, icon: Icon, words: &str, color: Color32) -> Response {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
-        ui.label(RichText::new(char::from(Icon::EyeOff)).font(Type::Caption.icon()).color(theme.accent_text()));
-        let words =
-            RichText::new(format!("Held out. {HELD_OUT}.")).font(Type::Caption.sans()).color(theme.accent_text());
-        ui.label(words).on_hover_text(help);
-    });
+        ui.label(RichText::new(char::from(icon)).font(Type::Caption.icon()).color(color));
+        ui.add(Label::new(RichText::new(words).font(Type::Caption.sans()).color(color)).wrap())
+    })
+    .inner
 }
 
 fn warnings(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
     let warnings = &panel.warnings;
     for warning in warnings.iter().take(MOST_WARNINGS) {
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = space::XS;
-            ui.label(RichText::new(char::from(Icon::TriangleAlert)).font(Type::Caption.icon()).color(theme.warning()));
-            ui.label(RichText::new(warning).font(Type::Caption.sans()).color(theme.warning()));
-        });
+        remark(ui, Icon::TriangleAlert, warning, theme.warning());
     }
     if let Some(more) = warnings.len().checked_sub(MOST_WARNINGS + 1) {
         let rest = warnings[MOST_WARNINGS..].join("\n");

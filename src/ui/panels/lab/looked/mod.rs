@@ -199,7 +199,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         panel.looked.from = From::Prompt;
     }
     let sub = match panel.looked.head {
-        None => "mean over all heads".to_owned(),
+        None => "all heads".to_owned(),
         Some((layer, head)) => format!("layer {layer} · head {head}"),
     };
     stage_header(ui, &theme, "Where the answer looked", &sub, |ui| {

@@ -35,9 +35,9 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, setup: &Setup, side: usize, sums:
         line(None, answer, "Output", to_output, output);
     }
     line(None, setup.query.as_str(), "Query", sums.query, query);
-    line(None, "template and separators", "Template", sums.template, other);
+    line(None, "template", "Template", sums.template, other);
     if sums.added > 0.0 {
-        line(None, "token added at the start", "Start", sums.added, other);
+        line(None, "first token", "Start", sums.added, other);
     }
     if sums.answer > 0.0 {
         line(None, "the answer itself", "Answer", sums.answer, other);
