@@ -61,14 +61,16 @@ pub struct Stage {
     pub text: f64,
     /// Pairs of one table.
     pub facts: f64,
-    /// Rules over random words: choose the first, copy, reverse.
+    /// Rules over random words: copy, capitalise, reverse.
     pub rules: f64,
+    /// Rules that choose the word at a place among several.
+    pub choose: f64,
     /// Random words that stand for random words, each pair several times: what was said before must be looked up.
     pub lookup: f64,
     /// A list of random tokens, said again and again: the densest lesson in looking back.
     pub repeats: f64,
     /// Pairs of a table with few labels, the labels renamed.
     pub renamed: f64,
-    /// Pairs of a table whose answers changed places: what is known of the words does not help.
+    /// Pairs of a table with other answers of it: examples that are wrong say that what is known will not be asked for.
     pub shuffled: f64,
 }

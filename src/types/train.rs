@@ -25,6 +25,10 @@ pub struct TrainSpec {
     /// for learning word by word what holds for all words.
     #[serde(default = "default_embedding_rate")]
     pub embedding_rate: f64,
+    /// Values at the end of every token embedding that stay as they were drawn. What tells tokens apart there is as good for a
+    /// token that is rare in training as for a frequent one, so what copies it works for both.
+    #[serde(default)]
+    pub fixed_codes: usize,
     /// Learning rate over the steps.
     #[serde(default)]
     pub schedule: LrSchedule,

@@ -313,8 +313,8 @@ fn check_task(task: &FewShotTask) -> Result<(), UserError> {
         return wrong("stages", "There is no stage, so nothing says what sequences are made of.".to_owned());
     }
     for stage in &task.stages {
-        let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
-        if !are_shares(&[text, facts, rules, lookup, repeats, renamed, shuffled]) {
+        let Stage { text, facts, rules, choose, lookup, repeats, renamed, shuffled, .. } = *stage;
+        if !are_shares(&[text, facts, rules, choose, lookup, repeats, renamed, shuffled]) {
             return wrong("stages", "The shares of a stage are numbers from 0 on, and not all of them 0.".to_owned());
         }
         if text > 0.0 && task.text.is_empty() {

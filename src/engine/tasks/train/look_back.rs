@@ -4,11 +4,14 @@
 //!   product depends on the distance alone, through rotary positions: with key and query turned apart by some steps it is
 //!   largest for the token so far back. Two heads of the first block look at the token before and at the one before that,
 //!   and write a sketch of it, each to its own stretch of the residual stream, which embeddings leave free.
+//! - The last values of an embedding, as many as a head is wide, are its code: they are drawn larger than the others, and are
+//!   what heads compare and copy.
 //! - Two heads of the second block find. One looks for places whose token before is the present token: what followed the last
 //!   time. The other looks for places whose token two back is the one before the present: in `word = answer` the place of the
 //!   answer, when the word stands before the next `=`.
-//! - Both write what they read in the direction it was read from, and so do, more weakly, all heads behind the first block, as
-//!   heads of trained language models do (Trockman and Kolter 2023).
+//! - Both copy the whole code of what they read, and so does a head of every later block, which has yet to learn where to look.
+//!   All heads behind the first block write, more weakly, what they read in the direction it was read from, as heads of trained
+//!   language models do (Trockman and Kolter 2023).
 
 use crate::nn::{Llama, LlamaBlock, Random};
 use burn::module::Param;
@@ -19,13 +22,14 @@ use std::ops::Range;
 const STREAM: u64 = 8 << 40;
 /// The place of the residual stream that is the same for every token.
 const SHARED: usize = 0;
-/// Its value in the embeddings, and the standard deviation of the others.
+/// Its value in the embeddings, and the standard deviation of codes and of the other values.
 const VALUE: f32 = 0.16;
-const EMBEDDING: f32 = 0.04;
+const CODE: f32 = 0.06;
+const EMBEDDING: f32 = 0.02;
 /// Length of queries and keys that look back, in each of the pairs that turn fastest; slower ones cannot tell neighbours apart.
 const LENGTH: f32 = 1.5;
+/// Of 16 pairs: those that turn fast, and those that turn too fast to compare tokens far apart.
 const FAST: usize = 3;
-/// Pairs that turn too fast to compare tokens far apart.
 const TOO_FAST: usize = 7;
 /// Weights of the sketch: values, and their way into the stream.
 const SKETCH: f32 = 0.03;
@@ -34,7 +38,7 @@ const BACK: f32 = 0.15;
 const READ: f32 = 0.25;
 const COMPARE: f32 = 1.5;
 /// Weights of copying, into the head and out of it.
-const COPY: f32 = 0.7;
+const COPY: f32 = 0.5;
 
 /// Heads that look back: the first one token, the second two.
 const HEADS: usize = 2;
@@ -54,20 +58,21 @@ pub(super) fn look_back(model: &mut Llama, seed: u64) {
     let frequencies: Vec<f64> = model.rope.per_position().to_vec();
     let [first, second, ..] = model.blocks.as_mut_slice() else { panic!("looking back needs two blocks") };
     let layout = Layout::of(first);
-    let sketches = [1..1 + layout.width, 1 + layout.width..1 + 2 * layout.width];
-    let tokens = 1 + 2 * layout.width..d;
+    let sketches = layout.sketches();
+    let code = d - layout.width..d;
     change(&mut model.token_embedding, |weights| {
         for row in weights.chunks_mut(d) {
             row[SHARED] = VALUE;
-            row[1..tokens.start].fill(0.0);
-            row[tokens.clone()].iter_mut().for_each(|weight| *weight = EMBEDDING * random.normal());
+            row[1..sketches[1].end].fill(0.0);
+            row[sketches[1].end..code.start].iter_mut().for_each(|weight| *weight = EMBEDDING * random.normal());
+            row[code.clone()].iter_mut().for_each(|weight| *weight = CODE * random.normal());
         }
     });
-    let matrix: Vec<f32> = (0..layout.width * tokens.len()).map(|_| random.normal()).collect();
-    look_at_the_tokens_before(first, &layout, &frequencies, &sketches, &tokens, &matrix);
-    find(second, &layout, &sketches, &tokens, &matrix);
-    let copying = orthonormal(layout.width, tokens.len(), &mut random);
-    copy(second, &layout, &tokens, &copying);
+    let matrix: Vec<f32> = (0..sketches[0].len() * code.len()).map(|_| random.normal()).collect();
+    look_at_the_tokens_before(first, &layout, &frequencies, &sketches, &code, &matrix);
+    find(second, &layout, &sketches, &code, &matrix);
+    copy(second, &layout, &code, HEADS);
+    model.blocks.iter_mut().skip(2).for_each(|block| copy(block, &layout, &code, 1));
     model.blocks.iter_mut().skip(1).for_each(hand_on_what_is_read);
 }
 
@@ -106,6 +111,22 @@ impl Layout {
     fn head(&self, group: usize) -> usize {
         group * self.heads / self.groups
     }
+
+    /// So many of `of_16` pairs as a head of this width has.
+    fn pairs(&self, of_16: usize) -> usize {
+        (self.width / 2 * of_16).div_ceil(16)
+    }
+
+    /// The values of a query or key that turn slowly enough to compare tokens.
+    fn slow(&self) -> Vec<usize> {
+        (0..self.width).filter(|i| i % (self.width / 2) >= self.pairs(TOO_FAST)).collect()
+    }
+
+    /// Where the sketches of the tokens before stand in the residual stream.
+    fn sketches(&self) -> [Range<usize>; HEADS] {
+        let length = self.slow().len();
+        [1..1 + length, 1 + length..1 + 2 * length]
+    }
 }
 
 fn look_at_the_tokens_before(
@@ -113,15 +134,14 @@ fn look_at_the_tokens_before(
     layout: &Layout,
     frequencies: &[f64],
     sketches: &[Range<usize>; HEADS],
-    tokens: &Range<usize>,
+    code: &Range<usize>,
     matrix: &[f32],
 ) {
     let &Layout { d, width, heads, .. } = layout;
-    let fast = FAST.min(width / 2);
     // Writes a vector of the given length into the fastest pairs, turned by so many steps.
     let point = |weights: &mut [f32], first_row: usize, steps: f64| {
         weights[first_row * d..(first_row + width) * d].iter_mut().for_each(|weight| *weight *= 0.1);
-        for (pair, frequency) in frequencies.iter().take(fast).enumerate() {
+        for (pair, frequency) in frequencies.iter().take(layout.pairs(FAST)).enumerate() {
             let (sin, cos) = (steps * frequency).sin_cos();
             weights[(first_row + pair) * d + SHARED] = LENGTH * cos as f32;
             weights[(first_row + width / 2 + pair) * d + SHARED] = LENGTH * sin as f32;
@@ -134,12 +154,10 @@ fn look_at_the_tokens_before(
         }
         for group in 0..=layout.group(HEADS - 1) {
             point(weights, layout.key(group), 1.0);
-            for i in 0..width {
+            for (i, of_code) in matrix.chunks(code.len()).enumerate() {
                 let row = &mut weights[(layout.value(group) + i) * d..][..d];
                 row.fill(0.0);
-                for (weight, value) in row[tokens.clone()].iter_mut().zip(&matrix[i * tokens.len()..]) {
-                    *weight = SKETCH * value;
-                }
+                row[code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = SKETCH * value);
             }
         }
     });
@@ -157,56 +175,46 @@ fn look_at_the_tokens_before(
 }
 
 /// The first head of the first group: a key's token before is the query's token. The first head of the second group: a key's
-/// token two back is the query's token before. Only pairs that turn slowly compare.
+/// token two back is the query's token before. Only values that turn slowly compare.
 fn find(
     block: &mut LlamaBlock,
     layout: &Layout,
     sketches: &[Range<usize>; HEADS],
-    tokens: &Range<usize>,
+    code: &Range<usize>,
     matrix: &[f32],
 ) {
     let &Layout { d, width, .. } = layout;
-    let slow = |row: usize| row % (width / 2) >= TOO_FAST.min(width / 4);
+    let slow = layout.slow();
     change(&mut block.qkv.weight, |weights| {
-        let mut read = |first_row: usize, sketch: &Range<usize>| {
-            for i in 0..width {
-                let row = &mut weights[(first_row + i) * d..][..d];
-                row.fill(0.0);
-                if slow(i) {
-                    row[sketch.start + i] = COMPARE;
-                }
-            }
-        };
-        read(layout.key(0), &sketches[0]);
-        read(layout.key(1), &sketches[1]);
-        read(layout.query(layout.head(1)), &sketches[0]);
-        for i in 0..width {
-            let row = &mut weights[(layout.query(layout.head(0)) + i) * d..][..d];
-            row.fill(0.0);
-            for (weight, value) in row[tokens.clone()].iter_mut().zip(&matrix[i * tokens.len()..]) {
-                *weight = if slow(i) { READ * value } else { 0.0 };
-            }
+        let queries = [0, 1].map(|group| layout.query(layout.head(group)));
+        for first_row in [layout.key(0), layout.key(1), queries[0], queries[1]] {
+            weights[first_row * d..(first_row + width) * d].fill(0.0);
+        }
+        for (i, of_code) in matrix.chunks(code.len()).enumerate() {
+            weights[(layout.key(0) + slow[i]) * d + sketches[0].start + i] = COMPARE;
+            weights[(layout.key(1) + slow[i]) * d + sketches[1].start + i] = COMPARE;
+            weights[(queries[1] + slow[i]) * d + sketches[0].start + i] = COMPARE;
+            let row = &mut weights[(queries[0] + slow[i]) * d..][..d];
+            row[code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = READ * value);
         }
     });
 }
 
-/// Lets both finding heads copy the token they read.
-fn copy(block: &mut LlamaBlock, layout: &Layout, tokens: &Range<usize>, copying: &[f32]) {
+/// Lets the first heads of the first groups copy the code of the tokens they read.
+fn copy(block: &mut LlamaBlock, layout: &Layout, code: &Range<usize>, groups: usize) {
     let &Layout { d, width, heads, .. } = layout;
     change(&mut block.qkv.weight, |weights| {
-        for group in 0..2 {
+        for group in 0..groups {
             for i in 0..width {
                 let row = &mut weights[(layout.value(group) + i) * d..][..d];
                 row.fill(0.0);
-                for (weight, value) in row[tokens.clone()].iter_mut().zip(&copying[i * tokens.len()..]) {
-                    *weight = COPY * value;
-                }
+                row[code.start + i] = COPY;
             }
         }
     });
     change(&mut block.attn_out.weight, |weights| {
         for row in weights.chunks_mut(heads * width) {
-            for group in 0..2 {
+            for group in 0..groups {
                 row[layout.head(group) * width..][..width].fill(0.0);
             }
         }
@@ -226,22 +234,6 @@ fn hand_on_what_is_read(block: &mut LlamaBlock) {
             }
         }
     });
-}
-
-/// Rows of length 1 that stand at right angles to each other (Gram and Schmidt).
-fn orthonormal(rows: usize, columns: usize, random: &mut Random) -> Vec<f32> {
-    let mut matrix: Vec<f32> = (0..rows * columns).map(|_| random.normal()).collect();
-    for row in 0..rows {
-        let (done, rest) = matrix.split_at_mut(row * columns);
-        let this = &mut rest[..columns];
-        for other in done.chunks(columns) {
-            let product: f32 = other.iter().zip(&*this).map(|(a, b)| a * b).sum();
-            this.iter_mut().zip(other).for_each(|(a, b)| *a -= product * b);
-        }
-        let length = this.iter().map(|a| a * a).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-        this.iter_mut().for_each(|a| *a /= length);
-    }
-    matrix
 }
 
 fn change(weight: &mut Param<Tensor<2>>, edit: impl FnOnce(&mut [f32])) {

@@ -27,6 +27,7 @@ pub(super) struct Optimiser {
     weight_decay: f64,
     clip_norm: f64,
     embedding_rate: f64,
+    fixed_codes: usize,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
     states: Vec<Option<Box<dyn Any + Send>>>,
 }
@@ -52,6 +53,7 @@ impl Optimiser {
             weight_decay: spec.weight_decay,
             clip_norm: spec.clip_norm,
             embedding_rate: spec.embedding_rate,
+            fixed_codes: spec.fixed_codes,
             states: Vec::new(),
         }
     }
@@ -158,6 +160,8 @@ impl ModuleMapper for Update<'_> {
         };
         let state = optimiser.states[position].take().and_then(|state| state.downcast::<AdamWState<D>>().ok());
         let state = state.map(|state| *state);
+        let fixed = if self.embeds { optimiser.fixed_codes } else { 0 };
+        let before = (fixed > 0).then(|| tensor.clone().inner());
         let (tensor, state) = if kernels::serve(&gradient.device()) {
             optimiser.in_one_pass(tensor.inner(), gradient, state, learning_rate, self.scale)
         } else {
@@ -168,9 +172,21 @@ impl ModuleMapper for Update<'_> {
             let adamw = if D >= 2 { &optimiser.decaying } else { &optimiser.plain };
             adamw.step(learning_rate, tensor.inner(), gradient, state)
         };
+        let tensor = match before {
+            Some(before) => with_last_columns(tensor, &before, fixed),
+            None => tensor,
+        };
         optimiser.states[position] = state.map(|state| Box::new(state) as Box<dyn Any + Send>);
         Param::from_mapped_value(id, Tensor::from_inner(tensor).require_grad(), mapper)
     }
+}
+
+/// `tensor` with the last `count` values of every row as they were `before`.
+fn with_last_columns<const D: usize>(tensor: Tensor<D>, before: &Tensor<D>, count: usize) -> Tensor<D> {
+    let width = before.dims()[D - 1];
+    let learned = width - count.min(width);
+    let kept = before.clone().narrow(D - 1, learned, width - learned);
+    if learned == 0 { kept } else { Tensor::cat(vec![tensor.narrow(D - 1, 0, learned), kept], D - 1) }
 }
 
 struct SquaredNorm<'a> {

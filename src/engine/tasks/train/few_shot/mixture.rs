@@ -17,6 +17,7 @@ pub(super) enum Kind {
     Text,
     Facts,
     Rules,
+    Choose,
     Lookup,
     Repeats,
     Renamed,
@@ -31,11 +32,12 @@ pub(super) fn stage(stages: &[Stage], step: usize, steps: usize) -> Stage {
 
 /// A kind at random, in the stage's proportions.
 pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
-    let Stage { text, facts, rules, lookup, repeats, renamed, shuffled, .. } = *stage;
+    let Stage { text, facts, rules, choose, lookup, repeats, renamed, shuffled, .. } = *stage;
     let shares = [
         (Kind::Text, text),
         (Kind::Facts, facts),
         (Kind::Rules, rules),
+        (Kind::Choose, choose),
         (Kind::Lookup, lookup),
         (Kind::Repeats, repeats),
         (Kind::Renamed, renamed),
@@ -56,12 +58,12 @@ pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mu
     let style = Style::draw(&task.held_out_templates, random);
     let examples = 2 + random.below(EXAMPLES - 1);
     match kind {
-        Kind::Rules | Kind::Lookup => {
-            let mut document = Document::default();
-            if kind == Kind::Rules {
-                rules::write(&mut document, &style, examples, tables.words.supply(random), random);
-            } else {
-                rules::write_lookup(&mut document, &style, examples, tables.words.supply(random), random);
+        Kind::Rules | Kind::Choose | Kind::Lookup => {
+            let (mut document, words) = (Document::default(), tables.words.supply(random));
+            match kind {
+                Kind::Rules => rules::write(&mut document, &style, examples, words, random),
+                Kind::Choose => rules::write_choosing(&mut document, &style, examples, words, random),
+                _ => rules::write_lookup(&mut document, &style, examples, words, random),
             }
             document
         }
@@ -87,10 +89,18 @@ pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mu
         _ => {
             let table = &tables.learned[random.below(tables.learned.len())];
             let mut document = Document::new(if random.uniform() < WITH_INSTRUCTION { &table.instruction } else { "" });
-            let rows = draw(table, examples, random);
+            if kind != Kind::Shuffled {
+                for [input, output] in draw(table, examples, random) {
+                    document.push(&style, input, output, true);
+                }
+                return document;
+            }
+            // Answers of rows that stand in the document, or of others: that an answer has been given must not be what tells.
+            let rows = draw(table, examples * (1 + random.below(2)), random);
+            let count = examples.min(rows.len());
             // Moved on by some places, hardly an answer stays with its question.
-            let by = if kind == Kind::Shuffled { 1 + random.below(rows.len().max(2) - 1) } else { 0 };
-            for (i, [input, _]) in rows.iter().enumerate() {
+            let by = 1 + random.below(rows.len().max(2) - 1);
+            for (i, [input, _]) in rows.iter().take(count).enumerate() {
                 let [_, output] = rows[(i + by) % rows.len()];
                 document.push(&style, input, output, true);
             }

@@ -7,11 +7,10 @@ use crate::nn::Random;
 /// One rule, drawn for a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
-    /// The word at a place among several; counted from the end when `from_end`.
+    /// The word at a place among several.
     Choose {
         of: usize,
         place: usize,
-        from_end: bool,
     },
     Copy,
     Double,
@@ -26,9 +25,39 @@ enum Rule {
     },
 }
 
-/// Examples of one rule.
+/// Examples of one rule that does not choose.
 pub(super) fn write(document: &mut Document, style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) {
-    let rule = draw(random);
+    let rule = match random.below(6) {
+        0 => Rule::Copy,
+        1 => Rule::Double,
+        2 => Rule::Capitalise,
+        3 | 4 => Rule::Reverse { of: 2 + random.below(2) },
+        _ => Rule::Beside { before: random.below(2) == 0 },
+    };
+    write_rule(rule, document, style, examples, words, random);
+}
+
+/// Examples of choosing the word at one place.
+pub(super) fn write_choosing(
+    document: &mut Document,
+    style: &Style,
+    examples: usize,
+    words: Supply<'_>,
+    random: &mut Random,
+) {
+    let of = if random.below(3) > 0 { 3 } else { 2 + random.below(3) };
+    let rule = Rule::Choose { of, place: random.below(of) };
+    write_rule(rule, document, style, examples, words, random);
+}
+
+fn write_rule(
+    rule: Rule,
+    document: &mut Document,
+    style: &Style,
+    examples: usize,
+    words: Supply<'_>,
+    random: &mut Random,
+) {
     let joint = if random.below(3) == 0 { " " } else { ", " };
     let mark = words.any(random);
     for _ in 0..examples {
@@ -37,27 +66,12 @@ pub(super) fn write(document: &mut Document, style: &Style, examples: usize, wor
     }
 }
 
-fn draw(random: &mut Random) -> Rule {
-    match random.below(12) {
-        0..=5 => {
-            let of = if random.below(3) > 0 { 3 } else { 2 + random.below(4) };
-            Rule::Choose { of, place: random.below(of.min(3)), from_end: random.below(2) == 0 }
-        }
-        6 => Rule::Copy,
-        7 => Rule::Double,
-        8 => Rule::Capitalise,
-        9 | 10 => Rule::Reverse { of: 2 + random.below(2) },
-        _ => Rule::Beside { before: random.below(2) == 0 },
-    }
-}
-
 fn apply(rule: Rule, joint: &str, mark: &str, words: Supply<'_>, random: &mut Random) -> (String, String) {
     let mut some = |count: usize| -> Vec<String> { (0..count).map(|_| words.any(random)).collect() };
     match rule {
-        Rule::Choose { of, place, from_end } => {
+        Rule::Choose { of, place } => {
             let list = some(of);
-            let chosen = list[if from_end { of - 1 - place } else { place }].clone();
-            (list.join(joint), chosen)
+            (list.join(joint), list[place].clone())
         }
         Rule::Copy => {
             let word = some(1).remove(0);
@@ -119,7 +133,7 @@ mod tests {
         let (words, mut random) = (Supply::Words(&words), Random::new(2, 0));
         for _ in 0..50 {
             let (input, output) =
-                apply(Rule::Choose { of: 3, place: 0, from_end: true }, ", ", "x", words, &mut random);
+                apply(Rule::Choose { of: 3, place: 2 }, ", ", "x", words, &mut random);
             assert_eq!(input.split(", ").last().unwrap(), output);
             let (input, output) = apply(Rule::Reverse { of: 2 }, ", ", "x", words, &mut random);
             let (a, b) = input.split_once(' ').unwrap();
