@@ -23,9 +23,9 @@ const STREAM: u64 = 8 << 40;
 /// The place of the residual stream that is the same for every token.
 const SHARED: usize = 0;
 /// Its value in the embeddings, and the standard deviation of codes and of the other values.
-const VALUE: f32 = 0.16;
-const CODE: f32 = 0.06;
-const EMBEDDING: f32 = 0.02;
+const VALUE: f32 = 0.32;
+const CODE: f32 = 0.12;
+const EMBEDDING: f32 = 0.04;
 /// Length of queries and keys that look back, in each of the pairs that turn fastest; slower ones cannot tell neighbours apart.
 const LENGTH: f32 = 1.5;
 /// Of 16 pairs: those that turn fast, and those that turn too fast to compare tokens far apart.
@@ -33,19 +33,22 @@ const FAST: usize = 3;
 const TOO_FAST: usize = 7;
 /// Weights of the sketch: values, and their way into the stream.
 const SKETCH: f32 = 0.03;
-const BACK: f32 = 0.15;
+const BACK: f32 = 0.3;
 /// Weights of finding: what reads embeddings, and what reads sketches.
 const READ: f32 = 0.25;
 const COMPARE: f32 = 1.5;
 /// Weights of copying, into the head and out of it.
 const COPY: f32 = 0.5;
 
-/// Heads that look back: the first one token, the second two.
-const HEADS: usize = 2;
+/// Weights of tags, into the head and out of it, and of comparing them.
+const TAG: f32 = 0.5;
+
+/// Heads that look back: the first one token, the second two, and so on.
+const HEADS: usize = 4;
 
 /// What these weights need of a model: enough heads, and a second block.
 pub(super) fn fits(layers: usize, heads: usize, kv_heads: usize) -> bool {
-    layers >= 2 && heads >= 4 && kv_heads >= 2
+    layers >= 2 && heads >= HEADS && kv_heads >= 3
 }
 
 /// Changes the embeddings, some heads of the first two blocks, and what later heads write.
@@ -63,16 +66,27 @@ pub(super) fn look_back(model: &mut Llama, seed: u64) {
     change(&mut model.token_embedding, |weights| {
         for row in weights.chunks_mut(d) {
             row[SHARED] = VALUE;
-            row[1..sketches[1].end].fill(0.0);
-            row[sketches[1].end..code.start].iter_mut().for_each(|weight| *weight = EMBEDDING * random.normal());
+            row[1..sketches[HEADS - 1].end].fill(0.0);
+            row[sketches[HEADS - 1].end..code.start].iter_mut().for_each(|weight| *weight = EMBEDDING * random.normal());
             row[code.clone()].iter_mut().for_each(|weight| *weight = CODE * random.normal());
         }
     });
     let matrix: Vec<f32> = (0..sketches[0].len() * code.len()).map(|_| random.normal()).collect();
-    look_at_the_tokens_before(first, &layout, &frequencies, &sketches, &code, &matrix);
-    find(second, &layout, &sketches, &code, &matrix);
-    copy(second, &layout, &code, HEADS);
-    model.blocks.iter_mut().skip(2).for_each(|block| copy(block, &layout, &code, 1));
+    let parts = Parts { layout, sketches, code, matrix };
+    parts.look_at_the_tokens_before(first, &frequencies);
+    parts.find(second);
+    parts.copy(second, 0);
+    parts.copy(second, 1);
+    parts.say_where_the_same_token_stood(second);
+    for (i, block) in model.blocks.iter_mut().enumerate().skip(2) {
+        parts.copy(block, 0);
+        if i == 2 {
+            parts.gather_where_answers_stood(block);
+        }
+        if i == 3 {
+            parts.find_the_same_place(block);
+        }
+    }
     model.blocks.iter_mut().skip(1).for_each(hand_on_what_is_read);
 }
 
@@ -124,101 +138,165 @@ impl Layout {
 
     /// Where the sketches of the tokens before stand in the residual stream.
     fn sketches(&self) -> [Range<usize>; HEADS] {
-        let length = self.slow().len();
-        [1..1 + length, 1 + length..1 + 2 * length]
+        let (whole, tag) = (self.slow().len(), self.width / HEADS);
+        let mut start = 1;
+        [whole, whole, tag, tag].map(|length| {
+            start += length;
+            start - length..start
+        })
     }
 }
 
-fn look_at_the_tokens_before(
-    block: &mut LlamaBlock,
-    layout: &Layout,
-    frequencies: &[f64],
-    sketches: &[Range<usize>; HEADS],
-    code: &Range<usize>,
-    matrix: &[f32],
-) {
-    let &Layout { d, width, heads, .. } = layout;
-    // Writes a vector of the given length into the fastest pairs, turned by so many steps.
-    let point = |weights: &mut [f32], first_row: usize, steps: f64| {
-        weights[first_row * d..(first_row + width) * d].iter_mut().for_each(|weight| *weight *= 0.1);
-        for (pair, frequency) in frequencies.iter().take(layout.pairs(FAST)).enumerate() {
-            let (sin, cos) = (steps * frequency).sin_cos();
-            weights[(first_row + pair) * d + SHARED] = LENGTH * cos as f32;
-            weights[(first_row + width / 2 + pair) * d + SHARED] = LENGTH * sin as f32;
-        }
-    };
-    change(&mut block.qkv.weight, |weights| {
-        for head in 0..HEADS {
-            // Keys are turned one step ahead; queries of the second head one step back.
-            point(weights, layout.query(head), -(head as f64));
-        }
-        for group in 0..=layout.group(HEADS - 1) {
-            point(weights, layout.key(group), 1.0);
-            for (i, of_code) in matrix.chunks(code.len()).enumerate() {
-                let row = &mut weights[(layout.value(group) + i) * d..][..d];
-                row.fill(0.0);
-                row[code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = SKETCH * value);
+/// What is put into blocks.
+struct Parts {
+    layout: Layout,
+    sketches: [Range<usize>; HEADS],
+    code: Range<usize>,
+    /// From codes to sketches, `[sketch, code]`.
+    matrix: Vec<f32>,
+}
+
+impl Parts {
+    fn look_at_the_tokens_before(&self, block: &mut LlamaBlock, frequencies: &[f64]) {
+        let Self { layout, sketches, code, matrix } = self;
+        let &Layout { d, width, heads, .. } = layout;
+        // Writes a vector of the given length into the fastest pairs, turned by so many steps.
+        let point = |weights: &mut [f32], first_row: usize, steps: f64| {
+            weights[first_row * d..(first_row + width) * d].iter_mut().for_each(|weight| *weight *= 0.1);
+            for (pair, frequency) in frequencies.iter().take(layout.pairs(FAST)).enumerate() {
+                let (sin, cos) = (steps * frequency).sin_cos();
+                weights[(first_row + pair) * d + SHARED] = LENGTH * cos as f32;
+                weights[(first_row + width / 2 + pair) * d + SHARED] = LENGTH * sin as f32;
             }
-        }
-    });
-    change(&mut block.attn_out.weight, |weights| {
-        for (to, row) in weights.chunks_mut(heads * width).enumerate() {
-            for (head, sketch) in sketches.iter().enumerate() {
-                let row = &mut row[head * width..][..width];
-                row.fill(0.0);
-                if sketch.contains(&to) {
-                    row[to - sketch.start] = BACK;
+        };
+        change(&mut block.qkv.weight, |weights| {
+            for head in 0..HEADS {
+                // Keys are turned one step ahead; queries of the second head one step back, of the third two.
+                point(weights, layout.query(head), -(head as f64));
+            }
+            for group in 0..=layout.group(HEADS - 1) {
+                point(weights, layout.key(group), 1.0);
+                for (i, of_code) in matrix.chunks(code.len()).enumerate() {
+                    let row = &mut weights[(layout.value(group) + i) * d..][..d];
+                    row.fill(0.0);
+                    row[code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = SKETCH * value);
                 }
             }
-        }
-    });
-}
+        });
+        change(&mut block.attn_out.weight, |weights| {
+            for (to, row) in weights.chunks_mut(heads * width).enumerate() {
+                for (head, sketch) in sketches.iter().enumerate() {
+                    let row = &mut row[head * width..][..width];
+                    row.fill(0.0);
+                    if sketch.contains(&to) {
+                        row[to - sketch.start] = BACK;
+                    }
+                }
+            }
+        });
+    }
 
-/// The first head of the first group: a key's token before is the query's token. The first head of the second group: a key's
-/// token two back is the query's token before. Only values that turn slowly compare.
-fn find(
-    block: &mut LlamaBlock,
-    layout: &Layout,
-    sketches: &[Range<usize>; HEADS],
-    code: &Range<usize>,
-    matrix: &[f32],
-) {
-    let &Layout { d, width, .. } = layout;
-    let slow = layout.slow();
-    change(&mut block.qkv.weight, |weights| {
-        let queries = [0, 1].map(|group| layout.query(layout.head(group)));
-        for first_row in [layout.key(0), layout.key(1), queries[0], queries[1]] {
-            weights[first_row * d..(first_row + width) * d].fill(0.0);
-        }
-        for (i, of_code) in matrix.chunks(code.len()).enumerate() {
-            weights[(layout.key(0) + slow[i]) * d + sketches[0].start + i] = COMPARE;
-            weights[(layout.key(1) + slow[i]) * d + sketches[1].start + i] = COMPARE;
-            weights[(queries[1] + slow[i]) * d + sketches[0].start + i] = COMPARE;
-            let row = &mut weights[(queries[0] + slow[i]) * d..][..d];
-            row[code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = READ * value);
-        }
-    });
-}
+    /// The first head of the first group: a key's token before is the query's token. The first head of the second group: a
+    /// key's token two back is the query's token before.
+    fn find(&self, block: &mut LlamaBlock) {
+        let (layout, sketches) = (&self.layout, &self.sketches);
+        change(&mut block.qkv.weight, |weights| {
+            self.reads_code(weights, layout.query(layout.head(0)));
+            self.reads_sketch(weights, layout.key(0), &sketches[0]);
+            self.reads_sketch(weights, layout.query(layout.head(1)), &sketches[0]);
+            self.reads_sketch(weights, layout.key(1), &sketches[1]);
+        });
+    }
 
-/// Lets the first heads of the first groups copy the code of the tokens they read.
-fn copy(block: &mut LlamaBlock, layout: &Layout, code: &Range<usize>, groups: usize) {
-    let &Layout { d, width, heads, .. } = layout;
-    change(&mut block.qkv.weight, |weights| {
-        for group in 0..groups {
-            for i in 0..width {
-                let row = &mut weights[(layout.value(group) + i) * d..][..d];
-                row.fill(0.0);
-                row[code.start + i] = COPY;
+    /// Lets the first head of a group copy the code of the tokens it reads.
+    fn copy(&self, block: &mut LlamaBlock, group: usize) {
+        let &Layout { d, width, .. } = &self.layout;
+        change(&mut block.qkv.weight, |weights| {
+            let rows = &mut weights[self.layout.value(group) * d..][..width * d];
+            rows.fill(0.0);
+            rows.chunks_mut(d).enumerate().for_each(|(i, row)| row[self.code.start + i] = COPY);
+        });
+        self.clear_way_out(block, group);
+    }
+
+    /// The third group looks at where the same token stood, and tags its place with what stood before there.
+    fn say_where_the_same_token_stood(&self, block: &mut LlamaBlock) {
+        let layout = &self.layout;
+        change(&mut block.qkv.weight, |weights| {
+            self.reads_code(weights, layout.query(layout.head(2)));
+            self.reads_code(weights, layout.key(2));
+            self.reads_tags(weights, layout.value(2));
+        });
+        self.clear_way_out(block, 2);
+    }
+
+    /// The second group reads the tags of what followed the present token.
+    fn gather_where_answers_stood(&self, block: &mut LlamaBlock) {
+        let layout = &self.layout;
+        change(&mut block.qkv.weight, |weights| {
+            self.reads_code(weights, layout.query(layout.head(1)));
+            self.reads_sketch(weights, layout.key(1), &self.sketches[0]);
+            self.reads_tags(weights, layout.value(1));
+        });
+        self.clear_way_out(block, 1);
+    }
+
+    /// The first group looks for tags like its own.
+    fn find_the_same_place(&self, block: &mut LlamaBlock) {
+        let layout = &self.layout;
+        let (d, slow) = (layout.d, layout.slow());
+        let each = slow.len() / HEADS;
+        change(&mut block.qkv.weight, |weights| {
+            for first_row in [layout.query(layout.head(0)), layout.key(0)] {
+                weights[first_row * d..(first_row + layout.width) * d].fill(0.0);
+                for (i, sketch) in self.sketches.iter().enumerate() {
+                    for j in 0..each {
+                        weights[(first_row + slow[i * each + j]) * d + sketch.start + j] = TAG;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Queries or keys that are the code of their token, as a sketch writes it, in the values that turn slowly.
+    fn reads_code(&self, weights: &mut [f32], first_row: usize) {
+        let d = self.layout.d;
+        weights[first_row * d..(first_row + self.layout.width) * d].fill(0.0);
+        for (slow, of_code) in self.layout.slow().into_iter().zip(self.matrix.chunks(self.code.len())) {
+            let row = &mut weights[(first_row + slow) * d..][..d];
+            row[self.code.clone()].iter_mut().zip(of_code).for_each(|(weight, value)| *weight = READ * value);
+        }
+    }
+
+    /// Queries or keys that are a sketch.
+    fn reads_sketch(&self, weights: &mut [f32], first_row: usize, sketch: &Range<usize>) {
+        let d = self.layout.d;
+        weights[first_row * d..(first_row + self.layout.width) * d].fill(0.0);
+        for (slow, from) in self.layout.slow().into_iter().zip(sketch.clone()) {
+            weights[(first_row + slow) * d + from] = COMPARE;
+        }
+    }
+
+    /// Values that are the beginnings of all sketches.
+    fn reads_tags(&self, weights: &mut [f32], first_row: usize) {
+        let &Layout { d, width, .. } = &self.layout;
+        weights[first_row * d..(first_row + width) * d].fill(0.0);
+        for (i, sketch) in self.sketches.iter().enumerate() {
+            for j in 0..width / HEADS {
+                weights[(first_row + i * (width / HEADS) + j) * d + sketch.start + j] = TAG;
             }
         }
-    });
-    change(&mut block.attn_out.weight, |weights| {
-        for row in weights.chunks_mut(heads * width) {
-            for group in 0..groups {
-                row[layout.head(group) * width..][..width].fill(0.0);
+    }
+
+    /// So that only [`hand_on_what_is_read`] says where the first head of a group writes.
+    fn clear_way_out(&self, block: &mut LlamaBlock, group: usize) {
+        let &Layout { width, heads, .. } = &self.layout;
+        change(&mut block.attn_out.weight, |weights| {
+            for row in weights.chunks_mut(heads * width) {
+                row[self.layout.head(group) * width..][..width].fill(0.0);
             }
-        }
-    });
+        });
+    }
 }
 
 /// Makes the projection back resemble the transpose of the values' projection.

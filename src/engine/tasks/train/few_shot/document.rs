@@ -28,22 +28,34 @@ pub(super) const TEMPLATES: [&str; 12] = [
     "Question: {input}\nAnswer: {output}",
 ];
 
-/// How often the first template is taken, beside its turn among all.
+/// How often the first template is taken, beside its turn among all, and how often a sign nobody agreed on.
 const USUAL: f32 = 0.35;
+const MADE_UP: f32 = 0.15;
+/// What made-up signs are written with.
+const SIGNS: &[u8] = b"-=>~|:*#+/<&@%^";
 
 impl Style {
     /// A style at random, none of the templates in `held_out`.
     pub(super) fn draw(held_out: &[String], random: &mut Random) -> Self {
         let known: Vec<&str> = TEMPLATES.into_iter().filter(|t| held_out.iter().all(|held| held != t)).collect();
         let template = match known.first() {
-            Some(first) if random.uniform() >= USUAL => known.get(random.below(known.len())).unwrap_or(first),
+            Some(first) if random.uniform() >= USUAL => *known.get(random.below(known.len())).unwrap_or(first),
             _ => TEMPLATES[0],
         };
+        let made_up = (random.uniform() < MADE_UP).then(|| made_up(random));
+        let made_up = made_up.filter(|template| !held_out.contains(template));
+        let template = made_up.as_deref().unwrap_or(template);
         // Where an example has two lines, a blank line tells examples apart.
         let separators: &[&str] =
             if template.contains('\n') { &["\n\n", "\n"] } else { &["\n", "\n", "\n", "\n", "; "] };
         Self { template: template.to_owned(), separator: separators[random.below(separators.len())].to_owned() }
     }
+}
+
+/// A template with one or two signs between input and output.
+fn made_up(random: &mut Random) -> String {
+    let sign: String = (0..1 + random.below(2)).map(|_| char::from(SIGNS[random.below(SIGNS.len())])).collect();
+    format!("{{input}} {sign} {{output}}")
 }
 
 /// A text, and the stretches of it that are to be learned, in order.

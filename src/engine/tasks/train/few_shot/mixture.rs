@@ -7,7 +7,7 @@ use crate::nn::Random;
 use crate::types::{FewShotTask, Stage, TaskTable};
 
 /// How often a document begins with its instruction.
-const WITH_INSTRUCTION: f32 = 0.35;
+pub(super) const WITH_INSTRUCTION: f32 = 0.35;
 /// Most examples of a document.
 const EXAMPLES: usize = 24;
 
@@ -58,15 +58,9 @@ pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mu
     let style = Style::draw(&task.held_out_templates, random);
     let examples = 2 + random.below(EXAMPLES - 1);
     match kind {
-        Kind::Rules | Kind::Choose | Kind::Lookup => {
-            let (mut document, words) = (Document::default(), tables.words.supply(random));
-            match kind {
-                Kind::Rules => rules::write(&mut document, &style, examples, words, random),
-                Kind::Choose => rules::write_choosing(&mut document, &style, examples, words, random),
-                _ => rules::write_lookup(&mut document, &style, examples, words, random),
-            }
-            document
-        }
+        Kind::Rules => rules::write(&style, examples, tables.words.supply(random), random),
+        Kind::Choose => rules::write_choosing(&style, examples, tables.words.supply(random), random),
+        Kind::Lookup => rules::write_lookup(&style, examples, tables.words.supply(random), random),
         Kind::Renamed if !tables.labelled.is_empty() => {
             let table = &tables.learned[tables.labelled[random.below(tables.labelled.len())]];
             let supply = tables.words.supply(random);

@@ -1,6 +1,7 @@
 //! Rules that hold for any word: what is learned from them must be inferred from the examples, for there is nothing to know.
 
 use super::document::{Document, Style};
+use super::mixture::WITH_INSTRUCTION;
 use super::words::Supply;
 use crate::nn::Random;
 
@@ -25,8 +26,27 @@ enum Rule {
     },
 }
 
+impl Rule {
+    /// What a document about it may begin with: the words of the shipped tables, where one has this rule.
+    fn instruction(self) -> &'static str {
+        match self {
+            Self::Choose { of: 3, place: 1 } => "Say the middle of the three words.",
+            Self::Choose { of: 3, place: 0 } => "Say the first of the three words.",
+            Self::Choose { of: 3, .. } => "Say the last of the three words.",
+            Self::Choose { place: 0, .. } => "Say the first of the words.",
+            Self::Choose { of, place } if place + 1 == of => "Say the last of the words.",
+            Self::Copy => "Say the same word again.",
+            Self::Double => "Say the word twice.",
+            Self::Capitalise => "Write the word with a capital letter.",
+            Self::Reverse { of: 2 } => "Swap the two words.",
+            Self::Reverse { .. } => "Say the words backwards.",
+            Self::Choose { .. } | Self::Beside { .. } => "",
+        }
+    }
+}
+
 /// Examples of one rule that does not choose.
-pub(super) fn write(document: &mut Document, style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) {
+pub(super) fn write(style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) -> Document {
     let rule = match random.below(6) {
         0 => Rule::Copy,
         1 => Rule::Double,
@@ -34,36 +54,25 @@ pub(super) fn write(document: &mut Document, style: &Style, examples: usize, wor
         3 | 4 => Rule::Reverse { of: 2 + random.below(2) },
         _ => Rule::Beside { before: random.below(2) == 0 },
     };
-    write_rule(rule, document, style, examples, words, random);
+    write_rule(rule, style, examples, words, random)
 }
 
 /// Examples of choosing the word at one place.
-pub(super) fn write_choosing(
-    document: &mut Document,
-    style: &Style,
-    examples: usize,
-    words: Supply<'_>,
-    random: &mut Random,
-) {
+pub(super) fn write_choosing(style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) -> Document {
     let of = if random.below(3) > 0 { 3 } else { 2 + random.below(3) };
     let rule = Rule::Choose { of, place: random.below(of) };
-    write_rule(rule, document, style, examples, words, random);
+    write_rule(rule, style, examples, words, random)
 }
 
-fn write_rule(
-    rule: Rule,
-    document: &mut Document,
-    style: &Style,
-    examples: usize,
-    words: Supply<'_>,
-    random: &mut Random,
-) {
+fn write_rule(rule: Rule, style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) -> Document {
+    let mut document = Document::new(if random.uniform() < WITH_INSTRUCTION { rule.instruction() } else { "" });
     let joint = if random.below(3) == 0 { " " } else { ", " };
     let mark = words.any(random);
     for _ in 0..examples {
         let (input, output) = apply(rule, joint, &mark, words, random);
         document.push(style, &input, &output, true);
     }
+    document
 }
 
 fn apply(rule: Rule, joint: &str, mark: &str, words: Supply<'_>, random: &mut Random) -> (String, String) {
@@ -102,13 +111,8 @@ fn apply(rule: Rule, joint: &str, mark: &str, words: Supply<'_>, random: &mut Ra
 }
 
 /// Pairs of random words, each several times: an answer is learned once its pair has stood before.
-pub(super) fn write_lookup(
-    document: &mut Document,
-    style: &Style,
-    examples: usize,
-    words: Supply<'_>,
-    random: &mut Random,
-) {
+pub(super) fn write_lookup(style: &Style, examples: usize, words: Supply<'_>, random: &mut Random) -> Document {
+    let mut document = Document::default();
     let pairs: Vec<[String; 2]> = (0..2 + random.below(4)).map(|_| [words.any(random), words.any(random)]).collect();
     let mut seen = vec![false; pairs.len()];
     for _ in 0..examples {
@@ -117,6 +121,7 @@ pub(super) fn write_lookup(
         document.push(style, input, output, seen[i]);
         seen[i] = true;
     }
+    document
 }
 
 #[cfg(test)]
@@ -146,8 +151,7 @@ mod tests {
     #[test]
     fn only_pairs_seen_before_are_learned() {
         let style = Style { template: "{input} = {output}".into(), separator: "\n".into() };
-        let mut document = Document::default();
-        write_lookup(&mut document, &style, 30, Supply::Words(&words()), &mut Random::new(3, 0));
+        let document = write_lookup(&style, 30, Supply::Words(&words()), &mut Random::new(3, 0));
         let lines: Vec<&str> = document.text.lines().collect();
         let distinct = lines.iter().map(|line| line.split(" = ").next()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(lines.len(), 30);

@@ -4,7 +4,7 @@ use crate::nn::Random;
 use std::collections::BTreeSet;
 
 /// How often a document is written with strings of random letters in place of words.
-const INVENTED: f32 = 0.1;
+const INVENTED: f32 = 0.05;
 
 /// Words to write documents with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
