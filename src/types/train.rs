@@ -25,6 +25,10 @@ pub struct TrainSpec {
     /// for learning word by word what holds for all words.
     #[serde(default = "default_embedding_rate")]
     pub embedding_rate: f64,
+    /// Token embeddings change only in steps whose batch holds their token. AdamW makes a whole step of the small push down that
+    /// every other token gives one that hardly ever comes, however small it is; so rare tokens would drift away.
+    #[serde(default)]
+    pub lazy_embeddings: bool,
     /// Values at the end of every token embedding that stay as they were drawn. What tells tokens apart there is as good for a
     /// token that is rare in training as for a frequent one, so what copies it works for both.
     #[serde(default)]

@@ -28,6 +28,7 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
         out: None,
         precision: Precision::F32,
         embedding_rate: 1.0,
+        lazy_embeddings: false,
         fixed_codes: 0,
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,

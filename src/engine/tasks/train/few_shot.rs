@@ -56,6 +56,8 @@ pub(super) struct FewShotLesson {
     codec: Option<Arc<TextCodec>>,
     /// Measured again and again: few-shot documents, then running text that is not learned from.
     held_out: Vec<Sequence>,
+    /// Those of the last batch.
+    tokens: Vec<u32>,
     sampling: Option<Sampling>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
     tokenizer: Option<String>,
@@ -76,6 +78,7 @@ impl FewShotLesson {
             preparing: Preparing::Tables,
             codec: None,
             held_out: Vec::new(),
+            tokens: Vec::new(),
             sampling: None,
             tokenizer: None,
         }
@@ -246,7 +249,12 @@ impl Lesson for FewShotLesson {
                 self.sequence(kind, codec, &mut random)
             })
             .collect();
+        self.tokens = borrowed(&batch).concat();
         chosen_loss(net, &borrowed(&batch), &chosen(&batch), device)
+    }
+
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {

@@ -34,6 +34,11 @@ pub(super) trait Lesson {
     /// Mean loss `[1]` of the batch of `step`, counted from 1; `device` carries autodiff.
     fn loss(&mut self, spec: &TrainSpec, net: &Self::Net, step: usize, device: &Device) -> Tensor<1>;
 
+    /// Tokens of the batch whose loss was asked for last; none where it learns no tokens.
+    fn tokens(&self) -> &[u32] {
+        &[]
+    }
+
     /// Tokens or images in one batch.
     fn examples_per_step(&self, spec: &TrainSpec) -> u64;
 

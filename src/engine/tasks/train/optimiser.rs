@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, GradientsParams, Optimizer};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use std::any::Any;
 
 use crate::nn::kernels;
@@ -28,6 +28,7 @@ pub(super) struct Optimiser {
     clip_norm: f64,
     embedding_rate: f64,
     fixed_codes: usize,
+    lazy_embeddings: bool,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
     states: Vec<Option<Box<dyn Any + Send>>>,
 }
@@ -54,15 +55,24 @@ impl Optimiser {
             clip_norm: spec.clip_norm,
             embedding_rate: spec.embedding_rate,
             fixed_codes: spec.fixed_codes,
+            lazy_embeddings: spec.lazy_embeddings,
             states: Vec::new(),
         }
     }
 
-    /// Updates every weight that has a gradient. `net` carries autodiff and so does the result.
-    pub(super) fn step<N: Module>(&mut self, net: N, mut gradients: GradientsParams, learning_rate: f64) -> N {
+    /// Updates every weight that has a gradient. `net` carries autodiff and so does the result. `tokens` are those of the
+    /// batch: where embeddings are lazy, only theirs change.
+    pub(super) fn step<N: Module>(
+        &mut self,
+        net: N,
+        mut gradients: GradientsParams,
+        learning_rate: f64,
+        tokens: &[u32],
+    ) -> N {
         let scale = self.clip_scale(&net, &gradients);
+        let gradients = &mut gradients;
         let mut update =
-            Update { optimiser: self, gradients: &mut gradients, learning_rate, scale, position: 0, embeds: false };
+            Update { optimiser: self, gradients, learning_rate, scale, tokens, position: 0, embeds: false };
         net.map(&mut update)
     }
 
@@ -132,6 +142,7 @@ struct Update<'a> {
     gradients: &'a mut GradientsParams,
     learning_rate: f64,
     scale: Option<f32>,
+    tokens: &'a [u32],
     position: usize,
     /// In a text model's embeddings.
     embeds: bool,
@@ -160,8 +171,9 @@ impl ModuleMapper for Update<'_> {
         };
         let state = optimiser.states[position].take().and_then(|state| state.downcast::<AdamWState<D>>().ok());
         let state = state.map(|state| *state);
-        let fixed = if self.embeds { optimiser.fixed_codes } else { 0 };
-        let before = (fixed > 0).then(|| tensor.clone().inner());
+        let tokens = if optimiser.lazy_embeddings { self.tokens } else { &[] };
+        let keeps = self.embeds && (optimiser.fixed_codes > 0 || !tokens.is_empty());
+        let before = keeps.then(|| tensor.clone().inner());
         let (tensor, state) = if kernels::serve(&gradient.device()) {
             optimiser.in_one_pass(tensor.inner(), gradient, state, learning_rate, self.scale)
         } else {
@@ -173,7 +185,7 @@ impl ModuleMapper for Update<'_> {
             adamw.step(learning_rate, tensor.inner(), gradient, state)
         };
         let tensor = match before {
-            Some(before) => with_last_columns(tensor, &before, fixed),
+            Some(before) => with_other_rows(with_last_columns(tensor, &before, optimiser.fixed_codes), before, tokens),
             None => tensor,
         };
         optimiser.states[position] = state.map(|state| Box::new(state) as Box<dyn Any + Send>);
@@ -187,6 +199,19 @@ fn with_last_columns<const D: usize>(tensor: Tensor<D>, before: &Tensor<D>, coun
     let learned = width - count.min(width);
     let kept = before.clone().narrow(D - 1, learned, width - learned);
     if learned == 0 { kept } else { Tensor::cat(vec![tensor.narrow(D - 1, 0, learned), kept], D - 1) }
+}
+
+/// `tensor` with all rows but those of `tokens` as they were `before`; as it is, where there are no tokens.
+fn with_other_rows<const D: usize>(tensor: Tensor<D>, before: Tensor<D>, tokens: &[u32]) -> Tensor<D> {
+    if tokens.is_empty() {
+        return tensor;
+    }
+    let mut absent = vec![true; tensor.dims()[0]];
+    tokens.iter().for_each(|token| absent[*token as usize] = false);
+    let mut shape = [1; D];
+    shape[0] = absent.len();
+    let absent = Tensor::<D, Bool>::from_data(TensorData::new(absent, shape), &tensor.device());
+    tensor.clone().mask_where(absent.expand(tensor.dims()), before)
 }
 
 struct SquaredNorm<'a> {
@@ -305,7 +330,7 @@ mod tests {
                 decayed - 0.02 * g / (g.abs() + 1e-8)
             })
             .collect();
-        let after = Optimiser::new(&spec, 0.999).step(before, grads, 0.02);
+        let after = Optimiser::new(&spec, 0.999).step(before, grads, 0.02, &[]);
         let again = gradients(&after, 1.0);
         for ((_, w, _), expected) in flat(&after, &again).into_iter().zip(expected) {
             assert!((f64::from(w) - expected).abs() < 2e-5, "{w} instead of {expected}");
@@ -325,26 +350,41 @@ mod tests {
             init: Init::Normal,
         };
         let first = first_weights(&config_of(&shape, 300), Init::Normal, 1, &Device::flex()).train();
-        let step = |embedding_rate: f64| {
+        let step = |embedding_rate: f64, fixed_codes: usize, lazy_embeddings: bool| {
             let ids = Tensor::<2, Int>::from_data([[1, 5, 9, 5]], &Device::flex().autodiff());
             let rows = Tensor::<1, Int>::from_data([2, 3], &Device::flex().autodiff());
             let loss = first.logits_at(ids, rows).square().mean();
             let grads = GradientsParams::from_grads(loss.backward(), &first);
-            let spec = TrainSpec { embedding_rate, ..spec("") };
+            let spec = TrainSpec { embedding_rate, fixed_codes, lazy_embeddings, ..spec("weight_decay = 0.1") };
             let weights =
-                super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(first.clone(), grads, 0.02));
+                super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(first.clone(), grads, 0.02, &[1, 5, 9]));
             weights
                 .into_iter()
                 .zip(super::super::checkpoint::weights_of(&first))
-                .map(|(after, before)| after.iter().zip(&before).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max))
-                .collect::<Vec<f32>>()
+                .map(|(after, before)| after.iter().zip(&before).map(|(a, b)| (a - b).abs()).collect())
+                .collect::<Vec<Vec<f32>>>()
         };
-        let (whole, tenth) = (step(1.0), step(0.1));
+        let farthest = |moved: Vec<Vec<f32>>| -> Vec<f32> {
+            moved.iter().map(|moved| moved.iter().copied().fold(0.0, f32::max)).collect()
+        };
+        let (whole, tenth) = (farthest(step(1.0, 0, false)), farthest(step(0.1, 0, false)));
         // The first step of AdamW is as long as the rate wherever there is a gradient.
         assert!(whole.iter().all(|moved| (moved - 0.02).abs() < 1e-3), "{whole:?}");
         let slow: Vec<&f32> = tenth.iter().filter(|moved| (**moved - 0.002).abs() < 1e-4).collect();
         let same = tenth.iter().zip(&whole).filter(|(a, b)| a == b).count();
         assert_eq!((slow.len(), same), (1, whole.len() - 1), "the embeddings alone are slow: {tenth:?}");
+        // Of 16 values the last 6 stay, whatever decays; nothing else does.
+        let embeddings = step(1.0, 6, false).into_iter().find(|moved| moved.len() == 300 * 16).unwrap();
+        for row in embeddings.chunks(16) {
+            assert!(row[..10].iter().all(|moved| *moved > 0.0) && row[10..].iter().all(|moved| *moved == 0.0), "{row:?}");
+        }
+        // Lazy ones move where their token stands in the batch.
+        let embeddings = step(1.0, 0, true).into_iter().find(|moved| moved.len() == 300 * 16).unwrap();
+        for (token, row) in embeddings.chunks(16).enumerate() {
+            let moves = row.iter().all(|moved| *moved > 0.0);
+            assert_eq!(moves, [1, 5, 9].contains(&token), "{token}: {row:?}");
+            assert!(moves || row.iter().all(|moved| *moved == 0.0), "{token}: {row:?}");
+        }
     }
 
     #[test]

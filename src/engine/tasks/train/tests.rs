@@ -90,6 +90,7 @@ fn spoiled(from: usize, out: &Path) -> (UserError, ModelStore, ModelId, Vec<Trai
         out: Some(out.to_owned()),
         precision: Precision::F32,
         embedding_rate: 1.0,
+        lazy_embeddings: false,
         fixed_codes: 0,
         learning_rate: 0.01,
         schedule: crate::types::LrSchedule::Constant,

@@ -29,6 +29,8 @@ pub(super) struct TextLesson {
     preparing: Preparing,
     passages: Passages,
     held_out: Passages,
+    /// Those of the last batch.
+    tokens: Vec<u32>,
     /// What samples go on from.
     opening: Vec<u32>,
     sampling: Option<Sampling>,
@@ -58,6 +60,7 @@ impl TextLesson {
             preparing: Preparing::Nothing,
             passages: Passages::default(),
             held_out: Passages::default(),
+            tokens: Vec::new(),
             opening: Vec::new(),
             sampling: None,
             tokenizer: None,
@@ -218,7 +221,12 @@ impl Lesson for TextLesson {
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
         let context = self.passages.context();
         let sequences = self.passages.batch(spec.batch_size, step);
+        self.tokens = sequences.concat();
         text_loss(net, &sequences, context, device)
+    }
+
+    fn tokens(&self) -> &[u32] {
+        &self.tokens
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {

@@ -163,6 +163,7 @@ impl Form {
             out: None,
             precision: Precision::F32,
             embedding_rate: 1.0,
+            lazy_embeddings: false,
             fixed_codes: 0,
             learning_rate: settings.learning_rate,
             schedule: settings.schedule,

@@ -159,6 +159,7 @@ mod tests {
             out: None,
             precision: Precision::F32,
             embedding_rate: 1.0,
+            lazy_embeddings: false,
             fixed_codes: 0,
             learning_rate: 1e-3,
             schedule: crate::types::LrSchedule::Constant,

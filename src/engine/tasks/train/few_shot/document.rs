@@ -112,6 +112,8 @@ mod tests {
         let mut random = Random::new(1, 0);
         let drawn: Vec<Style> = (0..500).map(|_| Style::draw(&held_out[..1], &mut random)).collect();
         assert!(drawn.iter().all(|style| style.template != held_out[0]));
+        let made_up = drawn.iter().filter(|style| !TEMPLATES.contains(&style.template.as_str())).count();
+        assert!((40..110).contains(&made_up), "{made_up} of 500 have a sign of their own");
         let usual = drawn.iter().filter(|style| style.template == held_out[1]).count();
         assert!((150..300).contains(&usual), "{usual} of 500 are written the usual way");
     }

@@ -114,6 +114,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn shuffled_answers_are_other_ones_of_the_table() {
+        let rows: Vec<[String; 2]> = (0..60).map(|i| [format!("in{i}"), format!("out{i}")]).collect();
+        let table = TaskTable { id: "numbers".into(), rows, ..TaskTable::default() };
+        let tables = Tables { learned: vec![table], ..Tables::default() };
+        let task: FewShotTask = toml::from_str("context = 64\ntasks = []\nstages = []").unwrap();
+        let numbers = |text: &str, prefix: &str| -> Vec<usize> {
+            text.split(|c: char| !c.is_alphanumeric()).filter_map(|w| w.strip_prefix(prefix)?.parse().ok()).collect()
+        };
+        let (mut random, mut inside, mut outside) = (Random::new(9, 0), 0, 0);
+        for _ in 0..60 {
+            let document = write(Kind::Shuffled, &task, &tables, &mut random);
+            let (inputs, outputs) = (numbers(&document.text, "in"), numbers(&document.text, "out"));
+            assert_eq!((inputs.len(), document.learned.len()), (outputs.len(), inputs.len()));
+            assert!(inputs.iter().zip(&outputs).all(|(input, output)| input != output), "{}", document.text);
+            let given = outputs.iter().filter(|output| inputs.contains(output)).count();
+            *(if given == outputs.len() { &mut inside } else { &mut outside }) += 1;
+        }
+        assert!(inside > 15 && outside > 15, "{inside} documents use their own rows' answers, {outside} other rows'");
+    }
+
+    #[test]
     fn kinds_come_in_the_proportions_of_the_stage() {
         let stages = [
             Stage { until: 0.5, rules: 3.0, text: 1.0, ..Stage::default() },

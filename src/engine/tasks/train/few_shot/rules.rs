@@ -149,6 +149,30 @@ mod tests {
     }
 
     #[test]
+    fn an_instruction_says_the_rule() {
+        let style = Style { template: "{input} = {output}".into(), separator: "\n".into() };
+        let words = words();
+        let mut random = Random::new(4, 0);
+        let mut found = 0;
+        for _ in 0..400 {
+            let document = write_choosing(&style, 6, Supply::Words(&words), &mut random);
+            let Some((instruction, examples)) = document.text.split_once(".\n") else { continue };
+            found += 1;
+            for line in examples.lines() {
+                let (list, chosen) = line.split_once(" = ").unwrap();
+                let list: Vec<&str> = list.split([',', ' ']).filter(|word| !word.is_empty()).collect();
+                let expected = match instruction.split(' ').nth(2).unwrap() {
+                    "first" => list[0],
+                    "last" => list[list.len() - 1],
+                    _ => list[1],
+                };
+                assert_eq!(chosen, expected, "{instruction}");
+            }
+        }
+        assert!((80..180).contains(&found), "{found} of 400 begin with an instruction");
+    }
+
+    #[test]
     fn only_pairs_seen_before_are_learned() {
         let style = Style { template: "{input} = {output}".into(), separator: "\n".into() };
         let document = write_lookup(&style, 30, Supply::Words(&words()), &mut Random::new(3, 0));
