@@ -57,6 +57,8 @@ pub struct TextSource {
 pub struct Stage {
     /// The stage lasts up to this share of the steps; the last one to the end.
     pub until: f64,
+    /// Replaces the run's [`embedding_rate`](crate::types::TrainSpec::embedding_rate) for the time of the stage.
+    pub embedding_rate: Option<f64>,
     /// Running text.
     pub text: f64,
     /// Pairs of one table.

@@ -127,10 +127,10 @@ pub enum Init {
     /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
     #[default]
     Normal,
-    /// Every matrix but the embeddings from N(0, 0.2 / D), and the parts of induction heads in their places: two heads of the
-    /// first block look at the token before and at the one before that, two of the second block find what followed the last
-    /// time and copy it (Olsson et al. 2022), and every later block's heads hand on what they read (mimetic initialisation,
-    /// Trockman and Kolter 2023). Needs two layers, four heads and two key-value heads.
+    /// Every matrix but the embeddings from N(0, 0.2 / D), and the parts of induction heads in their places: four heads of the
+    /// first block look back one to four tokens, two of the second block find what followed the last time and copy it (Olsson et
+    /// al. 2022), a third finds where the same token stood, and every later block's heads hand on what they read (mimetic
+    /// initialisation, Trockman and Kolter 2023). Needs two layers, four heads and three key-value heads.
     LookBack,
 }
 

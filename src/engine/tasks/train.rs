@@ -196,6 +196,7 @@ fn learn<L: Lesson>(
     }
     let gradients = GradientsParams::from_grads(gradients, &run.net);
     let rate = learning_rate(spec, step);
+    run.optimiser.embedding_rate = lesson.embedding_rate(spec, step);
     run.net = run.optimiser.step(run.net.clone(), gradients, rate, lesson.tokens());
     run.step = step;
     lesson.put(cx.models, model, run.net.valid())?;

@@ -257,6 +257,10 @@ impl Lesson for FewShotLesson {
         &self.tokens
     }
 
+    fn embedding_rate(&self, spec: &TrainSpec, step: usize) -> f64 {
+        mixture::stage(&self.task.stages, step, spec.steps).embedding_rate.unwrap_or(spec.embedding_rate)
+    }
+
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
         (spec.batch_size * self.task.context) as u64
     }

@@ -39,6 +39,11 @@ pub(super) trait Lesson {
         &[]
     }
 
+    /// Learning rate of token embeddings at a step, counted from 1, in proportion to that of other weights.
+    fn embedding_rate(&self, spec: &TrainSpec, _step: usize) -> f64 {
+        spec.embedding_rate
+    }
+
     /// Tokens or images in one batch.
     fn examples_per_step(&self, spec: &TrainSpec) -> u64;
 

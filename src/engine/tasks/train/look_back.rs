@@ -2,15 +2,19 @@
 //!
 //! - All embeddings get the same value at one place. What queries and keys read there is the same for every token, so their
 //!   product depends on the distance alone, through rotary positions: with key and query turned apart by some steps it is
-//!   largest for the token so far back. Two heads of the first block look at the token before and at the one before that,
-//!   and write a sketch of it, each to its own stretch of the residual stream, which embeddings leave free.
+//!   largest for the token so far back. Four heads of the first block look one, two, three and four tokens back, and write a
+//!   sketch of what they see, each to its own stretch of the residual stream, which embeddings leave free.
 //! - The last values of an embedding, as many as a head is wide, are its code: they are drawn larger than the others, and are
 //!   what heads compare and copy.
 //! - Two heads of the second block find. One looks for places whose token before is the present token: what followed the last
 //!   time. The other looks for places whose token two back is the one before the present: in `word = answer` the place of the
 //!   answer, when the word stands before the next `=`.
-//! - Both copy the whole code of what they read, and so does a head of every later block, which has yet to learn where to look.
-//!   All heads behind the first block write, more weakly, what they read in the direction it was read from, as heads of trained
+//! - A third looks at where the same token stood before and reads what stood before it there (Wang et al. 2022 find such
+//!   duplicate token heads in GPT-2); a head of the third block reads that of the answers so far, and one of the fourth
+//!   compares it: what an answer was chosen by is its place.
+//! - The two that find copy the whole code of what they read, and so does a head of every later block, which has yet to learn
+//!   where to look.
+//! - All heads behind the first block write, more weakly, what they read in the direction it was read from, as heads of trained
 //!   language models do (Trockman and Kolter 2023).
 
 use crate::nn::{Llama, LlamaBlock, Random};
@@ -67,7 +71,9 @@ pub(super) fn look_back(model: &mut Llama, seed: u64) {
         for row in weights.chunks_mut(d) {
             row[SHARED] = VALUE;
             row[1..sketches[HEADS - 1].end].fill(0.0);
-            row[sketches[HEADS - 1].end..code.start].iter_mut().for_each(|weight| *weight = EMBEDDING * random.normal());
+            row[sketches[HEADS - 1].end..code.start]
+                .iter_mut()
+                .for_each(|weight| *weight = EMBEDDING * random.normal());
             row[code.clone()].iter_mut().for_each(|weight| *weight = CODE * random.normal());
         }
     });

@@ -26,7 +26,8 @@ pub(super) struct Optimiser {
     beta_2: f32,
     weight_decay: f64,
     clip_norm: f64,
-    embedding_rate: f64,
+    /// Learning rate of embeddings, in proportion to that of all other weights.
+    pub embedding_rate: f64,
     fixed_codes: usize,
     lazy_embeddings: bool,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
@@ -356,8 +357,12 @@ mod tests {
             let loss = first.logits_at(ids, rows).square().mean();
             let grads = GradientsParams::from_grads(loss.backward(), &first);
             let spec = TrainSpec { embedding_rate, fixed_codes, lazy_embeddings, ..spec("weight_decay = 0.1") };
-            let weights =
-                super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(first.clone(), grads, 0.02, &[1, 5, 9]));
+            let weights = super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(
+                first.clone(),
+                grads,
+                0.02,
+                &[1, 5, 9],
+            ));
             weights
                 .into_iter()
                 .zip(super::super::checkpoint::weights_of(&first))
@@ -376,7 +381,10 @@ mod tests {
         // Of 16 values the last 6 stay, whatever decays; nothing else does.
         let embeddings = step(1.0, 6, false).into_iter().find(|moved| moved.len() == 300 * 16).unwrap();
         for row in embeddings.chunks(16) {
-            assert!(row[..10].iter().all(|moved| *moved > 0.0) && row[10..].iter().all(|moved| *moved == 0.0), "{row:?}");
+            assert!(
+                row[..10].iter().all(|moved| *moved > 0.0) && row[10..].iter().all(|moved| *moved == 0.0),
+                "{row:?}"
+            );
         }
         // Lazy ones move where their token stands in the batch.
         let embeddings = step(1.0, 0, true).into_iter().find(|moved| moved.len() == 300 * 16).unwrap();

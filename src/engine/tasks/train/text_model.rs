@@ -30,7 +30,7 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
         return wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads})."));
     }
     if shape.init == Init::LookBack && !look_back::fits(layers, heads, kv_heads) {
-        return wrong("init = \"look_back\" needs two layers, four heads and two kv_heads at least.".to_owned());
+        return wrong("init = \"look_back\" needs two layers, four heads and three kv_heads at least.".to_owned());
     }
     if context == 0 || context > max_positions {
         return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));

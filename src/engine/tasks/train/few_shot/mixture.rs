@@ -117,7 +117,8 @@ mod tests {
     fn shuffled_answers_are_other_ones_of_the_table() {
         let rows: Vec<[String; 2]> = (0..60).map(|i| [format!("in{i}"), format!("out{i}")]).collect();
         let table = TaskTable { id: "numbers".into(), rows, ..TaskTable::default() };
-        let tables = Tables { learned: vec![table], ..Tables::default() };
+        let mut tables = Tables::default();
+        tables.learned.push(table);
         let task: FewShotTask = toml::from_str("context = 64\ntasks = []\nstages = []").unwrap();
         let numbers = |text: &str, prefix: &str| -> Vec<usize> {
             text.split(|c: char| !c.is_alphanumeric()).filter_map(|w| w.strip_prefix(prefix)?.parse().ok()).collect()

@@ -137,8 +137,7 @@ mod tests {
         let words = words();
         let (words, mut random) = (Supply::Words(&words), Random::new(2, 0));
         for _ in 0..50 {
-            let (input, output) =
-                apply(Rule::Choose { of: 3, place: 2 }, ", ", "x", words, &mut random);
+            let (input, output) = apply(Rule::Choose { of: 3, place: 2 }, ", ", "x", words, &mut random);
             assert_eq!(input.split(", ").last().unwrap(), output);
             let (input, output) = apply(Rule::Reverse { of: 2 }, ", ", "x", words, &mut random);
             let (a, b) = input.split_once(' ').unwrap();
