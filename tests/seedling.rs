@@ -3,7 +3,7 @@
 mod support;
 
 use fovea::engine::{Command, Outcome, shipped_tasks};
-use fovea::types::{DeviceChoice, JobId, KShotReport, KShotSpec, ModelInfo, TaskTable, Variant};
+use fovea::types::{DeviceChoice, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, TaskTable, Variant};
 use std::sync::Arc;
 use support::root;
 use support::script::Script;
@@ -20,8 +20,22 @@ fn seen(info: &ModelInfo, id: &str) -> TaskTable {
     table
 }
 
-fn measure(script: &mut Script, info: &ModelInfo, table: TaskTable, ks: &[usize]) -> Arc<KShotReport> {
-    let variant = Variant { without_instruction: true, ..Variant::default() };
+/// A table of rules whose words stood in no rule.
+fn unseen(script: &mut Script, id: &str) -> TaskTable {
+    let (job, path) = (JobId::next(), root().join("assets/unseen-rules").join(id).with_extension("tsv"));
+    script.send(Command::ReadTable { job, path });
+    let Outcome::TableRead { table, .. } = script.end(job).unwrap() else { panic!("no table") };
+    TaskTable::clone(&table)
+}
+
+fn measure(
+    script: &mut Script,
+    info: &ModelInfo,
+    table: TaskTable,
+    ks: &[usize],
+    labels: LabelTreatment,
+) -> Arc<KShotReport> {
+    let variant = Variant { labels, without_instruction: true, ..Variant::default() };
     let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant };
     let job = JobId::next();
     script.send(Command::RunKShot { job, model: info.id, spec: Box::new(spec) });
@@ -39,14 +53,29 @@ fn examples_tell_the_task() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let info = open(&mut script);
     let ids = ["plurals", "antonyms", "en-de-nouns", "en-fr-verbs", "country-capital", "past-tense"];
-    let mut means = [0.0; 3];
+    let (mut means, mut shuffled) = ([0.0; 3], 0.0);
     for id in ids {
         let table = seen(&info, id);
-        let report = measure(&mut script, &info, table, &[0, 2, 8]);
+        let report = measure(&mut script, &info, table.clone(), &[0, 2, 8], LabelTreatment::True);
         let of_task = [0, 2, 8].map(|k| accuracy(&report, k));
         means.iter_mut().zip(of_task).for_each(|(mean, of_task)| *mean += of_task / ids.len() as f64);
+        let report = measure(&mut script, &info, table, &[8], LabelTreatment::Shuffled);
+        shuffled += accuracy(&report, 8) / ids.len() as f64;
     }
     let [none, two, eight] = means;
     assert!(two > 0.6 && eight > 0.8, "k = 2: {two}, k = 8: {eight}");
     assert!(two > none + 0.4, "{none} without examples, {two} with two");
+    assert!(eight > shuffled + 0.25, "{eight} behind right examples, {shuffled} behind wrong ones");
+}
+
+#[test]
+fn rules_hold_for_words_they_were_never_shown_on() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = open(&mut script);
+    let ids = ["copy", "capitalise", "choose-first", "choose-middle", "choose-last"];
+    let of_rules = ids.map(|id| {
+        let table = unseen(&mut script, &format!("unseen-{id}"));
+        accuracy(&measure(&mut script, &info, table, &[8], LabelTreatment::True), 8)
+    });
+    assert!(of_rules.iter().sum::<f64>() / ids.len() as f64 >= 0.9, "{of_rules:?} of {ids:?}");
 }

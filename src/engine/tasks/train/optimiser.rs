@@ -197,6 +197,9 @@ impl ModuleMapper for Update<'_> {
 /// `tensor` with the last `count` values of every row as they were `before`.
 fn with_last_columns<const D: usize>(tensor: Tensor<D>, before: &Tensor<D>, count: usize) -> Tensor<D> {
     let width = before.dims()[D - 1];
+    if count == 0 {
+        return tensor;
+    }
     let learned = width - count.min(width);
     let kept = before.clone().narrow(D - 1, learned, width - learned);
     if learned == 0 { kept } else { Tensor::cat(vec![tensor.narrow(D - 1, 0, learned), kept], D - 1) }
@@ -212,7 +215,8 @@ fn with_other_rows<const D: usize>(tensor: Tensor<D>, before: Tensor<D>, tokens:
     let mut shape = [1; D];
     shape[0] = absent.len();
     let absent = Tensor::<D, Bool>::from_data(TensorData::new(absent, shape), &tensor.device());
-    tensor.clone().mask_where(absent.expand(tensor.dims()), before)
+    let dims = tensor.dims();
+    tensor.mask_where(absent.expand(dims), before)
 }
 
 struct SquaredNorm<'a> {
