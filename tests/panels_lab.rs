@@ -8,8 +8,10 @@ use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{HeldOut, JobId, ModelId, TableWarning, TaskTable, UserError};
+use fovea::ui::AppOptions;
 use lab::window::{scripted_engine, with_text_model};
 use lab::{Dropped, cancelled, choose_task, lab, labels, requests, scored, tab, tall, until_scores, wait};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,4 +325,22 @@ fn a_task_that_training_left_out_is_explained() {
     assert!(note.right() <= button.right(), "the note {note} is wider than its column, which ends with {button}");
     choose_task(&mut window, "Task: Living");
     assert!(!window.has("Held out. What was not in the training data cannot be recalled."));
+}
+
+#[test]
+fn a_shipped_model_that_learned_tasks_is_offered_in_place_of_one_that_did_not() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut window = tall("lab", AppOptions { shipped: Some(models.clone()), ..with_text_model() });
+    assert!(!window.has("Use seedling"), "a model of the person's own is not talked down");
+    let mut info = window.app().state().models.values().next().unwrap().info.clone();
+    info.path = models.join("sprout");
+    window.engine.say(Event::Model { info: info.clone(), weights: Arc::default() });
+    window.settle();
+    window.click("Use seedling");
+    let opened = window.engine.sent(|c| if let Command::Open { path, .. } = c { Some(path.clone()) } else { None });
+    assert_eq!(opened.last(), Some(&models.join("seedling")));
+    info.held_out = Some(HeldOut::default());
+    window.engine.say(Event::Model { info, weights: Arc::default() });
+    window.settle();
+    assert!(!window.has("Use seedling"));
 }

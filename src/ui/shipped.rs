@@ -1,6 +1,7 @@
 //! The models that come with Fovea, found in a folder of model folders.
 
 use super::ShippedModel;
+use crate::load::HELD_OUT_FILE;
 use crate::types::{Architecture, ModelKind};
 use std::path::Path;
 
@@ -27,7 +28,8 @@ fn model(path: &Path) -> Option<ShippedModel> {
     let config: Config = serde_json::from_str(&text).ok()?;
     let architecture = config.architectures.iter().find_map(|name| Architecture::from_config_name(name))?;
     let name = path.file_name()?.to_string_lossy().into_owned();
-    Some(ShippedModel { name, path: path.to_owned(), kind: architecture.kind() })
+    let few_shot = path.join(HELD_OUT_FILE).is_file();
+    Some(ShippedModel { name, path: path.to_owned(), kind: architecture.kind(), few_shot })
 }
 
 #[cfg(test)]
@@ -43,7 +45,9 @@ mod tests {
             std::fs::write(dir.path().join(name).join("config.json"), config).unwrap();
         }
         std::fs::create_dir(dir.path().join("empty")).unwrap();
-        let names: Vec<_> = in_folder(dir.path()).into_iter().map(|m| m.name).collect();
-        assert_eq!(names, ["a", "b"]);
+        let names = || in_folder(dir.path()).into_iter().map(|m| (m.name, m.few_shot)).collect::<Vec<_>>();
+        assert_eq!(names(), [("a".to_owned(), false), ("b".to_owned(), false)]);
+        std::fs::write(dir.path().join("a").join(HELD_OUT_FILE), "{}").unwrap();
+        assert!(names()[0].1, "what stands beside a model tells that it was trained on tasks");
     }
 }

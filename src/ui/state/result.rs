@@ -18,6 +18,8 @@ pub struct ShippedModel {
     pub path: PathBuf,
     /// What it takes and gives.
     pub kind: ModelKind,
+    /// True when it was trained to infer tasks from examples.
+    pub few_shot: bool,
 }
 
 /// An open model.

@@ -234,6 +234,7 @@ mod tests {
             name: name.to_owned(),
             path: PathBuf::from("models").join(name),
             kind: ModelKind::DigitClassifier,
+            few_shot: false,
         });
         let mut state = State::default();
         state.shipped = shipped.to_vec();

@@ -2,6 +2,7 @@
 
 mod answers;
 mod examples;
+mod suggestion;
 mod task;
 mod wording;
 
@@ -34,6 +35,7 @@ pub(super) struct Controls {
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     ui.add_space(space::S);
+    suggestion::show(ui, cx);
     task::show(panel, ui, cx);
     ui.add_space(space::XS);
     answers::query(panel, ui, cx);
