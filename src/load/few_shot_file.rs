@@ -3,17 +3,14 @@
 use crate::types::{HeldOut, UserError};
 use std::path::Path;
 
-/// Name of the file beside a model.
-pub const HELD_OUT_FILE: &str = "fewshot.json";
-
 /// What training left out, where the folder tells. A file that cannot be understood tells nothing: it only explains figures,
 /// and the model works without it.
 pub(super) fn read(dir: &Path) -> Option<HeldOut> {
-    let text = std::fs::read_to_string(dir.join(HELD_OUT_FILE)).ok()?;
+    let text = std::fs::read_to_string(dir.join(HeldOut::FILE)).ok()?;
     match serde_json::from_str(&text) {
         Ok(left_out) => Some(left_out),
         Err(error) => {
-            log::warn!("{}: {error}", dir.join(HELD_OUT_FILE).display());
+            log::warn!("{}: {error}", dir.join(HeldOut::FILE).display());
             None
         }
     }
@@ -24,7 +21,7 @@ pub(super) fn read(dir: &Path) -> Option<HeldOut> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_held_out(dir: &Path, left_out: &HeldOut) -> Result<(), UserError> {
-    let path = dir.join(HELD_OUT_FILE);
+    let path = dir.join(HeldOut::FILE);
     let written = serde_json::to_string_pretty(left_out).map_err(std::io::Error::from);
     written.and_then(|text| std::fs::write(&path, text + "\n")).map_err(|error| {
         UserError::new(
@@ -57,9 +54,9 @@ mod tests {
     #[test]
     fn only_the_tasks_are_needed() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join(HELD_OUT_FILE), r#"{"held_out_tasks": ["copy", "rhyme"], "seed": 1}"#).unwrap();
+        std::fs::write(dir.path().join(HeldOut::FILE), r#"{"held_out_tasks": ["copy", "rhyme"], "seed": 1}"#).unwrap();
         assert_eq!(read(dir.path()).unwrap().held_out_tasks, ["copy", "rhyme"]);
-        std::fs::write(dir.path().join(HELD_OUT_FILE), r#"{"held_out_tasks": "copy"}"#).unwrap();
+        std::fs::write(dir.path().join(HeldOut::FILE), r#"{"held_out_tasks": "copy"}"#).unwrap();
         assert_eq!(read(dir.path()), None);
     }
 }

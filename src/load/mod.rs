@@ -64,7 +64,7 @@ pub use data_error::DataError;
 pub use digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
-pub use few_shot_file::{HELD_OUT_FILE, write_held_out};
+pub use few_shot_file::write_held_out;
 pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint};
 pub use picture_file::read_picture;
 pub use preprocessor::Preprocessor;

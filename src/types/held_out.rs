@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Kept beside a model as `fewshot.json`.
+/// Kept beside a model, in [`FILE`](Self::FILE).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
     /// Names of tasks: what the model does with them it must have learned from the prompt.
@@ -16,4 +16,9 @@ pub struct HeldOut {
     /// Ways to write an example.
     #[serde(default)]
     pub held_out_templates: Vec<String>,
+}
+
+impl HeldOut {
+    /// Name of the file beside a model.
+    pub const FILE: &str = "fewshot.json";
 }

@@ -1,8 +1,7 @@
 //! The models that come with Fovea, found in a folder of model folders.
 
 use super::ShippedModel;
-use crate::load::HELD_OUT_FILE;
-use crate::types::{Architecture, ModelKind};
+use crate::types::{Architecture, HeldOut, ModelKind};
 use std::path::Path;
 
 /// Model folders under `dir`: text models, then digit networks, each the smallest first: one can look into all of it.
@@ -28,7 +27,7 @@ fn model(path: &Path) -> Option<ShippedModel> {
     let config: Config = serde_json::from_str(&text).ok()?;
     let architecture = config.architectures.iter().find_map(|name| Architecture::from_config_name(name))?;
     let name = path.file_name()?.to_string_lossy().into_owned();
-    let few_shot = path.join(HELD_OUT_FILE).is_file();
+    let few_shot = path.join(HeldOut::FILE).is_file();
     Some(ShippedModel { name, path: path.to_owned(), kind: architecture.kind(), few_shot })
 }
 
@@ -47,7 +46,7 @@ mod tests {
         std::fs::create_dir(dir.path().join("empty")).unwrap();
         let names = || in_folder(dir.path()).into_iter().map(|m| (m.name, m.few_shot)).collect::<Vec<_>>();
         assert_eq!(names(), [("a".to_owned(), false), ("b".to_owned(), false)]);
-        std::fs::write(dir.path().join("a").join(HELD_OUT_FILE), "{}").unwrap();
+        std::fs::write(dir.path().join("a").join(HeldOut::FILE), "{}").unwrap();
         assert!(names()[0].1, "what stands beside a model tells that it was trained on tasks");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::types::ModelKind;
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, ghost_button};
+use crate::ui::widgets::{caption, secondary_button};
 use crate::ui::{Cx, ShippedModel, State};
 use egui::Ui;
 use lucide_icons::Icon;
@@ -14,7 +14,7 @@ pub(super) fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let (words, path) =
         (format!("{open} was not trained on tasks; {} was.", better.name), (better.name.clone(), better.path.clone()));
     caption(ui, &theme, words);
-    if ghost_button(ui, &theme, Some(Icon::Box), &format!("Use {}", path.0)).clicked() {
+    if secondary_button(ui, &theme, Some(Icon::Box), &format!("Use {}", path.0)).clicked() {
         cx.open_model(path.1);
     }
     ui.add_space(space::S);
