@@ -79,3 +79,16 @@ fn rules_hold_for_words_they_were_never_shown_on() {
     });
     assert!(of_rules.iter().sum::<f64>() / ids.len() as f64 >= 0.9, "{of_rules:?} of {ids:?}");
 }
+
+#[test]
+fn ways_of_writing_that_were_held_out_are_read() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = open(&mut script);
+    let templates = info.held_out.clone().expect("fewshot.json says what was left out").held_out_templates;
+    assert_eq!(templates.len(), 2);
+    for template in templates {
+        let table = TaskTable { template: template.clone(), ..seen(&info, "en-de-nouns") };
+        let right = accuracy(&measure(&mut script, &info, table, &[8], LabelTreatment::True), 8);
+        assert!(right > 0.7, "{right} of the answers written as {template:?} are right");
+    }
+}

@@ -6,10 +6,11 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 4] = [
+const PRESETS: [(&str, &str); 5] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
+    ("seedling-templates", include_str!("../../assets/presets/seedling-templates.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
 ];
 

@@ -34,6 +34,10 @@ pub struct FewShotTask {
     /// Templates that are never learned from, such as `{input} >> {output}`.
     #[serde(default)]
     pub held_out_templates: Vec<String>,
+    /// Share of few-shot documents whose template is made up of any words and signs, in `0..=1`: so that a way of writing
+    /// nobody thought of is read as one, too.
+    #[serde(default)]
+    pub made_up_templates: f64,
     /// What sequences are made of, one stage after the other.
     pub stages: Vec<Stage>,
 }

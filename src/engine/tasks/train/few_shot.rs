@@ -321,6 +321,9 @@ fn check_task(task: &FewShotTask) -> Result<(), UserError> {
     if task.context < SHORTEST {
         return wrong("context", format!("{} tokens hold no example; {SHORTEST} are the least.", task.context));
     }
+    if !(0.0..=1.0).contains(&task.made_up_templates) {
+        return wrong("made_up_templates", format!("{} is not a share from 0 to 1.", task.made_up_templates));
+    }
     if task.stages.is_empty() {
         return wrong("stages", "There is no stage, so nothing says what sequences are made of.".to_owned());
     }

@@ -55,7 +55,7 @@ pub(super) fn kind(stage: &Stage, random: &mut Random) -> Kind {
 
 /// A few-shot document of a kind.
 pub(super) fn write(kind: Kind, task: &FewShotTask, tables: &Tables, random: &mut Random) -> Document {
-    let style = Style::draw(&task.held_out_templates, random);
+    let style = Style::draw(task, &tables.words, random);
     let examples = 2 + random.below(EXAMPLES - 1);
     match kind {
         Kind::Rules => rules::write(&style, examples, tables.words.supply(random), random),
