@@ -140,6 +140,8 @@ fn training() {
         out: None,
         precision: Precision::F32,
         embedding_rate: 1.0,
+        lazy_embeddings: false,
+        fixed_codes: 0,
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,
         warmup_steps: 0,

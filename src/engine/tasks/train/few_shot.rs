@@ -2,6 +2,7 @@
 //!
 //! Every sequence is drawn from seed, step and place alone, so a checkpoint needs to keep nothing of the data.
 
+mod check;
 mod document;
 mod mixture;
 mod repeats;
@@ -23,6 +24,7 @@ use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
 use crate::nn::{CausalLm, Random, cross_entropy};
 use crate::types::{FewShotTask, HeldOut, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
+use check::check_task;
 use mixture::Kind;
 use rayon::prelude::*;
 use sources::Sources;
@@ -307,42 +309,4 @@ fn borrowed(batch: &[Sequence]) -> Vec<&[u32]> {
 
 fn chosen(batch: &[Sequence]) -> Vec<Vec<bool>> {
     batch.iter().map(|sequence| sequence.learned.clone()).collect()
-}
-
-/// Shortest sequence: an example with its answer must fit.
-const SHORTEST: usize = 16;
-
-/// What can be told wrong before any data is read.
-fn check_task(task: &FewShotTask) -> Result<(), UserError> {
-    let wrong = |field: &str, why: String| {
-        let next = format!("Change {field} and start again.");
-        Err(UserError::new(format!("The run cannot start: {field} is unusable."), why, next))
-    };
-    if task.context < SHORTEST {
-        return wrong("context", format!("{} tokens hold no example; {SHORTEST} are the least.", task.context));
-    }
-    if !(0.0..=1.0).contains(&task.made_up_templates) {
-        return wrong("made_up_templates", format!("{} is not a share from 0 to 1.", task.made_up_templates));
-    }
-    if task.stages.is_empty() {
-        return wrong("stages", "There is no stage, so nothing says what sequences are made of.".to_owned());
-    }
-    for stage in &task.stages {
-        let Stage { text, facts, rules, choose, lookup, repeats, renamed, shuffled, .. } = *stage;
-        if !are_shares(&[text, facts, rules, choose, lookup, repeats, renamed, shuffled]) {
-            return wrong("stages", "The shares of a stage are numbers from 0 on, and not all of them 0.".to_owned());
-        }
-        if text > 0.0 && task.text.is_empty() {
-            return wrong("stages", "A stage has a share of text, and there is no [[task.text]].".to_owned());
-        }
-    }
-    let shares: Vec<f64> = task.text.iter().map(|source| source.share).collect();
-    if !shares.is_empty() && !are_shares(&shares) {
-        return wrong("text", "The shares of the texts are numbers from 0 on, and not all of them 0.".to_owned());
-    }
-    Ok(())
-}
-
-fn are_shares(shares: &[f64]) -> bool {
-    shares.iter().all(|share| share.is_finite() && *share >= 0.0) && shares.iter().sum::<f64>() > 0.0
 }
