@@ -32,8 +32,7 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
     };
     let sub = format!("from {}", name_of(query, &report));
     widgets::stage_header(ui, &theme, &title, &sub, |ui| {
-        // Tools are laid out from the right.
-        let sources = [(Source::Rollout, "Rollout"), (Source::Layer, "Layer"), (Source::Head, "Head")];
+        let sources = [(Source::Head, "Head"), (Source::Layer, "Layer"), (Source::Rollout, "Rollout")];
         segmented(ui, &theme, &mut panel.picture.source, &sources);
     });
     ui.add_space(space::XS);
