@@ -233,6 +233,16 @@ fn a_model_that_does_not_fit_is_marked() {
 }
 
 #[test]
+fn icons_of_open_and_closed_models_stand_in_a_column() {
+    let mut desk = Desk::open();
+    desk.click("Open seedling");
+    desk.until_shown("Use seedling");
+    let card = |name: &str| desk.harness.get_by_label(&format!("Card of {name}")).rect().left();
+    assert!(desk.shows("Open digits-cnn"));
+    assert_eq!(card("seedling"), card("digits-cnn"));
+}
+
+#[test]
 fn a_card_lists_its_tensors_and_measures_the_one_that_is_clicked() {
     let mut desk = Desk::open();
     desk.click("Card of sprout");

@@ -38,3 +38,35 @@ pub struct GeneratedToken {
     /// The most likely tokens at this position, most likely first.
     pub top: Vec<Candidate>,
 }
+
+impl GeneratedToken {
+    /// What to call the token: the text it adds, or its own where it adds none, such as a mark for a capital letter. White
+    /// space that is held back comes with the next token and is not told twice; such a token has no name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if !self.text.is_empty() {
+            return &self.text;
+        }
+        let own = self.top.iter().find(|candidate| candidate.id == self.id);
+        own.map(|own| own.text.as_str()).filter(|own| !own.trim().is_empty()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_adds_no_text_is_called_by_its_own() {
+        let top = vec![
+            Candidate { id: 4, text: " dog".into(), probability: 0.6 },
+            Candidate { id: 7, text: "\u{E}".into(), probability: 0.3 },
+            Candidate { id: 8, text: "\n".into(), probability: 0.1 },
+        ];
+        let token = |id: u32, text: &str| GeneratedToken { id, text: text.into(), logprob: -1.0, top: top.clone() };
+        assert_eq!(token(7, "").name(), "\u{E}");
+        assert_eq!(token(4, " Dog").name(), " Dog", "what it adds counts");
+        assert_eq!(token(8, "").name(), "", "the line break comes with the next token");
+        assert_eq!(token(9, "").name(), "", "not among the likeliest");
+    }
+}

@@ -15,6 +15,8 @@ const SIZE: f32 = 76.0;
 const MEMORY: f32 = 96.0;
 const LICENCE: f32 = 100.0;
 const ACTIONS: f32 = 204.0;
+/// Least width of the button that opens a model.
+const VERB_WIDTH: f32 = 54.0;
 const MEMORY_HELP: &str = "Memory of the weights in F32: 4 bytes for each parameter. It is the most they take; what is \
      computed with them comes on top.";
 
@@ -221,7 +223,12 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         let is_open = cx.state.models.values().any(|model| model.info.path == *path);
         let is_opening = cx.state.opening().is_some();
         let verb = if is_open { "Use" } else { "Open" };
-        let button = ui.add_enabled_ui(!is_opening, |ui| secondary_button(ui, &theme, None, verb)).inner;
+        let button = ui.add_enabled_ui(!is_opening, |ui| {
+            // What stands beside it is to stand in a column, whichever verb it is.
+            ui.set_min_width(VERB_WIDTH);
+            secondary_button(ui, &theme, None, verb)
+        });
+        let button = button.inner;
         if named(button, verb) {
             cx.open_model(path.clone());
         }

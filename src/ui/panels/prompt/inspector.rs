@@ -21,7 +21,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     };
     ui.add_space(space::XS);
-    ui.label(RichText::new(visible_text(&token.text)).font(Type::Figure.mono()).color(theme.body()));
+    ui.label(RichText::new(visible_text(token.name())).font(Type::Figure.mono()).color(theme.body()));
     ui.add_space(space::S);
     let probability = token.logprob.exp();
     let rank = token.top.iter().position(|c| c.id == token.id);

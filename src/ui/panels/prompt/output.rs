@@ -152,8 +152,9 @@ pub(super) fn output_strip(
         .auto_shrink(false)
         .stick_to_bottom(true)
         .show(ui, |ui| {
+            let name = |i: usize| if tokens[i].name().is_empty() { "∅" } else { tokens[i].name() };
             let chip = |i: usize| Chip {
-                text: end.filter(|_| i + 1 == tokens.len()).unwrap_or(&tokens[i].text),
+                text: end.filter(|_| i + 1 == tokens.len()).unwrap_or(name(i)),
                 fill: probability_fill(theme, tokens[i].logprob.exp(), paper),
                 selected: panel.selected == Some(i),
                 underline: (branch == Some(i)).then(|| theme.accent()),
@@ -161,7 +162,7 @@ pub(super) fn output_strip(
             token_strip(ui, theme, "Output tokens", tokens.len(), chip, |ui, i| {
                 ui.set_width(300.0);
                 let token = tokens[i];
-                let name = visible_text(&token.text);
+                let name = visible_text(token.name());
                 ui.label(RichText::new(name).font(Type::Strong.mono()).color(theme.body()));
                 if let Some(place) = candidate_bars(ui, theme, &token.top, token.id, true) {
                     chosen = Some((i, place));
@@ -177,10 +178,10 @@ pub(super) fn output_strip(
         panel.selected = if panel.selected == Some(index) && strip.hovered == Some(index) { None } else { Some(index) };
         cx.selection.token = panel.selected.map(|i| shown.prompt(state).len() + i);
     }
-    cx.selection.words = panel
-        .focus()
-        .and_then(|i| tokens.get(i).map(|t| (i, t)))
-        .map_or_else(String::new, |(i, t)| format!("token {i} · {:?} · {}", t.text, widgets::percent(t.logprob.exp())));
+    cx.selection.words =
+        panel.focus().and_then(|i| tokens.get(i).map(|t| (i, t))).map_or_else(String::new, |(i, t)| {
+            format!("token {i} · {:?} · {}", t.name(), widgets::percent(t.logprob.exp()))
+        });
     if let Some((index, alternative)) = chosen {
         panel.branch(cx, index, alternative);
     }
