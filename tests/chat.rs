@@ -148,7 +148,7 @@ fn the_engine_tells_what_a_chat_is_written_as_and_stops_at_the_end_of_a_turn() {
     // An inspection reads the same tokens.
     let job = JobId::next();
     let sites: SiteFilter = "embed".parse().unwrap();
-    script.send(Ask::Inspect { job, model, prompt: ask(&turns, ChatEnding::Closed), sites });
+    script.send(Ask::Inspect { job, model, prompt: ask(&turns, ChatEnding::Closed), sites, edits: Vec::new() });
     let fovea::engine::Outcome::Inspected(report) = script.end(job).unwrap() else { panic!("not inspected") };
     assert_eq!(report.tokens.iter().map(|t| t.id).collect::<Vec<_>>(), ids);
 

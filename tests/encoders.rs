@@ -33,7 +33,7 @@ fn inspect(
     sites: &str,
 ) -> Result<std::sync::Arc<fovea::types::InspectReport>, UserError> {
     let sites: SiteFilter = sites.parse().unwrap();
-    match ask(engine, |job| Command::Inspect { job, model, prompt, sites })? {
+    match ask(engine, |job| Command::Inspect { job, model, prompt, sites, edits: Vec::new() })? {
         Outcome::Inspected(report) => Ok(report),
         other => panic!("{other:?}"),
     }
@@ -116,11 +116,15 @@ fn who_asks_the_wrong_kind_of_model_is_told_what_to_do() {
     let digits = engine.open(&root().join("models/digits-mlp")).id;
     let text = || PromptInput::Text("the cat".into());
     let picture = || Picture::gray(2, &[0.0, 1.0, 0.5, 0.25]);
-    let generate = |model| move |job| Command::Generate { job, model, prompt: text(), sampling: Default::default() };
+    let generate = |model| {
+        move |job| Command::Generate { job, model, prompt: text(), sampling: Box::default(), edits: Vec::new() }
+    };
     let embed = |model| move |job| Command::Embed { job, model, texts: vec!["a".into()] };
     let fill = |model, text: &'static str| move |job| Command::Fill { job, model, text: text.into(), top: 1 };
     let classify = |model| move |job| Command::ClassifyPicture { job, model, picture: picture() };
-    let look = |model, prompt| move |job| Command::Inspect { job, model, prompt, sites: SiteFilter::patterns() };
+    let look = |model, prompt| {
+        move |job| Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() }
+    };
     let mut check = |command: Box<dyn FnOnce(JobId) -> Command>, words: &[&str]| {
         let error = ask(&mut engine, command).expect_err("it cannot");
         for word in words {

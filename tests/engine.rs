@@ -193,7 +193,8 @@ fn a_full_queue_loses_nothing_and_closing_it_does_not_hang() {
     let begun = Instant::now();
     loop {
         let job = JobId::next();
-        let command = Command::Generate { job, model, prompt: ids([1, 2]), sampling: many(20) };
+        let command =
+            Command::Generate { job, model, prompt: ids([1, 2]), sampling: Box::new(many(20)), edits: Vec::new() };
         match script.engine.try_send(command) {
             Ok(()) => given.push(job),
             Err(Command::Generate { job: refused, .. }) => {
@@ -274,7 +275,13 @@ fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
         script.end(job).unwrap_err()
     };
     let generate = |prompt: PromptInput, sampling: Sampling| {
-        move |job| Command::Generate { job, model: info.id, prompt: prompt.clone(), sampling: sampling.clone() }
+        move |job| Command::Generate {
+            job,
+            model: info.id,
+            prompt: prompt.clone(),
+            sampling: Box::new(sampling.clone()),
+            edits: Vec::new(),
+        }
     };
     let long = error_of(&generate(ids(vec![1; 33]), many(1)));
     assert!(long.what.contains("33 tokens") && long.what.contains("at most 32"), "{long}");
@@ -284,7 +291,13 @@ fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
     let hot = error_of(&generate(ids([1]), Sampling { temperature: f32::NAN, ..many(1) }));
     assert!(hot.what.contains("temperature"), "{hot}");
     let sites: SiteFilter = "blocks.9.attn.pattern".parse().unwrap();
-    let site = error_of(&|job| Command::Inspect { job, model: info.id, prompt: ids([1]), sites: sites.clone() });
+    let site = error_of(&|job| Command::Inspect {
+        job,
+        model: info.id,
+        prompt: ids([1]),
+        sites: sites.clone(),
+        edits: Vec::new(),
+    });
     assert!(site.what.contains("blocks.9.attn.pattern"), "{site}");
     let closed = error_of(&|job| Command::Classify { job, model: ModelId::next(), image: digit_image(0) });
     assert!(closed.what.contains("not open"), "{closed}");

@@ -30,7 +30,14 @@ fn table(rows: usize) -> TaskTable {
 }
 
 fn curve(rows: usize) -> KShotSpec {
-    KShotSpec { table: table(rows), ks: vec![4, 0, 1, 4], seeds: vec![7, 8], queries: 6, variant: Variant::default() }
+    KShotSpec {
+        table: table(rows),
+        ks: vec![4, 0, 1, 4],
+        seeds: vec![7, 8],
+        queries: 6,
+        variant: Variant::default(),
+        edits: Vec::new(),
+    }
 }
 
 fn score(script: &mut Script, model: ModelId, request: ScoreRequest) -> Result<Arc<ScoreReport>, UserError> {
@@ -175,6 +182,7 @@ fn scores_are_those_of_a_table_of_labels_and_calibration_divides_by_what_nothing
         candidates: labels.clone(),
         ending: prompt.ending(),
         content_free,
+        edits: Vec::new(),
     };
     let shares = |report: &ScoreReport| report.candidates.iter().map(|c| c.share).collect::<Vec<_>>();
     let of_nothing: Vec<Vec<f64>> = CONTENT_FREE
@@ -190,7 +198,7 @@ fn scores_are_those_of_a_table_of_labels_and_calibration_divides_by_what_nothing
 
     for calibrate in [false, true] {
         let queries = vec![["ab".to_owned(), "no".to_owned()]];
-        let spec = BatchSpec { prompt: prompt.clone(), queries, labels: labels.clone(), calibrate };
+        let spec = BatchSpec { prompt: prompt.clone(), queries, labels: labels.clone(), calibrate, edits: Vec::new() };
         let answers = &batch(&mut script, model, spec).unwrap().answers;
         for (share, candidate) in answers[0].shares.iter().zip(&report.candidates) {
             let expected = if calibrate { candidate.calibrated.unwrap() } else { candidate.share };

@@ -197,7 +197,7 @@ fn a_model_without_a_template_says_so_and_plain_lines_are_offered() {
     window.press(Modifiers::COMMAND, Key::Enter);
     assert_eq!(sent(&window)[0].format, ChatFormat::Lines);
     let samplings: Vec<Sampling> = window.engine.sent(|c| match c {
-        Command::Generate { sampling, .. } => Some(sampling.clone()),
+        Command::Generate { sampling, .. } => Some(sampling.as_ref().clone()),
         _ => None,
     });
     assert_eq!(samplings[0].stop, ["\nUser:"]);

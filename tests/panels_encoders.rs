@@ -10,7 +10,7 @@ use fovea::engine::{Command, Event, Outcome, PromptInput};
 use fovea::types::{
     Architecture, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
     FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture, PictureReport, Pooling, Precision, PromptToken,
-    VisionInfo,
+    Site, VisionInfo,
 };
 use fovea::ui::ThemeChoice;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ fn picture_report() -> InspectReport {
     let tokens: Vec<_> = ["[CLS]", "a", "b", "c", "d"].into_iter().map(|text| token(text, 0..0)).collect();
     let row = [0.2, 0.5, 0.1, 0.1, 0.1];
     let capture = |layer| Capture {
-        site: format!("blocks.{layer}.attn.pattern"),
+        site: Site::Pattern(layer),
         shape: vec![2, 5, 5],
         values: row.iter().copied().cycle().take(50).collect(),
     };

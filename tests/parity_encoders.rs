@@ -10,7 +10,7 @@ mod support;
 
 use burn::tensor::{Device, Tensor};
 use fovea::load::{EncoderModel, open_encoder_model, open_vision_model, read_picture};
-use fovea::nn::{EncoderBatch, Tape, TextEncoder};
+use fovea::nn::{EncoderBatch, Hooks, TextEncoder};
 use fovea::types::{Capture, Site};
 use reference::{Reference, golden_dir};
 use support::{script, shared};
@@ -38,12 +38,12 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
 }
 
-/// Compares what a tape noted with every golden site, in order; gives the largest difference.
+/// Compares what was noted with every golden site, in order; gives the largest difference.
 fn check_sites(name: &str, reference: &Reference, captures: &[Capture], layers: usize) -> f32 {
     let expected: Vec<Site> = Site::all(layers).filter(|site| reference.has_site(*site)).collect();
     let mut worst = 0.0f32;
     for site in &expected {
-        let capture = captures.iter().find(|c| c.site == site.to_string());
+        let capture = captures.iter().find(|c| c.site == *site);
         let capture = capture.unwrap_or_else(|| panic!("{name}: {site} was not noted"));
         let (shape, theirs) = reference.site(*site);
         assert_eq!(capture.shape, shape, "{name}: shape of {site}");
@@ -56,11 +56,13 @@ fn check_sites(name: &str, reference: &Reference, captures: &[Capture], layers: 
 }
 
 fn run(encoder: &TextEncoder, batch: &EncoderBatch) -> Vec<Capture> {
-    let mut tape = Tape::capture("*".parse().unwrap(), None);
-    let hidden = encoder.forward(batch, &mut tape).hidden;
-    let _ = encoder.logits(hidden, &mut tape);
-    let (captures, left_out) = tape.into_captures();
+    let mut hooks = Hooks::off().recording(encoder.sites().into_iter().collect(), None);
+    let hidden = encoder.forward(batch, &mut hooks).hidden;
+    let _ = encoder.logits(hidden, &mut hooks);
+    let (captures, left_out) = hooks.into_captures();
     assert_eq!(left_out, None);
+    let sites: Vec<_> = captures.iter().map(|capture| capture.site).collect();
+    assert_eq!(sites.len(), encoder.sites().len(), "a pass meets the sites the architecture names");
     captures
 }
 
@@ -75,8 +77,8 @@ fn check_padded(name: &str, reference: &Reference, model: &EncoderModel, end: &s
     let (ids, mask) = (rows(reference, &of("ids"), 3), rows(reference, &of("mask"), 3));
     let is_token: Vec<Vec<bool>> = mask.iter().map(|row| row.iter().map(|&m| m == 1).collect()).collect();
     let batch = EncoderBatch::with_mask(ids, is_token.clone());
-    let mut tape = Tape::off();
-    let hidden = model.encoder.forward(&batch, &mut tape).hidden;
+    let mut hooks = Hooks::off();
+    let hidden = model.encoder.forward(&batch, &mut hooks).hidden;
     let mut worst = 0.0f32;
     let mut compare = |what: &str, ours: Vec<f32>| {
         let theirs = reference.values(&of(what));
@@ -89,7 +91,7 @@ fn check_padded(name: &str, reference: &Reference, model: &EncoderModel, end: &s
         assert!(off <= FORWARD, "{name}: {what} padded at the {end} is off by {off}");
         worst = worst.max(off);
     };
-    if let Some(logits) = model.encoder.logits(hidden.clone(), &mut tape) {
+    if let Some(logits) = model.encoder.logits(hidden.clone(), &mut hooks) {
         compare("logits", values(logits));
     }
     compare("hidden", values(hidden));
@@ -129,11 +131,11 @@ fn pictures_are_prepared_and_classified_as_transformers_does() {
             let off = distance(&pixels, reference.values(&format!("pixels.{place}")));
             assert!(off <= PIXELS, "{name}: pixels of picture {place} are off by {off}");
             worst_pixel = worst_pixel.max(off);
-            let mut tape = Tape::capture("*".parse().unwrap(), None);
-            let logits = values(model.vit.forward(model.input(pixels), &mut tape).expect("a head"));
+            let mut hooks = Hooks::off().recording(model.vit.sites().into_iter().collect(), None);
+            let logits = values(model.vit.forward(model.input(pixels), &mut hooks).expect("a head"));
             worst = worst.max(distance(&logits, reference.values(&format!("logits.{place}"))));
             assert!(worst <= FORWARD, "{name}: logits of picture {place} are off by {worst}");
-            let (captures, _) = tape.into_captures();
+            let (captures, _) = hooks.into_captures();
             if place == 0 {
                 worst = worst.max(check_sites(name, &reference, &captures, model.info.layers));
             }
@@ -147,7 +149,7 @@ fn pictures_are_prepared_and_classified_as_transformers_does() {
 #[test]
 fn patterns_look_both_ways() {
     let captures = run(&open("bert").encoder, &EncoderBatch::one(&[2, 9, 10, 3]));
-    let pattern = captures.iter().find(|c| c.site == "blocks.0.attn.pattern").unwrap();
+    let pattern = captures.iter().find(|c| c.site == Site::Pattern(0)).unwrap();
     assert_eq!(pattern.shape, [4, 4, 4]);
     assert!(pattern.values.iter().all(|&weight| weight > 0.0), "every token is looked at by every other");
     assert!(pattern.values.chunks_exact(4).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));

@@ -33,6 +33,7 @@ fn score(script: &mut Script, folder: &Path, case: &Value) -> Arc<ScoreReport> {
         candidates: texts(case),
         ending: text("ending"),
         content_free: Vec::new(),
+        edits: Vec::new(),
     };
     let job = JobId::next();
     script.send(Command::Score { job, model, request: Box::new(request) });

@@ -36,7 +36,7 @@ fn measure(
     labels: LabelTreatment,
 ) -> Arc<KShotReport> {
     let variant = Variant { labels, without_instruction: true, ..Variant::default() };
-    let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant };
+    let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant, edits: Vec::new() };
     let job = JobId::next();
     script.send(Command::RunKShot { job, model: info.id, spec: Box::new(spec) });
     let Outcome::KShot(report) = script.end(job).unwrap() else { panic!("no curve") };

@@ -236,7 +236,7 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
     let text_of = |model| {
         let mut text = String::new();
         let prompt = PromptInput::Text("3 and 2".to_owned());
-        bench.send(Command::Generate { job, model, prompt, sampling: sampling.clone() });
+        bench.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling.clone()), edits: Vec::new() });
         let outcome = bench.end(job, |event| {
             if let Event::Token { token, .. } = event {
                 text.push_str(&token.text);
@@ -481,7 +481,8 @@ fn the_shipped_text_model_writes_english() {
         job,
         model,
         prompt,
-        sampling: Sampling { max_new_tokens: 40, ..Sampling::default() },
+        sampling: Box::new(Sampling { max_new_tokens: 40, ..Sampling::default() }),
+        edits: Vec::new(),
     });
     let outcome = bench.end(job, |event| {
         if let Event::Token { token, .. } = event {

@@ -1,6 +1,6 @@
 //! What can be written on the command line.
 
-use crate::types::{ChatEnding, DeviceChoice, Precision};
+use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -77,6 +77,27 @@ pub struct ModelArgs {
     pub device: DeviceName,
 }
 
+/// Changes inside the model.
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// Change values inside the model; may be given several times. HEADS and POSITIONS are lists like 0,3..5 (3, 4 and 5) and
+    /// mean all when left out, * in SITE stands for any text, and position -1 is the prompt's last token. CHANGE is zero,
+    /// mean (over the prompt), scale X, hide (a key, at attn.scores) or swap (two positions, at pos_embed or rotary); at
+    /// scores and pattern @QUERIES>KEYS chooses both sides
+    #[arg(long, value_name = "SITE[HEADS]@POSITIONS = CHANGE")]
+    pub edit: Vec<String>,
+}
+
+impl EditArgs {
+    /// The edits in their order.
+    ///
+    /// # Errors
+    /// When one is not written as it should be.
+    pub fn edits(&self) -> Result<Vec<Edit>, UserError> {
+        self.edit.iter().map(|text| text.parse()).collect()
+    }
+}
+
 /// `--weights` on the command line.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum WeightType {
@@ -124,6 +145,8 @@ impl From<DeviceName> for DeviceChoice {
 pub struct GenerateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub edits: EditArgs,
     /// The text to continue
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
@@ -219,6 +242,8 @@ pub struct InspectArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
+    pub edits: EditArgs,
+    #[command(flatten)]
     pub input: InputArgs,
     /// Site names separated by commas; * stands for any text [default: blocks.*.attn.pattern, and logits of a model that
     /// has them]
@@ -268,6 +293,8 @@ pub struct InputArgs {
 pub struct ScoreArgs {
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub edits: EditArgs,
     /// The text up to where the answer would begin; without a space at its end
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
@@ -312,6 +339,8 @@ pub enum PairsName {
 pub struct KShotArgs {
     #[command(flatten)]
     pub model: ModelArgs,
+    #[command(flatten)]
+    pub edits: EditArgs,
     /// A shipped task, or a TSV, CSV or JSONL file of pairs; may be given several times
     #[arg(long, value_name = "FILE|NAME", required = true)]
     pub task: Vec<String>,

@@ -113,7 +113,13 @@ fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<Gen
     let job = JobId::next();
     let ids = spread_ids(args.prompt_tokens, info.vocabulary);
     let sampling = Sampling { max_new_tokens: args.new_tokens, ..Sampling::default() };
-    let command = Command::Generate { job, model: info.id, prompt: PromptInput::Ids(ids), sampling };
+    let command = Command::Generate {
+        job,
+        model: info.id,
+        prompt: PromptInput::Ids(ids),
+        sampling: Box::new(sampling),
+        edits: Vec::new(),
+    };
     let Outcome::Generated(stats) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     if stats.new_tokens < 2 {
         let why = format!("The model ended after {} tokens: {}.", stats.new_tokens, stats.stop);
@@ -135,7 +141,7 @@ fn capture(session: &Session, info: &ModelInfo, tokens: usize) -> Result<f64, Cl
     let job = JobId::next();
     let prompt = PromptInput::Ids(spread_ids(tokens, info.vocabulary));
     let begun = Instant::now();
-    let command = Command::Inspect { job, model: info.id, prompt, sites: SiteFilter::patterns() };
+    let command = Command::Inspect { job, model: info.id, prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let ms = begun.elapsed().as_secs_f64() * 1e3;
     if let Some(left_out) = &report.left_out {

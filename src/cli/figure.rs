@@ -20,7 +20,7 @@ pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
         Err(never) => match never {},
     };
     let prompt = PromptInput::Text(args.prompt.clone());
-    let command = Command::Inspect { job, model: info.id, prompt, sites };
+    let command = Command::Inspect { job, model: info.id, prompt, sites, edits: Vec::new() };
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let Some(pattern) = report.pattern(args.layer, args.head) else {
         let why = report.left_out.clone().unwrap_or_else(|| "The pattern was not captured.".to_owned());

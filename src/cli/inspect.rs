@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::{InputArgs, InspectArgs};
-use super::output::write_file;
+use super::output::{tell_edits, write_file};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, PromptInput, read_picture};
 use crate::types::{InspectReport, JobId, ModelInfo, SiteFilter, UserError};
@@ -10,18 +10,20 @@ use safetensors::tensor::{Dtype, TensorView};
 
 /// Writes every matching site under its name (F32), and the ids (I64, `[T]`).
 pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
+    let edits = args.edits.edits()?;
     let (session, info) = Session::with_model(&args.model)?;
     let sites = match args.sites.as_deref().unwrap_or(usual_sites(&info)).parse::<SiteFilter>() {
         Ok(sites) => sites,
         Err(never) => match never {},
     };
     let job = JobId::next();
-    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input)?, sites };
+    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input)?, sites, edits: edits.clone() };
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     write_file(&args.out, &encode(&report)?)?;
     if let Some(left_out) = &report.left_out {
         eprintln!("note: {left_out}");
     }
+    tell_edits(&edits);
     eprintln!("{} sites over {} tokens in {}", report.captures.len(), report.tokens.len(), args.out.display());
     Ok(())
 }
@@ -44,14 +46,14 @@ fn input(args: &InputArgs) -> Result<PromptInput, UserError> {
 fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
     let ids: Vec<u8> = report.tokens.iter().flat_map(|token| i64::from(token.id).to_le_bytes()).collect();
     let values = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let mut tensors: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
     for capture in &report.captures {
-        tensors.push((&capture.site, Dtype::F32, capture.shape.clone(), values(&capture.values)));
+        tensors.push((capture.site.to_string(), Dtype::F32, capture.shape.clone(), values(&capture.values)));
     }
-    tensors.push(("ids", Dtype::I64, vec![report.tokens.len()], ids));
+    tensors.push(("ids".to_owned(), Dtype::I64, vec![report.tokens.len()], ids));
     let views = tensors
         .iter()
-        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (*name, view)));
+        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
     views.collect::<Result<Vec<_>, _>>().and_then(|views| safetensors::serialize(views, None)).map_err(|error| {
         UserError::new(
             "The captured values cannot be written as safetensors.",
@@ -64,14 +66,14 @@ fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Capture, PromptToken};
+    use crate::types::{Capture, PromptToken, Site};
     use std::sync::Arc;
 
     #[test]
     fn the_file_holds_values_and_ids() {
         let report = InspectReport {
             tokens: [3, 5].map(|id| PromptToken { id, text: String::new(), span: 0..0 }).to_vec(),
-            captures: vec![Capture { site: "logits".into(), shape: vec![2, 1], values: Arc::from([0.5, -1.0]) }],
+            captures: vec![Capture { site: Site::Logits, shape: vec![2, 1], values: Arc::from([0.5, -1.0]) }],
             picture: None,
             left_out: None,
         };

@@ -1,7 +1,7 @@
 //! `fovea kshot`.
 
 use super::args::{KShotArgs, LabelName, PairsName};
-use super::output::{print, print_json, write_file};
+use super::output::{print, print_json, tell_edits, write_file};
 use super::session::{Session, model_dir, unexpected};
 use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
@@ -19,6 +19,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     let interrupted = catch_ctrl_c("The measurement was not started.")?;
     let session = Session::start(args.model.device);
     let template = args.template.as_deref().map(written).transpose()?;
+    let edits = args.edits.edits()?;
     let mut specs = Vec::new();
     for given in &args.task {
         let mut table = tasks::table(&session, given)?.as_ref().clone();
@@ -31,6 +32,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
             seeds: (1..=args.seeds).collect(),
             queries: args.queries,
             variant: variant(args),
+            edits: edits.clone(),
         };
         spec.check()?;
         specs.push(spec);
@@ -62,6 +64,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     if args.json {
         reports.iter().try_for_each(|report| print_json(report.as_ref()))?;
     } else if !reports.is_empty() {
+        tell_edits(&edits);
         print(&describe(&info, &reports))?;
     }
     if let (Some(path), Some(format), false) = (&args.out, format, reports.is_empty()) {
@@ -223,7 +226,9 @@ fn figure(info: &ModelInfo, reports: &[Arc<KShotReport>], format: Format) -> Res
         hue,
         points: &report.points,
     });
-    let title = format!("{}: right answers against examples in the prompt", info.name);
+    let edits = reports.first().map_or(&[][..], |report| &report.spec.edits);
+    let with = edits.iter().map(|edit| format!(", {edit}")).collect::<String>();
+    let title = format!("{}{with}: right answers against examples in the prompt", info.name);
     kshot_figure(&KShotFigure { title, series: series.collect(), metric: KShotMetric::Accuracy }, format)
         .map_err(UserError::from)
 }

@@ -1,7 +1,7 @@
 //! Writing results: to standard output and to files.
 
 use super::CliError;
-use crate::types::UserError;
+use crate::types::{Edit, UserError};
 use serde::Serialize;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -30,6 +30,13 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     })?;
     line.push('\n');
     print(&line)
+}
+
+/// Says on standard error what was changed inside the model.
+pub(super) fn tell_edits(edits: &[Edit]) {
+    for edit in edits {
+        eprintln!("with {edit}");
+    }
 }
 
 /// Writes a file.

@@ -2,10 +2,20 @@
 
 use super::CliError;
 use super::args::ScoreArgs;
-use super::output::{print, print_json};
+use super::output::{print, print_json, tell_edits};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome};
-use crate::types::{CONTENT_FREE, JobId, ScoreReport, ScoreRequest, UserError};
+use crate::types::{CONTENT_FREE, Edit, JobId, ScoreReport, ScoreRequest, UserError};
+use serde::Serialize;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Scored<'a> {
+    #[serde(flatten)]
+    report: &'a ScoreReport,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    edits: Vec<Edit>,
+}
 
 /// Tells how likely each candidate is.
 pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
@@ -13,6 +23,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
         Some(query) => content_free(&args.prompt, query)?,
         None => Vec::new(),
     };
+    let edits = args.edits.edits()?;
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
     let request = Box::new(ScoreRequest {
@@ -20,10 +31,15 @@ pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
         candidates: args.candidate.clone(),
         ending: args.ending.clone(),
         content_free,
+        edits: edits.clone(),
     });
     let command = Command::Score { job, model: info.id, request };
     let Outcome::Scored(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
-    if args.json { print_json(report.as_ref()) } else { print(&describe(&report)) }
+    if args.json {
+        return print_json(&Scored { report: &report, edits });
+    }
+    tell_edits(&edits);
+    print(&describe(&report))
 }
 
 /// The prompt with queries that say nothing in the place of its own, the last time it stands there.

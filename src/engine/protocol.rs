@@ -2,7 +2,7 @@
 #![allow(missing_docs)] // Every variant is documented, its fields with it: `job`, `model` and `path` mean the same everywhere.
 
 use crate::types::{
-    BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage,
+    BatchReport, BatchSpec, ChatFailure, ChatPrompt, Classification, DeviceChoice, DeviceStatus, DigitImage, Edit,
     EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
     KShotReport, KShotSpec, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, Precision,
     PromptToken, RenderedChat, Sampling, ScoreReport, ScoreRequest, SiteFilter, TableWarning, TaskTable, TrainPoint,
@@ -48,10 +48,11 @@ pub enum Command {
     OpenRandom { job: JobId, model: ModelId, path: PathBuf, seed: u64, precision: Precision },
     /// Forget a model. Jobs that work on it end with what they have.
     Close { model: ModelId },
-    /// Stream tokens. [`Event::Prompted`] comes first, then [`Event::Token`]s, then [`Outcome::Generated`].
-    Generate { job: JobId, model: ModelId, prompt: PromptInput, sampling: Sampling },
-    /// One uncached forward pass over a sequence. Ends with [`Outcome::Inspected`].
-    Inspect { job: JobId, model: ModelId, prompt: PromptInput, sites: SiteFilter },
+    /// Stream tokens, with changes inside the model. [`Event::Prompted`] comes first, then [`Event::Token`]s, then
+    /// [`Outcome::Generated`].
+    Generate { job: JobId, model: ModelId, prompt: PromptInput, sampling: Box<Sampling>, edits: Vec<Edit> },
+    /// One uncached forward pass over a sequence, with changes inside it. Ends with [`Outcome::Inspected`].
+    Inspect { job: JobId, model: ModelId, prompt: PromptInput, sites: SiteFilter, edits: Vec<Edit> },
     /// Classify an image. Latest wins: one that is still waiting for the same model is dropped without an event.
     Classify { job: JobId, model: ModelId, image: DigitImage },
     /// Turn texts into vectors with an encoder. Ends with [`Outcome::Embedded`].

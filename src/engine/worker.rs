@@ -64,11 +64,11 @@ impl Worker {
             Command::OpenRandom { job, model, path, seed, precision } => {
                 self.add(job, JobKind::Open, model, open::OpenRandom::new(model, path, seed, precision));
             }
-            Command::Generate { job, model, prompt, sampling } => {
-                self.add(job, JobKind::Generate, model, generate::Generate::new(model, prompt, sampling));
+            Command::Generate { job, model, prompt, sampling, edits } => {
+                self.add(job, JobKind::Generate, model, generate::Generate::new(model, prompt, *sampling, edits));
             }
-            Command::Inspect { job, model, prompt, sites } => {
-                self.add(job, JobKind::Inspect, model, inspect::Inspect::new(model, prompt, sites));
+            Command::Inspect { job, model, prompt, sites, edits } => {
+                self.add(job, JobKind::Inspect, model, inspect::Inspect::new(model, prompt, sites, edits));
             }
             Command::Classify { job, model, image } => {
                 self.add(job, JobKind::Classify, model, classify::Classify::new(model, image));

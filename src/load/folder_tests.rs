@@ -1,6 +1,7 @@
 //! What happens with folders that are damaged, and with folders that were saved here.
 
 use super::*;
+use crate::nn::Hooks;
 use crate::types::{Precision, UserError};
 use burn::module::Module;
 use burn::tensor::Device;
@@ -248,7 +249,7 @@ fn a_shape_alone_gives_a_model_with_random_weights() {
 /// Scores after a few tokens.
 pub(super) fn logits(model: &TextModel) -> Vec<f32> {
     let ids = model.lm.ids(&[3, 14, 15, 9, 2, 6]);
-    model.lm.forward_cached(ids, &mut model.lm.new_cache()).into_data().iter().collect()
+    model.lm.forward_cached(ids, &mut model.lm.new_state(), &mut Hooks::off()).into_data().iter().collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! PyTorch's own files give what safetensors files give, and nothing in them is run.
 
 use super::*;
+use crate::nn::Hooks;
 use crate::types::UserError;
 use burn::tensor::Device;
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ fn open(dir: &Path) -> Result<TextModel, LoadError> {
 
 fn logits(model: &TextModel) -> Vec<f32> {
     let ids = model.lm.ids(&[3, 14, 15, 9, 2, 6]);
-    model.lm.forward_cached(ids, &mut model.lm.new_cache()).into_data().iter().collect()
+    model.lm.forward_cached(ids, &mut model.lm.new_state(), &mut Hooks::off()).into_data().iter().collect()
 }
 
 #[test]

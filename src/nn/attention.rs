@@ -4,10 +4,10 @@
 //! K head width.
 
 use super::activation::softcap;
+use super::hooks::Hooks;
 use super::kernels;
 use super::linear::on_plain_cpu;
 use super::mask::CausalMask;
-use super::tape::Tape;
 use crate::types::Site;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -41,8 +41,15 @@ impl Scoring {
 /// # Shapes
 /// q `[B, H, T, K]`, k and v `[B, G, S, K]` → `[B, T, H·K]`. Query heads h·H/G to (h+1)·H/G − 1 share key-value head h.
 #[must_use]
-pub fn attend(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, mask: &CausalMask, layer: usize, tape: &mut Tape) -> Tensor<3> {
-    attend_scored(q, k, v, mask, Scoring::default(), layer, tape)
+pub fn attend(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: &CausalMask,
+    layer: usize,
+    hooks: &mut Hooks,
+) -> Tensor<3> {
+    attend_scored(q, k, v, mask, Scoring::default(), layer, hooks)
 }
 
 /// As [`attend`], with scores made in another way.
@@ -54,26 +61,32 @@ pub fn attend_scored(
     mask: &CausalMask,
     scoring: Scoring,
     layer: usize,
-    tape: &mut Tape,
+    hooks: &mut Hooks,
 ) -> Tensor<3> {
     let [b, h, t, width] = q.dims();
+    // A shortcut gives z alone.
+    let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
     // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
-    let z = if t > 1 && !tape.is_on() && on_plain_cpu(&q) {
+    let z = if t > 1 && is_short && on_plain_cpu(&q) {
         let options = AttentionModuleOptions { is_causal: true, scale: scoring.scale, softcap: scoring.softcap };
         attention(q, k, v, None, mask.beyond_future(), options) // [B, H, T, K]
-    } else if !tape.is_on() && k.dims()[2] == t && t > BLOCK {
+    } else if is_short && k.dims()[2] == t && t > BLOCK {
         attend_in_blocks(q, k, &v, mask, scoring) // [B, H, T, K]
     } else {
-        attend_step_by_step(q, k, v, mask, scoring, layer, tape)
+        attend_step_by_step(q, k, v, mask, scoring, layer, hooks)
     };
+    let z = hooks.at(Site::Z(layer), z); // [B, H, T, K]
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 
 /// True when `kernels::attend` may take the place of everything between the projection to queries, keys and values,
-/// `[B, T, (H + 2·G)·K]`, and that of the output: nobody wants to see a value on the way, and the mask hides nothing but
-/// the future. The caller must have neither a cache nor scores of another kind.
-pub(super) fn attends_at_once(qkv: &Tensor<3>, mask: &CausalMask, tape: &Tape) -> bool {
-    !tape.is_on() && mask.beyond_future().is_none() && kernels::serve_learning(&qkv.device())
+/// `[B, T, (H + 2·G)·K]`, and that of the output: nobody wants a value on the way, and the mask hides nothing but the
+/// future. The caller must have neither a cache nor scores of another kind, and one rotation for all sequences.
+pub(super) fn attends_at_once(qkv: &Tensor<3>, mask: &CausalMask, layer: usize, hooks: &Hooks) -> bool {
+    let skipped = [Site::Q, Site::K, Site::V, Site::Scores, Site::Pattern, Site::Z];
+    !skipped.iter().any(|site| hooks.needs(site(layer)))
+        && mask.beyond_future().is_none()
+        && kernels::serve_learning(&qkv.device())
 }
 
 /// Queries of one block in [`attend_in_blocks`].
@@ -99,7 +112,7 @@ fn attend_in_blocks(q: Tensor<4>, k: Tensor<4>, v: &Tensor<4>, mask: &CausalMask
     Tensor::cat(parts, 2) // [B, H, T, K]
 }
 
-/// Every intermediate value named on the tape. `[B, H, T, K]`.
+/// Scores and pattern one after the other, as hooks want them. `[B, H, T, K]`.
 fn attend_step_by_step(
     q: Tensor<4>,
     k: Tensor<4>,
@@ -107,7 +120,7 @@ fn attend_step_by_step(
     mask: &CausalMask,
     scoring: Scoring,
     layer: usize,
-    tape: &mut Tape,
+    hooks: &mut Hooks,
 ) -> Tensor<4> {
     let [b, h, t, width] = q.dims();
     let [_, g, s, _] = k.dims();
@@ -116,18 +129,18 @@ fn attend_step_by_step(
 
     let scale = scoring.scale(width);
     let is_plain = t > 1 && scoring.softcap.is_none() && mask.beyond_future().is_none();
-    let pattern = if is_plain && !tape.asks_for(Site::Scores(layer)) && kernels::serve(&q.device()) {
+    let pattern = if is_plain && !hooks.needs(Site::Scores(layer)) && kernels::serve(&q.device()) {
         kernels::causal_pattern(q, k, scale)
     } else {
         let q = q.reshape([b, g, rows, width]);
         let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(scale); // [B, G, H/G·T, S]
         let scores = scoring.cap(scores).reshape([b, h, t, s]); // [B, H, T, S]
-        let scores = tape.at(Site::Scores(layer), mask.hide(scores));
+        let scores = hooks.at_mended(Site::Scores(layer), mask.hide(scores), |changed| mask.hide_again(changed));
         softmax(scores, 3)
     };
-    let pattern = tape.at(Site::Pattern(layer), pattern); // [B, H, T, S]
+    let pattern = hooks.at(Site::Pattern(layer), pattern); // [B, H, T, S]
     let z = pattern.reshape([b, g, rows, s]).matmul(v); // [B, G, H/G·T, K]
-    tape.at(Site::Z(layer), z.reshape([b, h, t, width]))
+    z.reshape([b, h, t, width])
 }
 
 #[cfg(test)]
@@ -165,7 +178,7 @@ mod tests {
         let (q, k, v) = (draw(h), draw(g), draw(g));
         for (mask, scoring) in every_way(t, 0, &device) {
             let blocks = attend_in_blocks(q.clone(), k.clone(), &v, &mask, scoring);
-            let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Tape::off());
+            let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
             let difference: f32 = (blocks - plain).abs().max().into_scalar();
             assert!(difference < 1e-5, "{scoring:?} differs by {difference}");
         }
@@ -175,8 +188,10 @@ mod tests {
     fn the_pattern_kernel_equals_scores_mask_and_softmax() {
         let device = Device::flex();
         device.seed(6);
-        let mut with_scores = Tape::capture("blocks.0.attn.*".parse().unwrap(), None);
-        let mut pattern_alone = Tape::capture("blocks.0.attn.pattern".parse().unwrap(), None);
+        let pattern = crate::types::SiteSet::from_iter([Site::Pattern(0)]);
+        let both = crate::types::SiteSet::from_iter([Site::Pattern(0), Site::Scores(0)]);
+        let mut with_scores = Hooks::off().recording(both, None);
+        let mut pattern_alone = Hooks::off().recording(pattern, None);
         for (h, g, t, past, width) in [(4, 2, 37, 0, 8), (2, 2, 5, 70, 6), (3, 1, 64, 32, 16)] {
             let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 2.0), &device);
             let (q, k, v) =
@@ -187,7 +202,7 @@ mod tests {
             let difference: f32 = (fused - plain).abs().max().into_scalar();
             assert!(difference < 1e-5, "{h} heads, {t} queries: differs by {difference}");
         }
-        let patterns = |tape: Tape| tape.into_captures().0.into_iter().filter(|c| c.site.ends_with("pattern"));
+        let patterns = |hooks: Hooks| hooks.into_captures().0.into_iter().filter(|c| c.site == Site::Pattern(0));
         for (fused, plain) in patterns(pattern_alone).zip(patterns(with_scores)) {
             assert_eq!(fused.shape, plain.shape);
             let worst = fused.values.iter().zip(plain.values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
@@ -206,8 +221,8 @@ mod tests {
             let (q, k, v) =
                 (random([b, h, t, width]), random([b, g, past + t, width]), random([b, g, past + t, width]));
             for (mask, scoring) in every_way(t, past, &device) {
-                let fused = attend_scored(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Tape::off());
-                let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Tape::off());
+                let fused = attend_scored(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
+                let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
                 let plain = plain.swap_dims(1, 2).reshape([b, t, h * width]);
                 let difference: f32 = (fused - plain).abs().max().into_scalar();
                 assert!(difference < 1e-5, "{t} queries, {scoring:?}: differs by {difference}");

@@ -2,8 +2,9 @@
 //!
 //! B batch, T tokens, H heads, K head width.
 
+use super::hooks::Hooks;
 use super::linear::on_plain_cpu;
-use super::tape::Tape;
+use super::mask::hide_again;
 use crate::types::Site;
 use burn::tensor::activation::softmax;
 use burn::tensor::module::attention;
@@ -51,25 +52,27 @@ pub fn attend_both_ways(
     v: Tensor<4>,
     padding: &PaddingMask,
     layer: usize,
-    tape: &mut Tape,
+    hooks: &mut Hooks,
 ) -> Tensor<3> {
     let [b, h, t, width] = q.dims();
-    let z = if !tape.is_on() && padding.bias.is_none() && on_plain_cpu(&q) {
+    let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
+    let z = if is_short && padding.bias.is_none() && on_plain_cpu(&q) {
         attention(q, k, v, None, None, AttentionModuleOptions::default()) // [B, H, T, K]
     } else {
-        step_by_step(q, k, v, padding, layer, tape)
+        step_by_step(q, k, v, padding, layer, hooks)
     };
+    let z = hooks.at(Site::Z(layer), z); // [B, H, T, K]
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 
-/// Every intermediate value named on the tape. `[B, H, T, K]`.
+/// Scores and pattern one after the other, as hooks want them. `[B, H, T, K]`.
 fn step_by_step(
     q: Tensor<4>,
     k: Tensor<4>,
     v: Tensor<4>,
     padding: &PaddingMask,
     layer: usize,
-    tape: &mut Tape,
+    hooks: &mut Hooks,
 ) -> Tensor<4> {
     let [_, _, _, width] = q.dims();
     let mut scores = q.matmul(k.swap_dims(2, 3)).mul_scalar((width as f64).sqrt().recip()); // [B, H, T, T]
@@ -77,9 +80,12 @@ fn step_by_step(
         // Adding the lowest finite number to any sane score gives that number, so this masks exactly.
         scores = scores + bias.clone();
     }
-    let scores = tape.at(Site::Scores(layer), scores);
-    let pattern = tape.at(Site::Pattern(layer), softmax(scores, 3)); // [B, H, T, T]
-    tape.at(Site::Z(layer), pattern.matmul(v))
+    let scores = hooks.at_mended(Site::Scores(layer), scores, |changed| match &padding.bias {
+        Some(bias) => hide_again(changed, bias),
+        None => changed,
+    });
+    let pattern = hooks.at(Site::Pattern(layer), softmax(scores, 3)); // [B, H, T, T]
+    pattern.matmul(v)
 }
 
 #[cfg(test)]
@@ -96,8 +102,8 @@ mod tests {
     fn fused_equals_step_by_step() {
         let [q, k, v] = [0, 1, 2].map(|stream| random([2, 3, 9, 8], stream));
         let none = PaddingMask::none();
-        let fused = attend_both_ways(q.clone(), k.clone(), v.clone(), &none, 0, &mut Tape::off());
-        let plain = step_by_step(q, k, v, &none, 0, &mut Tape::off()).swap_dims(1, 2).reshape([2, 9, 24]);
+        let fused = attend_both_ways(q.clone(), k.clone(), v.clone(), &none, 0, &mut Hooks::off());
+        let plain = step_by_step(q, k, v, &none, 0, &mut Hooks::off()).swap_dims(1, 2).reshape([2, 9, 24]);
         let difference: f32 = (fused - plain).abs().max().into_scalar();
         assert!(difference < 1e-5, "differs by {difference}");
     }
@@ -106,9 +112,9 @@ mod tests {
     fn padding_is_as_if_it_were_not_there() {
         let [q, k, v] = [0, 1, 2].map(|stream| random([1, 2, 6, 4], stream));
         let mask = PaddingMask::new(&[vec![false, false, true, true, true, true]], &Device::flex());
-        let padded = step_by_step(q.clone(), k.clone(), v.clone(), &mask, 0, &mut Tape::off()).narrow(2, 2, 4);
+        let padded = step_by_step(q.clone(), k.clone(), v.clone(), &mask, 0, &mut Hooks::off()).narrow(2, 2, 4);
         let [q, k, v] = [q, k, v].map(|x| x.narrow(2, 2, 4));
-        let alone = step_by_step(q, k, v, &PaddingMask::none(), 0, &mut Tape::off());
+        let alone = step_by_step(q, k, v, &PaddingMask::none(), 0, &mut Hooks::off());
         let difference: f32 = (padded - alone).abs().max().into_scalar();
         assert!(difference < 1e-6, "differs by {difference}");
     }

@@ -1,5 +1,6 @@
 //! Keys and values of the tokens already read. Belongs to the task that generates, never to the model.
 
+use super::decoder::State;
 use burn::tensor::Tensor;
 
 /// Positions added at a time: growing is rare, and a short prompt does not take the memory of the whole context.
@@ -30,34 +31,37 @@ impl KvCache {
         Self { layers: (0..layers).map(|_| LayerCache::default()).collect(), len: 0, context }
     }
 
-    /// Tokens read so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// True before the first token.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Forgets everything after the first `len` tokens, so that another continuation can start there.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }
 
     /// Adds the keys and values of T new tokens to one layer, both `[B, G, T, K]`, and returns those of all tokens,
-    /// `[B, G, len + T, K]`. [`Self::advance`] closes the step once every layer has had its turn.
+    /// `[B, G, len + T, K]`. [`State::advance`] closes the step once every layer has had its turn.
     pub(super) fn append(&mut self, layer: usize, keys: Tensor<4>, values: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
         let (start, context) = (self.len, self.context);
         let cache = &mut self.layers[layer];
         (cache.keys.append(start, keys, context), cache.values.append(start, values, context))
     }
+}
 
-    /// Counts the T tokens that every layer has appended.
-    pub(super) fn advance(&mut self, tokens: usize) {
+impl State for KvCache {
+    type Mark = usize;
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn advance(&mut self, tokens: usize) {
         self.len += tokens;
+    }
+
+    fn mark(&self) -> usize {
+        self.len
+    }
+
+    fn rewind(&mut self, mark: usize) {
+        self.truncate(mark);
     }
 }
 

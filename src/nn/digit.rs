@@ -5,8 +5,9 @@
 
 use super::digit_cnn::{DigitCnn, DigitCnnConfig};
 use super::digit_mlp::{DigitMlp, DigitMlpConfig};
+use super::hooks::Hooks;
 use crate::types::Random;
-use crate::types::{Architecture, DIGIT_SIDE, DigitNetwork, LayerActivation, LayerWeights};
+use crate::types::{Architecture, DIGIT_SIDE, DigitNetwork, LayerActivation, LayerWeights, Site};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -111,8 +112,13 @@ impl DigitNet {
     ///
     /// If the images do not have 784 values each.
     #[must_use]
-    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
-        self.run(images, &mut Recorder::off())
+    pub fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
+        assert_eq!(images.dims()[1], DIGIT_SIDE * DIGIT_SIDE, "a digit image has 784 values");
+        let logits = match self {
+            Self::Mlp(net) => net.forward(images, hooks),
+            Self::Cnn(net) => net.forward(images, hooks),
+        };
+        hooks.at(Site::Logits, logits)
     }
 
     /// Class scores of one image `[1, 784]`, and every hidden layer's activation read back from the device.
@@ -123,17 +129,31 @@ impl DigitNet {
     #[must_use]
     pub fn forward_with_activations(&self, image: Tensor<2>) -> (Tensor<2>, Vec<LayerActivation>) {
         assert_eq!(image.dims()[0], 1, "activations are shown for one image at a time");
-        let mut recorder = Recorder::on();
-        let logits = self.run(image, &mut recorder);
-        (logits, recorder.layers)
+        let names = match self {
+            Self::Mlp(net) => net.hidden_layers(),
+            Self::Cnn(net) => net.hidden_layers(),
+        };
+        let sites = (0..names.len()).map(Site::Layer).collect();
+        let mut hooks = Hooks::off().recording(sites, None);
+        let logits = self.forward(image, &mut hooks);
+        let (captures, _) = hooks.into_captures();
+        let layers = names.into_iter().zip(captures).map(|(name, capture)| match *capture.shape.as_slice() {
+            [channels, height, width] => {
+                LayerActivation::Maps { name, channels, height, width, values: capture.values }
+            }
+            _ => LayerActivation::Units { name, values: capture.values },
+        });
+        (logits, layers.collect())
     }
 
-    fn run(&self, images: Tensor<2>, recorder: &mut Recorder) -> Tensor<2> {
-        assert_eq!(images.dims()[1], DIGIT_SIDE * DIGIT_SIDE, "a digit image has 784 values");
-        match self {
-            Self::Mlp(net) => net.forward(images, recorder),
-            Self::Cnn(net) => net.forward(images, recorder),
-        }
+    /// The sites it has, in the order a pass meets them.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        let hidden = match self {
+            Self::Mlp(net) => net.hidden_layers().len(),
+            Self::Cnn(net) => net.hidden_layers().len(),
+        };
+        (0..hidden).map(Site::Layer).chain([Site::Logits]).collect()
     }
 
     /// The weights of every layer from input to output, read back from the device.
@@ -143,44 +163,6 @@ impl DigitNet {
             Self::Mlp(net) => net.layer_weights(),
             Self::Cnn(net) => net.layer_weights(),
         }
-    }
-}
-
-/// Collects activations of one image, when asked to.
-pub(super) struct Recorder {
-    on: bool,
-    layers: Vec<LayerActivation>,
-}
-
-impl Recorder {
-    fn on() -> Self {
-        Self { on: true, layers: Vec::new() }
-    }
-
-    fn off() -> Self {
-        Self { on: false, layers: Vec::new() }
-    }
-
-    pub(super) fn is_on(&self) -> bool {
-        self.on
-    }
-
-    /// `[1, units]`, returned as it came.
-    pub(super) fn units(&mut self, name: &str, x: Tensor<2>) -> Tensor<2> {
-        if self.on {
-            self.layers.push(LayerActivation::Units { name: name.to_owned(), values: read_back(&x).into() });
-        }
-        x
-    }
-
-    /// `[1, channels, height, width]`, returned as it came.
-    pub(super) fn maps(&mut self, name: &str, x: Tensor<4>) -> Tensor<4> {
-        if self.on {
-            let [_, channels, height, width] = x.dims();
-            let values = read_back(&x).into();
-            self.layers.push(LayerActivation::Maps { name: name.to_owned(), channels, height, width, values });
-        }
-        x
     }
 }
 
@@ -230,7 +212,7 @@ mod tests {
 
     fn logits(net: &DigitNet, images: &[Vec<f32>]) -> Vec<f32> {
         let data = TensorData::new(images.concat(), [images.len(), 784]);
-        read_back(&net.forward(Tensor::from_data(data, &Device::flex())))
+        read_back(&net.forward(Tensor::from_data(data, &Device::flex()), &mut Hooks::off()))
     }
 
     #[test]

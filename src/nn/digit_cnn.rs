@@ -4,9 +4,10 @@
 //! the plan of LeNet-5 (LeCun et al. 1998) with today's parts. No normalisation layers, so a feature map is exactly what its
 //! kernel makes of the maps before it.
 
-use super::digit::{Recorder, bias_tensor, kernel_tensor, kernel_weights};
+use super::digit::{bias_tensor, kernel_tensor, kernel_weights};
 use super::digit_mlp::Dense;
-use crate::types::{DIGIT_SIDE, LayerWeights};
+use super::hooks::Hooks;
+use crate::types::{DIGIT_SIDE, LayerWeights, Site};
 use burn::module::{Module, Param};
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
@@ -91,25 +92,29 @@ impl DigitCnn {
         }
     }
 
-    /// Class scores `[B, classes]` of images `[B, 784]`; each hidden layer's activation goes to `recorder`, feature maps
-    /// before they are pooled.
-    pub(super) fn forward(&self, images: Tensor<2>, recorder: &mut Recorder) -> Tensor<2> {
+    /// Class scores `[B, classes]` of images `[B, 784]`.
+    pub(super) fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
         let [batch, _] = images.dims();
         let mut x = images.reshape([batch, 1, DIGIT_SIDE, DIGIT_SIDE]); // [B, 1, 28, 28]
         for (i, layer) in self.convolutions.iter().enumerate() {
             let same_size = ConvOptions::new([1, 1], [KERNEL / 2, KERNEL / 2], [1, 1], 1);
             x = conv2d(x, layer.weight.val(), Some(layer.bias.val()), same_size); // [B, channels, side, side]
             // ReLU and maximum commute; pooling first leaves a quarter of the values to rectify.
-            if recorder.is_on() {
-                x = recorder.maps(&format!("conv{}", i + 1), relu(x));
+            if hooks.needs(Site::Layer(i)) {
+                x = hooks.at(Site::Layer(i), relu(x));
                 x = max_pool2d(x, MaxPoolOptions::new([2, 2])); // [B, channels, side / 2, side / 2]
             } else {
                 x = relu(max_pool2d(x, MaxPoolOptions::new([2, 2]))); // [B, channels, side / 2, side / 2]
             }
         }
         let flat = x.reshape([batch as i64, -1]); // [B, channels * side * side]
-        let x = recorder.units("fc1", relu(self.hidden.forward(flat))); // [B, hidden]
+        let x = hooks.at(Site::Layer(self.convolutions.len()), relu(self.hidden.forward(flat))); // [B, hidden]
         self.output.forward(x)
+    }
+
+    /// The names of the layers whose activation is a [`Site::Layer`].
+    pub(super) fn hidden_layers(&self) -> Vec<String> {
+        (1..=self.convolutions.len()).map(|i| format!("conv{i}")).chain(["fc1".to_owned()]).collect()
     }
 
     /// The weights of every layer, read back from the device.

@@ -2,8 +2,9 @@
 //!
 //! Small enough that every neuron and every weight can be looked at.
 
-use super::digit::{Recorder, bias_tensor, matrix_tensor, matrix_weights};
-use crate::types::{DIGIT_SIDE, LayerWeights};
+use super::digit::{bias_tensor, matrix_tensor, matrix_weights};
+use super::hooks::Hooks;
+use crate::types::{DIGIT_SIDE, LayerWeights, Site};
 use burn::module::{Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, activation::relu};
@@ -75,16 +76,21 @@ impl DigitMlp {
         Self { layers: weights.iter().map(|layer| Dense::new(layer, device)).collect() }
     }
 
-    /// Class scores `[B, classes]` of images `[B, 784]`; each hidden layer's activation goes to `recorder`.
-    pub(super) fn forward(&self, images: Tensor<2>, recorder: &mut Recorder) -> Tensor<2> {
+    /// Class scores `[B, classes]` of images `[B, 784]`.
+    pub(super) fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
         let mut x = images;
         for (i, layer) in self.layers.iter().enumerate() {
             x = layer.forward(x);
             if i + 1 < self.layers.len() {
-                x = recorder.units(&format!("fc{}", i + 1), relu(x)); // [B, hidden]
+                x = hooks.at(Site::Layer(i), relu(x)); // [B, hidden]
             }
         }
         x
+    }
+
+    /// The names of the layers whose activation is a [`Site::Layer`].
+    pub(super) fn hidden_layers(&self) -> Vec<String> {
+        (1..self.layers.len()).map(|i| format!("fc{i}")).collect()
     }
 
     /// The weights of every layer, read back from the device.

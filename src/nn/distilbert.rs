@@ -4,10 +4,10 @@
 
 use super::bidirectional::PaddingMask;
 use super::encoder_block::{EncoderBlock, EncoderShape};
-use super::linear::look_up;
+use super::hooks::Hooks;
+use super::linear::embedding;
 use super::masked_lm::MaskedLmHead;
 use super::norm::LayerNorm;
-use super::tape::Tape;
 use super::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
@@ -41,14 +41,14 @@ impl DistilBert {
     /// # Panics
     /// When T exceeds N.
     #[must_use]
-    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, tape: &mut Tape) -> EncoderOutput {
+    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
         let device = self.token_embedding.device();
         let (_, t) = batch.size();
-        let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
-        let positions = tape.at(Site::PosEmbed, self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
+        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
         let mut x = self.ln_embed.forward(tokens + positions); // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, padding, layer, tape);
+            x = block.forward(x, padding, layer, hooks);
         }
         EncoderOutput { hidden: x, pooled: None }
     }

@@ -5,9 +5,9 @@
 
 use super::activation::gelu;
 use super::bidirectional::{PaddingMask, attend_both_ways};
+use super::hooks::Hooks;
 use super::linear::Linear;
 use super::norm::LayerNorm;
-use super::tape::Tape;
 use crate::types::Site;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -55,31 +55,31 @@ pub struct EncoderBlock {
 impl EncoderBlock {
     /// `[B, T, D]` → `[B, T, D]`. `resid_mid` and `resid_post` are noted after their normalisation: that is what the next
     /// half reads.
-    pub(super) fn forward(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::ResidPre(layer), x);
-        let attn = self.attention(x.clone(), padding, layer, tape);
-        let attn = tape.at(Site::AttnOut(layer), attn);
-        let x = tape.at(Site::ResidMid(layer), self.ln_attn.forward(x + attn));
-        let mlp = tape.at(Site::MlpPre(layer), self.mlp_in.forward(x.clone())); // [B, T, F]
-        let mlp = tape.at(Site::MlpPost(layer), gelu(mlp));
-        let mlp = tape.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
-        tape.at(Site::ResidPost(layer), self.ln_mlp.forward(x + mlp))
+    pub(super) fn forward(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(x.clone(), padding, layer, hooks);
+        let attn = hooks.at(Site::AttnOut(layer), attn);
+        let x = hooks.at(Site::ResidMid(layer), self.ln_attn.forward(x + attn));
+        let mlp = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x.clone())); // [B, T, F]
+        let mlp = hooks.at(Site::MlpPost(layer), gelu(mlp));
+        let mlp = hooks.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
+        hooks.at(Site::ResidPost(layer), self.ln_mlp.forward(x + mlp))
     }
 
-    fn attention(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, tape: &mut Tape) -> Tensor<3> {
+    fn attention(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
-        let queries = tape.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let keys = tape.at(Site::K(layer), qkv.clone().narrow(1, h, h));
-        let values = tape.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
-        self.attn_out.forward(attend_both_ways(queries, keys, values, padding, layer, tape)) // [B, T, D]
+        let queries = hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
+        let keys = hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
+        let values = hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
+        self.attn_out.forward(attend_both_ways(queries, keys, values, padding, layer, hooks)) // [B, T, D]
     }
 }
 
 /// The vector of the first token, projected and squashed: tanh(W h₀ + b). `[B, T, D]` → `[B, D]`.
-pub(super) fn pool_first(pooler: &Linear, hidden: Tensor<3>, tape: &mut Tape) -> Tensor<2> {
+pub(super) fn pool_first(pooler: &Linear, hidden: Tensor<3>, hooks: &mut Hooks) -> Tensor<2> {
     let first = hidden.narrow(1, 0, 1); // [B, 1, D]
     let pooled = pooler.forward(first).tanh().squeeze_dim(1); // [B, D]
-    tape.at(Site::Pooled, pooled)
+    hooks.at(Site::Pooled, pooled)
 }

@@ -5,13 +5,13 @@
 use super::activation::gelu_tanh;
 use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::decoder::{Decoder, Pass};
+use super::hooks::Hooks;
 use super::kernels;
-use super::linear::{Linear, in_f32, look_up, project};
+use super::linear::{Linear, embedding, in_f32, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
-use super::padding::Padding;
-use super::tape::Tape;
-use super::tree::{Places, TokenTree};
+use super::tokens::position_ids;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -97,143 +97,90 @@ pub struct Gpt2Block {
     pub heads: usize,
 }
 
-impl Gpt2 {
-    /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
-    #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
-        self.logits_from_residual(x, tape)
+impl Decoder for Gpt2 {
+    type State = KvCache;
+
+    fn new_state(&self) -> KvCache {
+        KvCache::new(self.blocks.len(), self.context())
     }
 
-    /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
-    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        let x = self.residual(ids, None, None, tape);
-        if tape.asks_for_output() {
-            let _ = self.logits_from_residual(x, tape);
-        }
+    fn context(&self) -> usize {
+        self.position_embedding.dims()[0]
     }
 
-    /// Next-token scores after the last of T new tokens: `[B, T]` → `[B, V]`. The cache remembers the tokens.
-    #[must_use]
-    pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
-        let [_, t] = ids.dims();
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
-        self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
-    }
-
-    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
-    #[must_use]
-    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
-        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
-    }
-
-    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
-    /// as it is.
-    #[must_use]
-    pub fn forward_tree(
-        &self,
-        ids: Tensor<2, Int>,
-        tree: &TokenTree,
-        wanted: Tensor<1, Int>,
-        cache: &mut KvCache,
-    ) -> Tensor<2> {
-        let (past, mut tape) = (cache.len(), Tape::off());
-        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
-        cache.truncate(past);
-        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
-    }
-
-    /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
-    fn residual(
-        &self,
-        ids: Tensor<2, Int>,
-        places: Option<Places<'_>>,
-        mut cache: Option<&mut KvCache>,
-        tape: &mut Tape,
-    ) -> Tensor<3> {
+    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let device = ids.device();
-        let [_, t] = ids.dims();
-        let past = cache.as_ref().map_or(0, |c| c.len());
-        let [context, _] = self.position_embedding.dims();
-        let end = past + Places::reach(places, t);
-        assert!(end <= context, "{end} tokens do not fit in a context of {context}");
-
-        let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let positions = match places {
-            Some(places) => look_up(self.position_embedding.val(), places.position_ids(past, &device)), // [B, T, D]
-            None => in_f32(self.position_embedding.val().narrow(0, past, t)).unsqueeze(),               // [1, T, D]
+        let tokens = pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)); // [B, T, D]
+        let table = self.position_embedding.val();
+        let positions = if pass.tokens.places().is_none() && !pass.hooks.swaps(Site::PosEmbed) {
+            in_f32(table.narrow(0, pass.tokens.past(), pass.tokens.new_tokens())).unsqueeze() // [1, T, D]
+        } else {
+            let (positions, shape) = pass.tokens.positions();
+            let positions: Vec<_> = positions.iter().map(|p| pass.hooks.swapped(Site::PosEmbed, *p)).collect();
+            embedding(table, position_ids(&positions, shape, &device)) // [B, T, D]
         };
-        let positions = tape.at(Site::PosEmbed, positions);
-        let mut x = tokens + positions; // [B, T, D]
+        tokens + pass.hooks.at(Site::PosEmbed, positions) // [B, T, D]
+    }
 
-        let mask = CausalMask::placed(t, past, None, places, &device);
+    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        let mask = CausalMask::placed(&pass.tokens, None, &x.device());
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &mask, layer, cache.as_deref_mut(), tape);
-        }
-        if let Some(cache) = cache {
-            cache.advance(t);
+            x = block.forward(x, &mask, layer, pass);
         }
         x
     }
 
-    /// `[B, T, D]` → `[B, T, V]`.
-    fn logits_from_residual(&self, x: Tensor<3>, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::LnFinal, self.ln_final.forward(x));
+    fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        tape.at(Site::Logits, project(x, head.val()))
+        hooks.at(Site::Logits, project(x, head.val()))
+    }
+
+    fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        self.blocks[layer].attn_out.of_each_head(z)
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let is_elsewhere = |site: &Site| {
+            matches!(site, Site::TokenTypeEmbed | Site::Rotary | Site::AttnProj(_) | Site::MlpProj(_) | Site::Pooled)
+        };
+        Site::all(self.blocks.len()).filter(|site| !is_elsewhere(site)).collect()
     }
 }
 
 impl Gpt2Block {
     /// `[B, T, D]` → `[B, T, D]`.
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        mask: &CausalMask,
-        layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
-    ) -> Tensor<3> {
-        let x = tape.at(Site::ResidPre(layer), x);
-        let attn = self.attention(self.ln_attn.forward(x.clone()), mask, layer, cache, tape);
-        let attn = tape.at(Site::AttnOut(layer), attn);
-        let x = tape.at(Site::ResidMid(layer), x + attn);
-        let mlp = self.mlp(self.ln_mlp.forward(x.clone()), layer, tape);
-        let mlp = tape.at(Site::MlpOut(layer), mlp);
-        tape.at(Site::ResidPost(layer), x + mlp)
+    fn forward(&self, x: Tensor<3>, mask: &CausalMask, layer: usize, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        let x = pass.hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(self.ln_attn.forward(x.clone()), mask, layer, pass);
+        let attn = pass.hooks.at(Site::AttnOut(layer), attn);
+        let x = pass.hooks.at(Site::ResidMid(layer), x + attn);
+        let mlp = self.mlp(self.ln_mlp.forward(x.clone()), layer, pass.hooks);
+        let mlp = pass.hooks.at(Site::MlpOut(layer), mlp);
+        pass.hooks.at(Site::ResidPost(layer), x + mlp)
     }
 
-    fn attention(
-        &self,
-        x: Tensor<3>,
-        mask: &CausalMask,
-        layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
-    ) -> Tensor<3> {
+    fn attention(&self, x: Tensor<3>, mask: &CausalMask, layer: usize, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x); // [B, T, 3·D]
-        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+        if pass.state.is_none() && attends_at_once(&qkv, mask, layer, pass.hooks) {
             let z = kernels::attend(qkv, None, kernels::Heads::packed(h, h, k)); // [B, T, D]
             return self.attn_out.forward(z); // [B, T, D]
         }
         let qkv = qkv.reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
-        let queries = tape.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let mut keys = tape.at(Site::K(layer), qkv.clone().narrow(1, h, h));
-        let mut values = tape.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
-        if let Some(cache) = cache {
+        let queries = pass.hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
+        let mut keys = pass.hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
+        let mut values = pass.hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
+        if let Some(cache) = &mut pass.state {
             (keys, values) = cache.append(layer, keys, values); // [B, H, S, K]
         }
-        self.attn_out.forward(attend(queries, keys, values, mask, layer, tape)) // [B, T, D]
+        self.attn_out.forward(attend(queries, keys, values, mask, layer, pass.hooks)) // [B, T, D]
     }
 
-    fn mlp(&self, x: Tensor<3>, layer: usize, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::MlpPre(layer), self.mlp_in.forward(x)); // [B, T, F]
-        let x = tape.at(Site::MlpPost(layer), gelu_tanh(x));
+    fn mlp(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x)); // [B, T, F]
+        let x = hooks.at(Site::MlpPost(layer), gelu_tanh(x));
         self.mlp_out.forward(x) // [B, T, D]
     }
 }

@@ -1,4 +1,4 @@
-//! GPT-NeoX (Black et al. 2022) and Pythia (Biderman et al. 2023): positions turn a part of each head, and attention and MLP
+//! GPT-NeoX (Black et al. 2022) and Pythia (Biderman et al. 2023): positions rotate a part of each head, and attention and MLP
 //! usually read the same residual stream.
 //!
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary.
@@ -6,14 +6,13 @@
 use super::activation::Activation;
 use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::decoder::{Decoder, Pass};
+use super::hooks::Hooks;
 use super::kernels;
-use super::linear::{Linear, look_up, project};
+use super::linear::{Linear, embedding, project};
 use super::mask::CausalMask;
 use super::norm::LayerNorm;
-use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
-use super::tape::Tape;
-use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -35,7 +34,7 @@ pub struct GptNeoxConfig {
     pub intermediate: usize,
     /// Added to the variance in LayerNorm.
     pub epsilon: f64,
-    /// Values at the start of each head that positions turn; even, at most K.
+    /// Values at the start of each head that positions rotate; even, at most K.
     pub rotary_width: usize,
     /// Base of the rotary frequencies.
     pub rope_theta: f64,
@@ -128,86 +127,48 @@ pub struct GptNeoxBlock {
     pub activation: Activation,
 }
 
-impl GptNeox {
-    /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
-    #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
-        self.logits_from_residual(x, tape)
+impl Decoder for GptNeox {
+    type State = KvCache;
+
+    fn new_state(&self) -> KvCache {
+        KvCache::new(self.blocks.len(), self.context())
     }
 
-    /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
-    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        let x = self.residual(ids, None, None, tape);
-        if tape.asks_for_output() {
-            let _ = self.logits_from_residual(x, tape);
-        }
+    fn context(&self) -> usize {
+        self.context
     }
 
-    /// Next-token scores after the last of T new tokens: `[B, T]` → `[B, V]`. The cache remembers the tokens.
-    #[must_use]
-    pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
-        let [_, t] = ids.dims();
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
-        self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
+    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)) // [B, T, D]
     }
 
-    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
-    #[must_use]
-    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
-        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
-    }
-
-    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
-    /// as it is.
-    #[must_use]
-    pub fn forward_tree(
-        &self,
-        ids: Tensor<2, Int>,
-        tree: &TokenTree,
-        wanted: Tensor<1, Int>,
-        cache: &mut KvCache,
-    ) -> Tensor<2> {
-        let (past, mut tape) = (cache.len(), Tape::off());
-        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
-        cache.truncate(past);
-        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
-    }
-
-    /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
-    fn residual(
-        &self,
-        ids: Tensor<2, Int>,
-        places: Option<Places<'_>>,
-        mut cache: Option<&mut KvCache>,
-        tape: &mut Tape,
-    ) -> Tensor<3> {
-        let device = ids.device();
-        let [_, t] = ids.dims();
-        let past = cache.as_ref().map_or(0, |c| c.len());
-        let end = past + Places::reach(places, t);
-        assert!(end <= self.context, "{end} tokens do not fit in a context of {}", self.context);
-
-        let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let rotation = self.rope.rotation_of(t, past, places, &device);
-        let mask = CausalMask::placed(t, past, None, places, &device);
+    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        let device = x.device();
+        let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
+        let mask = CausalMask::placed(&pass.tokens, None, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotation, &mask, layer, cache.as_deref_mut(), tape);
-        }
-        if let Some(cache) = cache {
-            cache.advance(t);
+            x = block.forward(x, &rotation, &mask, layer, pass);
         }
         x
     }
 
-    /// `[B, T, D]` → `[B, T, V]`.
-    fn logits_from_residual(&self, x: Tensor<3>, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::LnFinal, self.ln_final.forward(x));
+    fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        tape.at(Site::Logits, project(x, head.val()))
+        hooks.at(Site::Logits, project(x, head.val()))
+    }
+
+    fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        self.blocks[layer].attn_out.of_each_head(z)
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let is_elsewhere = |site: &Site| match site {
+            Site::TokenTypeEmbed | Site::PosEmbed | Site::AttnProj(_) | Site::MlpProj(_) | Site::Pooled => true,
+            Site::ResidMid(layer) => self.blocks[*layer].parallel_residual,
+            _ => false,
+        };
+        Site::all(self.blocks.len()).filter(|site| !is_elsewhere(site)).collect()
     }
 }
 
@@ -219,21 +180,20 @@ impl GptNeoxBlock {
         rotation: &Rotation,
         mask: &CausalMask,
         layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
+        pass: &mut Pass<'_, KvCache>,
     ) -> Tensor<3> {
-        let x = tape.at(Site::ResidPre(layer), x);
-        let attn = self.attention(self.ln_attn.forward(x.clone()), rotation, mask, layer, cache, tape);
-        let attn = tape.at(Site::AttnOut(layer), attn);
+        let x = pass.hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(self.ln_attn.forward(x.clone()), rotation, mask, layer, pass);
+        let attn = pass.hooks.at(Site::AttnOut(layer), attn);
         let (mlp_input, x) = if self.parallel_residual {
             (x.clone(), x + attn)
         } else {
-            let x = tape.at(Site::ResidMid(layer), x + attn);
+            let x = pass.hooks.at(Site::ResidMid(layer), x + attn);
             (x.clone(), x)
         };
-        let mlp = self.mlp(self.ln_mlp.forward(mlp_input), layer, tape);
-        let mlp = tape.at(Site::MlpOut(layer), mlp);
-        tape.at(Site::ResidPost(layer), x + mlp)
+        let mlp = self.mlp(self.ln_mlp.forward(mlp_input), layer, pass.hooks);
+        let mlp = pass.hooks.at(Site::MlpOut(layer), mlp);
+        pass.hooks.at(Site::ResidPost(layer), x + mlp)
     }
 
     fn attention(
@@ -242,32 +202,31 @@ impl GptNeoxBlock {
         rotation: &Rotation,
         mask: &CausalMask,
         layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
+        pass: &mut Pass<'_, KvCache>,
     ) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x); // [B, T, 3·D]
-        if cache.is_none() && attends_at_once(&qkv, mask, tape) {
+        if pass.state.is_none() && rotation.is_shared() && attends_at_once(&qkv, mask, layer, pass.hooks) {
             let rotation = Some(rotation.cosines_and_sines());
             let z = kernels::attend(qkv, rotation, kernels::Heads::interleaved(h, k)); // [B, T, D]
             return self.attn_out.forward(z); // [B, T, D]
         }
         let qkv = qkv.reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
         let queries = rotation.apply(qkv.clone().narrow(3, 0, k));
-        let queries = tape.at(Site::Q(layer), queries); // [B, H, T, K]
+        let queries = pass.hooks.at(Site::Q(layer), queries); // [B, H, T, K]
         let keys = rotation.apply(qkv.clone().narrow(3, k, k));
-        let mut keys = tape.at(Site::K(layer), keys); // [B, H, T, K]
-        let mut values = tape.at(Site::V(layer), qkv.narrow(3, 2 * k, k)); // [B, H, T, K]
-        if let Some(cache) = cache {
+        let mut keys = pass.hooks.at(Site::K(layer), keys); // [B, H, T, K]
+        let mut values = pass.hooks.at(Site::V(layer), qkv.narrow(3, 2 * k, k)); // [B, H, T, K]
+        if let Some(cache) = &mut pass.state {
             (keys, values) = cache.append(layer, keys, values); // [B, H, S, K]
         }
-        self.attn_out.forward(attend(queries, keys, values, mask, layer, tape)) // [B, T, D]
+        self.attn_out.forward(attend(queries, keys, values, mask, layer, pass.hooks)) // [B, T, D]
     }
 
-    fn mlp(&self, x: Tensor<3>, layer: usize, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::MlpPre(layer), self.mlp_in.forward(x)); // [B, T, F]
-        let x = tape.at(Site::MlpPost(layer), self.activation.apply(x));
+    fn mlp(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x)); // [B, T, F]
+        let x = hooks.at(Site::MlpPost(layer), self.activation.apply(x));
         self.mlp_out.forward(x) // [B, T, D]
     }
 }

@@ -2,7 +2,6 @@
 
 use super::kernels;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::module::embedding;
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 
 /// `y = x Wᵀ + b`.
@@ -38,6 +37,17 @@ impl Linear {
     }
 }
 
+impl Linear {
+    /// What each head adds to the output of a layer that joins heads, without the bias that all share: `[B, H, T, K]` →
+    /// `[B, H, T, out]`, whose sum over the heads is the output for heads laid side by side.
+    #[must_use]
+    pub(super) fn of_each_head(&self, z: Tensor<4>) -> Tensor<4> {
+        let ([_, heads, _, width], [outputs, _]) = (z.dims(), self.weight.dims());
+        let weight = in_f32(self.weight.val()).reshape([outputs, heads, width]); // [out, H, K]
+        z.matmul(weight.permute([1, 2, 0]).unsqueeze()) // [B, H, T, out]
+    }
+}
+
 /// `x Wᵀ`: `[B, T, in]` times a weight `[out, in]` → `[B, T, out]`.
 #[must_use]
 pub fn project(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
@@ -60,8 +70,8 @@ fn apply(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> 
 
 /// Rows of a table `[V, D]`, which may be of half precision: `[B, T]` → `[B, T, D]` in F32.
 #[must_use]
-pub fn look_up(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
-    in_f32(embedding(table, ids))
+pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
+    in_f32(burn::tensor::module::embedding(table, ids))
 }
 
 /// The same values in F32.

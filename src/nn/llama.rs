@@ -7,14 +7,13 @@
 
 use super::attention::{attend, attends_at_once};
 use super::cache::KvCache;
+use super::decoder::{Decoder, Pass};
+use super::hooks::Hooks;
 use super::kernels;
-use super::linear::{Linear, look_up, project};
+use super::linear::{Linear, embedding, project};
 use super::mask::{BlockMasks, CausalMask, SlidingWindow};
 use super::norm::RmsNorm;
-use super::padding::Padding;
 use super::rope::{RopeFrequencies, RopeScaling, Rotation};
-use super::tape::Tape;
-use super::tree::{Places, TokenTree};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
@@ -158,86 +157,46 @@ pub struct LlamaBlock {
     pub kv_heads: usize,
 }
 
-impl Llama {
-    /// Next-token scores at every position: `[B, T]` → `[B, T, V]`.
-    #[must_use]
-    pub fn forward(&self, ids: Tensor<2, Int>, padding: Option<&Padding>, tape: &mut Tape) -> Tensor<3> {
-        let x = self.residual(ids, padding.map(Places::Padded), None, tape);
-        self.logits_from_residual(x, tape)
+impl Decoder for Llama {
+    type State = KvCache;
+
+    fn new_state(&self) -> KvCache {
+        KvCache::new(self.blocks.len(), self.context())
     }
 
-    /// The forward pass for the sake of the tape alone: scores nobody asked for are not computed.
-    pub fn trace(&self, ids: Tensor<2, Int>, tape: &mut Tape) {
-        let x = self.residual(ids, None, None, tape);
-        if tape.asks_for_output() {
-            let _ = self.logits_from_residual(x, tape);
-        }
+    fn context(&self) -> usize {
+        self.context
     }
 
-    /// Next-token scores after the last of T new tokens: `[B, T]` → `[B, V]`. The cache remembers the tokens.
-    #[must_use]
-    pub fn forward_cached(&self, ids: Tensor<2, Int>, cache: &mut KvCache) -> Tensor<2> {
-        let [_, t] = ids.dims();
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, Some(cache), &mut tape).narrow(1, t - 1, 1); // [B, 1, D]
-        self.logits_from_residual(x, &mut tape).squeeze_dim(1) // [B, V]
+    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)) // [B, T, D]
     }
 
-    /// Next-token scores at some positions: `[B, T]` and indices `[M]` into B·T → `[M, V]`.
-    #[must_use]
-    pub fn logits_at(&self, ids: Tensor<2, Int>, rows: Tensor<1, Int>) -> Tensor<2> {
-        let mut tape = Tape::off();
-        let x = self.residual(ids, None, None, &mut tape).flatten::<2>(0, 1).select(0, rows); // [M, D]
-        self.logits_from_residual(x.unsqueeze(), &mut tape).squeeze_dim(0) // [M, V]
-    }
-
-    /// Next-token scores at the `wanted` tokens of a tree after what the cache holds: `[1, T]` → `[N, V]`. The cache stays
-    /// as it is.
-    #[must_use]
-    pub fn forward_tree(
-        &self,
-        ids: Tensor<2, Int>,
-        tree: &TokenTree,
-        wanted: Tensor<1, Int>,
-        cache: &mut KvCache,
-    ) -> Tensor<2> {
-        let (past, mut tape) = (cache.len(), Tape::off());
-        let x = self.residual(ids, Some(Places::Tree(tree)), Some(cache), &mut tape).select(1, wanted); // [1, N, D]
-        cache.truncate(past);
-        self.logits_from_residual(x, &mut tape).squeeze_dim(0) // [N, V]
-    }
-
-    /// The residual stream after the last block: `[B, T]` → `[B, T, D]`.
-    fn residual(
-        &self,
-        ids: Tensor<2, Int>,
-        places: Option<Places<'_>>,
-        mut cache: Option<&mut KvCache>,
-        tape: &mut Tape,
-    ) -> Tensor<3> {
-        let device = ids.device();
-        let [_, t] = ids.dims();
-        let past = cache.as_ref().map_or(0, |c| c.len());
-        let end = past + Places::reach(places, t);
-        assert!(end <= self.context, "{end} tokens do not fit in a context of {}", self.context);
-
-        let mut x = tape.at(Site::Embed, look_up(self.token_embedding.val(), ids)); // [B, T, D]
-        let rotation = self.rope.rotation_of(t, past, places, &device);
-        let masks = BlockMasks::new(t, past, self.sliding.as_ref(), places, &device);
+    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+        let device = x.device();
+        let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
+        let masks = BlockMasks::new(&pass.tokens, self.sliding.as_ref(), &device);
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, &rotation, masks.of(layer), layer, cache.as_deref_mut(), tape);
-        }
-        if let Some(cache) = cache {
-            cache.advance(t);
+            x = block.forward(x, &rotation, masks.of(layer), layer, pass);
         }
         x
     }
 
-    /// `[B, T, D]` → `[B, T, V]`.
-    fn logits_from_residual(&self, x: Tensor<3>, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::LnFinal, self.norm_final.forward(x));
+    fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::LnFinal, self.norm_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        tape.at(Site::Logits, project(x, head.val()))
+        hooks.at(Site::Logits, project(x, head.val()))
+    }
+
+    fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        self.blocks[layer].attn_out.of_each_head(z)
+    }
+
+    fn sites(&self) -> Vec<Site> {
+        let is_elsewhere = |site: &Site| {
+            matches!(site, Site::TokenTypeEmbed | Site::PosEmbed | Site::AttnProj(_) | Site::MlpProj(_) | Site::Pooled)
+        };
+        Site::all(self.blocks.len()).filter(|site| !is_elsewhere(site)).collect()
     }
 }
 
@@ -249,16 +208,15 @@ impl LlamaBlock {
         rotation: &Rotation,
         mask: &CausalMask,
         layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
+        pass: &mut Pass<'_, KvCache>,
     ) -> Tensor<3> {
-        let x = tape.at(Site::ResidPre(layer), x);
-        let attn = self.attention(self.norm_attn.forward(x.clone()), rotation, mask, layer, cache, tape);
-        let attn = tape.at(Site::AttnOut(layer), attn);
-        let x = tape.at(Site::ResidMid(layer), x + attn);
-        let mlp = self.mlp(self.norm_mlp.forward(x.clone()), layer, tape);
-        let mlp = tape.at(Site::MlpOut(layer), mlp);
-        tape.at(Site::ResidPost(layer), x + mlp)
+        let x = pass.hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(self.norm_attn.forward(x.clone()), rotation, mask, layer, pass);
+        let attn = pass.hooks.at(Site::AttnOut(layer), attn);
+        let x = pass.hooks.at(Site::ResidMid(layer), x + attn);
+        let mlp = self.mlp(self.norm_mlp.forward(x.clone()), layer, pass.hooks);
+        let mlp = pass.hooks.at(Site::MlpOut(layer), mlp);
+        pass.hooks.at(Site::ResidPost(layer), x + mlp)
     }
 
     fn attention(
@@ -267,45 +225,53 @@ impl LlamaBlock {
         rotation: &Rotation,
         mask: &CausalMask,
         layer: usize,
-        cache: Option<&mut KvCache>,
-        tape: &mut Tape,
+        pass: &mut Pass<'_, KvCache>,
     ) -> Tensor<3> {
         let [b, t, _] = x.dims();
         let (h, g) = (self.heads, self.kv_heads);
         let qkv = self.qkv.forward(x); // [B, T, (H + 2·G)·K]
         let width = qkv.dims()[2] / (h + 2 * g);
-        if cache.is_none() && self.norm_q.is_none() && attends_at_once(&qkv, mask, tape) {
+        if pass.state.is_none()
+            && self.norm_q.is_none()
+            && rotation.is_shared()
+            && attends_at_once(&qkv, mask, layer, pass.hooks)
+        {
             let rotation = Some(rotation.cosines_and_sines());
             let z = kernels::attend(qkv, rotation, kernels::Heads::packed(h, g, width)); // [B, T, H·K]
             return self.attn_out.forward(z); // [B, T, D]
         }
         let qkv = qkv.reshape([b, t, h + 2 * g, width]).swap_dims(1, 2); // [B, H + 2·G, T, K]
-        let turned = match (&self.norm_q, &self.norm_k) {
+        let rotated = match (&self.norm_q, &self.norm_k) {
             (Some(norm_q), Some(norm_k)) => {
                 let queries = norm_q.forward(qkv.clone().narrow(1, 0, h));
                 Tensor::cat(vec![queries, norm_k.forward(qkv.clone().narrow(1, h, g))], 1)
             }
             _ => qkv.clone().narrow(1, 0, h + g),
         };
-        let turned = rotation.apply(turned); // queries and keys, [B, H + G, T, K]
-        let queries = tape.at(Site::Q(layer), turned.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let mut keys = tape.at(Site::K(layer), turned.narrow(1, h, g)); // [B, G, T, K]
-        let mut values = tape.at(Site::V(layer), qkv.narrow(1, h + g, g)); // [B, G, T, K]
-        if let Some(cache) = cache {
+        let rotated = rotation.apply(rotated); // queries and keys, [B, H + G, T, K]
+        let queries = pass.hooks.at(Site::Q(layer), rotated.clone().narrow(1, 0, h)); // [B, H, T, K]
+        let mut keys = pass.hooks.at(Site::K(layer), rotated.narrow(1, h, g)); // [B, G, T, K]
+        let mut values = pass.hooks.at(Site::V(layer), qkv.narrow(1, h + g, g)); // [B, G, T, K]
+        if let Some(cache) = &mut pass.state {
             (keys, values) = cache.append(layer, keys, values); // [B, G, S, K]
         }
-        self.attn_out.forward(attend(queries, keys, values, mask, layer, tape)) // [B, T, D]
+        self.attn_out.forward(attend(queries, keys, values, mask, layer, pass.hooks)) // [B, T, D]
     }
 
-    fn mlp(&self, x: Tensor<3>, layer: usize, tape: &mut Tape) -> Tensor<3> {
+    fn mlp(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
         let gate_up = self.gate_up.forward(x); // [B, T, 2·F]
         let f = gate_up.dims()[2] / 2;
-        let gate = tape.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
-        let hidden = match kernels::serve_learning(&gate.device()) {
-            true => kernels::swiglu(gate_up),
-            false => silu(gate) * gate_up.narrow(2, f, f),
+        let hidden = if !kernels::serve_learning(&gate_up.device()) {
+            let gate = hooks.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
+            silu(gate) * gate_up.narrow(2, f, f)
+        } else if hooks.needs(Site::MlpPre(layer)) {
+            // The kernel takes gate and up as one; what became of the gate is put in its place.
+            let gate = hooks.at(Site::MlpPre(layer), gate_up.clone().narrow(2, 0, f)); // [B, T, F]
+            kernels::swiglu(Tensor::cat(vec![gate, gate_up.narrow(2, f, f)], 2))
+        } else {
+            kernels::swiglu(gate_up)
         };
-        let hidden = tape.at(Site::MlpPost(layer), hidden);
+        let hidden = hooks.at(Site::MlpPost(layer), hidden);
         self.mlp_out.forward(hidden) // [B, T, D]
     }
 }

@@ -3,7 +3,7 @@
 //! B batch, T new tokens, S tokens attended to (S ≥ T; the last T of them are the new ones), H heads.
 
 use super::padding::Padding;
-use super::tree::Places;
+use super::tokens::{Places, Tokens};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 /// Which keys each query may see, made once a forward pass.
@@ -57,14 +57,9 @@ impl CausalMask {
     ///
     /// # Panics
     /// As [`Self::new`].
-    pub(super) fn placed(
-        new_tokens: usize,
-        past: usize,
-        window: Option<usize>,
-        places: Option<Places<'_>>,
-        device: &Device,
-    ) -> Self {
-        let tree = match places {
+    pub(super) fn placed(tokens: &Tokens<'_>, window: Option<usize>, device: &Device) -> Self {
+        let (new_tokens, past) = (tokens.new_tokens(), tokens.past());
+        let tree = match tokens.places() {
             Some(Places::Tree(tree)) => tree,
             Some(Places::Padded(padding)) => return Self::new(new_tokens, past, window, Some(padding), device),
             None => return Self::new(new_tokens, past, window, None, device),
@@ -96,6 +91,20 @@ impl CausalMask {
             None => scores,
         }
     }
+
+    /// Hides what may not be seen in scores that were changed after [`Self::hide`], whatever stands there. `[B, H, T, S]`.
+    pub(super) fn hide_again(&self, scores: Tensor<4>) -> Tensor<4> {
+        match &self.bias {
+            Some(bias) => hide_again(scores, bias),
+            None => scores,
+        }
+    }
+}
+
+/// The lowest finite number wherever a bias hides, in scores that may hold anything there.
+pub(super) fn hide_again(scores: Tensor<4>, bias: &Tensor<4>) -> Tensor<4> {
+    let hidden = bias.clone().lower_elem(0.0).expand(scores.dims());
+    scores.mask_fill(hidden, f32::MIN)
 }
 
 /// Which blocks of a model see only the last tokens, and how many.
@@ -114,17 +123,11 @@ pub(super) struct BlockMasks<'a> {
 }
 
 impl<'a> BlockMasks<'a> {
-    /// For T new tokens after `past` older ones.
-    pub(super) fn new(
-        new_tokens: usize,
-        past: usize,
-        sliding: Option<&'a SlidingWindow>,
-        places: Option<Places<'_>>,
-        device: &Device,
-    ) -> Self {
-        let mask = |window| CausalMask::placed(new_tokens, past, window, places, device);
+    /// For the tokens of a pass.
+    pub(super) fn new(tokens: &Tokens<'_>, sliding: Option<&'a SlidingWindow>, device: &Device) -> Self {
+        let mask = |window| CausalMask::placed(tokens, window, device);
         // Up to the window's width both masks are the same.
-        let sliding = sliding.filter(|sliding| sliding.width < past + new_tokens);
+        let sliding = sliding.filter(|sliding| sliding.width < tokens.past() + tokens.new_tokens());
         Self { full: mask(None), sliding: sliding.map(|sliding| (mask(Some(sliding.width)), sliding)) }
     }
 

@@ -4,9 +4,9 @@
 //! B batch, T tokens, D model width, V vocabulary.
 
 use super::activation::gelu;
+use super::hooks::Hooks;
 use super::linear::{Linear, project};
 use super::norm::LayerNorm;
-use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -26,10 +26,15 @@ pub struct MaskedLmHead {
 
 impl MaskedLmHead {
     /// Scores of every token at every position: `[B, T, D]` → `[B, T, V]`.
-    pub(super) fn forward(&self, hidden: Tensor<3>, token_embedding: &Param<Tensor<2>>, tape: &mut Tape) -> Tensor<3> {
+    pub(super) fn forward(
+        &self,
+        hidden: Tensor<3>,
+        token_embedding: &Param<Tensor<2>>,
+        hooks: &mut Hooks,
+    ) -> Tensor<3> {
         let x = self.norm.forward(gelu(self.dense.forward(hidden))); // [B, T, D]
         let decoder = self.decoder.as_ref().unwrap_or(token_embedding);
         let logits = project(x, decoder.val()) + self.bias.val().unsqueeze(); // [B, T, V]
-        tape.at(Site::Logits, logits)
+        hooks.at(Site::Logits, logits)
     }
 }

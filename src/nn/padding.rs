@@ -71,6 +71,11 @@ impl Padding {
         self.real.chunks(length.max(1)).flat_map(of_row).collect()
     }
 
+    /// False for padding; tokens are counted row-major over `[B, T]`.
+    pub(super) fn is_real(&self, token: usize) -> bool {
+        self.real[token]
+    }
+
     /// True for keys no query may see, `[B, 1, 1, T]`.
     pub(super) fn hidden_keys(&self, device: &Device) -> Tensor<4, Bool> {
         let [b, t] = self.shape();

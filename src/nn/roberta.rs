@@ -5,15 +5,14 @@
 
 use super::bidirectional::PaddingMask;
 use super::encoder_block::{EncoderBlock, EncoderShape, pool_first};
-use super::linear::{Linear, look_up};
+use super::hooks::Hooks;
+use super::linear::{Linear, embedding};
 use super::masked_lm::MaskedLmHead;
 use super::norm::LayerNorm;
-use super::tape::Tape;
 use super::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use burn::tensor::module::embedding;
 
 /// The shape of a RoBERTa model.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,18 +60,18 @@ impl Roberta {
     /// # Panics
     /// When a row has more tokens than the position table has places.
     #[must_use]
-    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, tape: &mut Tape) -> EncoderOutput {
+    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
         let device = self.token_embedding.device();
-        let tokens = tape.at(Site::Embed, look_up(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
-        let types = tape.at(Site::TokenTypeEmbed, types);
+        let types = hooks.at(Site::TokenTypeEmbed, types);
         let places = batch.positions_behind(self.padding_id, &device); // [B, T]
-        let positions = tape.at(Site::PosEmbed, embedding(self.position_embedding.val(), places)); // [B, T, D]
+        let positions = hooks.at_positions(embedding(self.position_embedding.val(), places)); // [B, T, D]
         let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, padding, layer, tape);
+            x = block.forward(x, padding, layer, hooks);
         }
-        let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), tape));
+        let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));
         EncoderOutput { hidden: x, pooled }
     }
 }

@@ -1,8 +1,10 @@
-//! Rotary position embedding (Su et al. 2021) in the half-split convention of Hugging Face: value i turns with value i + R/2.
+//! Rotary position embedding (Su et al. 2021) in the half-split convention of Hugging Face: value i is rotated with value i + R/2.
 //!
 //! R is the rotary width: the whole head (R = K), or its first values, the others staying as they are.
 
-use super::tree::Places;
+use super::hooks::Hooks;
+use super::tokens::Tokens;
+use crate::types::Site;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::f64::consts::TAU;
 
@@ -69,30 +71,29 @@ impl RopeFrequencies {
     /// The rotation of `length` positions from `start` on.
     #[must_use]
     pub fn rotation(&self, start: usize, length: usize, device: &Device) -> Rotation {
-        let positions: Vec<usize> = (start..start + length).collect();
-        self.rotation_at(&positions, [1, length], device)
+        self.rotation_at((start..start + length).map(|position| position as f64), [1, length], device)
     }
 
-    /// The rotation of T new tokens after `past` older ones, wherever they stand.
-    pub(super) fn rotation_of(
-        &self,
-        tokens: usize,
-        past: usize,
-        places: Option<Places<'_>>,
-        device: &Device,
-    ) -> Rotation {
-        match places {
-            Some(places) => {
-                let (positions, shape) = places.positions(past);
-                self.rotation_at(&positions, shape, device)
-            }
-            None => self.rotation(past, tokens, device),
+    /// The rotation of the tokens of a pass, wherever they stand.
+    pub(super) fn rotation_of(&self, tokens: &Tokens<'_>, hooks: &mut Hooks, device: &Device) -> Rotation {
+        if tokens.places().is_none() && !hooks.needs(Site::Rotary) {
+            return self.rotation(tokens.past(), tokens.new_tokens(), device);
         }
+        let (positions, shape) = tokens.positions();
+        if hooks.needs(Site::Rotary) {
+            return self.rotation_at(hooks.rotary(&positions, shape, device), shape, device);
+        }
+        self.rotation_at(positions.into_iter().map(|position| position as f64), shape, device)
     }
 
     /// The rotation of the given positions, `[B, T]` row-major.
-    fn rotation_at(&self, positions: &[usize], [batch, length]: [usize; 2], device: &Device) -> Rotation {
-        let angles = positions.iter().flat_map(|&p| self.0.iter().map(move |f| p as f64 * f));
+    fn rotation_at(
+        &self,
+        positions: impl IntoIterator<Item = f64>,
+        [batch, length]: [usize; 2],
+        device: &Device,
+    ) -> Rotation {
+        let angles = positions.into_iter().flat_map(|position| self.0.iter().map(move |f| position * f));
         let (sin, cos): (Vec<f32>, Vec<f32>) = angles.map(f64::sin_cos).map(|(s, c)| (s as f32, c as f32)).unzip();
         let tensor = |values| Tensor::from_data(TensorData::new(values, [batch, 1, length, self.0.len()]), device);
         Rotation { cos: tensor(cos), sin: tensor(sin) }
@@ -111,16 +112,21 @@ impl Rotation {
         [self.cos.clone(), self.sin.clone()]
     }
 
-    /// Turns the first R values of every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
+    /// True when every sequence of the batch has the same positions.
+    pub(super) fn is_shared(&self) -> bool {
+        self.cos.dims()[0] == 1
+    }
+
+    /// Rotates the first R values of every head by its position: `[B, H, T, K]` → `[B, H, T, K]`.
     #[must_use]
     pub fn apply(&self, x: Tensor<4>) -> Tensor<4> {
         let [_, _, _, k] = x.dims();
         let half = self.cos.dims()[3];
         let first = x.clone().narrow(3, 0, half);
         let second = x.clone().narrow(3, half, half);
-        let turned_first = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
-        let turned_second = second * self.cos.clone() + first * self.sin.clone();
-        let mut parts = vec![turned_first, turned_second];
+        let rotated_first = first.clone() * self.cos.clone() - second.clone() * self.sin.clone();
+        let rotated_second = second * self.cos.clone() + first * self.sin.clone();
+        let mut parts = vec![rotated_first, rotated_second];
         if 2 * half < k {
             parts.push(x.narrow(3, 2 * half, k - 2 * half));
         }
@@ -133,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_pairs_by_position_times_frequency() {
+    fn rotates_pairs_by_position_times_frequency() {
         let device = Device::flex();
         let rope = RopeFrequencies::new(4, 100.0, None);
         assert_eq!(rope.0, [1.0, 0.1]);

@@ -6,10 +6,10 @@ use super::bert::{Bert, BertConfig};
 use super::bidirectional::PaddingMask;
 use super::distilbert::{DistilBert, DistilBertConfig};
 use super::encoder_block::EncoderShape;
+use super::hooks::{Hooks, TokenRows};
 use super::masked_lm::MaskedLmHead;
 use super::roberta::{Roberta, RobertaConfig};
-use super::tape::Tape;
-use crate::types::Architecture;
+use crate::types::{Architecture, Site};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -135,30 +135,32 @@ impl TextEncoder {
     /// # Panics
     /// When T exceeds the context.
     #[must_use]
-    pub fn forward(&self, batch: &EncoderBatch, tape: &mut Tape) -> EncoderOutput {
+    pub fn forward(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> EncoderOutput {
         let padding = PaddingMask::new(batch.is_token(), &self.device());
+        let (b, t) = batch.size();
+        hooks.begin(|| TokenRows::whole([b, t], |token| batch.is_token[token / t][token % t]));
         match self {
-            Self::Bert(model) => model.forward(batch, &padding, tape),
-            Self::Roberta(model) => model.forward(batch, &padding, tape),
-            Self::DistilBert(model) => model.forward(batch, &padding, tape),
+            Self::Bert(model) => model.forward(batch, &padding, hooks),
+            Self::Roberta(model) => model.forward(batch, &padding, hooks),
+            Self::DistilBert(model) => model.forward(batch, &padding, hooks),
         }
     }
 
-    /// The forward pass for the sake of the tape alone: scores are computed only when the tape asks.
+    /// The forward pass for the sake of its hooks alone: scores are computed only when they are wanted.
     ///
     /// # Panics
     /// When T exceeds the context.
-    pub fn trace(&self, batch: &EncoderBatch, tape: &mut Tape) {
-        let hidden = self.forward(batch, tape).hidden;
-        if tape.asks_for_output() {
-            let _ = self.logits(hidden, tape);
+    pub fn trace(&self, batch: &EncoderBatch, hooks: &mut Hooks) {
+        let hidden = self.forward(batch, hooks).hidden;
+        if hooks.needs_output() {
+            let _ = self.logits(hidden, hooks);
         }
     }
 
     /// Scores of every token at every position, `[B, T, D]` → `[B, T, V]`; `None` without a masked-language-model head.
     #[must_use]
-    pub fn logits(&self, hidden: Tensor<3>, tape: &mut Tape) -> Option<Tensor<3>> {
-        Some(self.head()?.forward(hidden, self.token_embedding(), tape))
+    pub fn logits(&self, hidden: Tensor<3>, hooks: &mut Hooks) -> Option<Tensor<3>> {
+        Some(self.head()?.forward(hidden, self.token_embedding(), hooks))
     }
 
     /// The head that guesses masked tokens, if there is one.
@@ -177,6 +179,24 @@ impl TextEncoder {
             Self::Roberta(model) => &model.token_embedding,
             Self::DistilBert(model) => &model.token_embedding,
         }
+    }
+
+    /// The sites it has, in the order a pass meets them.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        let (layers, has_types, has_pooler) = match self {
+            Self::Bert(model) => (model.blocks.len(), true, model.pooler.is_some()),
+            Self::Roberta(model) => (model.blocks.len(), true, model.pooler.is_some()),
+            Self::DistilBert(model) => (model.blocks.len(), false, false),
+        };
+        let has = |site: &Site| match site {
+            Site::TokenTypeEmbed => has_types,
+            Site::Pooled => has_pooler,
+            Site::Logits => self.head().is_some(),
+            Site::Rotary | Site::AttnProj(_) | Site::MlpProj(_) | Site::LnFinal => false,
+            _ => true,
+        };
+        Site::all(layers).filter(has).collect()
     }
 
     /// Where the weights are.

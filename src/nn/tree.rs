@@ -2,9 +2,6 @@
 //!
 //! T tokens of the tree, S = tokens in the cache + T.
 
-use super::padding::Padding;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-
 /// Tokens of which each follows an earlier one of them, or what the cache holds.
 ///
 /// A token sees the cache and the tokens on its way to the root, and stands at the position it has in its own sequence; so
@@ -51,6 +48,12 @@ impl TokenTree {
         self.depths.iter().max().map_or(0, |depth| depth + 1)
     }
 
+    /// The token that a token follows; `None` for what the cache holds.
+    #[must_use]
+    pub fn parent(&self, token: usize) -> Option<usize> {
+        self.parents[token]
+    }
+
     /// The position of each token after `past` tokens in the cache.
     pub(super) fn positions(&self, past: usize) -> Vec<usize> {
         self.depths.iter().map(|depth| past + depth).collect()
@@ -72,40 +75,6 @@ impl TokenTree {
             }
         }
         hidden
-    }
-}
-
-/// Where the tokens of a pass stand when they do not simply follow each other.
-#[derive(Clone, Copy)]
-pub(super) enum Places<'a> {
-    /// Sequences of different length.
-    Padded(&'a Padding),
-    /// Sequences that begin alike.
-    Tree(&'a TokenTree),
-}
-
-impl Places<'_> {
-    /// Positions that T new tokens take.
-    pub(super) fn reach(places: Option<Self>, new_tokens: usize) -> usize {
-        match places {
-            Some(Self::Tree(tree)) => tree.depth(),
-            _ => new_tokens,
-        }
-    }
-
-    /// The position of each token, and the shape `[B, T]` they have.
-    pub(super) fn positions(self, past: usize) -> (Vec<usize>, [usize; 2]) {
-        match self {
-            Self::Padded(padding) => (padding.positions(), padding.shape()),
-            Self::Tree(tree) => (tree.positions(past), [1, tree.len()]),
-        }
-    }
-
-    /// [`Self::positions`] as a tensor, `[B, T]`.
-    pub(super) fn position_ids(self, past: usize, device: &Device) -> Tensor<2, Int> {
-        let (positions, shape) = self.positions(past);
-        let ids: Vec<i32> = positions.into_iter().map(|p| p as i32).collect();
-        Tensor::from_data(TensorData::new(ids, shape), device)
     }
 }
 

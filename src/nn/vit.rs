@@ -7,9 +7,9 @@
 use super::activation::gelu;
 use super::bidirectional::{PaddingMask, attend_both_ways};
 use super::encoder_block::pool_first;
+use super::hooks::{Hooks, TokenRows};
 use super::linear::Linear;
 use super::norm::LayerNorm;
-use super::tape::Tape;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -104,25 +104,41 @@ pub struct VitBlock {
 impl Vit {
     /// Class scores of pictures `[B, 3, R·P, C·P]` → `[B, L]`; `None` without a head.
     #[must_use]
-    pub fn forward(&self, pixels: Tensor<4>, tape: &mut Tape) -> Option<Tensor<2>> {
+    pub fn forward(&self, pixels: Tensor<4>, hooks: &mut Hooks) -> Option<Tensor<2>> {
         let [b, ..] = pixels.dims();
         let patches = self.patch_embedding.forward(self.cut(pixels)); // [B, R·C, D]
-        let patches = tape.at(Site::Embed, patches);
-        let positions = self.position_embedding.val().unsqueeze(); // [1, T, D]
-        let positions = tape.at(Site::PosEmbed, positions);
+        let ([_, count, _], [special, _]) = (patches.dims(), self.special.dims());
+        // The special tokens come first.
+        let places = || (0..b).flat_map(|_| special..special + count).collect::<Vec<_>>();
+        hooks.begin(|| TokenRows::new(&places(), [b, count], 0, |_| true));
+        let patches = hooks.at(Site::Embed, patches);
+        hooks.begin(|| TokenRows::whole([b, special + count], |_| true));
+        let positions = hooks.at_positions(self.position_embedding.val().unsqueeze()); // [1, T, D]
         let special = self.special.val().unsqueeze::<3>().repeat_dim(0, b); // [B, S, D]
         let mut x = Tensor::cat(vec![special, patches], 1) + positions; // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, layer, tape);
+            x = block.forward(x, layer, hooks);
         }
-        let x = tape.at(Site::LnFinal, self.ln_final.forward(x));
+        let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         if let Some(pooler) = &self.pooler {
-            let _noted = pool_first(pooler, x.clone(), tape);
+            let _noted = pool_first(pooler, x.clone(), hooks);
         }
         let answers = self.heads.iter().enumerate().map(|(place, head)| head.forward(x.clone().narrow(1, place, 1)));
         let sum = answers.reduce(|sum, scores| sum + scores)?; // [B, 1, L]
         let logits = sum.div_scalar(self.heads.len() as f64).squeeze_dim(1); // [B, L]
-        Some(tape.at(Site::Logits, logits))
+        Some(hooks.at(Site::Logits, logits))
+    }
+
+    /// The sites it has, in the order a pass meets them.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        let has = |site: &Site| match site {
+            Site::Pooled => self.pooler.is_some(),
+            Site::Logits => !self.heads.is_empty(),
+            Site::TokenTypeEmbed | Site::Rotary | Site::AttnProj(_) | Site::MlpProj(_) => false,
+            _ => true,
+        };
+        Site::all(self.blocks.len()).filter(has).collect()
     }
 
     /// Pictures to rows of pixels, one a patch, in the order of a convolution's kernel: colour, row, column.
@@ -145,26 +161,26 @@ impl Vit {
 
 impl VitBlock {
     /// `[B, T, D]` → `[B, T, D]`.
-    fn forward(&self, x: Tensor<3>, layer: usize, tape: &mut Tape) -> Tensor<3> {
-        let x = tape.at(Site::ResidPre(layer), x);
-        let attn = self.attention(self.ln_attn.forward(x.clone()), layer, tape);
-        let attn = tape.at(Site::AttnOut(layer), attn);
-        let x = tape.at(Site::ResidMid(layer), x + attn);
+    fn forward(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let x = hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(self.ln_attn.forward(x.clone()), layer, hooks);
+        let attn = hooks.at(Site::AttnOut(layer), attn);
+        let x = hooks.at(Site::ResidMid(layer), x + attn);
         let mlp = self.mlp_in.forward(self.ln_mlp.forward(x.clone()));
-        let mlp = tape.at(Site::MlpPre(layer), mlp); // [B, T, F]
-        let mlp = tape.at(Site::MlpPost(layer), gelu(mlp));
-        let mlp = tape.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
-        tape.at(Site::ResidPost(layer), x + mlp)
+        let mlp = hooks.at(Site::MlpPre(layer), mlp); // [B, T, F]
+        let mlp = hooks.at(Site::MlpPost(layer), gelu(mlp));
+        let mlp = hooks.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
+        hooks.at(Site::ResidPost(layer), x + mlp)
     }
 
-    fn attention(&self, x: Tensor<3>, layer: usize, tape: &mut Tape) -> Tensor<3> {
+    fn attention(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
-        let queries = tape.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let keys = tape.at(Site::K(layer), qkv.clone().narrow(1, h, h));
-        let values = tape.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
-        let z = attend_both_ways(queries, keys, values, &PaddingMask::none(), layer, tape);
+        let queries = hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
+        let keys = hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
+        let values = hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
+        let z = attend_both_ways(queries, keys, values, &PaddingMask::none(), layer, hooks);
         self.attn_out.forward(z) // [B, T, D]
     }
 }

@@ -1,6 +1,6 @@
 //! Running whole tables of queries, and accuracy against the number of examples.
 
-use super::{FewShotPrompt, TaskTable};
+use super::{Edit, FewShotPrompt, TaskTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -16,6 +16,9 @@ pub struct BatchSpec {
     pub labels: Vec<String>,
     /// Use contextual calibration (Zhao et al. 2021) to choose among labels; without labels there is nothing to choose.
     pub calibrate: bool,
+    /// Changes inside the model while it reads each prompt and its answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 /// What a model says to one query.
@@ -113,6 +116,9 @@ pub struct KShotSpec {
     pub queries: usize,
     /// How the prompts differ from the plain ones.
     pub variant: Variant,
+    /// Changes inside the model while it reads each prompt and its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 /// One point of the curve: one seed, one k.

@@ -71,6 +71,7 @@ impl KShotSpec {
             queries: rest.iter().take(self.queries).map(query).collect(),
             labels: self.labels(),
             calibrate: self.variant.calibrate,
+            edits: self.edits.clone(),
         }
     }
 
@@ -135,7 +136,7 @@ mod tests {
         let rows = (0..30).map(|i| [i.to_string(), labels[i % 2].clone()]).collect();
         let table =
             TaskTable { instruction: "Even or odd?".into(), labels: labels.into(), rows, ..TaskTable::default() };
-        KShotSpec { table, ks: vec![0, 2, 8], seeds: vec![3], queries: 10, variant }
+        KShotSpec { table, ks: vec![0, 2, 8], seeds: vec![3], queries: 10, variant, edits: Vec::new() }
     }
 
     fn with_labels(labels: LabelTreatment) -> KShotSpec {

@@ -1,6 +1,6 @@
 //! Where an answer looked: attention summed over the parts of a few-shot prompt, and what it says of each head.
 
-use super::{InspectReport, PromptToken, RenderedPrompt, SegmentKind};
+use super::{Capture, InspectReport, PromptToken, RenderedPrompt, SegmentKind, Site};
 
 /// What a token of an inspected few-shot prompt belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -159,8 +159,11 @@ pub fn head_scores(report: &InspectReport, parts: &[PromptPart], from: usize) ->
 
 /// Every captured attention pattern `[T, T]` with its layer and head.
 fn patterns(report: &InspectReport) -> impl Iterator<Item = ((usize, usize), &[f32])> {
-    let layer = |site: &str| site.strip_prefix("blocks.")?.strip_suffix(".attn.pattern")?.parse::<usize>().ok();
-    report.captures.iter().filter_map(move |capture| Some((layer(&capture.site)?, capture))).flat_map(
+    let of_layer = |capture: &'_ Capture| match capture.site {
+        Site::Pattern(layer) => Some(layer),
+        _ => None,
+    };
+    report.captures.iter().filter_map(move |capture| Some((of_layer(capture)?, capture))).flat_map(
         |(layer, capture)| {
             let size = (capture.shape.iter().skip(1).product::<usize>()).max(1);
             capture.values.chunks_exact(size).enumerate().map(move |(head, pattern)| ((layer, head), pattern))
@@ -171,7 +174,7 @@ fn patterns(report: &InspectReport) -> impl Iterator<Item = ((usize, usize), &[f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Capture, FewShotPrompt, Shot};
+    use crate::types::{FewShotPrompt, Shot};
 
     /// `a = x\nb = y\na =`, a token a word, with a beginning-of-sequence token.
     fn prompt() -> (RenderedPrompt, Vec<PromptToken>) {
@@ -252,8 +255,7 @@ mod tests {
         values[from * count + 7] = 0.75;
         // Head 1 rests on the first token.
         values[count * count + from * count] = 1.0;
-        let capture =
-            Capture { site: "blocks.3.attn.pattern".into(), shape: vec![2, count, count], values: values.into() };
+        let capture = Capture { site: Site::Pattern(3), shape: vec![2, count, count], values: values.into() };
         let report = InspectReport { tokens, captures: vec![capture], picture: None, left_out: None };
         let scores = head_scores(&report, &parts, from);
         assert_eq!(scores.iter().map(|s| (s.layer, s.head, s.label)).collect::<Vec<_>>(), [(3, 0, 1.0), (3, 1, 0.0)]);

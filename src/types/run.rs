@@ -1,6 +1,6 @@
 //! What a finished piece of work reports.
 
-use super::{PictureReport, PromptToken};
+use super::{PictureReport, PromptToken, Site};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -50,9 +50,9 @@ pub struct GenerationStats {
 /// The values at one site, read back from the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
-    /// The site's name, such as `blocks.3.attn.pattern`.
-    pub site: String,
-    /// Its shape; the letters are explained at [`super::Site`].
+    /// Where.
+    pub site: Site,
+    /// Its shape; the letters are explained at [`Site`]. The batch comes first where it holds more than one sequence.
     pub shape: Vec<usize>,
     /// Row-major values.
     pub values: Arc<[f32]>,
@@ -75,8 +75,7 @@ impl InspectReport {
     /// The attention pattern of one head, `[T, T]` row-major: row = query (the token that looks), column = key.
     #[must_use]
     pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
-        let name = format!("blocks.{layer}.attn.pattern");
-        let capture = self.captures.iter().find(|c| c.site == name)?;
+        let capture = self.captures.iter().find(|c| c.site == Site::Pattern(layer))?;
         let [heads, rows, columns] = *capture.shape.as_slice() else { return None };
         (head < heads).then(|| &capture.values[head * rows * columns..(head + 1) * rows * columns])
     }

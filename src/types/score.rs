@@ -1,12 +1,13 @@
 //! The probability of chosen answers.
 
+use super::Edit;
 use serde::{Deserialize, Serialize};
 
 /// Queries that say nothing, for contextual calibration: those of Zhao et al. 2021.
 pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 
 /// A prompt and the answers whose probability is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ScoreRequest {
     /// The prompt, up to where an answer would begin.
@@ -18,6 +19,9 @@ pub struct ScoreRequest {
     pub ending: String,
     /// The same prompt with queries that say nothing ([`CONTENT_FREE`]), for contextual calibration. Empty for none.
     pub content_free: Vec<String>,
+    /// Changes inside the model while it reads each of the prompts and the answers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
 }
 
 /// One token of an answer.

@@ -1,6 +1,7 @@
 //! What is done with an input: everything the product does with such a file before a person sees anything.
 
 use fovea::load::{ChatTemplate, LoadError, TextCodec, list_tensors, open_text_model, read_card, tensor_stats};
+use fovea::nn::Hooks;
 use fovea::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, UserError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -85,8 +86,12 @@ fn open_and_read(dir: &Path) -> Result<(), String> {
     let device = burn::tensor::Device::flex();
     let model = open_text_model(dir, &device, &mut |_, _| {}).map_err(told)?;
     let ids: Vec<u32> = (0..model.lm.context().min(3) as u32).map(|id| id % model.lm.vocabulary() as u32).collect();
-    let logits: Vec<f32> =
-        model.lm.forward_cached(model.lm.ids(&ids), &mut model.lm.new_cache()).into_data().iter().collect();
+    let logits: Vec<f32> = model
+        .lm
+        .forward_cached(model.lm.ids(&ids), &mut model.lm.new_state(), &mut Hooks::off())
+        .into_data()
+        .iter()
+        .collect();
     assert_eq!(logits.len(), model.lm.vocabulary());
     Ok(())
 }

@@ -7,7 +7,7 @@ use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 use fovea::load::save_text_model;
-use fovea::nn::{CausalLm, Tape};
+use fovea::nn::{CausalLm, Hooks};
 
 /// Gradients go through twice as many operations as values.
 const BACKWARD: f32 = 2e-5;
@@ -15,7 +15,7 @@ const BACKWARD: f32 = 2e-5;
 /// Mean cross-entropy of each token given those before it, as transformers computes it from `labels`.
 fn loss(lm: &CausalLm, ids: &Tensor<2, Int>) -> Tensor<1> {
     let [b, t] = ids.dims();
-    let logits = lm.forward(ids.clone(), &mut Tape::off()); // [B, T, V]
+    let logits = lm.forward(ids.clone(), &mut Hooks::off()); // [B, T, V]
     let [_, _, v] = logits.dims();
     let predictions = logits.narrow(1, 0, t - 1).reshape([b * (t - 1), v]);
     let targets = ids.clone().narrow(1, 1, t - 1).reshape([b * (t - 1)]);

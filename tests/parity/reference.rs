@@ -40,6 +40,16 @@ impl Reference {
         &self.0.get(name).unwrap_or_else(|| panic!("no golden value named {name}")).1
     }
 
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Shape and values.
+    pub fn tensor(&self, name: &str) -> (&[usize], &[f32]) {
+        let (shape, values) = self.0.get(name).unwrap_or_else(|| panic!("no golden value named {name}"));
+        (shape, values)
+    }
+
     pub fn ids(&self, name: &str) -> Vec<u32> {
         self.values(name).iter().map(|&x| x as u32).collect()
     }
@@ -55,8 +65,7 @@ impl Reference {
     }
 
     pub fn site(&self, site: Site) -> (&[usize], &[f32]) {
-        let (shape, values) = &self.0[&format!("site.{site}")];
-        (shape, values)
+        self.tensor(&format!("site.{site}"))
     }
 
     pub fn site_count(&self) -> usize {

@@ -91,7 +91,7 @@ impl Script {
 
     pub fn generate(&self, model: ModelId, prompt: PromptInput, sampling: Sampling) -> JobId {
         let job = JobId::next();
-        self.send(Command::Generate { job, model, prompt, sampling });
+        self.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling), edits: Vec::new() });
         job
     }
 

@@ -8,7 +8,7 @@ use fovea::types::{
     Answer, Architecture, BatchReport, BatchSpec, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
     ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
     KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
-    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, StopReason, TrainPoint, TrainSummary,
+    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Site, StopReason, TrainPoint, TrainSummary,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -217,7 +217,7 @@ pub fn pattern(heads: usize, tokens: usize, layer: usize) -> Capture {
             }
         }
     }
-    Capture { site: format!("blocks.{layer}.attn.pattern"), shape: vec![heads, tokens, tokens], values: values.into() }
+    Capture { site: Site::Pattern(layer), shape: vec![heads, tokens, tokens], values: values.into() }
 }
 
 fn report(prompt: &PromptInput, layers: usize, heads: usize) -> InspectReport {

@@ -31,10 +31,10 @@ impl Asking {
     /// Tokenizes everything, and leaves out examples at the front where the longest prompt would not fit in the context.
     ///
     /// # Errors
-    /// When there is no query, a text cannot be tokenized, an answer has no token, or a query does not fit even without
-    /// examples.
+    /// When there is no query, a text cannot be tokenized, an answer has no token, a query does not fit even without
+    /// examples, or an edit names what is not there.
     pub(super) fn new(model: &TextModel, spec: BatchSpec) -> Result<Self, UserError> {
-        let BatchSpec { prompt, queries, labels, calibrate } = spec;
+        let BatchSpec { prompt, queries, labels, calibrate, edits } = spec;
         if queries.is_empty() {
             return Err(no_query());
         }
@@ -45,7 +45,7 @@ impl Asking {
         let asked = Asked { model, content_free, queries: &queries, labels: &labels, ending: ending(model, &prompt)? };
         let (cut, sequences) = asked.fitting(&prompt)?;
         let content_free = content_free.len() * labels.len();
-        let continuations = Continuations::new(model, sequences);
+        let continuations = Continuations::new(model, sequences, &edits)?;
         Ok(Self { queries, labels, cut, continuations, content_free, used: 0, prior: None, answers: Vec::new() })
     }
 

@@ -51,7 +51,7 @@ fn batched_cached_and_one_by_one_agree() {
             let labels: Vec<String> = (0..3).map(|i| format!("{i}{}", word(&mut random))).collect();
             let mut query = |i: usize| [word(&mut random), labels[i % 3].clone()];
             let queries: Vec<_> = (0..20).map(&mut query).collect();
-            let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate };
+            let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate, edits: Vec::new() };
             let of_labels = |query: &str| {
                 let scored = |label| one_by_one(&model, &spec.prompt, query, label).1.sum();
                 labels.iter().map(|label| scored(label)).collect::<Vec<f64>>()
@@ -100,7 +100,8 @@ fn without_labels_an_answer_is_right_when_greedy_decoding_writes_it_and_its_end(
             [input, model.codec.decode(&ids[start..])]
         };
         let queries: Vec<_> = (0..8).map(&mut query).filter(|[_, answer]| answer.trim() == answer).collect();
-        let spec = BatchSpec { prompt: prompt.clone(), queries, labels: Vec::new(), calibrate: false };
+        let spec =
+            BatchSpec { prompt: prompt.clone(), queries, labels: Vec::new(), calibrate: false, edits: Vec::new() };
         for (i, answer) in ask(&model, &spec).0.iter().enumerate() {
             let ids = model.codec.continuation_ids(&answer.expected).unwrap();
             let text = FewShotPrompt { query: answer.input.clone(), ..prompt.clone() }.render().text;
@@ -144,7 +145,8 @@ fn prompts_are_tokenized_whole_wherever_the_query_begins() {
             let whole = model.codec.ids(&format!("{text}{}day\n", prompt.gap())).unwrap();
             assert_eq!(sequence.ids, whole, "{template:?} with {query:?}");
         }
-        let (answers, _) = ask(&model, &BatchSpec { prompt, queries, labels: Vec::new(), calibrate: false });
+        let (answers, _) =
+            ask(&model, &BatchSpec { prompt, queries, labels: Vec::new(), calibrate: false, edits: Vec::new() });
         for (answer, sequence) in answers.iter().zip(&sequences) {
             let scored = alone(&model, sequence);
             assert!((answer.log_prob - scored.sum()).abs() < 1e-3, "{template:?}: {answer:?} is not {}", scored.sum());
@@ -159,7 +161,7 @@ fn the_fewest_examples_are_left_out_at_the_front() {
     let context = model.info.context;
     let prompt = prompt(9, &mut random);
     let queries = vec![["abcd".to_owned(), "yes".to_owned()], ["a".to_owned(), "no".to_owned()]];
-    let spec = BatchSpec { prompt: prompt.clone(), queries, labels, calibrate: true };
+    let spec = BatchSpec { prompt: prompt.clone(), queries, labels, calibrate: true, edits: Vec::new() };
     let (answers, cut) = ask(&model, &spec);
     let longest = |cut: usize| {
         let shots = prompt.shots[cut..].to_vec();
@@ -188,7 +190,8 @@ fn an_answer_that_is_no_label_is_scored_and_never_right() {
     let prompt = prompt(1, &mut Random::new(2, 0));
     let labels = vec!["yes".to_owned(), "no".to_owned()];
     let queries = vec![["abc".to_owned(), "perhaps".to_owned()], ["abc".to_owned(), "no".to_owned()]];
-    let (answers, _) = ask(&model, &BatchSpec { prompt: prompt.clone(), queries, labels, calibrate: false });
+    let (answers, _) =
+        ask(&model, &BatchSpec { prompt: prompt.clone(), queries, labels, calibrate: false, edits: Vec::new() });
     let (_, expected) = one_by_one(&model, &prompt, "abc", "perhaps");
     assert!(!answers[0].correct && (answers[0].log_prob - expected.sum()).abs() < 1e-4, "{answers:?}");
     let sum: f64 = answers[0].shares.iter().sum();

@@ -1,10 +1,14 @@
 //! How likely tokens are that follow a common beginning. The beginning is read once into a cache; what follows it is read as
 //! trees, in which whatever sequences have in common (a query before several answers, mostly) is read once too.
+//!
+//! Edits are placed in the prompt of each sequence. What is read once is read under the same changes: the beginning ends
+//! where they part, and a tree holds only sequences whose changes are the same.
 
+use super::edits::{Anatomy, fixed};
 use super::embed::unreadable;
 use crate::load::TextModel;
-use crate::nn::{KvCache, TokenTree, sample};
-use crate::types::UserError;
+use crate::nn::{Change, DecoderState, Hooks, SiteEdit, TokenTree, sample};
+use crate::types::{Edit, UserError};
 use std::collections::HashMap;
 
 /// Tokens of the beginning read in one step.
@@ -29,6 +33,11 @@ impl Sequence {
     /// An answer after a prompt, whose tokens alone are scored.
     pub(super) fn new(prompt: &[u32], answer: &[u32]) -> Self {
         Self { ids: [prompt, answer].concat(), scored: answer.len() }
+    }
+
+    /// Tokens of the prompt: those that are not scored.
+    fn prompt(&self) -> &[u32] {
+        &self.ids[..self.ids.len() - self.scored]
     }
 
     /// Tokens the model has to read: all but the last.
@@ -62,19 +71,101 @@ impl Scored {
 pub(super) struct Continuations {
     /// What all sequences begin with.
     beginning: Vec<u32>,
-    cache: KvCache,
+    state: DecoderState,
     sequences: Vec<Sequence>,
+    changes: Changes,
     scores: Vec<Scored>,
     tokens_a_step: usize,
 }
 
+/// The changes under which sequences are read.
+struct Changes {
+    /// Each kind once, and the prompt that its means are of.
+    kinds: Vec<(Vec<SiteEdit>, Vec<u32>)>,
+    /// Of each sequence, which kind.
+    of_sequence: Vec<usize>,
+    /// The kind that was used last, in the form that holds for parts of the prompt.
+    hooks: Option<(usize, Hooks)>,
+}
+
+impl Changes {
+    /// Places edits in every prompt.
+    ///
+    /// # Errors
+    /// When an edit names what the model or a prompt has not.
+    fn new(model: &TextModel, sequences: &[Sequence], edits: &[Edit]) -> Result<Self, UserError> {
+        let anatomy = Anatomy::of(model);
+        let (mut kinds, mut known, mut of_sequence) = (Vec::new(), HashMap::new(), Vec::new());
+        for sequence in sequences {
+            let prompt = sequence.prompt();
+            let placed = anatomy.place(edits, prompt.len())?;
+            let has_mean = placed.iter().any(|edit| matches!(edit.change, Change::Mean));
+            let key = (placed.iter().map(Reach::of).collect::<Vec<_>>(), has_mean.then(|| prompt.to_vec()));
+            let kind = *known.entry(key).or_insert_with(|| {
+                kinds.push((placed, prompt.to_vec()));
+                kinds.len() - 1
+            });
+            of_sequence.push(kind);
+        }
+        Ok(Self { kinds, of_sequence, hooks: None })
+    }
+
+    /// How many of the first tokens, `most` at most, are read under the same changes in every sequence.
+    fn shared(&self, most: usize) -> usize {
+        let [(first, _), others @ ..] = &self.kinds[..] else { return most };
+        if !others.is_empty() && first.iter().any(|edit| matches!(edit.change, Change::Mean)) {
+            return 0;
+        }
+        let reaches = |edits: &[SiteEdit], at| edits.iter().map(|edit| Reach::of(edit).holds(at)).collect::<Vec<_>>();
+        let is_same = |at: &usize| others.iter().all(|(edits, _)| reaches(edits, *at) == reaches(first, *at));
+        (0..most).take_while(is_same).count()
+    }
+
+    /// The hooks of a sequence.
+    fn hooks(&mut self, model: &TextModel, sequence: usize) -> &mut Hooks {
+        let kind = self.of_sequence[sequence];
+        if self.hooks.as_ref().is_none_or(|(of, _)| *of != kind) {
+            let (edits, prompt) = &self.kinds[kind];
+            self.hooks = Some((kind, Hooks::off().editing(fixed(model, prompt, edits.clone()))));
+        }
+        &mut self.hooks.as_mut().expect("they were just made").1
+    }
+}
+
+/// Which positions of a prompt an edit is for.
+#[derive(PartialEq, Eq, Hash)]
+struct Reach {
+    positions: Option<Vec<usize>>,
+    keys: Option<Vec<usize>>,
+}
+
+impl Reach {
+    fn of(edit: &SiteEdit) -> Self {
+        let positions = match edit.change {
+            Change::Swap(a, b) => Some(vec![a, b]),
+            _ => edit.positions.clone(),
+        };
+        Self { positions, keys: edit.keys.clone() }
+    }
+
+    fn holds(&self, at: usize) -> [bool; 2] {
+        [&self.positions, &self.keys].map(|list| list.as_ref().is_none_or(|list| list.contains(&at)))
+    }
+}
+
 impl Continuations {
-    /// To score sequences that fit in the context of a model.
-    pub(super) fn new(model: &TextModel, sequences: Vec<Sequence>) -> Self {
-        let beginning = common_beginning(&sequences).to_vec();
+    /// To score sequences that fit in the context of a model, under edits placed in the prompt of each.
+    ///
+    /// # Errors
+    /// When an edit names a site, head or position that is not there.
+    pub(super) fn new(model: &TextModel, sequences: Vec<Sequence>, edits: &[Edit]) -> Result<Self, UserError> {
+        let changes = Changes::new(model, &sequences, edits)?;
+        let beginning = common_beginning(&sequences);
+        let beginning = beginning[..changes.shared(beginning.len())].to_vec();
         let affordable = MULTIPLICATIONS / model.info.parameters.max(1);
         let tokens_a_step = usize::try_from(affordable).unwrap_or(usize::MAX).clamp(32, TREE);
-        Self { beginning, cache: model.lm.new_cache(), sequences, scores: Vec::new(), tokens_a_step }
+        let state = model.lm.new_state();
+        Ok(Self { beginning, state, sequences, changes, scores: Vec::new(), tokens_a_step })
     }
 
     /// True once everything is scored.
@@ -87,20 +178,26 @@ impl Continuations {
     /// # Errors
     /// When the scores are not numbers.
     pub(super) fn step(&mut self, model: &TextModel) -> Result<(), UserError> {
-        let read = self.cache.len();
+        let (read, first) = (self.state.len(), self.scores.len());
+        let kind = self.changes.of_sequence.get(first).copied();
         if read < self.beginning.len() {
             let end = self.beginning.len().min(read + BEGINNING_CHUNK);
-            let _ = model.lm.forward_cached(model.lm.ids(&self.beginning[read..end]), &mut self.cache);
+            let hooks = self.changes.hooks(model, first);
+            let _ = model.lm.forward_cached(model.lm.ids(&self.beginning[read..end]), &mut self.state, hooks);
             return Ok(());
         }
         let mut branches = Branches::default();
         let most_scores = LOGITS / model.info.vocabulary.max(1);
-        for sequence in &self.sequences[self.scores.len()..] {
-            if !branches.add(sequence, read, self.tokens_a_step, most_scores) {
+        for (place, sequence) in self.sequences.iter().enumerate().skip(first) {
+            let is_alike = kind == self.changes.of_sequence.get(place).copied();
+            if !is_alike || !branches.add(sequence, read, self.tokens_a_step, most_scores) {
                 break;
             }
         }
-        self.scores.extend(branches.scores(model, &mut self.cache)?);
+        if first < self.sequences.len() {
+            let hooks = self.changes.hooks(model, first);
+            self.scores.extend(branches.scores(model, &mut self.state, hooks)?);
+        }
         Ok(())
     }
 
@@ -180,12 +277,9 @@ impl<'a> Branches<'a> {
         })
     }
 
-    /// What the model makes of every sequence, after the beginning that the cache holds.
-    fn scores(&self, model: &TextModel, cache: &mut KvCache) -> Result<Vec<Scored>, UserError> {
-        if self.sequences.is_empty() {
-            return Ok(Vec::new());
-        }
-        let logits = model.lm.forward_tree(&self.ids, &self.tree, &self.predicting, cache); // [N, V]
+    /// What the model makes of every sequence, after the beginning that the state holds.
+    fn scores(&self, model: &TextModel, state: &mut DecoderState, hooks: &mut Hooks) -> Result<Vec<Scored>, UserError> {
+        let logits = model.lm.forward_tree(&self.ids, &self.tree, &self.predicting, state, hooks); // [N, V]
         let [_, v] = logits.dims();
         let data = logits.into_data();
         let logits = data.as_slice::<f32>().map_err(|error| unreadable(format!("{error:?}")))?;

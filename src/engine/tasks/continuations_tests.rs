@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::load::open_text_model;
-use crate::nn::Tape;
 use crate::types::Random;
 use burn::tensor::Device;
 use std::path::Path;
@@ -18,8 +17,12 @@ pub(in crate::engine::tasks) fn golden(name: &str) -> TextModel {
 
 /// One sequence by itself, in one pass without a cache.
 pub(in crate::engine::tasks) fn alone(model: &TextModel, sequence: &Sequence) -> Scored {
+    scored_in_one_pass(model, sequence, &mut Hooks::off())
+}
+
+fn scored_in_one_pass(model: &TextModel, sequence: &Sequence, hooks: &mut Hooks) -> Scored {
     let v = model.info.vocabulary;
-    let logits = model.lm.forward(model.lm.ids(&sequence.ids), &mut Tape::off());
+    let logits = model.lm.forward(model.lm.ids(&sequence.ids), hooks);
     let logits: Vec<f32> = logits.into_data().iter().collect();
     let first = sequence.ids.len() - sequence.scored;
     let row = |at: usize| &logits[(at - 1) * v..at * v];
@@ -39,7 +42,7 @@ fn assert_same(ours: &Scored, theirs: &Scored, of: &str) {
 }
 
 fn run(model: &TextModel, sequences: Vec<Sequence>) -> (Continuations, usize) {
-    let mut continuations = Continuations::new(model, sequences);
+    let mut continuations = Continuations::new(model, sequences, &[]).unwrap();
     let mut steps = 0;
     while !continuations.is_done() {
         continuations.step(model).unwrap();
@@ -123,6 +126,90 @@ fn scores_that_are_no_numbers_are_an_error() {
         let gain = llama.norm_final.gain.val();
         llama.norm_final.gain = burn::module::Param::from_tensor(gain.mul_scalar(f32::NAN));
     }
-    let mut continuations = Continuations::new(&model, vec![Sequence::new(&[1], &[2])]);
+    let mut continuations = Continuations::new(&model, vec![Sequence::new(&[1], &[2])], &[]).unwrap();
     assert!(continuations.step(&model).unwrap_err().what.contains("not numbers"));
+}
+
+/// One sequence by itself under edits placed in its prompt: one pass without a cache.
+fn alone_under(model: &TextModel, sequence: &Sequence, edits: &[Edit]) -> Scored {
+    let placed = Anatomy::of(model).place(edits, sequence.prompt().len()).unwrap();
+    let mut hooks = Hooks::off().editing(fixed(model, sequence.prompt(), placed));
+    scored_in_one_pass(model, sequence, &mut hooks)
+}
+
+#[test]
+fn edits_reach_trees_and_beginnings_as_they_do_one_pass_a_sequence() {
+    let mut random = Random::new(12, 0);
+    let lines: [&[&str]; 6] = [
+        &["blocks.0.attn.z[1] = zero"],
+        &["blocks.*.mlp_out@0,2 = scale -1"],
+        &["blocks.1.resid_pre@-1 = scale 0.5", "blocks.0.attn.v[0]@-2..-1 = zero"],
+        &["blocks.0.attn.z = mean", "blocks.1.attn.pattern@-1>0 = zero"],
+        &["blocks.*.attn.scores@>0 = hide", "ln_final = scale 2"],
+        &["blocks.1.mlp.pre@1..-2 = mean", "embed@-1 = scale 3"],
+    ];
+    for name in ["gpt2", "llama", "gpt-neox", "mistral", "gemma2"] {
+        let model = golden(name);
+        let mut draw = |count: usize| -> Vec<u32> { (0..count).map(|_| random.below(63) as u32).collect() };
+        for (round, lines) in lines.iter().enumerate() {
+            let edits: Vec<Edit> = lines.iter().map(|line| line.parse().unwrap()).collect();
+            let shared = draw(4 + round);
+            let prompts: Vec<Vec<u32>> = (0..3).map(|i| [shared.clone(), draw(i)].concat()).collect();
+            // Prompts of different lengths in turns, each with several answers.
+            let sequence = |i: usize| Sequence::new(&prompts[i % 3], &[i as u32, 7, 2][..1 + i % 3]);
+            let sequences: Vec<Sequence> = (0..9).map(sequence).collect();
+            let mut continuations = Continuations::new(&model, sequences.clone(), &edits).unwrap();
+            while !continuations.is_done() {
+                continuations.step(&model).unwrap();
+            }
+            for (sequence, scored) in sequences.iter().zip(continuations.scores()) {
+                let of = format!("{name}, {lines:?}, {} tokens", sequence.ids.len());
+                assert_same(scored, &alone_under(&model, sequence, &edits), &of);
+                let unedited = alone(&model, sequence);
+                let is_same = scored.log_probs.iter().zip(&unedited.log_probs).all(|(a, b)| (a - b).abs() < 1e-3);
+                assert!(!is_same, "{of}: the edit changes nothing");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_read_once_is_read_under_the_same_edits() {
+    let model = golden("gpt2");
+    let sequences = [Sequence::new(&[1, 2, 3, 4, 5], &[6]), Sequence::new(&[1, 2, 3, 4, 5, 6], &[7])];
+    let beginning = |line: &str| {
+        let edits = [line.parse().unwrap()];
+        Continuations::new(&model, sequences.to_vec(), &edits).unwrap().beginning.len()
+    };
+    assert_eq!(beginning("embed = zero"), 4);
+    assert_eq!(beginning("embed@1 = zero"), 4);
+    // The third from the end is the third token of one prompt, and the fourth of the other.
+    assert_eq!(beginning("embed@-3 = zero"), 2);
+    assert_eq!(beginning("embed@-1 = zero"), 4, "the last token is never among them");
+    assert_eq!(beginning("blocks.0.attn.pattern@>-4 = zero"), 1);
+    assert_eq!(beginning("embed = mean"), 0, "each prompt has a mean of its own");
+}
+
+#[test]
+fn an_edit_that_names_what_is_not_there_is_refused_by_name() {
+    let model = golden("llama");
+    let refused = |line: &str| {
+        let edits = [line.parse().unwrap()];
+        Continuations::new(&model, vec![Sequence::new(&[1, 2, 3], &[4])], &edits).err().unwrap()
+    };
+    for (line, named) in [
+        ("blocks.7.attn.z = zero", "blocks.7.attn.z"),
+        ("pos_embed = zero", "pos_embed"),
+        ("blocks.0.attn.z[4] = zero", "head 4"),
+        ("blocks.0.attn.k[2] = zero", "head 2"),
+        ("blocks.0.mlp_out@3 = zero", "position 3"),
+        ("blocks.0.mlp_out@-4 = zero", "position -4"),
+        ("blocks.0.mlp_out@2..1 = zero", "position 2..1"),
+        ("blocks.0.attn.pattern@0>5 = zero", "position 5"),
+        ("rotary@0,-3 = swap", "rotary@0,-3"),
+    ] {
+        let error = refused(line);
+        assert!(error.what.contains(named), "{line}: {error}");
+    }
+    assert!(refused("blocks.0.attn.k[2] = zero").why.contains("2 key-value heads"));
 }

@@ -3,7 +3,7 @@
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::EncoderModel;
-use crate::nn::{EncoderBatch, Tape};
+use crate::nn::{EncoderBatch, Hooks};
 use crate::types::{Embedding, EmbeddingReport, ModelId, Pooling, UserError};
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn embed(model: &EncoderModel, texts: Vec<Ready>) -> Result<Vec<Embedding>, User
     let facts = model.facts();
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| text.ids.clone()).collect();
     let batch = EncoderBatch::padded(&ids, model.padding_id);
-    let hidden = model.encoder.forward(&batch, &mut Tape::off()).hidden; // [B, T, D]
+    let hidden = model.encoder.forward(&batch, &mut Hooks::off()).hidden; // [B, T, D]
     let [_, t, d] = hidden.dims();
     let values = hidden.try_to_vec_as::<f32>().map_err(unreadable)?;
     let rows = values.chunks_exact(t * d).zip(texts);

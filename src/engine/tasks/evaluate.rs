@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::engine::tasks::ModelStore;
     use crate::load::{TextCodec, TextModel};
-    use crate::nn::{LlamaConfig, LlamaFamily, Random, TextConfig};
+    use crate::nn::{Hooks, LlamaConfig, LlamaFamily, Random, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
 
@@ -223,7 +223,7 @@ mod tests {
         let lm = &cx.models.text(id).unwrap().lm;
         let by_hand = |range: std::ops::Range<usize>, start: usize| -> f64 {
             let cost = |at: usize| {
-                let logits = lm.forward_cached(lm.ids(&ids[start..at]), &mut lm.new_cache());
+                let logits = lm.forward_cached(lm.ids(&ids[start..at]), &mut lm.new_state(), &mut Hooks::off());
                 let logits = logits.try_to_vec_as::<f32>().unwrap();
                 -crate::nn::sample::log_softmax(&logits)[ids[at] as usize]
             };

@@ -5,7 +5,7 @@ use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Outcome, PromptInput};
 use crate::load::EncoderModel;
 use crate::nn::sample::{log_softmax, top_candidates};
-use crate::nn::{EncoderBatch, Tape};
+use crate::nn::{EncoderBatch, Hooks};
 use crate::types::{Candidate, FillReport, FilledMask, ModelId, PromptToken, UserError};
 use burn::tensor::Tensor;
 use std::sync::Arc;
@@ -50,11 +50,11 @@ fn guess(
     top: usize,
 ) -> Result<Vec<FilledMask>, UserError> {
     let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-    let mut tape = Tape::off();
-    let hidden = model.encoder.forward(&EncoderBatch::one(&ids), &mut tape).hidden; // [1, T, D]
+    let mut hooks = Hooks::off();
+    let hidden = model.encoder.forward(&EncoderBatch::one(&ids), &mut hooks).hidden; // [1, T, D]
     // Only what stands at a mask is compared with the whole vocabulary.
     let rows = places.iter().map(|&place| hidden.clone().narrow(1, place, 1)).collect();
-    let logits = model.encoder.logits(Tensor::cat(rows, 1), &mut tape).ok_or_else(|| no_head(model))?; // [1, M, V]
+    let logits = model.encoder.logits(Tensor::cat(rows, 1), &mut hooks).ok_or_else(|| no_head(model))?; // [1, M, V]
     let [_, _, v] = logits.dims();
     let logits = logits.try_to_vec_as::<f32>().map_err(unreadable)?;
     let masks = places.iter().zip(logits.chunks_exact(v)).map(|(&position, logits)| {

@@ -1,12 +1,13 @@
 //! Generates text, one token a step.
 
+use super::edits::{Anatomy, fixed};
 use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Event, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
 use crate::nn::sample::Sampler;
-use crate::nn::{KvCache, Scores, Unreadable};
-use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
+use crate::nn::{DecoderState, Hooks, Scores, Unreadable};
+use crate::types::{Candidate, Edit, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
 use std::time::{Duration, Instant};
 
 /// Prompt tokens read in one step: long enough to use the device well, short enough to stop a long prompt at once.
@@ -17,16 +18,18 @@ pub(crate) struct Generate {
     model: ModelId,
     prompt: PromptInput,
     sampling: Sampling,
+    edits: Vec<Edit>,
     asked: Instant,
     running: Option<Running>,
 }
 
-/// What is kept between two steps. The cache lives here and not in the model, so nothing leaks between prompts.
+/// What is kept between two steps. The state lives here and not in the model, so nothing leaks between prompts.
 struct Running {
     prompt: Vec<u32>,
-    /// Prompt tokens the cache holds.
+    /// Prompt tokens the state holds.
     read: usize,
-    cache: KvCache,
+    state: DecoderState,
+    hooks: Hooks,
     sampler: Sampler,
     decoder: StreamDecoder,
     stops: StopStrings,
@@ -40,19 +43,22 @@ struct Running {
 }
 
 impl Generate {
-    /// To continue `prompt` with `model`. The time to the first token counts from here.
-    pub(crate) fn new(model: ModelId, prompt: PromptInput, sampling: Sampling) -> Self {
-        Self { model, prompt, sampling, asked: Instant::now(), running: None }
+    /// To continue `prompt` with `model` under `edits`. The time to the first token counts from here.
+    pub(crate) fn new(model: ModelId, prompt: PromptInput, sampling: Sampling, edits: Vec<Edit>) -> Self {
+        Self { model, prompt, sampling, edits, asked: Instant::now(), running: None }
     }
 
     fn begin(&self, cx: &mut TaskContext<'_>) -> Result<Running, UserError> {
         check_sampling(&self.sampling)?;
         let model = cx.models.text(self.model)?;
         let tokens = prompt::read(model, &self.prompt)?;
+        let prompt: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let edits = Anatomy::of(model).place(&self.edits, prompt.len())?;
         let running = Running {
-            prompt: tokens.iter().map(|token| token.id).collect(),
             read: 0,
-            cache: model.lm.new_cache(),
+            state: model.lm.new_state(),
+            hooks: Hooks::off().editing(fixed(model, &prompt, edits)),
+            prompt,
             sampler: Sampler::new(&self.sampling),
             decoder: model.codec.stream(),
             stops: StopStrings::new(&self.sampling.stop),
@@ -128,7 +134,7 @@ impl Running {
         } else {
             std::slice::from_ref(&self.last)
         };
-        let logits = model.lm.forward_cached(model.lm.ids(ids), &mut self.cache); // [1, V]
+        let logits = model.lm.forward_cached(model.lm.ids(ids), &mut self.state, &mut self.hooks); // [1, V]
         if self.read < self.prompt.len() {
             return Ok(None);
         }
@@ -265,7 +271,7 @@ mod tests {
     /// The text of eight tokens, stopped by hand; and how many events gave it.
     fn stopped(models: &mut ModelStore, id: ModelId, stop: Vec<String>) -> (String, usize) {
         let sampling = Sampling { temperature: 1.0, max_new_tokens: 30, stop, ..Sampling::default() };
-        let mut task = Generate::new(id, PromptInput::Ids(vec![65, 66]), sampling);
+        let mut task = Generate::new(id, PromptInput::Ids(vec![65, 66]), sampling, Vec::new());
         let mut texts = Vec::new();
         let mut emit = |event: Event| match event {
             Event::Token { token, .. } => texts.push(token.text),

@@ -1,10 +1,11 @@
 //! One uncached forward pass that captures what was asked for.
 
+use super::edits::Anatomy;
 use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
-use crate::nn::{EncoderBatch, Tape};
-use crate::types::{Capture, InspectReport, ModelId, ModelInfo, ModelKind, SiteFilter, UserError};
+use crate::nn::{EncoderBatch, Hooks};
+use crate::types::{Edit, InspectReport, ModelId, ModelInfo, ModelKind, PromptToken, Site, SiteFilter, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -15,12 +16,13 @@ pub(crate) struct Inspect {
     model: ModelId,
     prompt: PromptInput,
     sites: SiteFilter,
+    edits: Vec<Edit>,
 }
 
 impl Inspect {
-    /// To capture `sites` while `model` reads `prompt`.
-    pub(crate) fn new(model: ModelId, prompt: PromptInput, sites: SiteFilter) -> Self {
-        Self { model, prompt, sites }
+    /// To capture `sites` while `model` reads `prompt` under `edits`.
+    pub(crate) fn new(model: ModelId, prompt: PromptInput, sites: SiteFilter, edits: Vec<Edit>) -> Self {
+        Self { model, prompt, sites, edits }
     }
 }
 
@@ -37,53 +39,59 @@ impl Task for Inspect {
 
 impl Inspect {
     fn text(&self, model: &TextModel) -> Result<InspectReport, UserError> {
-        let mut tape = self.tape(&model.info)?;
+        let anatomy = self.anatomy(&model.info, model.lm.sites())?;
         let tokens = prompt::read(model, &self.prompt)?;
+        let mut hooks = self.hooks(&anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        model.lm.trace(model.lm.ids(&ids), &mut tape);
-        let (captures, left_out) = self.captured(&model.info, tape)?;
-        Ok(InspectReport { tokens, captures, picture: None, left_out })
+        model.lm.trace(model.lm.ids(&ids), &mut hooks);
+        Ok(report(tokens, hooks))
     }
 
     fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {
-        let mut tape = self.tape(&model.info)?;
+        let anatomy = self.anatomy(&model.info, model.encoder.sites())?;
         let tokens = prompt::read_encoder(model, &self.prompt)?;
+        let mut hooks = self.hooks(&anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        model.encoder.trace(&EncoderBatch::one(&ids), &mut tape);
-        let (captures, left_out) = self.captured(&model.info, tape)?;
-        Ok(InspectReport { tokens, captures, picture: None, left_out })
+        model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
+        Ok(report(tokens, hooks))
     }
 
     fn vision(&self, model: &VisionModel) -> Result<InspectReport, UserError> {
         let PromptInput::Picture(picture) = &self.prompt else { return Err(no_picture(&model.info.name)) };
-        let mut tape = self.tape(&model.info)?;
-        let report = picture::look_at(model, picture, &mut tape)?;
-        let (captures, left_out) = self.captured(&model.info, tape)?;
-        Ok(InspectReport { tokens: picture::tokens(model), captures, picture: Some(report), left_out })
+        let anatomy = self.anatomy(&model.info, model.vit.sites())?;
+        let tokens = picture::tokens(model);
+        let mut hooks = self.hooks(&anatomy, tokens.len())?;
+        let seen = picture::look_at(model, picture, &mut hooks)?;
+        Ok(InspectReport { picture: Some(seen), ..report(tokens, hooks) })
     }
 
-    /// A tape that notes what was asked for, if there are such sites.
-    fn tape(&self, model: &ModelInfo) -> Result<Tape, UserError> {
-        if let Some(pattern) = self.sites.without_match(model.layers) {
-            return Err(no_such_site(pattern, &model.name, model.layers));
+    /// What the model has, once it is sure to have what is asked for.
+    fn anatomy<'a>(&self, info: &'a ModelInfo, sites: Vec<Site>) -> Result<Anatomy<'a>, UserError> {
+        let anywhere: Vec<_> = Site::all(info.layers).collect();
+        if let Some(pattern) = self.sites.without_match(&anywhere) {
+            return Err(no_such_site(pattern, info));
         }
-        Ok(Tape::capture(self.sites.clone(), Some(BUDGET_BYTES)))
+        // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
+        let is_lenient = info.kind() != ModelKind::CausalLm && !self.sites.choose(&sites).is_empty();
+        match self.sites.without_match(&sites) {
+            Some(pattern) if !is_lenient => Err(site_of_others(pattern, info)),
+            _ => Ok(Anatomy { info, sites }),
+        }
     }
 
-    /// What the tape holds; an error when a name chose sites that only other architectures have.
-    fn captured(&self, info: &ModelInfo, tape: Tape) -> Result<(Vec<Capture>, Option<String>), UserError> {
-        let (captures, left_out) = tape.into_captures();
-        match self.sites.without_capture(&captures) {
-            // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
-            Some(pattern) if left_out.is_none() && (info.kind() == ModelKind::CausalLm || captures.is_empty()) => {
-                Err(site_of_others(pattern, info))
-            }
-            _ => Ok((captures, left_out)),
-        }
+    fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
+        let chosen = self.sites.choose(&anatomy.sites);
+        Ok(Hooks::off().recording(chosen, Some(BUDGET_BYTES)).editing(anatomy.place(&self.edits, tokens)?))
     }
 }
 
-fn no_such_site(pattern: &str, name: &str, layers: usize) -> UserError {
+fn report(tokens: Vec<PromptToken>, hooks: Hooks) -> InspectReport {
+    let (captures, left_out) = hooks.into_captures();
+    InspectReport { tokens, captures, picture: None, left_out }
+}
+
+pub(super) fn no_such_site(pattern: &str, info: &ModelInfo) -> UserError {
+    let (name, layers) = (&info.name, info.layers);
     UserError::new(
         format!("No site of {name} is called {pattern}."),
         format!(
@@ -94,11 +102,11 @@ fn no_such_site(pattern: &str, name: &str, layers: usize) -> UserError {
     )
 }
 
-fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
+pub(super) fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
     UserError::new(
         format!("{} has no site {pattern}.", info.name),
         format!(
-            "Other architectures have it, {} does not: pos_embed needs learned positions, resid_mid needs an MLP that reads \
+            "Other architectures have it, {} does not: pos_embed needs learned positions, rotary needs rotary ones, resid_mid needs an MLP that reads \
              what attention made of the stream, attn.proj and mlp.proj need a normalisation behind them, logits need a head, \
              pooled needs a pooler, and token_type_embed is BERT's.",
             info.architecture.config_name()

@@ -9,6 +9,7 @@ pub(crate) mod batch;
 pub(crate) mod classify;
 mod continuations;
 mod corpus;
+mod edits;
 pub(crate) mod embed;
 pub(crate) mod evaluate;
 pub(crate) mod fill;

@@ -3,7 +3,7 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{self, LoadError};
-use crate::nn::{Scores, in_half_precision, kernels};
+use crate::nn::{Hooks, Scores, in_half_precision, kernels};
 use crate::types::{ModelId, ModelKind, Precision, Sampling, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ impl Open {
         let text = cx.models.text(self.model)?;
         if let Some(&length) = WARMING_PASSES.get(done) {
             let ids = vec![0; length.min(text.lm.context())];
-            let logits = text.lm.forward_cached(text.lm.ids(&ids), &mut text.lm.new_cache());
+            let logits = text.lm.forward_cached(text.lm.ids(&ids), &mut text.lm.new_state(), &mut Hooks::off());
             // Taking the likeliest token and drawing one read different numbers of scores, each with kernels of its own.
             let sampling = Sampling { temperature: if done == 0 { 0.0 } else { 1.0 }, ..Sampling::default() };
             let _ = Scores::read(logits, &sampling);

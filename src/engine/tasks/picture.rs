@@ -4,7 +4,7 @@ use super::embed::unreadable;
 use super::{Step, Task, TaskContext};
 use crate::engine::Outcome;
 use crate::load::VisionModel;
-use crate::nn::Tape;
+use crate::nn::Hooks;
 use crate::nn::sample::log_softmax;
 use crate::types::{ClassProbability, ModelId, Picture, PictureReport, PromptToken, UserError};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Task for ClassifyPicture {
         if model.labels.is_empty() {
             return Err(no_classes(model));
         }
-        let report = look_at(model, &self.picture, &mut Tape::off())?;
+        let report = look_at(model, &self.picture, &mut Hooks::off())?;
         Ok(Step::Done(Outcome::PictureClassified(Arc::new(report))))
     }
 }
@@ -37,12 +37,12 @@ impl Task for ClassifyPicture {
 ///
 /// # Errors
 /// When the picture is empty, or the answer cannot be read from the device.
-pub(super) fn look_at(model: &VisionModel, picture: &Picture, tape: &mut Tape) -> Result<PictureReport, UserError> {
+pub(super) fn look_at(model: &VisionModel, picture: &Picture, hooks: &mut Hooks) -> Result<PictureReport, UserError> {
     if picture.rgb.is_empty() || picture.rgb.len() != 3 * picture.width * picture.height {
         return Err(UserError::new("The picture is empty.", "It has no pixels.", "Choose another picture."));
     }
     let seen = model.preprocessor.seen(picture);
-    let logits = model.vit.forward(model.input(model.preprocessor.pixels(&seen)), tape);
+    let logits = model.vit.forward(model.input(model.preprocessor.pixels(&seen)), hooks);
     let classes = match logits {
         Some(logits) => ranked(&logits.try_to_vec_as::<f32>().map_err(unreadable)?, &model.labels),
         None => Vec::new(),

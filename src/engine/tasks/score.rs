@@ -50,7 +50,7 @@ impl Score {
                 if over > 0 { Err(too_long(model, candidate, over)) } else { Ok(sequence) }
             };
             let sequences = self.request.candidates.iter().map(sequence).collect::<Result<_, _>>()?;
-            self.prompts.push(Continuations::new(model, sequences));
+            self.prompts.push(Continuations::new(model, sequences, &self.request.edits)?);
         }
         Ok(())
     }

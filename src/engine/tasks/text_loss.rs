@@ -1,6 +1,6 @@
 //! How well a causal model predicts text: the one place where training and measuring compute it.
 
-use crate::nn::{CausalLm, Tape, cross_entropy};
+use crate::nn::{CausalLm, Hooks, cross_entropy};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Mean cross-entropy in nats, `[1]`, of predicting the last `scored` tokens of each sequence from those before them. The
@@ -18,7 +18,7 @@ pub(super) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, dev
 /// # Panics
 /// When no token is chosen, or the lengths do not fit.
 pub(super) fn chosen_loss(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bool>], device: &Device) -> Tensor<1> {
-    let Chosen { logits, targets } = chosen_logits(net, sequences, chosen, device);
+    let Chosen { logits, targets } = chosen_logits(net, sequences, chosen, &mut Hooks::off(), device);
     cross_entropy(logits, targets)
 }
 
@@ -30,11 +30,17 @@ pub(super) struct Chosen {
     pub targets: Tensor<1, Int>,
 }
 
-/// What [`chosen_loss`] compares.
+/// What [`chosen_loss`] compares, with hooks in the pass.
 ///
 /// # Panics
 /// As [`chosen_loss`].
-pub(super) fn chosen_logits(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bool>], device: &Device) -> Chosen {
+pub(super) fn chosen_logits(
+    net: &CausalLm,
+    sequences: &[&[u32]],
+    chosen: &[Vec<bool>],
+    hooks: &mut Hooks,
+    device: &Device,
+) -> Chosen {
     let (batch, length) = (sequences.len(), sequences[0].len() - 1);
     assert!(chosen.len() == batch && chosen.iter().all(|chosen| chosen.len() == length), "one choice a target");
     let (mut ids, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
@@ -42,7 +48,7 @@ pub(super) fn chosen_logits(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<
         assert_eq!(sequence.len(), length + 1, "equally long sequences");
         ids.extend(sequence[..length].iter().map(|&id| i64::from(id)));
         for t in (0..length).filter(|&t| chosen[t]) {
-            rows.push((i * length + t) as i64);
+            rows.push(i * length + t);
             targets.push(i64::from(sequence[t + 1]));
         }
     }
@@ -51,8 +57,8 @@ pub(super) fn chosen_logits(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<
     let list = |values| Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device);
     let ids = Tensor::<2, Int>::from_data(TensorData::new(ids, [batch, length]), device);
     let logits = match count == batch * length {
-        true => net.forward(ids, &mut Tape::off()).flatten(0, 1), // [B · T, V]
-        false => net.logits_at(ids, list(rows)),                  // [M, V]
+        true => net.forward(ids, hooks).flatten(0, 1), // [B · T, V]
+        false => net.logits_at(ids, &rows, hooks),     // [M, V]
     };
     Chosen { logits, targets: list(targets) }
 }
@@ -168,7 +174,7 @@ mod tests {
             let ids: Vec<i32> = sequences.iter().flat_map(|s| &s[..6]).map(|&id| id as i32).collect();
             let targets: Vec<i32> = sequences.iter().flat_map(|s| &s[1..]).map(|&id| id as i32).collect();
             let weights: Vec<f32> = chosen.concat().into_iter().map(|chosen| f32::from(u8::from(chosen))).collect();
-            let logits = net.forward(Tensor::from_data(TensorData::new(ids, [2, 6]), &device), &mut Tape::off());
+            let logits = net.forward(Tensor::from_data(TensorData::new(ids, [2, 6]), &device), &mut Hooks::off());
             let targets = Tensor::<3, Int>::from_data(TensorData::new(targets, [2, 6, 1]), &device);
             let costs = log_softmax(logits, 2).gather(2, targets).neg();
             let full = (costs * Tensor::from_data(TensorData::new(weights, [2, 6, 1]), &device)).sum() / 4.0;

@@ -15,6 +15,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{DType, TensorData};
 use half::{bf16, f16};
+use std::borrow::Cow;
 
 /// What is computed without gradients only.
 #[backend_extension(Flex)]
@@ -173,6 +174,15 @@ pub(super) fn dims<const D: usize>(x: &FlexTensor) -> [usize; D] {
 /// The numbers of a contiguous tensor.
 pub(super) fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice().expect(IN_ORDER)
+}
+
+/// The numbers of a contiguous tensor of any precision that weights are kept in.
+pub(super) fn in_full_precision(x: &FlexTensor) -> Cow<'_, [f32]> {
+    match x.dtype() {
+        DType::F16 => x.as_slice::<f16>().expect(IN_ORDER).iter().map(|value| value.to_f32()).collect(),
+        DType::BF16 => x.as_slice::<bf16>().expect(IN_ORDER).iter().map(|value| value.to_f32()).collect(),
+        _ => Cow::Borrowed(values(x)),
+    }
 }
 
 /// The numbers of a tensor, row-major; copied only where somebody else holds them too.

@@ -2,7 +2,7 @@
 
 use super::activation::{self, Gate};
 use super::attention::{self, Heads};
-use super::extension::{Learning, dims, indices, into_values, level, like, tensor, values};
+use super::extension::{Learning, dims, in_full_precision, indices, into_values, level, like, tensor, values};
 use super::gelu::GeluGradient;
 use super::loss;
 use super::norm::{self, Norm};
@@ -152,11 +152,13 @@ impl Backward<Flex, 3> for ProductGradients {
     }
 }
 
-/// dx = dy W.
+/// dx = dy W. A weight of half precision, which only a gradient with respect to values inside a pass meets, is widened while
+/// it is used.
 fn of_input(dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
     let weight = weight.to_contiguous();
     let ([rows, outputs], [_, inputs]) = (dims(dy), dims(&weight));
-    let (left, right) = (LeftMatrix::Rows(values(dy)), RightMatrix::<f32>::Rows(values(&weight)));
+    let wide = in_full_precision(&weight);
+    let (left, right) = (LeftMatrix::Rows(values(dy)), RightMatrix::<f32>::Rows(&wide));
     tensor(multiply(level(), left, right, None, [rows, outputs, inputs]), [rows, inputs])
 }
 

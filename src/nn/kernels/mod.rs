@@ -34,9 +34,15 @@ use burn::tensor::{Device, Int, Tensor};
 use extension::{Learning, Reading};
 use inner::Level;
 use norm::Norm;
+use std::cell::Cell;
 use std::sync::LazyLock;
 
 static LEVEL: LazyLock<Option<Level>> = LazyLock::new(Level::detect);
+
+thread_local! {
+    /// See [`without`].
+    static OFF: Cell<bool> = const { Cell::new(false) };
+}
 
 /// True when weights on this device can be multiplied here: on plain Flex (no gradient is asked for), on a processor whose
 /// instructions are known. Weights may then be F16 or BF16; anywhere else they must be F32.
@@ -45,9 +51,17 @@ pub fn serve(device: &Device) -> bool {
     !device.is_autodiff() && serve_learning(device)
 }
 
-/// As [`serve`], with gradients or without. With them, weights are F32. What asks for this is differentiable.
+/// As [`serve`], with gradients or without. With them, weights that learn are F32. What asks for this is differentiable.
 pub(super) fn serve_learning(device: &Device) -> bool {
-    LEVEL.is_some() && *device == Device::flex()
+    LEVEL.is_some() && !OFF.get() && *device == Device::flex()
+}
+
+/// Does something on this thread as on a processor that is not served here. Weights must be F32.
+pub fn without<T>(work: impl FnOnce() -> T) -> T {
+    OFF.set(true);
+    let result = work();
+    OFF.set(false);
+    result
 }
 
 /// y = x Wᵀ + b.

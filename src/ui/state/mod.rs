@@ -176,8 +176,8 @@ impl State {
             Command::Open { job, model, path } | Command::OpenRandom { job, model, path, .. } => {
                 (*job, Some(*model), JobKind::Open { path: path.clone() })
             }
-            Command::Generate { job, model, prompt, sampling } => {
-                self.runs.insert(*job, Run::new(*job, *model, prompt.clone(), sampling.clone()));
+            Command::Generate { job, model, prompt, sampling, .. } => {
+                self.runs.insert(*job, Run::new(*job, *model, prompt.clone(), sampling.as_ref().clone()));
                 keep_latest(&mut self.runs, RUNS_KEPT);
                 (*job, Some(*model), JobKind::Generate)
             }

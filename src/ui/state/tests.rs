@@ -36,7 +36,7 @@ fn open(state: &mut State, architecture: Architecture) -> ModelId {
 fn generate(state: &mut State, model: ModelId) -> JobId {
     let job = JobId::next();
     let prompt = PromptInput::Text("a".into());
-    state.sent(&Command::Generate { job, model, prompt, sampling: Sampling::default() });
+    state.sent(&Command::Generate { job, model, prompt, sampling: Box::new(Sampling::default()), edits: Vec::new() });
     job
 }
 

@@ -5,7 +5,7 @@ use super::lesson::{Lesson, SampleStep, Score};
 use crate::engine::Event;
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::{self, DigitModel, idx, idx::DigitSet};
-use crate::nn::{DigitConfig, DigitNet, Random, cross_entropy};
+use crate::nn::{DigitConfig, DigitNet, Hooks, Random, cross_entropy};
 use crate::types::{DIGIT_SIDE, DigitNetwork, DigitTask, ModelId, StartFrom, TrainSpec, UserError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
@@ -146,7 +146,7 @@ impl Lesson for DigitLesson {
             labels.push(i64::from(self.train.label(i as usize)));
         }
         let (images, labels) = tensors(pixels, labels, device);
-        cross_entropy(net.forward(images), labels)
+        cross_entropy(net.forward(images, &mut Hooks::off()), labels)
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
@@ -182,7 +182,7 @@ pub(in crate::engine::tasks) fn measure(
     let pixels = images.clone().flat_map(|i| set.pixels(i)).map(|&v| f32::from(v) / 255.0).collect();
     let labels: Vec<i64> = images.clone().map(|i| i64::from(set.label(i))).collect();
     let (input, targets) = tensors(pixels, labels.clone(), device);
-    let logits = net.forward(input);
+    let logits = net.forward(input, &mut Hooks::off());
     let loss = f64::from(cross_entropy(logits.clone(), targets).into_scalar::<f32>()) * count as f64;
     let scores = logits.try_to_vec_as::<f32>().expect("the device gives back what it holds");
     let predictions: Vec<usize> = scores.chunks_exact(scores.len() / count).map(most_likely).collect();

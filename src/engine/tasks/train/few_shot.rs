@@ -21,7 +21,7 @@ use crate::engine::tasks::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::word_bpe::learn_word_bpe;
 use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
-use crate::nn::{CausalLm, Random, cross_entropy};
+use crate::nn::{CausalLm, Hooks, Random, cross_entropy};
 use crate::types::{FewShotTask, HeldOut, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
 use check::check_task;
@@ -273,7 +273,8 @@ impl Lesson for FewShotLesson {
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Score {
         let batch = &self.held_out[slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len())];
-        let Chosen { logits, targets } = chosen_logits(net, &borrowed(batch), &chosen(batch), device);
+        let Chosen { logits, targets } =
+            chosen_logits(net, &borrowed(batch), &chosen(batch), &mut Hooks::off(), device);
         let count = targets.dims()[0];
         let right = logits.clone().argmax(1).flatten::<1>(0, 1).equal(targets.clone()).int().sum();
         let correct = right.into_scalar::<i64>() as usize;

@@ -332,10 +332,9 @@ fn change(weight: &mut Param<Tensor<2>>, edit: impl FnOnce(&mut [f32])) {
 #[cfg(test)]
 mod tests {
     use super::super::text_model::{config_of, first_weights};
-    use crate::nn::{CausalLm, Tape};
-    use crate::types::{Init, TextShape};
+    use crate::nn::{CausalLm, Hooks};
+    use crate::types::{Capture, Init, Site, SiteSet, TextShape};
     use burn::tensor::Device;
-    use burn::tensor::Tensor;
 
     fn net(vocabulary: usize) -> CausalLm {
         let shape = TextShape {
@@ -352,13 +351,17 @@ mod tests {
         CausalLm::Llama(first_weights(&config, Init::LookBack, 1, &Device::flex()))
     }
 
+    fn pattern(net: &CausalLm, layer: usize, ids: &[u32]) -> Capture {
+        let mut hooks = Hooks::off().recording(SiteSet::from_iter([Site::Pattern(layer)]), None);
+        net.trace(net.ids(ids), &mut hooks);
+        hooks.into_captures().0.remove(0)
+    }
+
     #[test]
     fn the_first_heads_look_back_one_to_four_tokens() {
         let net = net(100);
         let ids: Vec<u32> = (0..48).map(|i| (i * 37 + i * i) % 100).collect();
-        let mut tape = Tape::capture("blocks.0.attn.pattern".parse().unwrap(), None);
-        net.trace(net.ids(&ids), &mut tape);
-        let pattern = tape.into_captures().0.remove(0);
+        let pattern = pattern(&net, 0, &ids);
         let looks_back = |head: usize, steps: usize| -> f32 {
             (8..48).map(|t| pattern.values[head * 48 * 48 + t * 48 + t - steps]).sum::<f32>() / 40.0
         };
@@ -373,9 +376,7 @@ mod tests {
         let net = net(600);
         let list: Vec<u32> = (0..40).map(|i| i * 37 % 600).collect();
         let ids = [&list[..], &[500, list[34]]].concat();
-        let mut tape = Tape::capture("blocks.1.attn.pattern".parse().unwrap(), None);
-        net.trace(net.ids(&ids), &mut tape);
-        let pattern = tape.into_captures().0.remove(0);
+        let pattern = pattern(&net, 1, &ids);
         let n = ids.len();
         // The first head of the third of three groups of two. What it finds is the token itself and its twin.
         let twin = pattern.values[(4 * n + n - 1) * n + 34];
@@ -387,14 +388,12 @@ mod tests {
         let net = net(600);
         let list: Vec<u32> = (0..40).map(|i| i * 37 % 600).collect();
         let ids = [list.clone(), list.clone()].concat();
-        let mut tape = Tape::capture("blocks.1.attn.pattern".parse().unwrap(), None);
-        net.trace(net.ids(&ids), &mut tape);
-        let pattern = tape.into_captures().0.remove(0);
+        let pattern = pattern(&net, 1, &ids);
         let n = ids.len();
         let induction = (40..n).map(|t| pattern.values[t * n + t - 39]).sum::<f32>() / 40.0;
         assert!(induction > 0.4, "{induction}, where an even look would be 0.02");
-        let rows = Tensor::arange(0..n as i64, &Device::flex());
-        let logits = net.logits_at(net.ids(&ids), rows).into_data().try_to_vec::<f32>().unwrap();
+        let places: Vec<usize> = (0..n).collect();
+        let logits = net.logits_at(net.ids(&ids), &places, &mut Hooks::off()).into_data().try_to_vec::<f32>().unwrap();
         // The present token scores high too, as embeddings are tied; so it is counted how many of the 600 score lower.
         let lower = |t: usize| {
             let row = &logits[t * 600..][..600];

@@ -274,7 +274,7 @@ impl ModuleVisitor for WriteStates<'_> {
 mod tests {
     use super::super::text_model::{config_of, first_weights};
     use super::*;
-    use crate::nn::{DigitConfig, DigitNet};
+    use crate::nn::{CausalLm, DigitConfig, DigitNet, Hooks};
     use crate::types::{DigitNetwork, Init, TextShape};
     use burn::tensor::Int;
 
@@ -303,7 +303,7 @@ mod tests {
 
     fn gradients(net: &DigitNet, factor: f32) -> GradientsParams {
         let image = Tensor::<2>::ones([1, 784], &Device::flex().autodiff());
-        let loss = net.forward(image).square().mean() * factor;
+        let loss = net.forward(image, &mut Hooks::off()).square().mean() * factor;
         GradientsParams::from_grads(loss.backward(), net)
     }
 
@@ -357,8 +357,8 @@ mod tests {
         let first = first_weights(&config_of(&shape, 300), Init::Normal, 1, &Device::flex()).train();
         let step = |embedding_rate: f64, fixed_codes: usize, lazy_embeddings: bool| {
             let ids = Tensor::<2, Int>::from_data([[1, 5, 9, 5]], &Device::flex().autodiff());
-            let rows = Tensor::<1, Int>::from_data([2, 3], &Device::flex().autodiff());
-            let loss = first.logits_at(ids, rows).square().mean();
+            let logits = CausalLm::Llama(first.clone()).logits_at(ids, &[2, 3], &mut Hooks::off());
+            let loss = logits.square().mean();
             let grads = GradientsParams::from_grads(loss.backward(), &first);
             let spec = TrainSpec { embedding_rate, fixed_codes, lazy_embeddings, ..spec("weight_decay = 0.1") };
             let weights = super::super::checkpoint::weights_of(&Optimiser::new(&spec, 0.999).step(

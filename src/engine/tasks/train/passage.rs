@@ -3,7 +3,7 @@
 use super::lesson::SampleStep;
 use crate::load::{StreamDecoder, TextCodec};
 use crate::nn::sample::Sampler;
-use crate::nn::{CausalLm, KvCache, Random};
+use crate::nn::{CausalLm, DecoderState, Hooks, Random};
 use crate::types;
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub(super) struct Sampling {
 }
 
 struct Writing {
-    cache: KvCache,
+    state: DecoderState,
     sampler: Sampler,
     decoder: StreamDecoder,
     next: Vec<u32>,
@@ -100,7 +100,7 @@ impl Sampling {
                 text = text.replace(separator, "");
             }
             Writing {
-                cache: net.new_cache(),
+                state: net.new_state(),
                 sampler: Sampler::new(&settings),
                 decoder: self.codec.stream(),
                 next: self.opening.clone(),
@@ -108,9 +108,9 @@ impl Sampling {
                 count: 0,
             }
         });
-        let room = writing.cache.len() + writing.next.len() <= net.context();
+        let room = writing.state.len() + writing.next.len() <= net.context();
         if room && writing.count < SAMPLE && writing.text.len() < 4096 {
-            let logits = net.forward_cached(net.ids(&writing.next), &mut writing.cache);
+            let logits = net.forward_cached(net.ids(&writing.next), &mut writing.state, &mut Hooks::off());
             let logits = logits.try_to_vec_as::<f32>().expect("the device gives back what it holds");
             let token = writing.sampler.draw(&logits);
             writing.count += 1;

@@ -13,7 +13,7 @@ mod text;
 
 use crate::chart::Format;
 use crate::engine::{Command, PromptInput};
-use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, SiteFilter};
+use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, Site, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
 use crate::ui::{Action, Cx, Inspection, Panel, State};
 use egui::{Frame, Margin, Ui};
@@ -136,7 +136,7 @@ impl AttentionPanel {
         let job = JobId::next();
         self.asked = Some((question, job));
         cx.selection.token = None;
-        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns() });
+        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() });
     }
 
     fn asked_job(&self) -> Option<JobId> {
@@ -156,7 +156,7 @@ impl AttentionPanel {
         let asked = self.asked_job().and_then(|job| state.inspections.get(&job)).filter(of_kind);
         let inspection = asked.or_else(|| state.inspections.values().rev().find(of_kind))?;
         let model = inspection.model.and_then(|m| state.models.get(&m));
-        let patterns = || inspection.report.captures.iter().filter(|c| c.site.ends_with(".attn.pattern"));
+        let patterns = || inspection.report.captures.iter().filter(|c| matches!(c.site, Site::Pattern(_)));
         let layers = model.map_or_else(|| patterns().count(), |m| m.info.layers);
         let heads = patterns().next()?.shape.first().copied()?;
         Some(Shown { job: inspection.job, report: inspection.report.clone(), layers, heads })
@@ -232,7 +232,13 @@ impl AttentionPanel {
             let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
             let job = JobId::next();
             let sampling = crate::types::Sampling { max_new_tokens: 24, ..Default::default() };
-            cx.send(Command::Generate { job, model, prompt: PromptInput::Text("Once upon a time".into()), sampling });
+            cx.send(Command::Generate {
+                job,
+                model,
+                prompt: PromptInput::Text("Once upon a time".into()),
+                sampling: Box::new(sampling),
+                edits: Vec::new(),
+            });
             cx.selection.run = Some(job);
         }
     }

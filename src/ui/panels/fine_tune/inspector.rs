@@ -100,7 +100,7 @@ impl FineTunePanel {
                         ..Sampling::default()
                     };
                     let prompt = PromptInput::Text(self.prompt.clone());
-                    cx.send(Command::Generate { job, model, prompt, sampling });
+                    cx.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling), edits: Vec::new() });
                     self.asked = Some(job);
                 }
             });

@@ -231,6 +231,7 @@ impl Setup {
             ending: if side.ending { prompt.ending() } else { String::new() },
             content_free: if side.calibrate { CONTENT_FREE.map(asked).to_vec() } else { Vec::new() },
             prompt: prompt.render().text,
+            edits: Vec::new(),
         }
     }
 }

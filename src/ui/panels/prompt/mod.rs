@@ -163,7 +163,13 @@ impl PromptPanel {
             cx.cancel(running);
         }
         let job = JobId::next();
-        cx.send(Command::Generate { job, model: model.info.id, prompt: input, sampling: self.sampling() });
+        cx.send(Command::Generate {
+            job,
+            model: model.info.id,
+            prompt: input,
+            sampling: Box::new(self.sampling()),
+            edits: Vec::new(),
+        });
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
         self.shown = Some(Shown { job, prompt, kept });

@@ -42,13 +42,13 @@ pub(super) fn mean_of_heads(report: &InspectReport, layer: usize, heads: usize, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Capture, PromptToken};
+    use crate::types::{Capture, PromptToken, Site};
     use std::sync::Arc;
 
     fn report() -> InspectReport {
         let token = |id| PromptToken { id, text: String::new(), span: 0..0 };
         let capture = |layer: usize, values: [f32; 8]| Capture {
-            site: format!("blocks.{layer}.attn.pattern"),
+            site: Site::Pattern(layer),
             shape: vec![2, 2, 2],
             values: Arc::from(values),
         };

@@ -82,7 +82,7 @@ impl LabPanel {
         let labels: Vec<String> = self.setup.table.labels.iter().map(|label| asked.name(label).to_owned()).collect();
         let count = queries.len();
         let prompt = self.setup.prompt(side, Card::Few, 0);
-        let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate };
+        let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate, edits: Vec::new() };
         let job = JobId::next();
         cx.send(Command::RunBatch { job, model, spec: Box::new(spec) });
         self.batch.asked = Some((job, labels, self.setup.table.title.clone(), count));

@@ -138,7 +138,8 @@ pub(super) fn curves(
                 job: None,
             };
             let (ks, seeds, queries) = (ks.clone(), seeds.clone(), form.queries);
-            let spec = KShotSpec { table: table.clone(), ks, seeds, queries, variant: variant.clone() };
+            let spec =
+                KShotSpec { table: table.clone(), ks, seeds, queries, variant: variant.clone(), edits: Vec::new() };
             curves.push((model.info.id, spec, curve));
         }
     }

@@ -122,7 +122,7 @@ impl LookedTab {
         }
         let (job, model) = (JobId::next(), question.model);
         let prompt = PromptInput::Text(format!("{}{}", question.rendered.text, question.answer));
-        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns() });
+        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() });
         self.asked = Some((job, question));
         self.wanted = None;
     }

@@ -1,0 +1,114 @@
+//! From edits as a person writes them to changes of one model's pass over one prompt.
+
+use super::inspect::{no_such_site, site_of_others};
+use crate::load::TextModel;
+use crate::nn::{Change, Hooks, SiteEdit};
+use crate::types::{Axis, Edit, EditChange, ModelInfo, ModelKind, Picks, Site, UserError};
+
+/// What edits are placed in.
+pub(super) struct Anatomy<'a> {
+    /// The model.
+    pub info: &'a ModelInfo,
+    /// The sites it has.
+    pub sites: Vec<Site>,
+}
+
+impl<'a> Anatomy<'a> {
+    /// Of a causal model.
+    pub(super) fn of(model: &'a TextModel) -> Self {
+        Self { info: &model.info, sites: model.lm.sites() }
+    }
+
+    /// The changes that edits mean for a prompt of so many tokens, in their order.
+    ///
+    /// # Errors
+    /// When an edit names a site, head or position that is not there, or makes no sense at its site.
+    pub(super) fn place(&self, edits: &[Edit], tokens: usize) -> Result<Vec<SiteEdit>, UserError> {
+        let mut placed = Vec::new();
+        for edit in edits {
+            let sites = edit.sites(&self.sites);
+            if sites.is_empty() {
+                let anywhere = !edit.sites(&Site::all(self.info.layers).collect::<Vec<_>>()).is_empty();
+                let unknown = if anywhere { site_of_others } else { no_such_site };
+                return Err(unknown(&edit.site, self.info));
+            }
+            for site in sites {
+                placed.push(self.at(edit, site, tokens)?);
+            }
+        }
+        Ok(placed)
+    }
+
+    fn at(&self, edit: &Edit, site: Site, tokens: usize) -> Result<SiteEdit, UserError> {
+        edit.check_at(site)?;
+        let of_picture = self.info.kind() == ModelKind::ImageClassifier && site == Site::Logits;
+        if of_picture && !(edit.positions.are_all() && edit.change != EditChange::Mean) {
+            return Err(UserError::new(
+                format!("The edit {edit} cannot be made."),
+                format!("The scores of {} are of the whole picture and have no positions.", self.info.name),
+                "Leave out @ and what follows it, or edit another site.",
+            ));
+        }
+        let heads = if site.axes().contains(&Axis::KvHead) { self.info.kv_heads } else { self.info.heads };
+        let position = |picks: &Picks| picks.among(tokens).map_err(|number| no_position(edit, &number, tokens));
+        let mut positions = position(&edit.positions)?;
+        let change = match edit.change {
+            EditChange::Zero => Change::Zero,
+            EditChange::Mean => Change::Mean,
+            EditChange::Scale(factor) => Change::Scale(factor),
+            EditChange::Hide => Change::Lowest,
+            EditChange::Swap => match positions.take().as_deref() {
+                Some([a, b]) => Change::Swap(*a, *b),
+                _ => return Err(same_position(edit, tokens)),
+            },
+        };
+        Ok(SiteEdit {
+            site,
+            heads: edit.heads.among(heads).map_err(|number| self.no_head(edit, &number, site, heads))?,
+            positions,
+            keys: position(&edit.keys)?,
+            sequence: None,
+            change,
+        })
+    }
+
+    fn no_head(&self, edit: &Edit, number: &str, site: Site, heads: usize) -> UserError {
+        let kind = if site.axes().contains(&Axis::KvHead) { "key-value heads" } else { "heads" };
+        UserError::new(
+            format!("{} has no head {number} at {site}.", self.info.name),
+            format!("There it has {heads} {kind}, counted from 0 to {}.", heads.saturating_sub(1)),
+            format!("Name heads in that range in {edit}."),
+        )
+    }
+}
+
+fn no_position(edit: &Edit, number: &str, tokens: usize) -> UserError {
+    UserError::new(
+        format!("The prompt has no position {number}."),
+        format!(
+            "It has {tokens} tokens, counted from 0 to {}, or from the end from -1 to -{tokens}; a range names its first \
+             position first.",
+            tokens.saturating_sub(1)
+        ),
+        format!("Name positions in that range in {edit}."),
+    )
+}
+
+fn same_position(edit: &Edit, tokens: usize) -> UserError {
+    UserError::new(
+        format!("The edit {edit} cannot be made."),
+        format!("Of the {tokens} tokens of the prompt, both its numbers name the same one."),
+        "Name two positions; negative numbers count from the end.",
+    )
+}
+
+/// The edits of a prompt for passes over parts of it and over what follows: means are taken in one pass over the whole
+/// prompt, in which the other edits hold too.
+pub(super) fn fixed(model: &TextModel, prompt: &[u32], edits: Vec<SiteEdit>) -> Vec<SiteEdit> {
+    if !edits.iter().any(|edit| matches!(edit.change, Change::Mean)) {
+        return edits;
+    }
+    let mut hooks = Hooks::off().editing(edits);
+    model.lm.trace(model.lm.ids(prompt), &mut hooks);
+    hooks.fixed_edits()
+}
