@@ -6,6 +6,7 @@
 #[path = "parity/gradients.rs"]
 mod gradients;
 #[path = "parity/reference.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
@@ -337,7 +338,7 @@ fn a_real_model_continues_as_its_reference_does() {
     let ids = |key: &str| -> Vec<u32> { serde_json::from_value(reference[key].clone()).unwrap() };
     let model = open_text_model(&dir, &Device::flex(), &mut |_, _| {}).unwrap();
 
-    let prompt = model.codec.ids(reference["prompt"].as_str().unwrap()).unwrap();
+    let prompt = model.tokenizer.ids(reference["prompt"].as_str().unwrap()).unwrap();
     assert_eq!(prompt, ids("prompt_ids"));
     let logits =
         last_logits(model.lm.forward_cached(model.lm.ids(&prompt), &mut model.lm.new_state(), &mut Hooks::off()));
@@ -349,5 +350,5 @@ fn a_real_model_continues_as_its_reference_does() {
     let continuation = ids("greedy_ids");
     assert_eq!(continuation.len(), 120);
     assert_eq!(greedy(&model.lm, &prompt, continuation.len() - prompt.len()), continuation);
-    assert_eq!(model.codec.decode(&continuation), reference["greedy_text"].as_str().unwrap());
+    assert_eq!(model.tokenizer.decode(&continuation), reference["greedy_text"].as_str().unwrap());
 }

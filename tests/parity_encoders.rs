@@ -156,33 +156,33 @@ fn patterns_look_both_ways() {
 }
 
 /// Awkward texts and the ids that transformers gives them.
-fn check_texts(name: &str, folder: &std::path::Path, codec: &fovea::load::TextCodec) {
+fn check_texts(name: &str, folder: &std::path::Path, tokenizer: &fovea::load::Tokenizer) {
     let text = std::fs::read(folder.join("texts.json")).unwrap();
     let golden: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let texts: Vec<String> = serde_json::from_value(golden["texts"].clone()).unwrap();
     let ids: Vec<Vec<u32>> = serde_json::from_value(golden["ids"].clone()).unwrap();
     assert!(texts.len() > 20 && texts.len() == ids.len());
     for (text, ids) in texts.iter().zip(ids) {
-        assert_eq!(codec.ids(text).unwrap(), ids, "{name}: {text:?}");
+        assert_eq!(tokenizer.ids(text).unwrap(), ids, "{name}: {text:?}");
     }
 }
 
 #[test]
 fn older_tokenizer_files_give_the_ids_of_transformers() {
     for name in ENCODERS {
-        check_texts(name, &golden_dir(name), &open(name).codec);
+        check_texts(name, &golden_dir(name), &open(name).tokenizer);
         println!("support: {name}: ids of awkward texts from its older tokenizer files: equal");
     }
 }
 
 #[test]
 fn streamed_word_pieces_join_to_the_decoded_text() {
-    let codec = open("bert").codec;
+    let tokenizer = open("bert").tokenizer;
     for text in ["unaffable players, playing!", "don't 'quote' is blue.", "the [MASK] is  blue ?"] {
-        let ids = codec.ids(text).unwrap();
-        let mut stream = codec.stream();
+        let ids = tokenizer.ids(text).unwrap();
+        let mut stream = tokenizer.stream();
         let streamed: String = ids.iter().map(|&id| stream.push(id)).collect();
-        assert_eq!(streamed + &stream.finish(), codec.decode(&ids), "{text:?}");
+        assert_eq!(streamed + &stream.finish(), tokenizer.decode(&ids), "{text:?}");
     }
 }
 
@@ -216,13 +216,13 @@ fn sentence_embeddings_of_a_real_model_equal_transformers() {
     assert!(worst < 1e-5, "embeddings differ by up to {worst}");
     println!("support: all-minilm-l6-v2: embeddings differ from transformers' by at most {worst:.1e}");
 
-    check_texts("all-minilm-l6-v2", &golden, &open_shared(&folder).codec);
+    check_texts("all-minilm-l6-v2", &golden, &open_shared(&folder).tokenizer);
     // The same vocabulary from vocab.txt alone.
     let copy = tempfile::tempdir().unwrap();
     for file in ["config.json", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json", "model.safetensors"] {
         std::fs::copy(folder.join(file), copy.path().join(file)).unwrap();
     }
-    check_texts("vocab.txt of all-minilm-l6-v2", &golden, &open_shared(copy.path()).codec);
+    check_texts("vocab.txt of all-minilm-l6-v2", &golden, &open_shared(copy.path()).tokenizer);
 }
 
 fn open_shared(folder: &std::path::Path) -> EncoderModel {

@@ -54,7 +54,7 @@ fn describe(card: &ModelCard) -> String {
     let kv =
         card.kv_heads.filter(|kv| Some(*kv) != card.heads).map(|kv| format!(", {kv} key-value")).unwrap_or_default();
     line("heads a layer", card.heads.map(|heads| format!("{heads}{kv}")));
-    line("head width", number(card.head_width));
+    line("head width", number(card.head_dim));
     line("hidden width", number(card.hidden));
     line("MLP width", number(card.intermediate));
     line("context", card.context.map(|n| format!("{n} tokens")));

@@ -49,12 +49,12 @@ impl EngineHandle {
         let (tokenizer, texts) = sync_channel(TOKENIZER_QUEUE);
         let sink = EventSink::new(event_queue, wake);
         let tokenizer_sink = sink.for_other_thread();
-        let codecs = tokenizer.clone();
+        let tokenizers = tokenizer.clone();
         let tokenizer_thread = spawn("tokenizer", move || tokenizer::run(&texts, &tokenizer_sink));
         let worker_thread = spawn("engine", move || {
             let threads = device::compute_threads(options.threads);
             let device = device::open(options.device, threads);
-            Worker::new(device, sink, codecs).run(&command_queue);
+            Worker::new(device, sink, tokenizers).run(&command_queue);
         });
         Self {
             commands: Some(commands),

@@ -5,7 +5,7 @@
 
 use super::events::EventSink;
 use super::{Event, PromptInput};
-use crate::load::{ChatError, ChatTemplate, TextCodec, render_chat};
+use crate::load::{ChatError, ChatTemplate, Tokenizer, render_chat};
 use crate::types::{ChatFailure, ModelId, PromptToken, RenderedChat};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) enum TokenizerMessage {
 /// What turns prompts into tokens: a model's tokenizer and its chat template.
 pub(crate) struct Reader {
     /// The tokenizer.
-    pub codec: Arc<TextCodec>,
+    pub tokenizer: Arc<Tokenizer>,
     /// The template, or why there is none.
     pub chat: Arc<Result<ChatTemplate, ChatError>>,
 }
@@ -58,7 +58,7 @@ pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
         {
             let reader: &Reader = &readers[&model];
             let (tokens, chat) = reader.read(&prompt);
-            let special = (0..tokens.len()).filter(|&i| reader.codec.is_special(tokens[i].id)).collect();
+            let special = (0..tokens.len()).filter(|&i| reader.tokenizer.is_special(tokens[i].id)).collect();
             events.send(Event::Tokenized { request, model, tokens, special, chat });
         }
         if events.is_closed() {
@@ -78,10 +78,10 @@ impl Reader {
             })
         };
         match prompt {
-            PromptInput::Text(text) => (quietly(self.codec.encode(text)), None),
-            PromptInput::Ids(ids) => (super::tasks::explain(ids, |id| self.codec.token_text(id)), None),
+            PromptInput::Text(text) => (quietly(self.tokenizer.encode(text)), None),
+            PromptInput::Ids(ids) => (super::tasks::explain(ids, |id| self.tokenizer.token_text(id)), None),
             PromptInput::Chat(chat) => match render_chat(&self.chat, chat) {
-                Ok(rendered) => (quietly(self.codec.encode_whole(&rendered.text)), Some(Ok(rendered))),
+                Ok(rendered) => (quietly(self.tokenizer.encode_whole(&rendered.text)), Some(Ok(rendered))),
                 Err(error) => (Vec::new(), Some(Err(error.into()))),
             },
             PromptInput::Picture(_) => (Vec::new(), None),

@@ -25,17 +25,17 @@ pub(crate) struct Worker {
     models: ModelStore,
     scheduler: Scheduler,
     events: EventSink,
-    codecs: SyncSender<TokenizerMessage>,
+    tokenizers: SyncSender<TokenizerMessage>,
     /// Whether a device still computes; asked after a panic on a GPU.
     check: fn(&Device) -> Result<(), String>,
 }
 
 impl Worker {
     /// A worker on this device; tells the device at once.
-    pub(crate) fn new(device: OpenDevice, events: EventSink, codecs: SyncSender<TokenizerMessage>) -> Self {
+    pub(crate) fn new(device: OpenDevice, events: EventSink, tokenizers: SyncSender<TokenizerMessage>) -> Self {
         events.send(Event::Device(device.status.clone()));
         let (models, scheduler) = (ModelStore::default(), Scheduler::default());
-        Self { device, models, scheduler, events, codecs, check: device::check }
+        Self { device, models, scheduler, events, tokenizers, check: device::check }
     }
 
     /// Works until the commands' sender or the events' receiver is gone. Sleeps while there is nothing to do.
@@ -194,7 +194,7 @@ impl Worker {
             work(job.task.as_mut(), &mut TaskContext { job: job.id, device: &device.device, models, emit: &mut emit })
         });
         for model in changed {
-            self.tell_codec(model);
+            self.tell_tokenizer(model);
         }
         result.unwrap_or_else(|panicked| {
             let error = panicked.user_error(job.kind.name());
@@ -202,11 +202,11 @@ impl Worker {
         })
     }
 
-    /// The tokenizer thread has its own share of every text model's codec.
-    fn tell_codec(&self, model: ModelId) {
+    /// The tokenizer thread has its own share of every text model's tokenizer.
+    fn tell_tokenizer(&self, model: ModelId) {
         if let Some(reader) = self.models.get(model).and_then(LoadedModel::reader) {
             // It is gone only when the whole engine is being dropped.
-            let _ = self.codecs.send(TokenizerMessage::Opened(model, reader));
+            let _ = self.tokenizers.send(TokenizerMessage::Opened(model, reader));
         }
     }
 
@@ -218,7 +218,7 @@ impl Worker {
         }
         if let Some(closed) = self.models.remove(model) {
             discard(closed);
-            let _ = self.codecs.send(TokenizerMessage::Closed(model));
+            let _ = self.tokenizers.send(TokenizerMessage::Closed(model));
         }
     }
 
@@ -300,13 +300,13 @@ impl Worker {
             Ok((model, event)) => {
                 self.events.send(event);
                 self.models.insert(id, model);
-                self.tell_codec(id);
+                self.tell_tokenizer(id);
                 if let Some(why) = lost {
                     self.fail(None, changes_lost(&info.name).with_detail(why));
                 }
             }
             Err(error) => {
-                let _ = self.codecs.send(TokenizerMessage::Closed(id));
+                let _ = self.tokenizers.send(TokenizerMessage::Closed(id));
                 self.fail(None, error);
             }
         }

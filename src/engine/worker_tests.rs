@@ -10,10 +10,10 @@ use std::sync::mpsc::sync_channel;
 fn scripted<R: Send + 'static>(script: impl FnOnce(&mut Worker) -> R + Send + 'static) -> (R, Vec<Event>) {
     let run = move || {
         let (queue, events) = sync_channel(64);
-        let (codecs, _) = sync_channel(1);
+        let (tokenizers, _) = sync_channel(1);
         let mut device = device::open(DeviceChoice::Cpu, 1);
         device.status = DeviceStatus { is_gpu: true, name: "Some GPU".into(), ..device.status };
-        let mut worker = Worker::new(device, EventSink::new(queue, Box::new(|| ())), codecs);
+        let mut worker = Worker::new(device, EventSink::new(queue, Box::new(|| ())), tokenizers);
         let given = script(&mut worker);
         (given, events.try_iter().collect::<Vec<_>>())
     };

@@ -4,12 +4,12 @@
 //! next, ends it.
 
 use super::error::LoadError;
-use super::tokenizer::TextCodec;
+use super::tokenizer::Tokenizer;
+use tokenizers::AddedToken;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer};
 
 /// The special token that separates documents; its id is 0.
 pub const DOCUMENT_SEPARATOR: &str = "<|endoftext|>";
@@ -26,18 +26,18 @@ const LEAST_FREQUENCY: u64 = 2;
 pub fn learn_byte_bpe<'a>(
     texts: impl Iterator<Item = &'a str> + Send,
     vocabulary: usize,
-) -> Result<TextCodec, LoadError> {
+) -> Result<Tokenizer, LoadError> {
     let failed = |problem: String| LoadError::Encode { problem };
     if vocabulary < SMALLEST_VOCABULARY {
         return Err(failed(format!("a byte-level vocabulary has at least {SMALLEST_VOCABULARY} tokens")));
     }
-    let mut tokenizer = Tokenizer::new(BPE::default());
+    let mut tokenizer = tokenizers::Tokenizer::new(BPE::default());
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
     let mut trainer = TrainerWrapper::BpeTrainer(byte_level_trainer(vocabulary));
     tokenizer.train(&mut trainer, texts).map_err(|error| failed(error.to_string()))?;
     separator_before_every_text(&mut tokenizer).map_err(|error| failed(error.to_string()))?;
-    TextCodec::new(tokenizer).map_err(|error| failed(error.to_string()))
+    Tokenizer::new(tokenizer).map_err(|error| failed(error.to_string()))
 }
 
 /// Learns at most so many tokens, the separator first, then the bytes.
@@ -52,7 +52,7 @@ pub(super) fn byte_level_trainer(vocabulary: usize) -> BpeTrainer {
 }
 
 /// Makes the tokenizer put the separator before every text.
-pub(super) fn separator_before_every_text(tokenizer: &mut Tokenizer) -> tokenizers::Result<()> {
+pub(super) fn separator_before_every_text(tokenizer: &mut tokenizers::Tokenizer) -> tokenizers::Result<()> {
     let id = tokenizer.token_to_id(DOCUMENT_SEPARATOR).unwrap_or(0);
     let template = TemplateProcessing::builder()
         .try_single(format!("{DOCUMENT_SEPARATOR} $A"))
@@ -71,14 +71,14 @@ mod tests {
 
     #[test]
     fn frequent_pieces_become_tokens_and_every_text_survives() {
-        let codec = learn_byte_bpe([TEXT, TEXT].into_iter(), 300).unwrap();
-        assert!(codec.vocabulary() <= 300);
-        assert_eq!(codec.token_id(DOCUMENT_SEPARATOR), Some(0));
-        let ids = codec.ids(" the cat").unwrap();
+        let tokenizer = learn_byte_bpe([TEXT, TEXT].into_iter(), 300).unwrap();
+        assert!(tokenizer.vocabulary() <= 300);
+        assert_eq!(tokenizer.token_id(DOCUMENT_SEPARATOR), Some(0));
+        let ids = tokenizer.ids(" the cat").unwrap();
         assert_eq!(ids[0], 0, "the separator stands before every text");
         assert_eq!(ids.len(), 3, "\" the\" and \" cat\" are one token each: {ids:?}");
         for text in ["the cat", " spaces  kept\n", "Übergrößenträger 漢字 🙂", ""] {
-            assert_eq!(codec.decode(&codec.ids(text).unwrap()[1..]), text);
+            assert_eq!(tokenizer.decode(&tokenizer.ids(text).unwrap()[1..]), text);
         }
     }
 

@@ -29,7 +29,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     let number = |names: &[&str]| names.iter().find_map(|name| fields.value(name).and_then(Value::as_u64));
     let (hidden, heads) =
         (number(&["hidden_size", "n_embd", "dim"]), number(&["num_attention_heads", "n_head", "n_heads"]));
-    let head_width = number(&["head_dim"]).or_else(|| hidden?.checked_div(heads?));
+    let head_dim = number(&["head_dim"]).or_else(|| hidden?.checked_div(heads?));
     let has_head = ["ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForPreTraining"];
     let has_head = has_head.iter().any(|ending| architecture_name.ends_with(ending));
     let is_causal = match architecture {
@@ -59,7 +59,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         layers: number(&["num_hidden_layers", "n_layer", "n_layers"]),
         heads,
         kv_heads: number(&["num_key_value_heads"]).or(heads),
-        head_width,
+        head_dim,
         hidden,
         intermediate: number(&["intermediate_size", "n_inner", "hidden_dim"])
             .or_else(|| (model_type == "gpt2").then_some(4 * hidden?)),
@@ -220,7 +220,7 @@ mod tests {
         // All but the norms and the embedding, which comes back as the head.
         let norms = 128 * (2 * 4 + 1);
         assert_eq!(card.matmul_parameters, Some(1_000_576 - norms));
-        assert_eq!((card.layers, card.heads, card.kv_heads, card.head_width), (Some(4), Some(4), Some(2), Some(32)));
+        assert_eq!((card.layers, card.heads, card.kv_heads, card.head_dim), (Some(4), Some(4), Some(2), Some(32)));
         assert_eq!((card.context, card.vocabulary, card.intermediate), (Some(256), Some(2048), Some(352)));
         assert_eq!(card.weight_bytes(Precision::F16), Some(2 * 1_000_576));
         assert_eq!(card.kv_cache_bytes(Precision::F32), Some(2 * 4 * 2 * 32 * 4));

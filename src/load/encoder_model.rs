@@ -6,7 +6,7 @@ use super::encoder_weights;
 use super::error::LoadError;
 use super::sentence_files::{self, SentenceSettings};
 use super::special_tokens::TokenizerSettings;
-use super::tokenizer::{TOKENIZER_FILE, TextCodec};
+use super::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use super::tokenizer_files::{self, OlderFiles};
 use super::weights::Weights;
 use crate::nn::{EncoderConfig, TextEncoder};
@@ -26,7 +26,7 @@ pub struct EncoderModel {
     /// The network.
     pub encoder: TextEncoder,
     /// Text to tokens and back.
-    pub codec: Arc<TextCodec>,
+    pub tokenizer: Arc<Tokenizer>,
     /// Fills shorter texts of a batch up.
     pub padding_id: u32,
     /// The id of the mask; `None` without a head that guesses what it stands for.
@@ -62,14 +62,14 @@ pub fn open_encoder_model(
         Architecture::Roberta => (OlderFiles::Roberta, "<mask>"),
         _ => (OlderFiles::WordPiece, "[MASK]"),
     };
-    let codec = tokenizer_files::read_codec(dir, older, config.shape().vocabulary)?;
+    let tokenizer = tokenizer_files::read_tokenizer(dir, older, config.shape().vocabulary)?;
     let files = WeightFiles::open(dir)?;
     let mut weights = Weights::new(&files, device, progress)?;
     let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
     let tied = config.shape().tied;
     let precision = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
 
-    let mask = if encoder.head().is_some() { Some(mask_token(dir, &codec, usual_mask)?) } else { None };
+    let mask = if encoder.head().is_some() { Some(mask_token(dir, &tokenizer, usual_mask)?) } else { None };
     let shape = config.shape();
     let facts = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
     let info = ModelInfo {
@@ -94,7 +94,7 @@ pub fn open_encoder_model(
         info,
         config,
         encoder,
-        codec: Arc::new(codec),
+        tokenizer: Arc::new(tokenizer),
         padding_id,
         mask_id: mask.map(|(_, id)| id),
         lower_case: sentence.is_some_and(|sentence| sentence.lower_case),
@@ -113,10 +113,10 @@ fn describe(sentence: Option<&SentenceSettings>, mask: Option<String>, context: 
 }
 
 /// The mask as it is written in a text, and its id.
-fn mask_token(dir: &Path, codec: &TextCodec, usual: &str) -> Result<(String, u32), LoadError> {
+fn mask_token(dir: &Path, tokenizer: &Tokenizer, usual: &str) -> Result<(String, u32), LoadError> {
     let given = TokenizerSettings::read(dir)?.special("mask_token")?;
     let text = given.map_or_else(|| usual.to_owned(), |token| token.content);
-    match codec.token_id(&text) {
+    match tokenizer.token_id(&text) {
         Some(id) => Ok((text, id)),
         None => {
             let problem = format!("it has no mask token `{text}`, which the model's head is for");

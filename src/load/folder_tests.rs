@@ -121,7 +121,7 @@ fn a_broken_tokenizer() {
 #[test]
 fn a_tokenizer_of_another_model() {
     let dir = copy("gpt2");
-    TextCodec::bytes().to_file(&dir.path().join("tokenizer.json")).unwrap();
+    Tokenizer::bytes().to_file(&dir.path().join("tokenizer.json")).unwrap();
     check_complaint(dir.path(), &["tokenizer.json", "255", "64"]);
 }
 
@@ -241,7 +241,7 @@ fn a_shape_alone_gives_a_model_with_random_weights() {
     std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
     std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
     let model = random_text_model(dir.path(), &Device::flex(), 7).unwrap();
-    assert_eq!(model.codec.decode(&model.codec.ids("héllo").unwrap()), "héllo");
+    assert_eq!(model.tokenizer.decode(&model.tokenizer.ids("héllo").unwrap()), "héllo");
     let logits = logits(&model);
     assert!(logits.len() == 300 && logits.iter().any(|x| *x != logits[0]), "{logits:?}");
 }
@@ -263,7 +263,7 @@ fn a_saved_folder_opens_as_the_same_model() {
         assert_eq!(saved.config, model.config);
         assert_eq!((saved.bos, &saved.eos), (model.bos, &model.eos));
         assert_eq!(logits(&saved), logits(&model), "{name}");
-        assert_eq!(saved.codec.encode("Hi, you").unwrap(), model.codec.encode("Hi, you").unwrap());
+        assert_eq!(saved.tokenizer.encode("Hi, you").unwrap(), model.tokenizer.encode("Hi, you").unwrap());
         // Saving over the folder it was read from works too.
         save_text_model(&saved, &target, Precision::F32).unwrap();
         assert_eq!(logits(&open(&target).unwrap()), logits(&model), "{name}");
@@ -308,7 +308,7 @@ for folder in sys.argv[1:]:
         let theirs_logits: Vec<f32> = serde_json::from_value(theirs["logits"].clone()).unwrap();
         let worst = logits(model).iter().zip(&theirs_logits).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-4, "logits differ by {worst}");
-        assert_eq!(theirs["ids"], json!(model.codec.ids("Hi, you").unwrap()));
+        assert_eq!(theirs["ids"], json!(model.tokenizer.ids("Hi, you").unwrap()));
         assert_eq!(theirs["eos"], "<|end|>");
     }
     assert_eq!(lines.lines().count(), models.len());

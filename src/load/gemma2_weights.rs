@@ -30,7 +30,7 @@ pub(super) fn read(config: &Gemma2Config, weights: &mut Weights<'_>) -> Result<G
 }
 
 fn read_block(config: &Gemma2Config, name: &str, weights: &mut Weights<'_>) -> Result<Gemma2Block, LoadError> {
-    let (d, f, width) = (config.hidden, config.intermediate, config.head_width);
+    let (d, f, width) = (config.hidden, config.intermediate, config.head_dim);
     let qkv = qkv_parts(name, config.heads, config.kv_heads, width);
     let attn_out = [(format!("{name}.self_attn.o_proj"), d)];
     let mlp_out = [(format!("{name}.mlp.down_proj"), d)];

@@ -39,7 +39,7 @@ pub(super) fn gate_up_parts(block: &str, width: usize) -> [(String, usize); 2] {
 }
 
 fn read_block(config: &LlamaConfig, name: &str, weights: &mut Weights<'_>) -> Result<LlamaBlock, LoadError> {
-    let (d, f, width) = (config.hidden, config.intermediate, config.head_width);
+    let (d, f, width) = (config.hidden, config.intermediate, config.head_dim);
     let qkv = qkv_parts(name, config.heads, config.kv_heads, width);
     let attn_out = [(format!("{name}.self_attn.o_proj"), d)];
     let mlp_out = [(format!("{name}.mlp.down_proj"), d)];

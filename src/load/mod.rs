@@ -74,7 +74,7 @@ pub use task_file::read_task_table;
 pub use tensor_stats::tensor_stats;
 pub use tensor_table::list_tensors;
 pub use text_model::{TextModel, open_text_model, random_text_model, save_text_model};
-pub use tokenizer::{StreamDecoder, TextCodec};
+pub use tokenizer::{StreamDecoder, Tokenizer};
 pub use vision_model::{VisionModel, open_vision_model};
 
 use crate::nn::Linear;

@@ -4,7 +4,7 @@ use super::chat::{ChatError, ChatTemplate};
 use super::config::{self, TextSettings};
 use super::container::WeightFiles;
 use super::error::LoadError;
-use super::tokenizer::{TOKENIZER_FILE, TextCodec};
+use super::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use super::tokenizer_files::{self, OlderFiles};
 use super::weights::{StoredTensor, Weights, write_weights};
 use super::{few_shot_file, gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
@@ -26,7 +26,7 @@ pub struct TextModel {
     /// The network.
     pub lm: CausalLm,
     /// Text to tokens and back.
-    pub codec: Arc<TextCodec>,
+    pub tokenizer: Arc<Tokenizer>,
     /// Token put before a text, if the model has one.
     pub bos: Option<u32>,
     /// Tokens that end a text; may be empty.
@@ -42,7 +42,7 @@ impl TextModel {
         name: &str,
         config: TextConfig,
         lm: CausalLm,
-        codec: TextCodec,
+        tokenizer: Tokenizer,
         bos: Option<u32>,
         eos: Vec<u32>,
     ) -> Self {
@@ -65,7 +65,7 @@ impl TextModel {
             modified: false,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
-        Self { info, config, lm, codec: Arc::new(codec), bos, eos, chat }
+        Self { info, config, lm, tokenizer: Arc::new(tokenizer), bos, eos, chat }
     }
 
     /// Tokens that end a turn of a chat: those that end a text, and the `eos_token` that templates write.
@@ -73,7 +73,7 @@ impl TextModel {
     pub fn turn_ends(&self) -> Vec<u32> {
         let named = self.chat.as_ref().as_ref().ok().and_then(|chat| chat.special_tokens().get("eos_token")?.as_str());
         let mut ends = self.eos.clone();
-        ends.extend(named.and_then(|token| self.codec.token_id(token)).filter(|id| !self.eos.contains(id)));
+        ends.extend(named.and_then(|token| self.tokenizer.token_id(token)).filter(|id| !self.eos.contains(id)));
         ends
     }
 }
@@ -88,7 +88,7 @@ pub fn open_text_model(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<TextModel, LoadError> {
     let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let codec = tokenizer_files::read_codec(dir, older_files(&config), config.vocabulary())?;
+    let tokenizer = tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary())?;
     let files = WeightFiles::open(dir)?;
     let mut weights = Weights::new(&files, device, progress)?;
     let (lm, precision) = match &config {
@@ -109,7 +109,7 @@ pub fn open_text_model(
             (CausalLm::Gemma2(model), weights.finish(|name| gemma2_weights::is_harmless(name, shape.tied))?)
         }
     };
-    let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
+    let mut model = TextModel::new(&super::folder_name(dir), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
     model.info.held_out = few_shot_file::read(dir);
@@ -124,14 +124,14 @@ pub fn open_text_model(
 /// When config.json or an existing tokenizer.json is wrong.
 pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
     let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let codec = match tokenizer_files::read_codec(dir, older_files(&config), config.vocabulary()) {
-        Err(LoadError::MissingFile { .. }) => TextCodec::bytes(),
+    let tokenizer = match tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary()) {
+        Err(LoadError::MissingFile { .. }) => Tokenizer::bytes(),
         read => read?,
     };
     check_room(dir, &config)?;
     device.seed(seed);
     let lm = config.init(device);
-    let mut model = TextModel::new(&super::folder_name(dir), config, lm, codec, bos, eos);
+    let mut model = TextModel::new(&super::folder_name(dir), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
     Ok(model)
 }
@@ -147,8 +147,8 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
     write_weights(&stored_tensors(&model.lm), precision, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
     config::write_settings(&settings, precision, dir)?;
-    model.codec.to_file(&dir.join(TOKENIZER_FILE))?;
-    let text = |id: Option<u32>| id.map(|id| model.codec.token_text(id));
+    model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;
+    let text = |id: Option<u32>| id.map(|id| model.tokenizer.token_text(id));
     let mut tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": text(model.bos),

@@ -9,7 +9,6 @@ use crate::types::PromptToken;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use tokenizers::Tokenizer;
 
 /// The file with the tokenizer.
 pub(super) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -24,21 +23,21 @@ const LARGEST_ID: u32 = 1 << 24;
 const BORDER: usize = 32;
 
 /// Splits text into tokens and joins them again.
-pub struct TextCodec {
-    tokenizer: Tokenizer,
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
     /// `None` for tokenizers whose tokens are not plain stretches of bytes; those are joined by their own decoder.
     bytes: Option<TokenBytes>,
     /// Ids of the tokens that are marked as special.
     special: BTreeSet<u32>,
 }
 
-impl std::fmt::Debug for TextCodec {
+impl std::fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextCodec").field("tokens", &self.tokenizer.get_vocab_size(true)).finish_non_exhaustive()
+        f.debug_struct("Tokenizer").field("tokens", &self.inner.get_vocab_size(true)).finish_non_exhaustive()
     }
 }
 
-impl TextCodec {
+impl Tokenizer {
     /// Reads a tokenizer.json.
     ///
     /// # Errors
@@ -49,18 +48,18 @@ impl TextCodec {
         let json: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&text);
         json.map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
         // The library panics where a decoder is nested too deeply or contradicts itself; it should return an error.
-        let read = std::panic::catch_unwind(|| Tokenizer::from_bytes(&text).and_then(Self::new));
+        let read = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(&text).and_then(Self::new));
         match read {
             Ok(read) => read.map_err(|e| broken(e.to_string())),
             Err(_) => Err(broken("its parts contradict each other, or are nested too deeply".to_owned())),
         }
     }
 
-    /// A codec of a tokenizer made in memory.
+    /// A tokenizer made in memory.
     ///
     /// # Errors
     /// When the tokenizer's settings contradict each other.
-    pub fn new(mut tokenizer: Tokenizer) -> Result<Self, tokenizers::Error> {
+    pub fn new(mut tokenizer: tokenizers::Tokenizer) -> Result<Self, tokenizers::Error> {
         // Encoders ship with a maximum length and padding; a prompt must arrive whole and nothing be added to it.
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
@@ -70,7 +69,7 @@ impl TextCodec {
         let bytes = token_bytes::of(&tokenizer);
         let added = tokenizer.get_added_tokens_decoder();
         let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Self { tokenizer, bytes, special })
+        Ok(Self { inner: tokenizer, bytes, special })
     }
 
     /// One token a byte, the id being the byte.
@@ -85,7 +84,7 @@ impl TextCodec {
     /// When the file cannot be written.
     pub fn to_file(&self, path: &Path) -> Result<(), LoadError> {
         let write_error = |source| LoadError::Write { path: path.to_owned(), source };
-        let text = self.tokenizer.to_string(true).map_err(|e| write_error(std::io::Error::other(e)))?;
+        let text = self.inner.to_string(true).map_err(|e| write_error(std::io::Error::other(e)))?;
         std::fs::write(path, text).map_err(write_error)
     }
 
@@ -94,19 +93,19 @@ impl TextCodec {
     /// # Errors
     /// When the tokenizer cannot be written down.
     pub fn to_json(&self) -> Result<String, LoadError> {
-        self.tokenizer.to_string(true).map_err(|e| LoadError::Encode { problem: e.to_string() })
+        self.inner.to_string(true).map_err(|e| LoadError::Encode { problem: e.to_string() })
     }
 
     /// Number of tokens.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+        self.inner.get_vocab_size(true)
     }
 
     /// The largest id any token has.
     #[must_use]
     pub fn largest_id(&self) -> Option<u32> {
-        self.tokenizer.get_vocab(true).into_values().max()
+        self.inner.get_vocab(true).into_values().max()
     }
 
     /// True for a token that the tokenizer marks as special: one that stands for no text, such as the end of a turn.
@@ -118,7 +117,7 @@ impl TextCodec {
     /// The id of the token spelled exactly so in the vocabulary.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.tokenizer.token_to_id(token)
+        self.inner.token_to_id(token)
     }
 
     /// Splits a text, adding special tokens as the tokenizer prescribes. Spans are byte ranges of `text`; spaces that
@@ -139,7 +138,7 @@ impl TextCodec {
     }
 
     fn split(&self, text: &str, add_special: bool) -> Result<Vec<PromptToken>, LoadError> {
-        let encoding = guarded(|| self.tokenizer.encode(text, add_special))?;
+        let encoding = guarded(|| self.inner.encode(text, add_special))?;
         let mut covered = 0;
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
             let mut span = start..end;
@@ -169,7 +168,7 @@ impl TextCodec {
         let Some(left_out) = tokens.len().checked_sub(longest).filter(|count| *count > 0) else {
             return Ok((tokens, 0));
         };
-        let encoding = guarded(|| self.tokenizer.encode_fast(text, true))?;
+        let encoding = guarded(|| self.inner.encode_fast(text, true))?;
         let added = encoding.get_special_tokens_mask();
         let at_start = added.iter().take_while(|&&added| added == 1).count();
         let end = tokens.len() - added.iter().rev().take_while(|&&added| added == 1).count();
@@ -186,7 +185,7 @@ impl TextCodec {
     /// # Errors
     /// As [`Self::encode`].
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding = guarded(|| self.tokenizer.encode_fast(text, true))?;
+        let encoding = guarded(|| self.inner.encode_fast(text, true))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -196,7 +195,7 @@ impl TextCodec {
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
         let plain = |text: &str| -> Result<Vec<u32>, LoadError> {
-            Ok(guarded(|| self.tokenizer.encode_fast(text, false))?.get_ids().to_vec())
+            Ok(guarded(|| self.inner.encode_fast(text, false))?.get_ids().to_vec())
         };
         if self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space) {
             // The space such a tokenizer puts before every text goes to an anchor, which is then taken away.
@@ -255,13 +254,19 @@ impl TextCodec {
     /// Joins tokens one by one, as the continuation of an earlier text: its first space counts.
     #[must_use]
     pub fn stream(self: &Arc<Self>) -> StreamDecoder {
-        StreamDecoder { codec: Arc::clone(self), pending: Vec::new(), held: String::new(), ids: Vec::new(), given: 0 }
+        StreamDecoder {
+            tokenizer: Arc::clone(self),
+            pending: Vec::new(),
+            held: String::new(),
+            ids: Vec::new(),
+            given: 0,
+        }
     }
 
     /// Joins tokens with the tokenizer's own decoder.
     fn join(&self, ids: &[u32]) -> String {
-        let plain = || ids.iter().filter_map(|&id| self.tokenizer.id_to_token(id)).collect();
-        guarded(|| self.tokenizer.decode(ids, false)).unwrap_or_else(|_| plain())
+        let plain = || ids.iter().filter_map(|&id| self.inner.id_to_token(id)).collect();
+        guarded(|| self.inner.decode(ids, false)).unwrap_or_else(|_| plain())
     }
 }
 
@@ -280,7 +285,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, 
 /// what [`Self::push`] and [`Self::finish`] return gives the exact text.
 #[derive(Debug)]
 pub struct StreamDecoder {
-    codec: Arc<TextCodec>,
+    tokenizer: Arc<Tokenizer>,
     pending: Vec<u8>,
     /// Whole characters whose text may still be replaced by another once more follows.
     held: String,
@@ -292,11 +297,11 @@ pub struct StreamDecoder {
 impl StreamDecoder {
     /// The text this token adds; may be empty.
     pub fn push(&mut self, id: u32) -> String {
-        match &self.codec.bytes {
+        match &self.tokenizer.bytes {
             Some(bytes) => self.pending.extend_from_slice(bytes.of_token(id)),
             None => {
                 self.ids.push(id);
-                let text = self.codec.join(&self.ids);
+                let text = self.tokenizer.join(&self.ids);
                 // Such a decoder may rewrite the end of its text; only what is new behind it can be given.
                 let whole = text.trim_end_matches('\u{FFFD}');
                 let new = whole.get(self.given..).unwrap_or_default().to_owned();
@@ -305,7 +310,7 @@ impl StreamDecoder {
             }
         }
         self.held.push_str(&take_whole_characters(&mut self.pending));
-        match &self.codec.bytes {
+        match &self.tokenizer.bytes {
             Some(bytes) => {
                 let settled = bytes.settled(&self.held);
                 bytes.rewritten(self.held.drain(..settled).collect())
@@ -319,7 +324,7 @@ impl StreamDecoder {
         self.held.push_str(&String::from_utf8_lossy(&self.pending));
         self.pending.clear();
         let rest = std::mem::take(&mut self.held);
-        self.codec.bytes.as_ref().map_or(rest.clone(), |bytes| bytes.rewritten(rest))
+        self.tokenizer.bytes.as_ref().map_or(rest.clone(), |bytes| bytes.rewritten(rest))
     }
 }
 
@@ -356,7 +361,7 @@ mod tests {
 
     /// SentencePiece's spelling in the settings that Llama 2 ships: `▁` for spaces, one before every text, bytes as
     /// `<0xE2>` where no piece fits.
-    fn sentencepiece() -> Arc<TextCodec> {
+    fn sentencepiece() -> Arc<Tokenizer> {
         let mut vocabulary = vec!["<unk>".to_owned(), "<s>".to_owned(), "</s>".to_owned()];
         vocabulary.extend((0..=255u8).map(|b| format!("<0x{b:02X}>")));
         vocabulary.extend(["▁", "a", "b", "t", "h", "e", "▁t", "▁th", "▁the", "é"].map(str::to_owned));
@@ -366,7 +371,7 @@ mod tests {
             serde_json::json!({ "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
                 "normalized": false, "special": true })
         };
-        codec(&serde_json::json!({
+        tokenizer(&serde_json::json!({
             "version": "1.0",
             "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
             "normalizer": { "type": "Sequence", "normalizers": [
@@ -387,30 +392,30 @@ mod tests {
     }
 
     /// Words with a `▁` before each, split and joined by Metaspace.
-    fn metaspace() -> Arc<TextCodec> {
+    fn metaspace() -> Arc<Tokenizer> {
         let vocabulary: serde_json::Map<_, _> =
             ["▁", "a", "b", "▁a", "▁b"].into_iter().enumerate().map(|(i, t)| (t.to_owned(), i.into())).collect();
         let metaspace = serde_json::json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always" });
-        codec(&serde_json::json!({
+        tokenizer(&serde_json::json!({
             "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": metaspace, "decoder": metaspace,
             "model": { "type": "BPE", "vocab": vocabulary, "merges": [["▁", "a"], ["▁", "b"]] },
         }))
     }
 
-    fn codec(json: &serde_json::Value) -> Arc<TextCodec> {
-        Arc::new(TextCodec::new(json.to_string().parse().unwrap()).unwrap())
+    fn tokenizer(json: &serde_json::Value) -> Arc<Tokenizer> {
+        Arc::new(Tokenizer::new(json.to_string().parse().unwrap()).unwrap())
     }
 
-    fn streamed(codec: &Arc<TextCodec>, ids: &[u32]) -> String {
-        let mut stream = codec.stream();
+    fn streamed(tokenizer: &Arc<Tokenizer>, ids: &[u32]) -> String {
+        let mut stream = tokenizer.stream();
         let text: String = ids.iter().map(|&id| stream.push(id)).collect();
         text + &stream.finish()
     }
 
     #[test]
     fn a_character_split_over_tokens_comes_with_the_last_of_them() {
-        let codec = Arc::new(TextCodec::bytes());
-        let mut stream = codec.stream();
+        let tokenizer = Arc::new(Tokenizer::bytes());
+        let mut stream = tokenizer.stream();
         let pushed: Vec<String> = "a€b".bytes().map(|b| stream.push(u32::from(b))).collect();
         assert_eq!(pushed, ["a", "", "", "€", "b"]);
         assert_eq!(stream.finish(), "");
@@ -420,30 +425,30 @@ mod tests {
 
     #[test]
     fn a_continuation_keeps_its_first_space() {
-        let codec = sentencepiece();
-        let prompt = codec.ids("the the").unwrap();
-        assert_eq!(codec.decode(&prompt[1..]), "the the");
-        assert_eq!(streamed(&codec, &prompt[2..]), " the");
-        assert_eq!(codec.decode(&prompt), "<s> the the");
+        let tokenizer = sentencepiece();
+        let prompt = tokenizer.ids("the the").unwrap();
+        assert_eq!(tokenizer.decode(&prompt[1..]), "the the");
+        assert_eq!(streamed(&tokenizer, &prompt[2..]), " the");
+        assert_eq!(tokenizer.decode(&prompt), "<s> the the");
     }
 
     #[test]
     fn bytes_without_a_piece_are_put_together_again() {
-        let codec = sentencepiece();
-        let ids = codec.ids("é€").unwrap();
-        let texts: Vec<String> = ids.iter().map(|&id| codec.token_text(id)).collect();
+        let tokenizer = sentencepiece();
+        let ids = tokenizer.ids("é€").unwrap();
+        let texts: Vec<String> = ids.iter().map(|&id| tokenizer.token_text(id)).collect();
         assert_eq!(texts, ["<s>", " ", "é", "\u{FFFD}", "\u{FFFD}", "\u{FFFD}"]);
-        let mut stream = codec.stream();
+        let mut stream = tokenizer.stream();
         let pushed: Vec<String> = ids[2..].iter().map(|&id| stream.push(id)).collect();
         assert_eq!(pushed, ["é", "", "", "€"]);
     }
 
     #[test]
     fn metaspace_gives_its_space_back() {
-        let codec = metaspace();
-        let ids = codec.ids("a b").unwrap();
-        assert_eq!(codec.decode(&ids), "a b");
-        assert_eq!(streamed(&codec, &ids), " a b");
+        let tokenizer = metaspace();
+        let ids = tokenizer.ids("a b").unwrap();
+        assert_eq!(tokenizer.decode(&ids), "a b");
+        assert_eq!(streamed(&tokenizer, &ids), " a b");
     }
 
     #[test]
@@ -455,74 +460,74 @@ mod tests {
 
     #[test]
     fn a_whole_text_gets_no_tokens_beside_its_own() {
-        let codec = sentencepiece();
-        let tokens = codec.encode_whole("<s>the</s>").unwrap();
-        let told: Vec<_> = tokens.iter().map(|t| (t.id, codec.is_special(t.id), t.span.clone())).collect();
-        assert_eq!(told, [(1, true, 0..3), (codec.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
-        assert_eq!(codec.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
+        let tokenizer = sentencepiece();
+        let tokens = tokenizer.encode_whole("<s>the</s>").unwrap();
+        let told: Vec<_> = tokens.iter().map(|t| (t.id, tokenizer.is_special(t.id), t.span.clone())).collect();
+        assert_eq!(told, [(1, true, 0..3), (tokenizer.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
+        assert_eq!(tokenizer.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
     }
 
     #[test]
     fn what_goes_on_is_split_as_if_read_together() {
-        let codec = sentencepiece();
-        let the = codec.token_id("▁the").unwrap();
-        assert_eq!(codec.ids_after("the", " the").unwrap(), [the]);
-        assert_eq!(codec.continuation_ids(" the").unwrap(), [the], "the space before every text is not its own");
+        let tokenizer = sentencepiece();
+        let the = tokenizer.token_id("▁the").unwrap();
+        assert_eq!(tokenizer.ids_after("the", " the").unwrap(), [the]);
+        assert_eq!(tokenizer.continuation_ids(" the").unwrap(), [the], "the space before every text is not its own");
         // Here the two would become one token, so the text is split by itself.
-        assert_eq!(codec.ids_after("t", "he").unwrap(), codec.continuation_ids("he").unwrap());
+        assert_eq!(tokenizer.ids_after("t", "he").unwrap(), tokenizer.continuation_ids("he").unwrap());
         let long = "é".repeat(40);
-        assert_eq!(codec.ids_after(&long, " the").unwrap(), [the]);
-        let bytes = TextCodec::bytes();
+        assert_eq!(tokenizer.ids_after(&long, " the").unwrap(), [the]);
+        let bytes = Tokenizer::bytes();
         assert_eq!(bytes.ids_after("", "ab").unwrap(), [97, 98]);
         assert_eq!(bytes.ids_after("x", "").unwrap(), [0; 0]);
     }
 
     #[test]
     fn a_special_token_is_written_as_it_is() {
-        let codec = sentencepiece();
-        assert_eq!(codec.token_text(2), "</s>");
-        assert_eq!(codec.token_text(9999), "");
+        let tokenizer = sentencepiece();
+        assert_eq!(tokenizer.token_text(2), "</s>");
+        assert_eq!(tokenizer.token_text(9999), "");
     }
 
     #[test]
     fn a_tokenizer_with_a_decoder_of_its_own_still_streams() {
         let vocabulary = serde_json::json!({ "play": 0, "##ing": 1, "is": 2, "[UNK]": 3 });
-        let codec = codec(&serde_json::json!({
+        let tokenizer = tokenizer(&serde_json::json!({
             "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": { "type": "Whitespace" },
             "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": false },
             "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                 "max_input_chars_per_word": 100, "vocab": vocabulary },
         }));
-        let ids = codec.ids("playing is").unwrap();
+        let ids = tokenizer.ids("playing is").unwrap();
         assert_eq!(ids, [0, 1, 2]);
-        assert_eq!(streamed(&codec, &ids), "playing is");
+        assert_eq!(streamed(&tokenizer, &ids), "playing is");
     }
 
     proptest! {
         #[test]
         fn streaming_bytes_gives_the_decoded_string(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             let ids: Vec<u32> = bytes.iter().map(|&b| u32::from(b)).collect();
-            prop_assert_eq!(streamed(&Arc::new(TextCodec::bytes()), &ids), String::from_utf8_lossy(&bytes));
+            prop_assert_eq!(streamed(&Arc::new(Tokenizer::bytes()), &ids), String::from_utf8_lossy(&bytes));
         }
 
         #[test]
-        fn every_text_survives_the_byte_codec(text in "\\PC{0,30}|[ \\n\\t]{0,5}") {
-            let codec = Arc::new(TextCodec::bytes());
-            let ids = codec.ids(&text).unwrap();
+        fn every_text_survives_the_byte_tokenizer(text in "\\PC{0,30}|[ \\n\\t]{0,5}") {
+            let tokenizer = Arc::new(Tokenizer::bytes());
+            let ids = tokenizer.ids(&text).unwrap();
             prop_assert_eq!(&ids, &text.bytes().map(u32::from).collect::<Vec<_>>());
-            prop_assert_eq!(&codec.decode(&ids), &text);
-            prop_assert_eq!(&streamed(&codec, &ids), &text);
+            prop_assert_eq!(&tokenizer.decode(&ids), &text);
+            prop_assert_eq!(&streamed(&tokenizer, &ids), &text);
         }
 
         #[test]
         fn every_text_survives_sentencepiece(text in "[abthe é€😀]{0,30}") {
-            let codec = sentencepiece();
-            let ids = codec.ids(&text).unwrap();
-            prop_assert_eq!(&codec.decode(&ids[1..]), &text);
+            let tokenizer = sentencepiece();
+            let ids = tokenizer.ids(&text).unwrap();
+            prop_assert_eq!(&tokenizer.decode(&ids[1..]), &text);
             // An empty text gets no space before it.
             let expected = if text.is_empty() { String::new() } else { format!(" {text}") };
-            prop_assert_eq!(streamed(&codec, &ids[1..]), expected);
-            prop_assert_eq!(codec.tokenizer.decode(&ids, true).unwrap(), text);
+            prop_assert_eq!(streamed(&tokenizer, &ids[1..]), expected);
+            prop_assert_eq!(tokenizer.inner.decode(&ids, true).unwrap(), text);
         }
     }
 }

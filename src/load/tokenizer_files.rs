@@ -4,7 +4,7 @@
 use super::error::LoadError;
 use super::fields::Fields;
 use super::special_tokens::TokenizerSettings;
-use super::tokenizer::{TOKENIZER_FILE, TextCodec};
+use super::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use std::path::Path;
 use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::models::wordpiece::WordPiece;
@@ -13,7 +13,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::processors::template::TemplateProcessing;
-use tokenizers::{AddedToken, Tokenizer, decoders};
+use tokenizers::{AddedToken, decoders};
 
 const WORDS_FILE: &str = "vocab.txt";
 const VOCABULARY_FILE: &str = "vocab.json";
@@ -36,29 +36,29 @@ pub(super) enum OlderFiles {
 ///
 /// # Errors
 /// When there is none, a file of it is broken, or it has tokens the model does not.
-pub(super) fn read_codec(dir: &Path, older: OlderFiles, vocabulary: usize) -> Result<TextCodec, LoadError> {
+pub(super) fn read_tokenizer(dir: &Path, older: OlderFiles, vocabulary: usize) -> Result<Tokenizer, LoadError> {
     let whole = dir.join(TOKENIZER_FILE);
     let words = dir.join(WORDS_FILE);
     let (spelled, merges) = (dir.join(VOCABULARY_FILE), dir.join(MERGES_FILE));
-    let (path, codec) = if whole.is_file() {
-        let codec = TextCodec::from_file(&whole)?;
-        (whole, codec)
+    let (path, tokenizer) = if whole.is_file() {
+        let tokenizer = Tokenizer::from_file(&whole)?;
+        (whole, tokenizer)
     } else {
         match older {
             OlderFiles::WordPiece if words.is_file() => {
-                let codec = word_piece(dir, &words)?;
-                (words, codec)
+                let tokenizer = word_piece(dir, &words)?;
+                (words, tokenizer)
             }
             OlderFiles::Gpt2 | OlderFiles::Roberta if spelled.is_file() && merges.is_file() => {
-                let codec = byte_bpe(dir, &spelled, &merges, older)?;
-                (spelled, codec)
+                let tokenizer = byte_bpe(dir, &spelled, &merges, older)?;
+                (spelled, tokenizer)
             }
             _ => return Err(LoadError::MissingFile { dir: dir.to_owned(), file: TOKENIZER_FILE }),
         }
     };
-    match codec.largest_id() {
+    match tokenizer.largest_id() {
         Some(id) if id as usize >= vocabulary => Err(LoadError::Vocabulary { path, id, vocabulary }),
-        _ => Ok(codec),
+        _ => Ok(tokenizer),
     }
 }
 
@@ -95,7 +95,7 @@ fn special_tokens(
 
 /// Makes the special tokens whole in every text, and those that were added to the vocabulary later.
 fn add_tokens(
-    tokenizer: &mut Tokenizer,
+    tokenizer: &mut tokenizers::Tokenizer,
     settings: &TokenizerSettings,
     special: &[(String, AddedToken)],
     path: &Path,
@@ -122,7 +122,7 @@ fn content_of<'a>(special: &'a [(String, AddedToken)], role: &str) -> &'a str {
 }
 
 /// WordPiece (Wu et al. 2016) with BERT's rules for splitting a text into words.
-fn word_piece(dir: &Path, path: &Path) -> Result<TextCodec, LoadError> {
+fn word_piece(dir: &Path, path: &Path) -> Result<Tokenizer, LoadError> {
     const CLASSES: [&str; 4] = ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast"];
     const SPECIAL: [(&str, &str); 5] = [
         ("unk_token", "[UNK]"),
@@ -150,7 +150,7 @@ fn word_piece(dir: &Path, path: &Path) -> Result<TextCodec, LoadError> {
         Some(fields) if fields.value("strip_accents").is_some() => Some(fields.flag("strip_accents", false)?),
         _ => None,
     };
-    let mut tokenizer = Tokenizer::new(model);
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
     let normalizer = BertNormalizer::new(true, chinese, strip, lower);
     tokenizer.with_normalizer(Some(normalizer)).map_err(|error| broken(path, error))?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
@@ -166,11 +166,11 @@ fn word_piece(dir: &Path, path: &Path) -> Result<TextCodec, LoadError> {
         .build()
         .map_err(|error| broken(path, error))?;
     tokenizer.with_post_processor(Some(template));
-    TextCodec::new(tokenizer).map_err(|error| broken(path, error))
+    Tokenizer::new(tokenizer).map_err(|error| broken(path, error))
 }
 
 /// Byte-level byte-pair encoding (Radford et al. 2019).
-fn byte_bpe(dir: &Path, spelled: &Path, merged: &Path, older: OlderFiles) -> Result<TextCodec, LoadError> {
+fn byte_bpe(dir: &Path, spelled: &Path, merged: &Path, older: OlderFiles) -> Result<Tokenizer, LoadError> {
     const GPT2: [&str; 2] = ["GPT2Tokenizer", "GPT2TokenizerFast"];
     const ROBERTA: [&str; 2] = ["RobertaTokenizer", "RobertaTokenizerFast"];
     const ROBERTA_SPECIAL: [(&str, &str); 7] = [
@@ -200,7 +200,7 @@ fn byte_bpe(dir: &Path, spelled: &Path, merged: &Path, older: OlderFiles) -> Res
         .build()
         .map_err(|error| broken(merged, error))?;
     let prefix = settings.flag("add_prefix_space", false)?;
-    let mut tokenizer = Tokenizer::new(model);
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
     tokenizer.with_pre_tokenizer(Some(ByteLevel::new(prefix, true, true)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
     add_tokens(&mut tokenizer, &settings, &special, spelled)?;
@@ -212,7 +212,7 @@ fn byte_bpe(dir: &Path, spelled: &Path, merged: &Path, older: OlderFiles) -> Res
         let ends = RobertaProcessing::new(with_id("sep_token"), with_id("cls_token"));
         tokenizer.with_post_processor(Some(ends.trim_offsets(true).add_prefix_space(prefix)));
     }
-    TextCodec::new(tokenizer).map_err(|error| broken(spelled, error))
+    Tokenizer::new(tokenizer).map_err(|error| broken(spelled, error))
 }
 
 /// Pairs of pieces, in the order in which they are joined. A line that begins with `#version` is none.

@@ -9,7 +9,7 @@
 
 use super::byte_bpe::{SMALLEST_VOCABULARY, byte_level_trainer, separator_before_every_text};
 use super::error::LoadError;
-use super::tokenizer::TextCodec;
+use super::tokenizer::Tokenizer;
 use std::collections::BTreeSet;
 use tokenizers::decoders::DecoderWrapper;
 use tokenizers::decoders::sequence::Sequence as DecoderSequence;
@@ -24,7 +24,7 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizerSequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::tokenizer::SplitDelimiterBehavior;
-use tokenizers::{Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, Tokenizer};
+use tokenizers::{Normalizer, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
 
 /// Written before a small letter that stands for a capital one.
 const SHIFT: &str = "\u{E}";
@@ -40,7 +40,7 @@ pub fn learn_word_bpe<'a>(
     texts: impl Iterator<Item = &'a str> + Send,
     words: &[String],
     vocabulary: usize,
-) -> Result<TextCodec, LoadError> {
+) -> Result<Tokenizer, LoadError> {
     let refused = |error: tokenizers::Error| LoadError::Encode { problem: error.to_string() };
     let (normalizer, splitter) = (normalizer().map_err(refused)?, splitter().map_err(refused)?);
     let whole = spelled(words, &normalizer, &splitter).map_err(refused)?;
@@ -49,18 +49,18 @@ pub fn learn_word_bpe<'a>(
             format!("{} words and {SMALLEST_VOCABULARY} bytes do not fit in {vocabulary} tokens", whole.len());
         return Err(LoadError::Encode { problem });
     };
-    let mut tokenizer = Tokenizer::new(BPE::default());
+    let mut tokenizer = tokenizers::Tokenizer::new(BPE::default());
     tokenizer.with_normalizer(Some(normalizer)).map_err(refused)?;
     tokenizer.with_pre_tokenizer(Some(splitter));
     tokenizer.with_decoder(Some(decoder().map_err(refused)?));
     let mut trainer = TrainerWrapper::BpeTrainer(byte_level_trainer(pieces));
     tokenizer.train(&mut trainer, texts).map_err(refused)?;
     separator_before_every_text(&mut tokenizer).map_err(refused)?;
-    TextCodec::new(with_words(&tokenizer, whole)?).map_err(refused)
+    Tokenizer::new(with_words(&tokenizer, whole)?).map_err(refused)
 }
 
 /// The learned tokenizer with more tokens behind those it has, which no merge leads to.
-fn with_words(learned: &Tokenizer, words: BTreeSet<String>) -> Result<Tokenizer, LoadError> {
+fn with_words(learned: &tokenizers::Tokenizer, words: BTreeSet<String>) -> Result<tokenizers::Tokenizer, LoadError> {
     let failed = |problem: String| LoadError::Encode { problem };
     let mut json = serde_json::to_value(learned).map_err(|error| failed(error.to_string()))?;
     json["model"]["ignore_merges"] = true.into();
@@ -73,7 +73,7 @@ fn with_words(learned: &Tokenizer, words: BTreeSet<String>) -> Result<Tokenizer,
             next += 1;
         }
     }
-    Tokenizer::from_bytes(json.to_string()).map_err(|error| failed(error.to_string()))
+    tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| failed(error.to_string()))
 }
 
 /// The words as the vocabulary spells them.
@@ -132,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
     use std::sync::{Arc, LazyLock};
 
-    static CODEC: LazyLock<Arc<TextCodec>> = LazyLock::new(|| {
+    static TOKENIZER: LazyLock<Arc<Tokenizer>> = LazyLock::new(|| {
         let text =
             "The cat sat on the mat. \"One cat,\" said Tom.\nthe dog saw the cat\n\nThe End. the the cat the dog";
         let words = ["apple", "Äpfel", "light blue", "Paris", "cat"].map(str::to_owned);
@@ -140,31 +140,31 @@ mod tests {
     });
 
     fn tokens(text: &str) -> Vec<String> {
-        CODEC.encode(text).unwrap()[1..].iter().map(|token| token.text.clone()).collect()
+        TOKENIZER.encode(text).unwrap()[1..].iter().map(|token| token.text.clone()).collect()
     }
 
     #[test]
     fn a_word_is_one_token_wherever_it_stands() {
-        let ids = CODEC.ids("apple = apple\napple").unwrap();
-        assert_eq!(ids[0], CODEC.token_id(DOCUMENT_SEPARATOR).unwrap());
+        let ids = TOKENIZER.ids("apple = apple\napple").unwrap();
+        assert_eq!(ids[0], TOKENIZER.token_id(DOCUMENT_SEPARATOR).unwrap());
         let apple = ids[1];
         assert_eq!(ids.iter().filter(|id| **id == apple).count(), 3, "{ids:?}");
-        assert_eq!(CODEC.ids("Apple").unwrap()[2], apple, "a capital is a shift and the same word");
-        assert_eq!(CODEC.ids("light blue Äpfel Paris").unwrap().len(), 1 + 2 + 2 + 2);
+        assert_eq!(TOKENIZER.ids("Apple").unwrap()[2], apple, "a capital is a shift and the same word");
+        assert_eq!(TOKENIZER.ids("light blue Äpfel Paris").unwrap().len(), 1 + 2 + 2 + 2);
     }
 
     #[test]
     fn a_continuation_has_no_space_of_its_own() {
-        let whole = CODEC.ids("apple = cat\n").unwrap();
-        let mut parts = CODEC.ids("apple =").unwrap();
-        parts.extend(CODEC.continuation_ids(" cat\n").unwrap());
+        let whole = TOKENIZER.ids("apple = cat\n").unwrap();
+        let mut parts = TOKENIZER.ids("apple =").unwrap();
+        parts.extend(TOKENIZER.continuation_ids(" cat\n").unwrap());
         assert_eq!(parts, whole);
     }
 
     #[test]
     fn spans_share_the_text_out() {
         let text = "cat\nApple the\n\ncat";
-        let tokens = CODEC.encode(text).unwrap();
+        let tokens = TOKENIZER.encode(text).unwrap();
         let spans: Vec<&str> = tokens[1..].iter().map(|token| &text[token.span.clone()]).collect();
         assert_eq!(spans, ["cat", "\n", "A", "pple", " the", "\n\n", "cat"]);
     }
@@ -172,8 +172,8 @@ mod tests {
     #[test]
     fn tokens_show_their_space_and_streaming_waits_for_the_letter_behind_a_shift() {
         assert_eq!(tokens("the Cat"), [" the", "\u{E}", " cat"]);
-        let mut stream = CODEC.stream();
-        let ids = CODEC.ids("The Cat").unwrap();
+        let mut stream = TOKENIZER.stream();
+        let ids = TOKENIZER.ids("The Cat").unwrap();
         let pieces: Vec<String> = ids[1..].iter().map(|&id| stream.push(id)).collect();
         assert_eq!(pieces.concat() + &stream.finish(), " The Cat");
         assert!(pieces.iter().all(|piece| !piece.contains('\u{E}')), "{pieces:?}");
@@ -183,9 +183,9 @@ mod tests {
         #[test]
         fn every_text_survives(text in "([ A-Za-zÄÖÜäöüÉéŒß\n\t.,='\"0-9]|cat|Apple|\u{1F600}|\n ){0,40}") {
             prop_assume!(!text.contains('\u{E}'));
-            let ids = CODEC.ids(&text).unwrap();
-            prop_assert_eq!(CODEC.decode(&ids[1..]), text.clone());
-            let mut stream = CODEC.stream();
+            let ids = TOKENIZER.ids(&text).unwrap();
+            prop_assert_eq!(TOKENIZER.decode(&ids[1..]), text.clone());
+            let mut stream = TOKENIZER.stream();
             let mut streamed: String = ids[1..].iter().map(|&id| stream.push(id)).collect();
             streamed += &stream.finish();
             // As the continuation of an earlier text; an empty one gets no space before it.

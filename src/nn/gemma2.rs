@@ -33,7 +33,7 @@ pub struct Gemma2Config {
     /// Key-value heads G; divides H.
     pub kv_heads: usize,
     /// Head width K; even.
-    pub head_width: usize,
+    pub head_dim: usize,
     /// MLP width F.
     pub intermediate: usize,
     /// Added to the mean square in RMSNorm.
@@ -62,7 +62,7 @@ impl Gemma2Config {
     pub fn init(&self, device: &Device) -> Gemma2 {
         let (d, f, std) = (self.hidden, self.intermediate, super::INIT_STD);
         let residual_std = std / ((2 * self.layers) as f64).sqrt();
-        let (q, qkv) = (self.heads * self.head_width, (self.heads + 2 * self.kv_heads) * self.head_width);
+        let (q, qkv) = (self.heads * self.head_dim, (self.heads + 2 * self.kv_heads) * self.head_dim);
         let norm = || RmsNorm::around_one(Tensor::zeros([d], device), self.epsilon);
         let block = |_| Gemma2Block {
             norm_attn: norm(),
@@ -93,7 +93,7 @@ impl Gemma2Config {
     /// The rotary frequencies of this shape.
     #[must_use]
     pub fn rope_frequencies(&self) -> RopeFrequencies {
-        RopeFrequencies::new(self.head_width, self.rope_theta, self.rope_scaling)
+        RopeFrequencies::new(self.head_dim, self.rope_theta, self.rope_scaling)
     }
 
     /// How its scores are made.

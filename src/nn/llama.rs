@@ -50,7 +50,7 @@ pub struct LlamaConfig {
     /// Key-value heads G; divides H.
     pub kv_heads: usize,
     /// Head width K; even. D / H unless the file says otherwise.
-    pub head_width: usize,
+    pub head_dim: usize,
     /// MLP width F.
     pub intermediate: usize,
     /// Added to the mean square in RMSNorm.
@@ -79,12 +79,12 @@ impl LlamaConfig {
     pub fn init(&self, device: &Device) -> Llama {
         let (d, f, std) = (self.hidden, self.intermediate, super::INIT_STD);
         let residual_std = std / ((2 * self.layers) as f64).sqrt();
-        let (q, qkv) = (self.heads * self.head_width, (self.heads + 2 * self.kv_heads) * self.head_width);
+        let (q, qkv) = (self.heads * self.head_dim, (self.heads + 2 * self.kv_heads) * self.head_dim);
         let block = |_| LlamaBlock {
             norm_attn: RmsNorm::identity(d, self.epsilon, device),
             qkv: Linear::random([qkv, d], self.qkv_bias, std, device),
-            norm_q: self.head_norm.then(|| RmsNorm::identity(self.head_width, self.epsilon, device)),
-            norm_k: self.head_norm.then(|| RmsNorm::identity(self.head_width, self.epsilon, device)),
+            norm_q: self.head_norm.then(|| RmsNorm::identity(self.head_dim, self.epsilon, device)),
+            norm_k: self.head_norm.then(|| RmsNorm::identity(self.head_dim, self.epsilon, device)),
             attn_out: Linear::random([d, q], self.attn_out_bias, residual_std, device),
             norm_mlp: RmsNorm::identity(d, self.epsilon, device),
             gate_up: Linear::random([2 * f, d], self.mlp_bias, std, device),
@@ -107,7 +107,7 @@ impl LlamaConfig {
     /// The rotary frequencies of this shape.
     #[must_use]
     pub fn rope_frequencies(&self) -> RopeFrequencies {
-        RopeFrequencies::new(self.head_width, self.rope_theta, self.rope_scaling)
+        RopeFrequencies::new(self.head_dim, self.rope_theta, self.rope_scaling)
     }
 }
 

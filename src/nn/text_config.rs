@@ -95,12 +95,12 @@ impl TextConfig {
 
     /// Head width K.
     #[must_use]
-    pub fn head_width(&self) -> usize {
+    pub fn head_dim(&self) -> usize {
         match self {
             Self::Gpt2(config) => config.hidden / config.heads,
             Self::GptNeox(config) => config.hidden / config.heads,
-            Self::Llama(config) => config.head_width,
-            Self::Gemma2(config) => config.head_width,
+            Self::Llama(config) => config.head_dim,
+            Self::Gemma2(config) => config.head_dim,
         }
     }
 

@@ -43,7 +43,7 @@ impl TextConfig {
     /// head of every block.
     #[must_use]
     pub fn cache_bytes_per_position(&self) -> u64 {
-        (2 * 4 * self.layers() * self.kv_heads() * self.head_width()) as u64
+        (2 * 4 * self.layers() * self.kv_heads() * self.head_dim()) as u64
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
             layers: 2,
             heads: 4,
             kv_heads: 2,
-            head_width: 4,
+            head_dim: 4,
             intermediate: 24,
             epsilon: 1e-5,
             rope_theta: 1e4,

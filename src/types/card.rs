@@ -31,7 +31,7 @@ pub struct ModelCard {
     /// Key-value heads of a block.
     pub kv_heads: Option<u64>,
     /// Width K of a head.
-    pub head_width: Option<u64>,
+    pub head_dim: Option<u64>,
     /// Width D of the residual stream.
     pub hidden: Option<u64>,
     /// Width inside the MLP.
@@ -83,7 +83,7 @@ impl ModelCard {
     /// values. `None` for models without such a cache.
     #[must_use]
     pub fn kv_cache_bytes(&self, precision: Precision) -> Option<u64> {
-        let values = 2 * self.layers? * self.kv_heads? * self.head_width?;
+        let values = 2 * self.layers? * self.kv_heads? * self.head_dim?;
         self.is_causal.then(|| values * precision.bytes())
     }
 
@@ -92,7 +92,7 @@ impl ModelCard {
     /// and every value with its share. Norms, activations and the softmax are left out: they are below a hundredth.
     #[must_use]
     pub fn flops_per_token(&self, context: u64) -> Option<u64> {
-        let attention = 4 * self.layers? * self.heads? * self.head_width?;
+        let attention = 4 * self.layers? * self.heads? * self.head_dim?;
         Some(2 * self.matmul_parameters? + attention * context)
     }
 

@@ -1,6 +1,6 @@
 //! What is done with an input: everything the product does with such a file before a person sees anything.
 
-use fovea::load::{ChatTemplate, LoadError, TextCodec, list_tensors, open_text_model, read_card, tensor_stats};
+use fovea::load::{ChatTemplate, LoadError, Tokenizer, list_tensors, open_text_model, read_card, tensor_stats};
 use fovea::nn::Hooks;
 use fovea::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, UserError};
 use serde_json::{Value, json};
@@ -151,18 +151,18 @@ fn tokenizer(input: &[u8]) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("tokenizer.json");
     std::fs::write(&path, input).unwrap();
-    let codec = Arc::new(TextCodec::from_file(&path).map_err(told)?);
+    let tokenizer = Arc::new(Tokenizer::from_file(&path).map_err(told)?);
     for text in ["", " Hi, you", "naïve 🙂\u{0}\n\n", "a b  c"] {
-        let Ok(tokens) = codec.encode(text) else { continue };
-        let mut stream = codec.stream();
+        let Ok(tokens) = tokenizer.encode(text) else { continue };
+        let mut stream = tokenizer.stream();
         for token in &tokens {
             assert!(token.span.end <= text.len() && text.is_char_boundary(token.span.start), "{text:?}: {token:?}");
             let _ = stream.push(token.id);
         }
         let _ = stream.finish();
-        let _ = codec.decode(&tokens.iter().map(|token| token.id).collect::<Vec<_>>());
+        let _ = tokenizer.decode(&tokens.iter().map(|token| token.id).collect::<Vec<_>>());
     }
-    let _ = (codec.largest_id(), codec.token_text(0), codec.token_text(u32::MAX));
+    let _ = (tokenizer.largest_id(), tokenizer.token_text(0), tokenizer.token_text(u32::MAX));
     Ok(())
 }
 

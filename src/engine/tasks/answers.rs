@@ -183,7 +183,7 @@ fn targets<'a>(labels: &'a [String], expected: &'a String) -> Vec<&'a String> {
 fn ending(model: &TextModel, prompt: &FewShotPrompt) -> Result<String, UserError> {
     let tail = prompt.tail();
     let Some(first) = tail.find('\n') else { return Ok(prompt.ending()) };
-    let tokens = model.codec.encode_whole(&format!("a{tail}a"))?;
+    let tokens = model.tokenizer.encode_whole(&format!("a{tail}a"))?;
     let token = tokens.iter().find(|token| token.span.contains(&(first + 1)));
     let whole = token.and_then(|token| tail.get(..token.span.end - 1));
     Ok(whole.map_or_else(|| prompt.ending(), str::to_owned))
@@ -195,7 +195,7 @@ fn written(model: &TextModel, sequence: &Sequence, scored: &Scored, expected: &s
     let Some(parting) = right.iter().zip(&scored.best).position(|(right, best)| right != best) else {
         return (expected.to_owned(), true);
     };
-    let mut stream = model.codec.stream();
+    let mut stream = model.tokenizer.stream();
     let text: String = scored.best[..=parting].iter().map(|id| stream.push(*id)).collect();
     let text = text + &stream.finish();
     // An answer that is right but does not end must not look as if it were right.

@@ -34,8 +34,8 @@ fn ask(model: &TextModel, spec: &BatchSpec) -> (Vec<Answer>, usize) {
 /// The scores of one answer to one query, uncached, with nothing shared.
 fn one_by_one(model: &TextModel, prompt: &FewShotPrompt, query: &str, answer: &str) -> (Sequence, Scored) {
     let text = FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text;
-    let ids = model.codec.ids(&text).unwrap();
-    let answer = model.codec.continuation_ids(&format!(" {answer},")).unwrap();
+    let ids = model.tokenizer.ids(&text).unwrap();
+    let answer = model.tokenizer.continuation_ids(&format!(" {answer},")).unwrap();
     let sequence = Sequence::new(&ids, &answer);
     let scored = alone(model, &sequence);
     (sequence, scored)
@@ -89,7 +89,7 @@ fn without_labels_an_answer_is_right_when_greedy_decoding_writes_it_and_its_end(
             let input = word(&mut random);
             let text = FewShotPrompt { query: input.clone(), ..prompt.clone() }.render().text;
             // What greedy decoding writes, and every second time something else at the end.
-            let mut ids = model.codec.ids(&text).unwrap();
+            let mut ids = model.tokenizer.ids(&text).unwrap();
             let start = ids.len();
             for _ in 0..3 {
                 ids.push(alone(&model, &Sequence::new(&ids, &[0])).best[0]);
@@ -97,15 +97,15 @@ fn without_labels_an_answer_is_right_when_greedy_decoding_writes_it_and_its_end(
             if i % 2 == 1 {
                 ids[start + 2] = (ids[start + 2] + 1) % 52;
             }
-            [input, model.codec.decode(&ids[start..])]
+            [input, model.tokenizer.decode(&ids[start..])]
         };
         let queries: Vec<_> = (0..8).map(&mut query).filter(|[_, answer]| answer.trim() == answer).collect();
         let spec =
             BatchSpec { prompt: prompt.clone(), queries, labels: Vec::new(), calibrate: false, edits: Vec::new() };
         for (i, answer) in ask(&model, &spec).0.iter().enumerate() {
-            let ids = model.codec.continuation_ids(&answer.expected).unwrap();
+            let ids = model.tokenizer.continuation_ids(&answer.expected).unwrap();
             let text = FewShotPrompt { query: answer.input.clone(), ..prompt.clone() }.render().text;
-            let scored = alone(&model, &Sequence::new(&model.codec.ids(&text).unwrap(), &ids));
+            let scored = alone(&model, &Sequence::new(&model.tokenizer.ids(&text).unwrap(), &ids));
             assert_eq!(answer.correct, scored.best == ids, "{name}, {i}: {answer:?}");
             assert!((answer.log_prob - scored.sum()).abs() < 1e-4, "{name}: {answer:?}");
             assert_eq!(answer.correct, answer.predicted == answer.expected);
@@ -142,7 +142,7 @@ fn prompts_are_tokenized_whole_wherever_the_query_begins() {
         let sequences = asked.sequences(&prompt, 0).unwrap();
         for (sequence, [query, _]) in sequences.iter().zip(&queries) {
             let text = FewShotPrompt { query: query.clone(), ..prompt.clone() }.render().text;
-            let whole = model.codec.ids(&format!("{text}{}day\n", prompt.gap())).unwrap();
+            let whole = model.tokenizer.ids(&format!("{text}{}day\n", prompt.gap())).unwrap();
             assert_eq!(sequence.ids, whole, "{template:?} with {query:?}");
         }
         let (answers, _) =
@@ -181,7 +181,7 @@ fn the_fewest_examples_are_left_out_at_the_front() {
 
 fn one_by_one_length(model: &TextModel, prompt: &FewShotPrompt, query: &str, answer: &str) -> usize {
     let text = FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text;
-    model.codec.ids(&format!("{text} {answer},")).unwrap().len() - 1
+    model.tokenizer.ids(&format!("{text} {answer},")).unwrap().len() - 1
 }
 
 #[test]

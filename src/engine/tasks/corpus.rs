@@ -1,7 +1,7 @@
 //! Text files to tokens, a stretch at a time, so that reading a library does not hold up a chat.
 
 use crate::load::byte_bpe::DOCUMENT_SEPARATOR;
-use crate::load::{DataError, TextCodec, TextModel, text_data};
+use crate::load::{DataError, TextModel, Tokenizer, text_data};
 use crate::types::UserError;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -42,13 +42,13 @@ pub(super) struct CorpusReader {
 
 impl CorpusReader {
     /// To read `files` for a model with this tokenizer and these end tokens.
-    pub(super) fn new(files: Vec<PathBuf>, codec: &TextCodec, eos: &[u32]) -> Result<Self, UserError> {
-        let before = codec.ids("")?;
+    pub(super) fn new(files: Vec<PathBuf>, tokenizer: &Tokenizer, eos: &[u32]) -> Result<Self, UserError> {
+        let before = tokenizer.ids("")?;
         let total_bytes = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|m| m.len()).sum();
         Ok(Self {
             waiting: files.into(),
             pieces: VecDeque::new(),
-            separators: separators(codec, eos),
+            separators: separators(tokenizer, eos),
             end: eos.first().copied().filter(|end| !before.contains(end)),
             files: Vec::new(),
             done_bytes: 0,
@@ -59,7 +59,7 @@ impl CorpusReader {
 
     /// For an open model.
     pub(super) fn of_model(files: Vec<PathBuf>, model: &TextModel) -> Result<Self, UserError> {
-        Self::new(files, &model.codec, &model.eos)
+        Self::new(files, &model.tokenizer, &model.eos)
     }
 
     /// The same, reading no more than so many bytes of each file.
@@ -76,7 +76,7 @@ impl CorpusReader {
     }
 
     /// Reads a file or encodes a stretch; true when nothing is left.
-    pub(super) fn step(&mut self, codec: &TextCodec) -> Result<bool, UserError> {
+    pub(super) fn step(&mut self, tokenizer: &Tokenizer) -> Result<bool, UserError> {
         if self.pieces.is_empty() {
             let Some(path) = self.waiting.pop_front() else { return Ok(true) };
             self.read(text_data::beginning(&text_data::read_text(&path)?, self.limit));
@@ -87,7 +87,7 @@ impl CorpusReader {
             && let Some(piece) = self.pieces.pop_front()
         {
             encoded += piece.text.len();
-            self.encode(&piece, codec)?;
+            self.encode(&piece, tokenizer)?;
         }
         self.done_bytes += encoded as u64;
         Ok(false)
@@ -107,9 +107,10 @@ impl CorpusReader {
         self.files.push(FileTokens::default());
     }
 
-    fn encode(&mut self, piece: &Piece, codec: &TextCodec) -> Result<(), UserError> {
+    fn encode(&mut self, piece: &Piece, tokenizer: &Tokenizer) -> Result<(), UserError> {
         let Some(file) = self.files.last_mut() else { return Ok(()) };
-        let ids = if piece.begins_document { codec.ids(&piece.text) } else { codec.continuation_ids(&piece.text) };
+        let ids =
+            if piece.begins_document { tokenizer.ids(&piece.text) } else { tokenizer.continuation_ids(&piece.text) };
         file.ids.extend(ids?);
         file.bytes += piece.text.len();
         if piece.ends_document {
@@ -132,9 +133,9 @@ impl CorpusReader {
 }
 
 /// The usual document separator and the model's own end tokens, where they are written out.
-pub(super) fn separators(codec: &TextCodec, eos: &[u32]) -> Vec<String> {
+pub(super) fn separators(tokenizer: &Tokenizer, eos: &[u32]) -> Vec<String> {
     let mut separators = vec![DOCUMENT_SEPARATOR.to_owned()];
-    for text in eos.iter().map(|&id| codec.token_text(id)).filter(|text| text.len() > 2) {
+    for text in eos.iter().map(|&id| tokenizer.token_text(id)).filter(|text| text.len() > 2) {
         if !separators.contains(&text) {
             separators.push(text);
         }
@@ -153,18 +154,18 @@ mod tests {
         let long = "a line of text that goes on\n".repeat(4000);
         let path = dir.path().join("a.txt");
         std::fs::write(&path, format!("One story.\n<|endoftext|>\n{long}<|endoftext|>\r\n")).unwrap();
-        let codec = learn_byte_bpe([long.as_str()].into_iter(), 300).unwrap();
-        let mut reader = CorpusReader::new(vec![path], &codec, &[0]).unwrap();
+        let tokenizer = learn_byte_bpe([long.as_str()].into_iter(), 300).unwrap();
+        let mut reader = CorpusReader::new(vec![path], &tokenizer, &[0]).unwrap();
         let mut steps = 0;
-        while !reader.step(&codec).unwrap() {
+        while !reader.step(&tokenizer).unwrap() {
             steps += 1;
         }
         assert!(steps > 3, "a long document takes several steps");
         let files = reader.into_files().unwrap();
         let starts: Vec<_> = files[0].ids.iter().enumerate().filter(|(_, id)| **id == 0).map(|(i, _)| i).collect();
         assert_eq!(starts.len(), 2, "one separator a document");
-        assert_eq!(codec.decode(&files[0].ids[1..starts[1]]), "One story.");
-        assert_eq!(codec.decode(&files[0].ids[starts[1] + 1..]), long.trim());
+        assert_eq!(tokenizer.decode(&files[0].ids[1..starts[1]]), "One story.");
+        assert_eq!(tokenizer.decode(&files[0].ids[starts[1] + 1..]), long.trim());
         assert_eq!(files[0].bytes, "One story.".len() + long.trim().len());
     }
 }

@@ -63,7 +63,7 @@ impl Task for Embed {
 
 fn read(model: &EncoderModel, text: &str) -> Result<Ready, UserError> {
     let lower = model.lower_case.then(|| text.to_lowercase());
-    let (tokens, left_out) = model.codec.encode_at_most(lower.as_deref().unwrap_or(text), model.facts().longest)?;
+    let (tokens, left_out) = model.tokenizer.encode_at_most(lower.as_deref().unwrap_or(text), model.facts().longest)?;
     if tokens.is_empty() {
         return Err(UserError::new(
             "A text to embed is empty.",

@@ -77,8 +77,8 @@ impl Task for Evaluate {
                 }
             }
             Stage::Reading(reader) => {
-                let codec = &cx.models.text(self.model)?.codec;
-                let is_done = reader.step(codec)?;
+                let tokenizer = &cx.models.text(self.model)?.tokenizer;
+                let is_done = reader.step(tokenizer)?;
                 let (done, total) = reader.progress();
                 let label = "Reading the text".to_owned();
                 (cx.emit)(Event::Progress { job, label, done, total, unit: "bytes" });
@@ -160,7 +160,7 @@ fn score_window(
 mod tests {
     use super::*;
     use crate::engine::tasks::ModelStore;
-    use crate::load::{TextCodec, TextModel};
+    use crate::load::{TextModel, Tokenizer};
     use crate::nn::{Hooks, LlamaConfig, LlamaFamily, Random, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
@@ -174,7 +174,7 @@ mod tests {
             layers: 1,
             heads: 2,
             kv_heads: 1,
-            head_width: 8,
+            head_dim: 8,
             intermediate: 24,
             epsilon: 1e-5,
             rope_theta: 10_000.0,
@@ -187,7 +187,7 @@ mod tests {
             tied: true,
         });
         let lm = config.init(&Device::flex());
-        let model = TextModel::new("test", config, lm, TextCodec::bytes(), None, Vec::new());
+        let model = TextModel::new("test", config, lm, Tokenizer::bytes(), None, Vec::new());
         let (mut store, id) = (ModelStore::default(), ModelId::next());
         store.insert(id, LoadedModel::Text(model));
         (store, id)

@@ -36,7 +36,7 @@ impl Task for Fill {
             return Err(no_mask(&model.info.name, mask));
         }
         let masks = guess(model, &tokens, &places, self.top.max(1))?;
-        let filled = model.codec.decode(&filled_ids(&tokens, &masks));
+        let filled = model.tokenizer.decode(&filled_ids(&tokens, &masks));
         let report = FillReport { text: self.text.clone(), tokens, masks, filled };
         Ok(Step::Done(Outcome::Filled(Arc::new(report))))
     }
@@ -61,7 +61,7 @@ fn guess(
         let log_probabilities = log_softmax(logits);
         let candidates = top_candidates(&log_probabilities, top).into_iter().map(|(id, log)| Candidate {
             id,
-            text: model.codec.token_text(id),
+            text: model.tokenizer.token_text(id),
             probability: log.exp() as f32,
         });
         FilledMask { position, candidates: candidates.collect() }

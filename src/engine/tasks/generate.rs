@@ -60,7 +60,7 @@ impl Generate {
             hooks: Hooks::off().editing(fixed(model, &prompt, edits)),
             prompt,
             sampler: Sampler::new(&self.sampling),
-            decoder: model.codec.stream(),
+            decoder: model.tokenizer.stream(),
             stops: StopStrings::new(&self.sampling.stop),
             ends: if matches!(self.prompt, PromptInput::Chat(_)) { model.turn_ends() } else { model.eos.clone() },
             last: 0,
@@ -181,7 +181,7 @@ impl Running {
         }
         let candidate = |(id, logprob): (u32, f64)| Candidate {
             id,
-            text: model.codec.token_text(id),
+            text: model.tokenizer.token_text(id),
             probability: logprob.exp() as f32,
         };
         let token = GeneratedToken {
@@ -234,7 +234,7 @@ fn unreadable(Unreadable(detail): Unreadable) -> UserError {
 mod tests {
     use super::super::{LoadedModel, ModelStore};
     use super::*;
-    use crate::load::TextCodec;
+    use crate::load::Tokenizer;
     use crate::nn::{LlamaConfig, LlamaFamily, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
@@ -248,7 +248,7 @@ mod tests {
             layers: 1,
             heads: 2,
             kv_heads: 1,
-            head_width: 8,
+            head_dim: 8,
             intermediate: 24,
             epsilon: 1e-5,
             rope_theta: 10_000.0,
@@ -262,7 +262,7 @@ mod tests {
         });
         let device = Device::flex();
         device.seed(3);
-        let model = TextModel::new("test", config.clone(), config.init(&device), TextCodec::bytes(), None, Vec::new());
+        let model = TextModel::new("test", config.clone(), config.init(&device), Tokenizer::bytes(), None, Vec::new());
         let (mut store, id) = (ModelStore::default(), ModelId::next());
         store.insert(id, LoadedModel::Text(model));
         (store, id)

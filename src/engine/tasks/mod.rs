@@ -91,10 +91,10 @@ impl LoadedModel {
     /// Its tokenizer and chat template, if it reads text.
     pub(crate) fn reader(&self) -> Option<Reader> {
         match self {
-            Self::Text(model) => Some(Reader { codec: model.codec.clone(), chat: model.chat.clone() }),
+            Self::Text(model) => Some(Reader { tokenizer: model.tokenizer.clone(), chat: model.chat.clone() }),
             Self::Encoder(model) => {
                 let none = ChatError::NoTemplate { dir: model.info.path.clone() };
-                Some(Reader { codec: model.codec.clone(), chat: Arc::new(Err(none)) })
+                Some(Reader { tokenizer: model.tokenizer.clone(), chat: Arc::new(Err(none)) })
             }
             Self::Vision(_) | Self::Digits(_) => None,
         }

@@ -2,7 +2,7 @@
 
 use super::wrong_kind;
 use crate::engine::PromptInput;
-use crate::load::{EncoderModel, TextCodec, TextModel, render_chat};
+use crate::load::{EncoderModel, TextModel, Tokenizer, render_chat};
 use crate::types::{ModelInfo, ModelKind, PromptToken, UserError};
 
 /// Tokenizes a text or a conversation, or explains ids, and checks that the model can read them.
@@ -11,8 +11,8 @@ use crate::types::{ModelInfo, ModelKind, PromptToken, UserError};
 /// When the chat template gives no text, and when there is no token, one outside the vocabulary, or more than the context holds.
 pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let tokens = match prompt {
-        PromptInput::Chat(chat) => model.codec.encode_whole(&render_chat(&model.chat, chat)?.text)?,
-        other => tokenized(&model.codec, &model.info, other)?,
+        PromptInput::Chat(chat) => model.tokenizer.encode_whole(&render_chat(&model.chat, chat)?.text)?,
+        other => tokenized(&model.tokenizer, &model.info, other)?,
     };
     let info = &model.info;
     check(&tokens, &info.name, info.vocabulary, info.context)?;
@@ -25,15 +25,15 @@ pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<Prompt
 /// As [`read`].
 pub(super) fn read_encoder(model: &EncoderModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let info = &model.info;
-    let tokens = tokenized(&model.codec, info, prompt)?;
+    let tokens = tokenized(&model.tokenizer, info, prompt)?;
     check(&tokens, &info.name, info.vocabulary, info.context)?;
     Ok(tokens)
 }
 
-fn tokenized(codec: &TextCodec, info: &ModelInfo, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
+fn tokenized(tokenizer: &Tokenizer, info: &ModelInfo, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     match prompt {
-        PromptInput::Text(text) => Ok(codec.encode(text)?),
-        PromptInput::Ids(ids) => Ok(explain(ids, |id| codec.token_text(id))),
+        PromptInput::Text(text) => Ok(tokenizer.encode(text)?),
+        PromptInput::Ids(ids) => Ok(explain(ids, |id| tokenizer.token_text(id))),
         PromptInput::Chat(_) => Err(wrong_kind(info, ModelKind::CausalLm)),
         PromptInput::Picture(_) => Err(UserError::new(
             format!("{} cannot read a picture.", info.name),
@@ -60,7 +60,7 @@ pub(crate) fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<Promp
 /// # Errors
 /// When the text cannot be split, has no token, or has one outside the vocabulary.
 pub(super) fn ids(model: &TextModel, text: &str) -> Result<Vec<u32>, UserError> {
-    let ids = model.codec.ids(text)?;
+    let ids = model.tokenizer.ids(text)?;
     check_ids(&ids, &model.info.name, model.info.vocabulary)?;
     Ok(ids)
 }
@@ -70,7 +70,7 @@ pub(super) fn ids(model: &TextModel, text: &str) -> Result<Vec<u32>, UserError> 
 /// # Errors
 /// When the text cannot be split or has a token outside the vocabulary.
 pub(super) fn answer_ids(model: &TextModel, prompt: &str, answer: &str) -> Result<Vec<u32>, UserError> {
-    let ids = model.codec.ids_after(prompt, answer)?;
+    let ids = model.tokenizer.ids_after(prompt, answer)?;
     check_ids(&ids, &model.info.name, model.info.vocabulary)?;
     Ok(ids)
 }
@@ -80,7 +80,7 @@ pub(super) fn answer_ids(model: &TextModel, prompt: &str, answer: &str) -> Resul
 /// # Errors
 /// When it has no token.
 pub(super) fn check_answer(model: &TextModel, answer: &str) -> Result<(), UserError> {
-    if model.codec.continuation_ids(answer)?.is_empty() {
+    if model.tokenizer.continuation_ids(answer)?.is_empty() {
         return Err(UserError::new(
             format!("The answer {answer:?} cannot be scored."),
             format!("It has no token of {}, so it has no probability of its own.", model.info.name),

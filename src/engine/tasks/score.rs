@@ -1,7 +1,7 @@
 //! How likely each of some answers is after a prompt.
 //!
 //! The tokens of an answer are those that follow the prompt's own when the tokenizer reads both together
-//! ([`crate::load::TextCodec::ids_after`]): a space where neither the prompt ends nor the answer begins with white space
+//! ([`crate::load::Tokenizer::ids_after`]): a space where neither the prompt ends nor the answer begins with white space
 //! (rendered few-shot prompts end before theirs), the answer, and the ending that was asked for. An empty prompt gets no
 //! space. The prompt is read once, all answers after it as one batch. Probabilities are over the whole vocabulary.
 
@@ -62,7 +62,8 @@ impl Score {
         let candidate = |(place, text): (usize, &String)| {
             let scored = &self.prompts[0].scores()[place];
             let ids = self.prompts[0].sequence(place).scored_ids();
-            let token = |(&id, &log_prob): (&u32, &f64)| ScoredToken { id, text: model.codec.token_text(id), log_prob };
+            let token =
+                |(&id, &log_prob): (&u32, &f64)| ScoredToken { id, text: model.tokenizer.token_text(id), log_prob };
             CandidateScore {
                 text: text.clone(),
                 tokens: ids.iter().zip(&scored.log_probs).map(token).collect(),

@@ -21,7 +21,7 @@ pub(super) fn read(fields: &Fields, family: LlamaFamily) -> Result<LlamaConfig, 
         // transformers would take 128 here whatever the other sizes say.
         return Err(fields.wrong("head_dim", "is missing"));
     }
-    let head_width = sizes::head_width(fields, hidden, heads)?;
+    let head_dim = sizes::head_dim(fields, hidden, heads)?;
     let layers = sizes::layers(fields, "num_hidden_layers")?;
     let context = sizes::context(fields, "max_position_embeddings")?;
     let rope = rope::read_whole(fields, context)?;
@@ -37,7 +37,7 @@ pub(super) fn read(fields: &Fields, family: LlamaFamily) -> Result<LlamaConfig, 
         layers,
         heads,
         kv_heads,
-        head_width,
+        head_dim,
         intermediate: sizes::width(fields, "intermediate_size")?,
         epsilon: fields.number_if_any("rms_norm_eps")?.unwrap_or(1e-6),
         rope_theta: rope.theta,
@@ -85,7 +85,7 @@ pub(super) fn json(config: &LlamaConfig) -> Value {
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
         "num_key_value_heads": config.kv_heads,
-        "head_dim": config.head_width,
+        "head_dim": config.head_dim,
         "intermediate_size": config.intermediate,
         "hidden_act": "silu",
         "rms_norm_eps": config.epsilon,

@@ -56,7 +56,7 @@ pub(super) fn kv_heads(fields: &Fields, heads: usize, optional: bool) -> Result<
 }
 
 /// The width of a head: what `head_dim` says, else the model's width divided among the heads.
-pub(super) fn head_width(fields: &Fields, hidden: usize, heads: usize) -> Result<usize, LoadError> {
+pub(super) fn head_dim(fields: &Fields, hidden: usize, heads: usize) -> Result<usize, LoadError> {
     let width = if fields.value("head_dim").is_some() {
         width(fields, "head_dim")?
     } else if hidden.is_multiple_of(heads) {
@@ -123,7 +123,7 @@ pub(super) fn layer_types_json(sliding: Option<&SlidingWindow>, layers: usize) -
 /// Weights of a model of this shape, give or take biases and gains.
 pub(in super::super) fn parameters(config: &TextConfig) -> u64 {
     let [v, d, f, l] = [config.vocabulary(), config.hidden(), config.intermediate(), config.layers()].map(|n| n as u64);
-    let [h, g, k] = [config.heads(), config.kv_heads(), config.head_width()].map(|n| n as u64);
+    let [h, g, k] = [config.heads(), config.kv_heads(), config.head_dim()].map(|n| n as u64);
     let (tables, projections) = match config {
         TextConfig::Gpt2(config) => (v + config.context as u64 + if config.tied { 0 } else { v }, 2),
         TextConfig::GptNeox(config) => (if config.tied { v } else { 2 * v }, 2),

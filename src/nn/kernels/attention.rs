@@ -52,7 +52,7 @@ impl Heads {
     }
 }
 
-/// Cosines and sines of every position, `[T][R/2]` both: the first R values of queries and keys are turned by them.
+/// Cosines and sines of every position, `[T][R/2]` both: the first R values of queries and keys are rotated by them.
 pub(super) type Rotation<'a> = Option<(&'a [f32], &'a [f32])>;
 
 /// softmax(scale · q kᵀ) v, each query seeing the keys up to its own: `[B][T][(H + 2·G)·K]` → `[B][T][H·K]`.
@@ -126,8 +126,8 @@ impl<'a> Sequence<'a> {
         self.heads.offsets[part] + head * self.heads.step
     }
 
-    /// Turns a query or key, `[K]`, by its position, or back with `sign` −1, and multiplies it by `scale`.
-    fn turn(&self, token: usize, x: &mut [f32], sign: f32, scale: f32) {
+    /// Rotates a query or key, `[K]`, by its position, or back with `sign` −1, and multiplies it by `scale`.
+    fn rotate(&self, token: usize, x: &mut [f32], sign: f32, scale: f32) {
         let (cosines, sines) = self.rotation.map_or((&[][..], &[][..]), |(cosines, sines)| {
             let half = cosines.len() / self.tokens;
             (&cosines[token * half..(token + 1) * half], &sines[token * half..(token + 1) * half])
@@ -135,12 +135,12 @@ impl<'a> Sequence<'a> {
         inner::rotate(self.level, x, cosines, sines, sign, scale);
     }
 
-    /// Queries or keys of a head, turned and scaled: → `[T][K]`.
-    fn turned(&self, part: usize, head: usize, scale: f32, out: &mut [f32]) {
+    /// Queries or keys of a head, rotated and scaled: → `[T][K]`.
+    fn rotated(&self, part: usize, head: usize, scale: f32, out: &mut [f32]) {
         let (row, width, offset) = (self.heads.row(), self.heads.width, self.offset(part, head));
         for (token, out) in out.chunks_exact_mut(width).enumerate() {
             out.copy_from_slice(&self.qkv[token * row + offset..][..width]);
-            self.turn(token, out, 1.0, scale);
+            self.rotate(token, out, 1.0, scale);
         }
     }
 
@@ -181,7 +181,7 @@ impl<'a> Sequence<'a> {
     }
 
     fn tile(&self, left: Left<'_>, panel: &[f32], onto: Onto<'_>, out: &mut [f32], stride: usize) {
-        let (Left::Rows { rows, .. } | Left::Turned { rows, .. }) = left;
+        let (Left::Rows { rows, .. } | Left::Transposed { rows, .. }) = left;
         assert!(rows == 0 || out.len() >= (rows - 1) * stride + PANEL);
         // SAFETY: there is room for a row of a panel behind every row.
         unsafe { inner::tile(self.level, left, panel, onto, out.as_mut_ptr(), stride) };
@@ -195,12 +195,12 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    /// Rows of width K that begin `stride` apart, turned, in panels as [`Self::against_keys`] takes them.
-    fn lay_out_turned(&self, rows: &[f32], stride: usize, panels: &mut [f32]) {
+    /// Rows of width K that begin `stride` apart, transposed, in panels as [`Self::against_keys`] takes them.
+    fn lay_out_transposed(&self, rows: &[f32], stride: usize, panels: &mut [f32]) {
         let width = self.heads.width;
         for (i, panel) in panels.chunks_exact_mut(width * PANEL).enumerate() {
             let last = ((i + 1) * PANEL).min(self.tokens) - 1;
-            inner::turn_rows(self.level, &rows[i * PANEL * stride..last * stride + width], stride, width, panel);
+            inner::transpose_rows(self.level, &rows[i * PANEL * stride..last * stride + width], stride, width, panel);
         }
     }
 
@@ -210,11 +210,11 @@ impl<'a> Sequence<'a> {
         let (padded, wide) = (tokens.next_multiple_of(PANEL), wide(width));
         let sizes = [tokens * width, padded * width, tokens * wide, TILE_ROWS * padded, TILE_ROWS * wide];
         scratch::with(sizes, |[rows, keys, values, patterns, tile]| {
-            self.turned(KEY, group, 1.0, rows);
-            self.lay_out_turned(rows, width, keys);
+            self.rotated(KEY, group, 1.0, rows);
+            self.lay_out_transposed(rows, width, keys);
             self.lay_out_rows(&self.qkv[self.offset(VALUE, group)..], row, values);
             for head in self.sharing(group) {
-                self.turned(QUERY, head, self.heads.scale, rows);
+                self.rotated(QUERY, head, self.heads.scale, rows);
                 for first in (0..tokens).step_by(TILE_ROWS) {
                     let end = (first + TILE_ROWS).min(tokens);
                     self.patterns(&rows[first * width..end * width], keys, first, end, patterns, padded);
@@ -236,12 +236,12 @@ impl<'a> Sequence<'a> {
     }
 
     /// With pattern p, s = scale · q kᵀ and z = p v: dv = pᵀ dz, dp = dz vᵀ, ds the gradient of softmax, dq = scale · ds k,
-    /// dk = scale · dsᵀ q; queries and keys turned, their gradients turned back.
+    /// dk = scale · dsᵀ q; queries and keys rotated, their gradients rotated back.
     fn gradient(&self, group: usize, of_z: &[f32], out: &Shared<'_>) {
         let (tokens, width, row) = (self.tokens, self.heads.width, self.heads.row());
         let (padded, wide, block) = (tokens.next_multiple_of(PANEL), wide(width), BLOCK.min(tokens));
-        let turned = padded * width;
-        let sizes = [tokens * width, turned, tokens * wide, turned, tokens * wide, tokens * wide];
+        let transposed = padded * width;
+        let sizes = [tokens * width, transposed, tokens * wide, transposed, tokens * wide, tokens * wide];
         let of_block =
             [block * padded, block * padded, block * wide, block * wide, block * TILE_ROWS, TILE_ROWS * wide];
         let [a, b, c, d, e, f] = sizes;
@@ -249,14 +249,14 @@ impl<'a> Sequence<'a> {
         scratch::with([a, b, c, d, e, f, g, h, i, j, k, l], |buffers| {
             let [rows, key_columns, keys, value_columns, of_keys, of_values, patterns, slopes, more @ ..] = buffers;
             let [block_queries, block_of_z, tile, products] = more;
-            self.turned(KEY, group, 1.0, rows);
-            self.lay_out_turned(rows, width, key_columns);
+            self.rotated(KEY, group, 1.0, rows);
+            self.lay_out_transposed(rows, width, key_columns);
             self.lay_out_rows(rows, width, keys);
-            self.lay_out_turned(&self.qkv[self.offset(VALUE, group)..], row, value_columns);
+            self.lay_out_transposed(&self.qkv[self.offset(VALUE, group)..], row, value_columns);
             of_keys.fill(0.0);
             of_values.fill(0.0);
             for head in self.sharing(group) {
-                self.turned(QUERY, head, self.heads.scale, rows);
+                self.rotated(QUERY, head, self.heads.scale, rows);
                 let stride = self.heads.joined();
                 let of_z = &of_z[self.index * tokens * stride + head * width..];
                 for start in (0..tokens).step_by(BLOCK) {
@@ -274,7 +274,7 @@ impl<'a> Sequence<'a> {
                         }
                         let left = Left::Rows { values: slopes, rows: end - first, stride: padded };
                         self.against_rows(left, keys, [tokens, 0, end], NOTHING, products);
-                        self.write_turned_back(QUERY, head, first..end, products, self.heads.scale, out);
+                        self.write_rotated_back(QUERY, head, first..end, products, self.heads.scale, out);
                     }
                     let (count, of_z) = (stop - start, &of_z[start * stride..]);
                     self.lay_out_rows(&rows[start * width..], width, &mut block_queries[..count * wide]);
@@ -288,22 +288,22 @@ impl<'a> Sequence<'a> {
                             [(&*slopes, &*block_queries, &mut *of_keys), (&*patterns, &*block_of_z, &mut *of_values)]
                         {
                             inner::gather_tile(self.level, &matrix[from * padded + first..], padded, keys, tile);
-                            let left = Left::Turned { values: tile, rows: keys };
+                            let left = Left::Transposed { values: tile, rows: keys };
                             let (block, sums) = (&block[..count * wide], &mut sums[first * wide..]);
                             self.against_rows(left, block, [count, from, depth], Onto::Output, sums);
                         }
                     }
                 }
             }
-            self.write_turned_back(KEY, group, 0..tokens, of_keys, 1.0, out);
+            self.write_rotated_back(KEY, group, 0..tokens, of_keys, 1.0, out);
             for (token, values) in of_values.chunks_exact(wide).enumerate() {
                 self.write(VALUE, group, token, &values[..width], out);
             }
         });
     }
 
-    /// Writes gradients of turned queries or keys, `[rows][wide]`.
-    fn write_turned_back(
+    /// Writes gradients of rotated queries or keys, `[rows][wide]`.
+    fn write_rotated_back(
         &self,
         part: usize,
         head: usize,
@@ -314,7 +314,7 @@ impl<'a> Sequence<'a> {
     ) {
         let width = self.heads.width;
         for (token, gradient) in tokens.zip(gradients.chunks_exact_mut(wide(width))) {
-            self.turn(token, &mut gradient[..width], -1.0, scale);
+            self.rotate(token, &mut gradient[..width], -1.0, scale);
             self.write(part, head, token, &gradient[..width], out);
         }
     }

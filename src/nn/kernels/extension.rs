@@ -69,8 +69,8 @@ pub(crate) trait Learning: Backend {
     /// Causal attention of a projection `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`.
     fn attend(qkv: FloatTensor<Self>, heads: Heads) -> FloatTensor<Self>;
 
-    /// The same with queries and keys turned by `cosines` and `sines`, T · R/2 numbers both.
-    fn attend_turned(
+    /// The same with queries and keys rotated by `cosines` and `sines`, T · R/2 numbers both.
+    fn attend_rotated(
         qkv: FloatTensor<Self>,
         cosines: FloatTensor<Self>,
         sines: FloatTensor<Self>,
@@ -147,7 +147,7 @@ impl Learning for Flex {
         attended(&qkv.to_contiguous(), None, heads)
     }
 
-    fn attend_turned(qkv: FlexTensor, cosines: FlexTensor, sines: FlexTensor, heads: Heads) -> FlexTensor {
+    fn attend_rotated(qkv: FlexTensor, cosines: FlexTensor, sines: FlexTensor, heads: Heads) -> FlexTensor {
         let (cosines, sines) = (cosines.to_contiguous(), sines.to_contiguous());
         attended(&qkv.to_contiguous(), Some((values(&cosines), values(&sines))), heads)
     }

@@ -85,7 +85,7 @@ impl<C: CheckpointStrategy> Learning for Autodiff<Flex, C> {
         record!(AttentionGradient, [node], (qkv, None, heads), z)
     }
 
-    fn attend_turned(
+    fn attend_rotated(
         qkv: FloatTensor<Self>,
         cosines: FloatTensor<Self>,
         sines: FloatTensor<Self>,
@@ -94,7 +94,7 @@ impl<C: CheckpointStrategy> Learning for Autodiff<Flex, C> {
         let (qkv, node) = qkv.into_parts();
         // Angles follow from positions; nothing is learned about them.
         let (cosines, sines) = (cosines.into_primitive().to_contiguous(), sines.into_primitive().to_contiguous());
-        let z = Flex::attend_turned(qkv.clone(), cosines.clone(), sines.clone(), heads);
+        let z = Flex::attend_rotated(qkv.clone(), cosines.clone(), sines.clone(), heads);
         record!(AttentionGradient, [node], (qkv, Some((cosines, sines)), heads), z)
     }
 

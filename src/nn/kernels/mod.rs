@@ -131,7 +131,7 @@ pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon
 }
 
 /// Causal attention from the projection to queries, keys and values, which lie in it as `heads` says. Queries and keys are
-/// turned by cosines and sines, `[1, 1, T, R/2]`, if there are any.
+/// rotated by cosines and sines, `[1, 1, T, R/2]`, if there are any.
 ///
 /// # Shapes
 /// `qkv` `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`.
@@ -141,7 +141,7 @@ pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon
 pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: Heads) -> Tensor<3> {
     let qkv = qkv.into_dispatch();
     Tensor::from_dispatch(match rotation.map(|rotation| rotation.map(Tensor::into_dispatch)) {
-        Some([cosines, sines]) => <Dispatch as Learning>::attend_turned(qkv, cosines, sines, heads),
+        Some([cosines, sines]) => <Dispatch as Learning>::attend_rotated(qkv, cosines, sines, heads),
         None => <Dispatch as Learning>::attend(qkv, heads),
     })
 }

@@ -20,7 +20,7 @@ pub(super) fn dot<E: Element>(level: Level, _: &[E], _: &[f32]) -> f32 {
     match level {}
 }
 
-pub(super) fn turn_rows<E: Element>(level: Level, _: &[E], _: usize, _: usize, _: &mut [f32]) {
+pub(super) fn transpose_rows<E: Element>(level: Level, _: &[E], _: usize, _: usize, _: &mut [f32]) {
     match level {}
 }
 

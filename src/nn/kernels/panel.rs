@@ -53,7 +53,7 @@ pub(super) enum Left<'a> {
     /// As they lie in a row-major matrix: the rows begin `stride` numbers apart.
     Rows { values: &'a [f32], rows: usize, stride: usize },
     /// `[depth][TILE_ROWS]`, of which the first `rows` of each count.
-    Turned { values: &'a [f32], rows: usize },
+    Transposed { values: &'a [f32], rows: usize },
 }
 
 /// What the products of a tile are added to.

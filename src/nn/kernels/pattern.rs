@@ -40,7 +40,7 @@ fn one_head(level: Level, q: &[f32], k: &[f32], scale: f32, sizes: Sizes, out: &
     let past = keys - queries;
     scratch::with([keys.div_ceil(PANEL) * PANEL * width], |[panels]| {
         for (keys, panel) in k.chunks(PANEL * width).zip(panels.chunks_exact_mut(PANEL * width)) {
-            inner::turn_rows(level, keys, width, width, panel);
+            inner::transpose_rows(level, keys, width, width, panel);
         }
         let mut tile = [[0.0f32; PANEL]; TILE_ROWS];
         for (block, q) in q.chunks(TILE_ROWS * width).enumerate() {

@@ -175,7 +175,7 @@ impl<E: Element> Work<'_, E> {
                             let values = &values[start * of_rows + row..];
                             let tile = &mut tile[..length * TILE_ROWS];
                             inner::gather_tile(self.level, values, of_rows, count, tile);
-                            Left::Turned { values: tile, rows: count }
+                            Left::Transposed { values: tile, rows: count }
                         }
                     };
                     for (i, panel) in buffer.chunks_exact(length * PANEL).enumerate() {
@@ -197,7 +197,7 @@ impl<E: Element> Work<'_, E> {
             }
             RightMatrix::Columns(values) => {
                 let rows = &values[first * self.depth + start..(last - 1) * self.depth + end];
-                inner::turn_rows(self.level, rows, self.depth, end - start, panel);
+                inner::transpose_rows(self.level, rows, self.depth, end - start, panel);
             }
         }
     }

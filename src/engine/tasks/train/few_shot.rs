@@ -20,7 +20,7 @@ use crate::engine::tasks::corpus::separators;
 use crate::engine::tasks::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::word_bpe::learn_word_bpe;
-use crate::load::{self, TextCodec, byte_bpe::DOCUMENT_SEPARATOR, text_data};
+use crate::load::{self, Tokenizer, byte_bpe::DOCUMENT_SEPARATOR, text_data};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy};
 use crate::types::{FewShotTask, HeldOut, ModelId, Stage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
@@ -55,14 +55,14 @@ pub(super) struct FewShotLesson {
     tables: Tables,
     sources: Sources,
     preparing: Preparing,
-    codec: Option<Arc<TextCodec>>,
+    tokenizer: Option<Arc<Tokenizer>>,
     /// Measured again and again: few-shot documents, then running text that is not learned from.
     held_out: Vec<Sequence>,
     /// Those of the last batch.
     tokens: Vec<u32>,
     sampling: Option<Sampling>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
-    tokenizer: Option<String>,
+    tokenizer_json: Option<String>,
 }
 
 enum Preparing {
@@ -78,11 +78,11 @@ impl FewShotLesson {
             tables: Tables::default(),
             sources: Sources::default(),
             preparing: Preparing::Tables,
-            codec: None,
+            tokenizer: None,
             held_out: Vec::new(),
             tokens: Vec::new(),
             sampling: None,
-            tokenizer: None,
+            tokenizer_json: None,
         }
     }
 
@@ -112,16 +112,16 @@ impl FewShotLesson {
                 let shape = self.shape()?.clone();
                 check_shape(&shape, self.task.context)?;
                 let kept = checkpoint.map(|folder| folder.join(TOKENIZER_FILE)).filter(|file| file.is_file());
-                let codec = match kept {
-                    Some(file) => TextCodec::from_file(&file)?,
+                let tokenizer = match kept {
+                    Some(file) => Tokenizer::from_file(&file)?,
                     None => {
                         let texts = self.sources.texts(&self.task.text)?;
                         let documents = texts.iter().flat_map(|text| text_data::documents(text, &[DOCUMENT_SEPARATOR]));
                         learn_word_bpe(documents, &self.tables.vocabulary, shape.vocabulary)?
                     }
                 };
-                let made = new_model(spec, &shape, codec, cx.device);
-                self.tokenizer = Some(made.codec.to_json()?);
+                let made = new_model(spec, &shape, tokenizer, cx.device);
+                self.tokenizer_json = Some(made.tokenizer.to_json()?);
                 made
             }
         };
@@ -131,20 +131,20 @@ impl FewShotLesson {
     }
 
     /// The sequence at one place of a batch.
-    fn sequence(&self, kind: Kind, codec: &TextCodec, random: &mut Random) -> Sequence {
+    fn sequence(&self, kind: Kind, tokenizer: &Tokenizer, random: &mut Random) -> Sequence {
         let length = self.task.context + 1;
         if kind == Kind::Text && !self.sources.is_empty() {
             let ids = self.sources.passage(length, random);
             return Sequence { learned: vec![true; ids.len() - 1], ids };
         }
         if kind == Kind::Repeats {
-            return repeats::write(length, codec.vocabulary(), random);
+            return repeats::write(length, tokenizer.vocabulary(), random);
         }
         let (mut ids, mut learned) = (Vec::with_capacity(length), Vec::with_capacity(length));
         while ids.len() < length {
             let document = mixture::write(kind, &self.task, &self.tables, random);
             // Tables and texts were tokenized by this tokenizer before; a text it refuses would have ended the run there.
-            let Ok(tokens) = codec.encode(&document.text) else { break };
+            let Ok(tokens) = tokenizer.encode(&document.text) else { break };
             let mut ranges = document.learned.iter().peekable();
             for token in tokens {
                 while ranges.next_if(|range| token.span.start >= range.end).is_some() {}
@@ -159,13 +159,13 @@ impl FewShotLesson {
         Sequence { ids, learned }
     }
 
-    fn held_out_sequences(&self, codec: &TextCodec) -> Vec<Sequence> {
+    fn held_out_sequences(&self, tokenizer: &Tokenizer) -> Vec<Sequence> {
         let Some(last) = self.task.stages.last().copied() else { return Vec::new() };
         let stage = Stage { text: 0.0, ..last };
         let few_shot = (0..HELD_OUT).into_par_iter().map(|place| {
             let mut random = Random::new(1, VALIDATION + place as u64);
             let kind = mixture::kind(&stage, &mut random);
-            self.sequence(kind, codec, &mut random)
+            self.sequence(kind, tokenizer, &mut random)
         });
         let mut all: Vec<Sequence> = few_shot.collect();
         all.extend(self.sources.held_out(self.task.context + 1, HELD_OUT).into_iter().map(|ids| {
@@ -204,24 +204,24 @@ impl Lesson for FewShotLesson {
             Preparing::Model => {
                 self.make_model(spec, model, checkpoint, cx)?;
                 let text_model = cx.models.text(model)?;
-                let codec = Arc::clone(&text_model.codec);
-                let texts = (0..codec.vocabulary() as u32).map(|id| codec.token_text(id));
+                let tokenizer = Arc::clone(&text_model.tokenizer);
+                let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.token_text(id));
                 self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
-                self.codec = Some(codec);
+                self.tokenizer = Some(tokenizer);
                 self.sources.begin(&self.task.text, text_model)?;
                 self.preparing = Preparing::Texts;
             }
             Preparing::Texts => {
-                let Some(codec) = self.codec.clone() else { return Ok(false) };
-                if !self.sources.step(&codec, spec.validation_share)? {
+                let Some(tokenizer) = self.tokenizer.clone() else { return Ok(false) };
+                if !self.sources.step(&tokenizer, spec.validation_share)? {
                     tell("Splitting the text into tokens", self.sources.progress());
                     return Ok(false);
                 }
-                self.held_out = self.held_out_sequences(&codec);
+                self.held_out = self.held_out_sequences(&tokenizer);
                 let text_model = cx.models.text(model)?;
-                let (opening, ends) = (codec.ids(OPENING)?, text_model.eos.clone());
-                let separators = separators(&codec, &ends);
-                self.sampling = Some(Sampling::new(opening, &codec, ends, separators));
+                let (opening, ends) = (tokenizer.ids(OPENING)?, text_model.eos.clone());
+                let separators = separators(&tokenizer, &ends);
+                self.sampling = Some(Sampling::new(opening, &tokenizer, ends, separators));
                 if let Some(model) = cx.models.get(model) {
                     (cx.emit)(model.event());
                 }
@@ -240,7 +240,7 @@ impl Lesson for FewShotLesson {
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Tensor<1> {
-        let codec = self.codec.as_ref().expect("prepared before the first step");
+        let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
         let stage = mixture::stage(&self.task.stages, step, spec.steps);
         let first = SEQUENCES + (step * spec.batch_size) as u64;
         let batch: Vec<Sequence> = (0..spec.batch_size)
@@ -248,7 +248,7 @@ impl Lesson for FewShotLesson {
             .map(|place| {
                 let mut random = Random::new(spec.seed, first + place as u64);
                 let kind = mixture::kind(&stage, &mut random);
-                self.sequence(kind, codec, &mut random)
+                self.sequence(kind, tokenizer, &mut random)
             })
             .collect();
         self.tokens = borrowed(&batch).concat();
@@ -300,7 +300,7 @@ impl Lesson for FewShotLesson {
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
-        write_tokenizer(self.tokenizer.as_deref(), folder)
+        write_tokenizer(self.tokenizer_json.as_deref(), folder)
     }
 }
 

@@ -1,7 +1,7 @@
 //! First weights in which the parts of induction heads stand: looking back, finding and copying (Olsson et al. 2022).
 //!
 //! - All embeddings get the same value at one place. What queries and keys read there is the same for every token, so their
-//!   product depends on the distance alone, through rotary positions: with key and query turned apart by some steps it is
+//!   product depends on the distance alone, through rotary positions: with key and query rotated apart by some steps it is
 //!   largest for the token so far back. Four heads of the first block look one, two, three and four tokens back, and write a
 //!   sketch of what they see, each to its own stretch of the residual stream, which embeddings leave free.
 //! - The last values of an embedding, as many as a head is wide, are its code: they are drawn larger than the others, and are
@@ -30,9 +30,9 @@ const SHARED: usize = 0;
 const VALUE: f32 = 0.32;
 const CODE: f32 = 0.12;
 const EMBEDDING: f32 = 0.04;
-/// Length of queries and keys that look back, in each of the pairs that turn fastest; slower ones cannot tell neighbours apart.
+/// Length of queries and keys that look back, in each of the pairs that rotate fastest; slower ones cannot tell neighbours apart.
 const LENGTH: f32 = 1.5;
-/// Of 16 pairs: those that turn fast, and those that turn too fast to compare tokens far apart.
+/// Of 16 pairs: those that rotate fast, and those that rotate too fast to compare tokens far apart.
 const FAST: usize = 3;
 const TOO_FAST: usize = 7;
 /// Weights of the sketch: values, and their way into the stream.
@@ -137,7 +137,7 @@ impl Layout {
         (self.width / 2 * of_16).div_ceil(16)
     }
 
-    /// The values of a query or key that turn slowly enough to compare tokens.
+    /// The values of a query or key that rotate slowly enough to compare tokens.
     fn slow(&self) -> Vec<usize> {
         (0..self.width).filter(|i| i % (self.width / 2) >= self.pairs(TOO_FAST)).collect()
     }
@@ -166,7 +166,7 @@ impl Parts {
     fn look_at_the_tokens_before(&self, block: &mut LlamaBlock, frequencies: &[f64]) {
         let Self { layout, sketches, code, matrix } = self;
         let &Layout { d, width, heads, .. } = layout;
-        // Writes a vector of the given length into the fastest pairs, turned by so many steps.
+        // Writes a vector of the given length into the fastest pairs, rotated by so many steps.
         let point = |weights: &mut [f32], first_row: usize, steps: f64| {
             weights[first_row * d..(first_row + width) * d].iter_mut().for_each(|weight| *weight *= 0.1);
             for (pair, frequency) in frequencies.iter().take(layout.pairs(FAST)).enumerate() {
@@ -177,7 +177,7 @@ impl Parts {
         };
         change(&mut block.qkv.weight, |weights| {
             for head in 0..HEADS {
-                // Keys are turned one step ahead; queries of the second head one step back, of the third two.
+                // Keys are rotated one step ahead; queries of the second head one step back, of the third two.
                 point(weights, layout.query(head), -(head as f64));
             }
             for group in 0..=layout.group(HEADS - 1) {
@@ -264,7 +264,7 @@ impl Parts {
         });
     }
 
-    /// Queries or keys that are the code of their token, as a sketch writes it, in the values that turn slowly.
+    /// Queries or keys that are the code of their token, as a sketch writes it, in the values that rotate slowly.
     fn reads_code(&self, weights: &mut [f32], first_row: usize) {
         let d = self.layout.d;
         weights[first_row * d..(first_row + self.layout.width) * d].fill(0.0);

@@ -1,7 +1,7 @@
 //! Passages of a text: which of them a step learns from, and the sample a model writes in between.
 
 use super::lesson::SampleStep;
-use crate::load::{StreamDecoder, TextCodec};
+use crate::load::{StreamDecoder, Tokenizer};
 use crate::nn::sample::Sampler;
 use crate::nn::{CausalLm, DecoderState, Hooks, Random};
 use crate::types;
@@ -69,7 +69,7 @@ impl Passages {
 /// Goes on from the same opening after every validation, a token a step.
 pub(super) struct Sampling {
     opening: Vec<u32>,
-    codec: Arc<TextCodec>,
+    tokenizer: Arc<Tokenizer>,
     /// Tokens that end a text.
     ends: Vec<u32>,
     /// Separators in the opening are not shown.
@@ -87,22 +87,22 @@ struct Writing {
 }
 
 impl Sampling {
-    pub(super) fn new(opening: Vec<u32>, codec: &Arc<TextCodec>, ends: Vec<u32>, separators: Vec<String>) -> Self {
-        Self { opening, codec: Arc::clone(codec), ends, separators, writing: None }
+    pub(super) fn new(opening: Vec<u32>, tokenizer: &Arc<Tokenizer>, ends: Vec<u32>, separators: Vec<String>) -> Self {
+        Self { opening, tokenizer: Arc::clone(tokenizer), ends, separators, writing: None }
     }
 
     /// Adds a token.
     pub(super) fn step(&mut self, net: &CausalLm) -> SampleStep {
         let writing = self.writing.get_or_insert_with(|| {
             let settings = types::Sampling { temperature: 0.8, top_k: 40, seed: 1, ..types::Sampling::default() };
-            let mut text = self.codec.decode(&self.opening);
+            let mut text = self.tokenizer.decode(&self.opening);
             for separator in &self.separators {
                 text = text.replace(separator, "");
             }
             Writing {
                 state: net.new_state(),
                 sampler: Sampler::new(&settings),
-                decoder: self.codec.stream(),
+                decoder: self.tokenizer.stream(),
                 next: self.opening.clone(),
                 text,
                 count: 0,

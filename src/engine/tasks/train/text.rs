@@ -8,7 +8,7 @@ use crate::engine::tasks::corpus::{CorpusReader, FileTokens, separators};
 use crate::engine::tasks::text_loss::text_loss;
 use crate::engine::tasks::{LoadedModel, ModelStore, TaskContext};
 use crate::load::byte_bpe::learn_byte_bpe;
-use crate::load::{self, TextCodec, text_data};
+use crate::load::{self, Tokenizer, text_data};
 use crate::nn::{CausalLm, in_full_precision};
 use crate::types::{ModelId, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
@@ -35,7 +35,7 @@ pub(super) struct TextLesson {
     opening: Vec<u32>,
     sampling: Option<Sampling>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
-    tokenizer: Option<String>,
+    tokenizer_json: Option<String>,
 }
 
 /// What is done of the preparation.
@@ -49,7 +49,7 @@ enum Preparing {
     /// Encodes the files; with the new tokenizer, where the model is made from scratch.
     Encoding {
         reader: Box<CorpusReader>,
-        codec: Option<Box<TextCodec>>,
+        tokenizer: Option<Box<Tokenizer>>,
     },
 }
 
@@ -63,7 +63,7 @@ impl TextLesson {
             tokens: Vec::new(),
             opening: Vec::new(),
             sampling: None,
-            tokenizer: None,
+            tokenizer_json: None,
         }
     }
 
@@ -80,7 +80,7 @@ impl TextLesson {
             StartFrom::Scratch => {
                 check_shape(self.shape()?, self.task.context)?;
                 match checkpoint.map(|folder| folder.join(TOKENIZER_FILE)).filter(|file| file.is_file()) {
-                    Some(file) => encoding(files, TextCodec::from_file(&file)?),
+                    Some(file) => encoding(files, Tokenizer::from_file(&file)?),
                     None => Ok(Preparing::Collecting { waiting: files, texts: Vec::new() }),
                 }
             }
@@ -101,7 +101,7 @@ impl TextLesson {
     fn encode_for(&self, model: ModelId, files: Vec<PathBuf>, cx: &TaskContext<'_>) -> Result<Preparing, UserError> {
         let model = cx.models.text(model)?;
         check_context(self.task.context, model.lm.context())?;
-        Ok(Preparing::Encoding { reader: Box::new(CorpusReader::of_model(files, model)?), codec: None })
+        Ok(Preparing::Encoding { reader: Box::new(CorpusReader::of_model(files, model)?), tokenizer: None })
     }
 
     fn shape(&self) -> Result<&TextShape, UserError> {
@@ -176,30 +176,30 @@ impl Lesson for TextLesson {
                 let texts = std::mem::take(texts);
                 let documents =
                     texts.iter().flat_map(|text| text_data::documents(text, &[load::byte_bpe::DOCUMENT_SEPARATOR]));
-                let codec = learn_byte_bpe(documents, self.shape()?.vocabulary)?;
-                self.preparing = encoding(text_data::text_files(&self.task.data)?, codec)?;
+                let tokenizer = learn_byte_bpe(documents, self.shape()?.vocabulary)?;
+                self.preparing = encoding(text_data::text_files(&self.task.data)?, tokenizer)?;
             }
-            Preparing::Encoding { reader, codec } => {
-                let is_done = match codec {
-                    Some(codec) => reader.step(codec)?,
-                    None => reader.step(&cx.models.text(model)?.codec)?,
+            Preparing::Encoding { reader, tokenizer } => {
+                let is_done = match tokenizer {
+                    Some(tokenizer) => reader.step(tokenizer)?,
+                    None => reader.step(&cx.models.text(model)?.tokenizer)?,
                 };
                 tell("Splitting the text into tokens", reader.progress());
                 if is_done
-                    && let Preparing::Encoding { reader, codec } =
+                    && let Preparing::Encoding { reader, tokenizer } =
                         std::mem::replace(&mut self.preparing, Preparing::Nothing)
                 {
                     self.split(spec, reader.into_files()?)?;
-                    if let Some(codec) = codec {
-                        let mut made = new_model(spec, self.shape()?, *codec, cx.device);
+                    if let Some(tokenizer) = tokenizer {
+                        let mut made = new_model(spec, self.shape()?, *tokenizer, cx.device);
                         made.info.id = model;
-                        self.tokenizer = Some(made.codec.to_json()?);
+                        self.tokenizer_json = Some(made.tokenizer.to_json()?);
                         cx.models.insert(model, LoadedModel::Text(made));
                     }
                     let text_model = cx.models.text(model)?;
                     let ends = text_model.eos.clone();
-                    let separators = separators(&text_model.codec, &ends);
-                    self.sampling = Some(Sampling::new(self.opening.clone(), &text_model.codec, ends, separators));
+                    let separators = separators(&text_model.tokenizer, &ends);
+                    self.sampling = Some(Sampling::new(self.opening.clone(), &text_model.tokenizer, ends, separators));
                     if let Some(model) = cx.models.get(model) {
                         (cx.emit)(model.event());
                     }
@@ -252,7 +252,7 @@ impl Lesson for TextLesson {
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
-        write_tokenizer(self.tokenizer.as_deref(), folder)
+        write_tokenizer(self.tokenizer_json.as_deref(), folder)
     }
 }
 
@@ -278,10 +278,10 @@ pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<
         .map_err(|error| super::checkpoint::cannot_write(folder, &error))
 }
 
-fn encoding(files: Vec<PathBuf>, codec: TextCodec) -> Result<Preparing, UserError> {
-    let end = codec.token_id(load::byte_bpe::DOCUMENT_SEPARATOR).into_iter().collect::<Vec<_>>();
-    let reader = CorpusReader::new(files, &codec, &end)?;
-    Ok(Preparing::Encoding { reader: Box::new(reader), codec: Some(Box::new(codec)) })
+fn encoding(files: Vec<PathBuf>, tokenizer: Tokenizer) -> Result<Preparing, UserError> {
+    let end = tokenizer.token_id(load::byte_bpe::DOCUMENT_SEPARATOR).into_iter().collect::<Vec<_>>();
+    let reader = CorpusReader::new(files, &tokenizer, &end)?;
+    Ok(Preparing::Encoding { reader: Box::new(reader), tokenizer: Some(Box::new(tokenizer)) })
 }
 
 pub(super) fn no_shape() -> UserError {

@@ -2,7 +2,7 @@
 
 use super::look_back;
 use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
-use crate::load::{TextCodec, TextModel};
+use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
 use crate::types::{Init, TextShape, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, Param};
@@ -42,13 +42,13 @@ pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserE
 }
 
 /// The model with random weights that depend on the spec's seed alone.
-pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, codec: TextCodec, device: &Device) -> TextModel {
-    let config = config_of(shape, codec.vocabulary());
+pub(super) fn new_model(spec: &TrainSpec, shape: &TextShape, tokenizer: Tokenizer, device: &Device) -> TextModel {
+    let config = config_of(shape, tokenizer.vocabulary());
     let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
-    let end = codec.token_id(DOCUMENT_SEPARATOR);
+    let end = tokenizer.token_id(DOCUMENT_SEPARATOR);
     let name = spec.out.as_deref().and_then(Path::file_name);
     let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
-    TextModel::new(&name, TextConfig::Llama(config), lm, codec, end, end.into_iter().collect())
+    TextModel::new(&name, TextConfig::Llama(config), lm, tokenizer, end, end.into_iter().collect())
 }
 
 /// The configuration of a shape, with so many tokens.
@@ -61,7 +61,7 @@ pub(super) fn config_of(shape: &TextShape, vocabulary: usize) -> LlamaConfig {
         layers: shape.layers,
         heads: shape.heads,
         kv_heads: shape.kv_heads,
-        head_width: shape.hidden / shape.heads,
+        head_dim: shape.hidden / shape.heads,
         intermediate: shape.intermediate,
         epsilon: 1e-5,
         rope_theta: 10_000.0,

@@ -142,13 +142,13 @@ fn plain_attention(
         let qkv = qkv.reshape([b, t, heads + 2 * groups, width]).swap_dims(1, 2);
         [(0, heads), (heads, groups), (heads + groups, groups)].map(|(first, n)| qkv.clone().narrow(1, first, n))
     };
-    let turn = |x: Tensor<4>| match rotation {
+    let rotate = |x: Tensor<4>| match rotation {
         Some([cosines, sines]) => {
             let half = cosines.dims()[3];
             let (a, b) = (x.clone().narrow(3, 0, half), x.clone().narrow(3, half, half));
-            let turned =
+            let rotated =
                 [a.clone() * cosines.clone() - b.clone() * sines.clone(), b * cosines.clone() + a * sines.clone()];
-            let mut parts = turned.to_vec();
+            let mut parts = rotated.to_vec();
             if 2 * half < width {
                 parts.push(x.narrow(3, 2 * half, width - 2 * half));
             }
@@ -160,7 +160,7 @@ fn plain_attention(
         let copies: Vec<_> = (0..heads).map(|head| x.clone().narrow(1, head * groups / heads, 1)).collect();
         Tensor::cat(copies, 1)
     };
-    let (q, k, v) = (turn(q), share(turn(k)), share(v));
+    let (q, k, v) = (rotate(q), share(rotate(k)), share(v));
     let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar((width as f64).sqrt().recip());
     let hidden = Tensor::<2, burn::tensor::Bool>::tril_mask([t, t], 0, &scores.device());
     let scores = scores.mask_fill(hidden.unsqueeze::<4>().expand([b, heads, t, t]), f32::MIN);

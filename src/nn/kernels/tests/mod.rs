@@ -103,10 +103,10 @@ fn older_processors_get_the_same_products() {
     use super::panel::Element;
     use super::product::{LeftMatrix, RightMatrix, multiply};
 
-    fn check<E: Element>(random: &mut Random, turn: impl Fn(f32) -> E, [rows, depth, columns]: [usize; 3]) {
+    fn check<E: Element>(random: &mut Random, in_element: impl Fn(f32) -> E, [rows, depth, columns]: [usize; 3]) {
         let Some(best) = *LEVEL else { return };
         let (left, right) = (values(random, rows * depth), values(random, depth * columns));
-        let weights: Vec<E> = right.iter().map(|x| turn(*x)).collect();
+        let weights: Vec<E> = right.iter().map(|x| in_element(*x)).collect();
         for left in [LeftMatrix::Rows(&left), LeftMatrix::Columns(&left)] {
             for right in [RightMatrix::Rows(&right), RightMatrix::Columns(&weights)] {
                 let [ours, newer] =

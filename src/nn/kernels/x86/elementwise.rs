@@ -87,8 +87,8 @@ unsafe fn gate_gradients_256(
     }
 }
 
-/// Turns the pairs (i, i + R/2) of the first R values of `x` by the angles whose R/2 cosines and sines are given, and
-/// multiplies all values by `scale`. With `sign` −1 it turns back.
+/// Rotates the pairs (i, i + R/2) of the first R values of `x` by the angles whose R/2 cosines and sines are given, and
+/// multiplies all values by `scale`. With `sign` −1 it rotates back.
 pub(in super::super) fn rotate(_: Level, x: &mut [f32], cosines: &[f32], sines: &[f32], sign: f32, scale: f32) {
     assert!(sines.len() == cosines.len() && 2 * cosines.len() <= x.len());
     // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.

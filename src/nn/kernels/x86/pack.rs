@@ -4,9 +4,15 @@ use super::super::panel::{Element, PANEL, TILE_ROWS};
 use super::{Level, load8};
 use std::arch::x86_64::*;
 
-/// Up to [`PANEL`] rows, which begin `stride` elements apart, turned so that they lie side by side: their first `depth`
+/// Up to [`PANEL`] rows, which begin `stride` elements apart, transposed so that they lie side by side: their first `depth`
 /// elements → `[depth][PANEL]`. Columns without a row stay as they are.
-pub(in super::super) fn turn_rows<E: Element>(_: Level, rows: &[E], stride: usize, depth: usize, panel: &mut [f32]) {
+pub(in super::super) fn transpose_rows<E: Element>(
+    _: Level,
+    rows: &[E],
+    stride: usize,
+    depth: usize,
+    panel: &mut [f32],
+) {
     assert!(depth > 0 && depth <= stride && rows.len() >= depth && panel.len() == depth * PANEL);
     let count = (rows.len() - depth) / stride + 1;
     assert!(count <= PANEL);
@@ -24,7 +30,7 @@ pub(in super::super) fn turn_rows<E: Element>(_: Level, rows: &[E], stride: usiz
     }
 }
 
-/// Turns blocks of 8 × 8 round.
+/// Transposes blocks of 8 × 8.
 ///
 /// # Safety
 /// Eight rows, `stride` elements apart, of `whole` elements (a multiple of 8) can be read behind `from`, and eight numbers
@@ -62,7 +68,7 @@ unsafe fn turn_eight_rows<E: Element>(from: *const E, stride: usize, whole: usiz
     }
 }
 
-/// The last step of turning 8 × 8 round: columns `COLUMN` and `COLUMN + 4` of rows 0 to 3 and of rows 4 to 7 are joined.
+/// The last step of transposing 8 × 8: columns `COLUMN` and `COLUMN + 4` of rows 0 to 3 and of rows 4 to 7 are joined.
 ///
 /// # Safety
 /// Eight numbers can be written at rows `COLUMN` and `COLUMN + 4` of a panel behind `to`.

@@ -1,7 +1,7 @@
 //! Running text: several sources, read in proportion, the end of every file held out.
 
 use crate::engine::tasks::corpus::CorpusReader;
-use crate::load::{TextCodec, TextModel, text_data};
+use crate::load::{TextModel, Tokenizer, text_data};
 use crate::nn::Random;
 use crate::types::{TextSource, UserError};
 
@@ -44,9 +44,9 @@ impl Sources {
     }
 
     /// Reads a stretch; true when nothing is left.
-    pub(super) fn step(&mut self, codec: &TextCodec, validation_share: f64) -> Result<bool, UserError> {
+    pub(super) fn step(&mut self, tokenizer: &Tokenizer, validation_share: f64) -> Result<bool, UserError> {
         let Some((share, mut reader)) = self.waiting.pop() else { return Ok(true) };
-        if !reader.step(codec)? {
+        if !reader.step(tokenizer)? {
             self.waiting.push((share, reader));
             return Ok(false);
         }
