@@ -3,10 +3,10 @@
 
 use super::{DECODERS, ENCODERS, FORWARD, PICTURES, assert_close, encoder, text, values, vision};
 use super::{Reference, golden_dir};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
 use fovea::load::read_picture;
-use fovea::nn::{Change, EncoderBatch, Hooks, SiteEdit, SiteValue, in_full_precision, kernels};
-use fovea::types::{Axis, Capture, Site};
+use fovea::nn::{Change, DigitConfig, EncoderBatch, Hooks, SiteEdit, SiteValue, in_full_precision, kernels};
+use fovea::types::{Axis, Capture, DigitNetwork, Site};
 
 /// A pass over one of two inputs, and what comes out: scores, or the last site of a network without a head.
 type Pass<'a> = &'a dyn Fn(usize, &mut Hooks) -> Vec<f32>;
@@ -33,7 +33,9 @@ fn sources(site: Site, layers: usize, is_parallel: bool) -> Vec<Site> {
         Site::MlpOut(l) => vec![Site::MlpProj(l)],
         Site::ResidPost(l) => vec![Site::ResidMid(l), Site::MlpOut(l)],
         Site::LnFinal => vec![Site::ResidPost(layers - 1)],
-        Site::Pooled | Site::Logits => vec![Site::LnFinal],
+        Site::Pooled => vec![Site::LnFinal],
+        Site::Logits => vec![Site::LnFinal, Site::Layer(layers - 1)],
+        Site::Layer(l) if l > 0 => vec![Site::Layer(l - 1)],
         _ => Vec::new(),
     }
 }
@@ -151,6 +153,19 @@ fn a_change_at_any_site_of_a_vision_transformer_reaches_all_that_follows_and_not
         };
         let (with, plain) = (|i, h: &mut Hooks| pass(&model.vit, i, h), |i, h: &mut Hooks| pass(&full, i, h));
         both_ways(name, &model.vit.sites(), model.info.layers, &with, &plain);
+    }
+}
+
+#[test]
+fn a_change_at_any_site_of_a_digit_network_reaches_all_that_follows_and_nothing_else() {
+    for network in [DigitNetwork::Mlp, DigitNetwork::Cnn] {
+        let net = DigitConfig::of(network).init(3, &Device::flex());
+        let pass = |input: usize, hooks: &mut Hooks| {
+            let pixels: Vec<f32> = (0..784).map(|i| ((i * (7 + 4 * input)) % 31) as f32 / 31.0).collect();
+            values(net.forward(Tensor::from_data(TensorData::new(pixels, [1, 784]), &Device::flex()), hooks))
+        };
+        let sites = net.sites();
+        both_ways(&format!("{network:?}"), &sites, sites.len() - 1, &pass, &pass);
     }
 }
 

@@ -1,8 +1,9 @@
 //! What an edit does to a value.
 
 use super::rows::Rows;
-use crate::types::{Axis, Site};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use super::scope::{Place, scope};
+use crate::types::Site;
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// A change of the values at one site: of all of them, or for some heads, positions and sequences.
 #[derive(Clone, Debug)]
@@ -115,15 +116,19 @@ impl SiteEdit {
                 *mean = Some(SiteValue::of_batch(found.clone()));
                 found.expand(x.dims())
             }
-            Change::Set(value) => placed(&value.tensor::<D>(), x.dims(), rows, token, key).expand(x.dims()),
+            Change::Set(value) => {
+                // It may come from a pass with gradients and be used in one without, or the other way round.
+                let value = value.tensor::<D>();
+                let value = if x.is_autodiff() { Tensor::from_inner(value.inner()) } else { value.inner() };
+                placed(&value, x.dims(), rows, token, key).expand(x.dims())
+            }
         };
         // A given value ends somewhere; what is generated behind its end stays as it is.
-        let given = match &self.change {
-            Change::Set(value) => value.tensor::<D>().dims(),
-            _ => [usize::MAX; D],
+        let end = |axis: Option<usize>| match &self.change {
+            Change::Set(value) => axis.map(|axis| value.tensor::<D>().dims()[axis]).filter(|end| *end != 1),
+            _ => None,
         };
-        let end = |axis: Option<usize>| axis.map(|axis| given[axis]).filter(|end| *end != 1).unwrap_or(usize::MAX);
-        match self.mask(&x, place, rows, end(token), end(key)) {
+        match scope(self, &x, place, rows, [end(token), end(key)]) {
             Some(mask) => x.mask_where(mask, value),
             None => value,
         }
@@ -138,84 +143,6 @@ impl SiteEdit {
         dims[0] = b;
         x.expand(dims)
     }
-
-    /// Where the change holds, in the shape of `x`; `None` for everywhere. `ends` are the first position and key it does not
-    /// reach.
-    fn mask<const D: usize>(
-        &self,
-        x: &Tensor<D>,
-        place: Place,
-        rows: &Rows,
-        token_end: usize,
-        key_end: usize,
-    ) -> Option<Tensor<D, Bool>> {
-        let by_token = self.positions.is_some() || token_end != usize::MAX;
-        let by_key = self.keys.is_some() || key_end != usize::MAX;
-        if self.heads.is_none() && !by_token && !by_key && self.sequence.is_none() {
-            return None;
-        }
-        let named = |what: &str, axis: Option<usize>| axis.unwrap_or_else(|| panic!("{} has no {what}", self.site));
-        let dims = x.dims();
-        let mut shape = [1; D];
-        shape[0] = dims[0];
-        if self.heads.is_some() {
-            let axis = named("heads", place.head);
-            shape[axis] = dims[axis];
-        }
-        if by_token || (self.sequence.is_some() && place.token.is_some()) {
-            let axis = named("positions", place.token);
-            shape[axis] = dims[axis];
-        }
-        if by_key {
-            let axis = named("keys", place.key);
-            shape[axis] = dims[axis];
-        }
-        let holds = |list: &Option<Vec<usize>>, i: usize| list.as_ref().is_none_or(|list| list.contains(&i));
-        let is_meant = |flat: usize| {
-            let at = coordinates(flat, &shape);
-            let sequence = || place.token.map_or(at[0], |axis| rows.sequence(at[0], at[axis]));
-            let meant = |list: &Option<Vec<usize>>, position: Option<usize>, end: usize| {
-                position.is_some_and(|position| position < end && holds(list, position))
-            };
-            self.sequence.is_none_or(|of| of == sequence())
-                && place.head.is_none_or(|axis| self.heads.is_none() || holds(&self.heads, at[axis]))
-                && (!by_token
-                    || place
-                        .token
-                        .is_some_and(|axis| meant(&self.positions, rows.position(at[0], at[axis]), token_end)))
-                && (!by_key
-                    || place.key.is_some_and(|axis| meant(&self.keys, rows.key_position(at[0], at[axis]), key_end)))
-        };
-        let flags: Vec<bool> = (0..shape.iter().product()).map(is_meant).collect();
-        Some(Tensor::<D, Bool>::from_data(TensorData::new(flags, shape), &x.device()).expand(dims))
-    }
-}
-
-/// Which dimension of a value with a batch is which.
-#[derive(Clone, Copy)]
-struct Place {
-    head: Option<usize>,
-    token: Option<usize>,
-    key: Option<usize>,
-}
-
-impl Place {
-    /// For a value of D dimensions, the batch among them.
-    fn of<const D: usize>(site: Site) -> Self {
-        let axes = site.axes();
-        let axes = &axes[(axes.len() + 1).saturating_sub(D)..];
-        let find = |wanted: &[Axis]| axes.iter().position(|axis| wanted.contains(axis)).map(|place| place + 1);
-        Self { head: find(&[Axis::Head, Axis::KvHead]), token: find(&[Axis::Token]), key: find(&[Axis::Key]) }
-    }
-}
-
-fn coordinates<const D: usize>(mut flat: usize, shape: &[usize; D]) -> [usize; D] {
-    let mut at = [0; D];
-    for axis in (0..D).rev() {
-        at[axis] = flat % shape[axis];
-        flat /= shape[axis];
-    }
-    at
 }
 
 /// The mean over the tokens that are no padding, with a token axis of 1.

@@ -7,6 +7,7 @@ mod change;
 mod gradient;
 mod record;
 mod rows;
+mod scope;
 
 pub use change::{Change, SiteEdit, SiteValue};
 pub use gradient::SiteGradients;

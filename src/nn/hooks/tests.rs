@@ -138,3 +138,18 @@ fn values_are_kept_and_their_gradients_read() {
     assert_eq!((kept.shape(), values(kept.tensor::<3>())), ([1, 2].as_slice(), vec![1.0, 4.0]));
     assert!(hooks.take_kept(Site::ResidPost(0)).is_none(), "taken out");
 }
+
+#[test]
+fn a_value_of_a_pass_without_gradients_can_be_given_in_one_with_them() {
+    let given = Change::Set(Box::new(SiteValue::new(vec![5.0, 6.0], &[1, 2], &Device::flex())));
+    let mut hooks = Hooks::off()
+        .editing(vec![SiteEdit { positions: Some(vec![0]), ..SiteEdit::whole(Site::ResidPre(0), given) }])
+        .with_gradients(SiteSet::from_iter([Site::ResidPre(0)]));
+    hooks.begin(|| TokenRows::whole([1, 2], |_| true));
+    let x = Tensor::<3>::from_data([[[1.0, 2.0], [3.0, 4.0]]], &Device::flex().autodiff());
+    // The given value holds one token, which stands for every one that is named.
+    let x = hooks.at(Site::ResidPre(0), x);
+    assert_eq!(values(x.clone()), [5.0, 6.0, 3.0, 4.0]);
+    let gradients = hooks.gradients(&(x.clone() * x).sum());
+    assert_eq!(values(gradients.of(Site::ResidPre(0)).unwrap().1), [10.0, 12.0, 6.0, 8.0]);
+}
