@@ -2,7 +2,7 @@
 
 mod support;
 
-use fovea::engine::{Command as Ask, Event, PromptInput};
+use fovea::engine::{Command as Ask, InspectSpec, PromptInput, Work};
 use fovea::types::{
     ChatEnding, ChatFormat, ChatPrompt, ChatRole, ChatTurn, DeviceChoice, JobId, Sampling, SiteFilter, StopReason,
 };
@@ -133,14 +133,11 @@ fn the_engine_tells_what_a_chat_is_written_as_and_stops_at_the_end_of_a_turn() {
     let turns = [ChatTurn::new(ChatRole::User, "Hi"), ChatTurn::new(ChatRole::Assistant, "I")];
     let ask =
         |turns: &[ChatTurn], ending| PromptInput::Chat(Box::new(ChatPrompt::new(turns, ending, ChatFormat::Model)));
-    script.engine.tokenize(1, model, ask(&turns, ChatEnding::Closed));
-    let (ids, special, chat) = script.until("tokens", |event| match event {
-        Event::Tokenized { tokens, special, chat, .. } => {
-            Some((tokens.iter().map(|t| t.id).collect::<Vec<_>>(), special.clone(), chat.clone()))
-        }
-        _ => None,
-    });
-    let chat = chat.unwrap().unwrap();
+    let job = JobId::next();
+    script.send(Ask::start(job, model, Work::Tokenize(ask(&turns, ChatEnding::Closed))));
+    let fovea::engine::Outcome::Tokenized(read) = script.end(job).unwrap() else { panic!("not tokenized") };
+    let (ids, special) = (read.tokens.iter().map(|t| t.id).collect::<Vec<_>>(), &read.special);
+    let chat = read.chat.clone().unwrap().unwrap();
     assert_eq!(chat.text, "user.Hi<|end|>assistant.I<|end|>");
     assert_eq!(chat.spans, [(0, 5..7), (1, 24..25)]);
     assert_eq!(special.iter().map(|&i| ids[i]).collect::<Vec<_>>(), [63, 63]);
@@ -148,7 +145,11 @@ fn the_engine_tells_what_a_chat_is_written_as_and_stops_at_the_end_of_a_turn() {
     // An inspection reads the same tokens.
     let job = JobId::next();
     let sites: SiteFilter = "embed".parse().unwrap();
-    script.send(Ask::Inspect { job, model, prompt: ask(&turns, ChatEnding::Closed), sites, edits: Vec::new() });
+    script.send(Ask::start(
+        job,
+        model,
+        Work::Inspect(InspectSpec { prompt: ask(&turns, ChatEnding::Closed), sites, edits: Vec::new() }),
+    ));
     let fovea::engine::Outcome::Inspected(report) = script.end(job).unwrap() else { panic!("not inspected") };
     assert_eq!(report.tokens.iter().map(|t| t.id).collect::<Vec<_>>(), ids);
 

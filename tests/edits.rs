@@ -10,7 +10,7 @@ mod reference;
 mod support;
 
 use burn::tensor::{Device, Tensor};
-use fovea::engine::{Command, Outcome, PromptInput};
+use fovea::engine::{Command, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::load::{
     EncoderModel, TextModel, VisionModel, open_encoder_model, open_text_model, open_vision_model, read_picture,
 };
@@ -141,7 +141,11 @@ fn the_engine_generates_and_scores_under_edits_as_pytorch_does() {
             let job = JobId::next();
             let sampling = Box::new(Sampling { max_new_tokens: 16, ..Sampling::default() });
             let input = PromptInput::Text(prompt.clone());
-            script.send(Command::Generate { job, model, prompt: input, sampling, edits: edits.clone() });
+            script.send(Command::start(
+                job,
+                model,
+                Work::Generate(GenerateSpec { prompt: input, sampling: *sampling, edits: edits.clone() }),
+            ));
             let Outcome::Generated(_) = script.end(job).unwrap() else { panic!("not generated") };
             let mut expected = golden.ids(&format!("{edit}.next.ids"));
             let end = expected.iter().position(|id| *id == END).map_or(expected.len(), |place| place + 1);
@@ -151,7 +155,7 @@ fn the_engine_generates_and_scores_under_edits_as_pytorch_does() {
             let candidates = ANSWERS.map(str::to_owned).to_vec();
             let request = ScoreRequest { prompt: prompt.clone(), candidates, edits, ..ScoreRequest::default() };
             let job = JobId::next();
-            script.send(Command::Score { job, model, request: Box::new(request) });
+            script.send(Command::start(job, model, Work::Score(request)));
             let Outcome::Scored(report) = script.end(job).unwrap() else { panic!("not scored") };
             for (i, candidate) in report.candidates.iter().enumerate() {
                 let expected = golden.values(&format!("{edit}.answer.{i}"));

@@ -3,7 +3,7 @@
 
 mod support;
 
-use fovea::engine::{Command, Outcome, PromptInput, read_picture};
+use fovea::engine::{Command, FillSpec, GenerateSpec, InspectSpec, Outcome, PromptInput, Work, read_picture};
 use fovea::types::{DeviceChoice, JobId, ModelId, ModelInfo, ModelKind, Picture, SiteFilter, UserError};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -33,7 +33,9 @@ fn inspect(
     sites: &str,
 ) -> Result<std::sync::Arc<fovea::types::InspectReport>, UserError> {
     let sites: SiteFilter = sites.parse().unwrap();
-    match ask(engine, |job| Command::Inspect { job, model, prompt, sites, edits: Vec::new() })? {
+    match ask(engine, |job| {
+        Command::start(job, model, Work::Inspect(InspectSpec { prompt, sites, edits: Vec::new() }))
+    })? {
         Outcome::Inspected(report) => Ok(report),
         other => panic!("{other:?}"),
     }
@@ -45,7 +47,7 @@ fn every_mask_is_filled_with_its_likeliest_tokens() {
     assert_eq!(info.kind(), ModelKind::TextEncoder);
     assert_eq!(info.encoder.as_ref().unwrap().mask.as_deref(), Some("[MASK]"));
     let text = "the [MASK] is blue [MASK]".to_owned();
-    let outcome = ask(&mut engine, |job| Command::Fill { job, model: info.id, text, top: 3 }).unwrap();
+    let outcome = ask(&mut engine, |job| Command::start(job, info.id, Work::Fill(FillSpec { text, top: 3 }))).unwrap();
     let Outcome::Filled(report) = outcome else { panic!("{outcome:?}") };
     let places: Vec<usize> = report.masks.iter().map(|mask| mask.position).collect();
     assert_eq!(places, [2, 5]);
@@ -75,7 +77,7 @@ fn a_batch_of_texts_gives_what_each_gives_alone() {
     let (mut engine, info) = with_model("roberta");
     let mut embed = |texts: &[&str]| {
         let texts = texts.iter().map(|&t| t.to_owned()).collect();
-        match ask(&mut engine, |job| Command::Embed { job, model: info.id, texts }).unwrap() {
+        match ask(&mut engine, |job| Command::start(job, info.id, Work::Embed(texts))).unwrap() {
             Outcome::Embedded(report) => report,
             other => panic!("{other:?}"),
         }
@@ -96,7 +98,7 @@ fn a_batch_of_texts_gives_what_each_gives_alone() {
 fn a_vision_transformer_is_looked_into_patch_by_patch() {
     let (mut engine, info) = with_model("deit");
     let picture = read_picture(&golden("deit").join("picture-0.png")).unwrap();
-    let command = |job| Command::ClassifyPicture { job, model: info.id, picture: picture.clone() };
+    let command = |job| Command::start(job, info.id, Work::ClassifyPicture(picture.clone()));
     let Outcome::PictureClassified(answer) = ask(&mut engine, command).unwrap() else { panic!() };
     assert_eq!(answer.classes.len(), 5);
     assert!((answer.classes.iter().map(|c| c.probability).sum::<f32>() - 1.0).abs() < 1e-5);
@@ -117,13 +119,27 @@ fn who_asks_the_wrong_kind_of_model_is_told_what_to_do() {
     let text = || PromptInput::Text("the cat".into());
     let picture = || Picture::gray(2, &[0.0, 1.0, 0.5, 0.25]);
     let generate = |model| {
-        move |job| Command::Generate { job, model, prompt: text(), sampling: Box::default(), edits: Vec::new() }
+        move |job| {
+            Command::start(
+                job,
+                model,
+                Work::Generate(GenerateSpec { prompt: text(), sampling: Default::default(), edits: Vec::new() }),
+            )
+        }
     };
-    let embed = |model| move |job| Command::Embed { job, model, texts: vec!["a".into()] };
-    let fill = |model, text: &'static str| move |job| Command::Fill { job, model, text: text.into(), top: 1 };
-    let classify = |model| move |job| Command::ClassifyPicture { job, model, picture: picture() };
+    let embed = |model| move |job| Command::start(job, model, Work::Embed(vec!["a".into()]));
+    let fill = |model, text: &'static str| {
+        move |job| Command::start(job, model, Work::Fill(FillSpec { text: text.into(), top: 1 }))
+    };
+    let classify = |model| move |job| Command::start(job, model, Work::ClassifyPicture(picture()));
     let look = |model, prompt| {
-        move |job| Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() }
+        move |job| {
+            Command::start(
+                job,
+                model,
+                Work::Inspect(InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() }),
+            )
+        }
     };
     let mut check = |command: Box<dyn FnOnce(JobId) -> Command>, words: &[&str]| {
         let error = ask(&mut engine, command).expect_err("it cannot");

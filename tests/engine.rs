@@ -2,7 +2,7 @@
 
 mod support;
 
-use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::engine::{Command, Event, GenerateSpec, InspectSpec, Outcome, PromptInput, SaveSpec, Work};
 use fovea::types::{DeviceChoice, JobId, ModelId, Precision, PromptToken, Sampling, SiteFilter, StopReason, TrainSpec};
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -127,7 +127,7 @@ fn every_causal_family_is_trained_further_and_saved() {
         );
         let job = JobId::next();
         let spec = Box::new(toml::from_str::<TrainSpec>(&spec).unwrap());
-        script.send(Command::Train { job, model, spec });
+        script.send(Command::start(job, model, Work::Train(*spec)));
         let Outcome::Trained(summary) = script.end(job).unwrap() else { panic!("{name}: not trained") };
         let points = script.seen.iter().filter_map(|event| match event {
             Event::Trained { job: of, points } if *of == job => Some(points),
@@ -139,7 +139,11 @@ fn every_causal_family_is_trained_further_and_saved() {
         assert!(best < 0.7 * first, "{name}: the loss went from {first} to {best}");
         let path = scratch.path().join(name);
         let saved = JobId::next();
-        script.send(Command::Save { job: saved, model, path: path.clone(), precision: Precision::F32 });
+        script.send(Command::start(
+            saved,
+            model,
+            Work::Save(SaveSpec { path: path.clone(), precision: Precision::F32 }),
+        ));
         script.end(saved).unwrap();
         let copy = script.open(&path).id;
         let [ours, theirs] = [model, copy].map(|model| script.generate(model, ids([1, 2, 3]), many(20)));
@@ -163,7 +167,7 @@ fn a_model_can_be_prompted_while_it_trains_and_changes_under_the_prompt() {
         text.display().to_string()
     );
     let train = JobId::next();
-    script.send(Command::Train { job: train, model, spec: Box::new(toml::from_str::<TrainSpec>(&spec).unwrap()) });
+    script.send(Command::start(train, model, Work::Train(toml::from_str::<TrainSpec>(&spec).unwrap())));
     let point = |event: &Event| match event {
         Event::Trained { job, points } if *job == train => points.last().map(|point| point.step),
         _ => None,
@@ -193,11 +197,14 @@ fn a_full_queue_loses_nothing_and_closing_it_does_not_hang() {
     let begun = Instant::now();
     loop {
         let job = JobId::next();
-        let command =
-            Command::Generate { job, model, prompt: ids([1, 2]), sampling: Box::new(many(20)), edits: Vec::new() };
+        let command = Command::start(
+            job,
+            model,
+            Work::Generate(GenerateSpec { prompt: ids([1, 2]), sampling: many(20), edits: Vec::new() }),
+        );
         match script.engine.try_send(command) {
             Ok(()) => given.push(job),
-            Err(Command::Generate { job: refused, .. }) => {
+            Err(Command::Start { job: refused, .. }) => {
                 assert_eq!(refused, job, "a full queue gives the command back");
                 if given.len() > 100 {
                     break;
@@ -231,12 +238,12 @@ fn the_newest_drawing_is_always_answered() {
     let jobs: Vec<_> = (0..40)
         .map(|i| {
             let job = JobId::next();
-            script.send(Command::Classify { job, model, image: digit_image(i % 10) });
+            script.send(Command::start(job, model, Work::Classify(digit_image(i % 10))));
             job
         })
         .collect();
     let outcome = script.end(*jobs.last().unwrap()).unwrap();
-    let Outcome::Classified { result, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Classified(result) = outcome else { panic!("{outcome:?}") };
     assert_eq!(result.input, digit_image(9));
     assert!((result.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
     let answered: Vec<_> = script
@@ -259,9 +266,9 @@ fn a_loss_that_is_no_number_stops_training_and_keeps_a_usable_model() {
     let error = end.unwrap_err();
     assert!(error.what.contains("loss became"), "{error}");
     let job = JobId::next();
-    script.send(Command::Classify { job, model, image: digit_image(3) });
+    script.send(Command::start(job, model, Work::Classify(digit_image(3))));
     let outcome = script.end(job).unwrap();
-    let Outcome::Classified { result, .. } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Classified(result) = outcome else { panic!("{outcome:?}") };
     assert!(result.probabilities.iter().all(|p| p.is_finite()), "{:?}", result.probabilities);
 }
 
@@ -275,12 +282,12 @@ fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
         script.end(job).unwrap_err()
     };
     let generate = |prompt: PromptInput, sampling: Sampling| {
-        move |job| Command::Generate {
-            job,
-            model: info.id,
-            prompt: prompt.clone(),
-            sampling: Box::new(sampling.clone()),
-            edits: Vec::new(),
+        move |job| {
+            Command::start(
+                job,
+                info.id,
+                Work::Generate(GenerateSpec { prompt: prompt.clone(), sampling: sampling.clone(), edits: Vec::new() }),
+            )
         }
     };
     let long = error_of(&generate(ids(vec![1; 33]), many(1)));
@@ -291,19 +298,19 @@ fn mistakes_end_their_own_job_with_an_error_that_says_what_to_do() {
     let hot = error_of(&generate(ids([1]), Sampling { temperature: f32::NAN, ..many(1) }));
     assert!(hot.what.contains("temperature"), "{hot}");
     let sites: SiteFilter = "blocks.9.attn.pattern".parse().unwrap();
-    let site = error_of(&|job| Command::Inspect {
-        job,
-        model: info.id,
-        prompt: ids([1]),
-        sites: sites.clone(),
-        edits: Vec::new(),
+    let site = error_of(&|job| {
+        Command::start(
+            job,
+            info.id,
+            Work::Inspect(InspectSpec { prompt: ids([1]), sites: sites.clone(), edits: Vec::new() }),
+        )
     });
     assert!(site.what.contains("blocks.9.attn.pattern"), "{site}");
-    let closed = error_of(&|job| Command::Classify { job, model: ModelId::next(), image: digit_image(0) });
+    let closed = error_of(&|job| Command::start(job, ModelId::next(), Work::Classify(digit_image(0))));
     assert!(closed.what.contains("not open"), "{closed}");
-    let kind = error_of(&|job| Command::Classify { job, model: info.id, image: digit_image(0) });
+    let kind = error_of(&|job| Command::start(job, info.id, Work::Classify(digit_image(0))));
     assert!(kind.what.contains("cannot read images"), "{kind}");
-    let folder = error_of(&|job| Command::Open { job, model: ModelId::next(), path: "no/such/folder".into() });
+    let folder = error_of(&|job| Command::start(job, ModelId::next(), Work::Open("no/such/folder".into())));
     assert!(folder.what.contains("no/such/folder"), "{folder}");
     let job = script.generate(info.id, ids([1]), many(2));
     assert_eq!(stop_of(script.end(job).unwrap()).1, 2, "the engine goes on");
@@ -327,7 +334,11 @@ fn a_saved_model_opens_again_and_a_folder_that_cannot_be_written_is_told() {
     script.end(before).unwrap();
     let mut save = |path: &Path| {
         let job = JobId::next();
-        script.send(Command::Save { job, model, path: path.to_owned(), precision: Precision::F32 });
+        script.send(Command::start(
+            job,
+            model,
+            Work::Save(SaveSpec { path: path.to_owned(), precision: Precision::F32 }),
+        ));
         script.end(job)
     };
     let taken = scratch.path().join("taken");
@@ -357,28 +368,57 @@ fn closing_a_model_ends_its_jobs() {
 }
 
 #[test]
-fn texts_are_tokenized_beside_a_busy_worker_and_the_latest_wins() {
+fn texts_are_tokenized_beside_a_busy_worker_and_what_is_wanted_no_more_is_dropped() {
     let scratch = tempfile::tempdir().unwrap();
     let mut script = Script::start(DeviceChoice::Cpu);
     let slow = script.open_slow(scratch.path());
     let model = ModelId::next();
     let busy = script.generate(slow.id, ids([1]), many(1500));
-    script.engine.tokenize(1, model, "asked before the model is open");
+    let tokenize = |script: &Script, text: String| {
+        let job = JobId::next();
+        let mut command = Command::start(job, model, Work::Tokenize(text.into()));
+        // A full queue gives the command back; the window tries again in the next frame.
+        while let Err(refused) = script.engine.try_send(command) {
+            command = refused;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        job
+    };
+    let early = tokenize(&script, "asked before the model is open".into());
     let path = root().join("tests/golden/gpt2");
-    script.send(Command::Open { job: JobId::next(), model, path });
-    for request in 2..=60 {
-        script.engine.tokenize(request, model, "a".repeat(request as usize));
+    script.send(Command::start(JobId::next(), model, Work::Open(path)));
+    // Every letter ends the question before it, as typing does.
+    let mut jobs = Vec::new();
+    for count in 1..=60 {
+        if let Some(job) = jobs.last() {
+            script.send(Command::Cancel { job: *job });
+        }
+        jobs.push(tokenize(&script, "a".repeat(count)));
     }
-    let mut answers = Vec::new();
-    while answers.last() != Some(&60) {
-        let (request, count) = script.until("tokens", |event| match event {
-            Event::Tokenized { request, tokens, .. } => Some((*request, tokens.len())),
-            _ => None,
-        });
-        assert!(request == 1 || count as u64 == request, "{count} tokens for {request} letters");
-        answers.push(request);
-    }
-    assert!(answers.is_sorted() && answers.len() <= 60, "{answers:?}");
+    let last = *jobs.last().unwrap();
+    script.end(last).unwrap();
+    let count = |of: JobId| {
+        let ends: Vec<_> = script
+            .seen
+            .iter()
+            .filter_map(|event| match event {
+                Event::Done { job, outcome: Outcome::Tokenized(report) } if *job == of => {
+                    Some(Some(report.tokens.len()))
+                }
+                Event::Done { job, outcome: Outcome::Cancelled } if *job == of => Some(None),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ends.len(), 1, "a job ends once");
+        ends[0]
+    };
+    let counts: Vec<Option<usize>> = [early].into_iter().chain(jobs).map(count).collect();
+    assert_eq!(counts[0], Some(30), "it waited for its model");
+    assert_eq!(counts[60], Some(60));
+    assert!(
+        counts.iter().enumerate().skip(1).all(|(place, tokens)| tokens.is_none_or(|tokens| tokens == place)),
+        "{counts:?}"
+    );
     let written = script.ids_of(busy).len();
     assert!(written < 1500, "the answer did not wait for the generation");
     script.end(busy).unwrap();

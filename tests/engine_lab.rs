@@ -2,7 +2,7 @@
 
 mod support;
 
-use fovea::engine::{Command, Event, Outcome};
+use fovea::engine::{Command, Event, Outcome, SaveSpec, Work};
 use fovea::types::{
     BatchReport, BatchSpec, CONTENT_FREE, DeviceChoice, FewShotPrompt, JobId, KShotPoint, KShotReport, KShotSpec,
     LabelTreatment, ModelId, ScoreReport, ScoreRequest, Shot, TableWarning, TaskTable, TrainSpec, UserError, Variant,
@@ -42,7 +42,7 @@ fn curve(rows: usize) -> KShotSpec {
 
 fn score(script: &mut Script, model: ModelId, request: ScoreRequest) -> Result<Arc<ScoreReport>, UserError> {
     let job = JobId::next();
-    script.send(Command::Score { job, model, request: Box::new(request) });
+    script.send(Command::start(job, model, Work::Score(request)));
     script.end(job).map(|outcome| match outcome {
         Outcome::Scored(report) => report,
         other => panic!("{other:?}"),
@@ -51,7 +51,7 @@ fn score(script: &mut Script, model: ModelId, request: ScoreRequest) -> Result<A
 
 fn batch(script: &mut Script, model: ModelId, spec: BatchSpec) -> Result<Arc<BatchReport>, UserError> {
     let job = JobId::next();
-    script.send(Command::RunBatch { job, model, spec: Box::new(spec) });
+    script.send(Command::start(job, model, Work::Batch(spec)));
     script.end(job).map(batched)
 }
 
@@ -62,7 +62,7 @@ fn batched(outcome: Outcome) -> Arc<BatchReport> {
 
 fn start_curve(script: &Script, model: ModelId, spec: &KShotSpec) -> JobId {
     let job = JobId::next();
-    script.send(Command::RunKShot { job, model, spec: Box::new(spec.clone()) });
+    script.send(Command::start(job, model, Work::KShot(spec.clone())));
     job
 }
 
@@ -131,7 +131,7 @@ fn a_batch_that_is_stopped_keeps_its_first_answers() {
     let queries: Vec<_> = (0..20_000).map(|i| [format!("{i}"), "yes".to_owned()]).collect();
     let spec = BatchSpec { prompt: table(4).draw(2, 1).0, queries: queries.clone(), ..BatchSpec::default() };
     let job = JobId::next();
-    script.send(Command::RunBatch { job, model, spec: Box::new(spec) });
+    script.send(Command::start(job, model, Work::Batch(spec)));
     script.until("an answer", |event| match event {
         Event::Progress { job: of, done, unit: "queries", .. } if *of == job && *done > 0 => Some(()),
         _ => None,
@@ -269,10 +269,11 @@ fn a_table_is_read_with_its_oddities_and_a_missing_file_is_told() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let mut read = |path: &Path| {
         let job = JobId::next();
-        script.send(Command::ReadTable { job, path: path.to_owned() });
+        script.send(Command::start(job, None, Work::ReadTable(path.to_owned())));
         script.end(job)
     };
-    let Outcome::TableRead { table, warnings } = read(&path).unwrap() else { panic!() };
+    let Outcome::TableRead(found) = read(&path).unwrap() else { panic!() };
+    let (table, warnings) = (&found.table, &found.warnings);
     assert_eq!((table.id.as_str(), table.rows.len()), ("colours", 2));
     assert_eq!(
         warnings[..2],
@@ -290,9 +291,8 @@ fn a_fingerprint_is_the_hash_of_the_file_until_training_changes_the_weights() {
     let model = script.open(&folder).id;
     let fingerprint = |script: &mut Script, model| {
         let job = JobId::next();
-        script.send(Command::Fingerprint { job, model });
-        let Outcome::Fingerprinted { model: of, sha256 } = script.end(job).unwrap() else { panic!() };
-        assert_eq!(of, model);
+        script.send(Command::start(job, model, Work::Fingerprint));
+        let Outcome::Fingerprinted(sha256) = script.end(job).unwrap() else { panic!() };
         sha256
     };
     let hash = |folder: &Path| {
@@ -308,13 +308,17 @@ fn a_fingerprint_is_the_hash_of_the_file_until_training_changes_the_weights() {
         text.display().to_string()
     );
     let job = JobId::next();
-    script.send(Command::Train { job, model, spec: Box::new(toml::from_str::<TrainSpec>(&spec).unwrap()) });
+    script.send(Command::start(job, model, Work::Train(toml::from_str::<TrainSpec>(&spec).unwrap())));
     script.end(job).unwrap();
     let trained = fingerprint(&mut script, model);
     assert!(trained.len() == 64 && trained != opened);
     assert_eq!(fingerprint(&mut script, model), trained);
     let (job, path) = (JobId::next(), scratch.path().join("saved"));
-    script.send(Command::Save { job, model, path: path.clone(), precision: fovea::types::Precision::F32 });
+    script.send(Command::start(
+        job,
+        model,
+        Work::Save(SaveSpec { path: path.clone(), precision: fovea::types::Precision::F32 }),
+    ));
     script.end(job).unwrap();
     assert_eq!(fingerprint(&mut script, model), hash(&path));
     let digits = script.open(&root().join("models/digits-mlp")).id;

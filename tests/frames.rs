@@ -5,7 +5,7 @@
 mod scripted_engine;
 
 use egui::{Event as Input, Pos2, RawInput, Rect, vec2};
-use fovea::engine::{Command, Event, Outcome};
+use fovea::engine::{Command, Event, Outcome, Work};
 use fovea::types::{
     DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, Precision, PromptToken, StartFrom, TrainPoint,
     TrainSpec, TrainTask,
@@ -117,7 +117,7 @@ fn generating() {
 fn opening() {
     let mut bench = Bench::new();
     let (job, model) = (JobId::next(), ModelId::next());
-    bench.app.send(Command::Open { job, model, path: "models/large".into() });
+    bench.app.send(Command::start(job, model, Work::Open("models/large".into())));
     let times = (0..FRAMES).map(|frame| {
         for i in 0..50u64 {
             let done = (frame as u64 * 50 + i) * 100_000;
@@ -153,7 +153,7 @@ fn training() {
         eval_every: 100,
         seed: 1,
     };
-    bench.app.send(Command::Train { job, model, spec: Box::new(spec) });
+    bench.app.send(Command::start(job, model, Work::Train(spec)));
     bench.app.show_panel("fine_tune");
     let mut step = 0;
     let times = (0..FRAMES).map(|_| {
@@ -186,8 +186,8 @@ fn looking_at_long_attention() {
     bench.app.show_panel("attention");
     bench.frame(Vec::new());
     bench.frame(Vec::new());
-    let job = bench.engine.sent(|c| match c {
-        Command::Inspect { job, .. } => Some(*job),
+    let job = bench.engine.started(|job, work| match work {
+        Work::Inspect(_) => Some(job),
         _ => None,
     });
     let tokens = (0..TOKENS).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();

@@ -5,7 +5,7 @@ mod sitting;
 mod support;
 
 use egui::{Key, Modifiers, Vec2};
-use fovea::types::ModelKind;
+use fovea::types::{InspectReport, ModelKind};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use support::root;
@@ -32,9 +32,9 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
 
     // Its attention: every row of every head is a distribution over the tokens before it.
     sitting.press(Modifiers::COMMAND, Key::Num3);
-    sitting.until("the attention patterns arrive", |s| !s.state().inspections.is_empty());
+    sitting.until("the attention patterns arrive", |s| s.state().reports::<InspectReport>().next().is_some());
     let info = sitting.state().active(ModelKind::CausalLm).unwrap().info.clone();
-    let report = sitting.state().inspections.values().next().unwrap().report.clone();
+    let report = sitting.state().reports::<InspectReport>().next().unwrap().1.clone();
     let tokens = report.tokens.len();
     for (layer, head) in (0..info.layers).flat_map(|l| (0..info.heads).map(move |h| (l, h))) {
         let pattern = report.pattern(layer, head).expect("every head was captured");
@@ -48,21 +48,21 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     sitting.press(Modifiers::COMMAND, Key::Num4);
     sitting.until("a shipped digit network opens", |s| s.state().active(ModelKind::DigitClassifier).is_some());
     sitting.click("Show an example");
-    sitting.until("the network answers", |s| !s.state().classifications.is_empty());
-    let answer = sitting.state().classifications.values().next().unwrap().clone();
+    sitting.until("the network answers", |s| s.state().models.values().any(|m| m.classification.is_some()));
+    let answer = sitting.state().models.values().find_map(|m| m.classification.clone()).unwrap();
     assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
 
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
     sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.drop_file(&text);
     sitting.press(Modifiers::COMMAND, Key::Enter);
-    sitting.until("the loss curve begins", |s| s.state().trainings.values().any(|t| t.points.len() >= 2));
+    sitting.until("the loss curve begins", |s| s.state().trainings().any(|t| t.points.len() >= 2));
     sitting.run_prompt("a generation ends while the model is in training");
-    assert!(sitting.state().trainings.values().all(|t| t.summary.is_none()), "training went on meanwhile");
+    assert!(sitting.state().trainings().all(|t| t.summary.is_none()), "training went on meanwhile");
     sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.press(Modifiers::NONE, Key::Escape);
-    sitting.until("training stops", |s| s.state().trainings.values().all(|t| t.summary.is_some()));
-    let training = sitting.state().trainings.values().next().unwrap();
+    sitting.until("training stops", |s| s.state().trainings().all(|t| t.summary.is_some()));
+    let training = sitting.state().trainings().next().unwrap();
     assert!(training.points.iter().all(|p| p.loss.is_finite()));
     assert!(sitting.state().active(ModelKind::CausalLm).unwrap().info.modified);
 }

@@ -6,7 +6,7 @@ mod sitting;
 mod support;
 
 use egui::{Key, Modifiers, Vec2};
-use fovea::types::ModelKind;
+use fovea::types::{BatchReport, ModelKind, ScoreReport};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use support::root;
@@ -35,21 +35,24 @@ fn a_task_is_built_measured_exported_and_repeated() {
 
     // Zero, one and few examples of the same query; the shares of the answers add up to one.
     sitting.press(Modifiers::COMMAND, Key::Enter);
-    sitting.until("three prompts are scored", |s| s.state().scores.len() == 3);
-    for report in sitting.state().scores.values() {
+    sitting.until("three prompts are scored", |s| s.state().reports::<ScoreReport>().count() == 3);
+    for (_, report) in sitting.state().reports::<ScoreReport>() {
         assert_eq!(report.candidates.len(), 2);
         assert!((report.candidates.iter().map(|c| c.share).sum::<f64>() - 1.0).abs() < 1e-9);
         assert!(report.candidates.iter().all(|c| c.tokens.len() >= 2 && c.log_prob < 0.0));
     }
     sitting.click("Give example 1 a wrong answer");
-    sitting
-        .until("the change is scored", |s| s.state().scores.len() == 5 && s.says("The answer of example 1 is wrong"));
+    sitting.until("the change is scored", |s| {
+        s.state().reports::<ScoreReport>().count() == 5 && s.says("The answer of example 1 is wrong")
+    });
 
     // A curve is begun and stopped; what was measured stays.
     sitting.tab("Curve");
     sitting.click("Shuffled labels");
     sitting.press(Modifiers::COMMAND, Key::Enter);
-    sitting.until("the curve begins", |s| s.state().kshots.values().any(|run| run.points.len() >= 2));
+    sitting.until("the curve begins", |s| {
+        s.state().jobs.keys().filter_map(|job| s.state().kshot(*job)).any(|run| run.points.len() >= 2)
+    });
     sitting.press(Modifiers::NONE, Key::Escape);
     sitting.until("it stops", |s| s.state().active_jobs().next().is_none());
     assert!(sitting.says("True labels: accuracy "), "the curve in words");
@@ -68,8 +71,8 @@ fn a_task_is_built_measured_exported_and_repeated() {
     // The whole table at once.
     sitting.tab("Batch");
     sitting.press(Modifiers::COMMAND, Key::Enter);
-    sitting.until("the rows are answered", |s| s.state().batches.values().any(|b| !b.answers.is_empty()));
-    let answered = sitting.state().batches.values().next().unwrap().answers.len();
+    sitting.until("the rows are answered", |s| s.state().reports::<BatchReport>().any(|(_, b)| !b.answers.is_empty()));
+    let answered = sitting.state().reports::<BatchReport>().next().unwrap().1.answers.len();
     sitting.until("they are listed", |s| s.has(&format!("{answered} answers")));
 
     // The run is exported and repeated: on this device the same comes out, to the last bit.

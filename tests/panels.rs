@@ -9,7 +9,7 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::engine::{Command, Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{DeviceChoice, JobId, UserError};
 use fovea::ui::{AppOptions, ThemeChoice, panels};
 use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model};
@@ -63,7 +63,7 @@ fn every_panel_paints_and_names_its_widgets() {
 
 fn open_model(window: &mut Window<'_>, name: &str) {
     let (job, model) = (JobId::next(), fovea::types::ModelId::next());
-    let command = Command::Open { job, model, path: format!("models/{name}").into() };
+    let command = Command::start(job, model, Work::Open(format!("models/{name}").into()));
     let mut link = window.engine.clone();
     fovea::ui::EngineLink::try_send(&mut link, command).unwrap();
     window.settle();
@@ -239,8 +239,8 @@ fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     let inspections = |window: &Window<'_>| {
-        window.engine.sent(|c| match c {
-            Command::Inspect { prompt: PromptInput::Ids(ids), .. } => Some(ids.len()),
+        window.engine.started(|_, work| match work {
+            Work::Inspect(InspectSpec { prompt: PromptInput::Ids(ids), .. }) => Some(ids.len()),
             _ => None,
         })
     };

@@ -9,7 +9,7 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Command, Event, PromptInput};
+use fovea::engine::{Command, Event, InspectSpec, PromptInput, Work};
 use fovea::types::{
     ChatEnding, ChatFailure, ChatFormat, ChatPrompt, ChatRole, ChatTurn, GenerationStats, Sampling, UserError,
 };
@@ -196,8 +196,8 @@ fn a_model_without_a_template_says_so_and_plain_lines_are_offered() {
     window.click("Write turns as plain lines");
     window.press(Modifiers::COMMAND, Key::Enter);
     assert_eq!(sent(&window)[0].format, ChatFormat::Lines);
-    let samplings: Vec<Sampling> = window.engine.sent(|c| match c {
-        Command::Generate { sampling, .. } => Some(sampling.as_ref().clone()),
+    let samplings: Vec<Sampling> = window.engine.started(|_, work| match work {
+        Work::Generate(spec) => Some(spec.sampling.clone()),
         _ => None,
     });
     assert_eq!(samplings[0].stop, ["\nUser:"]);
@@ -249,11 +249,11 @@ fn attention_looks_at_the_chat_and_every_widget_has_a_name() {
     let unnamed = window.harness.unnamed_widgets();
     assert!(unnamed.is_empty(), "{unnamed:#?}");
     window.press(Modifiers::COMMAND, Key::Num3);
-    let inspected = window.engine.sent(|c| match c {
-        Command::Inspect { prompt: PromptInput::Ids(ids), .. } => Some(ids.len()),
+    let inspected = window.engine.started(|_, work| match work {
+        Work::Inspect(InspectSpec { prompt: PromptInput::Ids(ids), .. }) => Some(ids.len()),
         _ => None,
     });
-    let read = window.app().state().runs.values().next_back().unwrap().ids().len();
+    let read = window.app().state().latest_run().unwrap().ids().len();
     assert_eq!(inspected, [read]);
 }
 

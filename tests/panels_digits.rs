@@ -7,7 +7,7 @@ mod window;
 use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, PointerButton, Pos2, Rect, pos2};
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Command, Event};
+use fovea::engine::{Command, Event, Work};
 use fovea::types::{
     DigitImage, DigitNetwork, DigitTask, Drawing, JobId, Precision, StartFrom, Stroke, TrainTask, UserError,
 };
@@ -52,8 +52,8 @@ impl Drawn for Window<'_> {
     }
 
     fn images(&self) -> Vec<DigitImage> {
-        self.engine.sent(|c| match c {
-            Command::Classify { image, .. } => Some(image.clone()),
+        self.engine.started(|_, work| match work {
+            Work::Classify(image) => Some(image.clone()),
             _ => None,
         })
     }
@@ -136,7 +136,7 @@ fn one_question_at_a_time_and_the_last_drawing_wins() {
     window.stroke(&SEVEN, PointerButton::Primary);
     let asked = window.images().len();
     assert_eq!(asked, 1, "while one question is open no other is asked");
-    let job = window.engine.sent(|c| if let Command::Classify { job, .. } = c { Some(*job) } else { None })[0];
+    let job = window.engine.started(|job, work| matches!(work, Work::Classify(_)).then_some(job))[0];
     window.engine.say(Event::Done { job, outcome: fovea::engine::Outcome::Cancelled });
     window.harness.run();
     let last = window.images().pop().unwrap();
@@ -176,8 +176,8 @@ fn the_start_button_sends_what_was_filled_in() {
     window.click("Convolutional");
     window.click("Shift, turn and scale at random");
     window.click("Start training");
-    let specs = window.engine.sent(|c| match c {
-        Command::Train { spec, .. } => Some((**spec).clone()),
+    let specs = window.engine.started(|_, work| match work {
+        Work::Train(spec) => Some(spec.clone()),
         _ => None,
     });
     assert_eq!(specs.len(), 1);
@@ -199,8 +199,7 @@ fn a_run_can_be_held_and_stopped_and_its_error_stands_beside_it() {
     window.engine.0.borrow_mut().answers = false;
     window.type_into(Role::TextInput, "MNIST folder", "data/none");
     window.press(Modifiers::COMMAND, Key::Enter);
-    let job: JobId =
-        window.engine.sent(|c| if let Command::Train { job, .. } = c { Some(*job) } else { None }).pop().unwrap();
+    let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
     window.engine.say(Event::Progress { job, label: "Reading".into(), done: 0, total: 0, unit: "images" });
     window.harness.run();
     window.click("Pause");
@@ -260,7 +259,11 @@ fn a_result_is_saved_in_the_precision_that_was_chosen() {
     let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
     window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
     window.click("Start training");
-    let model = window.engine.sent(|c| if let Command::Train { model, .. } = c { Some(*model) } else { None })[0];
+    let trained = window.engine.sent(|c| match c {
+        Command::Start { model, work, .. } if matches!(**work, Work::Train(_)) => *model,
+        _ => None,
+    });
+    let model = trained[0];
     let info = window::scripted_engine::info(model, std::path::Path::new("trained-mlp"));
     window.engine.say(Event::Model { info, weights: Default::default() });
     window.harness.run();
@@ -281,7 +284,10 @@ fn a_result_is_saved_in_the_precision_that_was_chosen() {
             std::thread::sleep(std::time::Duration::from_millis(10));
             window.harness.step();
             saved = window.engine.sent(|c| match c {
-                Command::Save { model, path, precision, .. } => Some((*model, path.display().to_string(), *precision)),
+                Command::Start { model: Some(model), work, .. } => match &**work {
+                    Work::Save(spec) => Some((*model, spec.path.display().to_string(), spec.precision)),
+                    _ => None,
+                },
                 _ => None,
             });
         }

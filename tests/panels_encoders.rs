@@ -6,7 +6,7 @@ mod window;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::engine::{Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
     Architecture, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
     FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture, PictureReport, Pooling, Precision, PromptToken,
@@ -68,8 +68,8 @@ fn answer(window: &mut Window<'_>, job: JobId, outcome: Outcome) {
 }
 
 fn inspected(window: &Window<'_>) -> Vec<(JobId, PromptInput)> {
-    window.engine.sent(|command| match command {
-        Command::Inspect { job, prompt, .. } => Some((*job, prompt.clone())),
+    window.engine.started(|job, work| match work {
+        Work::Inspect(spec) => Some((job, spec.prompt.clone())),
         _ => None,
     })
 }
@@ -85,7 +85,10 @@ fn masks_are_filled_in_the_models_own_spelling_and_lead_to_attention() {
     assert!(window.has("Compare texts") && window.has("Add <mask>"));
     window.press(Modifiers::COMMAND, Key::Enter);
     let fills = window.engine.sent(|command| match command {
-        Command::Fill { job, model, text, .. } => Some((*job, *model, text.clone())),
+        Command::Start { job, model: Some(of), work } => match &**work {
+            Work::Fill(spec) => Some((*job, *of, spec.text.clone())),
+            _ => None,
+        },
         _ => None,
     });
     let [(job, of, text)] = fills.as_slice() else { panic!("{fills:?}") };
@@ -114,8 +117,8 @@ fn texts_are_compared_by_an_encoder_without_a_head() {
     let mut window = with(&encoder(None));
     assert!(!window.has("Fill masks"), "there is no head to fill with");
     window.click("Compare");
-    let asked = window.engine.sent(|command| match command {
-        Command::Embed { job, texts, .. } => Some((*job, texts.clone())),
+    let asked = window.engine.started(|job, work| match work {
+        Work::Embed(texts) => Some((job, texts.clone())),
         _ => None,
     });
     let [(job, texts)] = asked.as_slice() else { panic!("{asked:?}") };

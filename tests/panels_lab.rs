@@ -6,8 +6,8 @@ mod lab;
 use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use fovea::engine::{Command, Event, Outcome, PromptInput};
-use fovea::types::{HeldOut, JobId, ModelId, TableWarning, TaskTable, UserError};
+use fovea::engine::{Command, Event, Outcome, PromptInput, Work};
+use fovea::types::{HeldOut, JobId, ModelId, TableReport, TableWarning, TaskTable, UserError};
 use fovea::ui::AppOptions;
 use lab::window::{scripted_engine, with_text_model};
 use lab::{Dropped, cancelled, choose_task, lab, labels, requests, scored, tab, tall, until_scores, wait};
@@ -165,7 +165,7 @@ fn a_second_column_asks_another_prompt_and_another_model() {
     let mut window = scored();
     let (job, model) = (JobId::next(), ModelId::next());
     let mut link = window.engine.clone();
-    let open = Command::Open { job, model, path: "models/other".into() };
+    let open = Command::start(job, model, Work::Open("models/other".into()));
     fovea::ui::EngineLink::try_send(&mut link, open).unwrap();
     window.settle();
     // What is opened last is in use; the lab follows.
@@ -177,7 +177,7 @@ fn a_second_column_asks_another_prompt_and_another_model() {
     window.click("sprout");
     until_scores(&mut window, 12);
     let asked = window.engine.sent(|c| match c {
-        Command::Score { model, .. } => Some(*model),
+        Command::Start { model, work, .. } if matches!(**work, Work::Score(_)) => *model,
         _ => None,
     });
     assert_eq!(asked[3..9], [model; 6]);
@@ -211,8 +211,8 @@ fn a_dropped_table_is_read_and_its_remarks_are_shown() {
     let mut window = lab();
     window.harness.input_mut().dropped_files.push(Arc::new(Dropped(path.clone())));
     window.settle();
-    let asked = window.engine.sent(|c| match c {
-        Command::ReadTable { job, path } => Some((*job, path.clone())),
+    let asked = window.engine.started(|job, work| match work {
+        Work::ReadTable(path) => Some((job, path.clone())),
         _ => None,
     });
     assert_eq!(asked.len(), 1);
@@ -222,9 +222,10 @@ fn a_dropped_table_is_read_and_its_remarks_are_shown() {
     let rows = rows.map(|row| row.map(str::to_owned)).to_vec();
     let table = TaskTable { id: "colours".into(), title: "Colours".into(), rows, ..TaskTable::default() };
     let warnings = vec![TableWarning::OneSided { rows: 2 }];
-    window
-        .engine
-        .say(Event::Done { job: asked[0].0, outcome: Outcome::TableRead { table: Arc::new(table), warnings } });
+    window.engine.say(Event::Done {
+        job: asked[0].0,
+        outcome: Outcome::TableRead(Arc::new(TableReport { table: Arc::new(table), warnings })),
+    });
     window.settle();
     assert!(window.has("Task: Colours"));
     assert!(window.has("2 rows without input or output were left out."));
@@ -342,6 +343,6 @@ fn a_shipped_model_that_learned_tasks_is_offered_in_place_of_one_that_did_not() 
     window.engine.say(Event::Model { info, weights: Arc::default() });
     window.settle();
     window.click("Use seedling");
-    let opened = window.engine.sent(|c| if let Command::Open { path, .. } = c { Some(path.clone()) } else { None });
+    let opened = window.engine.started(|_, work| if let Work::Open(path) = work { Some(path.clone()) } else { None });
     assert_eq!(opened.last(), Some(&models.join("seedling")));
 }

@@ -6,7 +6,7 @@ mod lab;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::engine::{Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{BatchSpec, JobId, KShotSpec};
 use fovea::ui::{AppOptions, ThemeChoice};
 use lab::window::{SMALL, Window, plain, scripted_engine};
@@ -25,8 +25,8 @@ fn a_curve_is_measured_for_each_variant_in_turn_and_stopped_at_once() {
     window.engine.0.borrow_mut().answers = false;
     window.press(Modifiers::COMMAND, Key::Enter);
     let specs = |window: &Window<'_>| -> Vec<(JobId, KShotSpec)> {
-        window.engine.sent(|c| match c {
-            Command::RunKShot { job, spec, .. } => Some((*job, (**spec).clone())),
+        window.engine.started(|job, work| match work {
+            Work::KShot(spec) => Some((job, spec.clone())),
             _ => None,
         })
     };
@@ -85,8 +85,8 @@ fn heads_are_ranked_and_one_click_shows_one_in_attention() {
     let mut window = lab();
     tab(&mut window, "Looked at");
     let asked = |window: &Window<'_>| {
-        window.engine.sent(|c| match c {
-            Command::Inspect { prompt: PromptInput::Text(text), .. } => Some(text.clone()),
+        window.engine.started(|_, work| match work {
+            Work::Inspect(InspectSpec { prompt: PromptInput::Text(text), .. }) => Some(text.clone()),
             _ => None,
         })
     };
@@ -119,8 +119,8 @@ fn a_batch_lists_failures_first_and_counts_confusions() {
     let mut window = lab();
     tab(&mut window, "Batch");
     window.press(Modifiers::COMMAND, Key::Enter);
-    let specs: Vec<BatchSpec> = window.engine.sent(|c| match c {
-        Command::RunBatch { spec, .. } => Some((**spec).clone()),
+    let specs: Vec<BatchSpec> = window.engine.started(|_, work| match work {
+        Work::Batch(spec) => Some(spec.clone()),
         _ => None,
     });
     let spec = &specs[0];

@@ -10,7 +10,7 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions};
-use fovea::engine::{Command, read_card};
+use fovea::engine::{Work, read_card};
 use fovea::hub::{HubSettings, RepoId, RetryPolicy};
 use fovea::ui::{App, AppOptions, DownloadPhase, ThemeChoice};
 use hub_server::{COMMIT, Fault, HubServer};
@@ -168,8 +168,8 @@ fn a_model_is_fetched_by_its_name_and_opened() {
     desk.until("the model is fetched", |app| matches!(Desk::phase(app), Some(DownloadPhase::Fetched(_))));
     desk.until("it is listed", |app| app.state().hub.cached().iter().any(|m| m.name == "ada/tiny" && m.complete));
     desk.click("Open ada/tiny");
-    let opened = desk.engine.sent(|c| match c {
-        Command::Open { path, .. } => Some(path.clone()),
+    let opened = desk.engine.started(|_, work| match work {
+        Work::Open(path) => Some(path.clone()),
         _ => None,
     });
     assert_eq!(opened.last(), Some(&desk.snapshot_of("ada/tiny")));

@@ -188,7 +188,7 @@ fn streamed_word_pieces_join_to_the_decoded_text() {
 
 #[test]
 fn sentence_embeddings_of_a_real_model_equal_transformers() {
-    use fovea::engine::{Command, Outcome};
+    use fovea::engine::{Command, Outcome, Work};
     use fovea::types::{DeviceChoice, JobId};
     let test = "sentence_embeddings_of_a_real_model_equal_transformers";
     let Some(folder) = shared(test, "models/all-minilm-l6-v2") else { return };
@@ -200,7 +200,7 @@ fn sentence_embeddings_of_a_real_model_equal_transformers() {
     let mut engine = script::Script::start(DeviceChoice::Cpu);
     let info = engine.open(&folder);
     let job = JobId::next();
-    engine.send(Command::Embed { job, model: info.id, texts: sentences });
+    engine.send(Command::start(job, info.id, Work::Embed(sentences)));
     let outcome = engine.end(job).unwrap();
     let Outcome::Embedded(report) = outcome else { panic!("{outcome:?}") };
     let read: Vec<usize> = report.embeddings.iter().map(|e| e.tokens).collect();

@@ -4,7 +4,7 @@
 
 mod support;
 
-use fovea::engine::{Command, Outcome};
+use fovea::engine::{Command, Outcome, Work};
 use fovea::types::{DeviceChoice, JobId, ScoreReport, ScoreRequest};
 use serde_json::Value;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn score(script: &mut Script, folder: &Path, case: &Value) -> Arc<ScoreReport> {
         edits: Vec::new(),
     };
     let job = JobId::next();
-    script.send(Command::Score { job, model, request: Box::new(request) });
+    script.send(Command::start(job, model, Work::Score(request)));
     let Outcome::Scored(report) = script.end(job).unwrap() else { panic!("not scored") };
     script.send(Command::Close { model });
     report

@@ -2,7 +2,7 @@
 
 mod support;
 
-use fovea::engine::{Command, Outcome, shipped_tasks};
+use fovea::engine::{Command, Outcome, Work, shipped_tasks};
 use fovea::types::{DeviceChoice, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, TaskTable, Variant};
 use std::sync::Arc;
 use support::root;
@@ -23,8 +23,9 @@ fn seen(info: &ModelInfo, id: &str) -> TaskTable {
 /// A table of rules whose words stood in no rule.
 fn unseen(script: &mut Script, id: &str) -> TaskTable {
     let (job, path) = (JobId::next(), root().join("assets/unseen-rules").join(id).with_extension("tsv"));
-    script.send(Command::ReadTable { job, path });
-    let Outcome::TableRead { table, .. } = script.end(job).unwrap() else { panic!("no table") };
+    script.send(Command::start(job, None, Work::ReadTable(path)));
+    let Outcome::TableRead(read) = script.end(job).unwrap() else { panic!("no table") };
+    let table = Arc::clone(&read.table);
     TaskTable::clone(&table)
 }
 
@@ -38,7 +39,7 @@ fn measure(
     let variant = Variant { labels, without_instruction: true, ..Variant::default() };
     let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant, edits: Vec::new() };
     let job = JobId::next();
-    script.send(Command::RunKShot { job, model: info.id, spec: Box::new(spec) });
+    script.send(Command::start(job, info.id, Work::KShot(spec)));
     let Outcome::KShot(report) = script.end(job).unwrap() else { panic!("no curve") };
     report
 }

@@ -4,7 +4,7 @@ mod support;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
+use fovea::engine::{Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::types::{
     DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, Precision, Sampling, Stroke, TrainPoint,
     TrainSpec, TrainSummary, UserError,
@@ -60,7 +60,7 @@ impl Bench {
     ) -> (Run, Result<TrainSummary, UserError>) {
         let job = JobId::next();
         let mut run = Run::default();
-        self.send(Command::Train { job, model, spec: Box::new(spec.clone()) });
+        self.send(Command::start(job, model, Work::Train(spec.clone())));
         let outcome = self.end(job, |event| match event {
             Event::Trained { job: of, points } if *of == job => {
                 let due = |point: &TrainPoint| cancel_at.is_some_and(|step| point.step >= step);
@@ -81,25 +81,25 @@ impl Bench {
 
     fn open(&self, path: &Path) -> ModelId {
         let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::Open { job, model, path: path.to_owned() });
+        self.send(Command::start(job, model, Work::Open(path.to_owned())));
         self.end(job, |_| {}).unwrap();
         model
     }
 
     fn classify(&self, model: ModelId, image: DigitImage) -> Vec<f32> {
         let job = JobId::next();
-        self.send(Command::Classify { job, model, image });
+        self.send(Command::start(job, model, Work::Classify(image)));
         match self.end(job, |_| {}).unwrap() {
-            Outcome::Classified { result, .. } => result.probabilities.clone(),
+            Outcome::Classified(result) => result.probabilities.clone(),
             other => panic!("{other:?}"),
         }
     }
 
     fn evaluate(&self, model: ModelId, data: &Path) -> EvaluationReport {
         let job = JobId::next();
-        self.send(Command::Evaluate { job, model, data: data.to_owned() });
+        self.send(Command::start(job, model, Work::Evaluate(data.to_owned())));
         match self.end(job, |_| {}).unwrap() {
-            Outcome::Evaluated(report) => report,
+            Outcome::Evaluated(report) => (*report).clone(),
             other => panic!("{other:?}"),
         }
     }
@@ -236,7 +236,11 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
     let text_of = |model| {
         let mut text = String::new();
         let prompt = PromptInput::Text("3 and 2".to_owned());
-        bench.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling.clone()), edits: Vec::new() });
+        bench.send(Command::start(
+            job,
+            model,
+            Work::Generate(GenerateSpec { prompt, sampling: sampling.clone(), edits: Vec::new() }),
+        ));
         let outcome = bench.end(job, |event| {
             if let Event::Token { token, .. } = event {
                 text.push_str(&token.text);
@@ -477,13 +481,15 @@ fn the_shipped_text_model_writes_english() {
     let mut text = String::new();
     let job = JobId::next();
     let prompt = PromptInput::Text("Once upon a time, there was a little girl named".to_owned());
-    bench.send(Command::Generate {
+    bench.send(Command::start(
         job,
         model,
-        prompt,
-        sampling: Box::new(Sampling { max_new_tokens: 40, ..Sampling::default() }),
-        edits: Vec::new(),
-    });
+        Work::Generate(GenerateSpec {
+            prompt,
+            sampling: Sampling { max_new_tokens: 40, ..Sampling::default() },
+            edits: Vec::new(),
+        }),
+    ));
     let outcome = bench.end(job, |event| {
         if let Event::Token { token, .. } = event {
             text.push_str(&token.text);

@@ -6,7 +6,7 @@ use super::CliError;
 use super::args::BenchArgs;
 use super::output::{print, print_json};
 use super::session::{Session, model_dir, unexpected};
-use crate::engine::{Command, Outcome, PromptInput};
+use crate::engine::{Command, GenerateSpec, InspectSpec, Outcome, PromptInput, RandomModel, Work};
 use crate::types::{
     GenerationStats, JobId, MemoryTraffic, ModelInfo, Precision, Sampling, SiteFilter, UserError, bytes_in_words,
 };
@@ -53,8 +53,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     let resident_before_mb = memory_mb("VmRSS:");
     let begun = Instant::now();
     let info = session.open(|job, model| match args.random_weights {
-        true => Command::OpenRandom { job, model, path, seed: 1, precision: args.weights.into() },
-        false => Command::Open { job, model, path },
+        true => {
+            Command::start(job, model, Work::OpenRandom(RandomModel { path, seed: 1, precision: args.weights.into() }))
+        }
+        false => Command::start(job, model, Work::Open(path)),
     })?;
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     generate(&session, &info, args)?; // warms up caches, and kernels on a GPU
@@ -113,13 +115,11 @@ fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<Gen
     let job = JobId::next();
     let ids = spread_ids(args.prompt_tokens, info.vocabulary);
     let sampling = Sampling { max_new_tokens: args.new_tokens, ..Sampling::default() };
-    let command = Command::Generate {
+    let command = Command::start(
         job,
-        model: info.id,
-        prompt: PromptInput::Ids(ids),
-        sampling: Box::new(sampling),
-        edits: Vec::new(),
-    };
+        info.id,
+        Work::Generate(GenerateSpec { prompt: PromptInput::Ids(ids), sampling, edits: Vec::new() }),
+    );
     let Outcome::Generated(stats) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     if stats.new_tokens < 2 {
         let why = format!("The model ended after {} tokens: {}.", stats.new_tokens, stats.stop);
@@ -131,7 +131,7 @@ fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<Gen
 
 fn measure_memory(session: &Session, info: &ModelInfo) -> Result<MemoryTraffic, CliError> {
     let job = JobId::next();
-    let command = Command::MeasureMemory { job, model: info.id };
+    let command = Command::start(job, info.id, Work::MeasureMemory);
     let Outcome::MemoryMeasured(traffic) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     Ok(traffic)
 }
@@ -141,7 +141,11 @@ fn capture(session: &Session, info: &ModelInfo, tokens: usize) -> Result<f64, Cl
     let job = JobId::next();
     let prompt = PromptInput::Ids(spread_ids(tokens, info.vocabulary));
     let begun = Instant::now();
-    let command = Command::Inspect { job, model: info.id, prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+    let command = Command::start(
+        job,
+        info.id,
+        Work::Inspect(InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() }),
+    );
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let ms = begun.elapsed().as_secs_f64() * 1e3;
     if let Some(left_out) = &report.left_out {

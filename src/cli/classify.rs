@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::ClassifyArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, read_digit_image, read_picture};
+use crate::engine::{Command, Outcome, Work, read_digit_image, read_picture};
 use crate::types::{ClassProbability, JobId, ModelId, ModelKind};
 use serde::Serialize;
 
@@ -37,7 +37,7 @@ pub(super) fn run(args: &ClassifyArgs) -> Result<(), CliError> {
 fn picture(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {
     let picture = read_picture(&args.image)?;
     let job = JobId::next();
-    let outcome = session.run(job, Command::ClassifyPicture { job, model, picture }, |_| Ok(()))?;
+    let outcome = session.run(job, Command::start(job, model, Work::ClassifyPicture(picture)), |_| Ok(()))?;
     let Outcome::PictureClassified(report) = outcome else { return Err(unexpected()) };
     if args.json {
         let label = report.classes.first().map_or("", |class| &class.label);
@@ -50,8 +50,8 @@ fn picture(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(),
 fn digit(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {
     let image = read_digit_image(&args.image)?;
     let job = JobId::next();
-    let outcome = session.run(job, Command::Classify { job, model, image }, |_| Ok(()))?;
-    let Outcome::Classified { result, .. } = outcome else { return Err(unexpected()) };
+    let outcome = session.run(job, Command::start(job, model, Work::Classify(image)), |_| Ok(()))?;
+    let Outcome::Classified(result) = outcome else { return Err(unexpected()) };
     let probabilities = result.probabilities.clone();
     let mut ranked: Vec<(usize, f32)> = probabilities.iter().copied().enumerate().collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));

@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::EmbedArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome};
+use crate::engine::{Command, Outcome, Work};
 use crate::types::{EmbeddingReport, EncoderInfo, JobId, ModelInfo, Pooling};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ struct Row<'a> {
 pub(super) fn run(args: &EmbedArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
-    let command = Command::Embed { job, model: info.id, texts: args.text.clone() };
+    let command = Command::start(job, info.id, Work::Embed(args.text.clone()));
     let Outcome::Embedded(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let Some(facts) = &info.encoder else { return Err(unexpected()) };
     tell_notes(&info, facts, &report);

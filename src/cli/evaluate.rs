@@ -5,7 +5,7 @@ use super::args::EvaluateArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use super::train::bar;
-use crate::engine::{Command, Event, Outcome};
+use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{EvaluationReport, JobId};
 
 /// Measures a model.
@@ -13,7 +13,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
     let progress = bar(0);
-    let command = Command::Evaluate { job, model: info.id, data: args.data.clone() };
+    let command = Command::start(job, info.id, Work::Evaluate(args.data.clone()));
     let outcome = session.run(job, command, |event| {
         if let Event::Progress { done, total, unit, .. } = event {
             progress.set_length(total);

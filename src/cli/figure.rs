@@ -5,7 +5,7 @@ use super::args::AttentionArgs;
 use super::output::write_file;
 use super::session::{Session, unexpected};
 use crate::chart::{AttentionFigure, Format, attention_figure};
-use crate::engine::{Command, Outcome, PromptInput};
+use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
 use crate::types::{ColorMap, JobId, ModelInfo, SiteFilter, UserError};
 
 /// Draws the attention pattern of one head.
@@ -20,7 +20,7 @@ pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
         Err(never) => match never {},
     };
     let prompt = PromptInput::Text(args.prompt.clone());
-    let command = Command::Inspect { job, model: info.id, prompt, sites, edits: Vec::new() };
+    let command = Command::start(job, info.id, Work::Inspect(InspectSpec { prompt, sites, edits: Vec::new() }));
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let Some(pattern) = report.pattern(args.layer, args.head) else {
         let why = report.left_out.clone().unwrap_or_else(|| "The pattern was not captured.".to_owned());

@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::FillArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome};
+use crate::engine::{Command, FillSpec, Outcome, Work};
 use crate::types::{FilledMask, JobId};
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ struct Answer<'a> {
 pub(super) fn run(args: &FillArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
-    let command = Command::Fill { job, model: info.id, text: args.prompt.clone(), top: args.top };
+    let command = Command::start(job, info.id, Work::Fill(FillSpec { text: args.prompt.clone(), top: args.top }));
     let Outcome::Filled(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     if args.json {
         return print_json(&Answer { prompt: &report.text, filled: &report.filled, masks: &report.masks });

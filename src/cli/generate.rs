@@ -4,7 +4,7 @@ use super::args::GenerateArgs;
 use super::output::{print, print_json, tell_edits};
 use super::session::{Session, unexpected};
 use super::{CliError, chat};
-use crate::engine::{Command, Event, Outcome, PromptInput};
+use crate::engine::{Command, Event, GenerateSpec, Outcome, PromptInput, Work};
 use crate::types::{Edit, GenerationStats, JobId, Sampling};
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         ..Sampling::default()
     };
     let job = JobId::next();
-    let command = Command::Generate { job, model: info.id, prompt, sampling: Box::new(sampling), edits: edits.clone() };
+    let command = Command::start(job, info.id, Work::Generate(GenerateSpec { prompt, sampling, edits: edits.clone() }));
     let outcome = session.run(job, command, |event| match event {
         Event::Token { token, .. } if args.json => print_json(&token),
         Event::Token { token, .. } => print(&token.text),

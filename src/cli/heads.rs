@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::HeadsArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, PromptInput};
+use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
 use crate::types::{HeadScore, JobId, ModelKind, Random, SiteFilter, UserError, head_scores};
 
 /// Tokens of the random sequence that is read twice.
@@ -27,7 +27,7 @@ pub(super) fn run(args: &HeadsArgs) -> Result<(), CliError> {
     };
     let Ok(sites) = "blocks.*.attn.pattern".parse::<SiteFilter>();
     let job = JobId::next();
-    let command = Command::Inspect { job, model: info.id, prompt, sites, edits: Vec::new() };
+    let command = Command::start(job, info.id, Work::Inspect(InspectSpec { prompt, sites, edits: Vec::new() }));
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     let mut heads = head_scores(&report, &[], report.tokens.len().saturating_sub(1));
     heads.sort_by(|a, b| b.induction.unwrap_or(0.0).total_cmp(&a.induction.unwrap_or(0.0)));

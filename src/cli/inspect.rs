@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::{InputArgs, InspectArgs};
 use super::output::{tell_edits, write_file};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, PromptInput, read_picture};
+use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work, read_picture};
 use crate::types::{InspectReport, JobId, ModelInfo, SiteFilter, UserError};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -17,7 +17,11 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
         Err(never) => match never {},
     };
     let job = JobId::next();
-    let command = Command::Inspect { job, model: info.id, prompt: input(&args.input)?, sites, edits: edits.clone() };
+    let command = Command::start(
+        job,
+        info.id,
+        Work::Inspect(InspectSpec { prompt: input(&args.input)?, sites, edits: edits.clone() }),
+    );
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     write_file(&args.out, &encode(&report)?)?;
     if let Some(left_out) = &report.left_out {

@@ -6,7 +6,7 @@ use super::session::{Session, model_dir, unexpected};
 use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure};
-use crate::engine::{Command, Event, Outcome};
+use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant};
 use indicatif::ProgressBar;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
         specs.push(spec);
     }
     let path = model_dir(&args.model.model);
-    let info = session.open(|job, model| Command::Open { job, model, path })?;
+    let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
     if args.pairs == PairsName::Seen {
         for spec in &mut specs {
             keep_seen(&mut spec.table, &info)?;
@@ -137,7 +137,7 @@ fn measure(
     progress: &ProgressBar,
 ) -> Result<Arc<KShotReport>, CliError> {
     let job = JobId::next();
-    session.send(Command::RunKShot { job, model, spec: Box::new(spec) })?;
+    session.send(Command::start(job, model, Work::KShot(spec)))?;
     let mut cancelled = false;
     loop {
         let next = session.next(job, &mut |event| {

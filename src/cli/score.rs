@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::ScoreArgs;
 use super::output::{print, print_json, tell_edits};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome};
+use crate::engine::{Command, Outcome, Work};
 use crate::types::{CONTENT_FREE, Edit, JobId, ScoreReport, ScoreRequest, UserError};
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
         content_free,
         edits: edits.clone(),
     });
-    let command = Command::Score { job, model: info.id, request };
+    let command = Command::start(job, info.id, Work::Score(*request));
     let Outcome::Scored(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     if args.json {
         return print_json(&Scored { report: &report, edits });

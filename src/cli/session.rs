@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::ModelArgs;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, read_card};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Session {
     pub(super) fn with_model(args: &ModelArgs) -> Result<(Self, ModelInfo), CliError> {
         let session = Self::start(args.device);
         let path = model_dir(&args.model);
-        let info = session.open(|job, model| Command::Open { job, model, path })?;
+        let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
         Ok((session, info))
     }
 

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, shipped_tasks};
+use crate::engine::{Command, Outcome, Work, shipped_tasks};
 use crate::types::{JobId, TaskTable, UserError};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ pub(super) fn table(session: &Session, given: &str) -> Result<Arc<TaskTable>, Cl
         return Ok(Arc::new(shipped(given)?.clone()));
     }
     let job = JobId::next();
-    let command = Command::ReadTable { job, path: path.to_owned() };
-    let Outcome::TableRead { table, warnings } = session.run(job, command, |_| Ok(()))? else {
+    let command = Command::start(job, None, Work::ReadTable(path.to_owned()));
+    let Outcome::TableRead(read) = session.run(job, command, |_| Ok(()))? else {
         return Err(unexpected());
     };
-    for warning in warnings {
+    for warning in &read.warnings {
         eprintln!("note: {given}: {warning}");
     }
-    Ok(table)
+    Ok(Arc::clone(&read.table))
 }
 
 fn shipped(name: &str) -> Result<&'static TaskTable, UserError> {

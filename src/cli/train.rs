@@ -4,7 +4,7 @@ use super::args::TrainArgs;
 use super::output::print;
 use super::session::{Session, unexpected};
 use super::{CliError, INTERRUPTED, spec};
-use crate::engine::{Command, Event, Outcome};
+use crate::engine::{Command, Event, Outcome, SaveSpec, Work};
 use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     let interrupted = catch_ctrl_c("Training was not started.")?;
     let session = Session::start(args.device);
     let (job, model) = (JobId::next(), ModelId::next());
-    session.send(Command::Train { job, model, spec: Box::new(spec) })?;
+    session.send(Command::start(job, model, Work::Train(spec)))?;
     let progress = bar(steps as u64);
     let (mut cancelled, mut shown_to) = (false, 0);
     let ended = loop {
@@ -47,7 +47,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
             if let Some(path) = summary.saved_to.clone().filter(|_| precision != Precision::F32) {
                 // A run ends with the weights it computed with; they are written once more, shorter.
                 let job = JobId::next();
-                session.run(job, Command::Save { job, model, path, precision }, |_| Ok(()))?;
+                session.run(job, Command::start(job, model, Work::Save(SaveSpec { path, precision })), |_| Ok(()))?;
             }
             print(&describe(&summary))
         }

@@ -1,9 +1,9 @@
 //! `fovea` without a command: the window on an engine of its own.
 
 use super::CliError;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, PromptInput, read_card, shipped_models_dir};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, read_card, shipped_models_dir};
 use crate::hub::HubSettings;
-use crate::types::{DeviceChoice, ModelId};
+use crate::types::DeviceChoice;
 use crate::ui::{AppOptions, EngineLink, state_dir};
 use std::path::PathBuf;
 
@@ -14,10 +14,6 @@ impl EngineLink for EngineHandle {
 
     fn try_recv(&mut self) -> Option<Event> {
         Self::try_recv(self)
-    }
-
-    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
-        Self::tokenize(self, request, model, prompt);
     }
 
     fn is_running(&self) -> bool {

@@ -1,11 +1,10 @@
 //! The engine as everyone else sees it. Nothing here waits, except where its name says so.
 
 use super::events::{EventSink, Wake};
-use super::tokenizer::{self, TokenizeRequest, TokenizerMessage};
+use super::tokenizer::{self, TokenizeJob, TokenizerMessage};
 use super::worker::Worker;
-use super::{Command, Event, PromptInput, device, guard};
-use crate::types::{DeviceChoice, ModelId};
-use std::cell::RefCell;
+use super::{Command, Event, Work, device, guard};
+use crate::types::DeviceChoice;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -31,8 +30,6 @@ pub struct EngineHandle {
     commands: Option<SyncSender<Command>>,
     events: Option<Receiver<Event>>,
     tokenizer: Option<SyncSender<TokenizerMessage>>,
-    /// A text that found the tokenizer's queue full; sent with the next call.
-    unsent_text: RefCell<Option<TokenizeRequest>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -60,7 +57,6 @@ impl EngineHandle {
             commands: Some(commands),
             events: Some(events),
             tokenizer: Some(tokenizer),
-            unsent_text: RefCell::new(None),
             threads: vec![worker_thread, tokenizer_thread],
         }
     }
@@ -70,7 +66,22 @@ impl EngineHandle {
     /// # Errors
     /// The command back, when the queue is full or the engine is gone; try again in the next frame.
     pub fn try_send(&self, command: Command) -> Result<(), Command> {
-        let Some(commands) = &self.commands else { return Err(command) };
+        let (Some(commands), Some(tokenizer)) = (&self.commands, &self.tokenizer) else { return Err(command) };
+        let aside = match &command {
+            Command::Start { job, model: Some(model), work } => match &**work {
+                Work::Tokenize(prompt) => {
+                    let start = TokenizeJob { job: *job, model: *model, prompt: prompt.clone() };
+                    return tokenizer.try_send(TokenizerMessage::Start(start)).map_err(|_| command);
+                }
+                _ => None,
+            },
+            // Only one of the two threads knows the job.
+            Command::Cancel { job } => Some(TokenizerMessage::Cancel(*job)),
+            _ => None,
+        };
+        if aside.is_some_and(|message| tokenizer.try_send(message).is_err()) {
+            return Err(command);
+        }
         commands.try_send(command).map_err(|error| match error {
             TrySendError::Full(command) | TrySendError::Disconnected(command) => command,
         })
@@ -79,38 +90,19 @@ impl EngineHandle {
     /// The next event, if there is one.
     #[must_use]
     pub fn try_recv(&self) -> Option<Event> {
-        self.send_unsent_text();
         self.events.as_ref()?.try_recv().ok()
     }
 
     /// Waits for the next event. For programs without a window.
     #[must_use]
     pub fn recv_timeout(&self, timeout: Duration) -> Option<Event> {
-        self.send_unsent_text();
         self.events.as_ref()?.recv_timeout(timeout).ok()
-    }
-
-    /// Tokenizes a prompt on a thread of its own; [`Event::Tokenized`] answers. Latest wins: a request that still waits is
-    /// dropped without an event. One for a model that is being opened is answered once it is.
-    pub fn tokenize(&self, request: u64, model: ModelId, prompt: impl Into<PromptInput>) {
-        *self.unsent_text.borrow_mut() = Some(TokenizeRequest { request, model, prompt: prompt.into() });
-        self.send_unsent_text();
     }
 
     /// False once the worker has ended, which it does on its own only through a defect.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.threads.iter().all(|thread| !thread.is_finished())
-    }
-
-    fn send_unsent_text(&self) {
-        let Some(tokenizer) = &self.tokenizer else { return };
-        let Some(request) = self.unsent_text.borrow_mut().take() else { return };
-        if let Err(TrySendError::Full(TokenizerMessage::Text(request))) =
-            tokenizer.try_send(TokenizerMessage::Text(request))
-        {
-            *self.unsent_text.borrow_mut() = Some(request);
-        }
     }
 }
 

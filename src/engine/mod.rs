@@ -11,11 +11,13 @@ mod protocol;
 mod scheduler;
 mod tasks;
 mod tokenizer;
+mod work;
 mod worker;
 
 pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
+pub use work::{FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SaveSpec, Turn, Work, WorkFacts};
 
 use crate::types::{
     ChatPrompt, DigitImage, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, UserError,

@@ -5,17 +5,13 @@
 use super::device::{self, OpenDevice};
 use super::events::EventSink;
 use super::guard::guarded;
-use super::scheduler::{Job, JobKind, Scheduler};
-use super::tasks::{
-    LoadedModel, ModelStore, Step, Task, TaskContext, batch, classify, embed, evaluate, fill, fingerprint, generate,
-    inspect, kshot, open,
-};
-use super::tasks::{measure, picture, read_table, save, score, train};
+use super::scheduler::{Job, Scheduler};
+use super::tasks::{self, LoadedModel, ModelStore, Step, Task, TaskContext, open};
 use super::tokenizer::TokenizerMessage;
-use super::{Command, Event, Outcome};
+use super::{Command, Event, Outcome, Work};
 use crate::types::{DeviceChoice, JobId, ModelId, UserError};
 use burn::tensor::Device;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::time::Instant;
 
@@ -60,60 +56,7 @@ impl Worker {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Open { job, model, path } => self.add_open(job, model, path),
-            Command::OpenRandom { job, model, path, seed, precision } => {
-                self.add(job, JobKind::Open, model, open::OpenRandom::new(model, path, seed, precision));
-            }
-            Command::Generate { job, model, prompt, sampling, edits } => {
-                self.add(job, JobKind::Generate, model, generate::Generate::new(model, prompt, *sampling, edits));
-            }
-            Command::Inspect { job, model, prompt, sites, edits } => {
-                self.add(job, JobKind::Inspect, model, inspect::Inspect::new(model, prompt, sites, edits));
-            }
-            Command::Classify { job, model, image } => {
-                self.add(job, JobKind::Classify, model, classify::Classify::new(model, image));
-            }
-            Command::Embed { job, model, texts } => {
-                self.add(job, JobKind::Embed, model, embed::Embed::new(model, texts));
-            }
-            Command::Fill { job, model, text, top } => {
-                self.add(job, JobKind::Fill, model, fill::Fill::new(model, text, top));
-            }
-            Command::ClassifyPicture { job, model, picture } => {
-                self.add(job, JobKind::ClassifyPicture, model, picture::ClassifyPicture::new(model, picture));
-            }
-            Command::Evaluate { job, model, data } => {
-                self.add(job, JobKind::Evaluate, model, evaluate::Evaluate::new(model, data));
-            }
-            Command::MeasureMemory { job, model } => {
-                self.add(job, JobKind::MeasureMemory, model, measure::MeasureMemory::new(model));
-            }
-            Command::Save { job, model, path, precision } => {
-                self.add(job, JobKind::Save, model, save::Save::new(model, path, precision));
-            }
-            Command::Train { job, model, spec } => {
-                if self.scheduler.is_training(model) {
-                    self.fail(Some(job), already_training());
-                } else {
-                    self.add_task(job, JobKind::Train, model, train::task(model, *spec));
-                }
-            }
-            Command::Score { job, model, request } => {
-                self.add(job, JobKind::Score, model, score::Score::new(model, *request));
-            }
-            Command::RunBatch { job, model, spec } => {
-                self.add(job, JobKind::Batch, model, batch::Batch::new(model, *spec));
-            }
-            Command::RunKShot { job, model, spec } => {
-                self.add(job, JobKind::KShot, model, kshot::KShot::new(model, *spec));
-            }
-            Command::ReadTable { job, path } => {
-                // It works on no model; a number of its own keeps it apart from the jobs of every model.
-                self.add(job, JobKind::ReadTable, ModelId::next(), read_table::ReadTable::new(path));
-            }
-            Command::Fingerprint { job, model } => {
-                self.add(job, JobKind::Fingerprint, model, fingerprint::Fingerprint::new(model));
-            }
+            Command::Start { job, model, work } => self.add(job, model, work),
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),
             Command::Cancel { job } => {
@@ -126,16 +69,16 @@ impl Worker {
         }
     }
 
-    fn add(&mut self, id: JobId, kind: JobKind, model: ModelId, task: impl Task + 'static) {
-        self.add_task(id, kind, model, Box::new(task));
-    }
-
-    fn add_open(&mut self, job: JobId, model: ModelId, path: PathBuf) {
-        self.add(job, JobKind::Open, model, open::Open::new(model, path));
-    }
-
-    fn add_task(&mut self, id: JobId, kind: JobKind, model: ModelId, task: Box<dyn Task>) {
-        self.scheduler.add(Job { id, kind, model, task, paused: false });
+    fn add(&mut self, id: JobId, model: Option<ModelId>, work: Arc<Work>) {
+        if let (Work::Train(_), Some(model)) = (&*work, model)
+            && self.scheduler.is_training(model)
+        {
+            return self.fail(Some(id), already_training());
+        }
+        match tasks::start(model, &work) {
+            Ok(task) => self.scheduler.add(Job { id, work, model, task, paused: false }),
+            Err(error) => self.fail(Some(id), error),
+        }
     }
 
     fn set_paused(&mut self, job: JobId, paused: bool) {
@@ -150,7 +93,7 @@ impl Worker {
         let Some(mut job) = self.scheduler.take_next(begun) else { return };
         let result = self.in_context(&mut job, |task, cx| task.step(cx));
         let now = Instant::now();
-        self.scheduler.took(job.kind, now - begun, now);
+        self.scheduler.took(&job, now - begun, now);
         match result {
             Ok(Step::More) => self.scheduler.put_back(job),
             Ok(Step::Done(outcome)) => self.finish(job, Ok(outcome)),
@@ -197,7 +140,7 @@ impl Worker {
             self.tell_tokenizer(model);
         }
         result.unwrap_or_else(|panicked| {
-            let error = panicked.user_error(job.kind.name());
+            let error = panicked.user_error(job.work.facts().name);
             Err(self.fall_back_if_lost().unwrap_or(error).with_detail(panicked.detail()))
         })
     }
@@ -247,7 +190,7 @@ impl Worker {
         let mut reopen = Vec::new();
         for job in self.scheduler.drain() {
             match job.task.reads_again() {
-                Some(path) => reopen.push((job.id, job.model, path)),
+                Some(path) => reopen.push((job.id, job.model, Arc::new(Work::Open(path)))),
                 None => self.cancel_quietly(job),
             }
         }
@@ -259,8 +202,8 @@ impl Worker {
                 self.bring_along(model);
             }
         }
-        for (job, model, path) in reopen {
-            self.add_open(job, model, path);
+        for (job, model, work) in reopen {
+            self.add(job, model, work);
         }
     }
 
@@ -272,7 +215,7 @@ impl Worker {
             let device = &device.device;
             job.task.cancel(&mut TaskContext { job: job.id, device, models, emit: &mut emit })
         });
-        let result = result.unwrap_or_else(|panicked| Err(panicked.user_error(job.kind.name())));
+        let result = result.unwrap_or_else(|panicked| Err(panicked.user_error(job.work.facts().name)));
         self.finish(job, result);
     }
 
@@ -294,7 +237,7 @@ impl Worker {
                 let event = model.event();
                 Ok((model, event))
             });
-            read.unwrap_or_else(|panicked| Err(panicked.user_error(JobKind::Open.name())))
+            read.unwrap_or_else(|panicked| Err(panicked.user_error("Opening the model")))
         });
         match brought {
             Ok((model, event)) => {

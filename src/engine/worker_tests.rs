@@ -1,8 +1,8 @@
 //! The worker driven by hand, without a thread: one command or one step at a time.
 
 use super::*;
-use crate::types::StopReason;
-use crate::types::{DeviceStatus, GenerationStats};
+use crate::engine::{GenerateSpec, PromptInput};
+use crate::types::{DeviceStatus, GenerationStats, Sampling, StopReason};
 use std::sync::mpsc::sync_channel;
 
 /// Runs a script on a worker that claims to be on a GPU, on a thread with the engine's name, where panics are kept
@@ -45,10 +45,21 @@ impl Task for Counting {
     }
 }
 
-fn add(worker: &mut Worker, kind: JobKind, panics_at: usize) -> JobId {
-    let id = JobId::next();
-    worker.add(id, kind, ModelId(1), Counting { steps: 0, panics_at });
+fn add(worker: &mut Worker, work: Work, panics_at: usize) -> JobId {
+    let (id, task) = (JobId::next(), Box::new(Counting { steps: 0, panics_at }));
+    worker.scheduler.add(Job { id, work: Arc::new(work), model: Some(ModelId(1)), task, paused: false });
     id
+}
+
+fn generate() -> Work {
+    let prompt = PromptInput::Ids(vec![1]);
+    Work::Generate(GenerateSpec { prompt, sampling: Sampling::default(), edits: Vec::new() })
+}
+
+fn train() -> Work {
+    let text =
+        "learning_rate = 0.1\nbatch_size = 1\nsteps = 1\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"";
+    Work::Train(toml::from_str(text).unwrap())
 }
 
 fn steps(worker: &mut Worker, count: usize) {
@@ -79,7 +90,7 @@ fn status(events: &[Event]) -> Option<&DeviceStatus> {
 #[test]
 fn a_panic_ends_one_job_with_an_error_and_the_other_goes_on() {
     let ((broken, sound), events) = scripted(|worker| {
-        let jobs = (add(worker, JobKind::Generate, 2), add(worker, JobKind::Generate, 0));
+        let jobs = (add(worker, generate(), 2), add(worker, generate(), 0));
         steps(worker, 6);
         jobs
     });
@@ -94,7 +105,7 @@ fn a_panic_ends_one_job_with_an_error_and_the_other_goes_on() {
 #[test]
 fn a_cancelled_job_takes_no_further_step_and_ends_with_what_it_has() {
     let (idle, events) = scripted(|worker| {
-        let job = add(worker, JobKind::Generate, 0);
+        let job = add(worker, generate(), 0);
         steps(worker, 3);
         worker.obey(Command::Cancel { job });
         steps(worker, 1);
@@ -109,7 +120,7 @@ fn a_cancelled_job_takes_no_further_step_and_ends_with_what_it_has() {
 #[test]
 fn a_held_job_stands_still_and_goes_on_where_it_was() {
     let (job, events) = scripted(|worker| {
-        let job = add(worker, JobKind::Train, 0);
+        let job = add(worker, train(), 0);
         steps(worker, 1);
         worker.obey(Command::Pause { job });
         steps(worker, 5);
@@ -129,7 +140,7 @@ fn a_held_job_stands_still_and_goes_on_where_it_was() {
 fn a_lost_gpu_gives_way_to_the_cpu_and_says_so() {
     let ((lost, other), events) = scripted(|worker| {
         worker.check = |_| Err("device lost".to_owned());
-        let jobs = (add(worker, JobKind::Train, 1), add(worker, JobKind::Train, 0));
+        let jobs = (add(worker, train(), 1), add(worker, train(), 0));
         steps(worker, 1);
         jobs
     });
@@ -146,7 +157,7 @@ fn a_lost_gpu_gives_way_to_the_cpu_and_says_so() {
 #[test]
 fn a_panic_on_a_gpu_that_still_works_changes_no_device() {
     let (is_gpu, events) = scripted(|worker| {
-        add(worker, JobKind::Train, 1);
+        add(worker, train(), 1);
         steps(worker, 1);
         worker.device.status.is_gpu
     });
@@ -157,11 +168,16 @@ fn a_panic_on_a_gpu_that_still_works_changes_no_device() {
 #[test]
 fn a_second_training_run_on_a_model_is_refused() {
     let ((), events) = scripted(|worker| {
-        add(worker, JobKind::Train, 0);
-        let text = "learning_rate = 0.1\nbatch_size = 1\nsteps = 1\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"";
-        let spec = Box::new(toml::from_str(text).unwrap());
-        worker.obey(Command::Train { job: JobId::next(), model: ModelId(1), spec });
+        add(worker, train(), 0);
+        worker.obey(Command::start(JobId::next(), ModelId(1), train()));
     });
     let failures = failures(&events);
     assert!(matches!(failures.as_slice(), [(Some(_), error)] if error.why.contains("being trained")), "{failures:?}");
+}
+
+#[test]
+fn work_that_needs_a_model_and_names_none_is_refused() {
+    let ((), events) = scripted(|worker| worker.obey(Command::start(JobId::next(), None, Work::Fingerprint)));
+    let failures = failures(&events);
+    assert!(matches!(failures.as_slice(), [(Some(_), error)] if error.what.contains("not open")), "{failures:?}");
 }

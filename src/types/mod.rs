@@ -59,9 +59,9 @@ pub use sampling::Sampling;
 pub use score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
 pub use site::{Axis, Site, SiteFilter, SiteSet};
 pub use size::{bytes_in_words, count_in_words};
-pub use task_table::{TableWarning, TaskKind, TaskTable};
+pub use task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use tensor::{TensorEntry, TensorStats};
-pub use token::{Candidate, GeneratedToken, PromptToken};
+pub use token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
 pub use traffic::MemoryTraffic;
 pub use train::{
     DigitNetwork, DigitTask, Init, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary,

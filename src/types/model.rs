@@ -146,7 +146,7 @@ impl Architecture {
 }
 
 /// What a model takes and gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ModelKind {
     /// Tokens in, a distribution over the next token out.
     CausalLm,

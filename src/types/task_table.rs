@@ -3,6 +3,7 @@
 use super::{FewShotPrompt, Random, Shot};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What answering takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,6 +56,15 @@ impl Default for TaskTable {
             rows: Vec::new(),
         }
     }
+}
+
+/// A table that was read from a file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TableReport {
+    /// The table.
+    pub table: Arc<TaskTable>,
+    /// What is odd about it.
+    pub warnings: Vec<TableWarning>,
 }
 
 /// What is odd about the rows of a table, said before anything is run with it.

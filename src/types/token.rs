@@ -1,5 +1,6 @@
 //! Tokens as they are shown.
 
+use super::{ChatFailure, RenderedChat};
 use serde::{Deserialize, Serialize};
 
 /// One token of a prompt, with the bytes of the text it stands for.
@@ -50,6 +51,17 @@ impl GeneratedToken {
         let own = self.top.iter().find(|candidate| candidate.id == self.id);
         own.map(|own| own.text.as_str()).filter(|own| !own.trim().is_empty()).unwrap_or_default()
     }
+}
+
+/// The tokens of a prompt as it stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenizeReport {
+    /// The tokens.
+    pub tokens: Vec<PromptToken>,
+    /// Places of the special ones, rising.
+    pub special: Vec<usize>,
+    /// What a conversation was written as, or why it could not be; `None` for anything else.
+    pub chat: Option<Result<RenderedChat, ChatFailure>>,
 }
 
 #[cfg(test)]

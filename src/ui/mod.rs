@@ -4,6 +4,7 @@
 //! [`State::apply`]; everything it wants leaves as [`crate::engine::Command`]s. The UI thread never waits.
 
 mod app;
+mod ask;
 pub mod files;
 mod history;
 mod panel;
@@ -16,11 +17,12 @@ pub mod theme;
 pub mod widgets;
 
 pub use app::{App, AppOptions, EngineLink, run};
+pub use ask::{Answer, Ask};
 pub use history::History;
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use session::{recent_models, state_dir};
 pub use state::{
-    Download, DownloadPhase, Evaluation, HubState, Inspection, Job, JobKind, KShotRun, Log, LogEntry, OpenModel, Phase,
-    Progress, ReadTable, Run, ShippedModel, State, Tokenized, Training,
+    Download, DownloadPhase, HubState, Job, KShotRun, Live, Log, LogEntry, OpenModel, Phase, Progress, Reported, Run,
+    ShippedModel, State, Training,
 };
 pub use theme::{Theme, ThemeChoice};

@@ -2,10 +2,11 @@
 
 use super::files::{self, FileRequest};
 use super::{State, Theme};
-use crate::engine::{Command, PromptInput};
+use crate::engine::{Command, Work};
 use crate::hub::{HubCommand, RepoId};
 use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId, ModelKind, UserError};
 use lucide_icons::Icon;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// One workplace in the window: a name in the rail, controls at the left, a stage, and perhaps an inspector at the right.
@@ -53,6 +54,8 @@ pub trait Panel {
     fn current_job(&self) -> Option<JobId> {
         None
     }
+    /// Adds the jobs whose results are on show, or will be: those are kept.
+    fn shows(&self, _shown: &mut BTreeSet<JobId>) {}
     /// Ctrl+Enter.
     fn run(&mut self, _cx: &mut Cx<'_>) {}
     /// Ctrl+Z.
@@ -129,15 +132,6 @@ pub enum Request {
     ListModels,
     /// Ask for a model folder and open it.
     OpenFolder,
-    /// Tokenize a prompt on the engine's side thread; answered in [`State::tokenized`].
-    Tokenize {
-        /// Chosen by the asker; comes back with the answer.
-        request: u64,
-        /// Whose tokenizer.
-        model: ModelId,
-        /// What to tokenize.
-        prompt: PromptInput,
-    },
     /// Ask for a path; the answer goes to [`Panel::picked`] of the panel that asked.
     Pick {
         /// Comes back with the answer.
@@ -194,7 +188,7 @@ impl<'a> Cx<'a> {
         if let Some(open) = self.state.models.values().find(|m| m.info.path == path && !m.info.modified) {
             self.requests.push(Request::Activate(open.info.id));
         } else {
-            self.send(Command::Open { job: JobId::next(), model: ModelId::next(), path });
+            self.send(Command::start(JobId::next(), ModelId::next(), Work::Open(path)));
         }
     }
 
@@ -226,11 +220,6 @@ impl<'a> Cx<'a> {
     /// Ends a job within one step.
     pub fn cancel(&mut self, job: JobId) {
         self.send(Command::Cancel { job });
-    }
-
-    /// Tokenizes a prompt; the answer appears in [`State::tokenized`].
-    pub fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
-        self.requests.push(Request::Tokenize { request, model, prompt });
     }
 
     /// Asks for a path with the platform's dialog; the answer goes to [`Panel::picked`].

@@ -8,7 +8,7 @@ pub mod window;
 use egui::accesskit::Role;
 use egui::{DroppedFile, Event as Input, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::Command;
+use fovea::engine::{Command, Work};
 use fovea::types::{JobId, ScoreRequest};
 use fovea::ui::AppOptions;
 use std::path::{Path, PathBuf};
@@ -58,8 +58,8 @@ pub fn wait(window: &mut Window<'_>, what: &str, done: impl Fn(&Window<'_>) -> b
 }
 
 pub fn requests(window: &Window<'_>) -> Vec<(JobId, ScoreRequest)> {
-    window.engine.sent(|c| match c {
-        Command::Score { job, request, .. } => Some((*job, (**request).clone())),
+    window.engine.started(|job, work| match work {
+        Work::Score(request) => Some((job, request.clone())),
         _ => None,
     })
 }

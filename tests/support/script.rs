@@ -1,7 +1,9 @@
 //! Drives an engine by script: commands in, and waiting for what should come out.
 
 use super::data::{one_digit_folder, write_shape};
-use fovea::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, PromptInput};
+use fovea::engine::{
+    Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, RandomModel, Work,
+};
 use fovea::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, Precision, Sampling, StopReason, UserError};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,7 +69,7 @@ impl Script {
 
     pub fn open(&mut self, path: &Path) -> ModelInfo {
         let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::Open { job, model, path: path.to_owned() });
+        self.send(Command::start(job, model, Work::Open(path.to_owned())));
         self.opened(job)
     }
 
@@ -75,7 +77,11 @@ impl Script {
     pub fn open_slow(&mut self, scratch: &Path) -> ModelInfo {
         write_shape(scratch);
         let (job, model) = (JobId::next(), ModelId::next());
-        self.send(Command::OpenRandom { job, model, path: scratch.to_owned(), seed: 7, precision: Precision::F32 });
+        self.send(Command::start(
+            job,
+            model,
+            Work::OpenRandom(RandomModel { path: scratch.to_owned(), seed: 7, precision: Precision::F32 }),
+        ));
         self.opened(job)
     }
 
@@ -91,7 +97,7 @@ impl Script {
 
     pub fn generate(&self, model: ModelId, prompt: PromptInput, sampling: Sampling) -> JobId {
         let job = JobId::next();
-        self.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling), edits: Vec::new() });
+        self.send(Command::start(job, model, Work::Generate(GenerateSpec { prompt, sampling, edits: Vec::new() })));
         job
     }
 
@@ -137,7 +143,7 @@ pub fn trained_digits(script: &mut Script, scratch: &Path, rate: &str) -> (Model
         scratch.display().to_string()
     );
     let (job, model) = (JobId::next(), ModelId::next());
-    script.send(Command::Train { job, model, spec: Box::new(toml::from_str(&spec).unwrap()) });
+    script.send(Command::start(job, model, Work::Train(toml::from_str(&spec).unwrap())));
     let end = script.end(job);
     (model, end)
 }

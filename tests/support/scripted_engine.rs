@@ -3,12 +3,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use fovea::engine::{Command, Event, Outcome, PromptInput};
+use fovea::engine::{Command, Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{
     Answer, Architecture, BatchReport, BatchSpec, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
     ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
     KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
-    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Site, StopReason, TrainPoint, TrainSummary,
+    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Site, StopReason, TokenizeReport, TrainPoint, TrainSummary,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -67,9 +67,17 @@ impl ScriptedEngine {
         self.0.borrow().sent.iter().filter_map(choose).collect()
     }
 
-    pub fn generations(&self) -> Vec<(JobId, PromptInput)> {
+    /// The work begun so far that `choose` takes.
+    pub fn started<T>(&self, choose: impl Fn(JobId, &Work) -> Option<T>) -> Vec<T> {
         self.sent(|c| match c {
-            Command::Generate { job, prompt, .. } => Some((*job, prompt.clone())),
+            Command::Start { job, work, .. } => choose(*job, work),
+            _ => None,
+        })
+    }
+
+    pub fn generations(&self) -> Vec<(JobId, PromptInput)> {
+        self.started(|job, work| match work {
+            Work::Generate(spec) => Some((job, spec.prompt.clone())),
             _ => None,
         })
     }
@@ -81,9 +89,18 @@ impl EngineLink for ScriptedEngine {
         if script.is_full {
             return Err(Box::new(command));
         }
-        if script.answers {
-            let answers = answer(&command, script.layers, script.heads);
-            script.events.extend(answers);
+        match &command {
+            // The tokenizer has a thread of its own: it answers whatever the engine does.
+            Command::Start { job, work, .. } if matches!(**work, Work::Tokenize(_)) => {
+                let Work::Tokenize(prompt) = &**work else { unreachable!() };
+                let outcome = Outcome::Tokenized(Arc::new(tokenized(prompt, script.chat_error.clone())));
+                script.events.push_back(Event::Done { job: *job, outcome });
+            }
+            _ if script.answers => {
+                let answers = answer(&command, script.layers, script.heads);
+                script.events.extend(answers);
+            }
+            _ => {}
         }
         script.sent.push(command);
         Ok(())
@@ -93,23 +110,23 @@ impl EngineLink for ScriptedEngine {
         self.0.borrow_mut().events.pop_front()
     }
 
-    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput) {
-        let (text, chat) = match prompt {
-            PromptInput::Text(text) => (text, None),
-            PromptInput::Ids(_) | PromptInput::Picture(_) => (String::new(), None),
-            PromptInput::Chat(chat) => {
-                let rendered = self.0.borrow().chat_error.clone().map_or_else(|| Ok(written(&chat)), Err);
-                (rendered.as_ref().map(|r| r.text.clone()).unwrap_or_default(), Some(rendered))
-            }
-        };
-        let tokens = tokens_of(&text);
-        let special = (0..tokens.len()).filter(|&i| tokens[i].text.starts_with(" <")).collect();
-        self.say(Event::Tokenized { request, model, tokens, special, chat });
-    }
-
     fn is_running(&self) -> bool {
         !self.0.borrow().is_gone
     }
+}
+
+fn tokenized(prompt: &PromptInput, chat_error: Option<ChatFailure>) -> TokenizeReport {
+    let (text, chat) = match prompt {
+        PromptInput::Text(text) => (text.clone(), None),
+        PromptInput::Ids(_) | PromptInput::Picture(_) => (String::new(), None),
+        PromptInput::Chat(chat) => {
+            let rendered = chat_error.map_or_else(|| Ok(written(chat)), Err);
+            (rendered.as_ref().map(|r| r.text.clone()).unwrap_or_default(), Some(rendered))
+        }
+    };
+    let tokens = tokens_of(&text);
+    let special = (0..tokens.len()).filter(|&i| tokens[i].text.starts_with(" <")).collect();
+    TokenizeReport { tokens, special, chat }
 }
 
 /// A conversation as a plain template writes it: ` <user> words <end>`.
@@ -296,15 +313,23 @@ pub fn kshot_points(spec: &KShotSpec) -> Vec<KShotPoint> {
 
 fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
     let done = |job: &JobId, outcome| Event::Done { job: *job, outcome };
-    match command {
-        Command::Open { job, model, path } => {
-            let info = info(*model, path);
+    let (job, model, work) = match command {
+        Command::Start { job, model, work } => (job, model, work),
+        Command::Cancel { job } => return vec![done(job, Outcome::Cancelled)],
+        Command::Pause { job } => return vec![Event::Paused { job: *job, paused: true }],
+        Command::Resume { job } => return vec![Event::Paused { job: *job, paused: false }],
+        _ => return Vec::new(),
+    };
+    match &**work {
+        Work::Open(path) => {
+            let model = model.expect("a model is opened under an id");
+            let info = info(model, path);
             let weights = Arc::new(weights(info.architecture));
-            vec![Event::Model { info, weights }, done(job, Outcome::Opened { model: *model })]
+            vec![Event::Model { info, weights }, done(job, Outcome::Opened { model })]
         }
-        Command::Generate { job, prompt, sampling, .. } => {
-            let prompt = report(prompt, 0, 0).tokens;
-            let count = sampling.max_new_tokens.min(STORY.len());
+        Work::Generate(spec) => {
+            let prompt = report(&spec.prompt, 0, 0).tokens;
+            let count = spec.sampling.max_new_tokens.min(STORY.len());
             let stats = GenerationStats {
                 stop: StopReason::MaxNewTokens,
                 prompt_tokens: prompt.len(),
@@ -320,11 +345,11 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 .collect()
         }
         // A test that shows a picture says itself what comes of it.
-        Command::Inspect { prompt: PromptInput::Picture(_), .. } => Vec::new(),
-        Command::Inspect { job, prompt, .. } => {
-            vec![done(job, Outcome::Inspected(Arc::new(report(prompt, layers, heads))))]
+        Work::Inspect(InspectSpec { prompt: PromptInput::Picture(_), .. }) => Vec::new(),
+        Work::Inspect(spec) => {
+            vec![done(job, Outcome::Inspected(Arc::new(report(&spec.prompt, layers, heads))))]
         }
-        Command::Classify { job, model, image } => {
+        Work::Classify(image) => {
             let mut probabilities = vec![0.01; 10];
             probabilities[7] = 0.91;
             let units = |name: &str, count: usize| LayerActivation::Units {
@@ -333,9 +358,9 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             };
             let layers = vec![units("fc1", 16), units("fc2", 16)];
             let result = Arc::new(Classification { probabilities, input: image.clone(), layers });
-            vec![done(job, Outcome::Classified { model: *model, result })]
+            vec![done(job, Outcome::Classified(result))]
         }
-        Command::Train { job, spec, .. } => {
+        Work::Train(spec) => {
             let point = |step: usize| TrainPoint {
                 step,
                 elapsed_s: step as f64 * 0.05,
@@ -355,27 +380,17 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             let points = (1..=100).map(point).collect();
             vec![Event::Trained { job: *job, points }, done(job, Outcome::Trained(summary))]
         }
-        Command::Score { job, request, .. } => vec![done(job, Outcome::Scored(Arc::new(scores(request))))],
-        Command::RunBatch { job, spec, .. } => vec![done(job, Outcome::Batched(Arc::new(batch(spec))))],
-        Command::RunKShot { job, spec, .. } => {
+        Work::Score(request) => vec![done(job, Outcome::Scored(Arc::new(scores(request))))],
+        Work::Batch(spec) => vec![done(job, Outcome::Batched(Arc::new(batch(spec))))],
+        Work::KShot(spec) => {
             let points = kshot_points(spec);
             let answers = vec![Vec::new(); points.len()];
-            let report = KShotReport {
-                spec: (**spec).clone(),
-                points: points.clone(),
-                answers,
-                notes: Vec::new(),
-                elapsed_ms: 9.0,
-            };
+            let report =
+                KShotReport { spec: spec.clone(), points: points.clone(), answers, notes: Vec::new(), elapsed_ms: 9.0 };
             vec![Event::KShot { job: *job, points }, done(job, Outcome::KShot(Arc::new(report)))]
         }
-        Command::Fingerprint { job, model } => {
-            vec![done(job, Outcome::Fingerprinted { model: *model, sha256: "ab".repeat(32) })]
-        }
-        Command::Save { job, path, .. } => vec![done(job, Outcome::Saved { path: path.clone() })],
-        Command::Cancel { job } => vec![done(job, Outcome::Cancelled)],
-        Command::Pause { job } => vec![Event::Paused { job: *job, paused: true }],
-        Command::Resume { job } => vec![Event::Paused { job: *job, paused: false }],
+        Work::Fingerprint => vec![done(job, Outcome::Fingerprinted("ab".repeat(32)))],
+        Work::Save(spec) => vec![done(job, Outcome::Saved { path: spec.path.clone() })],
         _ => Vec::new(),
     }
 }

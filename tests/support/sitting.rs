@@ -122,11 +122,11 @@ impl Sitting<'_> {
 
     /// Runs what stands in the prompt panel, to its end.
     pub fn run_prompt(&mut self, what: &str) {
-        let before = self.state().runs.len();
+        let before = self.state().runs().count();
         self.press(Modifiers::COMMAND, Key::Num1);
         self.press(Modifiers::COMMAND, Key::Enter);
         self.until(what, |s| {
-            s.state().runs.len() > before && s.state().latest_run().is_some_and(|r| r.stats.is_some())
+            s.state().runs().count() > before && s.state().latest_run().is_some_and(|r| r.stats.is_some())
         });
     }
 }

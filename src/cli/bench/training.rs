@@ -4,7 +4,7 @@ use super::median;
 use crate::cli::CliError;
 use crate::cli::args::BenchArgs;
 use crate::cli::session::{Session, unexpected};
-use crate::engine::{Command, Event, Outcome};
+use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{
     JobId, LrSchedule, ModelInfo, Precision, Random, StartFrom, TextTask, TrainSpec, TrainTask, UserError,
 };
@@ -42,7 +42,7 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
         seed: 1,
     };
     let (job, mut times) = (JobId::next(), vec![0.0]);
-    let command = Command::Train { job, model: info.id, spec: Box::new(spec) };
+    let command = Command::start(job, info.id, Work::Train(spec));
     let outcome = session.run(job, command, |event| {
         if let Event::Trained { points, .. } = event {
             times.extend(points.iter().map(|point| point.elapsed_s));

@@ -33,6 +33,6 @@ impl Task for Classify {
             )
         })?;
         let result = Classification { probabilities, input: self.image.clone(), layers };
-        Ok(Step::Done(Outcome::Classified { model: self.model, result: Arc::new(result) }))
+        Ok(Step::Done(Outcome::Classified(Arc::new(result))))
     }
 }

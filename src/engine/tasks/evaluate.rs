@@ -12,6 +12,7 @@ use crate::engine::{Event, Outcome};
 use crate::load::{idx, idx::DigitSet, text_data};
 use crate::types::{EvaluationReport, ModelId, UserError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Images measured in one step.
 const IMAGES: usize = 250;
@@ -73,7 +74,7 @@ impl Task for Evaluate {
                 (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "images" });
                 if *next == set.len() {
                     let report = digit_report(set.len(), *loss, std::mem::take(confusion));
-                    return Ok(Step::Done(Outcome::Evaluated(report)));
+                    return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }
             }
             Stage::Reading(reader) => {
@@ -97,7 +98,7 @@ impl Task for Evaluate {
                 (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "tokens" });
                 if end == ids.len() {
                     let report = text_report(ids.len() - 1, *bytes, *loss);
-                    return Ok(Step::Done(Outcome::Evaluated(report)));
+                    return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }
             }
         }

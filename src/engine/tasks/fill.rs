@@ -2,7 +2,7 @@
 
 use super::embed::unreadable;
 use super::{Step, Task, TaskContext, prompt};
-use crate::engine::{Outcome, PromptInput};
+use crate::engine::{FillSpec, Outcome, PromptInput};
 use crate::load::EncoderModel;
 use crate::nn::sample::{log_softmax, top_candidates};
 use crate::nn::{EncoderBatch, Hooks};
@@ -13,14 +13,13 @@ use std::sync::Arc;
 /// Fills the masks of one text in one step.
 pub(crate) struct Fill {
     model: ModelId,
-    text: String,
-    top: usize,
+    spec: FillSpec,
 }
 
 impl Fill {
-    /// To guess every mask of `text` with `model`, with the `top` likeliest tokens of each.
-    pub(crate) fn new(model: ModelId, text: String, top: usize) -> Self {
-        Self { model, text, top }
+    /// To guess every mask of a text with `model`.
+    pub(crate) fn new(model: ModelId, spec: FillSpec) -> Self {
+        Self { model, spec }
     }
 }
 
@@ -30,14 +29,14 @@ impl Task for Fill {
         let (Some(mask_id), Some(mask)) = (model.mask_id, model.facts().mask.as_deref()) else {
             return Err(no_head(model));
         };
-        let tokens = prompt::read_encoder(model, &PromptInput::Text(self.text.clone()))?;
+        let tokens = prompt::read_encoder(model, &PromptInput::Text(self.spec.text.clone()))?;
         let places: Vec<usize> = (0..tokens.len()).filter(|&place| tokens[place].id == mask_id).collect();
         if places.is_empty() {
             return Err(no_mask(&model.info.name, mask));
         }
-        let masks = guess(model, &tokens, &places, self.top.max(1))?;
+        let masks = guess(model, &tokens, &places, self.spec.top.max(1))?;
         let filled = model.tokenizer.decode(&filled_ids(&tokens, &masks));
-        let report = FillReport { text: self.text.clone(), tokens, masks, filled };
+        let report = FillReport { text: self.spec.text.clone(), tokens, masks, filled };
         Ok(Step::Done(Outcome::Filled(Arc::new(report))))
     }
 }

@@ -18,7 +18,7 @@ impl Fingerprint {
     }
 
     fn done(&self, sha256: String) -> Step {
-        Step::Done(Outcome::Fingerprinted { model: self.model, sha256 })
+        Step::Done(Outcome::Fingerprinted(sha256))
     }
 }
 

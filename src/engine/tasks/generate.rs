@@ -3,11 +3,11 @@
 use super::edits::{Anatomy, fixed};
 use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
-use crate::engine::{Event, Outcome, PromptInput};
+use crate::engine::{Event, GenerateSpec, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
 use crate::nn::sample::Sampler;
 use crate::nn::{DecoderState, Hooks, Scores, Unreadable};
-use crate::types::{Candidate, Edit, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
+use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
 use std::time::{Duration, Instant};
 
 /// Prompt tokens read in one step: long enough to use the device well, short enough to stop a long prompt at once.
@@ -16,9 +16,7 @@ const PREFILL_CHUNK: usize = 128;
 /// Continues a prompt.
 pub(crate) struct Generate {
     model: ModelId,
-    prompt: PromptInput,
-    sampling: Sampling,
-    edits: Vec<Edit>,
+    spec: GenerateSpec,
     asked: Instant,
     running: Option<Running>,
 }
@@ -43,26 +41,27 @@ struct Running {
 }
 
 impl Generate {
-    /// To continue `prompt` with `model` under `edits`. The time to the first token counts from here.
-    pub(crate) fn new(model: ModelId, prompt: PromptInput, sampling: Sampling, edits: Vec<Edit>) -> Self {
-        Self { model, prompt, sampling, edits, asked: Instant::now(), running: None }
+    /// To continue a prompt with `model`. The time to the first token counts from here.
+    pub(crate) fn new(model: ModelId, spec: GenerateSpec) -> Self {
+        Self { model, spec, asked: Instant::now(), running: None }
     }
 
     fn begin(&self, cx: &mut TaskContext<'_>) -> Result<Running, UserError> {
-        check_sampling(&self.sampling)?;
+        let GenerateSpec { prompt: asked, sampling, edits } = &self.spec;
+        check_sampling(sampling)?;
         let model = cx.models.text(self.model)?;
-        let tokens = prompt::read(model, &self.prompt)?;
+        let tokens = prompt::read(model, asked)?;
         let prompt: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        let edits = Anatomy::of(model).place(&self.edits, prompt.len())?;
+        let edits = Anatomy::of(model).place(edits, prompt.len())?;
         let running = Running {
             read: 0,
             state: model.lm.new_state(),
             hooks: Hooks::off().editing(fixed(model, &prompt, edits)),
             prompt,
-            sampler: Sampler::new(&self.sampling),
+            sampler: Sampler::new(sampling),
             decoder: model.tokenizer.stream(),
-            stops: StopStrings::new(&self.sampling.stop),
-            ends: if matches!(self.prompt, PromptInput::Chat(_)) { model.turn_ends() } else { model.eos.clone() },
+            stops: StopStrings::new(&sampling.stop),
+            ends: if matches!(asked, PromptInput::Chat(_)) { model.turn_ends() } else { model.eos.clone() },
             last: 0,
             new_tokens: 0,
             first_token: None,
@@ -91,19 +90,19 @@ impl Task for Generate {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         if self.running.is_none() {
             self.running = Some(self.begin(cx)?);
-            if self.sampling.max_new_tokens == 0 {
+            if self.spec.sampling.max_new_tokens == 0 {
                 return Ok(Step::Done(self.stats(StopReason::MaxNewTokens)));
             }
         }
         let Some(running) = &mut self.running else { return Ok(Step::More) };
         let model = cx.models.text(self.model)?;
-        let Some(scores) = running.next_scores(model, &self.sampling)? else {
+        let Some(scores) = running.next_scores(model, &self.spec.sampling)? else {
             let (done, total) = (running.read as u64, running.prompt.len() as u64);
             let label = "Reading the prompt".to_owned();
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "tokens" });
             return Ok(Step::More);
         };
-        let (token, stop) = running.draw(scores, model, &self.sampling)?;
+        let (token, stop) = running.draw(scores, model, &self.spec.sampling)?;
         let now = self.asked.elapsed();
         running.first_token.get_or_insert(now);
         running.last_token = now;
@@ -271,7 +270,8 @@ mod tests {
     /// The text of eight tokens, stopped by hand; and how many events gave it.
     fn stopped(models: &mut ModelStore, id: ModelId, stop: Vec<String>) -> (String, usize) {
         let sampling = Sampling { temperature: 1.0, max_new_tokens: 30, stop, ..Sampling::default() };
-        let mut task = Generate::new(id, PromptInput::Ids(vec![65, 66]), sampling, Vec::new());
+        let prompt = PromptInput::Ids(vec![65, 66]);
+        let mut task = Generate::new(id, GenerateSpec { prompt, sampling, edits: Vec::new() });
         let mut texts = Vec::new();
         let mut emit = |event: Event| match event {
             Event::Token { token, .. } => texts.push(token.text),

@@ -2,10 +2,10 @@
 
 use super::edits::Anatomy;
 use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
-use crate::engine::{Outcome, PromptInput};
+use crate::engine::{InspectSpec, Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Hooks};
-use crate::types::{Edit, InspectReport, ModelId, ModelInfo, ModelKind, PromptToken, Site, SiteFilter, UserError};
+use crate::types::{InspectReport, ModelId, ModelInfo, ModelKind, PromptToken, Site, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -14,15 +14,13 @@ const BUDGET_BYTES: usize = 512 << 20;
 /// Captures sites over a whole sequence.
 pub(crate) struct Inspect {
     model: ModelId,
-    prompt: PromptInput,
-    sites: SiteFilter,
-    edits: Vec<Edit>,
+    spec: InspectSpec,
 }
 
 impl Inspect {
-    /// To capture `sites` while `model` reads `prompt` under `edits`.
-    pub(crate) fn new(model: ModelId, prompt: PromptInput, sites: SiteFilter, edits: Vec<Edit>) -> Self {
-        Self { model, prompt, sites, edits }
+    /// To capture sites while `model` reads a prompt.
+    pub(crate) fn new(model: ModelId, spec: InspectSpec) -> Self {
+        Self { model, spec }
     }
 }
 
@@ -40,7 +38,7 @@ impl Task for Inspect {
 impl Inspect {
     fn text(&self, model: &TextModel) -> Result<InspectReport, UserError> {
         let anatomy = self.anatomy(&model.info, model.lm.sites())?;
-        let tokens = prompt::read(model, &self.prompt)?;
+        let tokens = prompt::read(model, &self.spec.prompt)?;
         let mut hooks = self.hooks(&anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.lm.trace(model.lm.ids(&ids), &mut hooks);
@@ -49,7 +47,7 @@ impl Inspect {
 
     fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {
         let anatomy = self.anatomy(&model.info, model.encoder.sites())?;
-        let tokens = prompt::read_encoder(model, &self.prompt)?;
+        let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
         let mut hooks = self.hooks(&anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
@@ -57,7 +55,7 @@ impl Inspect {
     }
 
     fn vision(&self, model: &VisionModel) -> Result<InspectReport, UserError> {
-        let PromptInput::Picture(picture) = &self.prompt else { return Err(no_picture(&model.info.name)) };
+        let PromptInput::Picture(picture) = &self.spec.prompt else { return Err(no_picture(&model.info.name)) };
         let anatomy = self.anatomy(&model.info, model.vit.sites())?;
         let tokens = picture::tokens(model);
         let mut hooks = self.hooks(&anatomy, tokens.len())?;
@@ -68,20 +66,20 @@ impl Inspect {
     /// What the model has, once it is sure to have what is asked for.
     fn anatomy<'a>(&self, info: &'a ModelInfo, sites: Vec<Site>) -> Result<Anatomy<'a>, UserError> {
         let anywhere: Vec<_> = Site::all(info.layers).collect();
-        if let Some(pattern) = self.sites.without_match(&anywhere) {
+        if let Some(pattern) = self.spec.sites.without_match(&anywhere) {
             return Err(no_such_site(pattern, info));
         }
         // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
-        let is_lenient = info.kind() != ModelKind::CausalLm && !self.sites.choose(&sites).is_empty();
-        match self.sites.without_match(&sites) {
+        let is_lenient = info.kind() != ModelKind::CausalLm && !self.spec.sites.choose(&sites).is_empty();
+        match self.spec.sites.without_match(&sites) {
             Some(pattern) if !is_lenient => Err(site_of_others(pattern, info)),
             _ => Ok(Anatomy { info, sites }),
         }
     }
 
     fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
-        let chosen = self.sites.choose(&anatomy.sites);
-        Ok(Hooks::off().recording(chosen, Some(BUDGET_BYTES)).editing(anatomy.place(&self.edits, tokens)?))
+        let chosen = self.spec.sites.choose(&anatomy.sites);
+        Ok(Hooks::off().recording(chosen, Some(BUDGET_BYTES)).editing(anatomy.place(&self.spec.edits, tokens)?))
     }
 }
 

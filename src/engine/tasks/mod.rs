@@ -5,206 +5,72 @@
 //! Must not know: queues, threads, guards or the window.
 
 mod answers;
-pub(crate) mod batch;
-pub(crate) mod classify;
+mod batch;
+mod classify;
 mod continuations;
 mod corpus;
 mod edits;
-pub(crate) mod embed;
-pub(crate) mod evaluate;
-pub(crate) mod fill;
-pub(crate) mod fingerprint;
-pub(crate) mod generate;
-pub(crate) mod inspect;
-pub(crate) mod kshot;
-pub(crate) mod measure;
+mod embed;
+mod evaluate;
+mod fill;
+mod fingerprint;
+mod generate;
+mod inspect;
+mod kshot;
+mod loaded;
+mod measure;
 pub(crate) mod open;
-pub(crate) mod picture;
+mod picture;
 mod prompt;
-pub(crate) mod read_table;
-pub(crate) mod save;
-pub(crate) mod score;
+mod read_table;
+mod save;
+mod score;
 mod shares;
 mod stop;
+mod store;
 mod text_loss;
-pub(crate) mod train;
+mod train;
 mod wrong_kind;
 
+pub(crate) use loaded::LoadedModel;
 pub(crate) use prompt::explain;
+pub(crate) use store::ModelStore;
 
-use super::tokenizer::Reader;
-use super::{Event, Outcome};
-use crate::load::{ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
-use crate::nn::{in_full_precision, kernels};
-use crate::types::{JobId, ModelId, ModelInfo, ModelKind, UserError};
-use burn::module::Module;
+use super::{Event, Outcome, Work};
+use crate::types::{JobId, ModelId, UserError};
 use burn::tensor::Device;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use store::not_open;
 use wrong_kind::wrong_kind;
 
-/// A model in memory, on the engine's device.
-#[allow(clippy::large_enum_variant, reason = "a handful of them live in a map; nothing copies them in a loop")]
-pub(crate) enum LoadedModel {
-    /// A causal language model with its tokenizer.
-    Text(TextModel),
-    /// A text encoder with its tokenizer.
-    Encoder(EncoderModel),
-    /// A vision transformer.
-    Vision(VisionModel),
-    /// A digit network.
-    Digits(DigitModel),
-}
-
-impl LoadedModel {
-    /// What is known of it.
-    pub(crate) fn info(&self) -> &ModelInfo {
-        match self {
-            Self::Text(model) => &model.info,
-            Self::Encoder(model) => &model.info,
-            Self::Vision(model) => &model.info,
-            Self::Digits(model) => &model.info,
-        }
+/// The task that does a piece of work.
+///
+/// # Errors
+/// When it needs a model and none is named.
+pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>, UserError> {
+    if let Work::ReadTable(path) = work {
+        return Ok(Box::new(read_table::ReadTable::new(path.clone())));
     }
-
-    /// The same, to change it: training sets `modified`, saving clears it and sets `path` and `name`.
-    pub(crate) fn info_mut(&mut self) -> &mut ModelInfo {
-        match self {
-            Self::Text(model) => &mut model.info,
-            Self::Encoder(model) => &mut model.info,
-            Self::Vision(model) => &mut model.info,
-            Self::Digits(model) => &mut model.info,
-        }
-    }
-
-    /// The same model on another device.
-    pub(crate) fn moved_to(self, device: &Device) -> Self {
-        match self {
-            Self::Text(model) => Self::Text(TextModel { lm: brought(model.lm, device), ..model }),
-            Self::Encoder(model) => Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), ..model }),
-            Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
-            Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
-        }
-    }
-
-    /// Its tokenizer and chat template, if it reads text.
-    pub(crate) fn reader(&self) -> Option<Reader> {
-        match self {
-            Self::Text(model) => Some(Reader { tokenizer: model.tokenizer.clone(), chat: model.chat.clone() }),
-            Self::Encoder(model) => {
-                let none = ChatError::NoTemplate { dir: model.info.path.clone() };
-                Some(Reader { tokenizer: model.tokenizer.clone(), chat: Arc::new(Err(none)) })
-            }
-            Self::Vision(_) | Self::Digits(_) => None,
-        }
-    }
-
-    /// The event that announces it. To be sent after opening, after training changed the weights (not more than a few
-    /// times a second: a digit network's weights are read back for it) and after saving.
-    pub(crate) fn event(&self) -> Event {
-        let weights = match self {
-            Self::Text(_) | Self::Encoder(_) | Self::Vision(_) => Vec::new(),
-            Self::Digits(model) => model.net.layer_weights(),
-        };
-        Event::Model { info: self.info().clone(), weights: Arc::new(weights) }
-    }
-}
-
-/// A network on another device. Only the kernels of the CPU multiply weights of half precision.
-fn brought<M: Module>(network: M, device: &Device) -> M {
-    let network = if kernels::serve(device) { network } else { in_full_precision(network) };
-    network.to_device(device)
-}
-
-/// The models the engine holds. A task takes what it needs at every step and keeps no copy, so that two jobs see each
-/// other's work: prompting during training uses the weights of the last optimiser step.
-#[derive(Default)]
-pub(crate) struct ModelStore {
-    models: BTreeMap<ModelId, LoadedModel>,
-}
-
-impl ModelStore {
-    /// The model, if it is open.
-    pub(crate) fn get(&self, id: ModelId) -> Option<&LoadedModel> {
-        self.models.get(&id)
-    }
-
-    /// The model, if it is open, to change it.
-    pub(crate) fn get_mut(&mut self, id: ModelId) -> Option<&mut LoadedModel> {
-        self.models.get_mut(&id)
-    }
-
-    /// Puts a model in the place of the one with this id, if there is one.
-    pub(crate) fn insert(&mut self, id: ModelId, model: LoadedModel) {
-        self.models.insert(id, model);
-    }
-
-    /// Takes a model out.
-    pub(crate) fn remove(&mut self, id: ModelId) -> Option<LoadedModel> {
-        self.models.remove(&id)
-    }
-
-    /// Ids of all open models, in the order they were handed out.
-    pub(crate) fn ids(&self) -> Vec<ModelId> {
-        self.models.keys().copied().collect()
-    }
-
-    /// The open causal model with this id.
-    ///
-    /// # Errors
-    /// When it is not open, or is of another kind.
-    pub(crate) fn text(&self, id: ModelId) -> Result<&TextModel, UserError> {
-        match self.get(id) {
-            Some(LoadedModel::Text(model)) => Ok(model),
-            Some(other) => Err(wrong_kind(other.info(), ModelKind::CausalLm)),
-            None => Err(not_open()),
-        }
-    }
-
-    /// The open text encoder with this id.
-    ///
-    /// # Errors
-    /// When it is not open, or is of another kind.
-    pub(crate) fn encoder(&self, id: ModelId) -> Result<&EncoderModel, UserError> {
-        match self.get(id) {
-            Some(LoadedModel::Encoder(model)) => Ok(model),
-            Some(other) => Err(wrong_kind(other.info(), ModelKind::TextEncoder)),
-            None => Err(not_open()),
-        }
-    }
-
-    /// The open vision transformer with this id.
-    ///
-    /// # Errors
-    /// When it is not open, or is of another kind.
-    pub(crate) fn vision(&self, id: ModelId) -> Result<&VisionModel, UserError> {
-        match self.get(id) {
-            Some(LoadedModel::Vision(model)) => Ok(model),
-            Some(other) => Err(wrong_kind(other.info(), ModelKind::ImageClassifier)),
-            None => Err(not_open()),
-        }
-    }
-
-    /// The open digit network with this id.
-    ///
-    /// # Errors
-    /// When it is not open, or is of another kind.
-    pub(crate) fn digits(&self, id: ModelId) -> Result<&DigitModel, UserError> {
-        match self.get(id) {
-            Some(LoadedModel::Digits(model)) => Ok(model),
-            Some(other) => Err(wrong_kind(other.info(), ModelKind::DigitClassifier)),
-            None => Err(not_open()),
-        }
-    }
-}
-
-fn not_open() -> UserError {
-    UserError::new(
-        "The model is not open.",
-        "It was closed, or could not be opened.",
-        "Open its folder again, then repeat the request.",
-    )
+    let model = model.ok_or_else(not_open)?;
+    Ok(match work {
+        Work::Open(path) => Box::new(open::Open::new(model, path.clone())),
+        Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
+        Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
+        Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
+        Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
+        Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
+        Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),
+        Work::ClassifyPicture(picture) => Box::new(picture::ClassifyPicture::new(model, picture.clone())),
+        Work::Score(request) => Box::new(score::Score::new(model, request.clone())),
+        Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),
+        Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
+        Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
+        Work::Evaluate(data) => Box::new(evaluate::Evaluate::new(model, data.clone())),
+        Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
+        Work::Train(spec) => train::task(model, spec.clone()),
+        Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
+        Work::ReadTable(_) | Work::Tokenize(_) => unreachable!("{} is done elsewhere", work.facts().name),
+    })
 }
 
 /// What a task may touch during a step.

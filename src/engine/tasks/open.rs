@@ -1,7 +1,7 @@
 //! Opens a model folder.
 
 use super::{LoadedModel, Step, Task, TaskContext};
-use crate::engine::{Event, Outcome};
+use crate::engine::{Event, Outcome, RandomModel};
 use crate::load::{self, LoadError};
 use crate::nn::{Hooks, Scores, in_half_precision, kernels};
 use crate::types::{ModelId, ModelKind, Precision, Sampling, UserError};
@@ -86,25 +86,23 @@ impl Task for Open {
 /// Builds the model of a `config.json` with random weights.
 pub(crate) struct OpenRandom {
     model: ModelId,
-    path: PathBuf,
-    seed: u64,
-    precision: Precision,
+    spec: RandomModel,
 }
 
 impl OpenRandom {
-    /// To build the model that `path` describes under the name `model`.
-    pub(crate) fn new(model: ModelId, path: PathBuf, seed: u64, precision: Precision) -> Self {
-        Self { model, path, seed, precision }
+    /// To build the model that `spec` describes under the name `model`.
+    pub(crate) fn new(model: ModelId, spec: RandomModel) -> Self {
+        Self { model, spec }
     }
 }
 
 impl Task for OpenRandom {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let mut text = load::random_text_model(&self.path, cx.device, self.seed)?;
+        let mut text = load::random_text_model(&self.spec.path, cx.device, self.spec.seed)?;
         text.info.id = self.model;
         // No file holds these weights.
         text.info.modified = true;
-        match self.precision {
+        match self.spec.precision {
             Precision::F32 => {}
             Precision::F16 if kernels::serve(cx.device) => {
                 text.lm = in_half_precision(text.lm);

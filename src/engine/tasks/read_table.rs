@@ -3,7 +3,7 @@
 use super::{Step, Task, TaskContext};
 use crate::engine::Outcome;
 use crate::load;
-use crate::types::UserError;
+use crate::types::{TableReport, UserError};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -22,6 +22,6 @@ impl ReadTable {
 impl Task for ReadTable {
     fn step(&mut self, _: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let (table, warnings) = load::read_task_table(&self.path)?;
-        Ok(Step::Done(Outcome::TableRead { table: Arc::new(table), warnings }))
+        Ok(Step::Done(Outcome::TableRead(Arc::new(TableReport { table: Arc::new(table), warnings }))))
     }
 }

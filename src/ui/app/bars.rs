@@ -4,7 +4,7 @@ use super::App;
 use super::palette::Palette;
 use crate::types::DeviceChoice;
 use crate::ui::theme::{ThemeChoice, Type, space};
-use crate::ui::{Job, JobKind, State, widgets};
+use crate::ui::{Job, State, widgets};
 use egui::{Align, Frame, Layout, Margin, RichText, Ui};
 use lucide_icons::Icon;
 
@@ -144,10 +144,7 @@ impl App {
 }
 
 fn job_words(state: &State, job: &Job) -> String {
-    let rate = match job.kind {
-        JobKind::Generate => state.runs.get(&job.id).map(crate::ui::Run::tokens_per_s).filter(|r| *r > 0.0),
-        _ => None,
-    };
+    let rate = state.run(job.id).map(crate::ui::Run::tokens_per_s).filter(|r| *r > 0.0);
     let mut words = job.words().to_owned();
     if let Some(rate) = rate {
         words += &format!(" {} tok/s", widgets::significant(rate));

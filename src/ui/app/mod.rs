@@ -130,6 +130,9 @@ impl App {
         }
         self.tick();
         self.carry_out(ctx);
+        let mut shown: BTreeSet<_> = self.selection.run.into_iter().chain(self.selection.inspection).collect();
+        self.panels.iter().for_each(|panel| panel.shows(&mut shown));
+        self.state.keep(&shown);
     }
 
     /// Paints one frame.

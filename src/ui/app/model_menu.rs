@@ -1,6 +1,7 @@
 //! The chip that names the model in use, and the menu behind it.
 
 use super::App;
+use crate::engine::Work;
 use crate::hub::CachedModel;
 use crate::types::{ModelInfo, ModelKind, model_name};
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
@@ -134,8 +135,8 @@ fn menu_entry(ui: &mut Ui, icon: Icon, text: &str) -> bool {
 }
 
 fn job_name(job: &crate::ui::Job) -> String {
-    match &job.kind {
-        crate::ui::JobKind::Open { path } => model_name(path),
+    match &*job.work {
+        Work::Open(path) => model_name(path),
         _ => "model".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::overlay::{PathEntry, Toast};
-use crate::engine::Command;
+use crate::engine::{Command, Work};
 use crate::types::{DeviceChoice, JobId, ModelId};
 use crate::ui::files::{Answer, FileRequest, Purpose};
 use crate::ui::session::RECENT_KEPT;
@@ -22,7 +22,6 @@ impl App {
                 Request::Hub(command) => self.give_hub(command),
                 Request::ListModels => self.list_models(),
                 Request::OpenFolder => self.ask_for_model(),
-                Request::Tokenize { request, model, prompt } => self.link.tokenize(request, model, prompt),
                 Request::Pick { tag, file } => {
                     let panel = place.map_or("", |p| self.panels[p].id());
                     self.dialogs.ask(file, Purpose::Pick { panel, tag });
@@ -39,7 +38,9 @@ impl App {
 
     /// Queues a command for the engine and takes note of its job.
     pub(super) fn give(&mut self, command: Command) {
-        if let Command::Open { path, .. } = &command {
+        if let Command::Start { work, .. } = &command
+            && let Work::Open(path) = &**work
+        {
             let path = path.clone();
             self.state.recent.retain(|p| *p != path);
             if !self.state.shipped.iter().any(|m| m.path == path) {
@@ -69,7 +70,7 @@ impl App {
         let open = self.state.models.values().find(|m| m.info.path == path && !m.info.modified).map(|m| m.info.id);
         match open {
             Some(model) => self.state.activate(model),
-            None => self.give(Command::Open { job: JobId::next(), model: ModelId::next(), path }),
+            None => self.give(Command::start(JobId::next(), ModelId::next(), Work::Open(path))),
         }
     }
 
@@ -139,7 +140,7 @@ impl App {
     pub(super) fn stoppable(&self) -> Option<JobId> {
         let own = self.panels[self.shown].current_job().filter(|j| self.state.is_active(*j));
         own.or_else(|| {
-            let others = self.state.active_jobs().filter(|j| j.kind != crate::ui::JobKind::Classify);
+            let others = self.state.active_jobs().filter(|j| !j.is_quiet());
             others.last().map(|j| j.id)
         })
     }

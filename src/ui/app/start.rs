@@ -1,9 +1,9 @@
 //! How the window comes to life.
 
 use super::App;
-use crate::engine::{Command, Event, PromptInput};
+use crate::engine::{Command, Event};
 use crate::hub::HubSettings;
-use crate::types::{DeviceChoice, ModelId, ModelKind, UserError};
+use crate::types::{DeviceChoice, ModelKind, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
 use crate::ui::{Selection, State, Theme, ThemeChoice, panels, shipped, theme};
@@ -19,8 +19,6 @@ pub trait EngineLink {
     fn try_send(&mut self, command: Command) -> Result<(), Box<Command>>;
     /// The next event, if one has come.
     fn try_recv(&mut self) -> Option<Event>;
-    /// Tokenizes on the side; the latest request wins.
-    fn tokenize(&mut self, request: u64, model: ModelId, prompt: PromptInput);
     /// False once the engine has ended without being asked to.
     fn is_running(&self) -> bool {
         true

@@ -1,54 +1,9 @@
 //! One piece of work, as the window sees it.
 
+use super::live::Live;
+use crate::engine::{Outcome, Turn, Work, WorkFacts};
 use crate::types::{JobId, ModelId, UserError};
-use std::path::PathBuf;
-
-/// What kind of work a job is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JobKind {
-    /// Reads a model folder.
-    Open {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Streams tokens.
-    Generate,
-    /// Captures the inside of one forward pass.
-    Inspect,
-    /// Turns texts into vectors.
-    Embed,
-    /// Guesses masked tokens.
-    Fill,
-    /// Reads one digit.
-    Classify,
-    /// Tells what a picture shows.
-    ClassifyPicture,
-    /// Measures a model on data.
-    Evaluate {
-        /// The data.
-        data: PathBuf,
-    },
-    /// Tells how likely some answers are.
-    Score,
-    /// Asks a table of queries.
-    Batch,
-    /// Measures accuracy against the number of examples.
-    KShot,
-    /// Reads a table of pairs.
-    ReadTable {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Computes the hash of a model's weights.
-    Fingerprint,
-    /// Trains.
-    Train,
-    /// Writes a model folder.
-    Save {
-        /// The folder.
-        path: PathBuf,
-    },
-}
+use std::sync::Arc;
 
 /// Where a job stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,18 +54,22 @@ impl Progress {
 }
 
 /// One piece of work.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// What kind of work.
-    pub kind: JobKind,
     /// On which model.
     pub model: Option<ModelId>,
+    /// What was asked.
+    pub work: Arc<Work>,
     /// Where it stands.
     pub phase: Phase,
     /// How far it is, once it has said so.
     pub progress: Option<Progress>,
+    /// What it has brought on its way.
+    pub live: Live,
+    /// What it ended with.
+    pub outcome: Option<Outcome>,
     /// True once it was asked to stop.
     pub stopping: bool,
     /// When it was given to the engine, in seconds since the app started.
@@ -120,17 +79,25 @@ pub struct Job {
 }
 
 impl Job {
-    pub(super) fn new(id: JobId, kind: JobKind, model: Option<ModelId>, now_s: f64) -> Self {
+    pub(super) fn new(id: JobId, model: Option<ModelId>, work: Arc<Work>, now_s: f64) -> Self {
         Self {
             id,
-            kind,
             model,
+            live: Live::of(id, model, &work),
+            work,
             phase: Phase::Waiting,
             progress: None,
+            outcome: None,
             stopping: false,
             started_s: now_s,
             ended_s: None,
         }
+    }
+
+    /// What is known of its kind.
+    #[must_use]
+    pub fn facts(&self) -> WorkFacts {
+        self.work.facts()
     }
 
     /// True while it waits, runs or is paused.
@@ -145,25 +112,19 @@ impl Job {
         self.phase == Phase::Paused
     }
 
+    /// True for what follows every stroke and every letter: too short to be shown or stopped.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.facts().latest_wins || self.facts().turn == Turn::Aside
+    }
+
     /// What it does, as a present participle.
     #[must_use]
     pub fn words(&self) -> &'static str {
-        match (&self.kind, &self.phase) {
-            (_, Phase::Paused) => "paused",
-            (_, _) if self.stopping => "stopping",
-            (JobKind::Open { .. }, _) => "opening",
-            (JobKind::Generate, _) => "generating",
-            (JobKind::Inspect, _) => "inspecting",
-            (JobKind::Embed, _) => "embedding",
-            (JobKind::Fill, _) => "filling",
-            (JobKind::Classify | JobKind::ClassifyPicture, _) => "reading",
-            (JobKind::Evaluate { .. }, _) => "evaluating",
-            (JobKind::Score, _) => "scoring",
-            (JobKind::Batch | JobKind::KShot, _) => "measuring",
-            (JobKind::ReadTable { .. }, _) => "reading",
-            (JobKind::Fingerprint, _) => "hashing",
-            (JobKind::Train, _) => "training",
-            (JobKind::Save { .. }, _) => "saving",
+        match self.phase {
+            Phase::Paused => "paused",
+            _ if self.stopping => "stopping",
+            _ => self.facts().doing,
         }
     }
 

@@ -1,37 +1,54 @@
-//! What the engine's events have left behind. Changed by [`State::apply`] and [`State::sent`] only.
+//! What the engine's events have left behind. Changed by [`State::apply`], [`State::sent`] and [`State::keep`] only.
 
 mod hub;
 mod job;
+mod keep;
+mod live;
 mod log;
-mod result;
+mod report;
 #[cfg(test)]
 mod tests;
 
 pub use hub::{Download, DownloadPhase, HubState};
-pub use job::{Job, JobKind, Phase, Progress};
+pub use job::{Job, Phase, Progress};
+pub use live::{KShotRun, Live, Run, Training};
 pub use log::{Log, LogEntry};
-pub use result::{Evaluation, Inspection, KShotRun, OpenModel, ReadTable, Run, ShippedModel, Tokenized, Training};
+pub use report::Reported;
 
-use crate::engine::{Command, Event, Outcome};
+use crate::engine::{Command, Event, Outcome, Work};
 use crate::hub::HubCommand;
-use crate::types::{
-    BatchReport, Classification, DeviceStatus, EmbeddingReport, FillReport, JobId, ModelId, ModelKind, PictureReport,
-    ScoreReport, UserError,
-};
+use crate::types::{Classification, DeviceStatus, JobId, LayerWeights, ModelId, ModelInfo, ModelKind, UserError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Finished jobs that are kept, so that their errors and times can be shown.
-const JOBS_KEPT: usize = 256;
-/// Generations that are kept.
-const RUNS_KEPT: usize = 32;
-/// Embeddings, filled masks and classified pictures that are kept.
-const REPORTS_KEPT: usize = 8;
-/// Scores, batches and curves that are kept.
-const MEASUREMENTS_KEPT: usize = 64;
-/// Inspections that are kept; each may hold hundreds of megabytes.
-const INSPECTIONS_KEPT: usize = 2;
+/// A model that comes with Fovea.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShippedModel {
+    /// The folder's name.
+    pub name: String,
+    /// The folder.
+    pub path: PathBuf,
+    /// What it takes and gives.
+    pub kind: ModelKind,
+    /// True when it was trained to infer tasks from examples.
+    pub few_shot: bool,
+}
+
+/// An open model, and what was asked of it as it is now.
+#[derive(Clone, Debug)]
+pub struct OpenModel {
+    /// What is known of it.
+    pub info: ModelInfo,
+    /// Its weights as pictures (digit networks only). The same `Arc` as long as they have not changed.
+    pub weights: Arc<Vec<LayerWeights>>,
+    /// Counts the times the model was opened, trained or saved: what was computed before belongs to other weights.
+    pub version: u64,
+    /// SHA-256 of its weights, where it was asked for.
+    pub sha256: Option<String>,
+    /// The latest answer of a digit network.
+    pub classification: Option<Arc<Classification>>,
+}
 
 /// Everything the window knows of the engine's world.
 #[derive(Default)]
@@ -52,42 +69,12 @@ pub struct State {
     pub hub: HubState,
     /// Open models.
     pub models: BTreeMap<ModelId, OpenModel>,
-    /// Jobs by id: waiting, running, and the latest finished ones.
+    /// Jobs by id: waiting, running, and finished ones whose results are kept.
     pub jobs: BTreeMap<JobId, Job>,
-    /// Generations by job.
-    pub runs: BTreeMap<JobId, Run>,
-    /// Inspections by job.
-    pub inspections: BTreeMap<JobId, Inspection>,
-    /// The latest answer of each digit network.
-    pub classifications: BTreeMap<ModelId, Arc<Classification>>,
-    /// Vectors of texts by job, the latest few.
-    pub embeddings: BTreeMap<JobId, Arc<EmbeddingReport>>,
-    /// Filled masks by job, the latest few.
-    pub fills: BTreeMap<JobId, Arc<FillReport>>,
-    /// What pictures show, by job, the latest few.
-    pub pictures: BTreeMap<JobId, Arc<PictureReport>>,
-    /// Scored answers by job.
-    pub scores: BTreeMap<JobId, Arc<ScoreReport>>,
-    /// Batches of queries by job.
-    pub batches: BTreeMap<JobId, Arc<BatchReport>>,
-    /// Curves of accuracy against the number of examples by job.
-    pub kshots: BTreeMap<JobId, KShotRun>,
-    /// Tables read from files by job, the latest few.
-    pub tables: BTreeMap<JobId, ReadTable>,
-    /// SHA-256 of the weights of open models, where it was asked for.
-    pub fingerprints: BTreeMap<ModelId, String>,
-    /// Training runs by job, all of this session.
-    pub trainings: BTreeMap<JobId, Training>,
-    /// Evaluations by job.
-    pub evaluations: BTreeMap<JobId, Evaluation>,
-    /// The latest answer to a [`super::Cx::tokenize`].
-    pub tokenized: Option<Tokenized>,
     /// Everything worth reading later, errors above all.
     pub log: Log,
-    active_text: Option<ModelId>,
-    active_encoder: Option<ModelId>,
-    active_image: Option<ModelId>,
-    active_digits: Option<ModelId>,
+    /// The model in use for each kind of work.
+    active: BTreeMap<ModelKind, ModelId>,
     focus: Option<ModelKind>,
 }
 
@@ -95,13 +82,7 @@ impl State {
     /// The model in use for this kind of work.
     #[must_use]
     pub fn active(&self, kind: ModelKind) -> Option<&OpenModel> {
-        let id = match kind {
-            ModelKind::CausalLm => self.active_text,
-            ModelKind::TextEncoder => self.active_encoder,
-            ModelKind::ImageClassifier => self.active_image,
-            ModelKind::DigitClassifier => self.active_digits,
-        };
-        self.models.get(&id?)
+        self.models.get(self.active.get(&kind)?)
     }
 
     /// Of the kinds that read prompts (texts or pictures in colour), the one whose model was chosen last: what the prompt
@@ -122,12 +103,8 @@ impl State {
 
     /// As [`Self::activate`], without a say in what the prompt and attention panels work with.
     fn put_in_use(&mut self, model: ModelId) {
-        match self.models.get(&model).map(|m| m.info.kind()) {
-            Some(ModelKind::CausalLm) => self.active_text = Some(model),
-            Some(ModelKind::TextEncoder) => self.active_encoder = Some(model),
-            Some(ModelKind::ImageClassifier) => self.active_image = Some(model),
-            Some(ModelKind::DigitClassifier) => self.active_digits = Some(model),
-            None => {}
+        if let Some(kind) = self.models.get(&model).map(|m| m.info.kind()) {
+            self.active.insert(kind, model);
         }
     }
 
@@ -160,68 +137,91 @@ impl State {
     /// The opening that is under way, if any.
     #[must_use]
     pub fn opening(&self) -> Option<&Job> {
-        self.active_jobs().find(|j| matches!(j.kind, JobKind::Open { .. }))
+        self.active_jobs().find(|j| matches!(*j.work, Work::Open(_)))
+    }
+
+    /// The opening that was asked for last, however it went.
+    #[must_use]
+    pub fn latest_opening(&self) -> Option<&Job> {
+        self.jobs.values().rev().find(|j| matches!(*j.work, Work::Open(_)))
+    }
+
+    /// What a job brought in the end, if it is of this kind and still kept.
+    #[must_use]
+    pub fn report<R: Reported>(&self, job: JobId) -> Option<&Arc<R>> {
+        R::of(self.jobs.get(&job)?.outcome.as_ref()?)
+    }
+
+    /// Every kept result of this kind, oldest first, with its job.
+    pub fn reports<R: Reported + 'static>(&self) -> impl DoubleEndedIterator<Item = (&Job, &Arc<R>)> {
+        self.jobs.values().filter_map(|job| Some((job, R::of(job.outcome.as_ref()?)?)))
+    }
+
+    /// A generation.
+    #[must_use]
+    pub fn run(&self, job: JobId) -> Option<&Run> {
+        match &self.jobs.get(&job)?.live {
+            Live::Run(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    /// Generations that are kept, oldest first.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
+        self.jobs.keys().filter_map(|job| self.run(*job))
     }
 
     /// The generation that was asked for last.
     #[must_use]
     pub fn latest_run(&self) -> Option<&Run> {
-        self.runs.values().next_back()
+        self.runs().next_back()
+    }
+
+    /// A training run.
+    #[must_use]
+    pub fn training(&self, job: JobId) -> Option<&Training> {
+        match &self.jobs.get(&job)?.live {
+            Live::Training(training) => Some(training),
+            _ => None,
+        }
+    }
+
+    /// All training runs of this session, oldest first.
+    pub fn trainings(&self) -> impl DoubleEndedIterator<Item = &Training> {
+        self.jobs.keys().filter_map(|job| self.training(*job))
+    }
+
+    /// A curve of accuracy against the number of examples.
+    #[must_use]
+    pub fn kshot(&self, job: JobId) -> Option<&KShotRun> {
+        match &self.jobs.get(&job)?.live {
+            Live::KShot(run) => Some(run),
+            _ => None,
+        }
     }
 
     /// Takes note of a command that was given to the engine, so that its job can be shown before its first event.
     pub fn sent(&mut self, command: &Command) {
-        let now_s = self.now_s;
-        let (id, model, kind) = match command {
-            Command::Open { job, model, path } | Command::OpenRandom { job, model, path, .. } => {
-                (*job, Some(*model), JobKind::Open { path: path.clone() })
+        match command {
+            Command::Start { job, model, work } => {
+                if work.facts().latest_wins {
+                    // The engine drops a waiting one without a word.
+                    let kind = std::mem::discriminant(&**work);
+                    let is_dropped = |j: &Job| {
+                        std::mem::discriminant(&*j.work) == kind && j.model == *model && j.phase == Phase::Waiting
+                    };
+                    self.jobs.retain(|_, j| !is_dropped(j));
+                }
+                self.jobs.insert(*job, Job::new(*job, *model, Arc::clone(work), self.now_s));
             }
-            Command::Generate { job, model, prompt, sampling, .. } => {
-                self.runs.insert(*job, Run::new(*job, *model, prompt.clone(), sampling.as_ref().clone()));
-                keep_latest(&mut self.runs, RUNS_KEPT);
-                (*job, Some(*model), JobKind::Generate)
-            }
-            Command::Inspect { job, model, .. } => (*job, Some(*model), JobKind::Inspect),
-            Command::Classify { job, model, .. } => {
-                // Latest wins: the engine drops a waiting one without a word.
-                self.jobs.retain(|_, j| {
-                    !(j.kind == JobKind::Classify && j.model == Some(*model) && j.phase == Phase::Waiting)
-                });
-                (*job, Some(*model), JobKind::Classify)
-            }
-            Command::Embed { job, model, .. } => (*job, Some(*model), JobKind::Embed),
-            Command::Fill { job, model, .. } => (*job, Some(*model), JobKind::Fill),
-            Command::ClassifyPicture { job, model, .. } => (*job, Some(*model), JobKind::ClassifyPicture),
-            Command::Score { job, model, .. } => (*job, Some(*model), JobKind::Score),
-            Command::RunBatch { job, model, .. } => (*job, Some(*model), JobKind::Batch),
-            Command::RunKShot { job, model, spec } => {
-                let (spec, points) = ((**spec).clone(), Vec::new());
-                self.kshots.insert(*job, KShotRun { job: *job, model: *model, spec, points, report: None });
-                keep_latest(&mut self.kshots, MEASUREMENTS_KEPT);
-                (*job, Some(*model), JobKind::KShot)
-            }
-            Command::ReadTable { job, path } => (*job, None, JobKind::ReadTable { path: path.clone() }),
-            Command::Fingerprint { job, model } => (*job, Some(*model), JobKind::Fingerprint),
-            Command::Evaluate { job, model, data } => (*job, Some(*model), JobKind::Evaluate { data: data.clone() }),
-            Command::Train { job, model, spec } => {
-                self.trainings.insert(*job, Training::new(*job, *model, (**spec).clone()));
-                (*job, Some(*model), JobKind::Train)
-            }
-            Command::Save { job, model, path, .. } => (*job, Some(*model), JobKind::Save { path: path.clone() }),
-            Command::Close { model } => {
-                self.forget(*model);
-                return;
-            }
+            Command::Close { model } => self.forget(*model),
             Command::Cancel { job } => {
                 if let Some(job) = self.jobs.get_mut(job) {
                     job.stopping = true;
                 }
-                return;
             }
-            Command::Pause { .. } | Command::Resume { .. } | Command::SetDevice { .. } => return,
-            Command::MeasureMemory { .. } => return, // asked by the command line alone
-        };
-        self.jobs.insert(id, Job::new(id, kind, model, now_s));
+            Command::Pause { .. } | Command::Resume { .. } | Command::SetDevice { .. } => {}
+        }
     }
 
     /// Takes note of a command that was given to the hub.
@@ -233,88 +233,54 @@ impl State {
 
     fn forget(&mut self, model: ModelId) {
         self.models.remove(&model);
-        self.fingerprints.remove(&model);
-        self.classifications.remove(&model);
-        let other = |kind| self.models.values().find(|m| m.info.kind() == kind).map(|m| m.info.id);
-        if self.active_text == Some(model) {
-            self.active_text = other(ModelKind::CausalLm);
-        }
-        if self.active_encoder == Some(model) {
-            self.active_encoder = other(ModelKind::TextEncoder);
-        }
-        if self.active_image == Some(model) {
-            self.active_image = other(ModelKind::ImageClassifier);
-        }
-        if self.active_digits == Some(model) {
-            self.active_digits = other(ModelKind::DigitClassifier);
+        let freed: Vec<ModelKind> =
+            self.active.extract_if(.., |_, active| *active == model).map(|(kind, _)| kind).collect();
+        for kind in freed {
+            if let Some(other) = self.models.values().find(|m| m.info.kind() == kind) {
+                self.active.insert(kind, other.info.id);
+            }
         }
     }
 
     /// Takes in one event. Depends on nothing but the state, the event and [`State::now_s`].
     pub fn apply(&mut self, event: Event) {
+        let now_s = self.now_s;
         match event {
             Event::Device(status) => {
                 if self.device.as_ref() != Some(&status) {
-                    self.log.info(self.now_s, format!("Device: {}. {}", status.name, status.reason));
+                    self.log.info(now_s, format!("Device: {}. {}", status.name, status.reason));
                 }
                 self.device = Some(status);
             }
-            Event::Progress { job, label, done, total, unit } => {
-                let now_s = self.now_s;
-                if let Some(job) = self.running(job) {
-                    job.advance(now_s, label, done, total, unit);
-                }
-            }
-            Event::Tokenized { request, model, tokens, special, chat } => {
-                self.tokenized = Some(Tokenized { request, model, tokens, special, chat });
-            }
-            Event::Prompted { job, tokens } => {
-                self.running(job);
-                if let Some(run) = self.runs.get_mut(&job) {
-                    run.prompt = tokens;
-                }
-            }
-            Event::Token { job, token } => {
-                self.running(job);
-                let now_s = self.now_s;
-                if let Some(run) = self.runs.get_mut(&job) {
-                    run.push(token, now_s);
-                }
-            }
-            Event::HeldBack { job, text } => {
-                if let Some(run) = self.runs.get_mut(&job) {
-                    run.complete(&text);
-                }
-            }
             Event::Model { info, weights } => {
                 let (id, kind) = (info.id, info.kind());
-                self.fingerprints.remove(&id);
-                let version = self.models.get(&id).map_or(0, |open| open.version + 1);
-                self.models.insert(id, OpenModel { info, weights, version });
+                let before = self.models.remove(&id);
+                let version = before.as_ref().map_or(0, |open| open.version + 1);
+                let classification = before.and_then(|open| open.classification);
+                self.models.insert(id, OpenModel { info, weights, version, sha256: None, classification });
                 if self.active(kind).is_none() {
                     self.put_in_use(id);
                 }
             }
-            Event::Trained { job, points } => {
-                let now_s = self.now_s;
-                let mut reached = None;
-                if let Some(training) = self.trainings.get_mut(&job) {
-                    training.points.extend(points);
-                    reached = training.points.last().map(|p| (p.step as u64, training.spec.steps as u64));
-                }
-                if let (Some(job), Some((done, total))) = (self.running(job), reached) {
-                    job.advance(now_s, "Training".to_owned(), done, total, "steps");
+            Event::Progress { job, label, done, total, unit } => {
+                if let Some(job) = self.running(job) {
+                    job.advance(now_s, label, done, total, unit);
                 }
             }
-            Event::KShot { job, points } => {
-                self.running(job);
-                if let Some(run) = self.kshots.get_mut(&job) {
-                    run.points.extend(points);
-                }
-            }
-            Event::Sample { job, step, text } => {
-                if let Some(training) = self.trainings.get_mut(&job) {
-                    training.samples.push((step, text));
+            Event::Prompted { job, .. }
+            | Event::Token { job, .. }
+            | Event::HeldBack { job, .. }
+            | Event::Trained { job, .. }
+            | Event::KShot { job, .. }
+            | Event::Sample { job, .. } => {
+                if let Some(job) = self.running(job) {
+                    job.live.hear(event, now_s);
+                    if let Live::Training(training) = &job.live
+                        && let Some(last) = training.points.last()
+                    {
+                        let (done, total) = (last.step as u64, training.spec().steps as u64);
+                        job.advance(now_s, "Training".to_owned(), done, total, "steps");
+                    }
                 }
             }
             Event::Paused { job, paused } => {
@@ -323,7 +289,12 @@ impl State {
                 }
             }
             Event::Done { job, outcome } => self.done(job, outcome),
-            Event::Failed { job, error } => self.failed(job, error),
+            Event::Failed { job, error } => {
+                self.log.error(now_s, job, error.clone());
+                if let Some(job) = job.and_then(|job| self.jobs.get_mut(&job)) {
+                    (job.phase, job.ended_s) = (Phase::Failed(error), Some(now_s));
+                }
+            }
         }
     }
 
@@ -337,100 +308,36 @@ impl State {
     }
 
     fn done(&mut self, id: JobId, outcome: Outcome) {
-        let phase = if matches!(outcome, Outcome::Cancelled) { Phase::Cancelled } else { Phase::Done };
-        self.end(id, phase);
-        match outcome {
+        let on = self.jobs.get(&id).and_then(|job| job.model);
+        match &outcome {
             Outcome::Opened { model } => {
-                self.activate(model);
-                if let Some(model) = self.models.get(&model) {
+                self.activate(*model);
+                if let Some(model) = self.models.get(model) {
                     self.log.info(self.now_s, format!("Opened {}.", model.info.name));
                 }
             }
-            Outcome::Generated(stats) => {
-                if let Some(run) = self.runs.get_mut(&id) {
-                    run.stats = Some(stats);
+            Outcome::Classified(result) => {
+                if let Some(model) = on.and_then(|model| self.models.get_mut(&model)) {
+                    model.classification = Some(Arc::clone(result));
                 }
             }
-            Outcome::Inspected(report) => {
-                let model = self.jobs.get(&id).and_then(|j| j.model);
-                self.inspections.insert(id, Inspection { job: id, model, report });
-                keep_latest(&mut self.inspections, INSPECTIONS_KEPT);
-            }
-            Outcome::Classified { model, result } => {
-                self.classifications.insert(model, result);
-            }
-            Outcome::Embedded(report) => {
-                self.embeddings.insert(id, report);
-                keep_latest(&mut self.embeddings, REPORTS_KEPT);
-            }
-            Outcome::Filled(report) => {
-                self.fills.insert(id, report);
-                keep_latest(&mut self.fills, REPORTS_KEPT);
-            }
-            Outcome::PictureClassified(report) => {
-                self.pictures.insert(id, report);
-                keep_latest(&mut self.pictures, REPORTS_KEPT);
-            }
-            Outcome::Scored(report) => {
-                self.scores.insert(id, report);
-                keep_latest(&mut self.scores, MEASUREMENTS_KEPT);
-            }
-            Outcome::Batched(report) => {
-                self.batches.insert(id, report);
-                keep_latest(&mut self.batches, MEASUREMENTS_KEPT);
-            }
-            Outcome::KShot(report) => {
-                if let Some(run) = self.kshots.get_mut(&id) {
-                    run.points.clone_from(&report.points);
-                    run.report = Some(report);
-                }
-            }
-            Outcome::TableRead { table, warnings } => {
-                self.tables.insert(id, ReadTable { table, warnings });
-                keep_latest(&mut self.tables, REPORTS_KEPT);
-            }
-            Outcome::Fingerprinted { model, sha256 } => {
-                self.fingerprints.insert(model, sha256);
-            }
-            Outcome::Evaluated(report) => {
-                if let Some(job) = self.jobs.get(&id) {
-                    let JobKind::Evaluate { data } = &job.kind else { return };
-                    let evaluation = Evaluation { job: id, model: job.model, data: data.clone(), report };
-                    self.evaluations.insert(id, evaluation);
+            Outcome::Fingerprinted(sha256) => {
+                if let Some(model) = on.and_then(|model| self.models.get_mut(&model)) {
+                    model.sha256 = Some(sha256.clone());
                 }
             }
             Outcome::Trained(summary) => {
                 self.log.info(self.now_s, format!("Training ended after {} steps.", summary.steps));
-                if let Some(training) = self.trainings.get_mut(&id) {
-                    training.summary = Some(summary);
-                }
             }
             Outcome::Saved { path } => self.log.info(self.now_s, format!("Saved to {}.", path.display())),
-            Outcome::MemoryMeasured(_) | Outcome::Cancelled => {}
+            _ => {}
         }
-    }
-
-    fn failed(&mut self, id: Option<JobId>, error: UserError) {
-        self.log.error(self.now_s, id, error.clone());
-        if let Some(id) = id {
-            self.end(id, Phase::Failed(error));
-        }
-    }
-
-    fn end(&mut self, id: JobId, phase: Phase) {
+        let now_s = self.now_s;
         if let Some(job) = self.jobs.get_mut(&id) {
-            job.phase = phase;
-            job.ended_s = Some(self.now_s);
+            job.phase = if matches!(outcome, Outcome::Cancelled) { Phase::Cancelled } else { Phase::Done };
+            job.ended_s = Some(now_s);
+            job.live.end(&outcome);
+            job.outcome = Some(outcome);
         }
-        let finished: Vec<JobId> = self.jobs.values().filter(|j| !j.is_active()).map(|j| j.id).collect();
-        for old in finished.iter().take(finished.len().saturating_sub(JOBS_KEPT)) {
-            self.jobs.remove(old);
-        }
-    }
-}
-
-fn keep_latest<V>(map: &mut BTreeMap<JobId, V>, count: usize) {
-    while map.len() > count {
-        map.pop_first();
     }
 }

@@ -1,8 +1,13 @@
 //! Events in, state out.
 
+use super::keep::SPARE_JOBS;
 use super::*;
-use crate::engine::PromptInput;
-use crate::types::{Architecture, GeneratedToken, GenerationStats, ModelInfo, Precision, Sampling, StopReason};
+use crate::engine::{Command, Event, GenerateSpec, InspectSpec, Outcome, PromptInput, Work};
+use crate::types::{
+    Architecture, Capture, GeneratedToken, GenerationStats, InspectReport, ModelInfo, Precision, Sampling, Site,
+    StopReason, TokenizeReport,
+};
+use std::collections::BTreeSet;
 
 fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
     ModelInfo {
@@ -27,7 +32,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
 
 fn open(state: &mut State, architecture: Architecture) -> ModelId {
     let (job, model) = (JobId::next(), ModelId::next());
-    state.sent(&Command::Open { job, model, path: "m".into() });
+    state.sent(&Command::start(job, model, Work::Open("m".into())));
     state.apply(Event::Model { info: info(model, architecture), weights: Arc::default() });
     state.apply(Event::Done { job, outcome: Outcome::Opened { model } });
     model
@@ -36,7 +41,11 @@ fn open(state: &mut State, architecture: Architecture) -> ModelId {
 fn generate(state: &mut State, model: ModelId) -> JobId {
     let job = JobId::next();
     let prompt = PromptInput::Text("a".into());
-    state.sent(&Command::Generate { job, model, prompt, sampling: Box::new(Sampling::default()), edits: Vec::new() });
+    state.sent(&Command::start(
+        job,
+        model,
+        Work::Generate(GenerateSpec { prompt, sampling: Sampling::default(), edits: Vec::new() }),
+    ));
     job
 }
 
@@ -67,7 +76,7 @@ fn a_generation_gathers_tokens_and_measures_them() {
         state.now_s = at_s;
         state.apply(Event::Token { job, token: token(7, text) });
     }
-    let run = &state.runs[&job];
+    let run = &state.run(job).unwrap();
     assert_eq!((run.text.as_str(), run.ids().len()), ("Once upon", 3));
     assert!((run.tokens_per_s() - 2.0).abs() < 1e-9);
     assert!(state.is_active(job));
@@ -80,7 +89,7 @@ fn a_generation_gathers_tokens_and_measures_them() {
     };
     state.apply(Event::Done { job, outcome: Outcome::Generated(stats) });
     assert!(!state.is_active(job));
-    assert_eq!(state.runs[&job].tokens_per_s(), 40.0);
+    assert_eq!(state.run(job).unwrap().tokens_per_s(), 40.0);
 }
 
 #[test]
@@ -100,7 +109,7 @@ fn a_failure_stays_with_its_job_and_is_logged() {
 fn progress_tells_rate_and_time_left() {
     let mut state = State::default();
     let (job, model) = (JobId::next(), ModelId::next());
-    state.sent(&Command::Open { job, model, path: "m".into() });
+    state.sent(&Command::start(job, model, Work::Open("m".into())));
     for (now_s, done) in [(1.0, 0), (2.0, 25), (3.0, 50)] {
         state.now_s = now_s;
         state.apply(Event::Progress { job, label: "Reading weights".into(), done, total: 100, unit: "MB" });
@@ -119,7 +128,7 @@ fn a_waiting_classification_is_replaced_and_a_running_one_is_not() {
     let model = open(&mut state, Architecture::DigitMlp);
     let image = crate::types::DigitImage(vec![0.0; 784].into());
     let jobs: Vec<JobId> = (0..3).map(|_| JobId::next()).collect();
-    let classify = |state: &mut State, job| state.sent(&Command::Classify { job, model, image: image.clone() });
+    let classify = |state: &mut State, job| state.sent(&Command::start(job, model, Work::Classify(image.clone())));
     classify(&mut state, jobs[0]);
     state.apply(Event::Progress { job: jobs[0], label: String::new(), done: 0, total: 0, unit: "" });
     classify(&mut state, jobs[1]);
@@ -133,13 +142,13 @@ fn finished_jobs_are_let_go_and_running_ones_never() {
     let mut state = State::default();
     let model = open(&mut state, Architecture::Llama);
     let running = generate(&mut state, model);
-    for _ in 0..2 * JOBS_KEPT {
+    for _ in 0..2 * SPARE_JOBS {
         let job = generate(&mut state, model);
         state.apply(Event::Done { job, outcome: Outcome::Cancelled });
     }
+    state.keep(&BTreeSet::new());
     assert!(state.is_active(running));
-    assert!(state.jobs.len() <= JOBS_KEPT + 1);
-    assert!(state.runs.len() <= RUNS_KEPT);
+    assert_eq!(state.jobs.len(), SPARE_JOBS + 1);
 }
 
 #[test]
@@ -154,4 +163,44 @@ fn pause_and_resume_are_shown() {
     state.apply(Event::Done { job, outcome: Outcome::Cancelled });
     state.apply(Event::Paused { job, paused: true });
     assert_eq!(state.job(job).unwrap().phase, Phase::Cancelled, "a job that is over stays over");
+}
+
+#[test]
+fn what_is_shown_is_kept_and_of_the_rest_as_much_as_there_is_room_for() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let inspected = |state: &mut State, values: usize| {
+        let job = JobId::next();
+        let (prompt, sites) = (PromptInput::Text("a".into()), crate::types::SiteFilter::patterns());
+        state.sent(&Command::start(job, model, Work::Inspect(InspectSpec { prompt, sites, edits: Vec::new() })));
+        let capture = Capture { site: Site::Pattern(0), shape: vec![values], values: vec![0.0; values].into() };
+        let report = InspectReport { tokens: Vec::new(), captures: vec![capture], picture: None, left_out: None };
+        state.apply(Event::Done { job, outcome: Outcome::Inspected(Arc::new(report)) });
+        job
+    };
+    // Four of 300 MiB: three fit into a gigabyte.
+    let jobs: Vec<JobId> = (0..4).map(|_| inspected(&mut state, 75 << 20)).collect();
+    let kept = |state: &State| jobs.iter().map(|job| state.report::<InspectReport>(*job).is_some()).collect::<Vec<_>>();
+    state.keep(&BTreeSet::from([jobs[0]]));
+    assert_eq!(kept(&state), [true; 4], "the first is on show, three others have room");
+    state.keep(&BTreeSet::new());
+    assert_eq!(kept(&state), [false, true, true, true], "the oldest goes first");
+    assert!(state.job(jobs[0]).is_none());
+}
+
+#[test]
+fn tokens_of_a_prompt_go_as_soon_as_nobody_shows_them_and_training_runs_never() {
+    let mut state = State::default();
+    let model = open(&mut state, Architecture::Llama);
+    let (tokens, training) = (JobId::next(), JobId::next());
+    state.sent(&Command::start(tokens, model, Work::Tokenize(PromptInput::Text("a".into()))));
+    state.apply(Event::Done { job: tokens, outcome: Outcome::Tokenized(Arc::default()) });
+    let spec =
+        "learning_rate = 0.1\nbatch_size = 1\nsteps = 1\n[task]\nkind = \"digits\"\ndata = \"d\"\nnetwork = \"mlp\"";
+    state.sent(&Command::start(training, model, Work::Train(toml::from_str(spec).unwrap())));
+    state.apply(Event::Done { job: training, outcome: Outcome::Cancelled });
+    state.keep(&BTreeSet::from([tokens]));
+    assert!(state.report::<TokenizeReport>(tokens).is_some());
+    state.keep(&BTreeSet::new());
+    assert!(state.job(tokens).is_none() && state.training(training).is_some());
 }

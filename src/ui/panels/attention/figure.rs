@@ -89,7 +89,7 @@ pub(super) fn action_id(format: Format) -> &'static str {
 /// Asks where to, then draws and writes on the dialog's thread.
 pub(super) fn export(panel: &AttentionPanel, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
     let (layer, head, map) = (cx.selection.layer, cx.selection.head, panel.map);
-    let model = cx.state.inspections.get(&shown.job).and_then(|i| i.model).and_then(|m| cx.state.models.get(&m));
+    let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
     let name = model.map_or("model", |m| m.info.name.as_str());
     let title = format!("{name}, layer {layer}, head {head}");
     let extension = format.extension();

@@ -12,13 +12,14 @@ mod strip;
 mod text;
 
 use crate::chart::Format;
-use crate::engine::{Command, PromptInput};
+use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
 use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, Site, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
-use crate::ui::{Action, Cx, Inspection, Panel, State};
+use crate::ui::{Action, Ask, Cx, Job, Panel, State};
 use egui::{Frame, Margin, Ui};
 use look::{Contrast, Direction, Look};
 use lucide_icons::Icon;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,8 +60,8 @@ pub struct AttentionPanel {
     direction: Direction,
     /// An inspection that another panel asked for and handed over, as of the last tick.
     handed: Option<JobId>,
-    /// What was inspected last, and the inspection's job.
-    asked: Option<(Question, JobId)>,
+    /// What is inspected.
+    patterns: Ask<Question>,
     /// The kind of model the panel works with, as of the last tick.
     kind: Option<ModelKind>,
     /// The text for an encoder as typed, and the one it read last.
@@ -90,7 +91,7 @@ fn readable(mut ids: Vec<u32>, context: usize) -> Vec<u32> {
 impl AttentionPanel {
     /// The run that is looked at: the chosen one, else the last.
     fn run_to_inspect(cx: &Cx<'_>) -> Option<(JobId, ModelId, Vec<u32>)> {
-        let chosen = cx.selection.run.and_then(|job| cx.state.runs.get(&job));
+        let chosen = cx.selection.run.and_then(|job| cx.state.run(job));
         let run = chosen.or_else(|| cx.state.latest_run())?;
         let open = cx.state.models.get(&run.model)?;
         let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty();
@@ -123,43 +124,35 @@ impl AttentionPanel {
             return;
         }
         let Some((question, model, prompt)) = self.question(cx) else { return };
-        if let Some((asked, job)) = &self.asked {
-            let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
-            let forgotten = ended_well && cx.state.job(*job).is_some() && !cx.state.inspections.contains_key(job);
-            if *asked == question && !forgotten {
-                return;
-            }
-            if cx.state.is_active(*job) {
-                cx.cancel(*job);
-            }
+        let before = self.patterns.job();
+        self.patterns.follow(question, 0.0, cx, |_| {
+            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+            (model, Work::Inspect(spec))
+        });
+        if self.patterns.job() != before {
+            cx.selection.token = None;
         }
-        let job = JobId::next();
-        self.asked = Some((question, job));
-        cx.selection.token = None;
-        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() });
     }
 
     fn asked_job(&self) -> Option<JobId> {
         if self.handed.is_some() {
             return self.handed;
         }
-        self.asked.as_ref().map(|(_, job)| *job)
+        self.patterns.job()
     }
 
     /// The report on show: the one asked for, or, until it has come, the one before.
     fn shown(&self, state: &State) -> Option<Shown> {
         let kind = state.focus();
-        let of_kind = |inspection: &&Inspection| {
-            let model = inspection.model.and_then(|m| state.models.get(&m));
-            model.map_or(ModelKind::CausalLm, |m| m.info.kind()) == kind
-        };
-        let asked = self.asked_job().and_then(|job| state.inspections.get(&job)).filter(of_kind);
-        let inspection = asked.or_else(|| state.inspections.values().rev().find(of_kind))?;
-        let model = inspection.model.and_then(|m| state.models.get(&m));
-        let patterns = || inspection.report.captures.iter().filter(|c| matches!(c.site, Site::Pattern(_)));
-        let layers = model.map_or_else(|| patterns().count(), |m| m.info.layers);
+        let model_of = |job: &Job| job.model.and_then(|m| state.models.get(&m));
+        let of_kind = |job: &Job| model_of(job).map_or(ModelKind::CausalLm, |m| m.info.kind()) == kind;
+        let kept = || state.reports::<InspectReport>().filter(|(job, _)| of_kind(job));
+        let asked = self.asked_job().and_then(|asked| kept().find(|(job, _)| job.id == asked));
+        let (job, report) = asked.or_else(|| kept().next_back())?;
+        let patterns = || report.captures.iter().filter(|c| matches!(c.site, Site::Pattern(_)));
+        let layers = model_of(job).map_or_else(|| patterns().count(), |m| m.info.layers);
         let heads = patterns().next()?.shape.first().copied()?;
-        Some(Shown { job: inspection.job, report: inspection.report.clone(), layers, heads })
+        Some(Shown { job: job.id, report: Arc::clone(report), layers, heads })
     }
 
     fn look(&self, cx: &Cx<'_>) -> Look {
@@ -232,13 +225,15 @@ impl AttentionPanel {
             let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
             let job = JobId::next();
             let sampling = crate::types::Sampling { max_new_tokens: 24, ..Default::default() };
-            cx.send(Command::Generate {
+            cx.send(Command::start(
                 job,
                 model,
-                prompt: PromptInput::Text("Once upon a time".into()),
-                sampling: Box::new(sampling),
-                edits: Vec::new(),
-            });
+                Work::Generate(GenerateSpec {
+                    prompt: PromptInput::Text("Once upon a time".into()),
+                    sampling,
+                    edits: Vec::new(),
+                }),
+            ));
             cx.selection.run = Some(job);
         }
     }
@@ -326,7 +321,8 @@ impl Panel for AttentionPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.kind = Some(cx.state.focus());
-        let is_kept = |job: &JobId| cx.state.inspections.contains_key(job) && cx.state.focus() == ModelKind::CausalLm;
+        let is_kept =
+            |job: &JobId| cx.state.report::<InspectReport>(*job).is_some() && cx.state.focus() == ModelKind::CausalLm;
         self.handed = cx.selection.inspection.filter(is_kept);
         self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.
@@ -339,11 +335,18 @@ impl Panel for AttentionPanel {
         self.asked_job()
     }
 
+    fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.patterns.shows(shown);
+        shown.extend(self.handed);
+        shown.extend(self.painted.as_ref().map(|(job, _)| *job));
+    }
+
     fn run(&mut self, cx: &mut Cx<'_>) {
         if cx.state.focus() == ModelKind::TextEncoder {
             self.read_text(cx);
         }
-        (self.asked, self.handed, cx.selection.inspection) = (None, None, None);
+        self.patterns.forget(cx);
+        (self.handed, cx.selection.inspection) = (None, None);
         self.ask(cx);
     }
 

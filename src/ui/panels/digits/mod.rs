@@ -12,12 +12,12 @@ mod picture;
 mod probabilities;
 mod sketch;
 
-use crate::engine::{Command, read_digit_image};
+use crate::engine::{Work, read_digit_image};
 use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
 use crate::ui::reading::Reading;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
-use crate::ui::{Action, Cx, OpenModel, Panel, State};
+use crate::ui::{Action, Ask, Cx, OpenModel, Panel, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
 use inspector::{Inspector, Subject};
@@ -27,6 +27,7 @@ use network::Network;
 use picture::{Picture, image, ink, paint};
 use serde::{Deserialize, Serialize};
 use sketch::{Sheet, Sketch};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,8 +64,7 @@ pub struct DigitsPanel {
     picked: Option<(ModelId, Pick)>,
     inspector: Inspector,
     opening: Reading<DigitImage>,
-    asked: Option<Question>,
-    job: Option<JobId>,
+    reading: Ask<Question>,
     context: Option<egui::Context>,
 }
 
@@ -91,26 +91,22 @@ impl DigitsPanel {
 
     /// Asks the network whenever there is something new and the last question has been answered.
     fn ask(&mut self, cx: &mut Cx<'_>) {
-        if self.job.is_some_and(|job| cx.state.is_active(job)) {
+        if self.reading.running(cx.state).is_some() {
             return;
         }
         self.refresh_image();
         let (Some(image), Some(model)) = (&self.image, self.model(cx.state)) else { return };
         let weights = picture::stamp_of(&model.weights);
         let question = Question { revision: self.sketch.revision(), model: model.info.id, weights };
-        if self.asked == Some(question) {
-            return;
-        }
-        let job = JobId::next();
-        cx.send(Command::Classify { job, model: model.info.id, image: image.clone() });
-        self.asked = Some(question);
-        self.job = Some(job);
+        let model = model.info.id;
+        let image = image.clone();
+        self.reading.follow(question, 0.0, cx, |_| (model, Work::Classify(image)));
     }
 
     /// The answer to what is on the sheet; an older one while a newer is on its way.
     fn answer<'a>(&self, state: &'a State) -> Option<&'a Arc<Classification>> {
         self.image.as_ref()?;
-        state.classifications.get(&self.model(state)?.info.id)
+        self.model(state)?.classification.as_ref()
     }
 
     fn open_picture(&mut self, path: &Path, cx: &mut Cx<'_>) {
@@ -305,7 +301,7 @@ impl Panel for DigitsPanel {
         self.context = Some(ui.ctx().clone());
         let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
-            if let Some(error) = self.job.and_then(|job| cx.state.error(job)) {
+            if let Some(error) = self.reading.error(cx.state) {
                 error_card(ui, &theme, error);
             }
             self.top_row(ui, cx);
@@ -313,6 +309,10 @@ impl Panel for DigitsPanel {
             self.inside(ui, cx);
         });
         self.ask(cx);
+    }
+
+    fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.reading.shows(shown);
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
@@ -325,7 +325,7 @@ impl Panel for DigitsPanel {
             self.picked = None;
             return;
         };
-        let answer = if self.image.is_some() { cx.state.classifications.get(&model) } else { None };
+        let answer = if self.image.is_some() { open.classification.as_ref() } else { None };
         let subject = Subject { pick, weights: &open.weights, answer };
         self.inspector.show(ui, cx.theme, &subject);
     }

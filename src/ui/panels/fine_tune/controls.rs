@@ -206,10 +206,10 @@ fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
 
 /// Steps done, their rate, and the time left.
 fn progress(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, job: JobId) {
-    let Some(training) = cx.state.trainings.get(&job) else { return };
+    let Some(training) = cx.state.training(job) else { return };
     let (words, share) = match training.points.last() {
         Some(last) => {
-            let total = training.spec.steps.max(1);
+            let total = training.spec().steps.max(1);
             let rate = last.step as f64 / last.elapsed_s.max(1e-9);
             let left = total.saturating_sub(last.step) as f64 / rate.max(1e-9);
             let words = format!(

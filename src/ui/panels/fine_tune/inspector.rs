@@ -3,14 +3,14 @@
 use super::FineTunePanel;
 use super::view::NamedRun;
 use crate::chart::{number, number_grouped};
-use crate::engine::{Command, PromptInput};
+use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
 use crate::types::{JobId, ModelKind, Precision, Sampling, TrainTask};
+use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::widgets::{
     caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
 };
-use crate::ui::{Cx, JobKind};
 use egui::{Frame, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl FineTunePanel {
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, &theme, run);
         self.result(ui, cx, run);
-        if matches!(run.training.spec.task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
+        if matches!(run.training.spec().task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
             self.prompt_box(ui, cx, run);
             samples(ui, &theme, run);
         }
@@ -65,8 +65,8 @@ impl FineTunePanel {
                 job_progress(ui, cx, save);
                 if let Some(error) = cx.state.error(save) {
                     error_card(ui, &theme, error);
-                } else if let Some(JobKind::Save { path }) =
-                    cx.state.job(save).filter(|j| !j.is_active()).map(|j| &j.kind)
+                } else if let Some(Work::Save(SaveSpec { path, .. })) =
+                    cx.state.job(save).filter(|j| !j.is_active()).map(|j| &*j.work)
                 {
                     caption(ui, &theme, format!("Saved to {}.", path.display()));
                 }
@@ -100,12 +100,16 @@ impl FineTunePanel {
                         ..Sampling::default()
                     };
                     let prompt = PromptInput::Text(self.prompt.clone());
-                    cx.send(Command::Generate { job, model, prompt, sampling: Box::new(sampling), edits: Vec::new() });
+                    cx.send(Command::start(
+                        job,
+                        model,
+                        Work::Generate(GenerateSpec { prompt, sampling, edits: Vec::new() }),
+                    ));
                     self.asked = Some(job);
                 }
             });
             if let Some(job) = self.asked {
-                if let Some(answer) = cx.state.runs.get(&job).filter(|r| r.model == model) {
+                if let Some(answer) = cx.state.run(job).filter(|r| r.model == model) {
                     text_card(ui, &theme, &answer.text);
                 }
                 if let Some(error) = cx.state.error(job) {
@@ -117,7 +121,7 @@ impl FineTunePanel {
 }
 
 fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
-    let spec = &run.training.spec;
+    let spec = run.training.spec();
     let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let (data, context) = match &spec.task {
         TrainTask::Digits(task) => (task.data.display().to_string(), None),

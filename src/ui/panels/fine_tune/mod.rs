@@ -10,7 +10,7 @@ mod runs;
 mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
-use crate::engine::Command;
+use crate::engine::{Command, SaveSpec, Work};
 use crate::types::{JobId, ModelId, ModelKind, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
@@ -56,7 +56,7 @@ struct Saved {
 impl FineTunePanel {
     /// The run under way, if any: one at a time, so that they do not slow each other down.
     fn active_run(&self, state: &State) -> Option<JobId> {
-        state.trainings.keys().copied().find(|job| state.is_active(*job))
+        state.trainings().map(|training| training.job).find(|job| state.is_active(*job))
     }
 
     fn start(&mut self, cx: &mut Cx<'_>) {
@@ -66,7 +66,7 @@ impl FineTunePanel {
         match self.form.spec(cx.state) {
             Ok((model, spec)) => {
                 let job = JobId::next();
-                cx.send(Command::Train { job, model, spec: Box::new(spec) });
+                cx.send(Command::start(job, model, Work::Train(spec)));
                 self.selected = Some(job);
                 self.plot.go(Move::Fit);
             }
@@ -307,7 +307,11 @@ impl Panel for FineTunePanel {
             inspector::SAVE_FOLDER => {
                 if let Some(model) = self.saving.take() {
                     let job = JobId::next();
-                    cx.send(Command::Save { job, model, path: path.to_owned(), precision: self.precision });
+                    cx.send(Command::start(
+                        job,
+                        model,
+                        Work::Save(SaveSpec { path: path.to_owned(), precision: self.precision }),
+                    ));
                     self.save_job = Some(job);
                 }
             }
@@ -338,7 +342,7 @@ impl Panel for FineTunePanel {
         if self.active_run(state).is_some() {
             actions = vec![action("pause", "Pause or resume training", Icon::Pause)];
         }
-        if !state.trainings.is_empty() {
+        if state.trainings().next().is_some() {
             actions.push(action("svg", "Export learning curves as SVG", Icon::Download));
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
             actions.push(action("csv", "Export learning curves as CSV", Icon::Download));

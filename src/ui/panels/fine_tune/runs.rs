@@ -52,7 +52,7 @@ impl FineTunePanel {
         let ink = if state == "failed" { theme.danger() } else { theme.body() };
         ui.label(RichText::new(state).font(Type::Body.sans()).color(ink));
         let steps = number_grouped(last.map_or(0, |p| p.step) as u64);
-        mono(ui, format!("{steps} / {}", number_grouped(run.training.spec.steps as u64)));
+        mono(ui, format!("{steps} / {}", number_grouped(run.training.spec().steps as u64)));
         mono(
             ui,
             best(points)

@@ -38,15 +38,14 @@ pub(super) struct NamedRun<'a> {
 /// All runs, oldest first.
 pub(super) fn runs(state: &State) -> Vec<NamedRun<'_>> {
     state
-        .trainings
-        .values()
+        .trainings()
         .enumerate()
         .map(|(i, training)| NamedRun { training, name: format!("{} {}", what(state, training), i + 1), hue: i })
         .collect()
 }
 
 fn what(state: &State, training: &Training) -> String {
-    match (&training.spec.task, &training.spec.start) {
+    match (&training.spec().task, &training.spec().start) {
         (TrainTask::Digits(task), StartFrom::Scratch | StartFrom::Folder { .. }) => match task.network {
             DigitNetwork::Mlp => "MLP".to_owned(),
             DigitNetwork::Cnn => "CNN".to_owned(),
@@ -149,6 +148,7 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Command, Event, Work};
     use crate::types::{DigitTask, ModelId, Precision, TrainSpec};
     use std::path::PathBuf;
 
@@ -172,7 +172,10 @@ mod tests {
             eval_every: 10,
             seed: 0,
         };
-        Training { job: JobId(5), model: ModelId(1), spec, points, samples: Vec::new(), summary: None }
+        let mut state = State::default();
+        state.sent(&Command::start(JobId(5), ModelId(1), Work::Train(spec)));
+        state.apply(Event::Trained { job: JobId(5), points });
+        state.training(JobId(5)).unwrap().clone()
     }
 
     fn falling() -> Vec<TrainPoint> {

@@ -1,16 +1,14 @@
 //! How many examples fit into the context, told before anything is run.
 //!
 //! A prompt that is shorter in bytes than the context is in tokens fits for certain. Only for a longer one the tokenizer is
-//! asked, which answers one asker at a time.
+//! asked.
 
-use crate::types::{FewShotPrompt, ModelId, PromptToken};
-use crate::ui::Cx;
+use crate::engine::Work;
+use crate::types::{FewShotPrompt, JobId, ModelId, PromptToken, TokenizeReport};
+use crate::ui::{Answer, Ask, Cx};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Numbers of these requests begin here, apart from those of other panels.
-const FIRST_NUMBER: u64 = 1 << 48;
-/// A request without an answer for so long was pushed out by another panel's.
-const PATIENCE_S: f64 = 1.0;
 /// Counted prompts that are kept: two columns, and the ones before the last change.
 const KEPT: usize = 4;
 /// Tokens that may be added around a text, and where a cut changes how its neighbours are split.
@@ -68,12 +66,11 @@ pub(super) fn surely_fits(bytes: usize, reserve: usize, context: usize) -> bool 
     bytes + reserve + SLACK <= context
 }
 
-/// Asks the tokenizer for one prompt after the other.
+/// Asks the tokenizer for the prompt of each column.
 #[derive(Default)]
 pub(super) struct Counter {
     known: Vec<(ModelId, FewShotPrompt, Counts)>,
-    waiting: Option<(u64, ModelId, FewShotPrompt, f64)>,
-    number: u64,
+    columns: [Ask<(ModelId, FewShotPrompt)>; 2],
 }
 
 impl Counter {
@@ -82,36 +79,35 @@ impl Counter {
         self.known.iter().find(|(of, counted, _)| *of == model && counted == prompt).map(|(_, _, counts)| counts)
     }
 
-    /// Takes in an answer. True when there was one.
+    /// Takes in answers. True when there were any.
     pub fn hear(&mut self, cx: &Cx<'_>) -> bool {
-        let Some(answer) = &cx.state.tokenized else { return false };
-        let Some((_, model, prompt, _)) =
-            self.waiting.take_if(|(number, model, ..)| *number == answer.request && *model == answer.model)
-        else {
-            return false;
-        };
-        let counts = Counts::of(&prompt, &answer.tokens);
-        self.known.push((model, prompt, counts));
-        if self.known.len() > KEPT {
-            self.known.remove(0);
+        let mut heard = false;
+        for column in &self.columns {
+            let (Some((model, prompt)), Answer::New(report)) =
+                (column.question(), column.answer::<TokenizeReport>(cx.state))
+            else {
+                continue;
+            };
+            if self.get(*model, prompt).is_none() {
+                self.known.push((*model, prompt.clone(), Counts::of(prompt, &report.tokens)));
+                heard = true;
+            }
         }
-        true
+        let old = self.known.len().saturating_sub(KEPT);
+        self.known.drain(..old);
+        heard
     }
 
-    /// Asks for the counts of a prompt, unless that was done already.
-    pub fn ask(&mut self, model: ModelId, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
-        let now_s = cx.state.now_s;
-        let is_asked = self
-            .waiting
-            .as_ref()
-            .is_some_and(|(_, of, asked, since_s)| now_s - since_s < PATIENCE_S && (*of != model || asked == prompt));
-        if is_asked {
-            return;
-        }
-        self.number += 1;
-        let number = FIRST_NUMBER + self.number;
-        self.waiting = Some((number, model, prompt.clone(), now_s));
-        cx.tokenize(number, model, prompt.render().text.into());
+    /// Asks for the counts of a column's prompt, unless that was done already.
+    pub fn ask(&mut self, column: usize, model: ModelId, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
+        self.columns[column].follow((model, prompt.clone()), 0.0, cx, |(model, prompt)| {
+            (*model, Work::Tokenize(prompt.render().text.into()))
+        });
+    }
+
+    /// The jobs whose answers must be kept.
+    pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.columns.iter().for_each(|column| column.shows(shown));
     }
 }
 

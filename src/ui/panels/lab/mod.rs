@@ -19,8 +19,8 @@ mod scoring;
 mod setup;
 mod side;
 
-use crate::engine::Command;
-use crate::types::{JobId, TaskTable, UserError};
+use crate::engine::{Command, Work};
+use crate::types::{JobId, TableReport, TaskTable, UserError};
 use crate::ui::widgets;
 use crate::ui::{Cx, History, State};
 use batch::BatchTab;
@@ -206,7 +206,7 @@ impl LabPanel {
 
     /// Takes in a table that was read.
     fn hear_table(&mut self, cx: &mut Cx<'_>) {
-        let Some(read) = self.table_job.and_then(|job| cx.state.tables.get(&job)) else { return };
+        let Some(read) = self.table_job.and_then(|job| cx.state.report::<TableReport>(job)) else { return };
         let (table, warnings) = (read.table.clone(), read.warnings.iter().map(ToString::to_string).collect());
         self.table_job = None;
         self.begin(table, cx);
@@ -215,7 +215,7 @@ impl LabPanel {
 
     fn read_table(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let job = JobId::next();
-        cx.send(Command::ReadTable { job, path: path.to_owned() });
+        cx.send(Command::start(job, None, Work::ReadTable(path.to_owned())));
         self.table_job = Some(job);
     }
 

@@ -9,6 +9,7 @@ use crate::ui::widgets::segmented;
 use crate::ui::{Action, Cx, Panel, State};
 use egui::{Align, Frame, Layout, Margin, Ui};
 use lucide_icons::Icon;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Panel for LabPanel {
@@ -104,6 +105,15 @@ impl Panel for LabPanel {
 
     fn current_job(&self) -> Option<JobId> {
         self.running
+    }
+
+    fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.counter.shows(shown);
+        self.scoring.shows(shown);
+        self.looked.shows(shown);
+        shown.extend(self.batch.shows());
+        shown.extend(self.curve.curves.iter().filter_map(|curve| curve.job));
+        shown.extend(self.table_job);
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {

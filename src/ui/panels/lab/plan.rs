@@ -93,7 +93,7 @@ impl Plan {
         if let Some(plan) = plan {
             for (place, side) in plan.sides.iter().enumerate().filter(|(_, side)| side.is_counting) {
                 if let Some(model) = side.model {
-                    counter.ask(model, &setup.prompt(place, Card::Few, 0), cx);
+                    counter.ask(place, model, &setup.prompt(place, Card::Few, 0), cx);
                 }
             }
         }

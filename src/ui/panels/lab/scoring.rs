@@ -4,9 +4,10 @@ use super::changes;
 use super::past::{Entry, Past};
 use super::plan::Plan;
 use super::setup::{Card, Setup};
-use crate::engine::Command;
+use crate::engine::Work;
 use crate::types::{CandidateScore, JobId, ModelId, ScoreReport, ScoreRequest, UserError};
-use crate::ui::{Cx, State};
+use crate::ui::{Answer, Ask, Cx, State};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How long nothing must change before it is scored, in seconds.
@@ -15,7 +16,7 @@ const DEBOUNCE_S: f64 = 0.25;
 /// What one card was asked, and what came.
 #[derive(Default)]
 pub(super) struct Slot {
-    asked: Option<(JobId, Question)>,
+    ask: Ask<Question>,
     /// The newest report.
     pub shown: Option<Shown>,
     /// The report before it, to tell what changed.
@@ -57,12 +58,12 @@ impl Shown {
 impl Slot {
     /// The job that is under way.
     pub fn running(&self, state: &State) -> Option<JobId> {
-        self.asked.as_ref().map(|(job, _)| *job).filter(|job| state.is_active(*job))
+        self.ask.running(state)
     }
 
     /// Why the newest question was not answered.
     pub fn error<'a>(&self, state: &'a State) -> Option<&'a UserError> {
-        state.error(self.asked.as_ref()?.0)
+        self.ask.error(state)
     }
 
     /// The value of an answer in the report before; `None` where it was not asked.
@@ -116,6 +117,12 @@ impl Scoring {
         self.slots.iter().flatten().filter_map(|slot| slot.running(state)).min()
     }
 
+    /// The jobs whose answers must be kept.
+    pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.slots.iter().flatten().for_each(|slot| slot.ask.shows(shown));
+        shown.extend(self.run.iter().flat_map(|run| &run.jobs));
+    }
+
     /// Takes in reports; scores what changed once nothing has changed for a moment.
     pub fn tick(&mut self, plan: Option<&Plan>, plan_changed: bool, setup: &Setup, past: &mut Past, cx: &mut Cx<'_>) {
         self.hear(past, cx.state);
@@ -139,8 +146,8 @@ impl Scoring {
 
     fn is_stale(&self, plan: &Plan) -> bool {
         places(plan).any(|(side, card)| {
-            let asked = self.slots[side][card].asked.as_ref().map(|(_, question)| question);
-            question(plan, side, card).as_ref() != asked && plan.sides[side].model.is_some()
+            question(plan, side, card).as_ref() != self.slots[side][card].ask.question()
+                && plan.sides[side].model.is_some()
         })
     }
 
@@ -154,23 +161,13 @@ impl Scoring {
         for (side, card) in places(plan) {
             let Some(question) = question(plan, side, card) else { continue };
             let slot = &mut self.slots[side][card];
-            let is_same = slot.asked.as_ref().is_some_and(|(_, asked)| *asked == question);
-            if let Some(job) = slot.running(cx.state) {
-                if is_same && !everything {
-                    jobs.push(job);
-                    continue;
-                }
-                cx.cancel(job);
-            } else if is_same && !everything && slot.shown.is_some() {
+            let is_same = slot.ask.question() == Some(&question) && !everything;
+            match slot.running(cx.state) {
+                Some(job) if is_same => jobs.push(job),
                 // Not asked again: nothing has changed since the run before.
-                slot.before.clone_from(&slot.shown);
-                continue;
+                None if is_same && slot.shown.is_some() => slot.before.clone_from(&slot.shown),
+                _ => jobs.push(slot.ask.ask(question, cx, |asked| (asked.model, Work::Score(asked.request.clone())))),
             }
-            let job = JobId::next();
-            let request = Box::new(question.request.clone());
-            cx.send(Command::Score { job, model: question.model, request });
-            slot.asked = Some((job, question));
-            jobs.push(job);
         }
         self.run = Some(Run { setup, changed, jobs });
     }
@@ -194,8 +191,8 @@ impl Scoring {
 
     fn hear(&mut self, past: &mut Past, state: &State) {
         for slot in self.slots.iter_mut().flatten() {
-            let Some((job, question)) = &slot.asked else { continue };
-            let Some(report) = state.scores.get(job) else { continue };
+            let Some(question) = slot.ask.question() else { continue };
+            let Answer::New(report) = slot.ask.answer::<ScoreReport>(state) else { continue };
             let is_new = slot.shown.as_ref().is_none_or(|shown| !Arc::ptr_eq(&shown.report, report));
             if is_new && report.candidates.len() == question.answers.len() {
                 let Question { model, request, answers, .. } = question.clone();
@@ -204,7 +201,7 @@ impl Scoring {
         }
         let is_over = |run: &Run| run.jobs.iter().all(|job| !state.is_active(*job));
         if let Some(run) = self.run.take_if(|run| is_over(run)) {
-            let is_whole = run.jobs.iter().all(|job| state.scores.contains_key(job));
+            let is_whole = run.jobs.iter().all(|job| state.report::<ScoreReport>(*job).is_some());
             if is_whole {
                 past.push(self.entry(&run, state));
                 self.changed.clone_from(&run.changed);

@@ -9,7 +9,7 @@ mod preview;
 mod shots;
 mod task;
 
-use crate::engine::{Command, PromptInput};
+use crate::engine::{Command, GenerateSpec, PromptInput, Work};
 use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, ModelKind, PromptToken, Sampling};
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, History, Panel, State};
@@ -18,6 +18,7 @@ use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use shots::ShotTable;
+use std::collections::BTreeSet;
 
 /// How the model is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ struct Shown {
 impl Shown {
     /// All generated tokens on show.
     fn tokens<'a>(&'a self, state: &'a State) -> impl ExactSizeIterator<Item = &'a GeneratedToken> + Clone {
-        let new = state.runs.get(&self.job).map_or(&[][..], |r| &r.tokens);
+        let new = state.run(self.job).map_or(&[][..], |r| &r.tokens);
         let count = self.kept.len();
         (0..count + new.len()).map(move |i| if i < count { &self.kept[i] } else { &new[i - count] })
     }
@@ -74,13 +75,13 @@ impl Shown {
     fn token<'a>(&'a self, state: &'a State, index: usize) -> Option<&'a GeneratedToken> {
         match index.checked_sub(self.kept.len()) {
             None => self.kept.get(index),
-            Some(new) => state.runs.get(&self.job)?.tokens.get(new),
+            Some(new) => state.run(self.job)?.tokens.get(new),
         }
     }
 
     /// The prompt's tokens, as the first run of this output told them.
     fn prompt<'a>(&'a self, state: &'a State) -> &'a [PromptToken] {
-        if self.kept.is_empty() { state.runs.get(&self.job).map_or(&[], |r| &r.prompt) } else { &self.prompt }
+        if self.kept.is_empty() { state.run(self.job).map_or(&[], |r| &r.prompt) } else { &self.prompt }
     }
 }
 
@@ -104,8 +105,6 @@ pub struct PromptPanel {
     kind: ModelKind,
     /// The encoder's job, as of the last tick.
     encoder_job: Option<JobId>,
-    /// True while this panel is on screen.
-    visible: bool,
 }
 
 impl Default for PromptPanel {
@@ -124,7 +123,6 @@ impl Default for PromptPanel {
             encoder: EncoderView::default(),
             kind: ModelKind::CausalLm,
             encoder_job: None,
-            visible: false,
         }
     }
 }
@@ -150,8 +148,6 @@ impl PromptPanel {
         self.typed.mode = mode;
         std::mem::swap(&mut self.shown, &mut self.shown_elsewhere);
         (self.selected, self.hovered) = (None, None);
-        self.preview.forget();
-        self.chat.wake();
     }
 
     fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, prompt: Vec<PromptToken>, kept: Vec<GeneratedToken>) {
@@ -163,13 +159,11 @@ impl PromptPanel {
             cx.cancel(running);
         }
         let job = JobId::next();
-        cx.send(Command::Generate {
+        cx.send(Command::start(
             job,
-            model: model.info.id,
-            prompt: input,
-            sampling: Box::new(self.sampling()),
-            edits: Vec::new(),
-        });
+            model.info.id,
+            Work::Generate(GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() }),
+        ));
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
         self.shown = Some(Shown { job, prompt, kept });
@@ -226,7 +220,6 @@ impl Panel for PromptPanel {
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        self.visible = true;
         match self.kind {
             ModelKind::TextEncoder => return self.encoder.controls(ui, cx),
             ModelKind::ImageClassifier => return,
@@ -289,7 +282,7 @@ impl Panel for PromptPanel {
         let shown = if is_chat { &self.shown } else { &self.shown_elsewhere };
         self.chat.tick(shown.as_ref(), is_chat, cx);
         if !is_chat {
-            self.preview.update(&self.typed.prompt, std::mem::take(&mut self.visible), cx);
+            self.preview.update(&self.typed.prompt, cx);
         }
     }
 
@@ -298,6 +291,13 @@ impl Panel for PromptPanel {
             return self.encoder_job;
         }
         self.shown.as_ref().map(|s| s.job)
+    }
+
+    fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.preview.shows(shown);
+        self.chat.shows(shown);
+        self.encoder.shows(shown);
+        shown.extend([&self.shown, &self.shown_elsewhere].into_iter().flatten().map(|shown| shown.job));
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {

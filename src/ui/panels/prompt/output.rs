@@ -4,7 +4,7 @@ use super::{PromptPanel, Shown};
 use crate::types::{GeneratedToken, ModelKind, StopReason};
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
-use crate::ui::{Cx, JobKind, Run};
+use crate::ui::{Cx, Run};
 use egui::{Color32, Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -29,7 +29,7 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(space::S);
     }
     let no_model = cx.state.active(ModelKind::CausalLm).is_none();
-    let opening = cx.state.jobs.values().rev().find(|j| matches!(j.kind, JobKind::Open { .. }));
+    let opening = cx.state.latest_opening();
     let failed_opening = opening.and_then(|j| cx.state.error(j.id));
     let failed_run = panel.shown.as_ref().and_then(|s| cx.state.error(s.job));
     for error in [failed_opening, failed_run].into_iter().flatten() {
@@ -52,7 +52,7 @@ pub(super) fn card(theme: &Theme) -> Frame {
 
 fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let count = panel.preview.tokens(cx.state.tokenized.as_ref()).map(<[_]>::len);
+    let count = panel.preview.tokens(cx.state).map(<[_]>::len);
     let context = cx.state.active(ModelKind::CausalLm).map(|m| m.info.context);
     let (words, too_long) = match (count, context) {
         (Some(n), Some(c)) => (format!("{n} of {c} tokens"), n > c),
@@ -144,7 +144,7 @@ pub(super) fn output_strip(
         return;
     }
     let (paper, branch) = (theme.surface(), shown.kept.len().checked_sub(1));
-    let end = state.runs.get(&shown.job).and_then(end_token);
+    let end = state.run(shown.job).and_then(end_token);
     let (mut chosen, mut told) = (None, None);
     let strip = ScrollArea::vertical()
         .id_salt("output strip")
@@ -189,7 +189,7 @@ pub(super) fn output_strip(
 
 /// Time to first token, speed, count and stop reason, in the direction of the layout.
 pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
-    let Some(run) = cx.state.runs.get(&shown.job) else { return };
+    let Some(run) = cx.state.run(shown.job) else { return };
     let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
         let words = format!("{} tok/s", widgets::significant(run.tokens_per_s()));

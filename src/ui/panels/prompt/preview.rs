@@ -1,59 +1,55 @@
 //! What the model receives, token by token, kept up to date while the person types.
 
-use crate::types::{FewShotPrompt, ModelId, ModelKind, PromptToken, RenderedPrompt, SegmentKind};
+use crate::engine::Work;
+use crate::types::{
+    FewShotPrompt, JobId, ModelId, ModelKind, PromptToken, RenderedPrompt, SegmentKind, TokenizeReport,
+};
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
-use crate::ui::{Cx, Tokenized};
+use crate::ui::{Answer, Ask, Cx, State};
 use egui::{Color32, Ui};
+use std::collections::BTreeSet;
 
 /// The rendered prompt and its tokens.
 #[derive(Default)]
 pub(super) struct Preview {
     pub rendered: RenderedPrompt,
-    /// What was asked last: number, model, text.
-    asked: Option<(u64, ModelId)>,
-    number: u64,
-    /// The number of the tokenizer's latest answer, as of the last look, where another panel had asked.
-    foreign: Option<u64>,
+    tokens: Ask<(ModelId, String)>,
     /// Prompt the rendering belongs to.
     source: Option<FewShotPrompt>,
 }
 
 impl Preview {
-    /// Renders again, and asks for tokens again, when prompt or model changed; and, while the panel is on screen, when
-    /// another panel's question has taken the place of this one's.
-    pub(super) fn update(&mut self, prompt: &FewShotPrompt, visible: bool, cx: &mut Cx<'_>) {
-        let changed = self.source.as_ref() != Some(prompt);
-        if changed {
+    /// Renders again, and asks for tokens again, when prompt or model changed.
+    pub(super) fn update(&mut self, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
+        if self.source.as_ref() != Some(prompt) {
             self.rendered = prompt.render();
             self.source = Some(prompt.clone());
         }
         let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
-        let foreign = cx.state.tokenized.as_ref().map(|answer| answer.request).filter(|request| *request > self.number);
-        let is_lost = visible && foreign.is_some() && foreign != std::mem::replace(&mut self.foreign, foreign);
-        if changed || is_lost || self.asked.is_none_or(|(_, m)| m != model) {
-            self.number += 1;
-            self.asked = Some((self.number, model));
-            cx.tokenize(self.number, model, self.rendered.text.clone().into());
-        }
+        let question = (model, self.rendered.text.clone());
+        self.tokens.follow(question, 0.0, cx, |(model, text)| (*model, Work::Tokenize(text.clone().into())));
     }
 
-    /// Asks again, whatever was asked before.
-    pub(super) fn forget(&mut self) {
-        self.asked = None;
+    /// The jobs whose answers must be kept.
+    pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.tokens.shows(shown);
     }
 
     /// The tokens of the text as it is now; `None` until they have come.
-    pub(super) fn tokens<'a>(&self, answer: Option<&'a Tokenized>) -> Option<&'a [PromptToken]> {
-        let answer = answer?;
-        (self.asked == Some((answer.request, answer.model))).then_some(answer.tokens.as_slice())
+    pub(super) fn tokens<'a>(&self, state: &'a State) -> Option<&'a [PromptToken]> {
+        let (_, text) = self.tokens.question()?;
+        match self.tokens.answer::<TokenizeReport>(state) {
+            Answer::New(report) if *text == self.rendered.text => Some(&report.tokens),
+            _ => None,
+        }
     }
 
     /// The strip. Without a model, or until the tokens have come, the text's segments stand in for them.
     pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
         let theme = cx.theme;
         let paper = theme.surface();
-        match self.tokens(cx.state.tokenized.as_ref()) {
+        match self.tokens(cx.state) {
             Some(tokens) => {
                 let chip = |i: usize| {
                     let token: &PromptToken = &tokens[i];

@@ -18,7 +18,7 @@ pub(in super::super) fn export(panel: &mut AttentionPanel, cx: &mut Cx<'_>, show
     let key = MapKey { job: shown.job, source, layer, head, query, look };
     let Some(weights) = panel.picture.weights(key, shown).map(|weights| weights.to_vec()) else { return };
     let strength = panel.picture.strength;
-    let model = cx.state.inspections.get(&shown.job).and_then(|i| i.model).and_then(|m| cx.state.models.get(&m));
+    let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
     let name = model.map_or("model", |m| m.info.name.as_str());
     let (what, place) = match source {
         Source::Head => (format!("layer {layer}, head {head}"), format!("layer{layer}-head{head}")),

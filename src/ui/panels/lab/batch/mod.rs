@@ -6,7 +6,7 @@ mod confusion;
 use super::LabPanel;
 use super::setup::Card;
 use crate::chart::answers_table;
-use crate::engine::Command;
+use crate::engine::{Command, Work};
 use crate::types::{BatchReport, BatchSpec, JobId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
@@ -44,13 +44,18 @@ impl BatchTab {
         self.asked.as_ref().map(|(job, ..)| *job).filter(|job| state.is_active(*job))
     }
 
+    /// The job whose answers must be kept.
+    pub fn shows(&self) -> Option<JobId> {
+        self.asked.as_ref().map(|(job, ..)| *job)
+    }
+
     /// Takes in the answers.
     pub fn tick(&mut self, state: &State) {
         let Some((job, labels, task, _)) = &self.asked else { return };
         if self.measured.as_ref().is_some_and(|measured| measured.job == *job) {
             return;
         }
-        if let Some(report) = state.batches.get(job) {
+        if let Some(report) = state.report::<BatchReport>(*job) {
             let (report, labels, task) = (report.clone(), labels.clone(), task.clone());
             self.measured = Some(Measured { job: *job, report, labels, task });
             self.list = List::default();
@@ -84,7 +89,7 @@ impl LabPanel {
         let prompt = self.setup.prompt(side, Card::Few, 0);
         let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate, edits: Vec::new() };
         let job = JobId::next();
-        cx.send(Command::RunBatch { job, model, spec: Box::new(spec) });
+        cx.send(Command::start(job, model, Work::Batch(spec)));
         self.batch.asked = Some((job, labels, self.setup.table.title.clone(), count));
     }
 

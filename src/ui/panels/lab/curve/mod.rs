@@ -7,8 +7,8 @@ mod words;
 
 use super::LabPanel;
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
-use crate::engine::Command;
-use crate::types::{JobId, KShotPoint, KShotSpec, ModelId, UserError};
+use crate::engine::{Command, Work};
+use crate::types::{JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
 use crate::ui::widgets::{
@@ -82,13 +82,13 @@ impl CurveTab {
         let mut stopped = false;
         for curve in self.curves.iter_mut().filter(|curve| curve.job.is_some()) {
             let Some(job) = curve.job else { continue };
-            if let Some(run) = cx.state.kshots.get(&job) {
-                if curve.points.len() != run.points.len() {
-                    curve.points.clone_from(&run.points);
-                }
-                if let Some(report) = &run.report {
-                    curve.notes.clone_from(&report.notes);
-                }
+            if let Some(run) = cx.state.kshot(job)
+                && curve.points.len() != run.points.len()
+            {
+                curve.points.clone_from(&run.points);
+            }
+            if let Some(report) = cx.state.report::<KShotReport>(job) {
+                curve.notes.clone_from(&report.notes);
             }
             let Some(state) = cx.state.job(job) else { continue };
             if !state.is_active() {
@@ -110,7 +110,7 @@ impl CurveTab {
     fn next(&mut self, cx: &mut Cx<'_>) {
         let Some(Waiting { model, spec, mut curve }) = self.waiting.pop_front() else { return };
         let job = JobId::next();
-        cx.send(Command::RunKShot { job, model, spec: Box::new(spec) });
+        cx.send(Command::start(job, model, Work::KShot(spec)));
         curve.job = Some(job);
         self.curves.push(curve);
         if self.curves.len() > KEPT {

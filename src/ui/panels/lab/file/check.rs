@@ -85,7 +85,7 @@ fn other_models(record: &Record, scoring: &Scoring, state: &State) -> String {
     for (side, then) in record.models.iter().enumerate() {
         let shown = scoring.slots.get(side).and_then(|cards| cards[0].shown.as_ref());
         let Some(now) = shown.and_then(|shown| state.models.get(&shown.model)) else { continue };
-        let same_weights = state.fingerprints.get(&now.info.id).is_none_or(|sha256| *sha256 == then.sha256);
+        let same_weights = now.sha256.as_ref().is_none_or(|sha256| *sha256 == then.sha256);
         if now.info.name != then.name || !same_weights {
             words += &format!(
                 " It was made with {} (weights {}…), now {} was asked.",

@@ -5,7 +5,7 @@ use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::record::{RecordedCard, RecordedModel};
 use super::{Check, LabFile, Preset, Record, markdown, read};
-use crate::engine::Command;
+use crate::engine::{Command, Work};
 use crate::types::{JobId, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::Type;
@@ -152,9 +152,10 @@ impl LabPanel {
         let models: Vec<ModelId> = planned.map(|m| m.info.id).chain(self.models_shown()).collect();
         let mut jobs = BTreeMap::new();
         for model in models {
-            if !cx.state.fingerprints.contains_key(&model) && !jobs.contains_key(&model) {
+            let is_known = cx.state.models.get(&model).is_some_and(|open| open.sha256.is_some());
+            if !is_known && !jobs.contains_key(&model) {
                 let job = JobId::next();
-                cx.send(Command::Fingerprint { job, model });
+                cx.send(Command::start(job, model, Work::Fingerprint));
                 jobs.insert(model, job);
             }
         }
@@ -203,7 +204,7 @@ impl LabPanel {
     fn record(&self, cx: &Cx<'_>) -> Option<Record> {
         let hashed = |model: &ModelId| {
             let open = cx.state.models.get(model)?;
-            Some(RecordedModel::new(&open.info, cx.state.fingerprints.get(model)?))
+            Some(RecordedModel::new(&open.info, open.sha256.as_ref()?))
         };
         let models: Option<Vec<RecordedModel>> = self.models_shown().iter().map(hashed).collect();
         let mut cards = Vec::new();

@@ -5,17 +5,18 @@ mod parts;
 
 use super::LabPanel;
 use super::setup::Card;
-use crate::engine::{Command, PromptInput};
+use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{
     HeadScore, InspectReport, JobId, ModelId, PartSums, PromptPart, RenderedPrompt, SiteFilter, attention_from,
     head_scores, prompt_parts, sum_parts,
 };
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
-use crate::ui::{Cx, State};
+use crate::ui::{Answer, Ask, Cx, State};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How long nothing must change before the prompt is read again, in seconds.
@@ -70,8 +71,7 @@ struct Seen {
 /// The tab.
 #[derive(Default)]
 pub(super) struct LookedTab {
-    asked: Option<(JobId, Question)>,
-    wanted: Option<(Question, f64)>,
+    reading: Ask<Question>,
     pub from: From,
     pub rank: Rank,
     /// Layer and head that are looked at; `None` for the mean over all.
@@ -82,55 +82,34 @@ pub(super) struct LookedTab {
 impl LookedTab {
     /// The reading that is under way.
     pub fn running(&self, state: &State) -> Option<JobId> {
-        self.asked.as_ref().map(|(job, _)| *job).filter(|job| state.is_active(*job))
+        self.reading.running(state)
     }
 
     /// Has the prompt read again, even if nothing changed.
     pub fn forget(&mut self, cx: &mut Cx<'_>) {
-        if let Some(job) = self.running(cx.state) {
-            cx.cancel(job);
-        }
-        self.asked = None;
+        self.reading.forget(cx);
+    }
+
+    /// The jobs whose answers must be kept.
+    pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.reading.shows(shown);
     }
 
     /// Reads the prompt again once it has not changed for a moment.
     fn follow(&mut self, question: Question, cx: &mut Cx<'_>) {
-        let now_s = cx.state.now_s;
-        if let Some((job, asked)) = &self.asked {
-            let ended_well = !cx.state.is_active(*job) && cx.state.error(*job).is_none();
-            let is_forgotten = ended_well && cx.state.job(*job).is_some_and(|job| !job.stopping);
-            if *asked == question && (!is_forgotten || cx.state.inspections.contains_key(job)) {
-                self.wanted = None;
-                return;
-            }
-        }
-        let is_first = self.asked.is_none();
-        match &self.wanted {
-            Some((wanted, since_s)) if *wanted == question => {
-                if now_s - since_s >= DEBOUNCE_S {
-                    self.ask(question, cx);
-                }
-            }
-            _ if is_first => self.ask(question, cx),
-            _ => self.wanted = Some((question, now_s)),
-        }
+        self.reading.follow(question, DEBOUNCE_S, cx, |question| {
+            let prompt = PromptInput::Text(format!("{}{}", question.rendered.text, question.answer));
+            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+            (question.model, Work::Inspect(spec))
+        });
     }
 
-    fn ask(&mut self, question: Question, cx: &mut Cx<'_>) {
-        if let Some(job) = self.running(cx.state) {
-            cx.cancel(job);
-        }
-        let (job, model) = (JobId::next(), question.model);
-        let prompt = PromptInput::Text(format!("{}{}", question.rendered.text, question.answer));
-        cx.send(Command::Inspect { job, model, prompt, sites: SiteFilter::patterns(), edits: Vec::new() });
-        self.asked = Some((job, question));
-        self.wanted = None;
-    }
-
-    /// The report on show, and the question it answers.
+    /// The report on show.
     fn report(&self, state: &State) -> Option<(JobId, Arc<InspectReport>)> {
-        let (job, _) = self.asked.as_ref()?;
-        state.inspections.get(job).map(|inspection| (*job, inspection.report.clone()))
+        match self.reading.answer(state) {
+            Answer::New(report) => Some((self.reading.job()?, Arc::clone(report))),
+            _ => None,
+        }
     }
 
     /// Computes what is shown, unless it is known.
@@ -138,7 +117,7 @@ impl LookedTab {
         let (job, report) = self.report(state)?;
         let key = (job, self.from, self.head, self.rank);
         if self.seen.as_ref().is_none_or(|seen| seen.key != key) {
-            let (_, question) = self.asked.as_ref()?;
+            let question = self.reading.question()?;
             let parts = prompt_parts(&question.rendered, &report.tokens);
             let from = position(&parts, self.from)?;
             let weights = attention_from(&report, from, self.head)?;
@@ -191,7 +170,7 @@ impl LabPanel {
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    if panel.looked.wanted.is_some() {
+    if panel.looked.reading.is_due() {
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(DEBOUNCE_S));
     }
     let has_answer = !panel.setup.expected.is_empty();
@@ -210,7 +189,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.add_space(space::S);
         }
     });
-    if let Some(job) = panel.looked.asked.as_ref().map(|(job, _)| *job) {
+    if let Some(job) = panel.looked.reading.job() {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
             error_card(ui, &theme, error);
@@ -262,7 +241,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         Some(heads::Wanted::Look(head)) => panel.looked.head = head,
         Some(heads::Wanted::Show(layer, head)) => {
             (cx.selection.layer, cx.selection.head) = (layer, head);
-            cx.selection.inspection = panel.looked.asked.as_ref().map(|(job, _)| *job);
+            cx.selection.inspection = panel.looked.reading.job();
             cx.go_to("attention");
         }
         None => {}

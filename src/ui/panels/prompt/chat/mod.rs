@@ -12,10 +12,11 @@ pub(super) use stage::stage;
 
 use super::{PromptPanel, Shown};
 use crate::engine::PromptInput;
-use crate::types::{ChatFormat, ChatTurn};
+use crate::types::{ChatFormat, ChatTurn, JobId};
 use crate::ui::{Cx, History, State};
 use conversation::{Ask, Edit};
 use receives::Receives;
+use std::collections::BTreeSet;
 
 /// What the card under the turns shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,9 +146,9 @@ impl Chat {
         self.receives.failure(cx).is_none()
     }
 
-    /// Asks for the tokens anew: another mode has asked in between.
-    pub(super) fn wake(&mut self) {
-        self.receives.forget();
+    /// The jobs whose answers must be kept.
+    pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.receives.shows(shown);
     }
 
     pub(super) fn undo(&mut self) {

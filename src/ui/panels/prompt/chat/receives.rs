@@ -1,20 +1,18 @@
 //! What the model receives for a conversation: the text the chat template writes, token by token, special tokens and all.
 
 use super::conversation::Conversation;
-use crate::types::{ChatFailure, ChatPrompt, ChatRole, ModelId, ModelKind, RenderedChat};
+use crate::engine::{PromptInput, Work};
+use crate::types::{ChatFailure, ChatPrompt, ChatRole, JobId, ModelId, ModelKind, RenderedChat, TokenizeReport};
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
-use crate::ui::{Cx, Tokenized};
+use crate::ui::{Answer, Ask, Cx};
 use egui::{Color32, RichText, Ui};
-
-/// Numbers of these requests begin here, apart from those of the plain prompt.
-const FIRST_NUMBER: u64 = 1 << 32;
+use std::collections::BTreeSet;
 
 /// The conversation as it was last shown to the template.
 #[derive(Default)]
 pub(super) struct Receives {
-    asked: Option<(u64, ModelId, ChatPrompt)>,
-    number: u64,
+    written: Ask<(ModelId, ChatPrompt)>,
     /// Names of the model's templates, where it has several.
     pub formats: Vec<String>,
 }
@@ -23,27 +21,26 @@ impl Receives {
     /// Asks anew when the conversation or the model changed.
     pub(super) fn update(&mut self, conversation: &Conversation, cx: &mut Cx<'_>) {
         let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
-        let prompt = conversation.prompt(conversation.next());
-        if self.asked.as_ref().is_none_or(|(_, of, asked)| *of != model || *asked != prompt) {
-            self.number += 1;
-            let number = FIRST_NUMBER + self.number;
-            cx.tokenize(number, model, crate::engine::PromptInput::Chat(Box::new(prompt.clone())));
-            self.asked = Some((number, model, prompt));
-        }
+        let question = (model, conversation.prompt(conversation.next()));
+        self.written.follow(question, 0.0, cx, |(model, prompt)| {
+            (*model, Work::Tokenize(PromptInput::Chat(Box::new(prompt.clone()))))
+        });
         if let Some(Ok(chat)) = self.answer(cx).and_then(|answer| answer.chat.as_ref()) {
             self.formats.clone_from(&chat.formats);
         }
     }
 
-    /// Asks again, whatever was asked before.
-    pub(super) fn forget(&mut self) {
-        self.asked = None;
+    /// The jobs whose answers must be kept.
+    pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.written.shows(shown);
     }
 
-    /// The latest answer of this model. While a newer one is on its way, the one before it is better than nothing.
-    pub(super) fn answer<'a>(&self, cx: &Cx<'a>) -> Option<&'a Tokenized> {
-        let (_, model, _) = self.asked.as_ref()?;
-        cx.state.tokenized.as_ref().filter(|answer| answer.chat.is_some() && answer.model == *model)
+    /// The latest answer. While a newer one is on its way, the one before it is better than nothing.
+    pub(super) fn answer<'a>(&self, cx: &Cx<'a>) -> Option<&'a TokenizeReport> {
+        match self.written.answer(cx.state) {
+            Answer::New(report) | Answer::Old(report) => Some(report),
+            _ => None,
+        }
     }
 
     /// Why the template gives no text.

@@ -18,7 +18,7 @@ const ROW: f32 = 44.0;
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let report = view.job(cx.state).and_then(|job| cx.state.embeddings.get(&job)).cloned();
+    let report = view.job(cx.state).and_then(|job| cx.state.report::<EmbeddingReport>(job)).cloned();
     let Some(report) = report else {
         if view.running(cx.state).is_none() {
             let sentence = "An encoder turns a text into a vector. Texts that mean the same point the same way.";
@@ -174,7 +174,7 @@ fn select(view: &mut EncoderView, cx: &mut Cx<'_>, report: &EmbeddingReport, row
 pub(super) fn neighbours(view: &mut EncoderView, ui: &mut Ui, cx: &Cx<'_>) {
     let theme = cx.theme;
     ui.add_space(space::S);
-    let report = view.job(cx.state).and_then(|job| cx.state.embeddings.get(&job));
+    let report = view.job(cx.state).and_then(|job| cx.state.report::<EmbeddingReport>(job));
     let similarities = view.similarities(cx.state);
     let chosen = view.hovered.map(|(row, _)| row).or(view.selected);
     let chosen = chosen.filter(|c| report.is_some_and(|r| *c < r.texts.len()));

@@ -15,7 +15,7 @@ const COLUMN: f32 = 250.0;
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let report = view.job(cx.state).and_then(|job| cx.state.fills.get(&job)).cloned();
+    let report = view.job(cx.state).and_then(|job| cx.state.report::<FillReport>(job)).cloned();
     let Some(report) = report else {
         if view.running(cx.state).is_none() {
             let sentence = "An encoder reads a text in both directions and guesses the words that were masked.";

@@ -4,13 +4,14 @@ mod compare;
 mod controls;
 mod fill;
 
-use crate::engine::Command;
-use crate::types::{EncoderInfo, JobId, ModelId, ModelKind};
+use crate::engine::{FillSpec, Work};
+use crate::types::{EmbeddingReport, EncoderInfo, JobId, ModelId, ModelKind};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, error_card, job_progress};
-use crate::ui::{Cx, JobKind, OpenModel, State};
+use crate::ui::{Ask, Cx, OpenModel, State};
 use egui::{Frame, Margin, Ui};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Candidates asked for at each mask.
@@ -58,9 +59,9 @@ impl Default for Typed {
 #[derive(Default)]
 pub(super) struct EncoderView {
     pub typed: Typed,
-    /// The last job of each mode, and its model.
-    filling: Option<(ModelId, JobId)>,
-    comparing: Option<(ModelId, JobId)>,
+    /// What was asked last in each mode, and of which model.
+    filling: Ask<(ModelId, String)>,
+    comparing: Ask<(ModelId, Vec<String>)>,
     /// The text whose neighbours are told, by its place.
     selected: Option<usize>,
     hovered: Option<(usize, usize)>,
@@ -114,22 +115,18 @@ impl EncoderView {
             cx.toast(words);
             return;
         }
-        if let Some(running) = self.running(cx.state) {
-            cx.cancel(running);
-        }
-        let job = JobId::next();
         match self.mode(cx.state) {
             Mode::Fill => {
                 let text = self.masked(cx.state);
                 cx.selection.text = Some((model, text.clone()));
-                cx.send(Command::Fill { job, model, text, top: CANDIDATES });
-                self.filling = Some((model, job));
+                self.filling.ask((model, text), cx, |(model, text)| {
+                    (*model, Work::Fill(FillSpec { text: text.clone(), top: CANDIDATES }))
+                });
             }
             Mode::Compare => {
                 let texts = self.lines();
                 cx.selection.text = texts.first().map(|text| (model, text.clone()));
-                cx.send(Command::Embed { job, model, texts });
-                self.comparing = Some((model, job));
+                self.comparing.ask((model, texts), cx, |(model, texts)| (*model, Work::Embed(texts.clone())));
                 self.selected = None;
             }
         }
@@ -137,12 +134,17 @@ impl EncoderView {
 
     /// The job on show, if it belongs to the model in use.
     pub fn job(&self, state: &State) -> Option<JobId> {
-        let of_mode = match self.mode(state) {
-            Mode::Fill => self.filling,
-            Mode::Compare => self.comparing,
+        let (asked, job) = match self.mode(state) {
+            Mode::Fill => (self.filling.question()?.0, self.filling.job()),
+            Mode::Compare => (self.comparing.question()?.0, self.comparing.job()),
         };
-        let model = Self::model(state)?.info.id;
-        of_mode.filter(|(of, _)| *of == model).map(|(_, job)| job)
+        job.filter(|_| Self::model(state).is_some_and(|model| model.info.id == asked))
+    }
+
+    /// The jobs whose answers must be kept.
+    pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.filling.shows(shown);
+        self.comparing.shows(shown);
     }
 
     /// The similarities of the texts on show.
@@ -151,7 +153,7 @@ impl EncoderView {
         match &self.similarities {
             Some((of, similarities)) if *of == job => Some(similarities.clone()),
             _ => {
-                let similarities = Rc::new(state.embeddings.get(&job)?.similarities());
+                let similarities = Rc::new(state.report::<EmbeddingReport>(job)?.similarities());
                 self.similarities = Some((job, similarities.clone()));
                 Some(similarities)
             }
@@ -173,7 +175,7 @@ impl EncoderView {
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
-            let opening = cx.state.jobs.values().rev().find(|j| matches!(j.kind, JobKind::Open { .. })).map(|j| j.id);
+            let opening = cx.state.latest_opening().map(|j| j.id);
             for job in [opening, self.job(cx.state)].into_iter().flatten() {
                 if let Some(error) = cx.state.error(job) {
                     error_card(ui, &theme, error);

@@ -1,0 +1,83 @@
+//! A model in memory, of whichever kind.
+
+use crate::engine::Event;
+use crate::engine::tokenizer::Reader;
+use crate::load::{ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
+use crate::nn::{in_full_precision, kernels};
+use crate::types::ModelInfo;
+use burn::module::Module;
+use burn::tensor::Device;
+use std::sync::Arc;
+
+/// A model in memory, on the engine's device.
+#[allow(clippy::large_enum_variant, reason = "a handful of them live in a map; nothing copies them in a loop")]
+pub(crate) enum LoadedModel {
+    /// A causal language model with its tokenizer.
+    Text(TextModel),
+    /// A text encoder with its tokenizer.
+    Encoder(EncoderModel),
+    /// A vision transformer.
+    Vision(VisionModel),
+    /// A digit network.
+    Digits(DigitModel),
+}
+
+impl LoadedModel {
+    /// What is known of it.
+    pub(crate) fn info(&self) -> &ModelInfo {
+        match self {
+            Self::Text(model) => &model.info,
+            Self::Encoder(model) => &model.info,
+            Self::Vision(model) => &model.info,
+            Self::Digits(model) => &model.info,
+        }
+    }
+
+    /// The same, to change it: training sets `modified`, saving clears it and sets `path` and `name`.
+    pub(crate) fn info_mut(&mut self) -> &mut ModelInfo {
+        match self {
+            Self::Text(model) => &mut model.info,
+            Self::Encoder(model) => &mut model.info,
+            Self::Vision(model) => &mut model.info,
+            Self::Digits(model) => &mut model.info,
+        }
+    }
+
+    /// The same model on another device.
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
+        match self {
+            Self::Text(model) => Self::Text(TextModel { lm: brought(model.lm, device), ..model }),
+            Self::Encoder(model) => Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), ..model }),
+            Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
+            Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
+        }
+    }
+
+    /// Its tokenizer and chat template, if it reads text.
+    pub(crate) fn reader(&self) -> Option<Reader> {
+        match self {
+            Self::Text(model) => Some(Reader { tokenizer: model.tokenizer.clone(), chat: model.chat.clone() }),
+            Self::Encoder(model) => {
+                let none = ChatError::NoTemplate { dir: model.info.path.clone() };
+                Some(Reader { tokenizer: model.tokenizer.clone(), chat: Arc::new(Err(none)) })
+            }
+            Self::Vision(_) | Self::Digits(_) => None,
+        }
+    }
+
+    /// The event that announces it. To be sent after opening, after training changed the weights (not more than a few
+    /// times a second: a digit network's weights are read back for it) and after saving.
+    pub(crate) fn event(&self) -> Event {
+        let weights = match self {
+            Self::Text(_) | Self::Encoder(_) | Self::Vision(_) => Vec::new(),
+            Self::Digits(model) => model.net.layer_weights(),
+        };
+        Event::Model { info: self.info().clone(), weights: Arc::new(weights) }
+    }
+}
+
+/// A network on another device. Only the kernels of the CPU multiply weights of half precision.
+fn brought<M: Module>(network: M, device: &Device) -> M {
+    let network = if kernels::serve(device) { network } else { in_full_precision(network) };
+    network.to_device(device)
+}

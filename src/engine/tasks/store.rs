@@ -1,0 +1,97 @@
+//! The open models.
+
+use super::loaded::LoadedModel;
+use super::wrong_kind::wrong_kind;
+use crate::load::{DigitModel, EncoderModel, TextModel, VisionModel};
+use crate::types::{ModelId, ModelKind, UserError};
+use std::collections::BTreeMap;
+
+/// The models the engine holds. A task takes what it needs at every step and keeps no copy, so that two jobs see each
+/// other's work: prompting during training uses the weights of the last optimiser step.
+#[derive(Default)]
+pub(crate) struct ModelStore {
+    models: BTreeMap<ModelId, LoadedModel>,
+}
+
+impl ModelStore {
+    /// The model, if it is open.
+    pub(crate) fn get(&self, id: ModelId) -> Option<&LoadedModel> {
+        self.models.get(&id)
+    }
+
+    /// The model, if it is open, to change it.
+    pub(crate) fn get_mut(&mut self, id: ModelId) -> Option<&mut LoadedModel> {
+        self.models.get_mut(&id)
+    }
+
+    /// Puts a model in the place of the one with this id, if there is one.
+    pub(crate) fn insert(&mut self, id: ModelId, model: LoadedModel) {
+        self.models.insert(id, model);
+    }
+
+    /// Takes a model out.
+    pub(crate) fn remove(&mut self, id: ModelId) -> Option<LoadedModel> {
+        self.models.remove(&id)
+    }
+
+    /// Ids of all open models, in the order they were handed out.
+    pub(crate) fn ids(&self) -> Vec<ModelId> {
+        self.models.keys().copied().collect()
+    }
+
+    /// The open causal model with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn text(&self, id: ModelId) -> Result<&TextModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Text(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::CausalLm)),
+            None => Err(not_open()),
+        }
+    }
+
+    /// The open text encoder with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn encoder(&self, id: ModelId) -> Result<&EncoderModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Encoder(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::TextEncoder)),
+            None => Err(not_open()),
+        }
+    }
+
+    /// The open vision transformer with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn vision(&self, id: ModelId) -> Result<&VisionModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Vision(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::ImageClassifier)),
+            None => Err(not_open()),
+        }
+    }
+
+    /// The open digit network with this id.
+    ///
+    /// # Errors
+    /// When it is not open, or is of another kind.
+    pub(crate) fn digits(&self, id: ModelId) -> Result<&DigitModel, UserError> {
+        match self.get(id) {
+            Some(LoadedModel::Digits(model)) => Ok(model),
+            Some(other) => Err(wrong_kind(other.info(), ModelKind::DigitClassifier)),
+            None => Err(not_open()),
+        }
+    }
+}
+
+pub(super) fn not_open() -> UserError {
+    UserError::new(
+        "The model is not open.",
+        "It was closed, or could not be opened.",
+        "Open its folder again, then repeat the request.",
+    )
+}

@@ -1,0 +1,175 @@
+//! What the engine can be asked to do, and the one table of what is known of each kind of work.
+//!
+//! A new kind costs one variant of [`Work`], one row of [`Work::facts`], one task and one [`super::Outcome`].
+
+use super::PromptInput;
+use crate::types::{
+    BatchSpec, DigitImage, Edit, KShotSpec, Picture, Precision, Sampling, ScoreRequest, SiteFilter, TrainSpec,
+};
+use std::path::PathBuf;
+
+/// One thing to do, mostly with a model: the one that the command names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Read a model folder. Until then a model with the same id stays usable.
+    Open(PathBuf),
+    /// Build the model that a folder's `config.json` describes, with random weights; for measurements of speed. Works
+    /// without weights and tokenizer.
+    OpenRandom(RandomModel),
+    /// Stream tokens. [`super::Event::Prompted`] comes first, then [`super::Event::Token`]s.
+    Generate(GenerateSpec),
+    /// One uncached forward pass over a sequence.
+    Inspect(InspectSpec),
+    /// Split a prompt into tokens, on a thread of its own, so that they are there at once even while the engine is in the
+    /// middle of a long step. Waits for a model that is being opened.
+    Tokenize(PromptInput),
+    /// Read one digit.
+    Classify(DigitImage),
+    /// Turn texts into vectors with an encoder.
+    Embed(Vec<String>),
+    /// Guess every mask of a text with an encoder.
+    Fill(FillSpec),
+    /// Tell what a picture shows.
+    ClassifyPicture(Picture),
+    /// How likely each of some answers is.
+    Score(ScoreRequest),
+    /// Ask every query of a table with one prompt. [`super::Event::Progress`] in queries.
+    Batch(BatchSpec),
+    /// Accuracy against the number of examples. [`super::Event::KShot`] as points are measured; with the points so far when
+    /// it is cancelled.
+    KShot(KShotSpec),
+    /// Read a table of pairs from a TSV, CSV or JSONL file. Needs no model.
+    ReadTable(PathBuf),
+    /// The SHA-256 of the weights of an open model, by which an exported run names it.
+    Fingerprint,
+    /// Measure a model on a folder or file.
+    Evaluate(PathBuf),
+    /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
+    /// moment.
+    MeasureMemory,
+    /// Train. The model is where the weights in training can be used from, while the run goes on and afterwards: an open
+    /// model for [`crate::types::StartFrom::OpenModel`], else a new id.
+    Train(TrainSpec),
+    /// Write a model as a folder that Fovea and transformers open.
+    Save(SaveSpec),
+}
+
+/// A model with random weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RandomModel {
+    /// The folder with its `config.json`.
+    pub path: PathBuf,
+    /// Of the weights.
+    pub seed: u64,
+    /// What the weights are kept in: F32 or F16.
+    pub precision: Precision,
+}
+
+/// A continuation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerateSpec {
+    /// What is continued.
+    pub prompt: PromptInput,
+    /// How tokens are drawn, and when it ends.
+    pub sampling: Sampling,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
+/// A look inside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// Which values are captured.
+    pub sites: SiteFilter,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
+/// A text with masks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FillSpec {
+    /// The text.
+    pub text: String,
+    /// Likeliest tokens told of each mask.
+    pub top: usize,
+}
+
+/// A folder to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaveSpec {
+    /// The folder.
+    pub path: PathBuf,
+    /// Element type of the weights.
+    pub precision: Precision,
+}
+
+/// What is known of a kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkFacts {
+    /// Its name at the start of a sentence.
+    pub name: &'static str,
+    /// What it does, as a present participle.
+    pub doing: &'static str,
+    /// When it takes its turns.
+    pub turn: Turn,
+    /// True when a newer one for the same model drops those that wait, without a word.
+    pub latest_wins: bool,
+    /// How long what it brought is kept.
+    pub kept: Kept,
+}
+
+/// When work takes its turns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// A person waits for it: before what runs on its own.
+    Waited,
+    /// It runs on its own, and still advances.
+    Background,
+    /// On the tokenizer's thread, past all others.
+    Aside,
+}
+
+/// How long what a job brought is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// As long as somebody shows it.
+    WhileShown,
+    /// As long as somebody shows it, and then while there is room.
+    Spare,
+    /// As long as the program runs.
+    Always,
+}
+
+impl Work {
+    /// The table.
+    #[must_use]
+    pub fn facts(&self) -> WorkFacts {
+        use Kept::{Always, Spare, WhileShown};
+        use Turn::{Aside, Background, Waited};
+        let row = |name, doing, turn, kept| WorkFacts { name, doing, turn, latest_wins: false, kept };
+        match self {
+            Self::Open(_) | Self::OpenRandom(_) => row("Opening the model", "opening", Waited, Spare),
+            Self::Generate(_) => row("The generation", "generating", Waited, Spare),
+            Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
+            Self::Tokenize(_) => row("Splitting the prompt into tokens", "tokenizing", Aside, WhileShown),
+            // Only the newest drawing matters.
+            Self::Classify(_) => {
+                WorkFacts { latest_wins: true, ..row("The classification", "reading", Waited, WhileShown) }
+            }
+            Self::Embed(_) => row("The embedding", "embedding", Waited, Spare),
+            Self::Fill(_) => row("Filling the masks", "filling", Waited, Spare),
+            Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
+            Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
+            Self::Batch(_) => row("The batch", "measuring", Background, Spare),
+            Self::KShot(_) => row("The k-shot curve", "measuring", Background, Spare),
+            Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
+            Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
+            Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
+            Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
+            Self::Train(_) => row("The training run", "training", Background, Always),
+            Self::Save(_) => row("Saving the model", "saving", Waited, Spare),
+        }
+    }
+}

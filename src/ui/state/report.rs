@@ -1,0 +1,64 @@
+//! What jobs end with, by its type.
+
+use crate::engine::Outcome;
+use crate::types::{
+    BatchReport, Classification, EmbeddingReport, EvaluationReport, FillReport, InspectReport, KShotReport,
+    LayerActivation, PictureReport, ScoreReport, TableReport, TokenizeReport,
+};
+use std::sync::Arc;
+
+/// A result that can be asked for by its type: [`super::State::report`].
+pub trait Reported: Sized {
+    /// It, if the job ended with one.
+    fn of(outcome: &Outcome) -> Option<&Arc<Self>>;
+}
+
+macro_rules! reported {
+    ($($report:ty => $variant:ident),* $(,)?) => {
+        $(impl Reported for $report {
+            fn of(outcome: &Outcome) -> Option<&Arc<Self>> {
+                match outcome {
+                    Outcome::$variant(report) => Some(report),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+reported! {
+    InspectReport => Inspected,
+    TokenizeReport => Tokenized,
+    Classification => Classified,
+    EmbeddingReport => Embedded,
+    FillReport => Filled,
+    PictureReport => PictureClassified,
+    ScoreReport => Scored,
+    BatchReport => Batched,
+    KShotReport => KShot,
+    TableReport => TableRead,
+    EvaluationReport => Evaluated,
+}
+
+/// About how much memory a result takes; what is always small counts as nothing.
+pub(super) fn bytes(outcome: &Outcome) -> usize {
+    let floats = |count: usize| count * size_of::<f32>();
+    match outcome {
+        Outcome::Inspected(report) => report.captures.iter().map(|capture| floats(capture.values.len())).sum(),
+        Outcome::Embedded(report) => report.embeddings.iter().map(|embedding| floats(embedding.vector.len())).sum(),
+        Outcome::Classified(result) => {
+            let values = |layer: &LayerActivation| match layer {
+                LayerActivation::Units { values, .. } | LayerActivation::Maps { values, .. } => floats(values.len()),
+            };
+            result.layers.iter().map(values).sum()
+        }
+        Outcome::PictureClassified(report) => report.seen.rgb.len(),
+        // A token with its texts and numbers; an answer with the query it belongs to.
+        Outcome::Tokenized(report) => report.tokens.len() * 64,
+        Outcome::Scored(report) => report.candidates.iter().map(|candidate| candidate.tokens.len() * 64).sum(),
+        Outcome::Batched(report) => report.answers.len() * 256,
+        Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),
+        Outcome::TableRead(report) => report.table.rows.len() * 64,
+        _ => 0,
+    }
+}
