@@ -8,5 +8,6 @@ pub mod engine;
 pub mod hub;
 pub mod load;
 pub mod nn;
+mod train;
 pub mod types;
 pub mod ui;

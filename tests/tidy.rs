@@ -50,44 +50,103 @@ fn architecture() -> String {
     fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap()
 }
 
+/// Names of the dependencies in a section of Cargo.toml, as code writes them.
+fn crates(section: &str) -> BTreeSet<String> {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    manifest[section].as_table().unwrap().keys().map(|name| name.replace('-', "_")).collect()
+}
+
+/// The code of a file without its tests, comments and string literals: what `#[cfg(test)]` stands before is left out as a whole,
+/// wherever it stands. The code is formatted, so an item with a body ends at the brace that is as far in as its beginning.
+fn without_tests(code: &str) -> String {
+    let mut kept = String::new();
+    let mut lines = code.lines();
+    while let Some(line) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            let end = format!("{}}}", " ".repeat(line.len() - line.trim_start().len()));
+            let mut in_attribute = true;
+            for line in lines.by_ref() {
+                in_attribute &= line.trim_start().starts_with("#[");
+                if line == end || !in_attribute && line.ends_with([';', '}']) && !line.starts_with("    ") {
+                    break;
+                }
+            }
+        } else if !line.trim_start().starts_with("//") {
+            let outside: String = line.split('"').step_by(2).collect();
+            kept.push_str(&outside);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+/// Names that stand before `::` at the beginning of a path, and after `crate::`.
+fn named(code: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut first, mut own) = (BTreeSet::new(), BTreeSet::new());
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    for (at, _) in code.match_indices("::") {
+        let before = &code[..at];
+        let name = &before[before.trim_end_matches(is_name).len()..];
+        let lead = before.strip_suffix(name).unwrap();
+        if name == "crate" && !lead.ends_with('$') {
+            own.insert(code[at + 2..].chars().take_while(|c| is_name(*c)).collect());
+        } else if !lead.ends_with("::") {
+            first.insert(name.to_owned());
+        }
+    }
+    // What `use crate::{…}` names stands after the brace.
+    own.remove("");
+    (first, own)
+}
+
 #[test]
 fn modules_know_only_what_the_table_allows() {
-    let mut seen = BTreeSet::new();
-    let mut broken = Vec::new();
-    let text = architecture();
-    let rows = table(&text, "## Who may know whom");
+    let (mut seen, mut broken) = (BTreeSet::new(), Vec::new());
+    let dependencies = crates("dependencies");
+    let rows = table(&architecture(), "## Who may know whom");
     assert!(rows.len() >= 7, "the table of modules is missing rows");
     for row in &rows {
         let (module, own, outside) = (&row[0], words(&row[1]), words(&row[2]));
+        let outside: BTreeSet<String> = outside.into_iter().map(|name| name.replace('-', "_")).collect();
         seen.insert(module.clone());
+        let (mut used_own, mut used_outside) = (BTreeSet::new(), BTreeSet::new());
         for (path, code) in files(&format!("src/{module}"), ".rs") {
-            let code = code.split("#[cfg(test)]").next().unwrap();
-            for line in code.lines().filter(|l| !l.trim_start().starts_with("//")) {
-                for (at, _) in line.match_indices("crate::") {
-                    if at > 0 && line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':') {
-                        continue;
-                    }
-                    let target: String =
-                        line[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                    if target != *module && !target.is_empty() && !own.contains(&target) {
-                        broken.push(format!("{path}: {module} may not know {target}: {}", line.trim()));
-                    }
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            let code = without_tests(&code);
+            assert!(!code.contains("use crate::{"), "{path}: one line for each module of our own, please");
+            let (first, inside) = named(&code);
+            for name in inside.iter().filter(|name| *name != module) {
+                if !own.contains(name) {
+                    broken.push(format!("{path}: {module} may not know {name}"));
                 }
-                let outsider =
-                    ["burn", "egui", "eframe", "egui_plot", "rfd", "clap", "plotters", "tokenizers", "safetensors"]
-                        .into_iter()
-                        .find(|c| line.contains(&format!("{c}::")) && !line.contains(&format!("_{c}::")));
-                if let Some(outsider) = outsider.filter(|c| !outside.contains(*c)) {
-                    broken.push(format!("{path}: {module} may not know {outsider}: {}", line.trim()));
+                used_own.insert(name.clone());
+            }
+            for name in first.intersection(&dependencies) {
+                if !outside.contains(name) {
+                    broken.push(format!("{path}: {module} may not know {name}"));
                 }
+                used_outside.insert(name.clone());
             }
         }
+        let unused = own.difference(&used_own).chain(outside.difference(&used_outside));
+        broken.extend(unused.map(|name| format!("{module} knows nothing of {name}, which stands in its row")));
     }
     for entry in fs::read_dir(root().join("src")).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
         let name = entry.file_name().to_string_lossy().into_owned();
         assert!(seen.contains(&name), "src/{name} is missing from the table in ARCHITECTURE.md");
     }
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn tests_are_left_out_wherever_they_stand() {
+    let code = "use burn::a;\n#[cfg(test)]\nmod tests;\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod more;\nuse rayon::b;\n\
+                #[cfg(test)]\nmod inside {\n    use egui::c;\n    fn f() {\n    }\n}\nlet x = crate::nn::f(serde::y);\n";
+    let (first, own) = named(&without_tests(code));
+    assert_eq!(first.into_iter().collect::<Vec<_>>(), ["burn", "rayon", "serde"]);
+    assert_eq!(own.into_iter().collect::<Vec<_>>(), ["nn"]);
 }
 
 #[test]

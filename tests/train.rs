@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::types::{
-    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, Precision, Sampling, Stroke, TrainPoint,
-    TrainSpec, TrainSummary, UserError,
+    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, ParameterGroup, Precision, Sampling, Stroke,
+    TrainPoint, TrainSpec, TrainSummary, UserError,
 };
 use std::io::Write;
 use std::path::Path;
@@ -311,7 +311,7 @@ fn a_resumed_text_run_equals_an_uninterrupted_one() {
 
 /// Two stages, every kind of sequence.
 const STAGES: &str = "[[task.stages]]\nuntil = 0.5\nrepeats = 1.0\nlookup = 1.0\nrules = 1.0\nchoose = 1.0\n\
-                      [[task.stages]]\nuntil = 1.0\nembedding_rate = 0.5\ntext = 1.0\nfacts = 1.0\nrenamed = 1.0\nshuffled = 1.0\n";
+                      [[task.stages]]\nuntil = 1.0\nrates = { token_embedding = 0.5 }\ntext = 1.0\nfacts = 1.0\nrenamed = 1.0\nshuffled = 1.0\n";
 
 #[test]
 fn a_resumed_few_shot_run_equals_an_uninterrupted_one() {
@@ -319,7 +319,8 @@ fn a_resumed_few_shot_run_equals_an_uninterrupted_one() {
     few_shot_data(dir.path());
     resumed_equals_uninterrupted(|out| {
         let spec = few_shot_spec(dir.path(), Some(out), &format!("made_up_templates = 0.3\n{STAGES}"));
-        TrainSpec { lazy_embeddings: true, fixed_codes: 8, ..spec }
+        let group = ParameterGroup { seen_rows_only: true, fixed_columns: 8, ..ParameterGroup::of("token_embedding") };
+        TrainSpec { groups: vec![group], ..spec }
     });
 }
 
@@ -397,7 +398,8 @@ fn unusable_data_and_settings_are_told_before_anything_is_trained() {
     let images = bars(20);
     fails(&TrainSpec { steps: 0, ..digits_spec(images.path(), None, "") }, "steps");
     fails(&TrainSpec { learning_rate: f64::NAN, ..digits_spec(images.path(), None, "") }, "learning_rate");
-    fails(&TrainSpec { embedding_rate: -0.1, ..text_spec(&short, None, "") }, "embedding_rate");
+    let group = ParameterGroup { rate: -0.1, ..ParameterGroup::of("token_embedding") };
+    fails(&TrainSpec { groups: vec![group], ..text_spec(&short, None, "") }, "the rate of token_embedding");
     fails(&TrainSpec { validation_share: 1.0, ..digits_spec(images.path(), None, "") }, "validation_share");
     fails(&digits_spec(images.path(), Some(&empty), ""), "empty.txt");
 }

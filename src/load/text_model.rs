@@ -42,7 +42,7 @@ impl TextModel {
         name: &str,
         config: TextConfig,
         lm: CausalLm,
-        tokenizer: Tokenizer,
+        tokenizer: impl Into<Arc<Tokenizer>>,
         bos: Option<u32>,
         eos: Vec<u32>,
     ) -> Self {
@@ -65,7 +65,7 @@ impl TextModel {
             modified: false,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
-        Self { info, config, lm, tokenizer: Arc::new(tokenizer), bos, eos, chat }
+        Self { info, config, lm, tokenizer: tokenizer.into(), bos, eos, chat }
     }
 
     /// Tokens that end a turn of a chat: those that end a text, and the `eos_token` that templates write.

@@ -1,7 +1,9 @@
 //! Learning in context: what a model is trained on so that it infers a task from examples.
 
 use super::TextShape;
+use super::train_written::WrittenStage;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Next-token prediction on running text and on few-shot documents written from tables of pairs. In few-shot documents only
@@ -39,7 +41,7 @@ pub struct FewShotTask {
     #[serde(default)]
     pub made_up_templates: f64,
     /// What sequences are made of, one stage after the other.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<MixtureStage>,
 }
 
 /// A text file or a folder of text files.
@@ -56,13 +58,14 @@ pub struct TextSource {
 }
 
 /// What sequences are made of for a part of the run. The numbers are in proportion to each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Stage {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenStage")]
+pub struct MixtureStage {
     /// The stage lasts up to this share of the steps; the last one to the end.
     pub until: f64,
-    /// Replaces the run's [`embedding_rate`](crate::types::TrainSpec::embedding_rate) for the time of the stage.
-    pub embedding_rate: Option<f64>,
+    /// Rates of groups, by what names their parameters, that replace the groups' own for the time of the stage.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
     /// Running text.
     pub text: f64,
     /// Pairs of one table.

@@ -10,6 +10,7 @@ mod edit;
 mod encoder;
 mod error;
 mod few_shot_task;
+mod glob;
 mod held_out;
 mod ids;
 mod ink;
@@ -31,6 +32,7 @@ mod tensor;
 mod token;
 mod traffic;
 mod train;
+mod train_written;
 
 pub use card::{CardFile, ModelCard, weight_bytes};
 pub use chat::{
@@ -41,7 +43,7 @@ pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, La
 pub use edit::{Edit, EditChange, Picks};
 pub use encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
 pub use error::UserError;
-pub use few_shot_task::{FewShotTask, Stage, TextSource};
+pub use few_shot_task::{FewShotTask, MixtureStage, TextSource};
 pub use held_out::HeldOut;
 pub use ids::{JobId, ModelId};
 pub use ink::Ink;
@@ -64,6 +66,6 @@ pub use tensor::{TensorEntry, TensorStats};
 pub use token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
 pub use traffic::MemoryTraffic;
 pub use train::{
-    DigitNetwork, DigitTask, Init, LrSchedule, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec, TrainSummary,
-    TrainTask,
+    DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,
+    TrainSummary, TrainTask,
 };

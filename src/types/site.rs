@@ -301,7 +301,7 @@ impl SiteFilter {
 
 /// True when a name, in which `*` stands for any run of characters, is that of the site.
 pub(super) fn chooses(pattern: &str, site: Site) -> bool {
-    glob_matches(pattern.as_bytes(), site.to_string().as_bytes())
+    super::glob::glob_matches(pattern.as_bytes(), site.to_string().as_bytes())
 }
 
 impl FromStr for SiteFilter {
@@ -310,15 +310,6 @@ impl FromStr for SiteFilter {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let patterns = text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(str::to_owned).collect();
         Ok(Self { patterns })
-    }
-}
-
-fn glob_matches(pattern: &[u8], name: &[u8]) -> bool {
-    match (pattern.first(), name.first()) {
-        (None, None) => true,
-        (Some(b'*'), _) => glob_matches(&pattern[1..], name) || (!name.is_empty() && glob_matches(pattern, &name[1..])),
-        (Some(p), Some(n)) if p == n => glob_matches(&pattern[1..], &name[1..]),
-        _ => false,
     }
 }
 

@@ -1,75 +1,94 @@
 //! What to train, and what training reports.
 
-use super::{FewShotTask, Precision};
+use super::train_written::WrittenSpec;
+use super::{FewShotTask, Precision, glob::glob_matches};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// A complete, repeatable description of one training run. Read from TOML on the command line, filled in by the panel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "WrittenSpec")]
 pub struct TrainSpec {
     /// What is learned, from what.
     pub task: TrainTask,
     /// Where the weights come from.
-    #[serde(default)]
     pub start: StartFrom,
     /// Where the result is written, if anywhere. The panel saves later, on request.
-    #[serde(default)]
     pub out: Option<PathBuf>,
     /// Element type of the weights that are written: training keeps F32, half precision rounds at the end.
-    #[serde(default)]
     pub precision: Precision,
     /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
     pub learning_rate: f64,
-    /// Learning rate of a text model's token embeddings, in proportion to that of all other weights. Slow embeddings leave less room
-    /// for learning word by word what holds for all words.
-    #[serde(default = "default_embedding_rate")]
-    pub embedding_rate: f64,
-    /// Token embeddings change only in steps whose batch holds their token. AdamW makes a whole step of the small push down that
-    /// every other token gives one that hardly ever comes, however small it is; so rare tokens would drift away.
-    #[serde(default)]
-    pub lazy_embeddings: bool,
-    /// Values at the end of every token embedding that stay as they were drawn. What tells tokens apart there is as good for a
-    /// token that is rare in training as for a frequent one, so what copies it works for both.
-    #[serde(default)]
-    pub fixed_codes: usize,
+    /// Parameters that learn by rules of their own. The first group that names a parameter holds for it.
+    pub groups: Vec<ParameterGroup>,
     /// Learning rate over the steps.
-    #[serde(default)]
     pub schedule: LrSchedule,
     /// Steps of linear warm-up.
-    #[serde(default)]
     pub warmup_steps: usize,
     /// Decoupled weight decay.
-    #[serde(default)]
     pub weight_decay: f64,
     /// Largest gradient norm; 0 does not clip.
-    #[serde(default)]
     pub clip_norm: f64,
     /// Sequences or images a step.
     pub batch_size: usize,
     /// Optimiser steps.
     pub steps: usize,
     /// Share of the data held out for validation, in `0..1`.
-    #[serde(default = "default_validation_share")]
     pub validation_share: f64,
     /// Steps between validations.
-    #[serde(default = "default_eval_every")]
     pub eval_every: usize,
     /// Seed of initial weights, the split and the order of the data.
-    #[serde(default)]
     pub seed: u64,
 }
 
-fn default_embedding_rate() -> f64 {
+/// Rules that hold for some of a network's parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterGroup {
+    /// Which: a path such as `token_embedding` or `blocks.0`, with all that lies below it; `*` stands for any characters.
+    pub parameters: String,
+    /// Learning rate in proportion to the run's. Slow embeddings leave less room for learning word by word what holds for all
+    /// words.
+    #[serde(default = "whole_rate", skip_serializing_if = "is_whole")]
+    pub rate: f64,
+    /// They stay as they are. No gradient of theirs is computed, and checkpoints leave them out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: bool,
+    /// A row changes only in steps whose batch holds its token. AdamW makes a whole step of the small push down that every
+    /// other token gives one that hardly ever comes, however small it is; so rare tokens would drift away.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seen_rows_only: bool,
+    /// Values at the end of every row that stay as they were drawn. What tells tokens apart there is as good for a token that is
+    /// rare in training as for a frequent one, so what copies it works for both.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fixed_columns: usize,
+}
+
+impl ParameterGroup {
+    /// These parameters, by the rules of all others.
+    #[must_use]
+    pub fn of(parameters: &str) -> Self {
+        Self { parameters: parameters.to_owned(), rate: 1.0, frozen: false, seen_rows_only: false, fixed_columns: 0 }
+    }
+
+    /// True when the group holds for the parameter with this path.
+    #[must_use]
+    pub fn holds_for(&self, path: &str) -> bool {
+        let below = path.match_indices('.').map(|(end, _)| &path[..end]);
+        below.chain([path]).any(|part| glob_matches(self.parameters.as_bytes(), part.as_bytes()))
+    }
+}
+
+fn whole_rate() -> f64 {
     1.0
 }
 
-fn default_validation_share() -> f64 {
-    0.1
+fn is_whole(rate: &f64) -> bool {
+    *rate == 1.0
 }
 
-fn default_eval_every() -> usize {
-    100
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is learned.

@@ -4,12 +4,12 @@
 //! scored, so every token but the first few of the text is predicted from at least half a window. Documents stand one after
 //! the other with the special tokens that training puts between them; the bits those cost are counted, their bytes are not.
 
-use super::corpus::{CorpusReader, FileTokens};
-use super::text_loss::text_loss;
-use super::train::measure_digits;
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{idx, idx::DigitSet, text_data};
+use crate::train::data::corpus::{CorpusReader, FileTokens};
+use crate::train::objectives::measure as measure_digits;
+use crate::train::text_loss::text_loss;
 use crate::types::{EvaluationReport, ModelId, UserError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -8,7 +8,6 @@ mod answers;
 mod batch;
 mod classify;
 mod continuations;
-mod corpus;
 mod edits;
 mod embed;
 mod evaluate;
@@ -28,8 +27,9 @@ mod score;
 mod shares;
 mod stop;
 mod store;
-mod text_loss;
 mod train;
+#[cfg(test)]
+mod train_tests;
 mod wrong_kind;
 
 pub(crate) use loaded::LoadedModel;

@@ -1,33 +1,12 @@
-//! Training: the same loop for digit networks and text models, one optimiser step at a time.
+//! Training as a job: a run's steps, with what happens shown to the window and the network kept in the store.
 
-mod augment;
-mod check;
-mod checkpoint;
-mod digits;
-mod few_shot;
-mod lesson;
-mod log;
-mod look_back;
-mod optimiser;
-mod passage;
-#[cfg(test)]
-mod tests;
-mod text;
-mod text_model;
-
-use super::{LoadedModel, Step, Task, TaskContext};
+use super::{LoadedModel, ModelStore, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::load;
-use crate::types::{ModelId, ModelKind, Precision, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError};
-use burn::module::Module;
-use burn::optim::GradientsParams;
-use check::{check, find_checkpoint, other_network};
-use checkpoint::{BestScore, Checkpoint, RunState, weights_of, with_weights};
-pub(super) use digits::measure as measure_digits;
-use lesson::{Lesson, SampleStep, Score};
-use log::TrainingLog;
-use optimiser::{Optimiser, learning_rate};
-use std::path::Path;
+use crate::load::{self, DigitModel, TextModel};
+use crate::nn::{CausalLm, DigitNet};
+use crate::train::objectives::{Digits, FewShot, NextToken};
+use crate::train::{Checkpoint, Happened, Objective, Preparation, Progress, Run, Setup, check};
+use crate::types::{ModelId, ModelKind, StartFrom, TrainSpec, TrainTask, UserError};
 use std::time::{Duration, Instant};
 
 /// At most 30 events with points a second.
@@ -41,338 +20,237 @@ const RESUMED: &str = "Going on after a checkpoint";
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
-        TrainTask::Digits(task) => {
-            let lesson = digits::DigitLesson::new(task.clone());
-            Box::new(Trainer { spec, model, lesson, stage: Stage::New })
-        }
-        TrainTask::FewShot(task) => {
-            let lesson = few_shot::FewShotLesson::new(task.clone());
-            Box::new(Trainer { spec, model, lesson, stage: Stage::New })
-        }
-        TrainTask::Text(task) => {
-            let lesson = text::TextLesson::new(task.clone());
-            Box::new(Trainer { spec, model, lesson, stage: Stage::New })
-        }
+        TrainTask::Digits(task) => trainer(Digits::new(task.clone()), model, spec),
+        TrainTask::FewShot(task) => trainer(FewShot::new(task.clone()), model, spec),
+        TrainTask::Text(task) => trainer(NextToken::new(task.clone()), model, spec),
     }
 }
 
-struct Trainer<L: Lesson> {
-    spec: TrainSpec,
-    model: ModelId,
-    lesson: L,
-    stage: Stage<L::Net>,
+/// The task of one objective.
+pub(super) fn trainer<O: Objective + 'static>(objective: O, model: ModelId, spec: TrainSpec) -> Box<dyn Task>
+where
+    O::Model: Trained<Net = O::Net>,
+{
+    Box::new(Trainer { model, state: State::New { spec, objective } })
 }
 
-enum Stage<N> {
-    New,
-    Preparing(Option<Box<Checkpoint>>),
-    Running(Box<Run<N>>),
+/// A kind of model that can be trained where it stands in the store.
+pub(super) trait Trained: Sized {
+    type Net;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError>;
+
+    fn into_store(self, id: ModelId) -> LoadedModel;
+
+    fn put(models: &mut ModelStore, id: ModelId, net: Self::Net) -> Result<(), UserError>;
 }
 
-/// A run between two steps.
-struct Run<N> {
-    /// Carries autodiff.
-    net: N,
-    optimiser: Optimiser,
-    step: usize,
-    elapsed: Duration,
-    /// Weights before the first step, without autodiff: what is left when the loss is no number before any validation.
-    start: N,
-    best: Option<(BestScore, N)>,
-    /// The point whose validation is under way, the slices done and their sum.
-    validating: Option<(TrainPoint, usize, Score)>,
-    sampling: bool,
-    log: Option<TrainingLog>,
-    pending: Vec<TrainPoint>,
-    points_sent: Instant,
-    model_sent: Instant,
-}
+impl Trained for TextModel {
+    type Net = CausalLm;
 
-impl<L: Lesson> Task for Trainer<L> {
-    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let begun = Instant::now();
-        match &mut self.stage {
-            Stage::New => {
-                check(&self.spec)?;
-                self.stage = Stage::Preparing(find_checkpoint(&self.spec)?.map(Box::new));
-                Ok(Step::More)
-            }
-            Stage::Preparing(checkpoint) => {
-                let folder = self.spec.out.as_deref().filter(|_| checkpoint.is_some()).and_then(Checkpoint::folder);
-                if self.lesson.prepare(&self.spec, self.model, folder.as_deref(), cx)? {
-                    let checkpoint = checkpoint.take();
-                    self.begin(checkpoint.map(|c| *c), cx)?;
-                }
-                Ok(Step::More)
-            }
-            Stage::Running(run) => {
-                let result = if run.validating.is_some() {
-                    validate(&self.spec, self.model, &self.lesson, run, cx).map(|()| Step::More)
-                } else if run.sampling {
-                    sample(&mut self.lesson, run, cx);
-                    Ok(Step::More)
-                } else if run.step < self.spec.steps {
-                    learn(&self.spec, self.model, &mut self.lesson, run, cx).map(|()| Step::More)
-                } else {
-                    finish(&self.spec, self.model, &self.lesson, run, false, cx).map(Step::Done)
-                };
-                run.elapsed += begun.elapsed();
-                result
-            }
-        }
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.text(id)
     }
 
-    fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        match &mut self.stage {
-            Stage::New | Stage::Preparing(_) => Ok(Outcome::Cancelled),
-            Stage::Running(run) => {
-                if let Some((point, ..)) = run.validating.take() {
-                    record(run, point)?;
-                }
-                finish(&self.spec, self.model, &self.lesson, run, true, cx)
-            }
-        }
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info.id = id;
+        LoadedModel::Text(self)
     }
-}
 
-impl<L: Lesson> Trainer<L> {
-    /// From prepared data and model to the first step, or the step after a checkpoint.
-    fn begin(&mut self, checkpoint: Option<Checkpoint>, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
-        let start = self.lesson.net(cx.models, self.model)?;
-        let mut optimiser = Optimiser::new(&self.spec, self.lesson.beta_2());
-        let (mut net, mut best) = (start.clone(), None);
-        let (mut step, mut elapsed) = (0, Duration::ZERO);
-        if let Some(Checkpoint { run, weights, best_weights, moments }) = checkpoint {
-            let fit = |weights| with_weights(start.clone(), weights).ok_or_else(|| other_network(&self.spec));
-            net = fit(weights)?;
-            if let (Some(score), Some(weights)) = (run.best, best_weights) {
-                best = Some((score, fit(weights)?));
-            }
-            optimiser.restore(&net, moments, cx.device);
-            (step, elapsed) = (run.step, Duration::from_secs_f64(run.elapsed_s));
-            let (label, done, total) = (RESUMED.to_owned(), step as u64, self.spec.steps as u64);
-            (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
+    fn put(models: &mut ModelStore, id: ModelId, net: CausalLm) -> Result<(), UserError> {
+        models.text(id)?;
+        if let Some(LoadedModel::Text(model)) = models.get_mut(id) {
+            model.lm = net;
+            model.info.modified = true;
         }
-        let mut pending = Vec::new();
-        let mut log = None;
-        if let Some(out) = &self.spec.out {
-            let (begun, kept) = TrainingLog::begin(out, step)?;
-            (log, pending) = (Some(begun), kept);
-        }
-        let now = Instant::now();
-        self.stage = Stage::Running(Box::new(Run {
-            net: net.train(),
-            optimiser,
-            step,
-            elapsed,
-            start,
-            best,
-            validating: None,
-            sampling: false,
-            log,
-            pending,
-            points_sent: now,
-            model_sent: now,
-        }));
         Ok(())
     }
 }
 
-/// One optimiser step.
-fn learn<L: Lesson>(
-    spec: &TrainSpec,
-    model: ModelId,
-    lesson: &mut L,
-    run: &mut Run<L::Net>,
-    cx: &mut TaskContext<'_>,
-) -> Result<(), UserError> {
-    let begun = Instant::now();
-    let step = run.step + 1;
-    let loss = lesson.loss(spec, &run.net, step, &cx.device.clone().autodiff());
-    let gradients = loss.backward();
-    let loss = f64::from(loss.into_scalar::<f32>());
-    if !loss.is_finite() {
-        return Err(diverged(spec, model, lesson, run, step, loss, cx));
-    }
-    let gradients = GradientsParams::from_grads(gradients, &run.net);
-    let rate = learning_rate(spec, step);
-    run.optimiser.embedding_rate = lesson.embedding_rate(spec, step);
-    run.net = run.optimiser.step(run.net.clone(), gradients, rate, lesson.tokens());
-    run.step = step;
-    lesson.put(cx.models, model, run.net.valid())?;
+impl Trained for DigitModel {
+    type Net = DigitNet;
 
-    let elapsed_s = (run.elapsed + begun.elapsed()).as_secs_f64();
-    let point = TrainPoint { step, elapsed_s, loss, learning_rate: rate, ..TrainPoint::default() };
-    let is_due = step.is_multiple_of(spec.eval_every) || step == spec.steps;
-    if is_due && lesson.validation_slices() > 0 {
-        run.validating = Some((point, 0, Score::default()));
-    } else {
-        record(run, point)?;
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.digits(id)
     }
-    announce(model, run, cx, false);
-    Ok(())
-}
 
-/// One slice of a validation; the last one keeps the weights if they are the best, and writes a checkpoint.
-fn validate<L: Lesson>(
-    spec: &TrainSpec,
-    model: ModelId,
-    lesson: &L,
-    run: &mut Run<L::Net>,
-    cx: &mut TaskContext<'_>,
-) -> Result<(), UserError> {
-    let Some((mut point, slice, sum)) = run.validating.take() else { return Ok(()) };
-    let net = run.net.valid();
-    let sum = sum.plus(lesson.validate(&net, slice, cx.device));
-    if slice + 1 < lesson.validation_slices() {
-        run.validating = Some((point, slice + 1, sum));
-        return Ok(());
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info.id = id;
+        LoadedModel::Digits(self)
     }
-    let loss = sum.mean_loss();
-    point.validation_loss = Some(loss);
-    point.validation_accuracy = sum.accuracy();
-    record(run, point)?;
-    if loss.is_finite() && run.best.as_ref().is_none_or(|(best, _)| loss < best.loss) {
-        run.best = Some((BestScore { step: point.step, loss }, net));
-    }
-    run.sampling = true;
-    if let Some(out) = &spec.out {
-        write_checkpoint(spec, out, lesson, run)?;
-    }
-    announce(model, run, cx, true);
-    Ok(())
-}
 
-fn sample<L: Lesson>(lesson: &mut L, run: &mut Run<L::Net>, cx: &mut TaskContext<'_>) {
-    match lesson.sample(&run.net.valid(), cx.device) {
-        SampleStep::More => return,
-        SampleStep::None => {}
-        SampleStep::Done(text) => (cx.emit)(Event::Sample { job: cx.job, step: run.step, text }),
-    }
-    run.sampling = false;
-}
-
-/// Ends the run: the best weights stay in the store and, if asked for, on disk.
-fn finish<L: Lesson>(
-    spec: &TrainSpec,
-    model: ModelId,
-    lesson: &L,
-    run: &mut Run<L::Net>,
-    stopped_early: bool,
-    cx: &mut TaskContext<'_>,
-) -> Result<Outcome, UserError> {
-    if let (Some(out), true) = (&spec.out, stopped_early) {
-        write_checkpoint(spec, out, lesson, run)?;
-    }
-    let net = run.best.as_ref().map_or_else(|| run.net.valid(), |(_, net)| net.clone());
-    lesson.put(cx.models, model, net)?;
-    announce(model, run, cx, true);
-    if let Some(log) = &mut run.log {
-        log.flush()?;
-    }
-    if let Some(out) = &spec.out {
-        save(model, out, spec.precision, cx)?;
-        lesson.write_beside(out)?;
-        if !stopped_early {
-            Checkpoint::remove(out);
+    fn put(models: &mut ModelStore, id: ModelId, net: DigitNet) -> Result<(), UserError> {
+        models.digits(id)?;
+        if let Some(LoadedModel::Digits(model)) = models.get_mut(id) {
+            model.net = net;
+            model.info.modified = true;
         }
+        Ok(())
     }
-    Ok(Outcome::Trained(TrainSummary {
-        steps: run.step,
-        elapsed_s: run.elapsed.as_secs_f64(),
-        best: run.best.as_ref().map(|(best, _)| (best.step, best.loss)),
-        stopped_early,
-        examples: lesson.examples_per_step(spec) * run.step as u64,
-        saved_to: spec.out.clone(),
-    }))
 }
 
-/// A loss that is no number: nothing sensible can follow. The best weights so far stay.
-fn diverged<L: Lesson>(
-    spec: &TrainSpec,
+struct Trainer<O: Objective> {
     model: ModelId,
-    lesson: &L,
-    run: &mut Run<L::Net>,
-    step: usize,
-    loss: f64,
-    cx: &mut TaskContext<'_>,
-) -> UserError {
-    let (net, kept) = match &run.best {
-        Some((best, net)) => (net.clone(), format!("The weights of step {}, the best so far, are kept.", best.step)),
-        None => (run.start.clone(), "The weights are back where the run began.".to_owned()),
-    };
-    if let Err(error) = lesson.put(cx.models, model, net) {
-        return error;
-    }
-    announce(model, run, cx, true);
-    let mut detail = String::new();
-    if let Some(log) = &mut run.log
-        && let Err(error) = log.flush()
-    {
-        detail = error.to_string();
-    }
-    let mut saved = String::new();
-    if let (Some(out), Some(_)) = (&spec.out, &run.best) {
-        match save(model, out, spec.precision, cx) {
-            Ok(()) => saved = format!(" They were saved in {}.", out.display()),
-            Err(error) => detail = error.to_string(),
+    state: State<O>,
+}
+
+enum State<O: Objective> {
+    New { spec: TrainSpec, objective: O },
+    Preparing { spec: TrainSpec, objective: O, checkpoint: Option<Box<Checkpoint>> },
+    Running { run: Box<Run<O>>, points_sent: Instant, model_sent: Instant },
+    Ended,
+}
+
+impl<O: Objective + 'static> Trainer<O>
+where
+    O::Model: Trained<Net = O::Net>,
+{
+    /// Reads a stretch; once all is ready, from prepared data and model to the first step, or the step after a checkpoint.
+    fn prepare(
+        &self,
+        spec: TrainSpec,
+        mut objective: O,
+        checkpoint: Option<Box<Checkpoint>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<State<O>, UserError> {
+        let (job, emit) = (cx.job, &mut *cx.emit);
+        let mut tell = |Progress { label, done, total, unit }| emit(Event::Progress { job, label, done, total, unit });
+        let folder = spec.out.as_deref().filter(|_| checkpoint.is_some()).and_then(Checkpoint::folder);
+        let open = match spec.start {
+            StartFrom::OpenModel => Some(O::Model::in_store(cx.models, self.model)?),
+            StartFrom::Scratch | StartFrom::Folder { .. } => None,
+        };
+        let setup = Setup { spec: &spec, open, checkpoint: folder.as_deref(), device: cx.device };
+        match objective.prepare(&setup, &mut tell)? {
+            Preparation::More => return Ok(State::Preparing { spec, objective, checkpoint }),
+            Preparation::ReadyForOpen => {}
+            Preparation::Ready(made) => cx.models.insert(self.model, made.into_store(self.model)),
         }
-    }
-    UserError::new(
-        format!("Training stopped at step {step}: the loss became {loss}."),
-        "The weights ran away, most often because the learning rate is too high.",
-        format!("{kept}{saved} Train again with a lower learning rate, more warm-up steps or gradient clipping."),
-    )
-    .with_detail(detail)
-}
-
-fn record<N>(run: &mut Run<N>, point: TrainPoint) -> Result<(), UserError> {
-    run.pending.push(point);
-    match &mut run.log {
-        Some(log) => log.add(&point),
-        None => Ok(()),
-    }
-}
-
-/// Sends points and the model, not too often unless `now`.
-fn announce<N>(model: ModelId, run: &mut Run<N>, cx: &mut TaskContext<'_>, now: bool) {
-    if !run.pending.is_empty() && (now || run.points_sent.elapsed() >= POINTS_EVERY) {
-        (cx.emit)(Event::Trained { job: cx.job, points: std::mem::take(&mut run.pending) });
-        run.points_sent = Instant::now();
-    }
-    if now || run.model_sent.elapsed() >= MODEL_EVERY {
-        if let Some(model) = cx.models.get(model) {
+        if let Some(model) = cx.models.get(self.model) {
             (cx.emit)(model.event());
         }
-        run.model_sent = Instant::now();
+        let start = O::net(O::Model::in_store(cx.models, self.model)?);
+        let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
+        let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
+        if is_resumed {
+            let (label, done) = (RESUMED.to_owned(), run.step() as u64);
+            (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
+        }
+        let now = Instant::now();
+        Ok(State::Running { run: Box::new(run), points_sent: now, model_sent: now })
+    }
+
+    /// Sends points and the model, not too often unless `now`.
+    fn announce(&mut self, cx: &mut TaskContext<'_>, now: bool) {
+        let State::Running { run, points_sent, model_sent } = &mut self.state else { return };
+        if now || points_sent.elapsed() >= POINTS_EVERY {
+            let points = run.take_points();
+            if !points.is_empty() {
+                (cx.emit)(Event::Trained { job: cx.job, points });
+                *points_sent = Instant::now();
+            }
+        }
+        if now || model_sent.elapsed() >= MODEL_EVERY {
+            if let Some(model) = cx.models.get(self.model) {
+                (cx.emit)(model.event());
+            }
+            *model_sent = Instant::now();
+        }
+    }
+
+    /// Ends the run: the best weights stay in the store and, if asked for, on disk.
+    fn finish(&mut self, stopped_early: bool, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+        let State::Running { run, .. } = &self.state else { return Ok(Outcome::Cancelled) };
+        O::Model::put(cx.models, self.model, run.result())?;
+        self.announce(cx, true);
+        let State::Running { run, .. } = &mut self.state else { return Ok(Outcome::Cancelled) };
+        run.flush_log()?;
+        if let Some(out) = run.spec().out.clone() {
+            save(self.model, run.spec(), cx)?;
+            run.objective().write_beside(&out)?;
+            if !stopped_early {
+                Checkpoint::remove(&out);
+            }
+        }
+        Ok(Outcome::Trained(run.summary(stopped_early)))
+    }
+
+    /// A loss that is no number: nothing sensible can follow. The best weights so far stay.
+    fn diverged(&mut self, step: usize, loss: f64, cx: &mut TaskContext<'_>) -> Result<UserError, UserError> {
+        let State::Running { run, .. } = &self.state else { return Ok(not_open()) };
+        let (net, best) = run.kept();
+        let kept = match best {
+            Some(best) => format!("The weights of step {best}, the best so far, are kept."),
+            None => "The weights are back where the run began.".to_owned(),
+        };
+        O::Model::put(cx.models, self.model, net)?;
+        self.announce(cx, true);
+        let State::Running { run, .. } = &mut self.state else { return Ok(not_open()) };
+        let mut detail = run.flush_log().err().map_or(String::new(), |error| error.to_string());
+        let mut saved = String::new();
+        if let (Some(out), Some(_)) = (&run.spec().out, best) {
+            match save(self.model, run.spec(), cx) {
+                Ok(()) => saved = format!(" They were saved in {}.", out.display()),
+                Err(error) => detail = error.to_string(),
+            }
+        }
+        Ok(UserError::new(
+            format!("Training stopped at step {step}: the loss became {loss}."),
+            "The weights ran away, most often because the learning rate is too high.",
+            format!("{kept}{saved} Train again with a lower learning rate, more warm-up steps or gradient clipping."),
+        )
+        .with_detail(detail))
     }
 }
 
-fn write_checkpoint<L: Lesson>(
-    spec: &TrainSpec,
-    out: &Path,
-    lesson: &L,
-    run: &mut Run<L::Net>,
-) -> Result<(), UserError> {
-    if let Some(log) = &mut run.log {
-        log.flush()?;
+impl<O: Objective + 'static> Task for Trainer<O>
+where
+    O::Model: Trained<Net = O::Net>,
+{
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        if let State::Running { run, .. } = &mut self.state {
+            let happened = run.advance(cx.device)?;
+            let step = run.step();
+            if let Happened::Learned = happened {
+                O::Model::put(cx.models, self.model, run.net())?;
+            }
+            match happened {
+                Happened::Nothing => {}
+                Happened::Learned => self.announce(cx, false),
+                Happened::Validated => self.announce(cx, true),
+                Happened::Sampled(text) => (cx.emit)(Event::Sample { job: cx.job, step, text }),
+                Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)?),
+                Happened::Finished => return self.finish(false, cx).map(Step::Done),
+            }
+            return Ok(Step::More);
+        }
+        self.state = match std::mem::replace(&mut self.state, State::Ended) {
+            State::New { spec, objective } => {
+                check(&spec)?;
+                let checkpoint = Run::<O>::checkpoint(&spec)?.map(Box::new);
+                State::Preparing { spec, objective, checkpoint }
+            }
+            State::Preparing { spec, objective, checkpoint } => self.prepare(spec, objective, checkpoint, cx)?,
+            state => state,
+        };
+        Ok(Step::More)
     }
-    let best = run.best.as_ref().map(|(best, _)| *best);
-    let checkpoint = Checkpoint {
-        run: RunState::new(spec.clone(), run.step, run.elapsed.as_secs_f64(), best),
-        weights: weights_of(&run.net),
-        best_weights: run.best.as_ref().map(|(_, net)| weights_of(net)),
-        moments: run.optimiser.moments(&run.net),
-    };
-    checkpoint.write(out, |folder| lesson.write_extra(folder))
+
+    fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+        if let State::Running { run, .. } = &mut self.state {
+            run.stop()?;
+        }
+        self.finish(true, cx)
+    }
 }
 
-fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
-    let Some(loaded) = cx.models.get_mut(model) else { return Err(super::not_open()) };
+fn save(model: ModelId, spec: &TrainSpec, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
+    let Some(out) = &spec.out else { return Ok(()) };
+    let Some(loaded) = cx.models.get_mut(model) else { return Err(not_open()) };
     match loaded {
-        LoadedModel::Text(model) => load::save_text_model(model, out, precision)?,
-        LoadedModel::Digits(model) => load::save_digit_model(model, out, precision)?,
-        other => return Err(super::wrong_kind(other.info(), ModelKind::CausalLm)),
+        LoadedModel::Text(model) => load::save_text_model(model, out, spec.precision)?,
+        LoadedModel::Digits(model) => load::save_digit_model(model, out, spec.precision)?,
+        other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();
     info.modified = false;

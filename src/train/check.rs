@@ -1,0 +1,67 @@
+//! What can be told wrong with a run before it takes its first step.
+
+use super::checkpoint::{Checkpoint, cannot_write};
+use crate::types::{TrainSpec, UserError};
+use std::path::Path;
+
+/// What can be told wrong before any data is read.
+pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
+    let wrong = |field: &str, why: String| {
+        UserError::new(format!("The run cannot start: {field} is unusable."), why, "Change it and start again.")
+    };
+    if spec.steps == 0 {
+        return Err(wrong("steps", "There must be at least one step.".to_owned()));
+    }
+    if spec.batch_size == 0 {
+        return Err(wrong("batch_size", "A batch holds at least one example.".to_owned()));
+    }
+    if spec.eval_every == 0 {
+        return Err(wrong("eval_every", "There must be at least one step between validations.".to_owned()));
+    }
+    if !spec.learning_rate.is_finite() || spec.learning_rate <= 0.0 {
+        return Err(wrong("learning_rate", format!("{} is not a positive number.", spec.learning_rate)));
+    }
+    if !(0.0..1.0).contains(&spec.validation_share) {
+        let why = format!("{} is not a share from 0 up to, but not including, 1.", spec.validation_share);
+        return Err(wrong("validation_share", why));
+    }
+    if !spec.weight_decay.is_finite() || spec.weight_decay < 0.0 {
+        return Err(wrong("weight_decay", format!("{} is not zero or a positive number.", spec.weight_decay)));
+    }
+    if !spec.clip_norm.is_finite() || spec.clip_norm < 0.0 {
+        return Err(wrong("clip_norm", format!("{} is not zero or a positive number.", spec.clip_norm)));
+    }
+    for group in &spec.groups {
+        if !group.rate.is_finite() || group.rate < 0.0 {
+            let why = format!("{} is not zero or a positive number.", group.rate);
+            return Err(wrong(&format!("the rate of {}", group.parameters), why));
+        }
+    }
+    if let Some(out) = &spec.out {
+        std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
+    }
+    Ok(())
+}
+
+/// The checkpoint in the output folder, if it is of the same run.
+pub(super) fn find_checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
+    let Some(folder) = spec.out.as_deref().and_then(Checkpoint::folder) else { return Ok(None) };
+    let checkpoint = Checkpoint::read(&folder)?;
+    if checkpoint.run.spec != *spec {
+        return Err(UserError::new(
+            format!("{} holds the checkpoint of another run.", folder.display()),
+            "Its settings differ from the ones asked for, so going on would mix two runs.",
+            "Use the same settings to resume it, choose another output folder, or delete that folder.",
+        ));
+    }
+    Ok(Some(checkpoint))
+}
+
+pub(super) fn other_network(spec: &TrainSpec) -> UserError {
+    let out = spec.out.as_deref().unwrap_or(Path::new(""));
+    UserError::new(
+        format!("The checkpoint in {} does not fit the network.", out.display()),
+        "It holds weights of other shapes: the model the run started from was changed.",
+        "Delete the checkpoint folder to train from the beginning.",
+    )
+}

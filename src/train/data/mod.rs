@@ -1,0 +1,5 @@
+//! Data on its way into batches.
+
+pub(super) mod augment;
+pub(crate) mod corpus;
+pub(super) mod passages;

@@ -1,0 +1,142 @@
+//! A new Llama-architecture model from a spec's shape, and its first weights.
+
+mod look_back;
+
+use super::stream::Stream;
+use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
+use crate::load::{TextModel, Tokenizer};
+use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
+use crate::types::{Init, TextShape, TrainSpec, UserError};
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Standard deviation of random weights (Radford et al. 2019).
+const DEVIATION: f32 = 0.02;
+
+/// What can be wrong with a shape.
+pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserError> {
+    let wrong = |why: String| {
+        Err(UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again."))
+    };
+    let TextShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary, .. } = *shape;
+    if [hidden, layers, heads, kv_heads, intermediate].contains(&0) {
+        return wrong("Every size must be at least 1.".to_owned());
+    }
+    if !hidden.is_multiple_of(heads) || !(hidden / heads).is_multiple_of(2) {
+        return wrong(format!("hidden ({hidden}) must be an even number of values for each of the {heads} heads."));
+    }
+    if !heads.is_multiple_of(kv_heads) {
+        return wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads})."));
+    }
+    if shape.init == Init::LookBack && !look_back::fits(layers, heads, kv_heads) {
+        return wrong("init = \"look_back\" needs two layers, four heads and three kv_heads at least.".to_owned());
+    }
+    if context == 0 || context > max_positions {
+        return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
+    }
+    if vocabulary < SMALLEST_VOCABULARY {
+        return wrong(format!("vocabulary ({vocabulary}) must be at least {SMALLEST_VOCABULARY}: one token a byte."));
+    }
+    Ok(())
+}
+
+/// The model with random weights that depend on the spec's seed alone.
+pub(super) fn new_model(
+    spec: &TrainSpec,
+    shape: &TextShape,
+    tokenizer: impl Into<Arc<Tokenizer>>,
+    device: &Device,
+) -> TextModel {
+    let tokenizer = tokenizer.into();
+    let config = config_of(shape, tokenizer.vocabulary());
+    let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
+    let end = tokenizer.token_id(DOCUMENT_SEPARATOR);
+    let name = spec.out.as_deref().and_then(Path::file_name);
+    let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
+    TextModel::new(&name, TextConfig::Llama(config), lm, tokenizer, end, end.into_iter().collect())
+}
+
+/// The configuration of a shape, with so many tokens.
+pub(super) fn config_of(shape: &TextShape, vocabulary: usize) -> LlamaConfig {
+    LlamaConfig {
+        family: LlamaFamily::Llama,
+        vocabulary,
+        context: shape.max_positions,
+        hidden: shape.hidden,
+        layers: shape.layers,
+        heads: shape.heads,
+        kv_heads: shape.kv_heads,
+        head_dim: shape.hidden / shape.heads,
+        intermediate: shape.intermediate,
+        epsilon: 1e-5,
+        rope_theta: 10_000.0,
+        rope_scaling: None,
+        qkv_bias: false,
+        attn_out_bias: false,
+        head_norm: false,
+        sliding: None,
+        mlp_bias: false,
+        tied: true,
+    }
+}
+
+/// A model whose weights depend on the seed alone.
+pub(super) fn first_weights(config: &LlamaConfig, init: Init, seed: u64, device: &Device) -> Llama {
+    let deviation = match init {
+        Init::Normal => DEVIATION,
+        Init::LookBack => (0.2 / config.hidden as f32).sqrt(),
+    };
+    let into_residual = deviation / ((2 * config.layers) as f32).sqrt();
+    let mut drawing = Drawing { path: Vec::new(), position: 0, seed, deviation, into_residual };
+    let mut model = config.init(device).map(&mut drawing);
+    if init == Init::LookBack {
+        look_back::look_back(&mut model, seed);
+    }
+    model
+}
+
+/// Draws every matrix anew from the seed: a device's own random numbers are shared with everything else that runs.
+struct Drawing {
+    path: Vec<String>,
+    position: u64,
+    seed: u64,
+    /// Standard deviation of matrices.
+    deviation: f32,
+    /// Standard deviation of projections that add to the residual stream.
+    into_residual: f32,
+}
+
+impl ModuleMapper for Drawing {
+    fn enter_module(&mut self, name: &str, _container: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container: &str) {
+        self.path.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let position = self.position;
+        self.position += 1;
+        if D < 2 {
+            return param; // Gains stay 1, biases 0.
+        }
+        let adds = self.path.iter().any(|name| name == "attn_out" || name == "mlp_out");
+        let embeds = self.path.iter().any(|name| name == "token_embedding");
+        let deviation = if embeds {
+            DEVIATION
+        } else if adds {
+            self.into_residual
+        } else {
+            self.deviation
+        };
+        let mut random = Random::new(self.seed, Stream::Weights.at(position));
+        param.map(|tensor| {
+            let shape = tensor.shape();
+            let values: Vec<f32> = (0..shape.num_elements()).map(|_| deviation * random.normal()).collect();
+            Tensor::from_data(TensorData::new(values, shape), &tensor.device())
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! Training, a step at a time: the loop, the optimiser and its groups of parameters, checkpoints, and the objectives.
+//!
+//! Nothing here knows of jobs, open models or events: a [`Run`] is given a network and an [`Objective`], and says after every
+//! step what happened. Whoever drives it shows the points, keeps the network and saves it.
+//! Start reading at [`Run::advance`].
+
+mod check;
+mod checkpoint;
+pub(crate) mod data;
+mod init;
+mod log;
+pub(crate) mod objective;
+pub(crate) mod objectives;
+mod optimiser;
+mod run;
+mod sample;
+mod schedule;
+mod stream;
+pub(crate) mod text_loss;
+mod trainable;
+
+pub(crate) use check::check;
+pub(crate) use checkpoint::Checkpoint;
+pub(crate) use objective::{Objective, Preparation, Progress, Setup};
+pub(crate) use run::{Happened, Run};

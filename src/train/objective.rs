@@ -1,0 +1,157 @@
+//! What the training loop asks of the thing it trains.
+
+use crate::types::{TrainSpec, UserError};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A network and the data it learns from. Everything random is drawn from the spec's seed and the step ([`Stream`](super::stream::Stream)), so that an
+/// objective keeps no state a checkpoint would have to save.
+pub(crate) trait Objective {
+    /// A network with what belongs to it: its sizes, its tokenizer, what is shown of it.
+    type Model;
+    /// The network.
+    type Net: Module + 'static;
+
+    /// Decay of AdamW's second moment.
+    fn beta_2(&self) -> f32;
+
+    /// Reads data and makes the model ready, a stretch at a time.
+    ///
+    /// # Errors
+    /// When the data or the model cannot be used.
+    fn prepare(
+        &mut self,
+        setup: &Setup<'_, Self::Model>,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Preparation<Self::Model>, UserError>;
+
+    /// The model's network, in the precision that is trained.
+    fn net(model: &Self::Model) -> Self::Net;
+
+    /// The loss of the batch of `step`, counted from 1; `device` carries autodiff.
+    fn loss(&mut self, spec: &TrainSpec, net: &Self::Net, step: usize, device: &Device) -> Loss;
+
+    /// Rates of groups of parameters at a step, counted from 1, in place of their own.
+    fn rates(&self, _spec: &TrainSpec, _step: usize) -> Option<&BTreeMap<String, f64>> {
+        None
+    }
+
+    /// Tokens or images in one batch.
+    fn examples_per_step(&self, spec: &TrainSpec) -> u64;
+
+    /// Number of slices a validation is cut into; 0 when nothing is held out.
+    fn validation_slices(&self) -> usize;
+
+    /// Measures one slice of the held-out data.
+    fn validate(&self, net: &Self::Net, slice: usize, device: &Device) -> Tally;
+
+    /// Writes the next piece of a sample, shown after each validation.
+    fn sample(&mut self, _net: &Self::Net) -> SampleStep {
+        SampleStep::None
+    }
+
+    /// Writes files beside the finished model that say how it was trained.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    fn write_beside(&self, _out: &Path) -> Result<(), UserError> {
+        Ok(())
+    }
+
+    /// Adds to a checkpoint what cannot be made again from spec and data.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn write_extra(&self, _folder: &Path) -> Result<(), UserError> {
+        Ok(())
+    }
+}
+
+/// What a run is prepared from.
+pub(crate) struct Setup<'a, M> {
+    /// The run's spec.
+    pub spec: &'a TrainSpec,
+    /// The model to go on from, where the spec says that it is open already.
+    pub open: Option<&'a M>,
+    /// The folder of the checkpoint of a run that is resumed.
+    pub checkpoint: Option<&'a Path>,
+    /// Where to compute, without autodiff.
+    pub device: &'a Device,
+}
+
+/// How far a preparation is.
+pub(crate) enum Preparation<M> {
+    /// There is more to do.
+    More,
+    /// All is ready, for the open model.
+    ReadyForOpen,
+    /// All is ready, for a model that was made or opened.
+    Ready(M),
+}
+
+/// What is being read, and how far.
+pub(crate) struct Progress {
+    /// What is done, in words.
+    pub label: String,
+    /// Units done and in total; zeros where that is not known.
+    pub done: u64,
+    /// All units.
+    pub total: u64,
+    /// What is counted.
+    pub unit: &'static str,
+}
+
+/// The loss of a batch.
+pub(crate) struct Loss {
+    /// Mean cross-entropy, `[1]`.
+    pub mean: Tensor<1>,
+    /// Tokens of the batch, with repetitions; none where it has no tokens.
+    pub tokens: Vec<u32>,
+}
+
+/// A measurement that can be added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Tally {
+    /// Sum of cross-entropies in nats.
+    pub loss: f64,
+    /// Tokens or images measured.
+    pub count: usize,
+    /// How many answers were right, and of how many, where that is asked.
+    pub correct: Option<(usize, usize)>,
+}
+
+impl Tally {
+    /// Both measurements together.
+    pub(super) fn plus(self, other: Self) -> Self {
+        let correct = match (self.correct, other.correct) {
+            (None, None) => None,
+            (a, b) => {
+                let ((right_a, of_a), (right_b, of_b)) = (a.unwrap_or_default(), b.unwrap_or_default());
+                Some((right_a + right_b, of_a + of_b))
+            }
+        };
+        Self { loss: self.loss + other.loss, count: self.count + other.count, correct }
+    }
+
+    /// Mean cross-entropy.
+    pub(super) fn mean_loss(&self) -> f64 {
+        self.loss / self.count as f64
+    }
+
+    /// Share of right answers.
+    pub(super) fn accuracy(&self) -> Option<f64> {
+        self.correct.map(|(right, of)| right as f64 / of as f64)
+    }
+}
+
+/// How far a sample is.
+pub(crate) enum SampleStep {
+    /// This kind of network writes none.
+    None,
+    /// There is more to come.
+    More,
+    /// The whole text.
+    Done(String),
+}

@@ -1,0 +1,282 @@
+//! Learning to infer a task from its examples: running text and few-shot documents, mixed.
+//!
+//! Every sequence is drawn from seed, step and place alone, so a checkpoint needs to keep nothing of the data.
+
+mod check;
+mod document;
+mod mixture;
+mod repeats;
+mod rules;
+mod sources;
+mod tables;
+mod words;
+
+use super::text::{check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use crate::load::word_bpe::learn_word_bpe;
+use crate::load::{self, TextModel, Tokenizer, byte_bpe::DOCUMENT_SEPARATOR, text_data};
+use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
+use crate::train::data::corpus::separators;
+use crate::train::init::{check_shape, new_model};
+use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
+use crate::train::sample::SampleWriter;
+use crate::train::stream::Stream;
+use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
+use crate::types::{FewShotTask, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
+use burn::tensor::Device;
+use check::check_task;
+use mixture::Kind;
+use rayon::prelude::*;
+use sources::Sources;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tables::Tables;
+
+/// Few-shot sequences the learning curve is measured on, and as many of running text.
+const HELD_OUT: usize = 96;
+/// Sequences in one slice of a validation.
+const SLICE: usize = 8;
+/// What a model sees before its first sample.
+const OPENING: &str = "Once upon a time";
+
+/// Token ids, one more than the context, and which of those behind the first are learned.
+#[derive(Clone, Debug, Default)]
+struct TrainingSequence {
+    ids: Vec<u32>,
+    learned: Vec<bool>,
+}
+
+/// A causal model, tables and texts.
+pub(crate) struct FewShot {
+    task: FewShotTask,
+    tables: Tables,
+    sources: Sources,
+    preparing: Preparing,
+    tokenizer: Option<Arc<Tokenizer>>,
+    /// Measured again and again: few-shot documents, then running text that is not learned from.
+    held_out: Vec<TrainingSequence>,
+    sample: Option<SampleWriter>,
+    /// The model, until all is ready; none where it is open already.
+    made: Option<TextModel>,
+    /// Kept for checkpoints of runs that learn their own tokenizer.
+    tokenizer_json: Option<String>,
+}
+
+enum Preparing {
+    Tables,
+    Model,
+    Texts,
+}
+
+impl FewShot {
+    /// The objective of a task; nothing is read yet.
+    pub(crate) fn new(task: FewShotTask) -> Self {
+        Self {
+            task,
+            tables: Tables::default(),
+            sources: Sources::default(),
+            preparing: Preparing::Tables,
+            tokenizer: None,
+            held_out: Vec::new(),
+            sample: None,
+            made: None,
+            tokenizer_json: None,
+        }
+    }
+
+    fn shape(&self) -> Result<&TextShape, UserError> {
+        self.task.shape.as_ref().ok_or_else(no_shape)
+    }
+
+    /// The model of a folder, or a new one with a vocabulary learned from tables and texts; none where it is open already.
+    fn make_model(
+        &mut self,
+        setup: &Setup<'_, TextModel>,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Option<TextModel>, UserError> {
+        if setup.spec.start != StartFrom::Scratch {
+            let opened = folder_model(setup, tell)?;
+            let model = setup.open.or(opened.as_ref()).ok_or_else(no_shape)?;
+            check_context(self.task.context, model.lm.context())?;
+            return Ok(opened);
+        }
+        let shape = self.shape()?.clone();
+        check_shape(&shape, self.task.context)?;
+        let tokenizer = match tokenizer_of(setup.checkpoint)? {
+            Some(tokenizer) => tokenizer,
+            None => {
+                let texts = self.sources.texts(&self.task.text)?;
+                let documents = texts.iter().flat_map(|text| text_data::documents(text, &[DOCUMENT_SEPARATOR]));
+                learn_word_bpe(documents, &self.tables.vocabulary, shape.vocabulary)?
+            }
+        };
+        self.tokenizer_json = Some(tokenizer.to_json()?);
+        Ok(Some(new_model(setup.spec, &shape, tokenizer, setup.device)))
+    }
+
+    /// The sequence at one place of a batch.
+    fn sequence(&self, kind: Kind, tokenizer: &Tokenizer, random: &mut Random) -> TrainingSequence {
+        let length = self.task.context + 1;
+        if kind == Kind::Text && !self.sources.is_empty() {
+            let ids = self.sources.passage(length, random);
+            return TrainingSequence { learned: vec![true; ids.len() - 1], ids };
+        }
+        if kind == Kind::Repeats {
+            return repeats::write(length, tokenizer.vocabulary(), random);
+        }
+        let (mut ids, mut learned) = (Vec::with_capacity(length), Vec::with_capacity(length));
+        while ids.len() < length {
+            let document = mixture::write(kind, &self.task, &self.tables, random);
+            // Tables and texts were tokenized by this tokenizer before; a text it refuses would have ended the run there.
+            let Ok(tokens) = tokenizer.encode(&document.text) else { break };
+            let mut ranges = document.learned.iter().peekable();
+            for token in tokens {
+                while ranges.next_if(|range| token.span.start >= range.end).is_some() {}
+                let inside = ranges.peek().is_some_and(|range| range.contains(&token.span.start));
+                ids.push(token.id);
+                learned.push(inside && !token.span.is_empty());
+            }
+        }
+        ids.resize(length, 0);
+        learned.resize(length, false);
+        learned.remove(0);
+        TrainingSequence { ids, learned }
+    }
+
+    fn held_out_sequences(&self, tokenizer: &Tokenizer) -> Vec<TrainingSequence> {
+        let Some(last) = self.task.stages.last().cloned() else { return Vec::new() };
+        let stage = MixtureStage { text: 0.0, ..last };
+        let few_shot = (0..HELD_OUT).into_par_iter().map(|place| {
+            let mut random = Random::new(1, Stream::HeldOutSequences.at(place as u64));
+            let kind = mixture::kind(&stage, &mut random);
+            self.sequence(kind, tokenizer, &mut random)
+        });
+        let mut all: Vec<TrainingSequence> = few_shot.collect();
+        all.extend(self.sources.held_out(self.task.context + 1, HELD_OUT).into_iter().map(|ids| {
+            let learned = vec![true; ids.len() - 1];
+            TrainingSequence { ids, learned }
+        }));
+        all
+    }
+}
+
+impl Objective for FewShot {
+    type Model = TextModel;
+    type Net = CausalLm;
+
+    fn beta_2(&self) -> f32 {
+        0.95
+    }
+
+    fn prepare(
+        &mut self,
+        setup: &Setup<'_, TextModel>,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Preparation<TextModel>, UserError> {
+        let bytes = |label: &str, (done, total)| Progress { label: label.to_owned(), done, total, unit: "bytes" };
+        match self.preparing {
+            Preparing::Tables => {
+                check_task(&self.task)?;
+                self.tables = Tables::read(&self.task)?;
+                tell(bytes("Learning the vocabulary", (0, 0)));
+                self.preparing = Preparing::Model;
+            }
+            Preparing::Model => {
+                self.made = self.make_model(setup, tell)?;
+                let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
+                let tokenizer = Arc::clone(&model.tokenizer);
+                let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.token_text(id));
+                self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
+                self.tokenizer = Some(tokenizer);
+                self.sources.begin(&self.task.text, model)?;
+                self.preparing = Preparing::Texts;
+            }
+            Preparing::Texts => {
+                let Some(tokenizer) = self.tokenizer.clone() else { return Ok(Preparation::More) };
+                if !self.sources.step(&tokenizer, setup.spec.validation_share)? {
+                    tell(bytes("Splitting the text into tokens", self.sources.progress()));
+                    return Ok(Preparation::More);
+                }
+                self.held_out = self.held_out_sequences(&tokenizer);
+                let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
+                let (opening, ends) = (tokenizer.ids(OPENING)?, model.eos.clone());
+                let separators = separators(&tokenizer, &ends);
+                self.sample = Some(SampleWriter::new(opening, &tokenizer, ends, separators));
+                return Ok(self.made.take().map_or(Preparation::ReadyForOpen, Preparation::Ready));
+            }
+        }
+        Ok(Preparation::More)
+    }
+
+    fn net(model: &TextModel) -> CausalLm {
+        in_full_precision(model.lm.clone())
+    }
+
+    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {
+        let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
+        let stage = mixture::stage(&self.task.stages, step, spec.steps);
+        let first = (step * spec.batch_size) as u64;
+        let batch: Vec<TrainingSequence> = (0..spec.batch_size)
+            .into_par_iter()
+            .map(|place| {
+                let mut random = Random::new(spec.seed, Stream::Sequences.at(first + place as u64));
+                let kind = mixture::kind(stage, &mut random);
+                self.sequence(kind, tokenizer, &mut random)
+            })
+            .collect();
+        let mean = chosen_loss(net, &borrowed(&batch), &chosen(&batch), device);
+        Loss { mean, tokens: borrowed(&batch).concat() }
+    }
+
+    fn rates(&self, spec: &TrainSpec, step: usize) -> Option<&BTreeMap<String, f64>> {
+        Some(&mixture::stage(&self.task.stages, step, spec.steps).rates)
+    }
+
+    fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
+        (spec.batch_size * self.task.context) as u64
+    }
+
+    fn validation_slices(&self) -> usize {
+        self.held_out.len().div_ceil(SLICE)
+    }
+
+    fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
+        let batch = &self.held_out[slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len())];
+        let Chosen { logits, targets } =
+            chosen_logits(net, &borrowed(batch), &chosen(batch), &mut Hooks::off(), device);
+        let count = targets.dims()[0];
+        let right = logits.clone().argmax(1).flatten::<1>(0, 1).equal(targets.clone()).int().sum();
+        let correct = right.into_scalar::<i64>() as usize;
+        let loss = f64::from(cross_entropy(logits, targets).into_scalar::<f32>());
+        // Accuracy is that of few-shot answers; running text has none that is right.
+        let correct = (slice * SLICE < HELD_OUT).then_some((correct, count));
+        Tally { loss: loss * count as f64, count, correct }
+    }
+
+    fn sample(&mut self, net: &CausalLm) -> SampleStep {
+        self.sample.as_mut().map_or(SampleStep::None, |sample| sample.step(net))
+    }
+
+    fn write_beside(&self, out: &Path) -> Result<(), UserError> {
+        let FewShotTask { held_out_tasks, unseen_rules, held_out_pairs, held_out_templates, .. } = &self.task;
+        let left_out = HeldOut {
+            held_out_tasks: held_out_tasks.clone(),
+            unseen_rules: unseen_rules.clone(),
+            held_out_pairs: *held_out_pairs,
+            held_out_templates: held_out_templates.clone(),
+        };
+        load::write_held_out(out, &left_out)
+    }
+
+    fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
+        write_tokenizer(self.tokenizer_json.as_deref(), folder)
+    }
+}
+
+fn borrowed(batch: &[TrainingSequence]) -> Vec<&[u32]> {
+    batch.iter().map(|sequence| sequence.ids.as_slice()).collect()
+}
+
+fn chosen(batch: &[TrainingSequence]) -> Vec<Vec<bool>> {
+    batch.iter().map(|sequence| sequence.learned.clone()).collect()
+}

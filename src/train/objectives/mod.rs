@@ -1,0 +1,10 @@
+//! What a network can learn.
+
+mod digits;
+mod few_shot;
+mod next_token;
+mod text;
+
+pub(crate) use digits::{Digits, measure};
+pub(crate) use few_shot::FewShot;
+pub(crate) use next_token::NextToken;

@@ -1,0 +1,273 @@
+//! The loop: the same for every objective, one optimiser step at a time.
+
+use super::check::{find_checkpoint, other_network};
+use super::checkpoint::{BestScore, Checkpoint, Snapshot, in_order, with_weights};
+use super::log::TrainingLog;
+use super::objective::{Loss, Objective, SampleStep, Tally};
+use super::optimiser::{Optimiser, StepRates};
+use super::schedule::learning_rate;
+use super::trainable::{freeze, parameters};
+use crate::types::{TrainPoint, TrainSpec, TrainSummary, UserError};
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Device;
+use std::time::{Duration, Instant};
+
+/// A run between two steps.
+pub(crate) struct Run<O: Objective> {
+    spec: TrainSpec,
+    objective: O,
+    /// Carries autodiff.
+    net: O::Net,
+    optimiser: Optimiser,
+    step: usize,
+    elapsed: Duration,
+    /// Weights before the first step, without autodiff: what is left when the loss is no number before any validation.
+    start: O::Net,
+    best: Option<(BestScore, O::Net)>,
+    next: Next,
+    log: Option<TrainingLog>,
+    pending: Vec<TrainPoint>,
+}
+
+/// What a run does next.
+enum Next {
+    Learn,
+    /// Measures a slice for a point; the sum is that of the slices before it.
+    Validate {
+        point: TrainPoint,
+        slice: usize,
+        sum: Tally,
+    },
+    Sample,
+}
+
+/// What a stretch of a run did.
+pub(crate) enum Happened {
+    /// Nothing to show.
+    Nothing,
+    /// The weights changed.
+    Learned,
+    /// A validation is whole.
+    Validated,
+    /// A sample is whole.
+    Sampled(String),
+    /// All steps are done.
+    Finished,
+    /// The loss became no number, and nothing sensible can follow. [`Run::kept`] are the weights to go back to.
+    Diverged {
+        /// The step, counted from 1.
+        step: usize,
+        /// What the loss became.
+        loss: f64,
+    },
+}
+
+impl<O: Objective> Run<O> {
+    /// A run that begins with `start`, which is without autodiff, or goes on after the checkpoint.
+    ///
+    /// # Errors
+    /// When the spec's groups or the checkpoint do not fit the network, or the log cannot be written.
+    pub(crate) fn begin(
+        spec: TrainSpec,
+        objective: O,
+        start: O::Net,
+        checkpoint: Option<Checkpoint>,
+        device: &Device,
+    ) -> Result<Self, UserError> {
+        let parameters = parameters(&start, &spec.groups)?;
+        let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
+        let (mut net, mut best) = (start.clone(), None);
+        let (mut step, mut elapsed) = (0, Duration::ZERO);
+        if let Some(Checkpoint { run, weights, best_weights, moments }) = checkpoint {
+            let fit = |weights| with_weights(start.clone(), weights, &parameters).ok_or_else(|| other_network(&spec));
+            net = fit(weights)?;
+            if let (Some(score), Some(weights)) = (run.best, best_weights) {
+                best = Some((score, fit(weights)?));
+            }
+            optimiser.restore(&net, in_order(&parameters, moments), device);
+            (step, elapsed) = (run.step, Duration::from_secs_f64(run.elapsed_s));
+        }
+        let (mut log, mut pending) = (None, Vec::new());
+        if let Some(out) = &spec.out {
+            let (begun, kept) = TrainingLog::begin(out, step)?;
+            (log, pending) = (Some(begun), kept);
+        }
+        let net = freeze(net.train(), &parameters);
+        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next: Next::Learn, log, pending })
+    }
+
+    /// The checkpoint the spec's output folder holds, if it is of the same run.
+    ///
+    /// # Errors
+    /// When it is of another run, or cannot be read.
+    pub(crate) fn checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
+        find_checkpoint(spec)
+    }
+
+    /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff.
+    ///
+    /// # Errors
+    /// When a file of the run cannot be written.
+    pub(crate) fn advance(&mut self, device: &Device) -> Result<Happened, UserError> {
+        let begun = Instant::now();
+        let happened = match std::mem::replace(&mut self.next, Next::Learn) {
+            Next::Learn if self.step == self.spec.steps => Ok(Happened::Finished),
+            Next::Learn => self.learn(begun, device),
+            Next::Validate { point, slice, sum } => self.validate(point, slice, sum, device),
+            Next::Sample => Ok(self.sample()),
+        };
+        self.elapsed += begun.elapsed();
+        happened
+    }
+
+    fn learn(&mut self, begun: Instant, device: &Device) -> Result<Happened, UserError> {
+        let step = self.step + 1;
+        let Loss { mean, tokens } = self.objective.loss(&self.spec, &self.net, step, &device.clone().autodiff());
+        let gradients = mean.backward();
+        let loss = f64::from(mean.into_scalar::<f32>());
+        if !loss.is_finite() {
+            return Ok(Happened::Diverged { step, loss });
+        }
+        let gradients = GradientsParams::from_grads(gradients, &self.net);
+        let learning_rate = learning_rate(&self.spec, step);
+        let rates = StepRates { learning_rate, of_groups: self.objective.rates(&self.spec, step) };
+        self.net = self.optimiser.step(self.net.clone(), gradients, rates, &tokens);
+        self.step = step;
+
+        let elapsed_s = (self.elapsed + begun.elapsed()).as_secs_f64();
+        let point = TrainPoint { step, elapsed_s, loss, learning_rate, ..TrainPoint::default() };
+        let is_due = step.is_multiple_of(self.spec.eval_every) || step == self.spec.steps;
+        if is_due && self.objective.validation_slices() > 0 {
+            self.next = Next::Validate { point, slice: 0, sum: Tally::default() };
+        } else {
+            self.record(point)?;
+        }
+        Ok(Happened::Learned)
+    }
+
+    /// One slice of a validation; the last one keeps the weights if they are the best, and writes a checkpoint.
+    fn validate(
+        &mut self,
+        mut point: TrainPoint,
+        slice: usize,
+        sum: Tally,
+        device: &Device,
+    ) -> Result<Happened, UserError> {
+        let net = self.net.valid();
+        let sum = sum.plus(self.objective.validate(&net, slice, device));
+        if slice + 1 < self.objective.validation_slices() {
+            self.next = Next::Validate { point, slice: slice + 1, sum };
+            return Ok(Happened::Nothing);
+        }
+        let loss = sum.mean_loss();
+        point.validation_loss = Some(loss);
+        point.validation_accuracy = sum.accuracy();
+        self.record(point)?;
+        if loss.is_finite() && self.best.as_ref().is_none_or(|(best, _)| loss < best.loss) {
+            self.best = Some((BestScore { step: point.step, loss }, net));
+        }
+        self.next = Next::Sample;
+        self.write_checkpoint()?;
+        Ok(Happened::Validated)
+    }
+
+    fn sample(&mut self) -> Happened {
+        match self.objective.sample(&self.net.valid()) {
+            SampleStep::More => {
+                self.next = Next::Sample;
+                Happened::Nothing
+            }
+            SampleStep::None => Happened::Nothing,
+            SampleStep::Done(text) => Happened::Sampled(text),
+        }
+    }
+
+    /// Ends before all steps are done, so that the run can be taken up again.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be written.
+    pub(crate) fn stop(&mut self) -> Result<(), UserError> {
+        if let Next::Validate { point, .. } = std::mem::replace(&mut self.next, Next::Learn) {
+            self.record(point)?;
+        }
+        self.write_checkpoint()
+    }
+
+    fn record(&mut self, point: TrainPoint) -> Result<(), UserError> {
+        self.pending.push(point);
+        self.log.as_mut().map_or(Ok(()), |log| log.add(&point))
+    }
+
+    fn write_checkpoint(&mut self) -> Result<(), UserError> {
+        let Some(out) = &self.spec.out else { return Ok(()) };
+        if let Some(log) = &mut self.log {
+            log.flush()?;
+        }
+        let snapshot = Snapshot {
+            spec: &self.spec,
+            step: self.step,
+            elapsed_s: self.elapsed.as_secs_f64(),
+            best: self.best.as_ref().map(|(best, _)| *best),
+            parameters: self.optimiser.parameters(),
+            moments: self.optimiser.moments(&self.net),
+        };
+        let best_net = self.best.as_ref().map(|(_, net)| net);
+        Checkpoint::write(out, snapshot, &self.net.valid(), best_net, |folder| self.objective.write_extra(folder))
+    }
+
+    /// Makes sure that the log is on disk.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn flush_log(&mut self) -> Result<(), UserError> {
+        self.log.as_mut().map_or(Ok(()), TrainingLog::flush)
+    }
+
+    /// The spec it follows.
+    pub(crate) fn spec(&self) -> &TrainSpec {
+        &self.spec
+    }
+
+    /// Steps done.
+    pub(crate) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// The objective, to write files beside the model.
+    pub(crate) fn objective(&self) -> &O {
+        &self.objective
+    }
+
+    /// The network as it is, without autodiff.
+    pub(crate) fn net(&self) -> O::Net {
+        self.net.valid()
+    }
+
+    /// The network of the best validation and its step; before any, that of the run's beginning.
+    pub(crate) fn kept(&self) -> (O::Net, Option<usize>) {
+        self.best.as_ref().map_or_else(|| (self.start.clone(), None), |(best, net)| (net.clone(), Some(best.step)))
+    }
+
+    /// The network a run ends with: the best, or the last where nothing was held out.
+    pub(crate) fn result(&self) -> O::Net {
+        self.best.as_ref().map_or_else(|| self.net.valid(), |(_, net)| net.clone())
+    }
+
+    /// Points of the learning curve that were not taken yet; those of before a checkpoint among them.
+    pub(crate) fn take_points(&mut self) -> Vec<TrainPoint> {
+        std::mem::take(&mut self.pending)
+    }
+
+    /// How it ended, all steps done or stopped before.
+    pub(crate) fn summary(&self, stopped_early: bool) -> TrainSummary {
+        TrainSummary {
+            steps: self.step,
+            elapsed_s: self.elapsed.as_secs_f64(),
+            best: self.best.as_ref().map(|(best, _)| (best.step, best.loss)),
+            stopped_early,
+            examples: self.objective.examples_per_step(&self.spec) * self.step as u64,
+            saved_to: self.spec.out.clone(),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The sample a text model writes after every validation.
+
+use super::objective::SampleStep;
+use crate::load::{StreamDecoder, Tokenizer};
+use crate::nn::sample::Sampler;
+use crate::nn::{CausalLm, DecoderState, Hooks};
+use crate::types::Sampling;
+use std::sync::Arc;
+
+/// Tokens a sample adds.
+const SAMPLE: usize = 48;
+
+/// Goes on from the same opening after every validation, a token a step.
+pub(super) struct SampleWriter {
+    opening: Vec<u32>,
+    tokenizer: Arc<Tokenizer>,
+    /// Tokens that end a text.
+    ends: Vec<u32>,
+    /// Separators in the opening are not shown.
+    separators: Vec<String>,
+    writing: Option<Writing>,
+}
+
+struct Writing {
+    state: DecoderState,
+    sampler: Sampler,
+    decoder: StreamDecoder,
+    next: Vec<u32>,
+    text: String,
+    count: usize,
+}
+
+impl SampleWriter {
+    pub(super) fn new(opening: Vec<u32>, tokenizer: &Arc<Tokenizer>, ends: Vec<u32>, separators: Vec<String>) -> Self {
+        Self { opening, tokenizer: Arc::clone(tokenizer), ends, separators, writing: None }
+    }
+
+    /// Adds a token.
+    pub(super) fn step(&mut self, net: &CausalLm) -> SampleStep {
+        let writing = self.writing.get_or_insert_with(|| {
+            let settings = Sampling { temperature: 0.8, top_k: 40, seed: 1, ..Sampling::default() };
+            let mut text = self.tokenizer.decode(&self.opening);
+            for separator in &self.separators {
+                text = text.replace(separator, "");
+            }
+            Writing {
+                state: net.new_state(),
+                sampler: Sampler::new(&settings),
+                decoder: self.tokenizer.stream(),
+                next: self.opening.clone(),
+                text,
+                count: 0,
+            }
+        });
+        let room = writing.state.len() + writing.next.len() <= net.context();
+        if room && writing.count < SAMPLE && writing.text.len() < 4096 {
+            let logits = net.forward_cached(net.ids(&writing.next), &mut writing.state, &mut Hooks::off());
+            let logits = logits.try_to_vec_as::<f32>().expect("the device gives back what it holds");
+            let token = writing.sampler.draw(&logits);
+            writing.count += 1;
+            if !self.ends.contains(&token) {
+                writing.text.push_str(&writing.decoder.push(token));
+                writing.next = vec![token];
+                return SampleStep::More;
+            }
+        }
+        let text = std::mem::take(&mut writing.text);
+        self.writing = None;
+        SampleStep::Done(text)
+    }
+}

@@ -1,0 +1,31 @@
+//! The streams of random numbers of a run.
+
+/// What random numbers are drawn for. Every purpose has a stream of its own, so that what one draws leaves the others as they
+/// are, and every place within it another.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub(super) enum Stream {
+    /// Which images are held out.
+    Split = 1,
+    /// The order of images, an epoch each.
+    ImageOrder = 2,
+    /// How images are distorted, a step each.
+    Distortion = 3,
+    /// The order and the cuts of passages, an epoch each.
+    PassageOrder = 4,
+    /// First weights, a parameter each.
+    Weights = 5,
+    /// Sequences of few-shot documents, a place of a batch of a step each.
+    Sequences = 6,
+    /// Those the learning curve is measured on.
+    HeldOutSequences = 7,
+    /// First weights that look back.
+    LookBack = 8,
+}
+
+impl Stream {
+    /// The stream of one place.
+    pub(super) fn at(self, place: u64) -> u64 {
+        ((self as u64) << 40) + place
+    }
+}
