@@ -2,6 +2,7 @@
 //!
 //! `ARCHITECTURE.md` has the map. Modules know only what the table there allows; `tests/tidy.rs` checks it.
 
+pub mod analysis;
 pub mod chart;
 pub mod cli;
 pub mod engine;

@@ -14,7 +14,8 @@ use fovea::engine::{Command, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::load::{
     EncoderModel, TextModel, VisionModel, open_encoder_model, open_text_model, open_vision_model, read_picture,
 };
-use fovea::nn::{Change, EncoderBatch, Hooks, SiteEdit, SiteValue, sample};
+use fovea::nn::output::sample;
+use fovea::nn::{Change, EncoderBatch, Hooks, SiteEdit, SiteValue};
 use fovea::types::{DeviceChoice, Edit, JobId, Sampling, ScoreRequest, Site, SiteSet};
 use reference::{Difference, Reference, golden_dir};
 use support::script::Script;

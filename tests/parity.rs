@@ -11,7 +11,8 @@ mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 use fovea::load::{TextModel, open_text_model};
-use fovea::nn::{CausalLm, Hooks, Padding, Scores, TokenTree, sample};
+use fovea::nn::output::sample;
+use fovea::nn::{CausalLm, Hooks, Padding, Scores, TokenTree};
 use fovea::types::{Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 

@@ -4,8 +4,9 @@ use super::CliError;
 use super::args::HeadsArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
+use crate::analysis::{HeadScore, head_scores};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
-use crate::types::{HeadScore, JobId, ModelKind, Random, SiteFilter, UserError, head_scores};
+use crate::types::{JobId, ModelKind, Random, SiteFilter, UserError};
 
 /// Tokens of the random sequence that is read twice.
 const HALF: usize = 50;

@@ -51,7 +51,7 @@ pub fn render_chat(dir: &Path, prompt: &ChatPrompt) -> Result<RenderedChat, User
 /// # Errors
 /// When the file cannot be read, is no image, or shows nothing.
 pub fn read_digit_image(path: &Path) -> Result<DigitImage, UserError> {
-    crate::load::digit_image::from_file(path).map_err(UserError::from)
+    crate::load::digit::digit_image::from_file(path).map_err(UserError::from)
 }
 
 /// Describes a model folder by its configuration and the headers of its weights. Reads files: not for the UI thread.

@@ -3,10 +3,10 @@
 //! It describes models of any architecture, those that Fovea cannot run as well, so the fields are looked up under every
 //! name that Hugging Face's configurations use for them.
 
-use super::config::{CONFIG_FILE, peek_architecture};
-use super::error::LoadError;
-use super::fields::Fields;
-use super::tensor_table::list_tensors;
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::tensors::tensor_table::list_tensors;
+use crate::load::text::config::{CONFIG_FILE, peek_architecture};
 use crate::types::{Architecture, CardFile, ModelCard, ModelKind, Precision, TensorEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Reads the fields of a JSON object so that every complaint names the file and the field.
 
-use super::error::LoadError;
+use crate::load::error::LoadError;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 

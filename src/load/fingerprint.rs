@@ -5,11 +5,11 @@
 //! Weights changed since are named by what is in memory: of each tensor, in order of name, its name, a zero byte, and its
 //! values as little-endian F32.
 
-use super::container::weight_paths;
-use super::digit_model::{self, DigitModel};
-use super::error::LoadError;
-use super::text_model::{self, TextModel};
-use super::weights::StoredTensor;
+use crate::load::digit::digit_model::{self, DigitModel};
+use crate::load::error::LoadError;
+use crate::load::tensors::container::weight_paths;
+use crate::load::tensors::weights::StoredTensor;
+use crate::load::text::text_model::{self, TextModel};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -106,8 +106,8 @@ fn unreadable(path: &Path, source: std::io::Error) -> LoadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::container::WEIGHTS_FILE;
     use crate::load::open_text_model;
+    use crate::load::tensors::container::WEIGHTS_FILE;
     use burn::tensor::Device;
 
     fn of_files(dir: &Path) -> String {

@@ -1,6 +1,6 @@
 //! What happens with folders that are damaged, and with folders that were saved here.
 
-use super::*;
+use crate::load::*;
 use crate::nn::Hooks;
 use crate::types::{Precision, UserError};
 use burn::module::Module;

@@ -1,6 +1,6 @@
 //! What a generated token reads from memory, and how fast a device reads it.
 
-use super::{CausalLm, TextConfig, project};
+use crate::nn::{CausalLm, TextConfig, project};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Distribution, MemoryAccess, Tensor, ThroughputKey, ThroughputMode};
 use std::time::Instant;

@@ -2,7 +2,7 @@
 
 use super::objective::SampleStep;
 use crate::load::{StreamDecoder, Tokenizer};
-use crate::nn::sample::Sampler;
+use crate::nn::output::sample::Sampler;
 use crate::nn::{CausalLm, DecoderState, Hooks};
 use crate::types::Sampling;
 use std::sync::Arc;

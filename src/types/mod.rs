@@ -2,70 +2,49 @@
 //!
 //! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
 
-mod card;
-mod chat;
-mod colormap;
-mod digit;
-mod edit;
-mod encoder;
 mod error;
-mod few_shot_task;
+mod few_shot;
 mod glob;
-mod held_out;
 mod ids;
-mod ink;
-mod kshot;
-mod kshot_prompt;
-mod looked;
-mod model;
-mod name;
-mod picture;
-mod prompt;
+mod models;
+mod pictures;
+mod prompts;
 mod random;
-mod run;
-mod sampling;
-mod score;
-mod site;
-mod size;
-mod task_table;
-mod tensor;
-mod token;
-mod traffic;
-mod train;
-mod train_written;
+mod sites;
+mod training;
 
-pub use card::{CardFile, ModelCard, weight_bytes};
-pub use chat::{
+pub use error::UserError;
+pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
+pub use few_shot::kshot::{
+    Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant,
+};
+pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
+pub use ids::{JobId, ModelId};
+pub use models::card::{CardFile, ModelCard, weight_bytes};
+pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
+pub use models::held_out::HeldOut;
+pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
+pub use models::name::model_name;
+pub use models::size::{bytes_in_words, count_in_words};
+pub use models::tensor::{TensorEntry, TensorStats};
+pub use models::traffic::MemoryTraffic;
+pub use pictures::colormap::{ColorMap, category_colour, diverging};
+pub use pictures::digit::{
+    CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke,
+};
+pub use pictures::picture::{ClassProbability, Picture, PictureReport, VisionInfo};
+pub use prompts::chat::{
     ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, RenderedChat,
 };
-pub use colormap::{ColorMap, category_colour, diverging};
-pub use digit::{CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke};
-pub use edit::{Edit, EditChange, Picks};
-pub use encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
-pub use error::UserError;
-pub use few_shot_task::{FewShotTask, MixtureStage, TextSource};
-pub use held_out::HeldOut;
-pub use ids::{JobId, ModelId};
-pub use ink::Ink;
-pub use kshot::{Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant};
-pub use looked::{
-    HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
-};
-pub use model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
-pub use name::model_name;
-pub use picture::{ClassProbability, Picture, PictureReport, VisionInfo};
-pub use prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
+pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
+pub use prompts::run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
+pub use prompts::sampling::Sampling;
+pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
+pub use prompts::token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
 pub use random::Random;
-pub use run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
-pub use sampling::Sampling;
-pub use score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
-pub use site::{Axis, Site, SiteFilter, SiteSet};
-pub use size::{bytes_in_words, count_in_words};
-pub use task_table::{TableReport, TableWarning, TaskKind, TaskTable};
-pub use tensor::{TensorEntry, TensorStats};
-pub use token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
-pub use traffic::MemoryTraffic;
-pub use train::{
+pub use sites::edit::{Edit, EditChange, Picks};
+pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
+pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,
     TrainSummary, TrainTask,
 };

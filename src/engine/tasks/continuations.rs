@@ -7,7 +7,8 @@
 use super::edits::{Anatomy, fixed};
 use super::embed::unreadable;
 use crate::load::TextModel;
-use crate::nn::{Change, DecoderState, Hooks, SiteEdit, TokenTree, sample};
+use crate::nn::output::sample;
+use crate::nn::{Change, DecoderState, Hooks, SiteEdit, TokenTree};
 use crate::types::{Edit, UserError};
 use std::collections::HashMap;
 

@@ -6,7 +6,9 @@
 
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::load::{idx, idx::DigitSet, text_data};
+use crate::load::data::text_data;
+use crate::load::digit::idx;
+use crate::load::digit::idx::DigitSet;
 use crate::train::data::corpus::{CorpusReader, FileTokens};
 use crate::train::objectives::measure as measure_digits;
 use crate::train::text_loss::text_loss;
@@ -226,7 +228,7 @@ mod tests {
             let cost = |at: usize| {
                 let logits = lm.forward_cached(lm.ids(&ids[start..at]), &mut lm.new_state(), &mut Hooks::off());
                 let logits = logits.try_to_vec_as::<f32>().unwrap();
-                -crate::nn::sample::log_softmax(&logits)[ids[at] as usize]
+                -crate::nn::output::sample::log_softmax(&logits)[ids[at] as usize]
             };
             range.map(cost).sum()
         };

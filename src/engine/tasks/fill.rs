@@ -4,7 +4,7 @@ use super::embed::unreadable;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{FillSpec, Outcome, PromptInput};
 use crate::load::EncoderModel;
-use crate::nn::sample::{log_softmax, top_candidates};
+use crate::nn::output::sample::{log_softmax, top_candidates};
 use crate::nn::{EncoderBatch, Hooks};
 use crate::types::{Candidate, FillReport, FilledMask, ModelId, PromptToken, UserError};
 use burn::tensor::Tensor;

@@ -5,7 +5,7 @@ use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Event, GenerateSpec, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
-use crate::nn::sample::Sampler;
+use crate::nn::output::sample::Sampler;
 use crate::nn::{DecoderState, Hooks, Scores, Unreadable};
 use crate::types::{Candidate, GeneratedToken, GenerationStats, ModelId, Sampling, StopReason, UserError};
 use std::time::{Duration, Instant};

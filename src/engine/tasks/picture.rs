@@ -5,7 +5,7 @@ use super::{Step, Task, TaskContext};
 use crate::engine::Outcome;
 use crate::load::VisionModel;
 use crate::nn::Hooks;
-use crate::nn::sample::log_softmax;
+use crate::nn::output::sample::log_softmax;
 use crate::types::{ClassProbability, ModelId, Picture, PictureReport, PromptToken, UserError};
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Text files to tokens, a stretch at a time, so that reading a library does not hold up a chat.
 
-use crate::load::byte_bpe::DOCUMENT_SEPARATOR;
-use crate::load::{DataError, TextModel, Tokenizer, text_data};
+use crate::load::data::text_data;
+use crate::load::tokens::byte_bpe::DOCUMENT_SEPARATOR;
+use crate::load::{DataError, TextModel, Tokenizer};
 use crate::types::UserError;
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -146,7 +147,7 @@ pub(crate) fn separators(tokenizer: &Tokenizer, eos: &[u32]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::byte_bpe::learn_byte_bpe;
+    use crate::load::tokens::byte_bpe::learn_byte_bpe;
 
     #[test]
     fn documents_are_parted_by_the_separator_and_long_ones_are_whole() {

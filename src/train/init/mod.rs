@@ -3,7 +3,7 @@
 mod look_back;
 
 use super::stream::Stream;
-use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
+use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
 use crate::types::{Init, TextShape, TrainSpec, UserError};

@@ -1,6 +1,10 @@
 //! Learning to read digits.
 
-use crate::load::{self, DigitModel, idx, idx::DigitSet};
+use crate::load::digit::idx;
+
+use crate::load::digit::idx::DigitSet;
+
+use crate::load::{self, DigitModel};
 use crate::nn::{DigitConfig, DigitNet, Hooks, Random, cross_entropy};
 use crate::train::data::augment::distort;
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};

@@ -12,8 +12,10 @@ mod tables;
 mod words;
 
 use super::text::{check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
-use crate::load::word_bpe::learn_word_bpe;
-use crate::load::{self, TextModel, Tokenizer, byte_bpe::DOCUMENT_SEPARATOR, text_data};
+use crate::load::data::text_data;
+use crate::load::tokens::byte_bpe::DOCUMENT_SEPARATOR;
+use crate::load::tokens::word_bpe::learn_word_bpe;
+use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
 use crate::train::data::corpus::separators;
 use crate::train::init::{check_shape, new_model};

@@ -1,8 +1,9 @@
 //! Learning to predict the next token of a text.
 
 use super::text::{OpenedModel, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
-use crate::load::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
-use crate::load::{TextModel, Tokenizer, text_data};
+use crate::load::data::text_data;
+use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
+use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, in_full_precision};
 use crate::train::data::corpus::{CorpusReader, FileTokens, separators};
 use crate::train::data::passages::Passages;

@@ -1,6 +1,8 @@
 //! Running text: several sources, read in proportion, the end of every file held out.
 
-use crate::load::{TextModel, Tokenizer, text_data};
+use crate::load::data::text_data;
+
+use crate::load::{TextModel, Tokenizer};
 use crate::nn::Random;
 use crate::train::data::corpus::CorpusReader;
 use crate::types::{TextSource, UserError};

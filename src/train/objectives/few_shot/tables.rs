@@ -2,7 +2,8 @@
 
 use super::document::TEMPLATES;
 use super::words::Words;
-use crate::load::{self, text_data};
+use crate::load;
+use crate::load::data::text_data;
 use crate::types::{FewShotTask, TaskKind, TaskTable, UserError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,8 @@
 
 use super::picture::{Picture, image, ink, paint};
 use super::sketch::Sketch;
-use crate::types::{CANVAS_SIDE, DIGIT_SIDE, Ink};
+use crate::analysis::Ink;
+use crate::types::{CANVAS_SIDE, DIGIT_SIDE};
 use crate::ui::theme::{RADIUS, Theme, Type};
 use egui::{
     Align2, CornerRadius, Event, EventFilter, Key, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,

@@ -2,7 +2,6 @@
 
 mod export;
 mod heads;
-mod rollout;
 mod side;
 mod stage;
 
@@ -12,6 +11,7 @@ pub(super) use stage::show as stage;
 
 use super::Shown;
 use super::look::Look;
+use crate::analysis;
 use crate::engine::read_picture;
 use crate::types::{JobId, Picture, PictureReport};
 use crate::ui::Cx;
@@ -176,8 +176,8 @@ fn weights_of(key: MapKey, shown: &Shown) -> Option<Vec<f32>> {
             let pattern = shown.report.pattern(key.layer, key.head)?;
             Some(pattern[key.query * tokens..(key.query + 1) * tokens].to_vec())
         }
-        Source::Layer => rollout::mean_of_heads(&shown.report, key.layer, shown.heads, key.query),
-        Source::Rollout => rollout::rollout(&shown.report, shown.layers, shown.heads, key.query),
+        Source::Layer => analysis::mean_of_heads(&shown.report, key.layer, shown.heads, key.query),
+        Source::Rollout => analysis::rollout(&shown.report, shown.layers, shown.heads, key.query),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Heads ranked by what they do with the examples. Each can be looked at here, or in the attention panel.
 
 use super::Rank;
-use crate::types::HeadScore;
+use crate::analysis::HeadScore;
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
 use crate::ui::widgets::{caption, icon_button, segmented, share_bar};
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};

@@ -5,11 +5,9 @@ mod parts;
 
 use super::LabPanel;
 use super::setup::Card;
+use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
-use crate::types::{
-    HeadScore, InspectReport, JobId, ModelId, PartSums, PromptPart, RenderedPrompt, SiteFilter, attention_from,
-    head_scores, prompt_parts, sum_parts,
-};
+use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};

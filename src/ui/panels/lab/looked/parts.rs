@@ -1,7 +1,7 @@
 //! The parts of the prompt, each with its share of the attention: every example's input and output, and the rest.
 
 use super::super::setup::Setup;
-use crate::types::PartSums;
+use crate::analysis::PartSums;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, one_line, percent, share_bar};
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};

@@ -1,0 +1,229 @@
+//! A digit network as a folder: config.json beside model.safetensors, opened as strictly as a text model.
+
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::tensors::container::WeightFiles;
+use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
+use crate::load::text::config::CONFIG_FILE;
+use crate::nn::{DigitCnnConfig, DigitConfig, DigitMlpConfig, DigitNet};
+use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision};
+use burn::tensor::Device;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// More neurons or maps in one layer than this are a mistake in config.json, not a network for 784 pixels.
+const WIDEST_LAYER: usize = 4096;
+
+/// A digit network, ready to use.
+#[derive(Clone, Debug)]
+pub struct DigitModel {
+    /// What is shown of it.
+    pub info: ModelInfo,
+    /// Its sizes.
+    pub config: DigitConfig,
+    /// The network.
+    pub net: DigitNet,
+}
+
+impl DigitModel {
+    /// A model that was not read from a folder.
+    #[must_use]
+    pub fn new(name: &str, config: DigitConfig, net: DigitNet) -> Self {
+        let info = ModelInfo {
+            id: ModelId::next(),
+            name: name.to_owned(),
+            path: PathBuf::new(),
+            architecture: config.architecture(),
+            precision: Precision::F32,
+            parameters: config.parameters(),
+            layers: config.layers().len(),
+            heads: 0,
+            kv_heads: 0,
+            hidden: 0,
+            vocabulary: config.classes(),
+            context: 0,
+            encoder: None,
+            vision: None,
+            held_out: None,
+            modified: false,
+        };
+        Self { info, config, net }
+    }
+}
+
+/// Opens a folder with a digit network.
+///
+/// # Errors
+/// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
+pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadError> {
+    let config = read_config(dir)?;
+    let files = WeightFiles::open(dir)?;
+    let ignore_progress = &mut |_, _| {};
+    let mut weights = Weights::new(&files, device, ignore_progress)?;
+    let mut layers = Vec::new();
+    for (name, shape) in config.layers() {
+        let values = weights.values(&format!("{name}.weight"), &shape)?.into();
+        let bias = weights.values(&format!("{name}.bias"), &shape[..1])?.into();
+        layers.push(LayerWeights { name, shape, values, bias });
+    }
+    let precision = weights.finish(|_| false)?;
+    let net = config.with_weights(&layers, device);
+    let mut model = DigitModel::new(&crate::load::folder_name(dir), config, net);
+    model.info.path = dir.to_owned();
+    model.info.precision = precision;
+    Ok(model)
+}
+
+/// Writes config.json and model.safetensors (PyTorch's layout, every weight in `precision`). The folder is made if it is not
+/// there.
+///
+/// # Errors
+/// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
+pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
+    std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
+    write_weights(&stored_tensors(&model.net), precision, dir)?;
+    let mut config = json!({
+        "architectures": [model.config.architecture().config_name()],
+        "image_size": DIGIT_SIDE,
+        "num_labels": model.config.classes(),
+        "torch_dtype": precision.torch_name(),
+    });
+    match &model.config {
+        DigitConfig::Mlp(mlp) => config["hidden_sizes"] = json!(mlp.hidden),
+        DigitConfig::Cnn(cnn) => {
+            config["channels"] = json!(cnn.channels);
+            config["hidden_size"] = json!(cnn.hidden);
+        }
+    }
+    crate::load::write_json(&dir.join(CONFIG_FILE), &config)
+}
+
+/// Every tensor under its name in the file.
+pub(in crate::load) fn stored_tensors(net: &DigitNet) -> Vec<(String, StoredTensor)> {
+    let mut tensors = Vec::new();
+    for layer in net.layer_weights() {
+        let outputs = layer.bias.len();
+        let weight = StoredTensor { shape: layer.shape, values: layer.values.to_vec() };
+        let bias = StoredTensor { shape: vec![outputs], values: layer.bias.to_vec() };
+        tensors.push((format!("{}.weight", layer.name), weight));
+        tensors.push((format!("{}.bias", layer.name), bias));
+    }
+    tensors
+}
+
+fn read_config(dir: &Path) -> Result<DigitConfig, LoadError> {
+    let architecture = crate::load::peek_architecture(dir)?;
+    let fields = Fields::read(&dir.join(CONFIG_FILE))?;
+    let side = fields.count("image_size")?;
+    if side != DIGIT_SIDE {
+        return Err(fields.unsupported("image_size", &side, DIGIT_SIDE.to_string()));
+    }
+    let classes = width(&fields, "num_labels", fields.count("num_labels")?)?;
+    match architecture {
+        Architecture::DigitMlp => {
+            Ok(DigitConfig::Mlp(DigitMlpConfig { hidden: widths(&fields, "hidden_sizes")?, classes }))
+        }
+        Architecture::DigitCnn => {
+            let hidden = width(&fields, "hidden_size", fields.count("hidden_size")?)?;
+            let config = DigitCnnConfig { channels: widths(&fields, "channels")?, hidden, classes };
+            if config.channels.is_empty() || config.final_side() == 0 {
+                return Err(fields.wrong("channels", "must list one to four convolutions: each halves the image"));
+            }
+            Ok(DigitConfig::Cnn(config))
+        }
+        other => Err(fields.unsupported("architectures", &other.config_name(), "a digit network here")),
+    }
+}
+
+fn widths(fields: &Fields, name: &str) -> Result<Vec<usize>, LoadError> {
+    let list = fields.value(name).ok_or_else(|| fields.wrong(name, "is missing"))?;
+    let list = list.as_array().ok_or_else(|| fields.wrong(name, format!("is {list}, not a list")))?;
+    list.iter()
+        .map(|value| match value.as_u64() {
+            Some(n) if n > 0 => width(fields, name, usize::try_from(n).unwrap_or(usize::MAX)),
+            _ => Err(fields.wrong(name, format!("holds {value}, not a positive whole number"))),
+        })
+        .collect()
+}
+
+fn width(fields: &Fields, name: &str, n: usize) -> Result<usize, LoadError> {
+    if n <= WIDEST_LAYER { Ok(n) } else { Err(fields.wrong(name, format!("holds {n}, more than {WIDEST_LAYER}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::DigitNetwork;
+
+    fn saved(network: DigitNetwork) -> (tempfile::TempDir, DigitModel) {
+        let config = DigitConfig::of(network);
+        let net = config.init(7, &Device::flex());
+        let model = DigitModel::new("test", config, net);
+        let dir = tempfile::tempdir().unwrap();
+        save_digit_model(&model, dir.path(), Precision::F32).unwrap();
+        (dir, model)
+    }
+
+    #[test]
+    fn a_saved_network_opens_with_the_same_weights() {
+        for network in [DigitNetwork::Mlp, DigitNetwork::Cnn] {
+            let (dir, model) = saved(network);
+            let opened = open_digit_model(dir.path(), &Device::flex()).unwrap();
+            assert_eq!(opened.config, model.config);
+            assert_eq!(opened.net.layer_weights(), model.net.layer_weights());
+            assert_eq!(opened.info.parameters, model.info.parameters);
+        }
+    }
+
+    /// Saves the network with one tensor changed, and gives the error of opening it.
+    fn error_after(change: impl Fn(&mut Vec<(String, StoredTensor)>)) -> LoadError {
+        let (dir, model) = saved(DigitNetwork::Mlp);
+        let mut tensors = Vec::new();
+        for layer in model.net.layer_weights() {
+            let bias = StoredTensor { shape: vec![layer.bias.len()], values: layer.bias.to_vec() };
+            tensors.push((format!("{}.bias", layer.name), bias));
+            let weight = StoredTensor { shape: layer.shape, values: layer.values.to_vec() };
+            tensors.push((format!("{}.weight", layer.name), weight));
+        }
+        change(&mut tensors);
+        write_weights(&tensors, Precision::F32, dir.path()).unwrap();
+        open_digit_model(dir.path(), &Device::flex()).unwrap_err()
+    }
+
+    #[test]
+    fn bad_tensors_are_named() {
+        let missing = error_after(|tensors| tensors.retain(|(name, _)| name != "fc2.bias"));
+        assert!(matches!(missing, LoadError::MissingTensor { name, .. } if name == "fc2.bias"));
+        let misshapen = error_after(|tensors| tensors[1].1.shape = vec![784, 16]);
+        assert!(matches!(
+            misshapen,
+            LoadError::WrongShape { name, expected, found, .. }
+                if name == "fc1.weight" && expected == [16, 784] && found == [784, 16]
+        ));
+        let nan = error_after(|tensors| tensors[3].1.values[5] = f32::NAN);
+        assert!(matches!(nan, LoadError::NotFinite { name, index: 5, .. } if name == "fc2.weight"));
+        let unexpected = error_after(|tensors| {
+            tensors.push(("fc9.bias".into(), StoredTensor { shape: vec![1], values: vec![0.0] }));
+        });
+        assert!(matches!(unexpected, LoadError::UnexpectedTensors { names, .. } if names == ["fc9.bias"]));
+    }
+
+    #[test]
+    fn bad_configurations_are_named() {
+        for (field, value) in [
+            ("hidden_sizes", json!([16, 0])),
+            ("hidden_sizes", json!("16")),
+            ("hidden_sizes", json!([1_000_000])),
+            ("num_labels", json!(null)),
+            ("image_size", json!(32)),
+        ] {
+            let (dir, _) = saved(DigitNetwork::Mlp);
+            let path = dir.path().join(CONFIG_FILE);
+            let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            config[field] = value;
+            std::fs::write(&path, config.to_string()).unwrap();
+            let message = open_digit_model(dir.path(), &Device::flex()).unwrap_err().to_string();
+            assert!(message.contains(field), "{message:?} does not name {field}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! MNIST-format folders: the four IDX files, plain or gzipped.
+//!
+//! IDX is a big-endian header (two zero bytes, element type, number of axes, one length per axis) and then the elements,
+//! row-major. Here: unsigned bytes, one axis for labels, three (image, row, column) for images.
+
+use crate::load::data::data_error::DataError;
+use crate::types::{DIGIT_SIDE, DigitImage};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Pixels of one image.
+const PIXELS: usize = DIGIT_SIDE * DIGIT_SIDE;
+/// Element type code of unsigned bytes.
+const UNSIGNED_BYTE: u8 = 0x08;
+/// Gzip expands by at most 1,032 times, so this bounds memory for a file that lies about itself: no set of 28×28 images that
+/// fits is anywhere near.
+const LARGEST: u64 = 4 << 30;
+
+/// Labelled 28×28 images, one byte a pixel, ink is 255.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DigitSet {
+    pixels: Vec<u8>,
+    labels: Vec<u8>,
+}
+
+impl DigitSet {
+    /// A set from pixels (784 an image) and one label in `0..10` an image.
+    ///
+    /// # Panics
+    ///
+    /// If the lengths do not fit each other.
+    #[must_use]
+    pub fn new(pixels: Vec<u8>, labels: Vec<u8>) -> Self {
+        assert_eq!(pixels.len(), labels.len() * PIXELS, "784 pixels an image");
+        Self { pixels, labels }
+    }
+
+    /// Number of images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True when there are no images.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The 784 pixels of image `i`.
+    #[must_use]
+    pub fn pixels(&self, i: usize) -> &[u8] {
+        &self.pixels[i * PIXELS..(i + 1) * PIXELS]
+    }
+
+    /// Image `i` as the networks take it.
+    #[must_use]
+    pub fn image(&self, i: usize) -> DigitImage {
+        DigitImage(self.pixels(i).iter().map(|&v| f32::from(v) / 255.0).collect())
+    }
+
+    /// The label of image `i`.
+    #[must_use]
+    pub fn label(&self, i: usize) -> u8 {
+        self.labels[i]
+    }
+
+    /// The images at these indices, as a set of their own.
+    #[must_use]
+    pub fn select(&self, indices: &[u32]) -> Self {
+        let mut set = Self::default();
+        for &i in indices {
+            set.pixels.extend_from_slice(self.pixels(i as usize));
+            set.labels.push(self.label(i as usize));
+        }
+        set
+    }
+}
+
+/// What a folder holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DigitFolder {
+    /// `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`.
+    pub train: Option<DigitSet>,
+    /// `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`.
+    pub test: Option<DigitSet>,
+}
+
+/// Reads a folder of IDX files, plain or `.gz`, named with `-` or `.` before `idx`. One of the two sets may be missing.
+///
+/// # Errors
+///
+/// When neither set is there, when one file of a pair is missing, or when a file is no IDX file of 28×28 images or of
+/// labels in `0..10`; the file is named.
+pub fn read(folder: &Path) -> Result<DigitFolder, DataError> {
+    std::fs::read_dir(folder).map_err(|source| DataError::read(folder, source))?;
+    let train = read_set(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
+    let test = read_set(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
+    if train.is_none() && test.is_none() {
+        return Err(DataError::MissingIdx { folder: folder.to_owned(), name: "train-images-idx3-ubyte" });
+    }
+    Ok(DigitFolder { train, test })
+}
+
+fn read_set(folder: &Path, images: &'static str, labels: &'static str) -> Result<Option<DigitSet>, DataError> {
+    let (image_path, label_path) = match (find(folder, images), find(folder, labels)) {
+        (Some(images), Some(labels)) => (images, labels),
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return Err(DataError::MissingIdx { folder: folder.to_owned(), name: images }),
+        (Some(_), None) => return Err(DataError::MissingIdx { folder: folder.to_owned(), name: labels }),
+    };
+    let (axes, pixels) = read_idx(&image_path, 3)?;
+    if axes[1..] != [DIGIT_SIDE, DIGIT_SIDE] {
+        let why = format!("its images are {}×{} pixels, not 28×28", axes[2], axes[1]);
+        return Err(DataError::bad_idx(&image_path, why));
+    }
+    let (_, label_values) = read_idx(&label_path, 1)?;
+    if let Some(at) = label_values.iter().position(|&label| label > 9) {
+        let why = format!("label {at} is {}, not a digit", label_values[at]);
+        return Err(DataError::bad_idx(&label_path, why));
+    }
+    if axes[0] != label_values.len() {
+        let (images, labels) = (axes[0], label_values.len());
+        return Err(DataError::CountMismatch { folder: folder.to_owned(), images, labels });
+    }
+    if axes[0] == 0 {
+        return Err(DataError::empty(&image_path, "It holds no images."));
+    }
+    Ok(Some(DigitSet::new(pixels, label_values)))
+}
+
+fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+    let dotted = name.replace("-idx", ".idx");
+    [name, dotted.as_str()]
+        .iter()
+        .flat_map(|name| [folder.join(name), folder.join(format!("{name}.gz"))])
+        .find(|path| path.is_file())
+}
+
+/// Axis lengths and elements of an IDX file of unsigned bytes.
+fn read_idx(path: &Path, axes: usize) -> Result<(Vec<usize>, Vec<u8>), DataError> {
+    let bytes = read_bytes(path)?;
+    let header = 4 + 4 * axes;
+    let Some((head, elements)) = bytes.split_at_checked(header) else {
+        return Err(DataError::bad_idx(path, format!("it has {} bytes, its header alone needs {header}", bytes.len())));
+    };
+    if head[..2] != [0, 0] {
+        return Err(DataError::bad_idx(path, "it does not begin with the two zero bytes of an IDX file"));
+    }
+    if head[2] != UNSIGNED_BYTE {
+        return Err(DataError::bad_idx(path, format!("its elements are of type {:#04x}, not bytes (0x08)", head[2])));
+    }
+    if usize::from(head[3]) != axes {
+        return Err(DataError::bad_idx(path, format!("it has {} axes, not {axes}", head[3])));
+    }
+    let lengths: Vec<usize> =
+        (head[4..].chunks_exact(4)).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
+    let promised = lengths.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+    if promised != Some(elements.len()) {
+        let promised = promised.map_or("more than memory holds".to_owned(), |n| n.to_string());
+        let why = format!("its header promises {promised} bytes of data, it has {}", elements.len());
+        return Err(DataError::bad_idx(path, why));
+    }
+    Ok((lengths, bytes[header..].to_vec()))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let file = File::open(path).map_err(|source| DataError::read(path, source))?;
+    let mut bytes = Vec::new();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file))
+            .take(LARGEST)
+            .read_to_end(&mut bytes)
+            .map_err(|error| DataError::bad_idx(path, format!("it cannot be unzipped: {error}")))?;
+    } else {
+        std::io::BufReader::new(file)
+            .take(LARGEST)
+            .read_to_end(&mut bytes)
+            .map_err(|source| DataError::read(path, source))?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn idx(axes: &[u32], elements: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, UNSIGNED_BYTE, axes.len() as u8];
+        bytes.extend(axes.iter().flat_map(|n| n.to_be_bytes()));
+        bytes.extend(elements);
+        bytes
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        dir
+    }
+
+    fn pixels(n: usize) -> Vec<u8> {
+        (0..n * PIXELS).map(|i| (i % 251) as u8).collect()
+    }
+
+    #[test]
+    fn plain_and_gzipped_files_with_either_spelling_are_read() {
+        let dir = folder(&[
+            ("train-images.idx3-ubyte", idx(&[3, 28, 28], &pixels(3))),
+            ("train-labels-idx1-ubyte.gz", gzip(&idx(&[3], &[7, 0, 9]))),
+        ]);
+        let read = read(dir.path()).unwrap();
+        assert_eq!(read.test, None);
+        let train = read.train.unwrap();
+        assert_eq!((train.len(), train.label(2)), (3, 9));
+        assert_eq!(train.pixels(1), &pixels(3)[PIXELS..2 * PIXELS]);
+        assert_eq!(train.image(0).0[5], 5.0 / 255.0);
+    }
+
+    #[test]
+    fn every_bad_file_is_named_with_its_fault() {
+        let good_labels = || ("train-labels-idx1-ubyte", idx(&[2], &[1, 2]));
+        let images = |bytes| ("train-images-idx3-ubyte", bytes);
+        let good_images = || images(idx(&[2, 28, 28], &pixels(2)));
+        let cases = [
+            (vec![images(b"hello".to_vec()), good_labels()], "train-images-idx3-ubyte", "header"),
+            (vec![images(idx(&[2, 28, 28], &pixels(1))), good_labels()], "train-images-idx3-ubyte", "promises 1568"),
+            (vec![images(idx(&[2, 14, 56], &pixels(2))), good_labels()], "train-images-idx3-ubyte", "56×14"),
+            (vec![images(idx(&[u32::MAX; 3], &[])), good_labels()], "train-images-idx3-ubyte", "promises"),
+            (vec![good_images(), ("train-labels-idx1-ubyte", idx(&[2], &[1, 10]))], "train-labels-idx1-ubyte", "is 10"),
+            (vec![good_images(), ("train-labels-idx1-ubyte", idx(&[1], &[1]))], "", "2 images but 1 labels"),
+            (vec![good_images()], "", "train-labels-idx1-ubyte"),
+            (vec![], "", "train-images-idx3-ubyte"),
+            (
+                vec![
+                    ("train-images-idx3-ubyte.gz", gzip(&idx(&[2, 28, 28], &pixels(2)))[..60].to_vec()),
+                    good_labels(),
+                ],
+                "train-images-idx3-ubyte.gz",
+                "unzipped",
+            ),
+            (vec![images(idx(&[0, 28, 28], &[])), ("train-labels-idx1-ubyte", idx(&[0], &[]))], "", "empty"),
+        ];
+        for (files, name, fault) in cases {
+            let dir = folder(&files);
+            let message = read(dir.path()).unwrap_err().to_string();
+            assert!(message.contains(name) && message.contains(fault), "{message:?} says nothing of {name} {fault}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error() {
+        let message = read(Path::new("/no/such/folder")).unwrap_err().to_string();
+        assert!(message.contains("/no/such/folder"));
+    }
+}

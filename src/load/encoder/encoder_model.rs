@@ -1,0 +1,126 @@
+//! A text encoder as a folder in Hugging Face layout, or in that of sentence-transformers.
+
+use crate::load::encoder::encoder_config::{self, EncoderSettings};
+use crate::load::encoder::encoder_weights;
+use crate::load::encoder::sentence_files::{self, SentenceSettings};
+use crate::load::error::LoadError;
+use crate::load::tensors::container::WeightFiles;
+use crate::load::tensors::weights::Weights;
+use crate::load::tokens::special_tokens::TokenizerSettings;
+use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
+use crate::load::tokens::tokenizer_files::{self, OlderFiles};
+use crate::nn::{EncoderConfig, TextEncoder};
+use crate::types::{Architecture, EncoderInfo, ModelId, ModelInfo, Pooling};
+use burn::module::Module;
+use burn::tensor::Device;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A text encoder, ready to use.
+#[derive(Debug)]
+pub struct EncoderModel {
+    /// What is shown of it.
+    pub info: ModelInfo,
+    /// Its shape.
+    pub config: EncoderConfig,
+    /// The network.
+    pub encoder: TextEncoder,
+    /// Text to tokens and back.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Fills shorter texts of a batch up.
+    pub padding_id: u32,
+    /// The id of the mask; `None` without a head that guesses what it stands for.
+    pub mask_id: Option<u32>,
+    /// True when texts to embed are put in lower case first.
+    pub lower_case: bool,
+}
+
+impl EncoderModel {
+    /// What only a text encoder has.
+    ///
+    /// # Panics
+    /// Never: opening a folder sets it.
+    #[must_use]
+    pub fn facts(&self) -> &EncoderInfo {
+        self.info.encoder.as_ref().expect("an encoder's info says what an encoder has")
+    }
+}
+
+/// Opens a folder. `progress` is told the bytes of weights read and their total.
+///
+/// # Errors
+/// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
+pub fn open_encoder_model(
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<EncoderModel, LoadError> {
+    let architecture = crate::load::peek_architecture(dir)?;
+    let EncoderSettings { config, padding_id, masked_lm } = encoder_config::read_settings(dir, architecture)?;
+    let sentence = sentence_files::read(dir)?;
+    let (older, usual_mask) = match architecture {
+        Architecture::Roberta => (OlderFiles::Roberta, "<mask>"),
+        _ => (OlderFiles::WordPiece, "[MASK]"),
+    };
+    let tokenizer = tokenizer_files::read_tokenizer(dir, older, config.shape().vocabulary)?;
+    let files = WeightFiles::open(dir)?;
+    let mut weights = Weights::new(&files, device, progress)?;
+    let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
+    let tied = config.shape().tied;
+    let precision = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
+
+    let mask = if encoder.head().is_some() { Some(mask_token(dir, &tokenizer, usual_mask)?) } else { None };
+    let shape = config.shape();
+    let facts = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
+    let info = ModelInfo {
+        id: ModelId::next(),
+        name: crate::load::folder_name(dir),
+        path: dir.to_owned(),
+        architecture,
+        precision,
+        parameters: encoder.num_params() as u64,
+        layers: shape.layers,
+        heads: shape.heads,
+        kv_heads: shape.heads,
+        hidden: shape.hidden,
+        vocabulary: shape.vocabulary,
+        context: config.context(),
+        encoder: Some(facts),
+        vision: None,
+        held_out: None,
+        modified: false,
+    };
+    Ok(EncoderModel {
+        info,
+        config,
+        encoder,
+        tokenizer: Arc::new(tokenizer),
+        padding_id,
+        mask_id: mask.map(|(_, id)| id),
+        lower_case: sentence.is_some_and(|sentence| sentence.lower_case),
+    })
+}
+
+/// The mean of the tokens' vectors is what is usual where the folder says nothing.
+fn describe(sentence: Option<&SentenceSettings>, mask: Option<String>, context: usize) -> EncoderInfo {
+    EncoderInfo {
+        mask,
+        pooling: sentence.map_or(Pooling::Mean, |s| s.pooling),
+        normalised: sentence.is_some_and(|s| s.normalised),
+        is_sentence_model: sentence.is_some(),
+        longest: sentence.and_then(|s| s.longest).map_or(context, |longest| longest.min(context)),
+    }
+}
+
+/// The mask as it is written in a text, and its id.
+fn mask_token(dir: &Path, tokenizer: &Tokenizer, usual: &str) -> Result<(String, u32), LoadError> {
+    let given = TokenizerSettings::read(dir)?.special("mask_token")?;
+    let text = given.map_or_else(|| usual.to_owned(), |token| token.content);
+    match tokenizer.token_id(&text) {
+        Some(id) => Ok((text, id)),
+        None => {
+            let problem = format!("it has no mask token `{text}`, which the model's head is for");
+            Err(LoadError::Tokenizer { path: dir.join(TOKENIZER_FILE), problem })
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The tensors of BERT, RoBERTa and DistilBERT by their names in the file.
+//!
+//! The file holds queries, keys and values apart; the model holds them as one matrix.
+
+use crate::load::error::LoadError;
+use crate::load::tensors::weights::Weights;
+use crate::nn::{
+    Bert, BertConfig, DistilBert, DistilBertConfig, EncoderBlock, EncoderConfig, EncoderShape, LayerNorm, Linear,
+    MaskedLmHead, Roberta, RobertaConfig, TextEncoder,
+};
+use burn::module::Param;
+
+/// Names of the tensors of one block, within it.
+struct BlockNames {
+    qkv: [&'static str; 3],
+    attn_out: &'static str,
+    ln_attn: &'static str,
+    mlp_in: &'static str,
+    mlp_out: &'static str,
+    ln_mlp: &'static str,
+}
+
+const BERT_BLOCK: BlockNames = BlockNames {
+    qkv: ["attention.self.query", "attention.self.key", "attention.self.value"],
+    attn_out: "attention.output.dense",
+    ln_attn: "attention.output.LayerNorm",
+    mlp_in: "intermediate.dense",
+    mlp_out: "output.dense",
+    ln_mlp: "output.LayerNorm",
+};
+
+const DISTILBERT_BLOCK: BlockNames = BlockNames {
+    qkv: ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+    attn_out: "attention.out_lin",
+    ln_attn: "sa_layer_norm",
+    mlp_in: "ffn.lin1",
+    mlp_out: "ffn.lin2",
+    ln_mlp: "output_layer_norm",
+};
+
+/// Names of the tensors of the masked-language-model head. The bias is stored under either of two names.
+struct HeadNames {
+    dense: &'static str,
+    norm: &'static str,
+    decoder: &'static str,
+    biases: [&'static str; 2],
+}
+
+const BERT_HEAD: HeadNames = HeadNames {
+    dense: "cls.predictions.transform.dense",
+    norm: "cls.predictions.transform.LayerNorm",
+    decoder: "cls.predictions.decoder.weight",
+    biases: ["cls.predictions.bias", "cls.predictions.decoder.bias"],
+};
+
+const ROBERTA_HEAD: HeadNames = HeadNames {
+    dense: "lm_head.dense",
+    norm: "lm_head.layer_norm",
+    decoder: "lm_head.decoder.weight",
+    biases: ["lm_head.bias", "lm_head.decoder.bias"],
+};
+
+const DISTILBERT_HEAD: HeadNames = HeadNames {
+    dense: "vocab_transform",
+    norm: "vocab_layer_norm",
+    decoder: "vocab_projector.weight",
+    biases: ["vocab_projector.bias", "vocab_projector.bias"],
+};
+
+/// Reads an encoder. A head that the file holds is read; `masked_lm` says that it must be there.
+pub(in crate::load) fn read(
+    config: &EncoderConfig,
+    masked_lm: bool,
+    weights: &mut Weights<'_>,
+) -> Result<TextEncoder, LoadError> {
+    Ok(match config {
+        EncoderConfig::Bert(config) => TextEncoder::Bert(read_bert(config, masked_lm, weights)?),
+        EncoderConfig::Roberta(config) => TextEncoder::Roberta(read_roberta(config, masked_lm, weights)?),
+        EncoderConfig::DistilBert(config) => TextEncoder::DistilBert(read_distilbert(config, masked_lm, weights)?),
+    })
+}
+
+fn read_bert(config: &BertConfig, masked_lm: bool, weights: &mut Weights<'_>) -> Result<Bert, LoadError> {
+    let (shape, prefix) = (&config.shape, weights.prefix("bert."));
+    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    let types = format!("{prefix}embeddings.token_type_embeddings.weight");
+    Ok(Bert {
+        token_embedding: tokens,
+        position_embedding: positions,
+        type_embedding: Param::from_tensor(weights.tensor(&types, [config.token_types, shape.hidden])?),
+        ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
+        blocks: read_blocks(&format!("{prefix}encoder.layer"), &BERT_BLOCK, shape, weights)?,
+        pooler: read_pooler(&format!("{prefix}pooler.dense"), shape.hidden, weights)?,
+        head: read_head(&BERT_HEAD, shape, masked_lm, weights)?,
+    })
+}
+
+fn read_roberta(config: &RobertaConfig, masked_lm: bool, weights: &mut Weights<'_>) -> Result<Roberta, LoadError> {
+    let (shape, prefix) = (&config.shape, weights.prefix("roberta."));
+    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    let types = format!("{prefix}embeddings.token_type_embeddings.weight");
+    Ok(Roberta {
+        token_embedding: tokens,
+        position_embedding: positions,
+        type_embedding: Param::from_tensor(weights.tensor(&types, [config.token_types, shape.hidden])?),
+        ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
+        blocks: read_blocks(&format!("{prefix}encoder.layer"), &BERT_BLOCK, shape, weights)?,
+        pooler: read_pooler(&format!("{prefix}pooler.dense"), shape.hidden, weights)?,
+        head: read_head(&ROBERTA_HEAD, shape, masked_lm, weights)?,
+        padding_id: config.padding_id,
+    })
+}
+
+fn read_distilbert(
+    config: &DistilBertConfig,
+    masked_lm: bool,
+    weights: &mut Weights<'_>,
+) -> Result<DistilBert, LoadError> {
+    let (shape, prefix) = (&config.shape, weights.prefix("distilbert."));
+    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    Ok(DistilBert {
+        token_embedding: tokens,
+        position_embedding: positions,
+        ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
+        blocks: read_blocks(&format!("{prefix}transformer.layer"), &DISTILBERT_BLOCK, shape, weights)?,
+        head: read_head(&DISTILBERT_HEAD, shape, masked_lm, weights)?,
+    })
+}
+
+/// The embeddings of tokens and of positions.
+fn read_tables(
+    prefix: &str,
+    shape: &EncoderShape,
+    weights: &mut Weights<'_>,
+) -> Result<[Param<burn::tensor::Tensor<2>>; 2], LoadError> {
+    let name = |table: &str| format!("{prefix}embeddings.{table}.weight");
+    let tokens = weights.matrix(&name("word_embeddings"), [shape.vocabulary, shape.hidden])?;
+    let positions = weights.tensor(&name("position_embeddings"), [shape.positions, shape.hidden])?;
+    Ok([tokens, positions].map(Param::from_tensor))
+}
+
+fn read_blocks(
+    prefix: &str,
+    names: &BlockNames,
+    shape: &EncoderShape,
+    weights: &mut Weights<'_>,
+) -> Result<Vec<EncoderBlock>, LoadError> {
+    let (d, f) = (shape.hidden, shape.intermediate);
+    let block = |layer: usize| {
+        let name = |part: &str| format!("{prefix}.{layer}.{part}");
+        Ok(EncoderBlock {
+            qkv: read_stacked(&names.qkv.map(&name), [d, d], weights)?,
+            attn_out: read_linear(&name(names.attn_out), [d, d], weights)?,
+            ln_attn: read_norm(&name(names.ln_attn), shape, weights)?,
+            mlp_in: read_linear(&name(names.mlp_in), [f, d], weights)?,
+            mlp_out: read_linear(&name(names.mlp_out), [d, f], weights)?,
+            ln_mlp: read_norm(&name(names.ln_mlp), shape, weights)?,
+            heads: shape.heads,
+        })
+    };
+    (0..shape.layers).map(block).collect()
+}
+
+fn read_head(
+    names: &HeadNames,
+    shape: &EncoderShape,
+    must_be_there: bool,
+    weights: &mut Weights<'_>,
+) -> Result<Option<MaskedLmHead>, LoadError> {
+    let (v, d) = (shape.vocabulary, shape.hidden);
+    if !must_be_there && !weights.has(&format!("{}.weight", names.dense)) {
+        return Ok(None);
+    }
+    let decoder = if shape.tied { None } else { Some(Param::from_tensor(weights.matrix(names.decoder, [v, d])?)) };
+    let bias = names.biases.into_iter().find(|name| weights.has(name)).unwrap_or(names.biases[0]);
+    Ok(Some(MaskedLmHead {
+        dense: read_linear(names.dense, [d, d], weights)?,
+        norm: read_norm(names.norm, shape, weights)?,
+        decoder,
+        bias: Param::from_tensor(weights.tensor(bias, [v])?),
+    }))
+}
+
+/// The pooler, if the file has one: a square projection.
+pub(in crate::load) fn read_pooler(
+    name: &str,
+    width: usize,
+    weights: &mut Weights<'_>,
+) -> Result<Option<Linear>, LoadError> {
+    if !weights.has(&format!("{name}.weight")) {
+        return Ok(None);
+    }
+    read_linear(name, [width, width], weights).map(Some)
+}
+
+/// A projection with its bias, `[out, in]`.
+pub(in crate::load) fn read_linear(
+    name: &str,
+    [outputs, inputs]: [usize; 2],
+    weights: &mut Weights<'_>,
+) -> Result<Linear, LoadError> {
+    read_stacked(&[name.to_owned()], [outputs, inputs], weights)
+}
+
+/// Several projections `[out, in]` under each other, with their biases.
+pub(in crate::load) fn read_stacked(
+    names: &[String],
+    [outputs, inputs]: [usize; 2],
+    weights: &mut Weights<'_>,
+) -> Result<Linear, LoadError> {
+    let parts = |kind: &str| names.iter().map(|name| (format!("{name}.{kind}"), outputs)).collect::<Vec<_>>();
+    let weight = weights.stacked(&parts("weight"), inputs)?;
+    Ok(Linear::new(weight, Some(weights.joined(&parts("bias"))?)))
+}
+
+fn read_norm(name: &str, shape: &EncoderShape, weights: &mut Weights<'_>) -> Result<LayerNorm, LoadError> {
+    let gain = weights.tensor(&format!("{name}.weight"), [shape.hidden])?;
+    let bias = weights.tensor(&format!("{name}.bias"), [shape.hidden])?;
+    Ok(LayerNorm::new(gain, bias, shape.epsilon))
+}
+
+/// Tensors that change nothing: counted positions, a decoder that is the embedding again, a bias stored twice, and the head
+/// of BERT's second task, whether one sentence follows another.
+pub(in crate::load) fn is_harmless(name: &str, tied: bool) -> bool {
+    const HEADS: [&HeadNames; 3] = [&BERT_HEAD, &ROBERTA_HEAD, &DISTILBERT_HEAD];
+    name.ends_with("embeddings.position_ids")
+        || name.ends_with("embeddings.token_type_ids")
+        || name.starts_with("cls.seq_relationship.")
+        || HEADS.iter().any(|head| (tied && name == head.decoder) || head.biases.contains(&name))
+}

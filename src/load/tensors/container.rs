@@ -1,0 +1,233 @@
+//! Weight files: safetensors, or PyTorch's own format, whose instructions are read and never run.
+
+use crate::load::error::LoadError;
+use crate::load::tensors::shards::{ShardIndex, refuse_twice};
+use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
+use memmap2::{Mmap, UncheckedAdvice};
+use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The file with the weights.
+pub(in crate::load) const WEIGHTS_FILE: &str = "model.safetensors";
+/// The file with the weights in older folders.
+const TORCH_FILE: &str = "pytorch_model.bin";
+
+/// The weight files of a folder.
+pub(in crate::load) struct WeightFiles {
+    files: Vec<WeightFile>,
+    index: Option<ShardIndex>,
+}
+
+enum WeightFile {
+    Safetensors(PathBuf, Mmap),
+    Torch(PathBuf, PytorchReader),
+}
+
+impl WeightFiles {
+    /// model.safetensors or the shards in its index, else pytorch_model.bin or the shards in its index.
+    pub(in crate::load) fn open(dir: &Path) -> Result<Self, LoadError> {
+        let Found { paths, index, is_torch } = find(dir)?;
+        let open = if is_torch { read_torch } else { map_file };
+        Ok(Self { files: paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?, index })
+    }
+
+    /// The file that a tensor should be in.
+    pub(in crate::load) fn home_of(&self, tensor: &str) -> PathBuf {
+        match &self.index {
+            Some(index) => index.home_of(tensor),
+            None => self.files[0].path().to_owned(),
+        }
+    }
+
+    /// The files as sources of tensors, and the bytes of weights in all.
+    pub(in crate::load) fn containers(&self) -> Result<(Vec<Container<'_>>, u64), LoadError> {
+        let containers = self.files.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
+        refuse_twice(&containers)?;
+        Ok((containers, self.files.iter().map(WeightFile::bytes).sum()))
+    }
+}
+
+/// Where the weights of a folder are.
+struct Found {
+    paths: Vec<PathBuf>,
+    index: Option<ShardIndex>,
+    is_torch: bool,
+}
+
+fn find(dir: &Path) -> Result<Found, LoadError> {
+    for (name, is_torch) in [(WEIGHTS_FILE, false), (TORCH_FILE, true)] {
+        let (single, index) = (dir.join(name), dir.join(format!("{name}.index.json")));
+        if single.is_file() {
+            return Ok(Found { paths: vec![single], index: None, is_torch });
+        }
+        if index.is_file() {
+            let index = ShardIndex::read(&index)?;
+            return Ok(Found { paths: index.files()?, index: Some(index), is_torch });
+        }
+    }
+    Err(LoadError::MissingFile { dir: dir.to_owned(), file: WEIGHTS_FILE })
+}
+
+/// The weight files of a folder, as [`WeightFiles::open`] chooses them.
+///
+/// # Errors
+/// When there are none, or a file named in an index is not there.
+pub(in crate::load) fn weight_paths(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    find(dir).map(|found| found.paths)
+}
+
+impl WeightFile {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Safetensors(path, _) | Self::Torch(path, _) => path,
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Safetensors(_, map) => map.len() as u64,
+            Self::Torch(_, reader) => reader.tensors().values().map(|tensor| tensor.byte_len() as u64).sum(),
+        }
+    }
+}
+
+fn map_file(path: &Path) -> Result<WeightFile, LoadError> {
+    let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(unreadable)?;
+    // SAFETY: the map is only read, and only while a model is being opened. Another process that shortens the file
+    // meanwhile would crash this one; a copy of every model into memory first is the price of excluding that.
+    #[expect(unsafe_code, reason = "memory-mapping a file")]
+    let map = unsafe { Mmap::map(&file) };
+    Ok(WeightFile::Safetensors(path.to_owned(), map.map_err(unreadable)?))
+}
+
+fn read_torch(path: &Path) -> Result<WeightFile, LoadError> {
+    let reader = PytorchReader::new(path);
+    let reader = reader.map_err(|e| LoadError::Torch { path: path.to_owned(), problem: e.to_string() })?;
+    Ok(WeightFile::Torch(path.to_owned(), reader))
+}
+
+/// One file as a source of tensors.
+pub(in crate::load) struct Container<'a> {
+    pub(in crate::load) path: &'a Path,
+    tensors: Tensors<'a>,
+}
+
+enum Tensors<'a> {
+    Safetensors(SafeTensors<'a>, &'a Mmap),
+    Torch(&'a PytorchReader),
+}
+
+/// What a file says of a tensor, without its values.
+pub(in crate::load) struct TensorHeader {
+    pub(in crate::load) dtype: Dtype,
+    pub(in crate::load) shape: Vec<usize>,
+    pub(in crate::load) bytes: u64,
+}
+
+/// A tensor as it lies in the file.
+pub(in crate::load) struct RawTensor<'a> {
+    pub(in crate::load) dtype: Dtype,
+    pub(in crate::load) shape: Vec<usize>,
+    /// Row-major, little-endian.
+    pub(in crate::load) bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Container<'a> {
+    fn of(file: &'a WeightFile) -> Result<Self, LoadError> {
+        match file {
+            WeightFile::Safetensors(path, map) => match SafeTensors::deserialize(map) {
+                Ok(tensors) => Ok(Self { path, tensors: Tensors::Safetensors(tensors, map) }),
+                Err(source) => Err(LoadError::Safetensors { path: path.clone(), source }),
+            },
+            WeightFile::Torch(path, reader) => Ok(Self { path, tensors: Tensors::Torch(reader) }),
+        }
+    }
+
+    pub(in crate::load) fn names(&self) -> Vec<&str> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.names(),
+            Tensors::Torch(reader) => reader.tensors().keys().map(String::as_str).collect(),
+        }
+    }
+
+    pub(in crate::load) fn has(&self, name: &str) -> bool {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.tensor(name).is_ok(),
+            Tensors::Torch(reader) => reader.get(name).is_some(),
+        }
+    }
+
+    /// What the file says of the tensor of this name, if it is here.
+    pub(in crate::load) fn header(&self, name: &str) -> Option<TensorHeader> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => tensors.tensor(name).ok().map(|tensor| TensorHeader {
+                dtype: tensor.dtype(),
+                shape: tensor.shape().to_vec(),
+                bytes: tensor.data().len() as u64,
+            }),
+            Tensors::Torch(reader) => reader.get(name).map(|tensor| TensorHeader {
+                dtype: dtype_of(tensor.dtype()),
+                shape: tensor.shape().to_vec(),
+                bytes: tensor.byte_len() as u64,
+            }),
+        }
+    }
+
+    /// The tensor of this name, if it is here.
+    pub(in crate::load) fn tensor(&self, name: &str) -> Result<Option<RawTensor<'a>>, LoadError> {
+        match &self.tensors {
+            Tensors::Safetensors(tensors, _) => Ok(tensors.tensor(name).ok().map(|tensor| RawTensor {
+                dtype: tensor.dtype(),
+                shape: tensor.shape().to_vec(),
+                bytes: Cow::Borrowed(tensor.data()),
+            })),
+            Tensors::Torch(reader) => {
+                let Some(tensor) = reader.get(name) else { return Ok(None) };
+                let bytes = tensor.read();
+                let bytes =
+                    bytes.map_err(|e| LoadError::Torch { path: self.path.to_owned(), problem: e.to_string() })?;
+                Ok(Some(RawTensor {
+                    dtype: dtype_of(tensor.dtype()),
+                    shape: tensor.shape().to_vec(),
+                    bytes: Cow::Owned(bytes),
+                }))
+            }
+        }
+    }
+
+    /// Tells the system that these bytes of a mapped file are not needed again, so that the file and its copy do not
+    /// stand in memory together.
+    pub(in crate::load) fn is_done_with(&self, bytes: &[u8]) {
+        let Tensors::Safetensors(_, map) = &self.tensors else { return };
+        let offset = bytes.as_ptr().addr().wrapping_sub(map.as_ptr().addr());
+        if offset.saturating_add(bytes.len()) <= map.len() {
+            // SAFETY: nothing was ever written through this read-only map, so dropped pages come back from the file.
+            #[expect(unsafe_code, reason = "advising on a read-only map")]
+            let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, bytes.len()) };
+            if let Err(error) = advised {
+                log::debug!("the system keeps {} in memory: {error}", self.path.display());
+            }
+        }
+    }
+}
+
+fn dtype_of(dtype: TorchType) -> Dtype {
+    match dtype {
+        TorchType::F64 => Dtype::F64,
+        TorchType::F32 => Dtype::F32,
+        TorchType::F16 => Dtype::F16,
+        TorchType::BF16 => Dtype::BF16,
+        TorchType::I64 => Dtype::I64,
+        TorchType::I32 => Dtype::I32,
+        TorchType::I16 => Dtype::I16,
+        TorchType::I8 => Dtype::I8,
+        TorchType::U64 => Dtype::U64,
+        TorchType::U32 => Dtype::U32,
+        TorchType::U16 => Dtype::U16,
+        TorchType::U8 => Dtype::U8,
+        TorchType::Bool => Dtype::BOOL,
+    }
+}

@@ -1,0 +1,134 @@
+//! config.json of causal models: Hugging Face's field names to the shapes in [`crate::nn`] and back.
+
+mod gemma2;
+mod gpt2;
+mod gpt_neox;
+mod llama;
+mod rope;
+mod sizes;
+
+pub(in crate::load) use sizes::parameters;
+
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::nn::{LlamaFamily, TextConfig};
+use crate::types::{Architecture, Precision};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The file that makes a folder a model folder.
+pub(in crate::load) const CONFIG_FILE: &str = "config.json";
+const GENERATION_FILE: &str = "generation_config.json";
+
+/// What config.json and generation_config.json say about a causal model.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::load) struct TextSettings {
+    pub(in crate::load) config: TextConfig,
+    /// Token put before a text, if the model has one.
+    pub(in crate::load) bos: Option<u32>,
+    /// Tokens that end a text; may be empty.
+    pub(in crate::load) eos: Vec<u32>,
+}
+
+/// Which architecture a folder holds, by its config.json alone.
+///
+/// # Errors
+/// When the folder has no readable config.json, or it names an architecture Fovea does not run.
+pub fn peek_architecture(dir: &Path) -> Result<Architecture, LoadError> {
+    architecture(&read_config(dir)?)
+}
+
+/// The shape of the causal model in a folder, by its config.json alone.
+///
+/// # Errors
+/// As [`peek_architecture`], and when a field is missing, wrong, or asks for what Fovea does not compute.
+pub fn read_text_config(dir: &Path) -> Result<TextConfig, LoadError> {
+    Ok(read_settings(dir)?.config)
+}
+
+pub(in crate::load) fn read_settings(dir: &Path) -> Result<TextSettings, LoadError> {
+    let fields = read_config(dir)?;
+    let architecture = architecture(&fields)?;
+    refuse_what_is_not_computed(&fields)?;
+    let config = match architecture {
+        Architecture::Gpt2 => TextConfig::Gpt2(gpt2::read(&fields)?),
+        Architecture::GptNeox => TextConfig::GptNeox(gpt_neox::read(&fields)?),
+        Architecture::Llama => TextConfig::Llama(llama::read(&fields, LlamaFamily::Llama)?),
+        Architecture::Mistral => TextConfig::Llama(llama::read(&fields, LlamaFamily::Mistral)?),
+        Architecture::Qwen2 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen2)?),
+        Architecture::Qwen3 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen3)?),
+        Architecture::Gemma2 => TextConfig::Gemma2(gemma2::read(&fields)?),
+        other => {
+            return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
+        }
+    };
+    let mut eos = fields.token_ids("eos_token_id")?;
+    let generation = dir.join(GENERATION_FILE);
+    if generation.is_file() {
+        let ids = Fields::read(&generation)?.token_ids("eos_token_id")?;
+        if !ids.is_empty() {
+            eos = ids;
+        }
+    }
+    Ok(TextSettings { config, bos: fields.token_ids("bos_token_id")?.first().copied(), eos })
+}
+
+/// Writes config.json and generation_config.json.
+pub(in crate::load) fn write_settings(
+    settings: &TextSettings,
+    precision: Precision,
+    dir: &Path,
+) -> Result<(), LoadError> {
+    let mut config = match &settings.config {
+        TextConfig::Gpt2(config) => gpt2::json(config),
+        TextConfig::GptNeox(config) => gpt_neox::json(config),
+        TextConfig::Llama(config) => llama::json(config),
+        TextConfig::Gemma2(config) => gemma2::json(config),
+    };
+    let architecture = settings.config.architecture();
+    config["architectures"] = json!([architecture.config_name()]);
+    config["model_type"] = json!(architecture.model_type());
+    let eos = match settings.eos.as_slice() {
+        [] => Value::Null,
+        [one] => json!(one),
+        several => json!(several),
+    };
+    config["bos_token_id"] = json!(settings.bos);
+    config["eos_token_id"] = eos.clone();
+    config["torch_dtype"] = json!(precision.torch_name());
+    crate::load::write_json(&dir.join(CONFIG_FILE), &config)?;
+    crate::load::write_json(&dir.join(GENERATION_FILE), &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
+}
+
+fn read_config(dir: &Path) -> Result<Fields, LoadError> {
+    let path = dir.join(CONFIG_FILE);
+    if !path.is_file() {
+        return Err(LoadError::MissingFile { dir: dir.to_owned(), file: CONFIG_FILE });
+    }
+    Fields::read(&path)
+}
+
+fn architecture(fields: &Fields) -> Result<Architecture, LoadError> {
+    let unknown =
+        |found: &str| LoadError::UnknownArchitecture { path: fields.path().to_owned(), found: found.to_owned() };
+    let named = fields.value("architectures").and_then(|v| v.get(0)).and_then(Value::as_str);
+    if let Some(name) = named {
+        return Architecture::from_config_name(name).ok_or_else(|| unknown(name));
+    }
+    // Configurations written by hand often leave the list out.
+    let Some(found) = fields.text_if_any("model_type")? else {
+        return Err(fields.wrong("architectures", "is missing"));
+    };
+    Architecture::ALL.into_iter().find(|a| a.model_type() == Some(found)).ok_or_else(|| unknown(found))
+}
+
+/// What would change the numbers of any causal model and is not computed here.
+fn refuse_what_is_not_computed(fields: &Fields) -> Result<(), LoadError> {
+    for name in ["quantization_config", "compression_config"] {
+        if let Some(value) = fields.value(name) {
+            let method = value.get("quant_method").and_then(Value::as_str).unwrap_or("some quantisation");
+            return Err(fields.unsupported(name, &method, "weights in F32, F16 or BF16"));
+        }
+    }
+    Ok(())
+}

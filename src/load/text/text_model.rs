@@ -1,0 +1,197 @@
+//! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
+
+use crate::load::chat::{ChatError, ChatTemplate};
+use crate::load::data::few_shot_file;
+use crate::load::error::LoadError;
+use crate::load::tensors::container::WeightFiles;
+use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
+use crate::load::text::config::{self, TextSettings};
+use crate::load::text::gemma2_weights;
+use crate::load::text::gpt_neox_weights;
+use crate::load::text::gpt2_weights;
+use crate::load::text::llama_weights;
+use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
+use crate::load::tokens::tokenizer_files::{self, OlderFiles};
+use crate::nn::{CausalLm, TextConfig};
+use crate::types::{ModelId, ModelInfo, Precision};
+use burn::module::Module;
+use burn::tensor::Device;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A causal model, ready to use.
+#[derive(Debug)]
+pub struct TextModel {
+    /// What is shown of it.
+    pub info: ModelInfo,
+    /// Its shape.
+    pub config: TextConfig,
+    /// The network.
+    pub lm: CausalLm,
+    /// Text to tokens and back.
+    pub tokenizer: Arc<Tokenizer>,
+    /// Token put before a text, if the model has one.
+    pub bos: Option<u32>,
+    /// Tokens that end a text; may be empty.
+    pub eos: Vec<u32>,
+    /// The chat template, or why there is none.
+    pub chat: Arc<Result<ChatTemplate, ChatError>>,
+}
+
+impl TextModel {
+    /// A model that was not read from a folder: made from scratch, with a shape, weights and a tokenizer.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        config: TextConfig,
+        lm: CausalLm,
+        tokenizer: impl Into<Arc<Tokenizer>>,
+        bos: Option<u32>,
+        eos: Vec<u32>,
+    ) -> Self {
+        let info = ModelInfo {
+            id: ModelId::next(),
+            name: name.to_owned(),
+            path: Path::new("").to_owned(),
+            architecture: config.architecture(),
+            precision: Precision::F32,
+            parameters: lm.num_params() as u64,
+            layers: config.layers(),
+            heads: config.heads(),
+            kv_heads: config.kv_heads(),
+            hidden: config.hidden(),
+            vocabulary: config.vocabulary(),
+            context: config.context(),
+            encoder: None,
+            vision: None,
+            held_out: None,
+            modified: false,
+        };
+        let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
+        Self { info, config, lm, tokenizer: tokenizer.into(), bos, eos, chat }
+    }
+
+    /// Tokens that end a turn of a chat: those that end a text, and the `eos_token` that templates write.
+    #[must_use]
+    pub fn turn_ends(&self) -> Vec<u32> {
+        let named = self.chat.as_ref().as_ref().ok().and_then(|chat| chat.special_tokens().get("eos_token")?.as_str());
+        let mut ends = self.eos.clone();
+        ends.extend(named.and_then(|token| self.tokenizer.token_id(token)).filter(|id| !self.eos.contains(id)));
+        ends
+    }
+}
+
+/// Opens a folder. `progress` is told the bytes of weights read and their total.
+///
+/// # Errors
+/// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
+pub fn open_text_model(
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<TextModel, LoadError> {
+    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
+    let tokenizer = tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary())?;
+    let files = WeightFiles::open(dir)?;
+    let mut weights = Weights::new(&files, device, progress)?;
+    let (lm, precision) = match &config {
+        TextConfig::Gpt2(shape) => {
+            let model = gpt2_weights::read(shape, &mut weights)?;
+            (CausalLm::Gpt2(model), weights.finish(|name| gpt2_weights::is_harmless(name, shape.tied))?)
+        }
+        TextConfig::GptNeox(shape) => {
+            let model = gpt_neox_weights::read(shape, &mut weights)?;
+            (CausalLm::GptNeox(model), weights.finish(|name| gpt_neox_weights::is_harmless(name, shape.tied))?)
+        }
+        TextConfig::Llama(shape) => {
+            let model = llama_weights::read(shape, &mut weights)?;
+            (CausalLm::Llama(model), weights.finish(|name| llama_weights::is_harmless(name, shape.tied))?)
+        }
+        TextConfig::Gemma2(shape) => {
+            let model = gemma2_weights::read(shape, &mut weights)?;
+            (CausalLm::Gemma2(model), weights.finish(|name| gemma2_weights::is_harmless(name, shape.tied))?)
+        }
+    };
+    let mut model = TextModel::new(&crate::load::folder_name(dir), config, lm, tokenizer, bos, eos);
+    model.info.path = dir.to_owned();
+    model.info.precision = precision;
+    model.info.held_out = few_shot_file::read(dir);
+    model.chat = Arc::new(ChatTemplate::read(dir));
+    Ok(model)
+}
+
+/// A model of the shape in a folder's config.json with random weights: for measurements, and as a start for training.
+/// A folder without tokenizer.json gets one token a byte.
+///
+/// # Errors
+/// When config.json or an existing tokenizer.json is wrong.
+pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
+    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
+    let tokenizer = match tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary()) {
+        Err(LoadError::MissingFile { .. }) => Tokenizer::bytes(),
+        read => read?,
+    };
+    check_room(dir, &config)?;
+    device.seed(seed);
+    let lm = config.init(device);
+    let mut model = TextModel::new(&crate::load::folder_name(dir), config, lm, tokenizer, bos, eos);
+    model.info.path = dir.to_owned();
+    Ok(model)
+}
+
+/// Writes config.json, generation_config.json, tokenizer.json, tokenizer_config.json, the chat template if there is one, and
+/// model.safetensors with every weight in `precision`. The folder is made if it is not there. The weights come first and
+/// appear whole or not at all.
+///
+/// # Errors
+/// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
+pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
+    std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
+    write_weights(&stored_tensors(&model.lm), precision, dir)?;
+    let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
+    config::write_settings(&settings, precision, dir)?;
+    model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;
+    let text = |id: Option<u32>| id.map(|id| model.tokenizer.token_text(id));
+    let mut tokenizer_config = json!({
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": text(model.bos),
+        "eos_token": text(model.eos.first().copied()),
+        "model_max_length": model.config.context(),
+        "clean_up_tokenization_spaces": false,
+    });
+    if let (Ok(chat), Some(fields)) = (model.chat.as_ref(), tokenizer_config.as_object_mut()) {
+        // What the model's own templates name counts more than what its ids stand for.
+        fields.extend(chat.special_tokens().clone());
+        chat.write(dir)?;
+    }
+    crate::load::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
+}
+
+/// Every tensor under its name in the file.
+pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTensor)> {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
+        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
+        CausalLm::Llama(llama) => llama_weights::write(llama),
+        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
+    }
+}
+
+/// Fails where the system would not even promise the memory. A file's tensors are compared with their shapes before any
+/// memory is asked for; random weights have no such check.
+fn check_room(dir: &Path, config: &TextConfig) -> Result<(), LoadError> {
+    let parameters = config::parameters(config);
+    let room = usize::try_from(parameters).ok().and_then(|n| n.checked_mul(size_of::<f32>()));
+    if room.is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok()) {
+        return Ok(());
+    }
+    let [hidden, layers, vocabulary] = [config.hidden(), config.layers(), config.vocabulary()];
+    let shape = format!("{layers} blocks of width {hidden} and a vocabulary of {vocabulary}");
+    Err(LoadError::TooLarge { path: dir.join(config::CONFIG_FILE), shape, parameters })
+}
+
+/// What vocab.json and merges.txt mean where there is no tokenizer.json.
+fn older_files(config: &TextConfig) -> OlderFiles {
+    if matches!(config, TextConfig::Gpt2(_)) { OlderFiles::Gpt2 } else { OlderFiles::None }
+}

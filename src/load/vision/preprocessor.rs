@@ -1,0 +1,171 @@
+//! From a picture to the numbers a vision transformer reads, as preprocessor_config.json says: resized, cropped, scaled,
+//! normalised.
+
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::vision::resize::{Filter, resize};
+use crate::types::Picture;
+use serde_json::Value;
+use std::path::Path;
+
+const FILE: &str = "preprocessor_config.json";
+
+/// How pictures are prepared for one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preprocessor {
+    /// Height, width and filter to resize with; `None` takes pictures as they are.
+    resize: Option<([usize; 2], Filter)>,
+    /// Height and width that are cut out of the middle.
+    crop: Option<[usize; 2]>,
+    /// What an intensity of `0..=255` is multiplied with.
+    factor: f32,
+    /// Mean and standard deviation of each colour.
+    normal: Option<([f32; 3], [f32; 3])>,
+    /// Height and width of what comes out.
+    size: [usize; 2],
+}
+
+impl Preprocessor {
+    /// Reads a folder's preprocessor_config.json for a model that reads pictures of this height and width.
+    ///
+    /// # Errors
+    /// When the file is missing, holds something else than a picture's settings, asks for what is not computed, or makes
+    /// pictures of another size.
+    pub(in crate::load) fn read(dir: &Path, size: [usize; 2], is_deit: bool) -> Result<Self, LoadError> {
+        const KNOWN: [&str; 6] = [
+            "ViTImageProcessor",
+            "ViTImageProcessorFast",
+            "ViTFeatureExtractor",
+            "DeiTImageProcessor",
+            "DeiTImageProcessorFast",
+            "DeiTFeatureExtractor",
+        ];
+        let path = dir.join(FILE);
+        if !path.is_file() {
+            return Err(LoadError::MissingFile { dir: dir.to_owned(), file: FILE });
+        }
+        let fields = Fields::read(&path)?;
+        for name in ["image_processor_type", "feature_extractor_type"] {
+            if let Some(kind) = fields.text_if_any(name)?.filter(|kind| !KNOWN.contains(kind)) {
+                return Err(fields.unsupported(name, &kind, KNOWN.join(", ")));
+            }
+        }
+        // What a processor does that the file says nothing of.
+        let kind = match fields.text_if_any("image_processor_type")? {
+            Some(kind) => Some(kind),
+            None => fields.text_if_any("feature_extractor_type")?,
+        };
+        let is_deit = kind.map_or(is_deit, |kind| kind.starts_with("DeiT"));
+        let (usual_side, usual_filter) = if is_deit { (256, 3) } else { (224, 2) };
+        let resize = if fields.flag("do_resize", true)? {
+            Some((extent(&fields, "size", usual_side)?, filter(&fields, usual_filter)?))
+        } else {
+            None
+        };
+        let crop =
+            if fields.flag("do_center_crop", is_deit)? { Some(extent(&fields, "crop_size", 224)?) } else { None };
+        let rescale = fields.flag("do_rescale", true)?;
+        let factor = if rescale { fields.number_if_any("rescale_factor")?.unwrap_or(1.0 / 255.0) } else { 1.0 };
+        let normal = if fields.flag("do_normalize", true)? {
+            let mean = triple(&fields, "image_mean")?;
+            let deviation = triple(&fields, "image_std")?;
+            if deviation.iter().any(|x| *x <= 0.0) {
+                return Err(fields.wrong("image_std", "holds a number that is not positive"));
+            }
+            Some((mean, deviation))
+        } else {
+            None
+        };
+        if let (Some(([height, width], _)), Some([rows, columns])) = (resize, crop)
+            && (rows > height || columns > width)
+        {
+            return Err(fields.wrong("crop_size", format!("is {rows} × {columns}, larger than size")));
+        }
+        match crop.or(resize.map(|(size, _)| size)) {
+            Some(made) if made != size => {
+                let (name, [height, width]) = (if crop.is_some() { "crop_size" } else { "size" }, made);
+                let problem =
+                    format!("is {height} × {width}, but config.json has image_size {} × {}", size[0], size[1]);
+                Err(fields.wrong(name, problem))
+            }
+            Some(_) => Ok(Self { resize, crop, factor: factor as f32, normal, size }),
+            None => Err(fields.unsupported("do_resize", &false, "true, so that pictures of any size can be read")),
+        }
+    }
+
+    /// The picture as the model sees it: resized and cropped.
+    #[must_use]
+    pub fn seen(&self, picture: &Picture) -> Picture {
+        let resized = match self.resize {
+            Some(([height, width], filter)) => resize(picture, width, height, filter),
+            None => picture.clone(),
+        };
+        match self.crop {
+            Some([height, width]) => crop(&resized, width, height),
+            None => resized,
+        }
+    }
+
+    /// Its numbers, `[3, H, W]` row-major.
+    #[must_use]
+    pub fn pixels(&self, seen: &Picture) -> Vec<f32> {
+        let colour = |c: usize| {
+            let values = seen.rgb.iter().skip(c).step_by(3).map(move |&v| f32::from(v) * self.factor);
+            values.map(move |v| self.normal.map_or(v, |(mean, deviation)| (v - mean[c]) / deviation[c]))
+        };
+        (0..3).flat_map(colour).collect()
+    }
+
+    /// Height and width of what the model reads.
+    #[must_use]
+    pub fn size(&self) -> [usize; 2] {
+        self.size
+    }
+}
+
+/// A side, or `height` and `width`.
+fn extent(fields: &Fields, name: &str, usual: usize) -> Result<[usize; 2], LoadError> {
+    match fields.value(name) {
+        Some(Value::Object(_)) => {
+            let object = fields.object(name)?.ok_or_else(|| fields.wrong(name, "is missing"))?;
+            if let Some(other) = object.names().find(|key| !matches!(*key, "height" | "width")) {
+                return Err(object.unsupported(other, &"set", "height and width"));
+            }
+            Ok([object.count("height")?, object.count("width")?])
+        }
+        _ => Ok([fields.count_if_any(name)?.unwrap_or(usual); 2]),
+    }
+}
+
+/// Pillow's numbers for its filters.
+fn filter(fields: &Fields, usual: u64) -> Result<Filter, LoadError> {
+    match fields.value("resample").map_or(Some(usual), Value::as_u64) {
+        Some(2) => Ok(Filter::Bilinear),
+        Some(3) => Ok(Filter::Bicubic),
+        _ => {
+            let value = fields.value("resample").map(ToString::to_string).unwrap_or_default();
+            Err(fields.unsupported("resample", &value, "2 (bilinear) and 3 (bicubic)"))
+        }
+    }
+}
+
+/// One number a colour; a half for each where the file says nothing, as in transformers.
+fn triple(fields: &Fields, name: &str) -> Result<[f32; 3], LoadError> {
+    let Some(value) = fields.value(name) else { return Ok([0.5; 3]) };
+    let numbers = value.as_array().map(|list| list.iter().filter_map(Value::as_f64).map(|x| x as f32));
+    let numbers: Vec<f32> = numbers.map(Iterator::collect).unwrap_or_default();
+    match numbers.as_slice() {
+        [red, green, blue] if numbers.iter().all(|x| x.is_finite()) => Ok([*red, *green, *blue]),
+        _ => Err(fields.wrong(name, format!("is {value}, not three numbers"))),
+    }
+}
+
+/// The middle of a picture that is at least as large. Half a pixel goes to the upper left, as in transformers.
+fn crop(picture: &Picture, width: usize, height: usize) -> Picture {
+    let (top, left) = ((picture.height - height) / 2, (picture.width - width) / 2);
+    let rows = (top..top + height).flat_map(|y| {
+        let start = 3 * (y * picture.width + left);
+        picture.rgb[start..start + 3 * width].iter().copied()
+    });
+    Picture { width, height, rgb: rows.collect() }
+}

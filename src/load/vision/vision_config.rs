@@ -1,0 +1,107 @@
+//! config.json of vision transformers: ViT and DeiT. What would change a result and is not computed is refused by name.
+
+use crate::load::encoder::encoder_config::only;
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::text::config::CONFIG_FILE;
+use crate::nn::VitConfig;
+use crate::types::Architecture;
+use serde_json::Value;
+use std::path::Path;
+
+/// Classes a model has that says nothing of them, as in transformers.
+const USUAL_CLASSES: usize = 2;
+
+/// What stands on top of the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::load) enum VisionHead {
+    /// Nothing, or a pooler: the model can only be looked into.
+    None,
+    /// One classifier, on the first token.
+    Classifier,
+    /// Two classifiers, on the first token and on the distillation token, whose mean is the answer.
+    WithTeacher,
+}
+
+/// What config.json says about a vision transformer.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::load) struct VisionSettings {
+    pub(in crate::load) config: VitConfig,
+    pub(in crate::load) head: VisionHead,
+    /// Names of the classes; empty without a head.
+    pub(in crate::load) labels: Vec<String>,
+}
+
+pub(in crate::load) fn read_settings(dir: &Path, architecture: Architecture) -> Result<VisionSettings, LoadError> {
+    let fields = Fields::read(&dir.join(CONFIG_FILE))?;
+    only(&fields, "hidden_act", "gelu")?;
+    only(&fields, "pooler_act", "tanh")?;
+    let colours = fields.count_if_any("num_channels")?.unwrap_or(3);
+    if colours != 3 {
+        return Err(fields.unsupported("num_channels", &colours, "3"));
+    }
+    let [height, width] = side(&fields, "image_size", 224)?;
+    let [patch, patch_width] = side(&fields, "patch_size", 16)?;
+    if patch != patch_width {
+        return Err(fields.unsupported("patch_size", &format!("{patch} × {patch_width}"), "square patches"));
+    }
+    if !height.is_multiple_of(patch) || !width.is_multiple_of(patch) {
+        return Err(fields.wrong("patch_size", format!("is {patch}, which does not divide image_size")));
+    }
+    let hidden = fields.count("hidden_size")?;
+    if let Some(pooled) = fields.count_if_any("pooler_output_size")?.filter(|pooled| *pooled != hidden) {
+        return Err(fields.unsupported("pooler_output_size", &pooled, hidden.to_string()));
+    }
+    let heads = fields.count("num_attention_heads")?;
+    if !hidden.is_multiple_of(heads) {
+        let problem = format!("is {heads}, which does not divide hidden_size = {hidden}");
+        return Err(fields.wrong("num_attention_heads", problem));
+    }
+    let config = VitConfig {
+        height,
+        width,
+        patch,
+        hidden,
+        layers: fields.count("num_hidden_layers")?,
+        heads,
+        intermediate: fields.count("intermediate_size")?,
+        epsilon: fields.number_if_any("layer_norm_eps")?.unwrap_or(1e-12),
+        qkv_bias: fields.flag("qkv_bias", true)?,
+        distillation: architecture == Architecture::Deit,
+    };
+    let named =
+        fields.value("architectures").and_then(|names| names.get(0)).and_then(Value::as_str).unwrap_or_default();
+    let head = match named {
+        name if name.ends_with("WithTeacher") => VisionHead::WithTeacher,
+        name if name.ends_with("ForImageClassification") => VisionHead::Classifier,
+        _ => VisionHead::None,
+    };
+    let labels = if head == VisionHead::None { Vec::new() } else { labels(&fields)? };
+    Ok(VisionSettings { config, head, labels })
+}
+
+/// A side in pixels, or height and width.
+fn side(fields: &Fields, name: &str, usual: usize) -> Result<[usize; 2], LoadError> {
+    let Some(list) = fields.value(name).and_then(Value::as_array) else {
+        return Ok([fields.count_if_any(name)?.unwrap_or(usual); 2]);
+    };
+    let numbers: Vec<usize> = list.iter().filter_map(Value::as_u64).map(|n| n as usize).filter(|n| *n > 0).collect();
+    match numbers.as_slice() {
+        [height, width] if list.len() == 2 => Ok([*height, *width]),
+        _ => Err(fields.wrong(name, format!("is {list:?}, neither a number nor height and width"))),
+    }
+}
+
+/// The names of the classes, which must be numbered from 0 without a gap.
+fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
+    let Some(map) = fields.object("id2label")? else {
+        let count = fields.count_if_any("num_labels")?.unwrap_or(USUAL_CLASSES);
+        return Ok((0..count).map(|class| format!("LABEL_{class}")).collect());
+    };
+    let count = map.names().count();
+    let label = |class: usize| {
+        let label = map.text_if_any(&class.to_string())?;
+        label.map(str::to_owned).ok_or_else(|| map.wrong(&class.to_string(), format!("is missing; there are {count}")))
+    };
+    (0..count).map(label).collect()
+}

@@ -1,0 +1,81 @@
+//! A vision transformer as a folder in Hugging Face layout.
+
+use crate::load::error::LoadError;
+use crate::load::tensors::container::WeightFiles;
+use crate::load::tensors::weights::Weights;
+use crate::load::vision::preprocessor::Preprocessor;
+use crate::load::vision::vision_config::{self, VisionSettings};
+use crate::load::vision::vision_weights;
+use crate::nn::{Vit, VitConfig};
+use crate::types::{Architecture, ModelId, ModelInfo, VisionInfo};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::path::Path;
+
+/// A vision transformer, ready to use.
+#[derive(Debug)]
+pub struct VisionModel {
+    /// What is shown of it.
+    pub info: ModelInfo,
+    /// Its shape.
+    pub config: VitConfig,
+    /// The network.
+    pub vit: Vit,
+    /// How pictures are prepared.
+    pub preprocessor: Preprocessor,
+    /// Names of the classes; empty without a head.
+    pub labels: Vec<String>,
+}
+
+impl VisionModel {
+    /// Prepared pixels beside the weights, `[1, 3, H, W]`.
+    ///
+    /// # Panics
+    /// When there are not 3·H·W.
+    #[must_use]
+    pub fn input(&self, pixels: Vec<f32>) -> Tensor<4> {
+        let [height, width] = self.preprocessor.size();
+        Tensor::from_data(TensorData::new(pixels, [1, 3, height, width]), &self.vit.device())
+    }
+}
+
+/// Opens a folder. `progress` is told the bytes of weights read and their total. A model without a head opens too: it can
+/// be looked into.
+///
+/// # Errors
+/// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
+pub fn open_vision_model(
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<VisionModel, LoadError> {
+    let architecture = crate::load::peek_architecture(dir)?;
+    let settings = vision_config::read_settings(dir, architecture)?;
+    let size = [settings.config.height, settings.config.width];
+    let preprocessor = Preprocessor::read(dir, size, architecture == Architecture::Deit)?;
+    let files = WeightFiles::open(dir)?;
+    let mut weights = Weights::new(&files, device, progress)?;
+    let vit = vision_weights::read(&settings, &mut weights)?;
+    let precision = weights.finish(vision_weights::is_harmless)?;
+    let VisionSettings { config, labels, .. } = settings;
+    let (rows, columns) = config.grid();
+    let info = ModelInfo {
+        id: ModelId::next(),
+        name: crate::load::folder_name(dir),
+        path: dir.to_owned(),
+        architecture,
+        precision,
+        parameters: vit.num_params() as u64,
+        layers: config.layers,
+        heads: config.heads,
+        kv_heads: config.heads,
+        hidden: config.hidden,
+        vocabulary: labels.len(),
+        context: config.tokens(),
+        encoder: None,
+        vision: Some(VisionInfo { size, grid: [rows, columns], labels: labels.clone() }),
+        held_out: None,
+        modified: false,
+    };
+    Ok(VisionModel { info, config, vit, preprocessor, labels })
+}

@@ -1,0 +1,78 @@
+//! The tensors of ViT and DeiT by their names in the file.
+
+use crate::load::encoder::encoder_weights::{read_linear, read_pooler, read_stacked};
+use crate::load::error::LoadError;
+use crate::load::tensors::weights::Weights;
+use crate::load::vision::vision_config::{VisionHead, VisionSettings};
+use crate::nn::{LayerNorm, Linear, Vit, VitBlock, VitConfig};
+use burn::module::Param;
+use burn::tensor::Tensor;
+
+pub(in crate::load) fn read(settings: &VisionSettings, weights: &mut Weights<'_>) -> Result<Vit, LoadError> {
+    let config = &settings.config;
+    let (d, p) = (config.hidden, config.patch);
+    let prefix = weights.prefix(if config.distillation { "deit." } else { "vit." });
+    let special = read_special(&format!("{prefix}embeddings"), config, weights)?;
+    let positions = weights.tensor(&format!("{prefix}embeddings.position_embeddings"), [1, config.tokens(), d])?;
+    let blocks = (0..config.layers).map(|layer| read_block(&format!("{prefix}encoder.layer.{layer}"), config, weights));
+    let blocks = blocks.collect::<Result<_, _>>()?;
+    let projection = format!("{prefix}embeddings.patch_embeddings.projection");
+    let kernel: Tensor<4> = weights.tensor(&format!("{projection}.weight"), [d, 3, p, p])?;
+    let bias = weights.tensor(&format!("{projection}.bias"), [d])?;
+    let classes = settings.labels.len();
+    let names: &[&str] = match settings.head {
+        VisionHead::None => &[],
+        VisionHead::Classifier => &["classifier"],
+        VisionHead::WithTeacher => &["cls_classifier", "distillation_classifier"],
+    };
+    let heads = names.iter().map(|name| read_linear(name, [classes, d], weights)).collect::<Result<_, _>>()?;
+    Ok(Vit {
+        patch_embedding: Linear::new(kernel.reshape([d, 3 * p * p]), Some(bias)),
+        special: Param::from_tensor(special),
+        position_embedding: Param::from_tensor(positions.squeeze_dim::<2>(0)),
+        blocks,
+        ln_final: read_norm(&format!("{prefix}layernorm"), config, weights)?,
+        pooler: read_pooler(&format!("{prefix}pooler.dense"), d, weights)?,
+        heads,
+        patch: p,
+    })
+}
+
+/// The first token's vector, and the distillation token's where there is one, `[S, D]`.
+fn read_special(name: &str, config: &VitConfig, weights: &mut Weights<'_>) -> Result<Tensor<2>, LoadError> {
+    let mut one = |token: &str| weights.tensor(&format!("{name}.{token}"), [1, 1, config.hidden]);
+    let mut tokens: Vec<Tensor<3>> = vec![one("cls_token")?];
+    if config.distillation {
+        tokens.push(one("distillation_token")?);
+    }
+    Ok(Tensor::cat(tokens, 1).squeeze_dim(0))
+}
+
+fn read_block(name: &str, config: &VitConfig, weights: &mut Weights<'_>) -> Result<VitBlock, LoadError> {
+    let (d, f) = (config.hidden, config.intermediate);
+    let qkv = ["query", "key", "value"].map(|part| format!("{name}.attention.attention.{part}"));
+    let qkv = if config.qkv_bias {
+        read_stacked(&qkv, [d, d], weights)?
+    } else {
+        Linear::new(weights.stacked(&qkv.map(|part| (format!("{part}.weight"), d)), d)?, None)
+    };
+    Ok(VitBlock {
+        ln_attn: read_norm(&format!("{name}.layernorm_before"), config, weights)?,
+        qkv,
+        attn_out: read_linear(&format!("{name}.attention.output.dense"), [d, d], weights)?,
+        ln_mlp: read_norm(&format!("{name}.layernorm_after"), config, weights)?,
+        mlp_in: read_linear(&format!("{name}.intermediate.dense"), [f, d], weights)?,
+        mlp_out: read_linear(&format!("{name}.output.dense"), [d, f], weights)?,
+        heads: config.heads,
+    })
+}
+
+fn read_norm(name: &str, config: &VitConfig, weights: &mut Weights<'_>) -> Result<LayerNorm, LoadError> {
+    let gain = weights.tensor(&format!("{name}.weight"), [config.hidden])?;
+    Ok(LayerNorm::new(gain, weights.tensor(&format!("{name}.bias"), [config.hidden])?, config.epsilon))
+}
+
+/// The vector that hides a patch in pre-training changes nothing.
+pub(in crate::load) fn is_harmless(name: &str) -> bool {
+    name.ends_with("embeddings.mask_token")
+}

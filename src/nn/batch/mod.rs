@@ -1,0 +1,5 @@
+//! How tokens lie in a batch: positions, padding, trees.
+
+pub(super) mod padding;
+pub(super) mod tokens;
+pub(super) mod tree;

@@ -1,0 +1,232 @@
+//! Causal attention over grouped heads.
+//!
+//! B batch, T new tokens, S tokens attended to (S ≥ T; the last T of them are the new ones), H heads, G key-value heads,
+//! K head width.
+
+use crate::nn::hooks::Hooks;
+use crate::nn::kernels;
+use crate::nn::layers::activation::softcap;
+use crate::nn::layers::linear::on_plain_cpu;
+use crate::nn::layers::mask::CausalMask;
+use crate::types::Site;
+use burn::tensor::Tensor;
+use burn::tensor::activation::softmax;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+
+/// How scores are made of queries and keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Scoring {
+    /// Multiplies q kᵀ; 1/√K when `None`.
+    pub scale: Option<f64>,
+    /// Scores s become c · tanh(s / c) before the mask, so that none leaves −c..c (Gemma Team 2024).
+    pub softcap: Option<f64>,
+}
+
+impl Scoring {
+    fn scale(self, width: usize) -> f64 {
+        self.scale.unwrap_or_else(|| (width as f64).sqrt().recip())
+    }
+
+    fn cap(self, scores: Tensor<4>) -> Tensor<4> {
+        match self.softcap {
+            Some(cap) => softcap(scores, cap),
+            None => scores,
+        }
+    }
+}
+
+/// softmax(q kᵀ / √K + mask) v, heads joined again.
+///
+/// # Shapes
+/// q `[B, H, T, K]`, k and v `[B, G, S, K]` → `[B, T, H·K]`. Query heads h·H/G to (h+1)·H/G − 1 share key-value head h.
+#[must_use]
+pub fn attend(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: &CausalMask,
+    layer: usize,
+    hooks: &mut Hooks,
+) -> Tensor<3> {
+    attend_scored(q, k, v, mask, Scoring::default(), layer, hooks)
+}
+
+/// As [`attend`], with scores made in another way.
+#[must_use]
+pub fn attend_scored(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: &CausalMask,
+    scoring: Scoring,
+    layer: usize,
+    hooks: &mut Hooks,
+) -> Tensor<3> {
+    let [b, h, t, width] = q.dims();
+    // A shortcut gives z alone.
+    let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
+    // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
+    let z = if t > 1 && is_short && on_plain_cpu(&q) {
+        let options = AttentionModuleOptions { is_causal: true, scale: scoring.scale, softcap: scoring.softcap };
+        attention(q, k, v, None, mask.beyond_future(), options) // [B, H, T, K]
+    } else if is_short && k.dims()[2] == t && t > BLOCK {
+        attend_in_blocks(q, k, &v, mask, scoring) // [B, H, T, K]
+    } else {
+        attend_step_by_step(q, k, v, mask, scoring, layer, hooks)
+    };
+    let z = hooks.at(Site::Z(layer), z); // [B, H, T, K]
+    z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
+}
+
+/// True when `kernels::attend` may take the place of everything between the projection to queries, keys and values,
+/// `[B, T, (H + 2·G)·K]`, and that of the output: nobody wants a value on the way, and the mask hides nothing but the
+/// future. The caller must have neither a cache nor scores of another kind, and one rotation for all sequences.
+pub(in crate::nn) fn attends_at_once(qkv: &Tensor<3>, mask: &CausalMask, layer: usize, hooks: &Hooks) -> bool {
+    let skipped = [Site::Q, Site::K, Site::V, Site::Scores, Site::Pattern, Site::Z];
+    !skipped.iter().any(|site| hooks.needs(site(layer)))
+        && mask.beyond_future().is_none()
+        && kernels::serve_learning(&qkv.device())
+}
+
+/// Queries of one block in [`attend_in_blocks`].
+const BLOCK: usize = 64;
+
+/// The same values for a whole sequence without a past, differentiable: a block of queries looks only at the keys up to its
+/// own end, so that most of the scores a mask would hide are never computed. With 256 tokens that leaves 62 % of them.
+fn attend_in_blocks(q: Tensor<4>, k: Tensor<4>, v: &Tensor<4>, mask: &CausalMask, scoring: Scoring) -> Tensor<4> {
+    let [b, h, t, width] = q.dims();
+    let g = k.dims()[1];
+    let q = q.mul_scalar(scoring.scale(width)); // fewer values to scale than scores
+    let k = k.swap_dims(2, 3); // [B, G, K, T]
+    let mut parts = Vec::with_capacity(t.div_ceil(BLOCK));
+    for start in (0..t).step_by(BLOCK) {
+        let (block, end) = (BLOCK.min(t - start), (start + BLOCK).min(t));
+        let rows = h / g * block; // the queries that share a key-value head, stacked
+        let queries = q.clone().narrow(2, start, block).reshape([b, g, rows, width]);
+        let scores = queries.matmul(k.clone().narrow(3, 0, end)).reshape([b, h, block, end]);
+        let pattern = softmax(mask.hide_block(scoring.cap(scores), start), 3); // [B, H, block, end]
+        let z = pattern.reshape([b, g, rows, end]).matmul(v.clone().narrow(2, 0, end)); // [B, G, H/G·block, K]
+        parts.push(z.reshape([b, h, block, width]));
+    }
+    Tensor::cat(parts, 2) // [B, H, T, K]
+}
+
+/// Scores and pattern one after the other, as hooks want them. `[B, H, T, K]`.
+fn attend_step_by_step(
+    q: Tensor<4>,
+    k: Tensor<4>,
+    v: Tensor<4>,
+    mask: &CausalMask,
+    scoring: Scoring,
+    layer: usize,
+    hooks: &mut Hooks,
+) -> Tensor<4> {
+    let [b, h, t, width] = q.dims();
+    let [_, g, s, _] = k.dims();
+    assert!(h.is_multiple_of(g), "{h} heads cannot share {g} key-value heads evenly");
+    let rows = h / g * t; // the queries that share a key-value head, stacked
+
+    let scale = scoring.scale(width);
+    let is_plain = t > 1 && scoring.softcap.is_none() && mask.beyond_future().is_none();
+    let pattern = if is_plain && !hooks.needs(Site::Scores(layer)) && kernels::serve(&q.device()) {
+        kernels::causal_pattern(q, k, scale)
+    } else {
+        let q = q.reshape([b, g, rows, width]);
+        let scores = q.matmul(k.swap_dims(2, 3)).mul_scalar(scale); // [B, G, H/G·T, S]
+        let scores = scoring.cap(scores).reshape([b, h, t, s]); // [B, H, T, S]
+        let scores = hooks.at_mended(Site::Scores(layer), mask.hide(scores), |changed| mask.hide_again(changed));
+        softmax(scores, 3)
+    };
+    let pattern = hooks.at(Site::Pattern(layer), pattern); // [B, H, T, S]
+    let z = pattern.reshape([b, g, rows, s]).matmul(v); // [B, G, H/G·T, K]
+    z.reshape([b, h, t, width])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::batch::padding::Padding;
+    use burn::tensor::{Device, Distribution};
+
+    /// Masks and ways of scoring for two sequences: plain, a window, capped scores with a scale, padding.
+    fn every_way(t: usize, past: usize, device: &Device) -> Vec<(CausalMask, Scoring)> {
+        let capped = Scoring { scale: Some(0.7), softcap: Some(1.5) };
+        let window = || CausalMask::new(t, past, Some(4), None, device);
+        let mut ways = vec![
+            (CausalMask::new(t, past, None, None, device), Scoring::default()),
+            (window(), Scoring::default()),
+            (window(), capped),
+        ];
+        if past == 0 {
+            // Every query of these sees a key.
+            let padding = Padding::right(&[t, t - 2], t);
+            ways.push((CausalMask::new(t, 0, Some(4), Some(&padding), device), capped));
+        }
+        ways
+    }
+
+    #[test]
+    fn blocks_equal_step_by_step() {
+        let device = Device::flex();
+        let mut random = crate::nn::Random::new(5, 0);
+        let (b, h, g, t, width) = (2, 4, 2, 150, 8);
+        let mut draw = |heads: usize| {
+            let values: Vec<f32> = (0..b * heads * t * width).map(|_| random.normal()).collect();
+            Tensor::<4>::from_data(burn::tensor::TensorData::new(values, [b, heads, t, width]), &device)
+        };
+        let (q, k, v) = (draw(h), draw(g), draw(g));
+        for (mask, scoring) in every_way(t, 0, &device) {
+            let blocks = attend_in_blocks(q.clone(), k.clone(), &v, &mask, scoring);
+            let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
+            let difference: f32 = (blocks - plain).abs().max().into_scalar();
+            assert!(difference < 1e-5, "{scoring:?} differs by {difference}");
+        }
+    }
+
+    #[test]
+    fn the_pattern_kernel_equals_scores_mask_and_softmax() {
+        let device = Device::flex();
+        device.seed(6);
+        let pattern = crate::types::SiteSet::from_iter([Site::Pattern(0)]);
+        let both = crate::types::SiteSet::from_iter([Site::Pattern(0), Site::Scores(0)]);
+        let mut with_scores = Hooks::off().recording(both, None);
+        let mut pattern_alone = Hooks::off().recording(pattern, None);
+        for (h, g, t, past, width) in [(4, 2, 37, 0, 8), (2, 2, 5, 70, 6), (3, 1, 64, 32, 16)] {
+            let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 2.0), &device);
+            let (q, k, v) =
+                (random([1, h, t, width]), random([1, g, past + t, width]), random([1, g, past + t, width]));
+            let (mask, scoring) = (CausalMask::new(t, past, None, None, &device), Scoring::default());
+            let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut with_scores);
+            let fused = attend_step_by_step(q, k, v, &mask, scoring, 0, &mut pattern_alone);
+            let difference: f32 = (fused - plain).abs().max().into_scalar();
+            assert!(difference < 1e-5, "{h} heads, {t} queries: differs by {difference}");
+        }
+        let patterns = |hooks: Hooks| hooks.into_captures().0.into_iter().filter(|c| c.site == Site::Pattern(0));
+        for (fused, plain) in patterns(pattern_alone).zip(patterns(with_scores)) {
+            assert_eq!(fused.shape, plain.shape);
+            let worst = fused.values.iter().zip(plain.values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst < 1e-6, "a pattern of shape {:?} differs by {worst}", plain.shape);
+        }
+    }
+
+    #[test]
+    fn fused_equals_step_by_step_with_groups_and_a_past() {
+        let device = Device::flex();
+        device.seed(5);
+        let (b, h, g, width) = (2, 4, 2, 8);
+        let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
+        // The last one is long enough for the kernel to go tile by tile.
+        for (t, past) in [(5, 3), (9, 0), (530, 0)] {
+            let (q, k, v) =
+                (random([b, h, t, width]), random([b, g, past + t, width]), random([b, g, past + t, width]));
+            for (mask, scoring) in every_way(t, past, &device) {
+                let fused = attend_scored(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
+                let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
+                let plain = plain.swap_dims(1, 2).reshape([b, t, h * width]);
+                let difference: f32 = (fused - plain).abs().max().into_scalar();
+                assert!(difference < 1e-5, "{t} queries, {scoring:?}: differs by {difference}");
+            }
+        }
+    }
+}

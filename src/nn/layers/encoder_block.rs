@@ -1,0 +1,91 @@
+//! The block that BERT, RoBERTa and DistilBERT share: attention that looks both ways and a feed-forward layer, each added
+//! to the residual stream and normalised after that (Vaswani et al. 2017; Devlin et al. 2019).
+//!
+//! B batch, T tokens, D model width, H heads, K = D / H head width, F feed-forward width.
+
+use crate::nn::hooks::Hooks;
+use crate::nn::layers::activation::gelu;
+use crate::nn::layers::bidirectional::{PaddingMask, attend_both_ways};
+use crate::nn::layers::linear::Linear;
+use crate::nn::layers::norm::LayerNorm;
+use crate::types::Site;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// The shape of an encoder's blocks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderShape {
+    /// Vocabulary size V.
+    pub vocabulary: usize,
+    /// Rows of the position table.
+    pub positions: usize,
+    /// Width D of the residual stream.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads H; divides D.
+    pub heads: usize,
+    /// Feed-forward width F.
+    pub intermediate: usize,
+    /// Added to the variance in LayerNorm.
+    pub epsilon: f64,
+    /// True when the masked-language-model head scores tokens with the token embedding.
+    pub tied: bool,
+}
+
+/// One block, normalised after each half.
+#[derive(Module, Debug)]
+pub struct EncoderBlock {
+    /// Queries, keys and values in one projection, `[3·D, D]`.
+    pub qkv: Linear,
+    /// `[D, D]`.
+    pub attn_out: Linear,
+    /// After attention was added.
+    pub ln_attn: LayerNorm,
+    /// `[F, D]`.
+    pub mlp_in: Linear,
+    /// `[D, F]`.
+    pub mlp_out: Linear,
+    /// After the feed-forward layer was added.
+    pub ln_mlp: LayerNorm,
+    /// Attention heads H.
+    pub heads: usize,
+}
+
+impl EncoderBlock {
+    /// `[B, T, D]` → `[B, T, D]`. `resid_mid` and `resid_post` are noted after their normalisation: that is what the next
+    /// half reads.
+    pub(in crate::nn) fn forward(
+        &self,
+        x: Tensor<3>,
+        padding: &PaddingMask,
+        layer: usize,
+        hooks: &mut Hooks,
+    ) -> Tensor<3> {
+        let x = hooks.at(Site::ResidPre(layer), x);
+        let attn = self.attention(x.clone(), padding, layer, hooks);
+        let attn = hooks.at(Site::AttnOut(layer), attn);
+        let x = hooks.at(Site::ResidMid(layer), self.ln_attn.forward(x + attn));
+        let mlp = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x.clone())); // [B, T, F]
+        let mlp = hooks.at(Site::MlpPost(layer), gelu(mlp));
+        let mlp = hooks.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
+        hooks.at(Site::ResidPost(layer), self.ln_mlp.forward(x + mlp))
+    }
+
+    fn attention(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let [b, t, d] = x.dims();
+        let (h, k) = (self.heads, d / self.heads);
+        let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
+        let queries = hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
+        let keys = hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
+        let values = hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
+        self.attn_out.forward(attend_both_ways(queries, keys, values, padding, layer, hooks)) // [B, T, D]
+    }
+}
+
+/// The vector of the first token, projected and squashed: tanh(W h₀ + b). `[B, T, D]` → `[B, D]`.
+pub(in crate::nn) fn pool_first(pooler: &Linear, hidden: Tensor<3>, hooks: &mut Hooks) -> Tensor<2> {
+    let first = hidden.narrow(1, 0, 1); // [B, 1, D]
+    let pooled = pooler.forward(first).tanh().squeeze_dim(1); // [B, D]
+    hooks.at(Site::Pooled, pooled)
+}

@@ -1,0 +1,12 @@
+//! What architectures are made of.
+
+pub(super) mod activation;
+pub(super) mod attention;
+pub(super) mod bidirectional;
+pub(super) mod cache;
+pub(super) mod encoder_block;
+pub(super) mod linear;
+pub(super) mod mask;
+pub(super) mod masked_lm;
+pub(super) mod norm;
+pub(super) mod rope;

@@ -1,0 +1,208 @@
+//! A causal language model of any supported architecture: one face for what [`crate::nn::models::decoder`] does with each.
+//!
+//! B batch, T tokens, D model width, H heads, K head width, V vocabulary.
+
+use crate::nn::batch::padding::Padding;
+use crate::nn::batch::tree::TokenTree;
+use crate::nn::hooks::Hooks;
+use crate::nn::layers::cache::KvCache;
+use crate::nn::models::decoder::{Decoder, State, Wanted};
+use crate::nn::{Gemma2, Gpt2, GptNeox, Llama};
+use crate::types::Site;
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// A causal language model of any supported architecture.
+#[derive(Module, Debug)]
+pub enum CausalLm {
+    /// GPT-2.
+    Gpt2(Gpt2),
+    /// GPT-NeoX, Pythia.
+    GptNeox(GptNeox),
+    /// Llama, Mistral, Qwen 2, Qwen 3.
+    Llama(Llama),
+    /// Gemma 2.
+    Gemma2(Gemma2),
+}
+
+/// The same expression for whichever architecture it is.
+macro_rules! whichever {
+    ($lm:expr, $it:ident => $value:expr) => {
+        match $lm {
+            Self::Gpt2($it) => $value,
+            Self::GptNeox($it) => $value,
+            Self::Llama($it) => $value,
+            Self::Gemma2($it) => $value,
+        }
+    };
+}
+
+/// What a model remembers of the tokens it has read. Belongs to the task that reads, never to the model, and to the edits
+/// it was filled under.
+#[derive(Debug)]
+pub enum DecoderState {
+    /// Keys and values of a transformer.
+    KeyValue(KvCache),
+}
+
+impl DecoderState {
+    /// Tokens read so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::KeyValue(cache) => State::len(cache),
+        }
+    }
+
+    /// True before the first token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets everything after the first `len` tokens, so that another continuation can start there.
+    pub fn truncate(&mut self, len: usize) {
+        match self {
+            Self::KeyValue(cache) => cache.truncate(len),
+        }
+    }
+}
+
+/// The same expression for whichever architecture it is, with the state that belongs to it.
+macro_rules! with_state {
+    ($lm:expr, $state:expr, ($it:ident, $own:ident) => $value:expr) => {
+        match ($lm, $state) {
+            (Self::Gpt2($it), DecoderState::KeyValue($own)) => $value,
+            (Self::GptNeox($it), DecoderState::KeyValue($own)) => $value,
+            (Self::Llama($it), DecoderState::KeyValue($own)) => $value,
+            (Self::Gemma2($it), DecoderState::KeyValue($own)) => $value,
+        }
+    };
+}
+
+impl CausalLm {
+    /// Next-token scores at every position: ids `[B, T]` → logits `[B, T, V]`. Differentiable when the weights are on an
+    /// autodiff device.
+    ///
+    /// # Panics
+    /// When T exceeds the context.
+    #[must_use]
+    pub fn forward(&self, ids: Tensor<2, Int>, hooks: &mut Hooks) -> Tensor<3> {
+        whichever!(self, model => model.logits(ids, None, None, Wanted::All, hooks))
+    }
+
+    /// As [`Self::forward`] for sequences of different length, filled up to T with any id: ids `[B, T]` → logits
+    /// `[B, T, V]`. What is said at padded positions means nothing. See [`Padding`] for positions.
+    ///
+    /// # Panics
+    /// When T exceeds the context, or the padding is that of another batch.
+    #[must_use]
+    pub fn forward_padded(&self, ids: Tensor<2, Int>, padding: &Padding, hooks: &mut Hooks) -> Tensor<3> {
+        assert_eq!(ids.dims(), padding.shape(), "the padding of another batch");
+        whichever!(self, model => model.padded(ids, padding, hooks))
+    }
+
+    /// The forward pass for the sake of its hooks alone: ids `[B, T]`. Scores are computed only when they are wanted.
+    ///
+    /// # Panics
+    /// When T exceeds the context.
+    pub fn trace(&self, ids: Tensor<2, Int>, hooks: &mut Hooks) {
+        whichever!(self, model => model.trace(ids, hooks));
+    }
+
+    /// Next-token scores after the last of T new tokens: ids `[B, T]` → logits `[B, V]`. The state remembers the tokens, so
+    /// a prompt can be read in pieces and each further token costs one position.
+    ///
+    /// # Panics
+    /// When the remembered and the new tokens exceed the context.
+    #[must_use]
+    pub fn forward_cached(&self, ids: Tensor<2, Int>, state: &mut DecoderState, hooks: &mut Hooks) -> Tensor<2> {
+        with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), Wanted::Last, hooks)).squeeze_dim(1)
+    }
+
+    /// Next-token scores at some positions only, as learning from answers alone needs them: ids `[B, T]` and places of N of
+    /// the B·T positions, row-major → logits `[N, V]`. Differentiable as [`Self::forward`] is. The projection to the
+    /// vocabulary, which is most of a small model's work, is made for these positions alone.
+    ///
+    /// # Panics
+    /// When T exceeds the context, or a place B·T.
+    #[must_use]
+    pub fn logits_at(&self, ids: Tensor<2, Int>, places: &[usize], hooks: &mut Hooks) -> Tensor<2> {
+        whichever!(self, model => model.logits(ids, None, None, Wanted::Some(places), hooks)).squeeze_dim(0)
+    }
+
+    /// Next-token scores at some tokens of a tree of sequences that follow what is remembered: ids `[T]`, `wanted` N tokens
+    /// among them → logits `[N, V]`. The state, of one sequence or none, stays as it is.
+    ///
+    /// # Panics
+    /// When the remembered tokens and the longest sequence exceed the context, or the tree has another number of tokens.
+    #[must_use]
+    pub fn forward_tree(
+        &self,
+        ids: &[u32],
+        tree: &TokenTree,
+        wanted: &[usize],
+        state: &mut DecoderState,
+        hooks: &mut Hooks,
+    ) -> Tensor<2> {
+        assert_eq!(ids.len(), tree.len(), "ids of another tree");
+        let ids = self.ids(ids);
+        with_state!(self, state, (model, own) => model.tree(ids, tree, wanted, own, hooks)).squeeze_dim(0)
+    }
+
+    /// The scores that values of the residual stream stand for: last normalisation, head and cap, `[B, T, D]` → `[B, T, V]`.
+    #[must_use]
+    pub fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        whichever!(self, model => Decoder::unembed(model, x, hooks))
+    }
+
+    /// What each head of a block gives to the output of its attention, without the bias that all share: `attn.z`
+    /// `[B, H, T, K]` → `[B, H, T, D]`. Their sum and that bias are `attn.proj` where the model has it, else `attn_out`.
+    #[must_use]
+    pub fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        whichever!(self, model => Decoder::head_output(model, layer, z))
+    }
+
+    /// The sites it has, in the order a pass meets them.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        whichever!(self, model => Decoder::sites(model))
+    }
+
+    /// Nothing remembered yet.
+    #[must_use]
+    pub fn new_state(&self) -> DecoderState {
+        DecoderState::KeyValue(whichever!(self, model => model.new_state()))
+    }
+
+    /// Longest sequence in tokens.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        whichever!(self, model => Decoder::context(model))
+    }
+
+    /// Number of blocks.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        whichever!(self, model => model.blocks.len())
+    }
+
+    /// Vocabulary size V.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        whichever!(self, model => model.token_embedding.dims()[0])
+    }
+
+    /// Where the weights are; token ids must be made there too.
+    #[must_use]
+    pub fn device(&self) -> Device {
+        whichever!(self, model => model.token_embedding.device())
+    }
+
+    /// One sequence of token ids as a tensor beside the weights, `[1, T]`.
+    #[must_use]
+    pub fn ids(&self, ids: &[u32]) -> Tensor<2, Int> {
+        let values: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        Tensor::from_data(TensorData::new(values, [1, ids.len()]), &self.device())
+    }
+}

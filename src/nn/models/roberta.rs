@@ -1,0 +1,77 @@
+//! RoBERTa (Liu et al. 2019): BERT's network, with positions that are counted over the tokens that are no padding and
+//! begin behind the padding token's own place in the table.
+//!
+//! B batch, T tokens, D model width, V vocabulary, N positions, S token types.
+
+use crate::nn::hooks::Hooks;
+use crate::nn::layers::bidirectional::PaddingMask;
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, pool_first};
+use crate::nn::layers::linear::{Linear, embedding};
+use crate::nn::layers::masked_lm::MaskedLmHead;
+use crate::nn::layers::norm::LayerNorm;
+use crate::nn::models::text_encoder::{EncoderBatch, EncoderOutput};
+use crate::types::Site;
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+
+/// The shape of a RoBERTa model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RobertaConfig {
+    /// Blocks, vocabulary and positions.
+    pub shape: EncoderShape,
+    /// Token types S; one in the published models.
+    pub token_types: usize,
+    /// Id of the padding token, and the position every padding token has.
+    pub padding_id: u32,
+}
+
+impl RobertaConfig {
+    /// Longest sequence in tokens: the places up to the padding token's own are never used for tokens.
+    #[must_use]
+    pub fn context(&self) -> usize {
+        self.shape.positions.saturating_sub(self.padding_id as usize + 1)
+    }
+}
+
+/// A RoBERTa model.
+#[derive(Module, Debug)]
+pub struct Roberta {
+    /// `[V, D]`.
+    pub token_embedding: Param<Tensor<2>>,
+    /// `[N, D]`.
+    pub position_embedding: Param<Tensor<2>>,
+    /// `[S, D]`.
+    pub type_embedding: Param<Tensor<2>>,
+    /// Over the sum of the three.
+    pub ln_embed: LayerNorm,
+    /// From input to output.
+    pub blocks: Vec<EncoderBlock>,
+    /// `[D, D]`, where the file has one.
+    pub pooler: Option<Linear>,
+    /// Where the file has one.
+    pub head: Option<MaskedLmHead>,
+    /// Id of the padding token.
+    pub padding_id: u32,
+}
+
+impl Roberta {
+    /// Reads a batch.
+    ///
+    /// # Panics
+    /// When a row has more tokens than the position table has places.
+    #[must_use]
+    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
+        let device = self.token_embedding.device();
+        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
+        let types = hooks.at(Site::TokenTypeEmbed, types);
+        let places = batch.positions_behind(self.padding_id, &device); // [B, T]
+        let positions = hooks.at_positions(embedding(self.position_embedding.val(), places)); // [B, T, D]
+        let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, padding, layer, hooks);
+        }
+        let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));
+        EncoderOutput { hidden: x, pooled }
+    }
+}

@@ -1,0 +1,6 @@
+//! Tasks given by examples, and how accuracy on them is measured.
+
+pub(super) mod few_shot_task;
+pub(super) mod kshot;
+pub(super) mod kshot_prompt;
+pub(super) mod task_table;

@@ -1,0 +1,10 @@
+//! What is known of a model.
+
+pub(super) mod card;
+pub(super) mod encoder;
+pub(super) mod held_out;
+pub(super) mod model;
+pub(super) mod name;
+pub(super) mod size;
+pub(super) mod tensor;
+pub(super) mod traffic;

@@ -1,0 +1,268 @@
+//! What is known of a model and of the device it runs on.
+
+use crate::types::{EncoderInfo, HeldOut, ModelId, VisionInfo};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The architectures Fovea runs, by the name in `config.json`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Architecture {
+    /// `GPT2LMHeadModel`: learned positions, LayerNorm, GELU (Radford et al. 2019).
+    Gpt2,
+    /// `GPTNeoXForCausalLM`: partly rotary positions, attention and MLP side by side (Black et al. 2022); Pythia.
+    GptNeox,
+    /// `LlamaForCausalLM`: rotary positions, RMSNorm, gated MLP (Touvron et al. 2023); Llama 1 to 3, SmolLM.
+    Llama,
+    /// `MistralForCausalLM`: Llama with a sliding window (Jiang et al. 2023).
+    Mistral,
+    /// `Qwen2ForCausalLM`: Llama with biases on queries, keys and values (Yang et al. 2024); Qwen 2 and 2.5.
+    Qwen2,
+    /// `Qwen3ForCausalLM`: Llama with normalised queries and keys (Yang et al. 2025).
+    Qwen3,
+    /// `Gemma2ForCausalLM`: norms on both sides, capped scores, windows in turns (Gemma Team 2024).
+    Gemma2,
+    /// `BertModel`, `BertForMaskedLM`: learned positions, attention both ways (Devlin et al. 2019).
+    Bert,
+    /// `RobertaModel`, `RobertaForMaskedLM`: BERT with other positions (Liu et al. 2019).
+    Roberta,
+    /// `DistilBertModel`, `DistilBertForMaskedLM`: a smaller BERT (Sanh et al. 2019).
+    DistilBert,
+    /// `ViTForImageClassification`, `ViTModel`: patches of a picture as tokens (Dosovitskiy et al. 2021).
+    Vit,
+    /// `DeiTForImageClassification` and its kin: ViT with a distillation token (Touvron et al. 2021).
+    Deit,
+    /// Fully connected digit network, 784 inputs.
+    DigitMlp,
+    /// Convolutional digit network, 1×28×28 inputs.
+    DigitCnn,
+}
+
+impl Architecture {
+    /// Every one.
+    pub const ALL: [Self; 14] = [
+        Self::Gpt2,
+        Self::GptNeox,
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::Gemma2,
+        Self::Bert,
+        Self::Roberta,
+        Self::DistilBert,
+        Self::Vit,
+        Self::Deit,
+        Self::DigitMlp,
+        Self::DigitCnn,
+    ];
+
+    /// The name written in the `architectures` field of `config.json`: the first of [`Self::config_names`].
+    #[must_use]
+    pub fn config_name(self) -> &'static str {
+        self.config_names()[0]
+    }
+
+    /// The names that stand in the `architectures` field of `config.json`: of encoders without and with a head.
+    #[must_use]
+    pub fn config_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Gpt2 => &["GPT2LMHeadModel"],
+            Self::GptNeox => &["GPTNeoXForCausalLM"],
+            Self::Llama => &["LlamaForCausalLM"],
+            Self::Mistral => &["MistralForCausalLM"],
+            Self::Qwen2 => &["Qwen2ForCausalLM"],
+            Self::Qwen3 => &["Qwen3ForCausalLM"],
+            Self::Gemma2 => &["Gemma2ForCausalLM"],
+            // The second task of BERT's pre-training, whether one sentence follows another, has no use here.
+            Self::Bert => &["BertModel", "BertForMaskedLM", "BertForPreTraining"],
+            Self::Roberta => &["RobertaModel", "RobertaForMaskedLM"],
+            Self::DistilBert => &["DistilBertModel", "DistilBertForMaskedLM"],
+            Self::Vit => &["ViTModel", "ViTForImageClassification"],
+            Self::Deit => &["DeiTModel", "DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"],
+            Self::DigitMlp => &["FoveaDigitMlp"],
+            Self::DigitCnn => &["FoveaDigitCnn"],
+        }
+    }
+
+    /// The architecture of this name in the `architectures` field of `config.json`.
+    #[must_use]
+    pub fn from_config_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.config_names().contains(&name))
+    }
+
+    /// The family's name in the `model_type` field of `config.json`, where Hugging Face has one.
+    #[must_use]
+    pub fn model_type(self) -> Option<&'static str> {
+        match self {
+            Self::Gpt2 => Some("gpt2"),
+            Self::GptNeox => Some("gpt_neox"),
+            Self::Llama => Some("llama"),
+            Self::Mistral => Some("mistral"),
+            Self::Qwen2 => Some("qwen2"),
+            Self::Qwen3 => Some("qwen3"),
+            Self::Gemma2 => Some("gemma2"),
+            Self::Bert => Some("bert"),
+            Self::Roberta => Some("roberta"),
+            Self::DistilBert => Some("distilbert"),
+            Self::Vit => Some("vit"),
+            Self::Deit => Some("deit"),
+            Self::DigitMlp | Self::DigitCnn => None,
+        }
+    }
+
+    /// What people call the family.
+    #[must_use]
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "GPT-2",
+            Self::GptNeox => "GPT-NeoX (Pythia)",
+            Self::Llama => "Llama",
+            Self::Mistral => "Mistral",
+            Self::Qwen2 => "Qwen 2",
+            Self::Qwen3 => "Qwen 3",
+            Self::Gemma2 => "Gemma 2",
+            Self::Bert => "BERT",
+            Self::Roberta => "RoBERTa",
+            Self::DistilBert => "DistilBERT",
+            Self::Vit => "ViT",
+            Self::Deit => "DeiT",
+            Self::DigitMlp => "MLP for digits",
+            Self::DigitCnn => "CNN for digits",
+        }
+    }
+
+    /// What the model takes and gives.
+    #[must_use]
+    pub fn kind(self) -> ModelKind {
+        match self {
+            Self::Gpt2 | Self::GptNeox | Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Gemma2 => {
+                ModelKind::CausalLm
+            }
+            Self::Bert | Self::Roberta | Self::DistilBert => ModelKind::TextEncoder,
+            Self::Vit | Self::Deit => ModelKind::ImageClassifier,
+            Self::DigitMlp | Self::DigitCnn => ModelKind::DigitClassifier,
+        }
+    }
+}
+
+/// What a model takes and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ModelKind {
+    /// Tokens in, a distribution over the next token out.
+    CausalLm,
+    /// A whole text in, one vector a token out; with a head also guesses for masked tokens.
+    TextEncoder,
+    /// A picture in colour in, class probabilities out.
+    ImageClassifier,
+    /// A 28×28 image in, ten class probabilities out.
+    DigitClassifier,
+}
+
+/// The element type the weights have in the file. They are computed with in F32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Precision {
+    /// 32-bit floating point.
+    #[default]
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// Brain floating point.
+    Bf16,
+}
+
+impl Precision {
+    /// The name in the `dtype` field of config.json.
+    #[must_use]
+    pub fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::F16 => "float16",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+        })
+    }
+}
+
+/// A model that is open and can be used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Its handle in this process.
+    pub id: ModelId,
+    /// The folder's name, for display.
+    pub name: String,
+    /// The folder it was read from.
+    pub path: PathBuf,
+    /// Which architecture it is.
+    pub architecture: Architecture,
+    /// Element type of the weights in the file.
+    pub precision: Precision,
+    /// Number of weights, tied ones counted once.
+    pub parameters: u64,
+    /// Blocks of a causal model; weight layers of a digit network.
+    pub layers: usize,
+    /// Attention heads per layer (0 for a digit network).
+    pub heads: usize,
+    /// Key-value heads per layer; fewer than `heads` means grouped-query attention.
+    pub kv_heads: usize,
+    /// Width D of the residual stream (0 for a digit network).
+    pub hidden: usize,
+    /// Vocabulary size V, or the number of classes.
+    pub vocabulary: usize,
+    /// Longest sequence in tokens (0 for a digit network).
+    pub context: usize,
+    /// What only a text encoder has.
+    pub encoder: Option<EncoderInfo>,
+    /// What only an image classifier has.
+    pub vision: Option<VisionInfo>,
+    /// What its few-shot training left out, where its folder tells. A causal model only.
+    pub held_out: Option<HeldOut>,
+    /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
+    pub modified: bool,
+}
+
+impl ModelInfo {
+    /// What the model takes and gives.
+    #[must_use]
+    pub fn kind(&self) -> ModelKind {
+        self.architecture.kind()
+    }
+}
+
+/// What the person asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// A real GPU where one passes its check, else the CPU.
+    #[default]
+    Auto,
+    /// The first GPU adapter, a software one included.
+    Gpu,
+    /// Burn's Flex backend.
+    Cpu,
+}
+
+/// The device in use, and why it is that one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// What was asked for.
+    pub choice: DeviceChoice,
+    /// True when computing on wgpu.
+    pub is_gpu: bool,
+    /// Short name: the adapter's, or `CPU (Flex)`.
+    pub name: String,
+    /// One sentence that says why this device was chosen.
+    pub reason: String,
+    /// Compute threads used on the CPU.
+    pub threads: usize,
+    /// Names of the adapters that were found.
+    pub adapters: Vec<String>,
+}

@@ -1,0 +1,5 @@
+//! Drawings, pictures and colours.
+
+pub(super) mod colormap;
+pub(super) mod digit;
+pub(super) mod picture;

@@ -1,0 +1,112 @@
+//! What a finished piece of work reports.
+
+use crate::types::{PictureReport, PromptToken, Site};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Why a generation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The model produced its end-of-sequence token.
+    EndOfSequence,
+    /// `max_new_tokens` was reached.
+    MaxNewTokens,
+    /// The context is full.
+    ContextFull,
+    /// The output held this stop string.
+    StopString(String),
+    /// The person stopped it.
+    Cancelled,
+}
+
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::EndOfSequence => f.write_str("end of sequence"),
+            Self::MaxNewTokens => f.write_str("token limit"),
+            Self::ContextFull => f.write_str("context full"),
+            Self::StopString(s) => write!(f, "stop string {s:?}"),
+            Self::Cancelled => f.write_str("stopped"),
+        }
+    }
+}
+
+/// Timing of one generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GenerationStats {
+    /// Why it ended.
+    pub stop: StopReason,
+    /// Tokens in the prompt.
+    pub prompt_tokens: usize,
+    /// Tokens generated.
+    pub new_tokens: usize,
+    /// Milliseconds from the request to the first token.
+    pub ttft_ms: f64,
+    /// Tokens per second after the first one; 0 when fewer than two were generated.
+    pub tokens_per_s: f64,
+}
+
+/// The values at one site, read back from the device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capture {
+    /// Where.
+    pub site: Site,
+    /// Its shape; the letters are explained at [`Site`]. The batch comes first where it holds more than one sequence.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Arc<[f32]>,
+}
+
+/// One uncached forward pass over a finished sequence.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InspectReport {
+    /// The tokens that went in; spans refer to their joined text.
+    pub tokens: Vec<PromptToken>,
+    /// The requested sites in the order the forward pass met them.
+    pub captures: Vec<Capture>,
+    /// Of an image classifier: the picture it read, whose patches the tokens are, and its answer.
+    pub picture: Option<PictureReport>,
+    /// Set when a memory budget left some sites out; says which and why.
+    pub left_out: Option<String>,
+}
+
+impl InspectReport {
+    /// The attention pattern of one head, `[T, T]` row-major: row = query (the token that looks), column = key.
+    #[must_use]
+    pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
+        let capture = self.captures.iter().find(|c| c.site == Site::Pattern(layer))?;
+        let [heads, rows, columns] = *capture.shape.as_slice() else { return None };
+        (head < heads).then(|| &capture.values[head * rows * columns..(head + 1) * rows * columns])
+    }
+}
+
+/// How well a model does on data it is measured on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EvaluationReport {
+    /// A digit network on labelled images.
+    Digits {
+        /// Images measured.
+        images: usize,
+        /// Share of images whose most likely class is the label, in `0..=1`.
+        accuracy: f64,
+        /// Mean cross-entropy in nats.
+        loss: f64,
+        /// `confusion[label][prediction]` counts.
+        confusion: Vec<Vec<usize>>,
+    },
+    /// A causal model on text.
+    Text {
+        /// Tokens predicted.
+        tokens: usize,
+        /// Bytes of text those tokens stand for.
+        bytes: usize,
+        /// Mean cross-entropy per token in nats.
+        loss: f64,
+        /// exp(loss).
+        perplexity: f64,
+        /// Cross-entropy per byte in bits: comparable across tokenizers.
+        bits_per_byte: f64,
+    },
+}

@@ -1,0 +1,4 @@
+//! Places inside a model, and changes there.
+
+pub(super) mod edit;
+pub(super) mod site;

@@ -1,0 +1,4 @@
+//! What to train, and what training reports.
+
+pub(super) mod train;
+pub(super) mod train_written;

@@ -1,0 +1,242 @@
+//! What to train, and what training reports.
+
+use crate::types::training::train_written::WrittenSpec;
+use crate::types::{FewShotTask, Precision, glob::glob_matches};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A complete, repeatable description of one training run. Read from TOML on the command line, filled in by the panel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "WrittenSpec")]
+pub struct TrainSpec {
+    /// What is learned, from what.
+    pub task: TrainTask,
+    /// Where the weights come from.
+    pub start: StartFrom,
+    /// Where the result is written, if anywhere. The panel saves later, on request.
+    pub out: Option<PathBuf>,
+    /// Element type of the weights that are written: training keeps F32, half precision rounds at the end.
+    pub precision: Precision,
+    /// Peak learning rate of AdamW (Loshchilov and Hutter 2019).
+    pub learning_rate: f64,
+    /// Parameters that learn by rules of their own. The first group that names a parameter holds for it.
+    pub groups: Vec<ParameterGroup>,
+    /// Learning rate over the steps.
+    pub schedule: LrSchedule,
+    /// Steps of linear warm-up.
+    pub warmup_steps: usize,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Largest gradient norm; 0 does not clip.
+    pub clip_norm: f64,
+    /// Sequences or images a step.
+    pub batch_size: usize,
+    /// Optimiser steps.
+    pub steps: usize,
+    /// Share of the data held out for validation, in `0..1`.
+    pub validation_share: f64,
+    /// Steps between validations.
+    pub eval_every: usize,
+    /// Seed of initial weights, the split and the order of the data.
+    pub seed: u64,
+}
+
+/// Rules that hold for some of a network's parameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ParameterGroup {
+    /// Which: a path such as `token_embedding` or `blocks.0`, with all that lies below it; `*` stands for any characters.
+    pub parameters: String,
+    /// Learning rate in proportion to the run's. Slow embeddings leave less room for learning word by word what holds for all
+    /// words.
+    #[serde(default = "whole_rate", skip_serializing_if = "is_whole")]
+    pub rate: f64,
+    /// They stay as they are. No gradient of theirs is computed, and checkpoints leave them out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: bool,
+    /// A row changes only in steps whose batch holds its token. AdamW makes a whole step of the small push down that every
+    /// other token gives one that hardly ever comes, however small it is; so rare tokens would drift away.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seen_rows_only: bool,
+    /// Values at the end of every row that stay as they were drawn. What tells tokens apart there is as good for a token that is
+    /// rare in training as for a frequent one, so what copies it works for both.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fixed_columns: usize,
+}
+
+impl ParameterGroup {
+    /// These parameters, by the rules of all others.
+    #[must_use]
+    pub fn of(parameters: &str) -> Self {
+        Self { parameters: parameters.to_owned(), rate: 1.0, frozen: false, seen_rows_only: false, fixed_columns: 0 }
+    }
+
+    /// True when the group holds for the parameter with this path.
+    #[must_use]
+    pub fn holds_for(&self, path: &str) -> bool {
+        let below = path.match_indices('.').map(|(end, _)| &path[..end]);
+        below.chain([path]).any(|part| glob_matches(self.parameters.as_bytes(), part.as_bytes()))
+    }
+}
+
+fn whole_rate() -> f64 {
+    1.0
+}
+
+fn is_whole(rate: &f64) -> bool {
+    *rate == 1.0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// What is learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum TrainTask {
+    /// Next-token prediction on text files.
+    Text(TextTask),
+    /// Next-token prediction on text and on few-shot documents.
+    FewShot(FewShotTask),
+    /// Ten-class classification of MNIST-format images.
+    Digits(DigitTask),
+}
+
+/// Next-token prediction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextTask {
+    /// UTF-8 text files, or folders searched for `.txt` files.
+    pub data: Vec<PathBuf>,
+    /// Sequence length T in tokens.
+    pub context: usize,
+    /// The model to build; needed only from scratch.
+    #[serde(default)]
+    pub shape: Option<TextShape>,
+}
+
+/// A Llama-architecture model to build from scratch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextShape {
+    /// Width D of the residual stream.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Key-value heads.
+    pub kv_heads: usize,
+    /// Width F of the gated MLP.
+    pub intermediate: usize,
+    /// Longest sequence the model will be used with.
+    pub max_positions: usize,
+    /// Vocabulary size of the byte-level BPE that is trained on the same text.
+    pub vocabulary: usize,
+    /// How weights are drawn.
+    #[serde(default)]
+    pub init: Init,
+}
+
+/// How the weights of a new text model are drawn. Projections into the residual stream are scaled by 1/√(2 · layers) always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Init {
+    /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
+    #[default]
+    Normal,
+    /// Every matrix but the embeddings from N(0, 0.2 / D), and the parts of induction heads in their places: four heads of the
+    /// first block look back one to four tokens, two of the second block find what followed the last time and copy it (Olsson et
+    /// al. 2022), a third finds where the same token stood, and every later block's heads hand on what they read (mimetic
+    /// initialisation, Trockman and Kolter 2023). Needs two layers, four heads and three key-value heads.
+    LookBack,
+}
+
+/// Digit classification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DigitTask {
+    /// Folder with MNIST-format IDX files, plain or `.gz`. The training files are split into what is learned from and what is
+    /// held out; test files are left alone, for measuring the finished network.
+    pub data: PathBuf,
+    /// Which network to build from scratch.
+    pub network: DigitNetwork,
+    /// Shift, turn and scale the images a little at random, so that hand-drawn digits are read too.
+    #[serde(default)]
+    pub augment: bool,
+}
+
+/// The digit networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DigitNetwork {
+    /// Multilayer perceptron 784 → 16 → 16 → 10.
+    #[default]
+    Mlp,
+    /// Small convolutional network.
+    Cnn,
+}
+
+/// Where the weights come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum StartFrom {
+    /// Random weights from the seed.
+    #[default]
+    Scratch,
+    /// The weights of a model folder.
+    Folder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The model named in the command that carries this spec.
+    OpenModel,
+}
+
+/// Learning rate over the steps, after warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LrSchedule {
+    /// Stays at the peak.
+    #[default]
+    Constant,
+    /// Falls along half a cosine to a tenth of the peak (to zero is worse for small runs: the last steps learn nothing).
+    Cosine,
+}
+
+/// One point of the learning curve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TrainPoint {
+    /// Optimiser steps done, from 1.
+    pub step: usize,
+    /// Seconds since the run began, pauses not counted.
+    pub elapsed_s: f64,
+    /// Mean cross-entropy of the batch in nats.
+    pub loss: f64,
+    /// Learning rate of the step.
+    pub learning_rate: f64,
+    /// Mean cross-entropy on held-out data in nats, on steps that measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_loss: Option<f64>,
+    /// Share of held-out images classified rightly, on steps that measured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_accuracy: Option<f64>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainSummary {
+    /// Steps done.
+    pub steps: usize,
+    /// Seconds of training, pauses not counted.
+    pub elapsed_s: f64,
+    /// Best validation loss and its step; the model keeps those weights.
+    pub best: Option<(usize, f64)>,
+    /// True when it ended before all steps were done.
+    pub stopped_early: bool,
+    /// Tokens or images seen.
+    pub examples: u64,
+    /// Where the result was written, if anywhere.
+    pub saved_to: Option<PathBuf>,
+}
