@@ -100,7 +100,7 @@ fn frame_times_while_events_stream() {
 
 fn generating() {
     let mut bench = Bench::new();
-    bench.app.show_panel("prompt");
+    bench.app.show_panel(fovea::ui::PanelId::Prompt);
     // Started as a person does, so that the panel shows it.
     bench.frame(vec![key(egui::Key::Enter)]);
     let (job, _) = bench.engine.generations()[0].clone();
@@ -152,7 +152,7 @@ fn training() {
         seed: 1,
     };
     bench.app.send(Command::start(job, model, Work::Train(spec)));
-    bench.app.show_panel("fine_tune");
+    bench.app.show_panel(fovea::ui::PanelId::FineTune);
     let mut step = 0;
     let times = (0..FRAMES).map(|_| {
         let points = (0..100).map(|_| {
@@ -181,7 +181,7 @@ fn looking_at_long_attention() {
     bench.frame(vec![key(egui::Key::Enter)]);
     bench.frame(Vec::new());
     bench.engine.0.borrow_mut().answers = false;
-    bench.app.show_panel("attention");
+    bench.app.show_panel(fovea::ui::PanelId::Attention);
     bench.frame(Vec::new());
     bench.frame(Vec::new());
     let job = bench.engine.started(|job, work| match work {

@@ -44,13 +44,13 @@ fn every_panel_paints_and_names_its_widgets() {
                         open_model(&mut window, name);
                     }
                 }
-                window.show(panel.id());
+                window.show(panel.id().key());
                 if with_models {
-                    fill(&mut window, panel.id());
+                    fill(&mut window, panel.id().key());
                 }
                 assert_eq!(window.app().panel(), panels::all()[place].id());
                 let unnamed = window.harness.unnamed_widgets();
-                assert!(unnamed.is_empty(), "{}, {theme:?}: {unnamed:#?}", panel.id());
+                assert!(unnamed.is_empty(), "{:?}, {theme:?}: {unnamed:#?}", panel.id());
                 assert!(
                     window.harness.query_by_role_and_label(Role::Button, panel.title()).is_some(),
                     "{} is not in the rail",
@@ -85,13 +85,13 @@ fn pictures_of_the_panels_are_the_approved_ones() {
             for model in ["sprout", "digits-mlp"] {
                 open_model(&mut window, model);
             }
-            window.show(panel.id());
-            fill(&mut window, panel.id());
+            window.show(panel.id().key());
+            fill(&mut window, panel.id().key());
             window.harness.remove_cursor();
             window.settle();
             // Memory and the times in the log are never the same twice.
             window.harness.mask(egui::Rect::from_min_max(egui::pos2(800.0, 612.0), egui::pos2(1024.0, 640.0)));
-            window.harness.snapshot_options(format!("{}-{name}", panel.id()), &options);
+            window.harness.snapshot_options(format!("{}-{name}", panel.id().key()), &options);
             results.extend_harness(&mut window.harness);
         }
     }
@@ -277,7 +277,7 @@ fn the_palette_finds_and_does() {
     window.harness.event(Input::Text("show att".into()));
     window.settle();
     window.press(Modifiers::NONE, Key::Enter);
-    assert_eq!(window.app().panel(), "attention");
+    assert_eq!(window.app().panel().key(), "attention");
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn masks_are_filled_in_the_models_own_spelling_and_lead_to_attention() {
     assert!(window.harness.query_all_by_label_contains("blue 60.0 %").next().is_some());
 
     window.click("See its attention");
-    assert_eq!(window.app().panel(), "attention");
+    assert_eq!(window.app().panel().key(), "attention");
     assert_eq!(inspected(&window).last().unwrap().1, PromptInput::Text("The sky is <mask>.".into()));
 }
 
@@ -169,7 +169,7 @@ fn a_drawing_is_shown_to_a_vision_transformer() {
     let mut window = with(&vision());
     assert!(window.has("little-vit reads pictures"), "the prompt panel says what to do instead");
     window.click("Show it a picture");
-    assert_eq!(window.app().panel(), "attention");
+    assert_eq!(window.app().panel().key(), "attention");
     assert!(window.has("No picture to look at yet"));
 
     window.show("digits");

@@ -299,14 +299,14 @@ fn a_prompt_goes_from_the_prompt_panel_to_the_lab_and_back() {
     window.harness.event(Input::Paste("rot\tred\nblau\tblue\n".into()));
     window.settle();
     window.click("Open in the lab");
-    assert_eq!(window.app().panel(), "lab");
+    assert_eq!(window.app().panel().key(), "lab");
     window.press(Modifiers::COMMAND, Key::Enter);
     let sent = requests(&window);
     assert_eq!(sent[2].1.prompt, "rot -> red\nblau -> blue\nOnce upon a time ->");
     assert_eq!(sent[2].1.candidates.len(), 2);
     window.click("Use example 1");
     window.click("Open in Prompt");
-    assert_eq!(window.app().panel(), "prompt");
+    assert_eq!(window.app().panel().key(), "prompt");
     window.press(Modifiers::COMMAND, Key::Enter);
     let text = PromptInput::Text("blau -> blue\nOnce upon a time ->".into());
     assert_eq!(window.engine.generations().last().unwrap().1, text);

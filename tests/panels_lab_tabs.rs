@@ -108,7 +108,7 @@ fn heads_are_ranked_and_one_click_shows_one_in_attention() {
     wait(&mut window, "prompt and answer are read", |w| asked(w).len() == 2);
     assert!(asked(&window)[1].ends_with(" = positive"));
     window.click("Show layer 1 head 2 in Attention");
-    assert_eq!(window.app().panel(), "attention");
+    assert_eq!(window.app().panel().key(), "attention");
     window.harness.get_by_label("Layer 1 · head 2");
     assert_eq!(asked(&window).len(), 2, "what was read is shown, and not read again");
 }

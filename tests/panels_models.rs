@@ -65,7 +65,7 @@ impl Desk<'_> {
         let frame = move |ui: &mut egui::Ui, app: &mut Option<App>| {
             let app = app.get_or_insert_with(|| {
                 let mut app = App::new(ui.ctx(), Box::new(link.clone()), options.clone());
-                app.show_panel("models");
+                app.show_panel(fovea::ui::PanelId::Models);
                 app
             });
             app.drain(ui.ctx());

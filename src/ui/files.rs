@@ -2,6 +2,7 @@
 //! back through a queue that the app drains with the engine's events.
 
 use crate::types::UserError;
+use crate::ui::PanelId;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -93,10 +94,10 @@ pub type Write = Box<dyn FnOnce(&Path) -> Result<(), UserError> + Send>;
 
 /// What happens with the path.
 pub enum Purpose {
-    /// It is handed to the panel that asked; an empty panel is the app itself.
+    /// It is handed to the panel that asked; without one it is for the app itself.
     Pick {
-        /// The panel's id.
-        panel: &'static str,
+        /// The panel.
+        panel: Option<PanelId>,
         /// The tag it asked with.
         tag: &'static str,
     },
@@ -108,8 +109,8 @@ pub enum Purpose {
 pub enum Answer {
     /// A path for a panel.
     Picked {
-        /// The panel's id.
-        panel: &'static str,
+        /// The panel.
+        panel: Option<PanelId>,
         /// The tag it asked with.
         tag: &'static str,
         /// The path.
@@ -203,12 +204,12 @@ mod tests {
     #[test]
     fn without_dialogs_a_typed_path_does_the_same() {
         let dialogs = Dialogs::new(false, || ());
-        dialogs.ask(FileRequest::open("Open text"), Purpose::Pick { panel: "prompt", tag: "rows" });
+        dialogs.ask(FileRequest::open("Open text"), Purpose::Pick { panel: Some(PanelId::Prompt), tag: "rows" });
         let Answer::Unavailable(request, purpose) = answer(&dialogs) else { panic!("asked natively") };
         assert_eq!(request.title, "Open text");
         dialogs.typed("rows.csv".into(), purpose);
         let Answer::Picked { panel, tag, path } = answer(&dialogs) else { panic!("not picked") };
-        assert_eq!((panel, tag, path), ("prompt", "rows", PathBuf::from("rows.csv")));
+        assert_eq!((panel, tag, path), (Some(PanelId::Prompt), "rows", PathBuf::from("rows.csv")));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod app;
 mod ask;
 pub mod files;
 mod history;
+mod intent;
 mod panel;
 pub mod panels;
 mod reading;
@@ -19,6 +20,7 @@ pub mod widgets;
 pub use app::{App, AppOptions, EngineLink, run};
 pub use ask::{Answer, Ask};
 pub use history::History;
+pub use intent::{Intent, PanelId};
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use session::{recent_models, state_dir};
 pub use state::{

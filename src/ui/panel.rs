@@ -4,7 +4,8 @@ use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, Work};
 use crate::hub::{HubCommand, RepoId};
-use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId, ModelKind, UserError};
+use crate::types::{DigitImage, JobId, ModelId, ModelKind, UserError};
+use crate::ui::{Intent, PanelId};
 use lucide_icons::Icon;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,8 @@ use std::path::{Path, PathBuf};
 /// A panel owns only what the person types, draws or zooms; results live in [`State`]. Panels never name each other:
 /// they meet in [`Selection`]. A new panel is one file and one line in [`super::panels::all`].
 pub trait Panel {
-    /// Persistence key and snapshot name; never changes.
-    fn id(&self) -> &'static str;
+    /// Which panel this is.
+    fn id(&self) -> PanelId;
     /// Name in the rail.
     fn title(&self) -> &'static str;
     /// Icon in the rail.
@@ -30,6 +31,9 @@ pub trait Panel {
     fn model_kind(&self) -> Option<ModelKind> {
         None
     }
+
+    /// Takes over what somebody else wants of this panel, which is shown from now on. [`Intent::Show`] does not come here.
+    fn receive(&mut self, _intent: Intent, _cx: &mut Cx<'_>) {}
 
     /// The left column, inside a scroll area with panel margins.
     fn controls(&mut self, ui: &mut egui::Ui, cx: &mut Cx<'_>);
@@ -114,8 +118,6 @@ pub struct Selection {
     pub head: usize,
     /// Token position in the sequence (prompt, then generated).
     pub token: Option<usize>,
-    /// A prompt that a panel hands to another, and the id of that panel.
-    pub handed: Option<(&'static str, FewShotPrompt)>,
     /// An inspection that another panel than the one for attention asked for, and that is to be looked at there.
     pub inspection: Option<JobId>,
     /// A few words for the status bar, such as `layer 3 · head 5 · "bank"`; set by the panel that is shown.
@@ -148,8 +150,8 @@ pub enum Request {
     },
     /// Make a model the one in use for its kind.
     Activate(ModelId),
-    /// Show another panel.
-    GoTo(&'static str),
+    /// Show another panel, with work for it perhaps.
+    Intend(Intent),
     /// A short message that goes away by itself.
     Toast(String),
     /// An error without a job of the engine.
@@ -232,20 +234,14 @@ impl<'a> Cx<'a> {
         self.requests.push(Request::SaveAs { file, write: Box::new(write) });
     }
 
-    /// Shows another panel and hands it a prompt; there it is found by [`Self::take_handed`].
-    pub fn hand_over(&mut self, panel: &'static str, prompt: FewShotPrompt) {
-        self.selection.handed = Some((panel, prompt));
-        self.go_to(panel);
-    }
-
-    /// The prompt that was handed to this panel, once.
-    pub fn take_handed(&mut self, panel: &str) -> Option<FewShotPrompt> {
-        self.selection.handed.take_if(|(to, _)| *to == panel).map(|(_, prompt)| prompt)
+    /// Shows another panel and gives it work: [`Panel::receive`] gets it after this frame.
+    pub fn intend(&mut self, intent: Intent) {
+        self.requests.push(Request::Intend(intent));
     }
 
     /// Shows another panel.
-    pub fn go_to(&mut self, panel: &'static str) {
-        self.requests.push(Request::GoTo(panel));
+    pub fn go_to(&mut self, panel: PanelId) {
+        self.intend(Intent::Show(panel));
     }
 
     /// Shows a short message that goes away by itself.

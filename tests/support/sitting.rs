@@ -43,7 +43,7 @@ impl Sitting<'_> {
                 let engine = EngineOptions { device: DeviceChoice::Cpu, threads: None };
                 let engine = EngineHandle::start(engine, Box::new(move || wake.request_repaint()));
                 let mut app = App::new(ui.ctx(), Box::new(engine), options.clone());
-                app.show_panel(panel);
+                app.show_panel(fovea::ui::PanelId::from_key(panel).expect("a panel of this name"));
                 app
             });
             app.drain(ui.ctx());

@@ -54,7 +54,11 @@ impl Window<'_> {
     }
 
     pub fn show(&mut self, panel: &str) {
-        self.harness.state_mut().as_mut().expect("the app is made in the first frame").show_panel(panel);
+        self.harness
+            .state_mut()
+            .as_mut()
+            .expect("the app is made in the first frame")
+            .show_panel(fovea::ui::PanelId::from_key(panel).expect("a panel of this name"));
         self.settle();
     }
 

@@ -19,6 +19,7 @@ use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
 use crate::types::{DeviceChoice, ModelKind};
+use crate::ui::PanelId;
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
 use overlay::{PathEntry, Toast};
@@ -79,15 +80,17 @@ impl App {
 
     /// Id of the panel that is shown.
     #[must_use]
-    pub fn panel(&self) -> &'static str {
+    pub fn panel(&self) -> PanelId {
         self.panels[self.shown].id()
     }
 
-    /// Shows the panel with this id, if there is one.
-    pub fn show_panel(&mut self, id: &str) {
-        if let Some(place) = self.panels.iter().position(|p| p.id() == id) {
-            self.shown = place;
-        }
+    /// Shows a panel.
+    pub fn show_panel(&mut self, id: PanelId) {
+        self.shown = self.place_of(id);
+    }
+
+    fn place_of(&self, id: PanelId) -> usize {
+        self.panels.iter().position(|panel| panel.id() == id).unwrap_or(0)
     }
 
     /// Gives the engine a command, as a panel does.
@@ -163,7 +166,7 @@ impl App {
         for place in 0..self.panels.len() {
             self.with_panel(place, |panel, cx| panel.tick(cx));
         }
-        if self.panel() == "log" {
+        if self.panel() == PanelId::Log {
             self.state.log.mark_read();
         }
         if let Some(kind) = self.panels[self.shown].model_kind() {
@@ -272,7 +275,7 @@ impl App {
         Session {
             theme: self.theme_choice,
             device: self.device_choice,
-            panel: self.panel().to_owned(),
+            panel: self.panel().key().to_owned(),
             inspector: self.inspector_open,
             recent: self.state.recent.clone(),
             text_model: path(ModelKind::CausalLm),
@@ -280,7 +283,12 @@ impl App {
             encoder_model: path(ModelKind::TextEncoder),
             image_model: path(ModelKind::ImageClassifier),
             focus: Some(self.state.focus()),
-            panels: self.panels.iter().map(|p| (p.id().to_owned(), p.save())).filter(|(_, v)| !v.is_null()).collect(),
+            panels: self
+                .panels
+                .iter()
+                .map(|p| (p.id().key().to_owned(), p.save()))
+                .filter(|(_, v)| !v.is_null())
+                .collect(),
         }
     }
 

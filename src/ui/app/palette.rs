@@ -3,6 +3,7 @@
 use super::App;
 use crate::types::DeviceChoice;
 use crate::ui::theme::{ThemeChoice, Type, space};
+use crate::ui::{Intent, PanelId};
 use egui::{Button, Key, Modifiers, RichText, ScrollArea, TextEdit};
 use lucide_icons::Icon;
 use std::path::PathBuf;
@@ -16,7 +17,7 @@ pub(super) struct Palette {
 
 #[derive(Clone)]
 enum Deed {
-    Show(usize),
+    Show(PanelId),
     Run,
     Stop,
     OpenFolder,
@@ -100,7 +101,7 @@ impl App {
         }
         for (place, panel) in self.panels.iter().enumerate() {
             let keys = format!("Ctrl+{}", place + 1);
-            all.push(entry(panel.icon(), &format!("Show {}", panel.title()), &keys, Deed::Show(place)));
+            all.push(entry(panel.icon(), &format!("Show {}", panel.title()), &keys, Deed::Show(panel.id())));
         }
         all.push(entry(Icon::FolderOpen, "Open a model folder…", "Ctrl+O", Deed::OpenFolder));
         for model in &self.state.shipped {
@@ -118,7 +119,7 @@ impl App {
 
     fn do_it(&mut self, ctx: &egui::Context, deed: Deed) {
         match deed {
-            Deed::Show(place) => self.shown = place,
+            Deed::Show(panel) => self.intend(Intent::Show(panel)),
             Deed::Run => self.on_shown(|panel, cx| panel.run(cx)),
             Deed::Stop => self.stop(),
             Deed::OpenFolder => self.ask_for_model(),

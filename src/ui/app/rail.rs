@@ -1,6 +1,7 @@
 //! The column of panels at the left edge.
 
 use super::App;
+use crate::ui::PanelId;
 use crate::ui::theme::{Theme, Type, icon_family};
 use egui::{Align2, FontId, Frame, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -46,7 +47,7 @@ impl App {
             title: panel.title(),
             help: format!("{}\nCtrl+{}", panel.help(), place + 1),
             on: place == self.shown,
-            alerts: if panel.id() == "log" { self.state.log.errors_unread() } else { 0 },
+            alerts: if panel.id() == PanelId::Log { self.state.log.errors_unread() } else { 0 },
         };
         if show(ui, theme, &entry) {
             self.shown = place;

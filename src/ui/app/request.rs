@@ -7,7 +7,7 @@ use crate::types::{DeviceChoice, JobId, ModelId};
 use crate::ui::files::{Answer, FileRequest, Purpose};
 use crate::ui::session::RECENT_KEPT;
 use crate::ui::theme::{Theme, ThemeChoice};
-use crate::ui::{Panel, Request};
+use crate::ui::{Intent, Panel, Request};
 use std::path::{Path, PathBuf};
 
 /// The tag of the app's own question for a model folder.
@@ -23,16 +23,24 @@ impl App {
                 Request::ListModels => self.list_models(),
                 Request::OpenFolder => self.ask_for_model(),
                 Request::Pick { tag, file } => {
-                    let panel = place.map_or("", |p| self.panels[p].id());
+                    let panel = place.map(|p| self.panels[p].id());
                     self.dialogs.ask(file, Purpose::Pick { panel, tag });
                 }
                 Request::SaveAs { file, write } => self.dialogs.ask(file, Purpose::Write(write)),
                 Request::Activate(model) => self.state.activate(model),
-                Request::GoTo(panel) => self.show_panel(panel),
+                Request::Intend(intent) => self.intend(intent),
                 Request::Toast(words) => self.say(words),
                 Request::Fail(error) => self.fail(error),
             }
             ctx.request_repaint();
+        }
+    }
+
+    /// Shows the panel that an intent is for, and gives it the work.
+    pub fn intend(&mut self, intent: Intent) {
+        self.show_panel(intent.panel());
+        if !matches!(intent, Intent::Show(_)) {
+            self.on_shown(|panel, cx| panel.receive(intent, cx));
         }
     }
 
@@ -76,16 +84,14 @@ impl App {
 
     pub(super) fn ask_for_model(&mut self) {
         let file = FileRequest::folder("Open a model folder");
-        self.dialogs.ask(file, Purpose::Pick { panel: "", tag: OPEN_MODEL });
+        self.dialogs.ask(file, Purpose::Pick { panel: None, tag: OPEN_MODEL });
     }
 
     pub(super) fn answered(&mut self, answer: Answer) {
         match answer {
-            Answer::Picked { panel: "", tag: OPEN_MODEL, path } => self.open_path(path),
-            Answer::Picked { panel, tag, path } => {
-                if let Some(place) = self.panels.iter().position(|p| p.id() == panel) {
-                    self.with_panel(place, |panel, cx| panel.picked(tag, &path, cx));
-                }
+            Answer::Picked { panel: None, path, .. } => self.open_path(path),
+            Answer::Picked { panel: Some(panel), tag, path } => {
+                self.with_panel(self.place_of(panel), |panel, cx| panel.picked(tag, &path, cx));
             }
             Answer::Written(path) => {
                 self.state.log.info(self.state.now_s, format!("Wrote {}.", path.display()));

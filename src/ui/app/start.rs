@@ -6,7 +6,7 @@ use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, ModelKind, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
-use crate::ui::{Selection, State, Theme, ThemeChoice, panels, shipped, theme};
+use crate::ui::{PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ impl App {
         state.recent.clone_from(&session.recent);
         let mut panels = panels::all();
         for panel in &mut panels {
-            if let Some(saved) = session.panels.get(panel.id()) {
+            if let Some(saved) = session.panels.get(panel.id().key()) {
                 panel.restore(saved);
             }
         }
@@ -102,7 +102,9 @@ impl App {
         };
         app.start_hub(ctx, options.hub);
         app.set_theme(ctx, options.theme.unwrap_or(session.theme));
-        app.show_panel(&session.panel);
+        if let Some(panel) = PanelId::from_key(&session.panel) {
+            app.show_panel(panel);
+        }
         app.open_first(options.model, &session);
         app
     }

@@ -2,7 +2,7 @@
 
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card};
-use crate::ui::{Cx, LogEntry, Panel};
+use crate::ui::{Cx, LogEntry, Panel, PanelId};
 use egui::{RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -11,8 +11,8 @@ use lucide_icons::Icon;
 pub struct LogPanel;
 
 impl Panel for LogPanel {
-    fn id(&self) -> &'static str {
-        "log"
+    fn id(&self) -> PanelId {
+        PanelId::Log
     }
 
     fn title(&self) -> &'static str {

@@ -15,7 +15,7 @@ use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
 use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, Site, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
-use crate::ui::{Action, Ask, Cx, Job, Panel, State};
+use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, State};
 use egui::{Frame, Margin, Ui};
 use look::{Contrast, Direction, Look};
 use lucide_icons::Icon;
@@ -264,8 +264,8 @@ impl AttentionPanel {
 }
 
 impl Panel for AttentionPanel {
-    fn id(&self) -> &'static str {
-        "attention"
+    fn id(&self) -> PanelId {
+        PanelId::Attention
     }
 
     fn title(&self) -> &'static str {
@@ -316,6 +316,12 @@ impl Panel for AttentionPanel {
         match cx.state.focus() {
             ModelKind::ImageClassifier => picture::inspector(self, ui, cx),
             _ => inspector::show(self, ui, cx),
+        }
+    }
+
+    fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
+        if let Intent::Inspect(job) = intent {
+            cx.selection.inspection = Some(job);
         }
     }
 

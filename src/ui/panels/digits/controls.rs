@@ -5,7 +5,7 @@ use super::canvas::PEN_WIDTHS;
 use crate::types::{Architecture, ModelInfo, ModelKind};
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, field, ghost_button, secondary_button, section, segmented};
-use crate::ui::{Cx, ShippedModel};
+use crate::ui::{Cx, PanelId, ShippedModel};
 use egui::{Align2, CornerRadius, Role, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 use std::path::PathBuf;
@@ -80,7 +80,7 @@ impl DigitsPanel {
                 }
             }
             if ghost_button(ui, &theme, Some(Icon::TrendingDown), "Train your own").clicked() {
-                cx.go_to("fine_tune");
+                cx.go_to(PanelId::FineTune);
             }
         });
     }

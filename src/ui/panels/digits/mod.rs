@@ -17,7 +17,7 @@ use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights
 use crate::ui::reading::Reading;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
-use crate::ui::{Action, Ask, Cx, OpenModel, Panel, State};
+use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
 use inspector::{Inspector, Subject};
@@ -264,15 +264,15 @@ impl DigitsPanel {
         if empty_state(ui, &theme, Icon::Network, "No network is open", sentence, Some(action)) {
             match first {
                 Some(model) => cx.open_model(model.path),
-                None => cx.go_to("fine_tune"),
+                None => cx.go_to(PanelId::FineTune),
             }
         }
     }
 }
 
 impl Panel for DigitsPanel {
-    fn id(&self) -> &'static str {
-        "digits"
+    fn id(&self) -> PanelId {
+        PanelId::Digits
     }
 
     fn title(&self) -> &'static str {

@@ -6,6 +6,7 @@ use crate::chart::{number, number_grouped};
 use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
 use crate::types::{JobId, ModelKind, Precision, Sampling, TrainTask};
 use crate::ui::Cx;
+use crate::ui::PanelId;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::widgets::{
@@ -52,9 +53,9 @@ impl FineTunePanel {
                     cx.pick(SAVE_FOLDER, FileRequest::save_folder("Save the model as a folder"));
                 }
                 let (words, panel) = match kind {
-                    ModelKind::DigitClassifier => ("Draw with it", "digits"),
-                    ModelKind::ImageClassifier => ("Look into it", "attention"),
-                    ModelKind::CausalLm | ModelKind::TextEncoder => ("Prompt it", "prompt"),
+                    ModelKind::DigitClassifier => ("Draw with it", PanelId::Digits),
+                    ModelKind::ImageClassifier => ("Look into it", PanelId::Attention),
+                    ModelKind::CausalLm | ModelKind::TextEncoder => ("Prompt it", PanelId::Prompt),
                 };
                 if secondary_button(ui, &theme, Some(Icon::ArrowRight), words).clicked() {
                     cx.activate(id);

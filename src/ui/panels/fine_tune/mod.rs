@@ -15,7 +15,7 @@ use crate::types::{JobId, ModelId, ModelKind, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
-use crate::ui::{Action, Cx, Panel, State};
+use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
 use lucide_icons::Icon;
@@ -194,8 +194,8 @@ fn text_file() -> FileRequest {
 }
 
 impl Panel for FineTunePanel {
-    fn id(&self) -> &'static str {
-        "fine_tune"
+    fn id(&self) -> PanelId {
+        PanelId::FineTune
     }
 
     fn title(&self) -> &'static str {

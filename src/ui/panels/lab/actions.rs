@@ -4,7 +4,7 @@ use super::setup::Card;
 use super::{LabPanel, TABLE_FILE, Tab, controls, file};
 use crate::chart::Format;
 use crate::engine::shipped_tasks;
-use crate::ui::{Action, Cx, State};
+use crate::ui::{Action, Cx, Intent, State};
 use lucide_icons::Icon;
 use std::sync::Arc;
 
@@ -69,7 +69,7 @@ pub(super) fn act(panel: &mut LabPanel, id: &'static str, cx: &mut Cx<'_>) {
         "new-task" => panel.new_task(cx),
         "to-prompt" => {
             let prompt = panel.setup.prompt(side, Card::Few, 0);
-            cx.hand_over("prompt", prompt);
+            cx.intend(Intent::Prompt(prompt));
         }
         "measure" => {
             panel.tab = Tab::Curve;

@@ -22,7 +22,7 @@ mod side;
 use crate::engine::{Command, Work};
 use crate::types::{JobId, TableReport, TaskTable, UserError};
 use crate::ui::widgets;
-use crate::ui::{Cx, History, State};
+use crate::ui::{Cx, History, Intent, State};
 use batch::BatchTab;
 use compare::Picked;
 use controls::Controls;
@@ -228,7 +228,7 @@ impl LabPanel {
         }
         if widgets::icon_button(ui, &theme, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
             let prompt = self.setup.prompt(self.controls.side, setup::Card::Few, 0);
-            cx.hand_over("prompt", prompt);
+            cx.intend(Intent::Prompt(prompt));
         }
         let name = if self.setup.two { "Show one column" } else { "Compare two columns" };
         if self.tab == Tab::Compare && widgets::icon_button(ui, &theme, Icon::Columns2, name).clicked() {

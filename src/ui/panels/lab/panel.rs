@@ -6,15 +6,15 @@ use super::{LabPanel, TABLE_FILE, Tab, actions, batch, compare, controls, curve,
 use crate::types::{JobId, ModelKind};
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
-use crate::ui::{Action, Cx, Panel, State};
+use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use egui::{Align, Frame, Layout, Margin, Ui};
 use lucide_icons::Icon;
 use std::collections::BTreeSet;
 use std::path::Path;
 
 impl Panel for LabPanel {
-    fn id(&self) -> &'static str {
-        "lab"
+    fn id(&self) -> PanelId {
+        PanelId::Lab
     }
 
     fn title(&self) -> &'static str {
@@ -79,12 +79,14 @@ impl Panel for LabPanel {
         inspector::show(self, ui, cx);
     }
 
-    fn tick(&mut self, cx: &mut Cx<'_>) {
-        self.hear_table(cx);
-        let handed = cx.take_handed("lab");
-        if let Some(prompt) = handed {
+    fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
+        if let Intent::Experiment(prompt) = intent {
             self.take(Setup::from_prompt(&prompt), cx);
         }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.hear_table(cx);
         let visible = std::mem::take(&mut self.visible);
         if visible {
             let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);

@@ -12,7 +12,7 @@ mod table;
 
 use crate::engine::{list_tensors, read_card, tensor_stats};
 use crate::types::{ModelCard, TensorEntry, TensorStats, UserError};
-use crate::ui::{Action, Cx, Panel, State};
+use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::Ui;
 use lucide_icons::Icon;
 use reading::Reading;
@@ -132,8 +132,8 @@ impl ModelsPanel {
 }
 
 impl Panel for ModelsPanel {
-    fn id(&self) -> &'static str {
-        "models"
+    fn id(&self) -> PanelId {
+        PanelId::Models
     }
 
     fn title(&self) -> &'static str {

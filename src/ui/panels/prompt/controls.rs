@@ -3,6 +3,7 @@
 use super::{Mode, PromptPanel, chat, task};
 use crate::types::ModelKind;
 use crate::ui::Cx;
+use crate::ui::Intent;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, field, section};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
@@ -39,7 +40,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     presets(panel, ui, cx);
     if widgets::ghost_button(ui, &theme, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked()
     {
-        cx.hand_over("lab", panel.typed.prompt.clone());
+        cx.intend(Intent::Experiment(panel.typed.prompt.clone()));
     }
     let prompt = &mut panel.typed.prompt;
     ui.add_space(space::XS);

@@ -12,7 +12,7 @@ mod task;
 use crate::engine::{Command, GenerateSpec, PromptInput, Work};
 use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, ModelKind, PromptToken, Sampling};
 use crate::ui::widgets::empty_state;
-use crate::ui::{Action, Cx, History, Panel, State};
+use crate::ui::{Action, Cx, History, Intent, Panel, PanelId, State};
 use egui::Ui;
 use encoder::EncoderView;
 use lucide_icons::Icon;
@@ -199,8 +199,8 @@ impl PromptPanel {
 }
 
 impl Panel for PromptPanel {
-    fn id(&self) -> &'static str {
-        "prompt"
+    fn id(&self) -> PanelId {
+        PanelId::Prompt
     }
 
     fn title(&self) -> &'static str {
@@ -270,12 +270,15 @@ impl Panel for PromptPanel {
         inspector::show(self, ui, cx);
     }
 
-    fn tick(&mut self, cx: &mut Cx<'_>) {
-        if let Some(prompt) = cx.take_handed("prompt") {
+    fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
+        if let Intent::Prompt(prompt) = intent {
             self.history.part(&self.typed.prompt, cx.state.now_s);
             self.typed.prompt = prompt;
             self.switch(Mode::Prompt);
         }
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
         self.kind = cx.state.focus();
         self.encoder_job = self.encoder.job(cx.state);
         let is_chat = self.is_chat();
@@ -391,6 +394,6 @@ fn pictures_only(ui: &mut Ui, cx: &mut Cx<'_>) {
     let title = format!("{name} reads pictures");
     let sentence = "It takes no text. Show it a picture in the Attention panel, or choose a text model in the top bar.";
     if empty_state(ui, &theme, Icon::Image, &title, sentence, Some("Show it a picture")) {
-        cx.go_to("attention");
+        cx.go_to(PanelId::Attention);
     }
 }

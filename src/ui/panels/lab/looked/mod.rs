@@ -10,7 +10,7 @@ use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
-use crate::ui::{Answer, Ask, Cx, State};
+use crate::ui::{Answer, Ask, Cx, Intent, State};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
@@ -239,8 +239,9 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         Some(heads::Wanted::Look(head)) => panel.looked.head = head,
         Some(heads::Wanted::Show(layer, head)) => {
             (cx.selection.layer, cx.selection.head) = (layer, head);
-            cx.selection.inspection = panel.looked.reading.job();
-            cx.go_to("attention");
+            if let Some(job) = panel.looked.reading.job() {
+                cx.intend(Intent::Inspect(job));
+            }
         }
         None => {}
     }

@@ -3,6 +3,7 @@
 use super::EncoderView;
 use crate::types::{EmbeddingReport, diverging};
 use crate::ui::Cx;
+use crate::ui::PanelId;
 use crate::ui::theme::{Theme, Type, rgb, space};
 use crate::ui::widgets::{self, caption, empty_state, secondary_button, share_bar};
 use egui::{
@@ -33,7 +34,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     let sub = format!("{} texts · {width} dimensions", report.texts.len());
     widgets::stage_header(ui, &theme, "Cosine similarity", &sub, |ui| {
         if secondary_button(ui, &theme, Some(Icon::Grid3x3), "See its attention").clicked() {
-            cx.go_to("attention");
+            cx.go_to(PanelId::Attention);
         }
     });
     for (place, embedding) in report.embeddings.iter().enumerate().filter(|(_, e)| e.left_out > 0) {

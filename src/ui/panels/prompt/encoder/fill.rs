@@ -3,6 +3,7 @@
 use super::EncoderView;
 use crate::types::{FillReport, FilledMask};
 use crate::ui::Cx;
+use crate::ui::PanelId;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{
     self, Chip, candidate_bars, caption, empty_state, secondary_button, token_strip, visible_text,
@@ -28,7 +29,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     widgets::stage_header(ui, &theme, "What the model reads", &format!("{} tokens", report.tokens.len()), |ui| {
         if secondary_button(ui, &theme, Some(Icon::Grid3x3), "See its attention").clicked() {
-            cx.go_to("attention");
+            cx.go_to(PanelId::Attention);
         }
     });
     card(&theme).show(ui, |ui| {

@@ -1,0 +1,89 @@
+//! What one panel, the palette, a saved session or a lesson wants of another panel: the one door between them.
+
+use crate::types::{FewShotPrompt, JobId};
+
+/// The panels, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PanelId {
+    /// Prompting, chat and encoders' texts.
+    Prompt,
+    /// The in-context learning lab.
+    Lab,
+    /// Attention.
+    Attention,
+    /// Drawing digits.
+    Digits,
+    /// Fine-tuning.
+    FineTune,
+    /// Models, open and on disk.
+    Models,
+    /// Messages and errors.
+    Log,
+}
+
+impl PanelId {
+    /// All of them, in the order of the rail.
+    pub const ALL: [Self; 7] =
+        [Self::Prompt, Self::Lab, Self::Attention, Self::Digits, Self::FineTune, Self::Models, Self::Log];
+
+    /// Its name in saved sessions and of its pictures; never changes.
+    #[must_use]
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Prompt => "prompt",
+            Self::Lab => "lab",
+            Self::Attention => "attention",
+            Self::Digits => "digits",
+            Self::FineTune => "fine_tune",
+            Self::Models => "models",
+            Self::Log => "log",
+        }
+    }
+
+    /// The panel a saved session names, if there is one of that name.
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|panel| panel.key() == key)
+    }
+}
+
+/// Work for a panel. Whoever states it need not know how the panel does it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Intent {
+    /// Look at a panel as it is.
+    Show(PanelId),
+    /// Put a prompt into the prompt panel.
+    Prompt(FewShotPrompt),
+    /// Take a prompt's examples to the lab.
+    Experiment(FewShotPrompt),
+    /// Look at the attention of a pass that was read already.
+    Inspect(JobId),
+}
+
+impl Intent {
+    /// The panel that carries it out.
+    #[must_use]
+    pub fn panel(&self) -> PanelId {
+        match self {
+            Self::Show(panel) => *panel,
+            Self::Prompt(_) => PanelId::Prompt,
+            Self::Experiment(_) => PanelId::Lab,
+            Self::Inspect(_) => PanelId::Attention,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_panel_is_found_by_its_key_and_stands_in_the_rail() {
+        for panel in PanelId::ALL {
+            assert_eq!(PanelId::from_key(panel.key()), Some(panel));
+        }
+        assert_eq!(PanelId::from_key("none"), None);
+        let rail: Vec<_> = crate::ui::panels::all().iter().map(|panel| panel.id()).collect();
+        assert_eq!(rail, PanelId::ALL);
+    }
+}
