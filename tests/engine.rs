@@ -374,14 +374,16 @@ fn texts_are_tokenized_beside_a_busy_worker_and_what_is_wanted_no_more_is_droppe
     let slow = script.open_slow(scratch.path());
     let model = ModelId::next();
     let busy = script.generate(slow.id, ids([1]), many(1500));
-    let tokenize = |script: &Script, text: String| {
-        let job = JobId::next();
-        let mut command = Command::start(job, model, Work::Tokenize(text.into()));
-        // A full queue gives the command back; the window tries again in the next frame.
+    // A full queue gives the command back; the window tries again in the next frame.
+    let give = |script: &Script, mut command: Command| {
         while let Err(refused) = script.engine.try_send(command) {
             command = refused;
             std::thread::sleep(Duration::from_millis(1));
         }
+    };
+    let tokenize = |script: &Script, text: String| {
+        let job = JobId::next();
+        give(script, Command::start(job, model, Work::Tokenize(text.into())));
         job
     };
     let early = tokenize(&script, "asked before the model is open".into());
@@ -391,7 +393,7 @@ fn texts_are_tokenized_beside_a_busy_worker_and_what_is_wanted_no_more_is_droppe
     let mut jobs = Vec::new();
     for count in 1..=60 {
         if let Some(job) = jobs.last() {
-            script.send(Command::Cancel { job: *job });
+            give(&script, Command::Cancel { job: *job });
         }
         jobs.push(tokenize(&script, "a".repeat(count)));
     }
