@@ -30,7 +30,7 @@ fn curve(path: &Path) -> Vec<(usize, f64, Option<f64>)> {
 }
 
 fn taken_up(run: &str) {
-    let before = root().join("tests/golden/older-runs");
+    let before = root().join("tests/golden/older");
     let dir = tempfile::tempdir().unwrap();
     copy(&before, dir.path());
     let (recipe, out) = (format!("{run}.toml"), format!("out-{run}"));
@@ -72,7 +72,7 @@ fn a_few_shot_run_with_settings_of_embeddings_goes_on() {
 #[test]
 fn a_run_of_other_settings_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    copy(&root().join("tests/golden/older-runs"), dir.path());
+    copy(&root().join("tests/golden/older"), dir.path());
     let recipe = dir.path().join("few-shot.toml");
     let text = fs::read_to_string(&recipe).unwrap();
     fs::write(&recipe, text.replace("fixed_codes = 2", "fixed_codes = 3")).unwrap();

@@ -305,6 +305,40 @@ fn what_was_typed_survives_the_end_of_the_app() {
 }
 
 #[test]
+fn a_session_that_an_earlier_program_saved_comes_back_whole() {
+    let saved = support::root().join("tests/golden/older/session.json");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("session.json");
+    std::fs::copy(&saved, &file).unwrap();
+    let options = AppOptions { state_dir: Some(dir.path().to_owned()), ..AppOptions::default() };
+    let mut window = Window::open(SMALL, 1.0, options);
+    let read = |path: &std::path::Path| {
+        std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+    };
+    let before = read(&saved).unwrap();
+    assert_eq!(window.app().panel().key(), "lab", "the panel that was shown");
+    window.show("models");
+    // What was restored is saved again, and is the same.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let after = loop {
+        window.harness.step();
+        if let Some(session) = read(&file).filter(|session| session["panel"] == "models") {
+            break session;
+        }
+        assert!(std::time::Instant::now() < deadline, "the session was not written");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    for (panel, kept) in before["panels"].as_object().unwrap() {
+        for (field, value) in kept.as_object().unwrap() {
+            assert_eq!(&after["panels"][panel][field], value, "{panel}, {field}");
+        }
+    }
+    for field in ["theme", "device", "inspector", "focus"] {
+        assert_eq!(after[field], before[field], "{field}");
+    }
+}
+
+#[test]
 fn a_model_that_is_opened_is_offered_in_the_chip() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.harness.get_by_label("Model: sprout, 5.80 M · F16");
