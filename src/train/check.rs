@@ -44,7 +44,7 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
 }
 
 /// The checkpoint in the output folder, if it is of the same run.
-pub(super) fn find_checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
+pub(crate) fn find_checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
     let Some(folder) = spec.out.as_deref().and_then(Checkpoint::folder) else { return Ok(None) };
     let checkpoint = Checkpoint::read(&folder)?;
     if checkpoint.run.spec != *spec {

@@ -120,7 +120,8 @@ impl Checkpoint {
             let weights = flat("", weights_of(net, parameters));
             safetensors::serialize_to_file(weights, None, &unfinished.join(BEST_FILE)).map_err(|e| failed(&e))?;
         } else if let (Some(best), Some(best_net)) = (best, best_net) {
-            let taken_over = finished_best(&finished) == Some(best)
+            // The same step of the same run: a checkpoint of another run was refused at the beginning.
+            let taken_over = finished_best(&finished).is_some_and(|kept| kept.step == best.step)
                 && std::fs::hard_link(finished.join(BEST_FILE), unfinished.join(BEST_FILE)).is_ok();
             if !taken_over {
                 let weights = flat("", weights_of(best_net, parameters));

@@ -19,7 +19,7 @@ mod stream;
 pub(crate) mod text_loss;
 mod trainable;
 
-pub(crate) use check::check;
+pub(crate) use check::{check, find_checkpoint};
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
 pub(crate) use run::{Happened, Run};

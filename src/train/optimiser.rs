@@ -438,6 +438,8 @@ mod tests {
         let refused = |group: ParameterGroup| parameters(&net(), &[group]).unwrap_err().to_string();
         assert!(refused(ParameterGroup::of("token_embedding")).contains("token_embedding"));
         assert!(refused(ParameterGroup { frozen: true, ..ParameterGroup::of("*") }).contains("Nothing"));
+        let by_row = ParameterGroup { seen_rows_only: true, ..ParameterGroup::of("layers.0.weight") };
+        assert!(refused(by_row).contains("no row for each token"));
     }
 
     #[test]

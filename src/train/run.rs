@@ -1,6 +1,6 @@
 //! The loop: the same for every objective, one optimiser step at a time.
 
-use super::check::{find_checkpoint, other_network};
+use super::check::other_network;
 use super::checkpoint::{BestScore, Checkpoint, Snapshot, in_order, with_weights};
 use super::log::TrainingLog;
 use super::objective::{Loss, Objective, SampleStep, Tally};
@@ -95,14 +95,6 @@ impl<O: Objective> Run<O> {
         }
         let net = freeze(net.train(), &parameters);
         Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next: Next::Learn, log, pending })
-    }
-
-    /// The checkpoint the spec's output folder holds, if it is of the same run.
-    ///
-    /// # Errors
-    /// When it is of another run, or cannot be read.
-    pub(crate) fn checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
-        find_checkpoint(spec)
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff.

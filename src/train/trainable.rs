@@ -4,6 +4,9 @@ use crate::types::{ParameterGroup, UserError};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
+/// The path of a text model's token embeddings.
+const TOKEN_EMBEDDING: &str = "token_embedding";
+
 /// One parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parameter {
@@ -43,12 +46,13 @@ impl PathNames {
 /// Every parameter of the network, in visiting order.
 ///
 /// # Errors
-/// When a group names none of them, or nothing is left to learn.
+/// When a group names none of them or has a rule they cannot follow, or nothing is left to learn.
 pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Result<Vec<Parameter>, UserError> {
     struct Naming<'a> {
         names: PathNames,
         groups: &'a [ParameterGroup],
         found: Vec<Parameter>,
+        shapes: Vec<Vec<usize>>,
     }
     impl ModuleVisitor for Naming<'_> {
         fn enter_module(&mut self, name: &str, container: &str) {
@@ -59,16 +63,17 @@ pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Resul
             self.names.exit(container);
         }
 
-        fn visit_float<const D: usize>(&mut self, _: &Param<Tensor<D>>) {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            self.shapes.push(param.shape().to_vec());
             let path = self.names.path();
             let group = self.groups.iter().position(|group| group.holds_for(&path));
             let frozen = group.is_some_and(|group| self.groups[group].frozen);
             self.found.push(Parameter { path, group, frozen });
         }
     }
-    let mut naming = Naming { names: PathNames::default(), groups, found: Vec::new() };
+    let mut naming = Naming { names: PathNames::default(), groups, found: Vec::new(), shapes: Vec::new() };
     net.visit(&mut naming);
-    let found = naming.found;
+    let Naming { found, shapes, .. } = naming;
     for group in groups {
         if !found.iter().any(|parameter| group.holds_for(&parameter.path)) {
             let some = found.iter().map(|p| p.path.as_str()).take(4).collect::<Vec<_>>().join(", ");
@@ -76,6 +81,18 @@ pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Resul
                 format!("No parameter of the network is called {}.", group.parameters),
                 format!("A group has rules for it. The network's parameters begin with {some}."),
                 "Change the group's parameters in the recipe, or leave the group out.",
+            ));
+        }
+    }
+    // The rows of a token table are its tokens; nothing else has rows that a batch sees or does not see.
+    let tokens = found.iter().zip(&shapes).find(|(p, _)| p.path == TOKEN_EMBEDDING).map(|(_, shape)| shape[0]);
+    for (parameter, shape) in found.iter().zip(&shapes) {
+        let by_row = parameter.group.is_some_and(|group| groups[group].seen_rows_only);
+        if by_row && (shape.len() != 2 || Some(shape[0]) != tokens) {
+            return Err(UserError::new(
+                format!("{} cannot change in rows that were seen only.", parameter.path),
+                "It has no row for each token of the vocabulary.",
+                format!("Give seen_rows_only to {TOKEN_EMBEDDING} alone."),
             ));
         }
     }

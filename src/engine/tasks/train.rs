@@ -5,8 +5,9 @@ use crate::engine::{Event, Outcome};
 use crate::load::{self, DigitModel, TextModel};
 use crate::nn::{CausalLm, DigitNet};
 use crate::train::objectives::{Digits, FewShot, NextToken};
-use crate::train::{Checkpoint, Happened, Objective, Preparation, Progress, Run, Setup, check};
-use crate::types::{ModelId, ModelKind, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::train::{Checkpoint, Happened, Objective, Preparation, Progress, Run, Setup, check, find_checkpoint};
+use crate::types::{ModelId, ModelKind, Precision, StartFrom, TrainSpec, TrainTask, UserError};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// At most 30 events with points a second.
@@ -97,11 +98,19 @@ struct Trainer<O: Objective> {
 enum State<O: Objective> {
     New { spec: TrainSpec, objective: O },
     Preparing { spec: TrainSpec, objective: O, checkpoint: Option<Box<Checkpoint>> },
-    Running { run: Box<Run<O>>, points_sent: Instant, model_sent: Instant },
-    Ended,
+    Running(Box<Running<O>>),
+    Failed,
 }
 
-impl<O: Objective + 'static> Trainer<O>
+/// A run, and what was shown of it.
+struct Running<O: Objective> {
+    model: ModelId,
+    run: Run<O>,
+    points_sent: Instant,
+    model_sent: Instant,
+}
+
+impl<O: Objective> Trainer<O>
 where
     O::Model: Trained<Net = O::Net>,
 {
@@ -137,97 +146,102 @@ where
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
         }
         let now = Instant::now();
-        Ok(State::Running { run: Box::new(run), points_sent: now, model_sent: now })
+        Ok(State::Running(Box::new(Running { model: self.model, run, points_sent: now, model_sent: now })))
+    }
+}
+
+impl<O: Objective> Running<O>
+where
+    O::Model: Trained<Net = O::Net>,
+{
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        match self.run.advance(cx.device)? {
+            Happened::Nothing => {}
+            Happened::Learned => {
+                O::Model::put(cx.models, self.model, self.run.net())?;
+                self.announce(cx, false);
+            }
+            Happened::Validated => self.announce(cx, true),
+            Happened::Sampled(text) => (cx.emit)(Event::Sample { job: cx.job, step: self.run.step(), text }),
+            Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)),
+            Happened::Finished => return self.finish(false, cx).map(Step::Done),
+        }
+        Ok(Step::More)
     }
 
     /// Sends points and the model, not too often unless `now`.
     fn announce(&mut self, cx: &mut TaskContext<'_>, now: bool) {
-        let State::Running { run, points_sent, model_sent } = &mut self.state else { return };
-        if now || points_sent.elapsed() >= POINTS_EVERY {
-            let points = run.take_points();
+        if now || self.points_sent.elapsed() >= POINTS_EVERY {
+            let points = self.run.take_points();
             if !points.is_empty() {
                 (cx.emit)(Event::Trained { job: cx.job, points });
-                *points_sent = Instant::now();
+                self.points_sent = Instant::now();
             }
         }
-        if now || model_sent.elapsed() >= MODEL_EVERY {
+        if now || self.model_sent.elapsed() >= MODEL_EVERY {
             if let Some(model) = cx.models.get(self.model) {
                 (cx.emit)(model.event());
             }
-            *model_sent = Instant::now();
+            self.model_sent = Instant::now();
         }
     }
 
     /// Ends the run: the best weights stay in the store and, if asked for, on disk.
     fn finish(&mut self, stopped_early: bool, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        let State::Running { run, .. } = &self.state else { return Ok(Outcome::Cancelled) };
-        O::Model::put(cx.models, self.model, run.result())?;
+        O::Model::put(cx.models, self.model, self.run.result())?;
         self.announce(cx, true);
-        let State::Running { run, .. } = &mut self.state else { return Ok(Outcome::Cancelled) };
-        run.flush_log()?;
-        if let Some(out) = run.spec().out.clone() {
-            save(self.model, run.spec(), cx)?;
-            run.objective().write_beside(&out)?;
+        self.run.flush_log()?;
+        if let Some(out) = &self.run.spec().out {
+            save(self.model, out, self.run.spec().precision, cx)?;
+            self.run.objective().write_beside(out)?;
             if !stopped_early {
-                Checkpoint::remove(&out);
+                Checkpoint::remove(out);
             }
         }
-        Ok(Outcome::Trained(run.summary(stopped_early)))
+        Ok(Outcome::Trained(self.run.summary(stopped_early)))
     }
 
     /// A loss that is no number: nothing sensible can follow. The best weights so far stay.
-    fn diverged(&mut self, step: usize, loss: f64, cx: &mut TaskContext<'_>) -> Result<UserError, UserError> {
-        let State::Running { run, .. } = &self.state else { return Ok(not_open()) };
-        let (net, best) = run.kept();
+    fn diverged(&mut self, step: usize, loss: f64, cx: &mut TaskContext<'_>) -> UserError {
+        let (net, best) = self.run.kept();
         let kept = match best {
             Some(best) => format!("The weights of step {best}, the best so far, are kept."),
             None => "The weights are back where the run began.".to_owned(),
         };
-        O::Model::put(cx.models, self.model, net)?;
+        if let Err(error) = O::Model::put(cx.models, self.model, net) {
+            return error;
+        }
         self.announce(cx, true);
-        let State::Running { run, .. } = &mut self.state else { return Ok(not_open()) };
-        let mut detail = run.flush_log().err().map_or(String::new(), |error| error.to_string());
+        let mut detail = self.run.flush_log().err().map_or(String::new(), |error| error.to_string());
         let mut saved = String::new();
-        if let (Some(out), Some(_)) = (&run.spec().out, best) {
-            match save(self.model, run.spec(), cx) {
+        if let (Some(out), Some(_)) = (&self.run.spec().out, best) {
+            match save(self.model, out, self.run.spec().precision, cx) {
                 Ok(()) => saved = format!(" They were saved in {}.", out.display()),
                 Err(error) => detail = error.to_string(),
             }
         }
-        Ok(UserError::new(
+        UserError::new(
             format!("Training stopped at step {step}: the loss became {loss}."),
             "The weights ran away, most often because the learning rate is too high.",
             format!("{kept}{saved} Train again with a lower learning rate, more warm-up steps or gradient clipping."),
         )
-        .with_detail(detail))
+        .with_detail(detail)
     }
 }
 
-impl<O: Objective + 'static> Task for Trainer<O>
+impl<O: Objective> Task for Trainer<O>
 where
     O::Model: Trained<Net = O::Net>,
 {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        if let State::Running { run, .. } = &mut self.state {
-            let happened = run.advance(cx.device)?;
-            let step = run.step();
-            if let Happened::Learned = happened {
-                O::Model::put(cx.models, self.model, run.net())?;
-            }
-            match happened {
-                Happened::Nothing => {}
-                Happened::Learned => self.announce(cx, false),
-                Happened::Validated => self.announce(cx, true),
-                Happened::Sampled(text) => (cx.emit)(Event::Sample { job: cx.job, step, text }),
-                Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)?),
-                Happened::Finished => return self.finish(false, cx).map(Step::Done),
-            }
-            return Ok(Step::More);
+        if let State::Running(running) = &mut self.state {
+            return running.step(cx);
         }
-        self.state = match std::mem::replace(&mut self.state, State::Ended) {
+        // What fails on the way leaves the task failed.
+        self.state = match std::mem::replace(&mut self.state, State::Failed) {
             State::New { spec, objective } => {
                 check(&spec)?;
-                let checkpoint = Run::<O>::checkpoint(&spec)?.map(Box::new);
+                let checkpoint = find_checkpoint(&spec)?.map(Box::new);
                 State::Preparing { spec, objective, checkpoint }
             }
             State::Preparing { spec, objective, checkpoint } => self.prepare(spec, objective, checkpoint, cx)?,
@@ -237,19 +251,17 @@ where
     }
 
     fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        if let State::Running { run, .. } = &mut self.state {
-            run.stop()?;
-        }
-        self.finish(true, cx)
+        let State::Running(running) = &mut self.state else { return Ok(Outcome::Cancelled) };
+        running.run.stop()?;
+        running.finish(true, cx)
     }
 }
 
-fn save(model: ModelId, spec: &TrainSpec, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
-    let Some(out) = &spec.out else { return Ok(()) };
+fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
     let Some(loaded) = cx.models.get_mut(model) else { return Err(not_open()) };
     match loaded {
-        LoadedModel::Text(model) => load::save_text_model(model, out, spec.precision)?,
-        LoadedModel::Digits(model) => load::save_digit_model(model, out, spec.precision)?,
+        LoadedModel::Text(model) => load::save_text_model(model, out, precision)?,
+        LoadedModel::Digits(model) => load::save_digit_model(model, out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();
