@@ -305,6 +305,29 @@ fn what_was_typed_survives_the_end_of_the_app() {
 }
 
 #[test]
+fn the_legend_of_a_prompt_wraps_where_the_window_is_narrow() {
+    let dir = tempfile::tempdir().unwrap();
+    let shot = r#"{ "input": "hot", "output": "cold", "on": true }"#;
+    let prompt = format!(
+        r#"{{ "instruction": "Answer.", "shots": [{shot}], "query": "tall", "template": "{{input}} = {{output}}" }}"#
+    );
+    let session = format!(r#"{{ "panels": {{ "prompt": {{ "prompt": {prompt} }} }} }}"#);
+    std::fs::write(dir.path().join("session.json"), session).unwrap();
+    let options = AppOptions { state_dir: Some(dir.path().to_owned()), ..with_text_model() };
+    let window = Window::open(SMALL, 1.0, options);
+    let inspector = window.harness.get_by_label("Token").rect();
+    for words in ["Instruction", "Template", "Example input", "Example output", "Query"] {
+        let shown = window.harness.get_all_by_role_and_label(Role::Label, words);
+        let inside = shown.filter(|node| node.rect().left() > 350.0).map(|node| node.rect().right());
+        let right = inside.fold(0.0, f32::max);
+        assert!(
+            right > 0.0 && right < inspector.left(),
+            "{words} ends at {right}, the inspector begins at {inspector:?}"
+        );
+    }
+}
+
+#[test]
 fn a_session_that_an_earlier_program_saved_comes_back_whole() {
     let saved = support::root().join("tests/golden/older/session.json");
     let dir = tempfile::tempdir().unwrap();

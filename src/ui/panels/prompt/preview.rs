@@ -7,8 +7,11 @@ use crate::types::{
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
-use egui::{Color32, Ui};
+use egui::{Align2, Color32, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, WidgetType};
 use std::collections::BTreeSet;
+
+/// Side of a colour in the legend.
+const SWATCH: f32 = 10.0;
 
 /// The rendered prompt and its tokens.
 #[derive(Default)]
@@ -89,22 +92,26 @@ impl Preview {
                     continue;
                 }
                 seen.push(hue);
-                ui.horizontal(|ui| {
-                    ui.spacing_mut().item_spacing.x = space::XS;
-                    let (rect, _) = ui.allocate_exact_size(egui::Vec2::splat(10.0), egui::Sense::hover());
-                    ui.painter().rect_filled(rect, 2, kind_fill(theme, Some(segment.kind), theme.surface()));
-                    let line = egui::Stroke::new(1.0, theme.line());
-                    ui.painter().rect_stroke(rect, 2, line, egui::StrokeKind::Inside);
-                    let words = match segment.kind {
-                        SegmentKind::ShotInput(_) => "Example input".to_owned(),
-                        SegmentKind::ShotOutput(_) => "Example output".to_owned(),
-                        kind => kind_words(Some(kind)),
-                    };
-                    widgets::caption(ui, theme, words);
-                });
+                let words = match segment.kind {
+                    SegmentKind::ShotInput(_) => "Example input".to_owned(),
+                    SegmentKind::ShotOutput(_) => "Example output".to_owned(),
+                    kind => kind_words(Some(kind)),
+                };
+                entry(ui, theme, kind_fill(theme, Some(segment.kind), theme.surface()), words);
             }
         });
     }
+}
+
+/// A colour and its words, in one piece: a row inside a row that wraps would not wrap.
+fn entry(ui: &mut Ui, theme: &Theme, fill: Color32, words: String) {
+    let galley = ui.painter().layout_no_wrap(words.clone(), Type::Caption.sans(), theme.caption());
+    let size = Vec2::new(SWATCH + space::XS + galley.size().x, galley.size().y);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, &words));
+    let swatch = Align2::LEFT_CENTER.align_size_within_rect(Vec2::splat(SWATCH), rect);
+    ui.painter().rect(swatch, 2, fill, Stroke::new(1.0, theme.line()), StrokeKind::Inside);
+    ui.painter().galley(Align2::RIGHT_CENTER.align_size_within_rect(galley.size(), rect).min, galley, theme.caption());
 }
 
 fn tip(ui: &mut Ui, theme: &Theme, index: usize, token: &PromptToken, kind: Option<SegmentKind>) {
