@@ -42,6 +42,9 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
+/// Height that a wrapped legend, the output with its heading and figures, and its legend need at least.
+const BELOW_PROMPT: f32 = 360.0;
+
 pub(super) fn card(theme: &Theme) -> Frame {
     Frame::new()
         .fill(theme.surface())
@@ -69,7 +72,8 @@ fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
         }
     });
-    let most = (ui.available_height() * 0.36).max(90.0);
+    let room = ui.available_height();
+    let most = (room * 0.36).min(room - BELOW_PROMPT).max(90.0);
     card(&theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
         // The query is at the end, and the end is what the model goes on from.

@@ -84,7 +84,7 @@ impl Preview {
     /// Which colour stands for what; only kinds that occur.
     pub(super) fn legend(&self, ui: &mut Ui, theme: &Theme) {
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::M;
+            ui.spacing_mut().item_spacing = Vec2::new(space::M, space::XS);
             let mut seen = Vec::new();
             for segment in &self.rendered.segments {
                 let hue = hue(segment.kind);
