@@ -7,7 +7,7 @@ use crate::types::{
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
-use egui::{Align2, Color32, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, WidgetType};
+use egui::{Align2, Color32, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 use std::collections::BTreeSet;
 
 /// Side of a colour in the legend.
@@ -97,18 +97,18 @@ impl Preview {
                     SegmentKind::ShotOutput(_) => "Example output".to_owned(),
                     kind => kind_words(Some(kind)),
                 };
-                entry(ui, theme, kind_fill(theme, Some(segment.kind), theme.surface()), words);
+                entry(ui, theme, kind_fill(theme, Some(segment.kind), theme.surface()), &words);
             }
         });
     }
 }
 
 /// A colour and its words, in one piece: a row inside a row that wraps would not wrap.
-fn entry(ui: &mut Ui, theme: &Theme, fill: Color32, words: String) {
-    let galley = ui.painter().layout_no_wrap(words.clone(), Type::Caption.sans(), theme.caption());
+fn entry(ui: &mut Ui, theme: &Theme, fill: Color32, words: &str) {
+    let galley = ui.painter().layout_no_wrap(words.to_owned(), Type::Caption.sans(), theme.caption());
     let size = Vec2::new(SWATCH + space::XS + galley.size().x, galley.size().y);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(WidgetType::Label, true, &words));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, words));
     let swatch = Align2::LEFT_CENTER.align_size_within_rect(Vec2::splat(SWATCH), rect);
     ui.painter().rect(swatch, 2, fill, Stroke::new(1.0, theme.line()), StrokeKind::Inside);
     ui.painter().galley(Align2::RIGHT_CENTER.align_size_within_rect(galley.size(), rect).min, galley, theme.caption());
