@@ -45,7 +45,7 @@ fn inspect(
 fn every_mask_is_filled_with_its_likeliest_tokens() {
     let (mut engine, info) = with_model("bert");
     assert_eq!(info.kind(), ModelKind::TextEncoder);
-    assert_eq!(info.encoder.as_ref().unwrap().mask.as_deref(), Some("[MASK]"));
+    assert_eq!(info.shape.encoder().unwrap().mask.as_deref(), Some("[MASK]"));
     let text = "the [MASK] is blue [MASK]".to_owned();
     let outcome = ask(&mut engine, |job| Command::start(job, info.id, Work::Fill(FillSpec { text, top: 3 }))).unwrap();
     let Outcome::Filled(report) = outcome else { panic!("{outcome:?}") };

@@ -15,7 +15,8 @@ use support::script::{PATIENCE, Script, cpu_ticks, ids, many, stop_of, trained_d
 fn opening_tells_device_progress_model_and_end_in_this_order() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let info = script.open(&root().join("tests/golden/llama"));
-    assert_eq!((info.layers, info.heads, info.kv_heads, info.vocabulary), (2, 4, 2, 64));
+    let blocks = info.shape.blocks().unwrap();
+    assert_eq!((blocks.layers, blocks.heads, blocks.kv_heads, info.shape.vocabulary()), (2, 4, 2, Some(64)));
     let order: Vec<_> = script
         .seen
         .iter()

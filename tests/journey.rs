@@ -5,7 +5,7 @@ mod sitting;
 mod support;
 
 use egui::{Key, Modifiers, Vec2};
-use fovea::types::{InspectReport, ModelKind};
+use fovea::types::{Ability, Blocks, InspectReport};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use support::root;
@@ -23,7 +23,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     let mut sitting = Sitting::begin(options, "prompt", Vec2::new(1280.0, 800.0));
 
     // The shipped text model opens by itself, and the panel's first prompt can be run at once.
-    sitting.until("the shipped text model opens", |s| s.state().active(ModelKind::CausalLm).is_some());
+    sitting.until("the shipped text model opens", |s| s.state().active(Ability::Continue).is_some());
     sitting.run_prompt("the first generation ends");
     let run = sitting.state().latest_run().unwrap().clone();
     assert!(!run.text.trim().is_empty());
@@ -33,10 +33,11 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     // Its attention: every row of every head is a distribution over the tokens before it.
     sitting.press(Modifiers::COMMAND, Key::Num3);
     sitting.until("the attention patterns arrive", |s| s.state().reports::<InspectReport>().next().is_some());
-    let info = sitting.state().active(ModelKind::CausalLm).unwrap().info.clone();
+    let info = sitting.state().active(Ability::Continue).unwrap().info.clone();
     let report = sitting.state().reports::<InspectReport>().next().unwrap().1.clone();
     let tokens = report.tokens.len();
-    for (layer, head) in (0..info.layers).flat_map(|l| (0..info.heads).map(move |h| (l, h))) {
+    let Blocks { layers, heads, .. } = *info.shape.blocks().unwrap();
+    for (layer, head) in (0..layers).flat_map(|l| (0..heads).map(move |h| (l, h))) {
         let pattern = report.pattern(layer, head).expect("every head was captured");
         for (row, weights) in pattern.chunks(tokens).enumerate() {
             assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-4, "layer {layer} head {head} row {row}");
@@ -46,7 +47,7 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
 
     // A drawn digit is read.
     sitting.press(Modifiers::COMMAND, Key::Num4);
-    sitting.until("a shipped digit network opens", |s| s.state().active(ModelKind::DigitClassifier).is_some());
+    sitting.until("a shipped digit network opens", |s| s.state().active(Ability::ReadDigits).is_some());
     sitting.click("Show an example");
     sitting.until("the network answers", |s| s.state().models.values().any(|m| m.classification.is_some()));
     let answer = sitting.state().models.values().find_map(|m| m.classification.clone()).unwrap();
@@ -64,5 +65,5 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     sitting.until("training stops", |s| s.state().trainings().all(|t| t.summary.is_some()));
     let training = sitting.state().trainings().next().unwrap();
     assert!(training.points.iter().all(|p| p.loss.is_finite()));
-    assert!(sitting.state().active(ModelKind::CausalLm).unwrap().info.modified);
+    assert!(sitting.state().active(Ability::Continue).unwrap().info.modified);
 }

@@ -6,7 +6,7 @@ mod sitting;
 mod support;
 
 use egui::{Key, Modifiers, Vec2};
-use fovea::types::{BatchReport, ModelKind, ScoreReport};
+use fovea::types::{Ability, BatchReport, ScoreReport};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use support::root;
@@ -21,7 +21,7 @@ fn a_task_is_built_measured_exported_and_repeated() {
     };
     // High enough for all of the left column, since only what is in sight can be clicked.
     let mut sitting = Sitting::begin(options, "lab", Vec2::new(1440.0, 1500.0));
-    sitting.until("the shipped text model opens", |s| s.state().active(ModelKind::CausalLm).is_some());
+    sitting.until("the shipped text model opens", |s| s.state().active(Ability::Continue).is_some());
 
     // A task from a file, its remarks included.
     let pairs = scratch.path().join("feelings.csv");

@@ -12,7 +12,7 @@ use egui::{Key, Modifiers, Vec2};
 use egui_kittest::kittest::Queryable;
 use fovea::engine::read_card;
 use fovea::hub::{HubSettings, RetryPolicy};
-use fovea::types::ModelKind;
+use fovea::types::Ability;
 use fovea::ui::AppOptions;
 use hub_server::{Fault, HubServer};
 use sitting::Sitting;
@@ -45,8 +45,8 @@ fn a_model_is_fetched_opened_and_prompted() {
     );
 
     sitting.click("Open ada/tiny");
-    sitting.until("it opens", |s| s.state().active(ModelKind::CausalLm).is_some());
-    assert_eq!(sitting.state().active(ModelKind::CausalLm).unwrap().info.name, "ada/tiny");
+    sitting.until("it opens", |s| s.state().active(Ability::Continue).is_some());
+    assert_eq!(sitting.state().active(Ability::Continue).unwrap().info.name, "ada/tiny");
 
     sitting.press(Modifiers::COMMAND, Key::Num1);
     sitting.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();

@@ -8,15 +8,17 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use fovea::engine::{Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    Architecture, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
+    Architecture, Blocks, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
     FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture, PictureReport, Pooling, Precision, PromptToken,
-    Site, VisionInfo,
+    Shape, Site, VisionInfo,
 };
 use fovea::ui::ThemeChoice;
 use std::sync::Arc;
 use window::{Window, plain};
 
-fn info(name: &str, architecture: Architecture) -> ModelInfo {
+const BLOCKS: Blocks = Blocks { layers: 2, heads: 2, kv_heads: 2, hidden: 8 };
+
+fn info(name: &str, architecture: Architecture, shape: Shape) -> ModelInfo {
     ModelInfo {
         id: ModelId::next(),
         name: name.into(),
@@ -24,33 +26,27 @@ fn info(name: &str, architecture: Architecture) -> ModelInfo {
         architecture,
         precision: Precision::F32,
         parameters: 22_700_000,
-        layers: 2,
-        heads: 2,
-        kv_heads: 2,
-        hidden: 8,
-        vocabulary: 100,
-        context: 64,
-        encoder: None,
-        vision: None,
+        shape,
         held_out: None,
         modified: false,
     }
 }
 
 fn encoder(mask: Option<&str>) -> ModelInfo {
-    let facts = EncoderInfo {
+    let reads = EncoderInfo {
         mask: mask.map(str::to_owned),
         pooling: Pooling::Mean,
         normalised: true,
         is_sentence_model: true,
         longest: 64,
     };
-    ModelInfo { encoder: Some(facts), ..info("little-roberta", Architecture::Roberta) }
+    let shape = Shape::Encoder { blocks: BLOCKS, vocabulary: 100, context: 64, reads };
+    info("little-roberta", Architecture::Roberta, shape)
 }
 
 fn vision() -> ModelInfo {
-    let facts = VisionInfo { size: [28, 28], grid: [2, 2], labels: vec!["seven".into(), "boat".into()] };
-    ModelInfo { vision: Some(facts), vocabulary: 2, ..info("little-vit", Architecture::Vit) }
+    let sees = VisionInfo { size: [28, 28], grid: [2, 2], labels: vec!["seven".into(), "boat".into()] };
+    info("little-vit", Architecture::Vit, Shape::Vision { blocks: BLOCKS, tokens: 64, sees })
 }
 
 /// A window in which this model was opened.
@@ -221,7 +217,8 @@ fn what_was_chosen_last_has_the_panels() {
     window.engine.say(Event::Model { info: vision(), weights: Arc::default() });
     window.settle();
     assert!(window.has("Texts, one a line"), "a model that only appears changes nothing");
-    let text = info("little-llama", Architecture::Llama);
+    let text =
+        info("little-llama", Architecture::Llama, Shape::Decoder { blocks: BLOCKS, vocabulary: 100, context: 64 });
     window.engine.say(Event::Model { info: text.clone(), weights: Arc::default() });
     window.engine.say(Event::Done { job: JobId::next(), outcome: Outcome::Opened { model: text.id } });
     window.settle();

@@ -106,7 +106,7 @@ fn every_site_pooler_and_masked_lm_logits_equal_transformers() {
         if reference.names().contains(&"types".to_owned()) {
             batch = batch.with_types(vec![reference.ids("types")]);
         }
-        let mut worst = check_sites(name, &reference, &run(&model.encoder, &batch), model.info.layers);
+        let mut worst = check_sites(name, &reference, &run(&model.encoder, &batch), model.info.shape.layers());
         for end in ["left", "right"] {
             worst = worst.max(check_padded(name, &reference, &model, end));
         }
@@ -137,7 +137,7 @@ fn pictures_are_prepared_and_classified_as_transformers_does() {
             assert!(worst <= FORWARD, "{name}: logits of picture {place} are off by {worst}");
             let (captures, _) = hooks.into_captures();
             if place == 0 {
-                worst = worst.max(check_sites(name, &reference, &captures, model.info.layers));
+                worst = worst.max(check_sites(name, &reference, &captures, model.info.shape.layers()));
             }
         }
         println!(

@@ -113,7 +113,7 @@ fn check(args: &BenchArgs) -> Result<(), UserError> {
 
 fn generate(session: &Session, info: &ModelInfo, args: &BenchArgs) -> Result<GenerationStats, CliError> {
     let job = JobId::next();
-    let ids = spread_ids(args.prompt_tokens, info.vocabulary);
+    let ids = spread_ids(args.prompt_tokens, info.shape.vocabulary().unwrap_or(1));
     let sampling = Sampling { max_new_tokens: args.new_tokens, ..Sampling::default() };
     let command = Command::start(
         job,
@@ -139,7 +139,7 @@ fn measure_memory(session: &Session, info: &ModelInfo) -> Result<MemoryTraffic, 
 /// Milliseconds of one pass that keeps every attention pattern.
 fn capture(session: &Session, info: &ModelInfo, tokens: usize) -> Result<f64, CliError> {
     let job = JobId::next();
-    let prompt = PromptInput::Ids(spread_ids(tokens, info.vocabulary));
+    let prompt = PromptInput::Ids(spread_ids(tokens, info.shape.vocabulary().unwrap_or(1)));
     let begun = Instant::now();
     let command = Command::start(
         job,

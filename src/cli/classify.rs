@@ -5,7 +5,7 @@ use super::args::ClassifyArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, Work, read_digit_image, read_picture};
-use crate::types::{ClassProbability, JobId, ModelId, ModelKind};
+use crate::types::{Ability, ClassProbability, JobId, ModelId};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -27,11 +27,8 @@ const SHOWN: usize = 10;
 /// Tells what an image shows.
 pub(super) fn run(args: &ClassifyArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
-    match info.kind() {
-        ModelKind::DigitClassifier => digit(args, &session, info.id),
-        // The engine says best why a model of another kind cannot.
-        _ => picture(args, &session, info.id),
-    }
+    // The engine says best why a model cannot.
+    if info.can(Ability::ReadDigits) { digit(args, &session, info.id) } else { picture(args, &session, info.id) }
 }
 
 fn picture(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {

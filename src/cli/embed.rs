@@ -36,7 +36,7 @@ pub(super) fn run(args: &EmbedArgs) -> Result<(), CliError> {
     let job = JobId::next();
     let command = Command::start(job, info.id, Work::Embed(args.text.clone()));
     let Outcome::Embedded(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
-    let Some(facts) = &info.encoder else { return Err(unexpected()) };
+    let Some(facts) = info.shape.encoder() else { return Err(unexpected()) };
     tell_notes(&info, facts, &report);
     let similarities = (report.texts.len() > 1).then(|| report.similarities());
     if !args.json {

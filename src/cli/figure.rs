@@ -6,7 +6,7 @@ use super::output::write_file;
 use super::session::{Session, unexpected};
 use crate::chart::{AttentionFigure, Format, attention_figure};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
-use crate::types::{ColorMap, JobId, ModelInfo, SiteFilter, UserError};
+use crate::types::{Blocks, ColorMap, JobId, ModelInfo, SiteFilter, UserError};
 
 /// Draws the attention pattern of one head.
 pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
@@ -45,11 +45,12 @@ fn check_place(args: &AttentionArgs, info: &ModelInfo) -> Result<(), UserError> 
         )
     };
     // A digit network has neither; the engine says so better.
-    if info.heads > 0 && args.layer >= info.layers {
-        return Err(out_of_range("layer", args.layer, info.layers));
+    let Some(Blocks { layers, heads, .. }) = info.shape.blocks().copied() else { return Ok(()) };
+    if args.layer >= layers {
+        return Err(out_of_range("layer", args.layer, layers));
     }
-    if info.heads > 0 && args.head >= info.heads {
-        return Err(out_of_range("head", args.head, info.heads));
+    if args.head >= heads {
+        return Err(out_of_range("head", args.head, heads));
     }
     Ok(())
 }

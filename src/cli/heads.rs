@@ -6,7 +6,7 @@ use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use crate::analysis::{HeadScore, head_scores};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
-use crate::types::{JobId, ModelKind, Random, SiteFilter, UserError};
+use crate::types::{Ability, JobId, Random, SiteFilter, UserError};
 
 /// Tokens of the random sequence that is read twice.
 const HALF: usize = 50;
@@ -14,17 +14,19 @@ const HALF: usize = 50;
 /// Ranks every head by how much it looks for what came after the same token before (Olsson et al. 2022).
 pub(super) fn run(args: &HeadsArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
-    if info.kind() != ModelKind::CausalLm {
+    let (Some(vocabulary), Some(context), true) =
+        (info.shape.vocabulary(), info.shape.context(), info.can(Ability::Continue) && info.can(Ability::Attend))
+    else {
         return Err(UserError::new(
             format!("{} has no induction heads to look for.", info.name),
             "They continue a text, and this model does not read one from left to right.",
             "Choose a causal language model.",
         )
         .into());
-    }
+    };
     let prompt = match &args.prompt {
         Some(text) => PromptInput::Text(text.clone()),
-        None => PromptInput::Ids(twice(info.vocabulary, info.context, args.seed)),
+        None => PromptInput::Ids(twice(vocabulary, context, args.seed)),
     };
     let Ok(sites) = "blocks.*.attn.pattern".parse::<SiteFilter>();
     let job = JobId::next();

@@ -5,7 +5,7 @@ use super::args::{InputArgs, InspectArgs};
 use super::output::{tell_edits, write_file};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work, read_picture};
-use crate::types::{InspectReport, JobId, ModelInfo, SiteFilter, UserError};
+use crate::types::{Ability, InspectReport, JobId, ModelInfo, SiteFilter, UserError};
 use safetensors::tensor::{Dtype, TensorView};
 
 /// Writes every matching site under its name (F32), and the ids (I64, `[T]`).
@@ -34,9 +34,8 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
 
 /// Patterns, and logits where there is a head that makes them.
 fn usual_sites(info: &ModelInfo) -> &'static str {
-    let no_head = info.encoder.as_ref().is_some_and(|encoder| encoder.mask.is_none())
-        || info.vision.as_ref().is_some_and(|vision| vision.labels.is_empty());
-    if no_head { "blocks.*.attn.pattern" } else { "blocks.*.attn.pattern,logits" }
+    let has_head = [Ability::Continue, Ability::FillMasks, Ability::ClassifyPictures].iter().any(|a| info.can(*a));
+    if has_head { "blocks.*.attn.pattern,logits" } else { "blocks.*.attn.pattern" }
 }
 
 fn input(args: &InputArgs) -> Result<PromptInput, UserError> {

@@ -25,6 +25,7 @@ pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, F
 pub use models::held_out::HeldOut;
 pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
 pub use models::name::model_name;
+pub use models::shape::{Ability, Blocks, Shape};
 pub use models::size::{bytes_in_words, count_in_words};
 pub use models::tensor::{TensorEntry, TensorStats};
 pub use models::traffic::MemoryTraffic;

@@ -4,7 +4,7 @@ use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, Work};
 use crate::hub::{HubCommand, RepoId};
-use crate::types::{DigitImage, JobId, ModelId, ModelKind, UserError};
+use crate::types::{Ability, DigitImage, JobId, ModelId, UserError};
 use crate::ui::{Intent, PanelId};
 use lucide_icons::Icon;
 use std::collections::BTreeSet;
@@ -27,8 +27,8 @@ pub trait Panel {
     fn at_foot(&self) -> bool {
         false
     }
-    /// Which open model the top bar offers while this panel is shown.
-    fn model_kind(&self) -> Option<ModelKind> {
+    /// What the panel asks of a model. The top bar shows the one in use for it, and one that comes along is opened if none is.
+    fn needs(&self) -> Option<Ability> {
         None
     }
 
@@ -148,7 +148,7 @@ pub enum Request {
         /// Writes the file.
         write: files::Write,
     },
-    /// Make a model the one in use for its kind.
+    /// Put a model in use.
     Activate(ModelId),
     /// Show another panel, with work for it perhaps.
     Intend(Intent),
@@ -214,7 +214,7 @@ impl<'a> Cx<'a> {
         self.requests.push(Request::OpenFolder);
     }
 
-    /// Makes a model the one in use for its kind.
+    /// Puts a model in use.
     pub fn activate(&mut self, model: ModelId) {
         self.requests.push(Request::Activate(model));
     }

@@ -4,7 +4,7 @@
 //! over it, so that a crash while writing leaves the old one whole.
 
 use super::ThemeChoice;
-use crate::types::{DeviceChoice, ModelKind};
+use crate::types::DeviceChoice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,16 +29,8 @@ pub struct Session {
     pub inspector: bool,
     /// Model folders opened lately, newest first.
     pub recent: Vec<PathBuf>,
-    /// The text model in use.
-    pub text_model: Option<PathBuf>,
-    /// The digit network in use.
-    pub digit_model: Option<PathBuf>,
-    /// The text encoder in use.
-    pub encoder_model: Option<PathBuf>,
-    /// The image classifier in use.
-    pub image_model: Option<PathBuf>,
-    /// Of the models that read prompts, the kind that was chosen last.
-    pub focus: Option<ModelKind>,
+    /// The models in use, in the order in which they were chosen.
+    pub models: Vec<PathBuf>,
     /// What each panel wants to keep, by panel id.
     pub panels: BTreeMap<String, serde_json::Value>,
 }
@@ -51,11 +43,7 @@ impl Default for Session {
             panel: "prompt".to_owned(),
             inspector: true,
             recent: Vec::new(),
-            text_model: None,
-            digit_model: None,
-            encoder_model: None,
-            image_model: None,
-            focus: None,
+            models: Vec::new(),
             panels: BTreeMap::new(),
         }
     }
@@ -80,7 +68,8 @@ pub fn load(dir: &Path) -> (Session, Option<String>) {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Session::default(), None),
         Err(e) => return (Session::default(), Some(format!("The last session could not be read: {e}."))),
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_str::<Session>(&text) {
+        Ok(session) if session.models.is_empty() => (Session { models: slots(&text), ..session }, None),
         Ok(session) => (session, None),
         Err(e) => {
             let aside = dir.join("session.broken.json");
@@ -89,6 +78,28 @@ pub fn load(dir: &Path) -> (Session, Option<String>) {
             (Session::default(), Some(format!("The last session could not be understood ({e}).{rest}")))
         }
     }
+}
+
+/// The models in use as a session of before wrote them: one slot for each kind, and which kind was chosen last.
+fn slots(text: &str) -> Vec<PathBuf> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Slots {
+        text_model: Option<PathBuf>,
+        digit_model: Option<PathBuf>,
+        encoder_model: Option<PathBuf>,
+        image_model: Option<PathBuf>,
+        focus: Option<String>,
+    }
+    let slots: Slots = serde_json::from_str(text).unwrap_or_default();
+    let mut models = [
+        ("CausalLm", slots.text_model),
+        ("DigitClassifier", slots.digit_model),
+        ("TextEncoder", slots.encoder_model),
+        ("ImageClassifier", slots.image_model),
+    ];
+    models.sort_by_key(|(kind, _)| slots.focus.as_deref() == Some(*kind));
+    models.into_iter().filter_map(|(_, path)| path).collect()
 }
 
 /// Model folders opened lately in the window, newest first; those that are gone are left out.
@@ -192,5 +203,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(FILE), r#"{"theme":"dark","new_field":1}"#).unwrap();
         assert_eq!(load(dir.path()).0.theme, ThemeChoice::Dark);
+    }
+
+    #[test]
+    fn a_session_with_a_slot_for_each_kind_keeps_its_models_and_which_was_chosen_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let text =
+            r#"{"text_model":"t","digit_model":null,"encoder_model":"e","image_model":"i","focus":"TextEncoder"}"#;
+        std::fs::write(dir.path().join(FILE), text).unwrap();
+        assert_eq!(load(dir.path()).0.models, ["t", "i", "e"].map(PathBuf::from));
     }
 }

@@ -1,7 +1,7 @@
 //! The models that come with Fovea, found in a folder of model folders.
 
 use super::ShippedModel;
-use crate::types::{Architecture, HeldOut, ModelKind};
+use crate::types::{Ability, Architecture, HeldOut};
 use std::path::Path;
 
 /// Model folders under `dir`: text models, then digit networks, each the smallest first: one can look into all of it.
@@ -11,7 +11,7 @@ pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut models: Vec<ShippedModel> = entries.flatten().filter_map(|e| model(&e.path())).collect();
     models.sort_by_key(|m| {
-        let digits = m.kind != ModelKind::CausalLm;
+        let digits = !m.kind.can(Ability::Continue);
         let size = std::fs::metadata(m.path.join("model.safetensors")).map_or(0, |m| m.len());
         (digits, size, m.name.clone())
     });

@@ -135,7 +135,7 @@ fn a_change_at_any_site_of_an_encoder_reaches_all_that_follows_and_nothing_else(
             values(net.logits(hidden.clone(), hooks).unwrap_or(hidden))
         };
         let (with, plain) = (|i, h: &mut Hooks| pass(&model.encoder, i, h), |i, h: &mut Hooks| pass(&full, i, h));
-        both_ways(name, &model.encoder.sites(), model.info.layers, &with, &plain);
+        both_ways(name, &model.encoder.sites(), model.info.shape.layers(), &with, &plain);
     }
 }
 
@@ -152,7 +152,7 @@ fn a_change_at_any_site_of_a_vision_transformer_reaches_all_that_follows_and_not
             values(net.forward(pixels[input].clone(), hooks).unwrap())
         };
         let (with, plain) = (|i, h: &mut Hooks| pass(&model.vit, i, h), |i, h: &mut Hooks| pass(&full, i, h));
-        both_ways(name, &model.vit.sites(), model.info.layers, &with, &plain);
+        both_ways(name, &model.vit.sites(), model.info.shape.layers(), &with, &plain);
     }
 }
 
@@ -180,8 +180,8 @@ fn what_a_site_is_of_is_what_its_values_have() {
             assert_eq!(capture.site.axes().len(), capture.shape.len(), "{name}, {}", capture.site);
             for (axis, size) in capture.site.axes().iter().zip(&capture.shape) {
                 let expected = match axis {
-                    Axis::Head => info.heads,
-                    Axis::KvHead => info.kv_heads,
+                    Axis::Head => info.shape.blocks().unwrap().heads,
+                    Axis::KvHead => info.shape.blocks().unwrap().kv_heads,
                     Axis::Token | Axis::Key => ids.len(),
                     Axis::Value => continue,
                 };

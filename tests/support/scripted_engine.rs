@@ -5,10 +5,11 @@
 
 use fovea::engine::{Command, Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{
-    Answer, Architecture, BatchReport, BatchSpec, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
+    Answer, Architecture, BatchReport, BatchSpec, Blocks, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
     ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
     KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
-    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Site, StopReason, TokenizeReport, TrainPoint, TrainSummary,
+    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Shape, Site, StopReason, TokenizeReport, TrainPoint,
+    TrainSummary,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -193,14 +194,12 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         architecture,
         precision: Precision::F16,
         parameters: if is_text { 5_800_000 } else { 13_002 },
-        layers: if is_text { 2 } else { 3 },
-        heads: if is_text { 4 } else { 0 },
-        kv_heads: if is_text { 2 } else { 0 },
-        hidden: if is_text { 256 } else { 0 },
-        vocabulary: if is_text { 4096 } else { 10 },
-        context: if is_text { 512 } else { 0 },
-        encoder: None,
-        vision: None,
+        shape: if is_text {
+            let blocks = Blocks { layers: 2, heads: 4, kv_heads: 2, hidden: 256 };
+            Shape::Decoder { blocks, vocabulary: 4096, context: 512 }
+        } else {
+            Shape::Digits { layers: 3, classes: 10 }
+        },
         held_out: None,
         modified: false,
     }

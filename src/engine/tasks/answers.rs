@@ -121,7 +121,7 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// The fewest examples that have to be left out at the front, and the sequences without them.
     fn fitting(&self, prompt: &FewShotPrompt) -> Result<(usize, Vec<Sequence>), UserError> {
-        let context = self.model.info.context;
+        let context = self.model.lm.context();
         let over = |sequences: &[Sequence]| {
             let longest = sequences.iter().map(Sequence::read).max().unwrap_or(0);
             longest.saturating_sub(context)
@@ -214,7 +214,7 @@ fn no_query() -> UserError {
 fn too_long(model: &TextModel, over: usize) -> UserError {
     UserError::new(
         format!("A query does not fit in the context of {}, even without examples.", model.info.name),
-        format!("Query and answer are {over} tokens more than the {} it reads.", model.info.context),
+        format!("Query and answer are {over} tokens more than the {} it reads.", model.lm.context()),
         "Shorten the longest query or the instruction, or choose a model with a longer context.",
     )
 }

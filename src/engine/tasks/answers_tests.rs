@@ -158,7 +158,7 @@ fn prompts_are_tokenized_whole_wherever_the_query_begins() {
 fn the_fewest_examples_are_left_out_at_the_front() {
     let mut random = Random::new(3, 0);
     let (model, labels) = (golden("llama"), vec!["yes".to_owned(), "no".to_owned()]);
-    let context = model.info.context;
+    let context = model.lm.context();
     let prompt = prompt(9, &mut random);
     let queries = vec![["abcd".to_owned(), "yes".to_owned()], ["a".to_owned(), "no".to_owned()]];
     let spec = BatchSpec { prompt: prompt.clone(), queries, labels, calibrate: true, edits: Vec::new() };

@@ -188,7 +188,7 @@ impl Continuations {
             return Ok(());
         }
         let mut branches = Branches::default();
-        let most_scores = LOGITS / model.info.vocabulary.max(1);
+        let most_scores = LOGITS / model.lm.vocabulary().max(1);
         for (place, sequence) in self.sequences.iter().enumerate().skip(first) {
             let is_alike = kind == self.changes.of_sequence.get(place).copied();
             if !is_alike || !branches.add(sequence, read, self.tokens_a_step, most_scores) {

@@ -21,7 +21,7 @@ pub(in crate::engine::tasks) fn alone(model: &TextModel, sequence: &Sequence) ->
 }
 
 fn scored_in_one_pass(model: &TextModel, sequence: &Sequence, hooks: &mut Hooks) -> Scored {
-    let v = model.info.vocabulary;
+    let v = model.lm.vocabulary();
     let logits = model.lm.forward(model.lm.ids(&sequence.ids), hooks);
     let logits: Vec<f32> = logits.into_data().iter().collect();
     let first = sequence.ids.len() - sequence.scored;
@@ -87,7 +87,7 @@ fn what_is_scored_is_never_part_of_the_beginning() {
 #[test]
 fn a_full_context_can_be_scored_and_steps_are_bounded() {
     let mut model = golden("llama");
-    let context = model.info.context;
+    let context = model.lm.context();
     let prompt: Vec<u32> = (0..context as u32).collect();
     let (read, steps) = run(&model, vec![Sequence::new(&prompt, &[5])]);
     assert_eq!((read.scores().len(), steps), (1, 2), "the beginning, then the last token of the prompt");

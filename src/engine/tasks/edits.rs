@@ -3,7 +3,7 @@
 use super::inspect::{no_such_site, site_of_others};
 use crate::load::TextModel;
 use crate::nn::{Change, Hooks, SiteEdit};
-use crate::types::{Axis, Edit, EditChange, ModelInfo, ModelKind, Picks, Site, UserError};
+use crate::types::{Ability, Axis, Edit, EditChange, ModelInfo, Picks, Site, UserError};
 
 /// What edits are placed in.
 pub(super) struct Anatomy<'a> {
@@ -28,7 +28,7 @@ impl<'a> Anatomy<'a> {
         for edit in edits {
             let sites = edit.sites(&self.sites);
             if sites.is_empty() {
-                let anywhere = !edit.sites(&Site::all(self.info.layers).collect::<Vec<_>>()).is_empty();
+                let anywhere = !edit.sites(&Site::all(self.info.shape.layers()).collect::<Vec<_>>()).is_empty();
                 let unknown = if anywhere { site_of_others } else { no_such_site };
                 return Err(unknown(&edit.site, self.info));
             }
@@ -41,7 +41,7 @@ impl<'a> Anatomy<'a> {
 
     fn at(&self, edit: &Edit, site: Site, tokens: usize) -> Result<SiteEdit, UserError> {
         edit.check_at(site)?;
-        let of_picture = self.info.kind() == ModelKind::ImageClassifier && site == Site::Logits;
+        let of_picture = self.info.can(Ability::SeePictures) && site == Site::Logits;
         if of_picture && !(edit.positions.are_all() && edit.change != EditChange::Mean) {
             return Err(UserError::new(
                 format!("The edit {edit} cannot be made."),
@@ -49,7 +49,9 @@ impl<'a> Anatomy<'a> {
                 "Leave out @ and what follows it, or edit another site.",
             ));
         }
-        let heads = if site.axes().contains(&Axis::KvHead) { self.info.kv_heads } else { self.info.heads };
+        let is_kv = site.axes().contains(&Axis::KvHead);
+        // A site of heads is one of blocks; elsewhere no head can be named.
+        let heads = self.info.shape.blocks().map_or(0, |blocks| if is_kv { blocks.kv_heads } else { blocks.heads });
         let position = |picks: &Picks| picks.among(tokens).map_err(|number| no_position(edit, &number, tokens));
         let mut positions = position(&edit.positions)?;
         let change = match edit.change {

@@ -63,7 +63,7 @@ impl Task for Embed {
 
 fn read(model: &EncoderModel, text: &str) -> Result<Ready, UserError> {
     let lower = model.lower_case.then(|| text.to_lowercase());
-    let (tokens, left_out) = model.tokenizer.encode_at_most(lower.as_deref().unwrap_or(text), model.facts().longest)?;
+    let (tokens, left_out) = model.tokenizer.encode_at_most(lower.as_deref().unwrap_or(text), model.reads.longest)?;
     if tokens.is_empty() {
         return Err(UserError::new(
             "A text to embed is empty.",
@@ -79,7 +79,7 @@ fn read(model: &EncoderModel, text: &str) -> Result<Ready, UserError> {
 
 /// One vector a text, on the host.
 fn embed(model: &EncoderModel, texts: Vec<Ready>) -> Result<Vec<Embedding>, UserError> {
-    let facts = model.facts();
+    let facts = &model.reads;
     let ids: Vec<Vec<u32>> = texts.iter().map(|text| text.ids.clone()).collect();
     let batch = EncoderBatch::padded(&ids, model.padding_id);
     let hidden = model.encoder.forward(&batch, &mut Hooks::off()).hidden; // [B, T, D]

@@ -26,7 +26,7 @@ impl Fill {
 impl Task for Fill {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let model = cx.models.encoder(self.model)?;
-        let (Some(mask_id), Some(mask)) = (model.mask_id, model.facts().mask.as_deref()) else {
+        let (Some(mask_id), Some(mask)) = (model.mask_id, model.reads.mask.as_deref()) else {
             return Err(no_head(model));
         };
         let tokens = prompt::read_encoder(model, &PromptInput::Text(self.spec.text.clone()))?;

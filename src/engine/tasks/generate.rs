@@ -167,7 +167,7 @@ impl Running {
         if stop.is_none() && self.new_tokens >= sampling.max_new_tokens {
             stop = Some(StopReason::MaxNewTokens);
         }
-        if stop.is_none() && self.prompt.len() + self.new_tokens > model.info.context {
+        if stop.is_none() && self.prompt.len() + self.new_tokens > model.lm.context() {
             stop = Some(StopReason::ContextFull);
         }
         if matches!(stop, Some(StopReason::EndOfSequence | StopReason::MaxNewTokens | StopReason::ContextFull)) {

@@ -5,7 +5,7 @@ use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{InspectSpec, Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Hooks};
-use crate::types::{InspectReport, ModelId, ModelInfo, ModelKind, PromptToken, Site, UserError};
+use crate::types::{Ability, InspectReport, ModelId, ModelInfo, PromptToken, Site, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -65,12 +65,12 @@ impl Inspect {
 
     /// What the model has, once it is sure to have what is asked for.
     fn anatomy<'a>(&self, info: &'a ModelInfo, sites: Vec<Site>) -> Result<Anatomy<'a>, UserError> {
-        let anywhere: Vec<_> = Site::all(info.layers).collect();
+        let anywhere: Vec<_> = Site::all(info.shape.layers()).collect();
         if let Some(pattern) = self.spec.sites.without_match(&anywhere) {
             return Err(no_such_site(pattern, info));
         }
         // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
-        let is_lenient = info.kind() != ModelKind::CausalLm && !self.spec.sites.choose(&sites).is_empty();
+        let is_lenient = !info.can(Ability::Continue) && !self.spec.sites.choose(&sites).is_empty();
         match self.spec.sites.without_match(&sites) {
             Some(pattern) if !is_lenient => Err(site_of_others(pattern, info)),
             _ => Ok(Anatomy { info, sites }),
@@ -89,7 +89,7 @@ fn report(tokens: Vec<PromptToken>, hooks: Hooks) -> InspectReport {
 }
 
 pub(super) fn no_such_site(pattern: &str, info: &ModelInfo) -> UserError {
-    let (name, layers) = (&info.name, info.layers);
+    let (name, layers) = (&info.name, info.shape.layers());
     UserError::new(
         format!("No site of {name} is called {pattern}."),
         format!(

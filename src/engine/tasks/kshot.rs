@@ -86,7 +86,7 @@ impl Task for KShot {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let begun = Instant::now();
         let model = cx.models.text(self.model)?;
-        let context = Some(model.info.context);
+        let context = Some(model.lm.context());
         if self.points.is_empty() && self.asking.is_none() {
             self.spec.check()?;
         }
@@ -116,7 +116,7 @@ impl Task for KShot {
     }
 
     fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        let context = cx.models.text(self.model).ok().map(|model| model.info.context);
+        let context = cx.models.text(self.model).ok().map(|model| model.lm.context());
         Ok(self.report(context))
     }
 }

@@ -14,8 +14,7 @@ pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<Prompt
         PromptInput::Chat(chat) => model.tokenizer.encode_whole(&render_chat(&model.chat, chat)?.text)?,
         other => tokenized(&model.tokenizer, &model.info, other)?,
     };
-    let info = &model.info;
-    check(&tokens, &info.name, info.vocabulary, info.context)?;
+    check(&tokens, &model.info.name, model.lm.vocabulary(), model.lm.context())?;
     Ok(tokens)
 }
 
@@ -24,9 +23,8 @@ pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<Prompt
 /// # Errors
 /// As [`read`].
 pub(super) fn read_encoder(model: &EncoderModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
-    let info = &model.info;
-    let tokens = tokenized(&model.tokenizer, info, prompt)?;
-    check(&tokens, &info.name, info.vocabulary, info.context)?;
+    let tokens = tokenized(&model.tokenizer, &model.info, prompt)?;
+    check(&tokens, &model.info.name, model.config.shape().vocabulary, model.config.context())?;
     Ok(tokens)
 }
 
@@ -61,7 +59,7 @@ pub(crate) fn explain(ids: &[u32], text_of: impl Fn(u32) -> String) -> Vec<Promp
 /// When the text cannot be split, has no token, or has one outside the vocabulary.
 pub(super) fn ids(model: &TextModel, text: &str) -> Result<Vec<u32>, UserError> {
     let ids = model.tokenizer.ids(text)?;
-    check_ids(&ids, &model.info.name, model.info.vocabulary)?;
+    check_ids(&ids, &model.info.name, model.lm.vocabulary())?;
     Ok(ids)
 }
 
@@ -71,7 +69,7 @@ pub(super) fn ids(model: &TextModel, text: &str) -> Result<Vec<u32>, UserError> 
 /// When the text cannot be split or has a token outside the vocabulary.
 pub(super) fn answer_ids(model: &TextModel, prompt: &str, answer: &str) -> Result<Vec<u32>, UserError> {
     let ids = model.tokenizer.ids_after(prompt, answer)?;
-    check_ids(&ids, &model.info.name, model.info.vocabulary)?;
+    check_ids(&ids, &model.info.name, model.lm.vocabulary())?;
     Ok(ids)
 }
 

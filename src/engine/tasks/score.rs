@@ -46,7 +46,7 @@ impl Score {
             let sequence = |candidate: &String| {
                 let answer = format!("{}{candidate}{}", space_between(text, candidate), self.request.ending);
                 let sequence = Sequence::new(&ids, &prompt::answer_ids(model, text, &answer)?);
-                let over = sequence.read().saturating_sub(model.info.context);
+                let over = sequence.read().saturating_sub(model.lm.context());
                 if over > 0 { Err(too_long(model, candidate, over)) } else { Ok(sequence) }
             };
             let sequences = self.request.candidates.iter().map(sequence).collect::<Result<_, _>>()?;
@@ -119,7 +119,7 @@ fn too_long(model: &TextModel, candidate: &str, over: usize) -> UserError {
     let tokens = if over == 1 { "1 token".to_owned() } else { format!("{over} tokens") };
     UserError::new(
         format!("Prompt and answer {candidate:?} are {tokens} too long for {}.", model.info.name),
-        format!("It reads at most {} tokens, and the answer's last token need not be read.", model.info.context),
+        format!("It reads at most {} tokens, and the answer's last token need not be read.", model.lm.context()),
         "Shorten the prompt, for example by switching off examples.",
     )
 }

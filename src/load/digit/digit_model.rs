@@ -6,7 +6,7 @@ use crate::load::tensors::container::WeightFiles;
 use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
 use crate::load::text::config::CONFIG_FILE;
 use crate::nn::{DigitCnnConfig, DigitConfig, DigitMlpConfig, DigitNet};
-use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision};
+use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision, Shape};
 use burn::tensor::Device;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -36,14 +36,7 @@ impl DigitModel {
             architecture: config.architecture(),
             precision: Precision::F32,
             parameters: config.parameters(),
-            layers: config.layers().len(),
-            heads: 0,
-            kv_heads: 0,
-            hidden: 0,
-            vocabulary: config.classes(),
-            context: 0,
-            encoder: None,
-            vision: None,
+            shape: Shape::Digits { layers: config.layers().len(), classes: config.classes() },
             held_out: None,
             modified: false,
         };

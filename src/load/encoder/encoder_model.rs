@@ -10,7 +10,7 @@ use crate::load::tokens::special_tokens::TokenizerSettings;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::load::tokens::tokenizer_files::{self, OlderFiles};
 use crate::nn::{EncoderConfig, TextEncoder};
-use crate::types::{Architecture, EncoderInfo, ModelId, ModelInfo, Pooling};
+use crate::types::{Architecture, Blocks, EncoderInfo, ModelId, ModelInfo, Pooling, Shape};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::Path;
@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub struct EncoderModel {
     /// What is shown of it.
     pub info: ModelInfo,
+    /// How it makes one vector of a text, and what it guesses.
+    pub reads: EncoderInfo,
     /// Its shape.
     pub config: EncoderConfig,
     /// The network.
@@ -33,17 +35,6 @@ pub struct EncoderModel {
     pub mask_id: Option<u32>,
     /// True when texts to embed are put in lower case first.
     pub lower_case: bool,
-}
-
-impl EncoderModel {
-    /// What only a text encoder has.
-    ///
-    /// # Panics
-    /// Never: opening a folder sets it.
-    #[must_use]
-    pub fn facts(&self) -> &EncoderInfo {
-        self.info.encoder.as_ref().expect("an encoder's info says what an encoder has")
-    }
 }
 
 /// Opens a folder. `progress` is told the bytes of weights read and their total.
@@ -71,7 +62,7 @@ pub fn open_encoder_model(
 
     let mask = if encoder.head().is_some() { Some(mask_token(dir, &tokenizer, usual_mask)?) } else { None };
     let shape = config.shape();
-    let facts = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
+    let reads = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
     let info = ModelInfo {
         id: ModelId::next(),
         name: crate::load::folder_name(dir),
@@ -79,19 +70,18 @@ pub fn open_encoder_model(
         architecture,
         precision,
         parameters: encoder.num_params() as u64,
-        layers: shape.layers,
-        heads: shape.heads,
-        kv_heads: shape.heads,
-        hidden: shape.hidden,
-        vocabulary: shape.vocabulary,
-        context: config.context(),
-        encoder: Some(facts),
-        vision: None,
+        shape: Shape::Encoder {
+            blocks: Blocks { layers: shape.layers, heads: shape.heads, kv_heads: shape.heads, hidden: shape.hidden },
+            vocabulary: shape.vocabulary,
+            context: config.context(),
+            reads: reads.clone(),
+        },
         held_out: None,
         modified: false,
     };
     Ok(EncoderModel {
         info,
+        reads,
         config,
         encoder,
         tokenizer: Arc::new(tokenizer),

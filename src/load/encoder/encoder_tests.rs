@@ -160,7 +160,7 @@ fn modules_of_sentence_transformers_are_followed_or_refused() {
     let dir = sentence_folder(&usual, &cls);
     write_json(&dir.path().join("sentence_bert_config.json"), &json!({ "max_seq_length": 12 })).unwrap();
     let model = open_encoder_model(dir.path(), &Device::flex(), &mut |_, _| {}).unwrap();
-    let facts = model.facts();
+    let facts = &model.reads;
     assert_eq!((facts.pooling, facts.normalised, facts.longest), (Pooling::Cls, true, 12));
     assert!(facts.is_sentence_model && facts.mask.is_none());
 

@@ -13,7 +13,7 @@ use crate::load::text::llama_weights;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::load::tokens::tokenizer_files::{self, OlderFiles};
 use crate::nn::{CausalLm, TextConfig};
-use crate::types::{ModelId, ModelInfo, Precision};
+use crate::types::{Blocks, ModelId, ModelInfo, Precision, Shape};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::json;
@@ -57,14 +57,16 @@ impl TextModel {
             architecture: config.architecture(),
             precision: Precision::F32,
             parameters: lm.num_params() as u64,
-            layers: config.layers(),
-            heads: config.heads(),
-            kv_heads: config.kv_heads(),
-            hidden: config.hidden(),
-            vocabulary: config.vocabulary(),
-            context: config.context(),
-            encoder: None,
-            vision: None,
+            shape: Shape::Decoder {
+                blocks: Blocks {
+                    layers: config.layers(),
+                    heads: config.heads(),
+                    kv_heads: config.kv_heads(),
+                    hidden: config.hidden(),
+                },
+                vocabulary: config.vocabulary(),
+                context: config.context(),
+            },
             held_out: None,
             modified: false,
         };

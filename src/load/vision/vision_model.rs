@@ -7,7 +7,7 @@ use crate::load::vision::preprocessor::Preprocessor;
 use crate::load::vision::vision_config::{self, VisionSettings};
 use crate::load::vision::vision_weights;
 use crate::nn::{Vit, VitConfig};
-use crate::types::{Architecture, ModelId, ModelInfo, VisionInfo};
+use crate::types::{Architecture, Blocks, ModelId, ModelInfo, Shape, VisionInfo};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
@@ -66,14 +66,16 @@ pub fn open_vision_model(
         architecture,
         precision,
         parameters: vit.num_params() as u64,
-        layers: config.layers,
-        heads: config.heads,
-        kv_heads: config.heads,
-        hidden: config.hidden,
-        vocabulary: labels.len(),
-        context: config.tokens(),
-        encoder: None,
-        vision: Some(VisionInfo { size, grid: [rows, columns], labels: labels.clone() }),
+        shape: Shape::Vision {
+            blocks: Blocks {
+                layers: config.layers,
+                heads: config.heads,
+                kv_heads: config.heads,
+                hidden: config.hidden,
+            },
+            tokens: config.tokens(),
+            sees: VisionInfo { size, grid: [rows, columns], labels: labels.clone() },
+        },
         held_out: None,
         modified: false,
     };

@@ -5,6 +5,7 @@ pub(super) mod encoder;
 pub(super) mod held_out;
 pub(super) mod model;
 pub(super) mod name;
+pub(super) mod shape;
 pub(super) mod size;
 pub(super) mod tensor;
 pub(super) mod traffic;

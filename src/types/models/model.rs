@@ -1,6 +1,6 @@
 //! What is known of a model and of the device it runs on.
 
-use crate::types::{EncoderInfo, HeldOut, ModelId, VisionInfo};
+use crate::types::{Ability, HeldOut, ModelId, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -158,6 +158,22 @@ pub enum ModelKind {
     DigitClassifier,
 }
 
+impl ModelKind {
+    /// Whether every model of this kind can be asked for this, with or without a head of its own: what is known before one
+    /// is open. An open one says more, with [`ModelInfo::can`].
+    #[must_use]
+    pub fn can(self, ability: Ability) -> bool {
+        match ability {
+            Ability::Prompt | Ability::Attend => self != Self::DigitClassifier,
+            Ability::Continue => self == Self::CausalLm,
+            Ability::Embed => self == Self::TextEncoder,
+            Ability::SeePictures => self == Self::ImageClassifier,
+            Ability::ReadDigits => self == Self::DigitClassifier,
+            Ability::FillMasks | Ability::ClassifyPictures => false,
+        }
+    }
+}
+
 /// The element type the weights have in the file. They are computed with in F32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Precision {
@@ -207,23 +223,9 @@ pub struct ModelInfo {
     pub precision: Precision,
     /// Number of weights, tied ones counted once.
     pub parameters: u64,
-    /// Blocks of a causal model; weight layers of a digit network.
-    pub layers: usize,
-    /// Attention heads per layer (0 for a digit network).
-    pub heads: usize,
-    /// Key-value heads per layer; fewer than `heads` means grouped-query attention.
-    pub kv_heads: usize,
-    /// Width D of the residual stream (0 for a digit network).
-    pub hidden: usize,
-    /// Vocabulary size V, or the number of classes.
-    pub vocabulary: usize,
-    /// Longest sequence in tokens (0 for a digit network).
-    pub context: usize,
-    /// What only a text encoder has.
-    pub encoder: Option<EncoderInfo>,
-    /// What only an image classifier has.
-    pub vision: Option<VisionInfo>,
-    /// What its few-shot training left out, where its folder tells. A causal model only.
+    /// What it is made of.
+    pub shape: Shape,
+    /// What its few-shot training left out, where its folder tells.
     pub held_out: Option<HeldOut>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
@@ -234,6 +236,12 @@ impl ModelInfo {
     #[must_use]
     pub fn kind(&self) -> ModelKind {
         self.architecture.kind()
+    }
+
+    /// Whether it can be asked for this.
+    #[must_use]
+    pub fn can(&self, ability: Ability) -> bool {
+        self.shape.can(ability)
     }
 }
 

@@ -18,13 +18,14 @@ use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
-use crate::types::{DeviceChoice, ModelKind};
+use crate::types::{Ability, DeviceChoice};
 use crate::ui::PanelId;
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
 use overlay::{PathEntry, Toast};
 use palette::Palette;
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Events taken in per frame; the rest waits for the next, so that a flood cannot hold a frame up.
@@ -62,7 +63,7 @@ pub struct App {
     path_entry: Option<PathEntry>,
     toast: Option<Toast>,
     /// Kinds of models that were opened unasked; once each, so that a failure is not repeated for ever.
-    offered: BTreeSet<&'static str>,
+    offered: BTreeSet<PathBuf>,
     /// True once the person was told that the engine is gone.
     engine_lost: bool,
     writer: Option<Writer>,
@@ -169,25 +170,19 @@ impl App {
         if self.panel() == PanelId::Log {
             self.state.log.mark_read();
         }
-        if let Some(kind) = self.panels[self.shown].model_kind() {
-            self.offer_model(kind);
+        if let Some(ability) = self.panels[self.shown].needs() {
+            self.offer_model(ability);
         }
     }
 
     /// Opens a shipped model for the panel that is shown, if none is open: so that it works at once.
-    fn offer_model(&mut self, kind: ModelKind) {
-        if self.state.active(kind).is_some() || self.state.opening().is_some() {
+    fn offer_model(&mut self, ability: Ability) {
+        if self.state.active(ability).is_some() || self.state.opening().is_some() {
             return;
         }
-        let key = match kind {
-            ModelKind::CausalLm => "text",
-            ModelKind::TextEncoder => "encoder",
-            ModelKind::ImageClassifier => "pictures",
-            ModelKind::DigitClassifier => "digits",
-        };
-        let Some(model) = self.state.shipped.iter().find(|m| m.kind == kind) else { return };
-        if self.offered.insert(key) {
-            let path = model.path.clone();
+        let Some(model) = self.state.shipped.iter().find(|m| m.kind.can(ability)) else { return };
+        let path = model.path.clone();
+        if self.offered.insert(path.clone()) {
             self.open_path(path);
         }
     }
@@ -271,18 +266,14 @@ impl App {
 
     /// What would be written to disk now.
     fn session(&self) -> Session {
-        let path = |kind| self.state.active(kind).filter(|m| m.info.path.is_dir()).map(|m| m.info.path.clone());
+        let models = self.state.in_use().map(|m| &m.info.path).filter(|path| path.is_dir()).cloned().collect();
         Session {
             theme: self.theme_choice,
             device: self.device_choice,
             panel: self.panel().key().to_owned(),
             inspector: self.inspector_open,
             recent: self.state.recent.clone(),
-            text_model: path(ModelKind::CausalLm),
-            digit_model: path(ModelKind::DigitClassifier),
-            encoder_model: path(ModelKind::TextEncoder),
-            image_model: path(ModelKind::ImageClassifier),
-            focus: Some(self.state.focus()),
+            models,
             panels: self
                 .panels
                 .iter()

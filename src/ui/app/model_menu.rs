@@ -3,7 +3,7 @@
 use super::App;
 use crate::engine::Work;
 use crate::hub::CachedModel;
-use crate::types::{ModelInfo, ModelKind, model_name};
+use crate::types::{Ability, Blocks, ModelId, ModelInfo, ModelKind, model_name};
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets;
 use egui::{Button, RichText, Ui};
@@ -13,15 +13,15 @@ use std::path::PathBuf;
 /// What was chosen in the menu; carried out after it is painted.
 enum Choice {
     Open(PathBuf),
-    Use(crate::types::ModelId),
+    Use(ModelId),
     Ask,
 }
 
 impl App {
     pub(super) fn model_chip(&mut self, ui: &mut Ui) {
         let theme = self.theme.clone();
-        let kind = self.panels[self.shown].model_kind();
-        let active = kind.and_then(|k| self.state.active(k)).or_else(|| self.state.active(self.state.focus()));
+        let needed = self.panels[self.shown].needs();
+        let active = needed.and_then(|a| self.state.active(a)).or_else(|| self.state.active(Ability::Prompt));
         let (name, facts) = match (active, self.state.opening()) {
             (_, Some(job)) => (job_name(job), "opening…".to_owned()),
             (Some(model), None) => (model.info.name.clone(), facts(&model.info)),
@@ -57,9 +57,10 @@ impl App {
         let mut choice = None;
         if !self.state.models.is_empty() {
             widgets::caption(ui, theme, "Open");
+            let in_use: Vec<ModelId> = self.state.in_use().map(|m| m.info.id).collect();
             for model in self.state.models.values() {
                 let info = &model.info;
-                let on = self.state.active(info.kind()).is_some_and(|m| m.info.id == info.id);
+                let on = in_use.contains(&info.id);
                 let mark = if info.modified { " · not saved" } else { "" };
                 let text = format!("{}   {}{mark}", info.name, facts(info));
                 let response = ui.add(Button::selectable(on, text).min_size(egui::vec2(ui.available_width(), 0.0)));
@@ -148,10 +149,9 @@ fn facts(info: &ModelInfo) -> String {
 
 /// What the model knows by name: tokens or classes.
 fn knows(info: &ModelInfo) -> String {
-    match info.kind() {
-        ModelKind::CausalLm | ModelKind::TextEncoder => format!("vocabulary {}", info.vocabulary),
-        ModelKind::ImageClassifier | ModelKind::DigitClassifier => format!("{} classes", info.vocabulary),
-    }
+    let tokens = info.shape.vocabulary().map(|tokens| format!("vocabulary {tokens}"));
+    let classes = info.shape.classes().map(|classes| format!("{classes} classes"));
+    tokens.or(classes).unwrap_or_default()
 }
 
 fn details(info: &ModelInfo) -> String {
@@ -159,14 +159,14 @@ fn details(info: &ModelInfo) -> String {
         "{}\n{} parameters, {} layers, {}",
         info.architecture.config_name(),
         info.parameters,
-        info.layers,
+        info.shape.layers(),
         knows(info)
     );
-    if info.heads > 0 {
-        text += &format!(
-            "\n{} heads ({} key-value), width {}, context {}",
-            info.heads, info.kv_heads, info.hidden, info.context
-        );
+    if let Some(Blocks { heads, kv_heads, hidden, .. }) = info.shape.blocks() {
+        text += &format!("\n{heads} heads ({kv_heads} key-value), width {hidden}");
+    }
+    if let Some(context) = info.shape.context() {
+        text += &format!(", context {context}");
     }
     text + &format!("\n{}", info.path.display())
 }

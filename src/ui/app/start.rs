@@ -3,7 +3,7 @@
 use super::App;
 use crate::engine::{Command, Event};
 use crate::hub::HubSettings;
-use crate::types::{DeviceChoice, ModelKind, UserError};
+use crate::types::{DeviceChoice, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::session::{self, Session, Writer};
 use crate::ui::{PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
@@ -111,15 +111,7 @@ impl App {
 
     /// Opens what the person named, else what was open last; a shipped model follows by itself when there is nothing.
     fn open_first(&mut self, named: Option<PathBuf>, session: &Session) {
-        let mut last = [
-            (ModelKind::CausalLm, &session.text_model),
-            (ModelKind::DigitClassifier, &session.digit_model),
-            (ModelKind::TextEncoder, &session.encoder_model),
-            (ModelKind::ImageClassifier, &session.image_model),
-        ];
-        // What is opened last has the focus.
-        last.sort_by_key(|(kind, _)| session.focus == Some(*kind));
-        let last = last.into_iter().filter_map(|(_, path)| path.clone()).filter(|path| path.is_dir());
+        let last = session.models.iter().filter(|path| path.is_dir()).cloned();
         let paths: Vec<PathBuf> = named.map_or_else(|| last.collect(), |path| vec![path]);
         for path in paths {
             self.open_path(path);

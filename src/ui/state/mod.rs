@@ -17,7 +17,9 @@ pub use report::Reported;
 
 use crate::engine::{Command, Event, Outcome, Work};
 use crate::hub::HubCommand;
-use crate::types::{Classification, DeviceStatus, JobId, LayerWeights, ModelId, ModelInfo, ModelKind, UserError};
+use crate::types::{
+    Ability, Classification, DeviceStatus, JobId, LayerWeights, ModelId, ModelInfo, ModelKind, UserError,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -50,6 +52,30 @@ pub struct OpenModel {
     pub classification: Option<Arc<Classification>>,
 }
 
+/// What is done with a prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prompting {
+    /// It is continued, token by token.
+    #[default]
+    Continues,
+    /// It is read at once, for vectors and guesses.
+    Encodes,
+    /// It is a picture.
+    Sees,
+}
+
+impl Prompting {
+    /// What this model does with a prompt.
+    #[must_use]
+    pub fn of(model: &ModelInfo) -> Self {
+        match model {
+            m if m.can(Ability::Continue) => Self::Continues,
+            m if m.can(Ability::SeePictures) => Self::Sees,
+            _ => Self::Encodes,
+        }
+    }
+}
+
 /// Everything the window knows of the engine's world.
 #[derive(Default)]
 pub struct State {
@@ -73,38 +99,34 @@ pub struct State {
     pub jobs: BTreeMap<JobId, Job>,
     /// Everything worth reading later, errors above all.
     pub log: Log,
-    /// The model in use for each kind of work.
-    active: BTreeMap<ModelKind, ModelId>,
-    focus: Option<ModelKind>,
+    /// The open models in the order in which they were chosen, the last one last. Those that nobody chose come first.
+    chosen: Vec<ModelId>,
 }
 
 impl State {
-    /// The model in use for this kind of work.
+    /// The model in use where this is asked for: of the open ones that can, the one chosen last.
     #[must_use]
-    pub fn active(&self, kind: ModelKind) -> Option<&OpenModel> {
-        self.models.get(self.active.get(&kind)?)
+    pub fn active(&self, ability: Ability) -> Option<&OpenModel> {
+        self.chosen.iter().rev().filter_map(|id| self.models.get(id)).find(|m| m.info.can(ability))
     }
 
-    /// Of the kinds that read prompts (texts or pictures in colour), the one whose model was chosen last: what the prompt
-    /// and attention panels work with.
-    #[must_use]
-    pub fn focus(&self) -> ModelKind {
-        self.focus.filter(|kind| self.active(*kind).is_some()).unwrap_or(ModelKind::CausalLm)
+    /// The models that are in use for anything, in the order in which they were chosen.
+    pub fn in_use(&self) -> impl Iterator<Item = &OpenModel> {
+        let used: Vec<ModelId> = Ability::ALL.iter().filter_map(|a| Some(self.active(*a)?.info.id)).collect();
+        self.chosen.iter().filter(move |id| used.contains(id)).filter_map(|id| self.models.get(id))
     }
 
-    /// Makes a model the one in use for its kind. Does nothing for a model that is not open.
+    /// How the prompt and attention panels work: by what the model does that was chosen last of those that take a prompt.
+    #[must_use]
+    pub fn prompting(&self) -> Prompting {
+        self.active(Ability::Prompt).map_or(Prompting::Continues, |open| Prompting::of(&open.info))
+    }
+
+    /// Puts a model in use for all it can. Does nothing for a model that is not open.
     pub fn activate(&mut self, model: ModelId) {
-        let kind = self.models.get(&model).map(|m| m.info.kind());
-        if kind.is_some() && kind != Some(ModelKind::DigitClassifier) {
-            self.focus = kind;
-        }
-        self.put_in_use(model);
-    }
-
-    /// As [`Self::activate`], without a say in what the prompt and attention panels work with.
-    fn put_in_use(&mut self, model: ModelId) {
-        if let Some(kind) = self.models.get(&model).map(|m| m.info.kind()) {
-            self.active.insert(kind, model);
+        if self.models.contains_key(&model) {
+            self.chosen.retain(|id| *id != model);
+            self.chosen.push(model);
         }
     }
 
@@ -233,13 +255,7 @@ impl State {
 
     fn forget(&mut self, model: ModelId) {
         self.models.remove(&model);
-        let freed: Vec<ModelKind> =
-            self.active.extract_if(.., |_, active| *active == model).map(|(kind, _)| kind).collect();
-        for kind in freed {
-            if let Some(other) = self.models.values().find(|m| m.info.kind() == kind) {
-                self.active.insert(kind, other.info.id);
-            }
-        }
+        self.chosen.retain(|id| *id != model);
     }
 
     /// Takes in one event. Depends on nothing but the state, the event and [`State::now_s`].
@@ -253,13 +269,13 @@ impl State {
                 self.device = Some(status);
             }
             Event::Model { info, weights } => {
-                let (id, kind) = (info.id, info.kind());
+                let id = info.id;
                 let before = self.models.remove(&id);
                 let version = before.as_ref().map_or(0, |open| open.version + 1);
                 let classification = before.and_then(|open| open.classification);
                 self.models.insert(id, OpenModel { info, weights, version, sha256: None, classification });
-                if self.active(kind).is_none() {
-                    self.put_in_use(id);
+                if !self.chosen.contains(&id) {
+                    self.chosen.insert(0, id);
                 }
             }
             Event::Progress { job, label, done, total, unit } => {

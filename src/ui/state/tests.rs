@@ -4,10 +4,12 @@ use super::keep::SPARE_JOBS;
 use super::*;
 use crate::engine::{Command, Event, GenerateSpec, InspectSpec, Outcome, PromptInput, Work};
 use crate::types::{
-    Architecture, Capture, GeneratedToken, GenerationStats, InspectReport, ModelInfo, Precision, Sampling, Site,
-    StopReason, TokenizeReport,
+    Ability, Architecture, Blocks, Capture, GeneratedToken, GenerationStats, InspectReport, ModelInfo, Precision,
+    Sampling, Shape, Site, StopReason, TokenizeReport,
 };
 use std::collections::BTreeSet;
+
+const BLOCKS: Blocks = Blocks { layers: 1, heads: 1, kv_heads: 1, hidden: 1 };
 
 fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
     ModelInfo {
@@ -17,14 +19,10 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         architecture,
         precision: Precision::F32,
         parameters: 1,
-        layers: 1,
-        heads: 1,
-        kv_heads: 1,
-        hidden: 1,
-        vocabulary: 1,
-        context: 1,
-        encoder: None,
-        vision: None,
+        shape: match architecture {
+            Architecture::DigitMlp => Shape::Digits { layers: 1, classes: 10 },
+            _ => Shape::Decoder { blocks: BLOCKS, vocabulary: 1, context: 1 },
+        },
         held_out: None,
         modified: false,
     }
@@ -59,11 +57,11 @@ fn the_model_opened_last_is_in_use_and_closing_it_falls_back() {
     let first = open(&mut state, Architecture::Llama);
     let digits = open(&mut state, Architecture::DigitMlp);
     let second = open(&mut state, Architecture::Gpt2);
-    let active = |s: &State, kind| s.active(kind).map(|m| m.info.id);
-    assert_eq!(active(&state, ModelKind::CausalLm), Some(second));
-    assert_eq!(active(&state, ModelKind::DigitClassifier), Some(digits));
+    let active = |s: &State, ability| s.active(ability).map(|m| m.info.id);
+    assert_eq!(active(&state, Ability::Continue), Some(second));
+    assert_eq!(active(&state, Ability::ReadDigits), Some(digits));
     state.sent(&Command::Close { model: second });
-    assert_eq!(active(&state, ModelKind::CausalLm), Some(first));
+    assert_eq!(active(&state, Ability::Continue), Some(first));
 }
 
 #[test]

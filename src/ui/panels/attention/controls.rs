@@ -3,10 +3,10 @@
 use super::look::{Contrast, Direction};
 use super::{AttentionPanel, Shown, overview, text};
 use crate::chart::Format;
-use crate::types::{ColorMap, ModelKind};
-use crate::ui::Cx;
+use crate::types::ColorMap;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
+use crate::ui::{Cx, Prompting};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
 
@@ -22,7 +22,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     let shown = panel.shown(cx.state);
     ui.add_space(space::S);
-    if cx.state.focus() == ModelKind::TextEncoder {
+    if cx.state.prompting() == Prompting::Encodes {
         text::show(panel, ui, cx);
     }
     let title =

@@ -13,9 +13,9 @@ mod text;
 
 use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{ColorMap, InspectReport, JobId, ModelId, ModelKind, Site, SiteFilter};
+use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
 use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
-use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, State};
+use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, State};
 use egui::{Frame, Margin, Ui};
 use look::{Contrast, Direction, Look};
 use lucide_icons::Icon;
@@ -62,8 +62,8 @@ pub struct AttentionPanel {
     handed: Option<JobId>,
     /// What is inspected.
     patterns: Ask<Question>,
-    /// The kind of model the panel works with, as of the last tick.
-    kind: Option<ModelKind>,
+    /// What the panel looks into, as of the last tick.
+    prompting: Prompting,
     /// The text for an encoder as typed, and the one it read last.
     text: String,
     read: Option<String>,
@@ -95,23 +95,22 @@ impl AttentionPanel {
         let run = chosen.or_else(|| cx.state.latest_run())?;
         let open = cx.state.models.get(&run.model)?;
         let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty();
-        finished.then(|| (run.job, run.model, readable(run.ids(), open.info.context)))
+        finished.then(|| (run.job, run.model, readable(run.ids(), open.info.shape.context().unwrap_or(usize::MAX))))
     }
 
     /// What is to be inspected: the last run, the text an encoder read, the picture.
     fn question(&self, cx: &Cx<'_>) -> Option<(Question, ModelId, PromptInput)> {
-        let kind = cx.state.focus();
-        let model = cx.state.active(kind)?.info.id;
-        match kind {
-            ModelKind::TextEncoder => {
+        let model = cx.state.active(Ability::Attend)?.info.id;
+        match cx.state.prompting() {
+            Prompting::Encodes => {
                 let (_, text) = cx.selection.text.as_ref()?;
                 Some((Question::Text(model, text.clone()), model, PromptInput::Text(text.clone())))
             }
-            ModelKind::ImageClassifier => {
+            Prompting::Sees => {
                 let (number, picture) = self.picture.picture()?;
                 Some((Question::Picture(model, number), model, PromptInput::Picture(picture.clone())))
             }
-            _ => {
+            Prompting::Continues => {
                 let (run, model, ids) = Self::run_to_inspect(cx)?;
                 Some((Question::Run(run, ids.len()), model, PromptInput::Ids(ids)))
             }
@@ -143,14 +142,16 @@ impl AttentionPanel {
 
     /// The report on show: the one asked for, or, until it has come, the one before.
     fn shown(&self, state: &State) -> Option<Shown> {
-        let kind = state.focus();
         let model_of = |job: &Job| job.model.and_then(|m| state.models.get(&m));
-        let of_kind = |job: &Job| model_of(job).map_or(ModelKind::CausalLm, |m| m.info.kind()) == kind;
-        let kept = || state.reports::<InspectReport>().filter(|(job, _)| of_kind(job));
+        let kept = || {
+            // A model that was closed was a decoder, most likely.
+            let way = |job: &Job| model_of(job).map_or(Prompting::Continues, |m| Prompting::of(&m.info));
+            state.reports::<InspectReport>().filter(move |(job, _)| way(job) == state.prompting())
+        };
         let asked = self.asked_job().and_then(|asked| kept().find(|(job, _)| job.id == asked));
         let (job, report) = asked.or_else(|| kept().next_back())?;
         let patterns = || report.captures.iter().filter(|c| matches!(c.site, Site::Pattern(_)));
-        let layers = model_of(job).map_or_else(|| patterns().count(), |m| m.info.layers);
+        let layers = model_of(job).map_or_else(|| patterns().count(), |m| m.info.shape.layers());
         let heads = patterns().next()?.shape.first().copied()?;
         Some(Shown { job: job.id, report: Arc::clone(report), layers, heads })
     }
@@ -212,17 +213,17 @@ impl AttentionPanel {
             error_card(ui, &theme, error);
             return;
         }
-        match cx.state.focus() {
-            ModelKind::TextEncoder => return self.without_text(ui, cx),
-            ModelKind::ImageClassifier => return self.without_picture(ui, cx),
-            _ => {}
+        match cx.state.prompting() {
+            Prompting::Encodes => return self.without_text(ui, cx),
+            Prompting::Sees => return self.without_picture(ui, cx),
+            Prompting::Continues => {}
         }
         let sentence = "Attention shows, for each token, how much every earlier token counts when the model reads it. Run a \
                         prompt, and all heads of that run appear here.";
-        let ready = cx.state.active(ModelKind::CausalLm).is_some();
+        let ready = cx.state.active(Ability::Continue).is_some();
         let title = "Nothing to look into yet";
         if empty_state(ui, &theme, Icon::Grid3x3, title, sentence, ready.then_some("Run ‘Once upon a time’")) {
-            let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
+            let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
             let job = JobId::next();
             let sampling = crate::types::Sampling { max_new_tokens: 24, ..Default::default() };
             cx.send(Command::start(
@@ -280,15 +281,15 @@ impl Panel for AttentionPanel {
         "See where every head of every layer looks: in the last run, a text or a picture."
     }
 
-    fn model_kind(&self) -> Option<ModelKind> {
-        Some(self.kind.unwrap_or(ModelKind::CausalLm))
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Attend)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
-        match cx.state.focus() {
-            ModelKind::ImageClassifier => picture::controls(self, ui, cx),
-            _ => controls::show(self, ui, cx),
+        match cx.state.prompting() {
+            Prompting::Sees => picture::controls(self, ui, cx),
+            Prompting::Continues | Prompting::Encodes => controls::show(self, ui, cx),
         }
     }
 
@@ -309,13 +310,13 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        Some(if self.kind == Some(ModelKind::ImageClassifier) { "What it shows" } else { "Attention of a token" })
+        Some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        match cx.state.focus() {
-            ModelKind::ImageClassifier => picture::inspector(self, ui, cx),
-            _ => inspector::show(self, ui, cx),
+        match cx.state.prompting() {
+            Prompting::Sees => picture::inspector(self, ui, cx),
+            Prompting::Continues | Prompting::Encodes => inspector::show(self, ui, cx),
         }
     }
 
@@ -326,9 +327,9 @@ impl Panel for AttentionPanel {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        self.kind = Some(cx.state.focus());
+        self.prompting = cx.state.prompting();
         let is_kept =
-            |job: &JobId| cx.state.report::<InspectReport>(*job).is_some() && cx.state.focus() == ModelKind::CausalLm;
+            |job: &JobId| cx.state.report::<InspectReport>(*job).is_some() && self.prompting == Prompting::Continues;
         self.handed = cx.selection.inspection.filter(is_kept);
         self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.
@@ -348,7 +349,7 @@ impl Panel for AttentionPanel {
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        if cx.state.focus() == ModelKind::TextEncoder {
+        if cx.state.prompting() == Prompting::Encodes {
             self.read_text(cx);
         }
         self.patterns.forget(cx);
@@ -363,7 +364,7 @@ impl Panel for AttentionPanel {
     }
 
     fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
-        let taken = self.kind == Some(ModelKind::ImageClassifier) && picture::PictureView::reads(path);
+        let taken = self.prompting == Prompting::Sees && picture::PictureView::reads(path);
         if taken {
             self.picture.open(path, cx);
         }
@@ -372,7 +373,7 @@ impl Panel for AttentionPanel {
 
     fn actions(&self, state: &State) -> Vec<Action> {
         let mut actions = Vec::new();
-        if state.focus() == ModelKind::ImageClassifier {
+        if state.prompting() == Prompting::Sees {
             let title = "Open a picture".to_owned();
             actions.push(Action { id: picture::OPEN_PICTURE, title, icon: Icon::Image });
         }

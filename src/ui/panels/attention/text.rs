@@ -1,7 +1,7 @@
 //! The text an encoder reads, typed here or taken from the prompt panel.
 
 use super::AttentionPanel;
-use crate::types::ModelKind;
+use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::widgets::{caption, secondary_button, section};
 use egui::{TextEdit, Ui};
@@ -34,7 +34,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 impl AttentionPanel {
     /// Has the encoder in use read what is typed, or the example.
     pub(super) fn read_text(&mut self, cx: &mut Cx<'_>) {
-        let Some(model) = cx.state.active(ModelKind::TextEncoder).map(|m| m.info.id) else { return };
+        let Some(model) = cx.state.active(Ability::Embed).map(|m| m.info.id) else { return };
         if self.text.trim().is_empty() {
             EXAMPLE.clone_into(&mut self.text);
         }

@@ -2,7 +2,7 @@
 
 use super::DigitsPanel;
 use super::canvas::PEN_WIDTHS;
-use crate::types::{Architecture, ModelInfo, ModelKind};
+use crate::types::{Ability, Architecture, ModelInfo};
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, field, ghost_button, secondary_button, section, segmented};
 use crate::ui::{Cx, PanelId, ShippedModel};
@@ -20,7 +20,7 @@ fn grouped(number: u64) -> String {
 
 /// The shipped network to open first: the perceptron, in which every neuron can be seen.
 pub(super) fn preferred(shipped: &[ShippedModel]) -> Option<&ShippedModel> {
-    let digits = || shipped.iter().filter(|m| m.kind == ModelKind::DigitClassifier);
+    let digits = || shipped.iter().filter(|m| m.kind.can(Ability::ReadDigits));
     digits().find(|m| m.name.contains("mlp")).or_else(|| digits().next())
 }
 
@@ -38,9 +38,9 @@ enum Act {
 }
 
 fn choices(cx: &Cx<'_>) -> Vec<Choice> {
-    let active = cx.state.active(ModelKind::DigitClassifier).map(|m| m.info.id);
+    let active = cx.state.active(Ability::ReadDigits).map(|m| m.info.id);
     let open: Vec<&ModelInfo> =
-        cx.state.models.values().map(|m| &m.info).filter(|i| i.kind() == ModelKind::DigitClassifier).collect();
+        cx.state.models.values().map(|m| &m.info).filter(|i| i.can(Ability::ReadDigits)).collect();
     let mut choices: Vec<Choice> = open
         .iter()
         .map(|info| {
@@ -53,7 +53,7 @@ fn choices(cx: &Cx<'_>) -> Vec<Choice> {
             Choice { name: info.name.clone(), sub, on: Some(info.id) == active, act: Act::Activate(info.id) }
         })
         .collect();
-    let closed = cx.state.shipped.iter().filter(|m| m.kind == ModelKind::DigitClassifier);
+    let closed = cx.state.shipped.iter().filter(|m| m.kind.can(Ability::ReadDigits));
     for model in closed.filter(|m| !open.iter().any(|i| i.path == m.path && !i.modified)) {
         let sub = "comes with Fovea".to_owned();
         choices.push(Choice { name: model.name.clone(), sub, on: false, act: Act::Open(model.path.clone()) });

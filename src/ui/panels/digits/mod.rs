@@ -13,7 +13,7 @@ mod probabilities;
 mod sketch;
 
 use crate::engine::{Work, read_digit_image};
-use crate::types::{Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId, ModelKind};
+use crate::types::{Ability, Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId};
 use crate::ui::reading::Reading;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
@@ -77,7 +77,7 @@ struct Saved {
 
 impl DigitsPanel {
     fn model<'a>(&self, state: &'a State) -> Option<&'a OpenModel> {
-        state.active(ModelKind::DigitClassifier)
+        state.active(Ability::ReadDigits)
     }
 
     /// The picture as the network reads it, made anew only when the sheet has changed.
@@ -287,8 +287,8 @@ impl Panel for DigitsPanel {
         "Draw a digit and watch a network read it."
     }
 
-    fn model_kind(&self) -> Option<ModelKind> {
-        Some(ModelKind::DigitClassifier)
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::ReadDigits)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {

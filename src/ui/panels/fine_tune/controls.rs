@@ -4,7 +4,7 @@ use super::form::{DigitStart, Missing, Subject};
 use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
 use crate::chart::{number, number_grouped};
 use crate::engine::Command;
-use crate::types::{DigitNetwork, JobId, LrSchedule, ModelKind};
+use crate::types::{Ability, DigitNetwork, JobId, LrSchedule};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{
@@ -51,15 +51,16 @@ impl FineTunePanel {
 
     fn text_subject(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = cx.theme.clone();
-        match cx.state.active(ModelKind::CausalLm) {
+        match cx.state.active(Ability::Continue) {
             Some(model) => {
-                let words = format!("{}, context {}", model.info.name, model.info.context);
+                let context = model.info.shape.context().unwrap_or_default();
+                let words = format!("{}, context {context}", model.info.name);
                 ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
                 caption(ui, &theme, "Its weights are changed in memory. The folder stays as it is until you save.");
             }
             None => {
                 caption(ui, &theme, "No text model is open.");
-                let shipped = cx.state.shipped.iter().find(|m| m.kind == ModelKind::CausalLm);
+                let shipped = cx.state.shipped.iter().find(|m| m.kind.can(Ability::Continue));
                 if let Some(path) = shipped.map(|m| m.path.clone())
                     && secondary_button(ui, &theme, Some(Icon::FolderOpen), "Open the shipped model").clicked()
                 {
@@ -98,7 +99,11 @@ impl FineTunePanel {
                     &theme,
                     "UTF-8 text. A few hundred kilobytes are enough to hear its voice. A file can also be dropped here.",
                 );
-                let longest = cx.state.active(ModelKind::CausalLm).map_or(LONGEST_CONTEXT, |m| m.info.context.max(8));
+                let longest = cx
+                    .state
+                    .active(Ability::Continue)
+                    .and_then(|m| m.info.shape.context())
+                    .map_or(LONGEST_CONTEXT, |context| context.max(8));
                 let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
                 integer(ui, &theme, "Context length", help, &mut self.form.context, 8..=longest);
             }

@@ -1,7 +1,7 @@
 //! What the person has filled in, and the training run it describes.
 
 use crate::types::{
-    Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, ModelKind, Precision, StartFrom, TextTask, TrainSpec,
+    Ability, Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, Precision, StartFrom, TextTask, TrainSpec,
     TrainTask,
 };
 use crate::ui::State;
@@ -178,9 +178,9 @@ impl Form {
     }
 
     fn text_task(&self, state: &State) -> Result<(ModelId, TrainTask, StartFrom, &Settings), Missing> {
-        let model = state.active(ModelKind::CausalLm).ok_or(Missing::TextModel)?;
+        let model = state.active(Ability::Continue).ok_or(Missing::TextModel)?;
         let path = path(&self.text_data).ok_or(Missing::TextFile)?;
-        let context = self.context.min(model.info.context.max(1));
+        let context = self.context.min(model.info.shape.context().map_or(usize::MAX, |longest| longest.max(1)));
         let task = TrainTask::Text(TextTask { data: vec![path], context, shape: None });
         Ok((model.info.id, task, StartFrom::OpenModel, &self.text))
     }
@@ -194,7 +194,7 @@ impl Form {
                 (ModelId::next(), self.network, StartFrom::Folder { path: shipped })
             }
             DigitStart::Open => {
-                let open = state.active(ModelKind::DigitClassifier).ok_or(Missing::DigitModel)?;
+                let open = state.active(Ability::ReadDigits).ok_or(Missing::DigitModel)?;
                 (open.info.id, network_of(open.info.architecture), StartFrom::OpenModel)
             }
         };
@@ -218,13 +218,14 @@ fn shipped(state: &State, network: DigitNetwork) -> Option<PathBuf> {
         DigitNetwork::Mlp => "mlp",
         DigitNetwork::Cnn => "cnn",
     };
-    let mut digits = state.shipped.iter().filter(|m| m.kind == ModelKind::DigitClassifier);
+    let mut digits = state.shipped.iter().filter(|m| m.kind.can(Ability::ReadDigits));
     digits.find(|m| m.name.contains(word)).map(|m| m.path.clone())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::ModelKind;
     use crate::ui::ShippedModel;
 
     fn state() -> State {

@@ -4,7 +4,7 @@ use super::FineTunePanel;
 use super::view::NamedRun;
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
-use crate::types::{JobId, ModelKind, Precision, Sampling, TrainTask};
+use crate::types::{Ability, JobId, Precision, Sampling, TrainTask};
 use crate::ui::Cx;
 use crate::ui::PanelId;
 use crate::ui::files::FileRequest;
@@ -39,7 +39,7 @@ impl FineTunePanel {
     fn result(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
         let theme = cx.theme.clone();
         let Some(model) = cx.state.models.get(&run.training.model) else { return };
-        let (id, kind, modified) = (model.info.id, model.info.kind(), model.info.modified);
+        let (id, modified) = (model.info.id, model.info.modified);
         section(ui, &theme, "Result", |ui| {
             let help = "How each weight is written. F16 takes half the room and keeps about three decimal digits; the model \
                         computes with what is in memory, whatever is saved.";
@@ -52,11 +52,9 @@ impl FineTunePanel {
                     self.saving = Some(id);
                     cx.pick(SAVE_FOLDER, FileRequest::save_folder("Save the model as a folder"));
                 }
-                let (words, panel) = match kind {
-                    ModelKind::DigitClassifier => ("Draw with it", PanelId::Digits),
-                    ModelKind::ImageClassifier => ("Look into it", PanelId::Attention),
-                    ModelKind::CausalLm | ModelKind::TextEncoder => ("Prompt it", PanelId::Prompt),
-                };
+                let draws = model.info.can(Ability::ReadDigits);
+                let (words, panel) =
+                    if draws { ("Draw with it", PanelId::Digits) } else { ("Prompt it", PanelId::Prompt) };
                 if secondary_button(ui, &theme, Some(Icon::ArrowRight), words).clicked() {
                     cx.activate(id);
                     cx.go_to(panel);

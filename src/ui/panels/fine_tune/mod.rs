@@ -11,7 +11,7 @@ mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::{Command, SaveSpec, Work};
-use crate::types::{JobId, ModelId, ModelKind, Precision, TrainPoint, UserError};
+use crate::types::{Ability, JobId, ModelId, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, space};
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
@@ -210,10 +210,10 @@ impl Panel for FineTunePanel {
         "Train a digit network or the open text model, and watch the loss fall."
     }
 
-    fn model_kind(&self) -> Option<ModelKind> {
+    fn needs(&self) -> Option<Ability> {
         match (self.form.subject, self.form.start) {
-            (Subject::Text, _) => Some(ModelKind::CausalLm),
-            (Subject::Digits, form::DigitStart::Open) => Some(ModelKind::DigitClassifier),
+            (Subject::Text, _) => Some(Ability::Continue),
+            (Subject::Digits, form::DigitStart::Open) => Some(Ability::ReadDigits),
             (Subject::Digits, _) => None,
         }
     }

@@ -3,7 +3,7 @@
 use super::plan::Plan;
 use super::setup::Setup;
 use super::{LabPanel, TABLE_FILE, Tab, actions, batch, compare, controls, curve, file, inspector, looked, pairs};
-use crate::types::{JobId, ModelKind};
+use crate::types::{Ability, JobId};
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
@@ -29,8 +29,8 @@ impl Panel for LabPanel {
         "See what examples in the prompt do to the probability of every answer."
     }
 
-    fn model_kind(&self) -> Option<ModelKind> {
-        Some(ModelKind::CausalLm)
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Continue)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {

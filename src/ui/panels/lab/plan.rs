@@ -2,7 +2,7 @@
 
 use super::fit::{Counter, surely_fits};
 use super::setup::{Card, Setup, Side};
-use crate::types::{ModelId, ModelKind, RenderedPrompt, ScoreRequest};
+use crate::types::{Ability, ModelId, RenderedPrompt, ScoreRequest};
 use crate::ui::{Cx, OpenModel, State};
 
 /// One card's question.
@@ -73,8 +73,8 @@ pub(super) struct Plan {
 /// The open text model that a side asks.
 pub(super) fn model_of<'a>(side: &Side, state: &'a State) -> Option<&'a OpenModel> {
     match &side.model {
-        None => state.active(ModelKind::CausalLm),
-        Some(path) => state.models.values().find(|m| m.info.kind() == ModelKind::CausalLm && m.info.path == *path),
+        None => state.active(Ability::Continue),
+        Some(path) => state.models.values().find(|m| m.info.can(Ability::Continue) && m.info.path == *path),
     }
 }
 
@@ -82,7 +82,8 @@ impl Plan {
     /// Brings the plan up to date. True when it changed.
     pub fn update(plan: &mut Option<Self>, setup: &Setup, counter: &mut Counter, cx: &mut Cx<'_>) -> bool {
         let model = |side: &Side| {
-            model_of(side, cx.state).map(|m| Basis { model: m.info.id, context: m.info.context, version: m.version })
+            let open = model_of(side, cx.state)?;
+            Some(Basis { model: open.info.id, context: open.info.shape.context()?, version: open.version })
         };
         let basis: Vec<_> = setup.sides().iter().map(model).collect();
         let heard = counter.hear(cx);

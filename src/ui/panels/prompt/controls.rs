@@ -1,7 +1,7 @@
 //! The left column: what is asked, and how tokens are drawn.
 
 use super::{Mode, PromptPanel, chat, task};
-use crate::types::ModelKind;
+use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::theme::{Type, space};
@@ -115,7 +115,7 @@ fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         field(ui, &theme, "Top-p", TOP_P_HELP, |ui| {
             widgets::slider(ui, &theme, Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
         });
-        let context = cx.state.active(ModelKind::CausalLm).map_or(4096, |m| m.info.context);
+        let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context()).unwrap_or(4096);
         widgets::row(ui, 2, |columns| {
             field(&mut columns[0], &theme, "Top-k", TOP_K_HELP, |ui| {
                 number(ui, DragValue::new(&mut sampling.top_k).range(0..=1000).speed(0.3))
@@ -165,7 +165,7 @@ pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     }
     let name = if panel.is_chat() { chat::default_words(panel) } else { "Run" };
-    let is_open = cx.state.active(ModelKind::CausalLm).is_some();
+    let is_open = cx.state.active(Ability::Continue).is_some();
     let ready = is_open && (!panel.is_chat() || panel.chat.can_be_asked(cx));
     let why =
         if is_open { "The chat template gives no text: see under the turns." } else { "Open a text model first." };

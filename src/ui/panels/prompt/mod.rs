@@ -10,9 +10,9 @@ mod shots;
 mod task;
 
 use crate::engine::{Command, GenerateSpec, PromptInput, Work};
-use crate::types::{ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, ModelKind, PromptToken, Sampling};
+use crate::types::{Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, PromptToken, Sampling};
 use crate::ui::widgets::empty_state;
-use crate::ui::{Action, Cx, History, Intent, Panel, PanelId, State};
+use crate::ui::{Action, Cx, History, Intent, Panel, PanelId, Prompting, State};
 use egui::Ui;
 use encoder::EncoderView;
 use lucide_icons::Icon;
@@ -101,8 +101,8 @@ pub struct PromptPanel {
     hovered: Option<usize>,
     /// What is on show while an encoder is in use.
     encoder: EncoderView,
-    /// The kind of model the panel works with, as of the last tick.
-    kind: ModelKind,
+    /// What is done with a prompt, as of the last tick.
+    prompting: Prompting,
     /// The encoder's job, as of the last tick.
     encoder_job: Option<JobId>,
 }
@@ -121,7 +121,7 @@ impl Default for PromptPanel {
             selected: None,
             hovered: None,
             encoder: EncoderView::default(),
-            kind: ModelKind::CausalLm,
+            prompting: Prompting::default(),
             encoder_job: None,
         }
     }
@@ -151,7 +151,7 @@ impl PromptPanel {
     }
 
     fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, prompt: Vec<PromptToken>, kept: Vec<GeneratedToken>) {
-        let Some(model) = cx.state.active(ModelKind::CausalLm) else {
+        let Some(model) = cx.state.active(Ability::Continue) else {
             cx.toast("Open a text model first");
             return;
         };
@@ -215,14 +215,14 @@ impl Panel for PromptPanel {
         "Give a model a text to continue, or talk to it, and see every token it reads and writes."
     }
 
-    fn model_kind(&self) -> Option<ModelKind> {
-        Some(self.kind)
+    fn needs(&self) -> Option<Ability> {
+        Some(Ability::Prompt)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        match self.kind {
-            ModelKind::TextEncoder => return self.encoder.controls(ui, cx),
-            ModelKind::ImageClassifier => return,
+        match self.prompting {
+            Prompting::Encodes => return self.encoder.controls(ui, cx),
+            Prompting::Sees => return,
             _ => {}
         }
         controls::show(self, ui, cx);
@@ -232,20 +232,20 @@ impl Panel for PromptPanel {
     }
 
     fn has_footer(&self) -> bool {
-        self.kind != ModelKind::ImageClassifier
+        self.prompting != Prompting::Sees
     }
 
     fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        if self.kind == ModelKind::TextEncoder {
+        if self.prompting == Prompting::Encodes {
             return self.encoder.footer(ui, cx);
         }
         controls::footer(self, ui, cx);
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        match self.kind {
-            ModelKind::TextEncoder => return self.encoder.stage(ui, cx),
-            ModelKind::ImageClassifier => return pictures_only(ui, cx),
+        match self.prompting {
+            Prompting::Encodes => return self.encoder.stage(ui, cx),
+            Prompting::Sees => return pictures_only(ui, cx),
             _ => {}
         }
         if self.is_chat() {
@@ -256,15 +256,15 @@ impl Panel for PromptPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        match self.kind {
-            ModelKind::TextEncoder => Some(self.encoder.inspector_title()),
-            ModelKind::ImageClassifier => None,
+        match self.prompting {
+            Prompting::Encodes => Some(self.encoder.inspector_title()),
+            Prompting::Sees => None,
             _ => Some("Token"),
         }
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        if self.kind == ModelKind::TextEncoder {
+        if self.prompting == Prompting::Encodes {
             return self.encoder.inspector(ui, cx);
         }
         inspector::show(self, ui, cx);
@@ -279,7 +279,7 @@ impl Panel for PromptPanel {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        self.kind = cx.state.focus();
+        self.prompting = cx.state.prompting();
         self.encoder_job = self.encoder.job(cx.state);
         let is_chat = self.is_chat();
         let shown = if is_chat { &self.shown } else { &self.shown_elsewhere };
@@ -290,7 +290,7 @@ impl Panel for PromptPanel {
     }
 
     fn current_job(&self) -> Option<JobId> {
-        if self.kind == ModelKind::TextEncoder {
+        if self.prompting == Prompting::Encodes {
             return self.encoder_job;
         }
         self.shown.as_ref().map(|s| s.job)
@@ -304,9 +304,9 @@ impl Panel for PromptPanel {
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
-        match self.kind {
-            ModelKind::TextEncoder => return self.encoder.run(cx),
-            ModelKind::ImageClassifier => return,
+        match self.prompting {
+            Prompting::Encodes => return self.encoder.run(cx),
+            Prompting::Sees => return,
             _ => {}
         }
         if self.is_chat() {
@@ -319,11 +319,11 @@ impl Panel for PromptPanel {
     }
 
     fn undoes_typing(&self) -> bool {
-        self.kind == ModelKind::CausalLm
+        self.prompting == Prompting::Continues
     }
 
     fn undo(&mut self, cx: &mut Cx<'_>) {
-        if self.kind != ModelKind::CausalLm {
+        if self.prompting != Prompting::Continues {
             return;
         }
         if self.is_chat() {
@@ -338,7 +338,7 @@ impl Panel for PromptPanel {
     }
 
     fn redo(&mut self, _cx: &mut Cx<'_>) {
-        if self.kind != ModelKind::CausalLm {
+        if self.prompting != Prompting::Continues {
             return;
         }
         if self.is_chat() {
@@ -349,7 +349,7 @@ impl Panel for PromptPanel {
     }
 
     fn actions(&self, _state: &State) -> Vec<Action> {
-        if self.kind != ModelKind::CausalLm {
+        if self.prompting != Prompting::Continues {
             return Vec::new();
         }
         let examples = task::all().iter().map(|t| (t.id, format!("Example: {}", t.title), Icon::BookOpen));
@@ -390,7 +390,7 @@ impl Panel for PromptPanel {
 /// What is said while a model is in use that reads no text.
 fn pictures_only(ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let name = cx.state.active(ModelKind::ImageClassifier).map_or("The model", |m| m.info.name.as_str());
+    let name = cx.state.active(Ability::SeePictures).map_or("The model", |m| m.info.name.as_str());
     let title = format!("{name} reads pictures");
     let sentence = "It takes no text. Show it a picture in the Attention panel, or choose a text model in the top bar.";
     if empty_state(ui, &theme, Icon::Image, &title, sentence, Some("Show it a picture")) {

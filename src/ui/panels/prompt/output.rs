@@ -1,7 +1,7 @@
 //! The stage: what the model receives above, what it wrote below.
 
 use super::{PromptPanel, Shown};
-use crate::types::{GeneratedToken, ModelKind, StopReason};
+use crate::types::{Ability, GeneratedToken, StopReason};
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
 use crate::ui::{Cx, Run};
@@ -28,7 +28,7 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         widgets::job_progress(ui, cx, job);
         ui.add_space(space::S);
     }
-    let no_model = cx.state.active(ModelKind::CausalLm).is_none();
+    let no_model = cx.state.active(Ability::Continue).is_none();
     let opening = cx.state.latest_opening();
     let failed_opening = opening.and_then(|j| cx.state.error(j.id));
     let failed_run = panel.shown.as_ref().and_then(|s| cx.state.error(s.job));
@@ -56,7 +56,7 @@ pub(super) fn card(theme: &Theme) -> Frame {
 fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
     let count = panel.preview.tokens(cx.state).map(<[_]>::len);
-    let context = cx.state.active(ModelKind::CausalLm).map(|m| m.info.context);
+    let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let (words, too_long) = match (count, context) {
         (Some(n), Some(c)) => (format!("{n} of {c} tokens"), n > c),
         _ => (format!("{} characters", panel.preview.rendered.text.chars().count()), false),
@@ -116,7 +116,7 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
                 let title = "See what the model makes of it";
                 let words = "Each token it writes is coloured by how likely it was. Hover over one to see what else it \
                              might have said; click an alternative to go on from there.";
-                let ready = cx.state.active(ModelKind::CausalLm).is_some();
+                let ready = cx.state.active(Ability::Continue).is_some();
                 run = empty_state(ui, theme, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
             }
             Some(shown) => output_strip(panel, ui, cx, theme, shown, rest),

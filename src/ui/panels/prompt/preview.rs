@@ -1,9 +1,7 @@
 //! What the model receives, token by token, kept up to date while the person types.
 
 use crate::engine::Work;
-use crate::types::{
-    FewShotPrompt, JobId, ModelId, ModelKind, PromptToken, RenderedPrompt, SegmentKind, TokenizeReport,
-};
+use crate::types::{Ability, FewShotPrompt, JobId, ModelId, PromptToken, RenderedPrompt, SegmentKind, TokenizeReport};
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
@@ -29,7 +27,7 @@ impl Preview {
             self.rendered = prompt.render();
             self.source = Some(prompt.clone());
         }
-        let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
+        let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
         let question = (model, self.rendered.text.clone());
         self.tokens.follow(question, 0.0, cx, |(model, text)| (*model, Work::Tokenize(text.clone().into())));
     }

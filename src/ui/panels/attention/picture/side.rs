@@ -1,7 +1,7 @@
 //! Beside the picture: where it comes from and how it is shown at the left, what the model takes it for at the right.
 
 use super::{PictureView, heads, name_of};
-use crate::types::{ClassProbability, ColorMap, ModelKind};
+use crate::types::{Ability, ClassProbability, ColorMap};
 use crate::ui::Cx;
 use crate::ui::panels::attention::AttentionPanel;
 use crate::ui::panels::attention::controls::{self, CONTRAST_HELP, SCALES};
@@ -70,7 +70,7 @@ pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &
         return;
     };
     if report.classes.is_empty() {
-        let name = cx.state.active(ModelKind::ImageClassifier).map_or("The model", |m| m.info.name.as_str());
+        let name = cx.state.active(Ability::SeePictures).map_or("The model", |m| m.info.name.as_str());
         let words = format!("{name} has no head that knows classes. Its attention can be looked at all the same.");
         caption(ui, &theme, words);
     }

@@ -1,6 +1,6 @@
 //! A word about the open model, where another one that is at hand shows more.
 
-use crate::types::ModelKind;
+use crate::types::Ability;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, secondary_button};
 use crate::ui::{Cx, ShippedModel, State};
@@ -19,7 +19,7 @@ pub(super) fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The open model's name, and the model to suggest.
 fn better(state: &State) -> Option<(&str, &ShippedModel)> {
-    let open = &state.active(ModelKind::CausalLm)?.info;
+    let open = &state.active(Ability::Continue)?.info;
     let is_shipped = state.shipped.iter().any(|model| model.path == open.path);
     if !is_shipped || open.held_out.is_some() {
         return None;

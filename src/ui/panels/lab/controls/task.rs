@@ -2,7 +2,7 @@
 
 use super::super::{LabPanel, TABLE_FILE, Tab};
 use crate::engine::shipped_tasks;
-use crate::types::{ModelKind, TaskKind, TaskTable};
+use crate::types::{Ability, TaskKind, TaskTable};
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Theme, Type, space};
@@ -35,7 +35,7 @@ pub(in super::super) fn table_file() -> FileRequest {
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = cx.theme.clone();
-    let left_out = cx.state.active(ModelKind::CausalLm).and_then(|model| model.info.held_out.as_ref());
+    let left_out = cx.state.active(Ability::Continue).and_then(|model| model.info.held_out.as_ref());
     let held_out = left_out.map(|left_out| left_out.held_out_tasks.as_slice()).unwrap_or_default();
     caption(ui, &theme, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
     let mut chosen = None;
@@ -79,7 +79,7 @@ fn in_short(table: &TaskTable) -> String {
 }
 
 fn held_out_note(ui: &mut Ui, theme: &Theme, cx: &Cx<'_>) {
-    let model = cx.state.active(ModelKind::CausalLm).map_or("The model", |m| m.info.name.as_str());
+    let model = cx.state.active(Ability::Continue).map_or("The model", |m| m.info.name.as_str());
     let help = format!(
         "{model} saw no pair of this task in training. What it answers here it takes from the examples in the prompt."
     );

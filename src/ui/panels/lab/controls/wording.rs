@@ -3,7 +3,7 @@
 use super::super::LabPanel;
 use super::super::plan::model_of;
 use super::super::setup::Side;
-use crate::types::ModelKind;
+use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{caption, field};
@@ -121,7 +121,7 @@ fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
             if ui.selectable_label(side.model.is_none(), "The model in use").clicked() {
                 side.model = None;
             }
-            for open in cx.state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm) {
+            for open in cx.state.models.values().filter(|m| m.info.can(Ability::Continue)) {
                 let on = side.model.as_ref() == Some(&open.info.path);
                 if ui.selectable_label(on, open.info.name.as_str()).clicked() {
                     side.model = Some(open.info.path.clone());

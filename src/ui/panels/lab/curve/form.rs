@@ -4,7 +4,7 @@ use super::super::LabPanel;
 use super::super::plan::model_of;
 use super::super::setup::{Setup, Side};
 use super::Curve;
-use crate::types::{KShotSpec, LabelTreatment, ModelId, ModelKind, Variant};
+use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption};
 use crate::ui::{Cx, OpenModel, State};
@@ -149,8 +149,7 @@ pub(super) fn curves(
 /// The model the column asks, then those that were ticked.
 fn models<'a>(form: &Form, side: &Side, state: &'a State) -> Vec<&'a OpenModel> {
     let active = model_of(side, state);
-    let others =
-        state.models.values().filter(|m| m.info.kind() == ModelKind::CausalLm && form.models.contains(&m.info.path));
+    let others = state.models.values().filter(|m| m.info.can(Ability::Continue) && form.models.contains(&m.info.path));
     active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
 }
 
@@ -180,12 +179,8 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     });
     let active = model_of(&panel.setup.sides[panel.controls.side], cx.state).map(|m| m.info.id);
-    let others: Vec<&OpenModel> = cx
-        .state
-        .models
-        .values()
-        .filter(|m| m.info.kind() == ModelKind::CausalLm && Some(m.info.id) != active)
-        .collect();
+    let others: Vec<&OpenModel> =
+        cx.state.models.values().filter(|m| m.info.can(Ability::Continue) && Some(m.info.id) != active).collect();
     if !others.is_empty() {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;

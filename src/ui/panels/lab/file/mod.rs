@@ -10,7 +10,7 @@ pub(super) use menu::{LAB_FILE, act, actions, menu};
 pub(super) use record::Record;
 
 use super::setup::Setup;
-use crate::types::{ModelKind, UserError};
+use crate::types::{Ability, UserError};
 use crate::ui::reading::Reading;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{error_card, ghost_button, icon_button};
@@ -106,7 +106,7 @@ fn portable(setup: &Setup, state: &State) -> (Setup, Vec<Option<String>>) {
 fn localised(mut setup: Setup, names: &[Option<String>], state: &State) -> Setup {
     for (side, name) in setup.sides.iter_mut().zip(names) {
         let open = |name: &String| {
-            let is_it = |m: &&OpenModel| m.info.kind() == ModelKind::CausalLm && m.info.name == *name;
+            let is_it = |m: &&OpenModel| m.info.can(Ability::Continue) && m.info.name == *name;
             state.models.values().find(is_it).map(|m| m.info.path.clone())
         };
         side.model = name.as_ref().and_then(open);

@@ -174,7 +174,7 @@ impl PromptPanel {
 
     /// Lets the model write a turn. What stands there and behind it goes; undo brings it back.
     fn ask(&mut self, cx: &mut Cx<'_>, ask: Ask) {
-        if cx.state.active(crate::types::ModelKind::CausalLm).is_none() {
+        if cx.state.active(crate::types::Ability::Continue).is_none() {
             cx.toast("Open a text model first");
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::conversation::Conversation;
 use crate::engine::{PromptInput, Work};
-use crate::types::{ChatFailure, ChatPrompt, ChatRole, JobId, ModelId, ModelKind, RenderedChat, TokenizeReport};
+use crate::types::{Ability, ChatFailure, ChatPrompt, ChatRole, JobId, ModelId, RenderedChat, TokenizeReport};
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx};
@@ -20,7 +20,7 @@ pub(super) struct Receives {
 impl Receives {
     /// Asks anew when the conversation or the model changed.
     pub(super) fn update(&mut self, conversation: &Conversation, cx: &mut Cx<'_>) {
-        let Some(model) = cx.state.active(ModelKind::CausalLm).map(|m| m.info.id) else { return };
+        let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
         let question = (model, conversation.prompt(conversation.next()));
         self.written.follow(question, 0.0, cx, |(model, prompt)| {
             (*model, Work::Tokenize(PromptInput::Chat(Box::new(prompt.clone()))))

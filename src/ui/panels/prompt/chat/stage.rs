@@ -2,7 +2,7 @@
 
 use super::super::{Mode, output};
 use super::{Below, PromptPanel, receives, turns};
-use crate::types::{ChatFailure, ModelKind, UserError};
+use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{self, caption, error_card, secondary_button, segmented};
@@ -47,7 +47,7 @@ fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
 fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
     let answer = panel.chat.receives.answer(cx);
     let count = answer.filter(|answer| matches!(answer.chat, Some(Ok(_)))).map(|answer| answer.tokens.len());
-    let context = cx.state.active(ModelKind::CausalLm).map(|m| m.info.context);
+    let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let too_long = count.zip(context).is_some_and(|(count, context)| count > context);
     ui.horizontal(|ui| {
         let choices = [(Below::Receives, "The model receives"), (Below::Answer, "Answer")];

@@ -5,7 +5,7 @@ mod controls;
 mod fill;
 
 use crate::engine::{FillSpec, Work};
-use crate::types::{EmbeddingReport, EncoderInfo, JobId, ModelId, ModelKind};
+use crate::types::{Ability, EmbeddingReport, EncoderInfo, JobId, ModelId};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, error_card, job_progress};
 use crate::ui::{Ask, Cx, OpenModel, State};
@@ -74,11 +74,11 @@ pub(super) struct EncoderView {
 impl EncoderView {
     /// The encoder in use, while the panel is to work with it.
     pub fn model(state: &State) -> Option<&OpenModel> {
-        if state.focus() == ModelKind::TextEncoder { state.active(ModelKind::TextEncoder) } else { None }
+        state.active(Ability::Prompt).filter(|model| model.info.can(Ability::Embed))
     }
 
     fn facts(state: &State) -> Option<&EncoderInfo> {
-        Self::model(state)?.info.encoder.as_ref()
+        Self::model(state)?.info.shape.encoder()
     }
 
     /// What is done now: without a head there is nothing to fill.

@@ -1,0 +1,198 @@
+//! What a model is made of, and what it can be asked for.
+
+use crate::types::{EncoderInfo, VisionInfo};
+use serde::{Deserialize, Serialize};
+
+/// A stack of equal transformer blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// How many there are.
+    pub layers: usize,
+    /// Attention heads in each.
+    pub heads: usize,
+    /// Key-value heads in each; fewer than `heads` means grouped-query attention.
+    pub kv_heads: usize,
+    /// Width D of the residual stream.
+    pub hidden: usize,
+}
+
+/// What a model is made of, by what goes in and what comes out. There is no zero for 'has none': what a model lacks, its
+/// shape has no field for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// Tokens in, a distribution over the next token out.
+    Decoder {
+        /// What is between embedding and head.
+        blocks: Blocks,
+        /// Size V of the vocabulary.
+        vocabulary: usize,
+        /// Longest sequence in tokens.
+        context: usize,
+    },
+    /// A whole text in, a vector for each token out; with a head also guesses for masked tokens.
+    Encoder {
+        /// What is behind the embedding.
+        blocks: Blocks,
+        /// Size V of the vocabulary.
+        vocabulary: usize,
+        /// Longest sequence in tokens, special ones included.
+        context: usize,
+        /// How it makes one vector of a text, and what it guesses.
+        reads: EncoderInfo,
+    },
+    /// A picture in colour in, probabilities of classes out.
+    Vision {
+        /// What is behind the embedding of the patches.
+        blocks: Blocks,
+        /// Tokens of every picture: its patches and what stands before them.
+        tokens: usize,
+        /// Sizes of pictures, and the classes.
+        sees: VisionInfo,
+    },
+    /// A 28×28 image in, probabilities of the ten digits out.
+    Digits {
+        /// Layers with weights.
+        layers: usize,
+        /// Classes it tells apart.
+        classes: usize,
+    },
+}
+
+impl Shape {
+    /// The transformer blocks, where it has such.
+    #[must_use]
+    pub fn blocks(&self) -> Option<&Blocks> {
+        match self {
+            Self::Decoder { blocks, .. } | Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => Some(blocks),
+            Self::Digits { .. } => None,
+        }
+    }
+
+    /// Blocks, or layers with weights where there are none.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Digits { layers, .. } => *layers,
+            Self::Decoder { blocks, .. } | Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => blocks.layers,
+        }
+    }
+
+    /// Size V of the vocabulary of a model that reads text.
+    #[must_use]
+    pub fn vocabulary(&self) -> Option<usize> {
+        match self {
+            Self::Decoder { vocabulary, .. } | Self::Encoder { vocabulary, .. } => Some(*vocabulary),
+            Self::Vision { .. } | Self::Digits { .. } => None,
+        }
+    }
+
+    /// Classes that a picture is put into; 0 for a vision transformer without a head.
+    #[must_use]
+    pub fn classes(&self) -> Option<usize> {
+        match self {
+            Self::Vision { sees, .. } => Some(sees.labels.len()),
+            Self::Digits { classes, .. } => Some(*classes),
+            Self::Decoder { .. } | Self::Encoder { .. } => None,
+        }
+    }
+
+    /// The longest sequence in tokens, of a model that reads such.
+    #[must_use]
+    pub fn context(&self) -> Option<usize> {
+        match self {
+            Self::Decoder { context, .. } | Self::Encoder { context, .. } => Some(*context),
+            Self::Vision { tokens, .. } => Some(*tokens),
+            Self::Digits { .. } => None,
+        }
+    }
+
+    /// What only a text encoder has.
+    #[must_use]
+    pub fn encoder(&self) -> Option<&EncoderInfo> {
+        if let Self::Encoder { reads, .. } = self { Some(reads) } else { None }
+    }
+
+    /// What only a vision transformer has.
+    #[must_use]
+    pub fn vision(&self) -> Option<&VisionInfo> {
+        if let Self::Vision { sees, .. } = self { Some(sees) } else { None }
+    }
+
+    /// Whether a model of this shape can be asked for this.
+    #[must_use]
+    pub fn can(&self, ability: Ability) -> bool {
+        match (self, ability) {
+            (_, Ability::Attend) => self.blocks().is_some(),
+            (Self::Encoder { reads, .. }, Ability::FillMasks) => reads.mask.is_some(),
+            (Self::Vision { sees, .. }, Ability::ClassifyPictures) => !sees.labels.is_empty(),
+            (Self::Decoder { .. }, Ability::Continue)
+            | (Self::Encoder { .. }, Ability::Embed)
+            | (Self::Vision { .. }, Ability::SeePictures)
+            | (Self::Decoder { .. } | Self::Encoder { .. } | Self::Vision { .. }, Ability::Prompt)
+            | (Self::Digits { .. }, Ability::ReadDigits) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Something a model can be asked for. Panels and commands ask for the ability they need, not for a kind of model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ability {
+    /// Takes what the prompt panel gives: a text or a picture in colour.
+    Prompt,
+    /// Has attention patterns.
+    Attend,
+    /// Gives a distribution over the next token: generation, scores of answers, few-shot work.
+    Continue,
+    /// Gives one vector for a text.
+    Embed,
+    /// Guesses masked tokens.
+    FillMasks,
+    /// Reads pictures in colour.
+    SeePictures,
+    /// Says which class a picture in colour shows.
+    ClassifyPictures,
+    /// Reads 28×28 digits.
+    ReadDigits,
+}
+
+impl Ability {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Prompt,
+        Self::Attend,
+        Self::Continue,
+        Self::Embed,
+        Self::FillMasks,
+        Self::SeePictures,
+        Self::ClassifyPictures,
+        Self::ReadDigits,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Pooling;
+
+    #[test]
+    fn a_model_without_a_head_cannot_do_what_the_head_does() {
+        let blocks = Blocks { layers: 1, heads: 1, kv_heads: 1, hidden: 1 };
+        let reads =
+            EncoderInfo { mask: None, pooling: Pooling::Mean, normalised: false, is_sentence_model: false, longest: 1 };
+        let mut encoder = Shape::Encoder { blocks, vocabulary: 1, context: 1, reads };
+        assert!(encoder.can(Ability::Embed) && encoder.can(Ability::Attend) && !encoder.can(Ability::FillMasks));
+        if let Shape::Encoder { reads, .. } = &mut encoder {
+            reads.mask = Some("[MASK]".into());
+        }
+        assert!(encoder.can(Ability::FillMasks) && !encoder.can(Ability::Continue));
+
+        let sees = VisionInfo { size: [8, 8], grid: [2, 2], labels: Vec::new() };
+        let vision = Shape::Vision { blocks, tokens: 5, sees };
+        assert!(vision.can(Ability::SeePictures) && !vision.can(Ability::ClassifyPictures));
+
+        let digits = Shape::Digits { layers: 3, classes: 10 };
+        assert!(digits.can(Ability::ReadDigits) && !digits.can(Ability::Attend) && !digits.can(Ability::Prompt));
+    }
+}
