@@ -356,7 +356,7 @@ fn a_session_that_an_earlier_program_saved_comes_back_whole() {
             assert_eq!(&after["panels"][panel][field], value, "{panel}, {field}");
         }
     }
-    for field in ["theme", "device", "inspector", "focus"] {
+    for field in ["theme", "device", "inspector"] {
         assert_eq!(after[field], before[field], "{field}");
     }
 }

@@ -4,10 +4,10 @@
 //! name that Hugging Face's configurations use for them.
 
 use crate::load::error::LoadError;
-use crate::load::fields::Fields;
-use crate::load::tensors::tensor_table::list_tensors;
-use crate::load::text::config::{CONFIG_FILE, peek_architecture};
-use crate::types::{Architecture, CardFile, ModelCard, ModelKind, Precision, TensorEntry};
+use crate::load::source::source;
+use crate::load::tensors::tensor_table::tensors_of;
+use crate::load::text::config::architecture;
+use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,12 +17,9 @@ use std::path::Path;
 /// # Errors
 /// When the folder has no readable config.json. Weights that cannot be listed are told in the card itself.
 pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
-    let path = dir.join(CONFIG_FILE);
-    if !path.is_file() {
-        return Err(LoadError::MissingFile { dir: dir.to_owned(), file: CONFIG_FILE });
-    }
-    let fields = Fields::read(&path)?;
-    let architecture = peek_architecture(dir).ok();
+    let source = source(dir);
+    let fields = source.config()?;
+    let architecture = architecture(&fields).ok();
     let named = fields.value("architectures").and_then(|v| v.get(0)).and_then(Value::as_str);
     let model_type = fields.value("model_type").and_then(Value::as_str).unwrap_or_default();
     let architecture_name = named.or(architecture.map(Architecture::config_name)).unwrap_or(model_type).to_owned();
@@ -36,7 +33,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         Some(known) => known.kind() == ModelKind::CausalLm,
         None => architecture_name.ends_with("ForCausalLM") || architecture_name.ends_with("LMHeadModel"),
     };
-    let (tensors, unreadable) = match list_tensors(dir) {
+    let (tensors, unreadable) = match tensors_of(&*source) {
         Ok(tensors) => (Some(tensors), None),
         Err(error) => (None, Some(format!("{error}."))),
     };
@@ -47,9 +44,8 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     // RoBERTa's first position is the one after the padding token's id.
     let unused = if model_type == "roberta" { 1 + number(&["pad_token_id"]).unwrap_or(1) } else { 0 };
     let context = number(&["max_position_embeddings", "n_positions"]).map(|n| n.saturating_sub(unused));
-    let full = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     Ok(ModelCard {
-        name: crate::types::model_name(&full),
+        name: source.name(),
         path: dir.to_owned(),
         architecture_name,
         architecture,
@@ -66,9 +62,9 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         context: context.or_else(|| patches(tensors.as_deref()?)),
         vocabulary: number(&["vocab_size"]),
         is_causal,
-        has_chat_template: has_chat_template(dir),
-        licence: licence(dir),
-        files: files(dir),
+        has_chat_template: source.has_chat_template(),
+        licence: source.licence(),
+        files: source.files(),
         unreadable,
     })
 }
@@ -161,49 +157,6 @@ fn precision(tensors: &[TensorEntry]) -> Option<Precision> {
     known.max_by_key(|(bytes, _)| *bytes).map(|(_, precision)| precision)
 }
 
-fn has_chat_template(dir: &Path) -> bool {
-    let in_config =
-        || Fields::read(&dir.join("tokenizer_config.json")).is_ok_and(|f| f.value("chat_template").is_some());
-    dir.join("chat_template.jinja").is_file() || in_config()
-}
-
-/// The `license` of the front matter of README.md: the lines between two lines of three hyphens at its beginning.
-fn licence(dir: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(dir.join("README.md")).ok()?;
-    let mut lines = text.lines();
-    if lines.next()?.trim_end() != "---" {
-        return None;
-    }
-    let matter: Vec<&str> = lines.take_while(|line| line.trim_end() != "---").collect();
-    let value = |key: &str| {
-        let line = matter.iter().find_map(|line| line.strip_prefix(key))?.strip_prefix(':')?;
-        let value = line.trim().trim_matches(['"', '\'']);
-        (!value.is_empty()).then(|| value.to_owned())
-    };
-    // A licence of its own goes by `other`, with its name beside it.
-    value("license").map(|licence| if licence == "other" { value("license_name").unwrap_or(licence) } else { licence })
-}
-
-/// Files of the folder and of the folders in it, largest first.
-fn files(dir: &Path) -> Vec<CardFile> {
-    let mut files = Vec::new();
-    collect(dir, "", 1, &mut files);
-    files.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
-    files
-}
-
-fn collect(dir: &Path, prefix: &str, depth: usize, files: &mut Vec<CardFile>) {
-    let Ok(entries) = std::fs::read_dir(dir) else { return };
-    for entry in entries.flatten() {
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        match std::fs::metadata(entry.path()) {
-            Ok(found) if found.is_file() => files.push(CardFile { name, bytes: found.len() }),
-            Ok(found) if found.is_dir() && depth > 0 => collect(&entry.path(), &format!("{name}/"), depth - 1, files),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +197,7 @@ mod tests {
         // With and without a head of its own; everything that is no matrix is left out.
         for name in ["llama", "llama-tied"] {
             let card = of(name);
-            let vectors = list_tensors(&card.path).unwrap().into_iter().filter(|t| t.shape.len() == 1);
+            let vectors = tensors_of(&*source(&card.path)).unwrap().into_iter().filter(|t| t.shape.len() == 1);
             let vectors: u64 = vectors.map(|t| t.shape[0] as u64).sum();
             let embedding = if name == "llama" { card.vocabulary.unwrap() * card.hidden.unwrap() } else { 0 };
             assert_eq!(card.matmul_parameters, Some(card.parameters.unwrap() - vectors - embedding), "{name}");
@@ -282,7 +235,7 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let with = |text: &str| {
             std::fs::write(scratch.path().join("README.md"), text).unwrap();
-            licence(scratch.path())
+            source(scratch.path()).licence()
         };
         assert_eq!(with("---\nlanguage: en\nlicense: apache-2.0\n---\n# X\nlicense: no"), Some("apache-2.0".into()));
         assert_eq!(with("---\nlicense: other\nlicense_name: \"gemma\"\n---\n"), Some("gemma".into()));

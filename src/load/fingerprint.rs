@@ -7,9 +7,10 @@
 
 use crate::load::digit::digit_model::{self, DigitModel};
 use crate::load::error::LoadError;
-use crate::load::tensors::container::weight_paths;
+use crate::load::source::source;
 use crate::load::tensors::weights::StoredTensor;
-use crate::load::text::text_model::{self, TextModel};
+use crate::load::text::family;
+use crate::load::text::text_model::TextModel;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -35,7 +36,7 @@ impl FileFingerprint {
     /// # Errors
     /// When there are none, or they cannot be read.
     pub fn new(dir: &Path) -> Result<Self, LoadError> {
-        let mut waiting = weight_paths(dir)?;
+        let mut waiting = source(dir).weight_paths()?;
         waiting.sort();
         let size = |path: &PathBuf| std::fs::metadata(path).map(|data| data.len()).map_err(|e| unreadable(path, e));
         let total = waiting.iter().map(size).sum::<Result<u64, _>>()?;
@@ -74,7 +75,7 @@ impl FileFingerprint {
 /// The digest of a causal model's weights in memory, in hexadecimal digits.
 #[must_use]
 pub fn text_fingerprint(model: &TextModel) -> String {
-    of_tensors(text_model::stored_tensors(&model.lm))
+    of_tensors(family::stored_tensors(&model.lm))
 }
 
 /// The digest of a digit network's weights in memory, in hexadecimal digits.

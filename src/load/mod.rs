@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod fingerprint;
 mod shipped;
+mod source;
 mod tensors;
 mod text;
 pub mod tokens;
@@ -63,11 +64,6 @@ fn read_embeddings(
     }
     let stored = if !weights.has(name) && weights.has(head) { head } else { name };
     Ok((weights.matrix(stored, shape)?, None))
-}
-
-/// A folder's own name, for display.
-fn folder_name(dir: &Path) -> String {
-    crate::types::model_name(&dir.canonicalize().unwrap_or_else(|_| dir.to_owned()))
 }
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), LoadError> {

@@ -36,6 +36,12 @@ impl ChatTemplate {
         Ok(Self { sources, tokens: read_tokens(dir, config.as_ref())? })
     }
 
+    /// True when there seems to be a template in a folder.
+    pub(in crate::load) fn is_in(dir: &Path) -> bool {
+        let in_config = || Fields::read(&dir.join(CONFIG)).is_ok_and(|f| f.value("chat_template").is_some());
+        dir.join(TEMPLATE).is_file() || in_config()
+    }
+
     /// Writes the templates beside a model's other files. Special tokens go into tokenizer_config.json, see
     /// [`Self::special_tokens`].
     ///

@@ -2,9 +2,9 @@
 
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
-use crate::load::tensors::container::WeightFiles;
+use crate::load::source::{CONFIG_FILE, ModelSource, source};
 use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
-use crate::load::text::config::CONFIG_FILE;
+use crate::load::text::config::architecture;
 use crate::nn::{DigitCnnConfig, DigitConfig, DigitMlpConfig, DigitNet};
 use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision, Shape};
 use burn::tensor::Device;
@@ -49,8 +49,9 @@ impl DigitModel {
 /// # Errors
 /// Anything wrong with the folder, naming the file and the field or tensor: see [`LoadError`].
 pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadError> {
-    let config = read_config(dir)?;
-    let files = WeightFiles::open(dir)?;
+    let source = source(dir);
+    let config = read_config(&*source)?;
+    let files = source.weights()?;
     let ignore_progress = &mut |_, _| {};
     let mut weights = Weights::new(&files, device, ignore_progress)?;
     let mut layers = Vec::new();
@@ -61,7 +62,7 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
     }
     let precision = weights.finish(|_| false)?;
     let net = config.with_weights(&layers, device);
-    let mut model = DigitModel::new(&crate::load::folder_name(dir), config, net);
+    let mut model = DigitModel::new(&source.name(), config, net);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
     Ok(model)
@@ -104,9 +105,9 @@ pub(in crate::load) fn stored_tensors(net: &DigitNet) -> Vec<(String, StoredTens
     tensors
 }
 
-fn read_config(dir: &Path) -> Result<DigitConfig, LoadError> {
-    let architecture = crate::load::peek_architecture(dir)?;
-    let fields = Fields::read(&dir.join(CONFIG_FILE))?;
+fn read_config(source: &dyn ModelSource) -> Result<DigitConfig, LoadError> {
+    let fields = source.config()?;
+    let architecture = architecture(&fields)?;
     let side = fields.count("image_size")?;
     if side != DIGIT_SIDE {
         return Err(fields.unsupported("image_size", &side, DIGIT_SIDE.to_string()));

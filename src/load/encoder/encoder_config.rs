@@ -3,11 +3,9 @@
 
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
-use crate::load::text::config::CONFIG_FILE;
 use crate::nn::{BertConfig, DistilBertConfig, EncoderConfig, EncoderShape, RobertaConfig};
 use crate::types::Architecture;
 use serde_json::Value;
-use std::path::Path;
 
 /// What config.json says about a text encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,20 +17,22 @@ pub(in crate::load) struct EncoderSettings {
     pub(in crate::load) masked_lm: bool,
 }
 
-pub(in crate::load) fn read_settings(dir: &Path, architecture: Architecture) -> Result<EncoderSettings, LoadError> {
-    let fields = Fields::read(&dir.join(CONFIG_FILE))?;
+pub(in crate::load) fn read_settings(
+    fields: &Fields,
+    architecture: Architecture,
+) -> Result<EncoderSettings, LoadError> {
     let named =
         fields.value("architectures").and_then(|names| names.get(0)).and_then(Value::as_str).unwrap_or_default();
     let masked_lm = named.ends_with("ForMaskedLM") || named.ends_with("ForPreTraining");
     let padding_id = fields.token_ids("pad_token_id")?.first().copied();
     let (config, padding_id) = match architecture {
         Architecture::Bert => {
-            let config = BertConfig { shape: bert_shape(&fields)?, token_types: token_types(&fields)? };
+            let config = BertConfig { shape: bert_shape(fields)?, token_types: token_types(fields)? };
             (EncoderConfig::Bert(config), padding_id.unwrap_or(0))
         }
         Architecture::Roberta => {
             let padding_id = padding_id.unwrap_or(1);
-            let config = RobertaConfig { shape: bert_shape(&fields)?, token_types: token_types(&fields)?, padding_id };
+            let config = RobertaConfig { shape: bert_shape(fields)?, token_types: token_types(fields)?, padding_id };
             if config.context() == 0 {
                 let positions = config.shape.positions;
                 let problem = format!("is {positions}; the first {} places are never used", padding_id + 1);
@@ -41,7 +41,7 @@ pub(in crate::load) fn read_settings(dir: &Path, architecture: Architecture) -> 
             (EncoderConfig::Roberta(config), padding_id)
         }
         Architecture::DistilBert => {
-            let config = DistilBertConfig { shape: distilbert_shape(&fields)? };
+            let config = DistilBertConfig { shape: distilbert_shape(fields)? };
             (EncoderConfig::DistilBert(config), padding_id.unwrap_or(0))
         }
         other => return Err(fields.unsupported("architectures", &other.config_name(), "a text encoder here")),

@@ -2,13 +2,13 @@
 
 use crate::load::encoder::encoder_config::{self, EncoderSettings};
 use crate::load::encoder::encoder_weights;
-use crate::load::encoder::sentence_files::{self, SentenceSettings};
+use crate::load::encoder::sentence_files::SentenceSettings;
 use crate::load::error::LoadError;
-use crate::load::tensors::container::WeightFiles;
+use crate::load::source::{ModelSource, source};
 use crate::load::tensors::weights::Weights;
-use crate::load::tokens::special_tokens::TokenizerSettings;
+use crate::load::text::config::architecture;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
-use crate::load::tokens::tokenizer_files::{self, OlderFiles};
+use crate::load::tokens::tokenizer_files::OlderFiles;
 use crate::nn::{EncoderConfig, TextEncoder};
 use crate::types::{Architecture, Blocks, EncoderInfo, ModelId, ModelInfo, Pooling, Shape};
 use burn::module::Module;
@@ -46,26 +46,28 @@ pub fn open_encoder_model(
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<EncoderModel, LoadError> {
-    let architecture = crate::load::peek_architecture(dir)?;
-    let EncoderSettings { config, padding_id, masked_lm } = encoder_config::read_settings(dir, architecture)?;
-    let sentence = sentence_files::read(dir)?;
+    let source = source(dir);
+    let fields = source.config()?;
+    let architecture = architecture(&fields)?;
+    let EncoderSettings { config, padding_id, masked_lm } = encoder_config::read_settings(&fields, architecture)?;
+    let sentence = source.sentence_settings()?;
     let (older, usual_mask) = match architecture {
         Architecture::Roberta => (OlderFiles::Roberta, "<mask>"),
         _ => (OlderFiles::WordPiece, "[MASK]"),
     };
-    let tokenizer = tokenizer_files::read_tokenizer(dir, older, config.shape().vocabulary)?;
-    let files = WeightFiles::open(dir)?;
+    let tokenizer = source.tokenizer(older, config.shape().vocabulary)?;
+    let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
     let tied = config.shape().tied;
     let precision = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
 
-    let mask = if encoder.head().is_some() { Some(mask_token(dir, &tokenizer, usual_mask)?) } else { None };
+    let mask = if encoder.head().is_some() { Some(mask_token(&*source, &tokenizer, usual_mask)?) } else { None };
     let shape = config.shape();
     let reads = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
     let info = ModelInfo {
         id: ModelId::next(),
-        name: crate::load::folder_name(dir),
+        name: source.name(),
         path: dir.to_owned(),
         architecture,
         precision,
@@ -103,14 +105,13 @@ fn describe(sentence: Option<&SentenceSettings>, mask: Option<String>, context: 
 }
 
 /// The mask as it is written in a text, and its id.
-fn mask_token(dir: &Path, tokenizer: &Tokenizer, usual: &str) -> Result<(String, u32), LoadError> {
-    let given = TokenizerSettings::read(dir)?.special("mask_token")?;
-    let text = given.map_or_else(|| usual.to_owned(), |token| token.content);
+fn mask_token(source: &dyn ModelSource, tokenizer: &Tokenizer, usual: &str) -> Result<(String, u32), LoadError> {
+    let text = source.special_token("mask_token")?.unwrap_or_else(|| usual.to_owned());
     match tokenizer.token_id(&text) {
         Some(id) => Ok((text, id)),
         None => {
             let problem = format!("it has no mask token `{text}`, which the model's head is for");
-            Err(LoadError::Tokenizer { path: dir.join(TOKENIZER_FILE), problem })
+            Err(LoadError::Tokenizer { path: source.path().join(TOKENIZER_FILE), problem })
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The distribution of one tensor's values, read piece by piece from the mapped file.
 
 use crate::load::error::LoadError;
-use crate::load::tensors::container::WeightFiles;
+use crate::load::source::source;
 use crate::types::TensorStats;
 use half::{bf16, f16};
 use safetensors::Dtype;
@@ -19,7 +19,7 @@ const PIECE: usize = 1 << 20;
 /// When the folder or its header cannot be read, has no tensor of this name, or its elements are of a kind that has no
 /// single values, such as packed four-bit numbers.
 pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result<Option<TensorStats>, LoadError> {
-    let files = WeightFiles::open(dir)?;
+    let files = source(dir).weights()?;
     let (containers, _) = files.containers()?;
     for container in &containers {
         let Some(tensor) = container.tensor(name)? else { continue };

@@ -1,7 +1,7 @@
 //! Which tensors the weight files of a folder hold, by their headers alone.
 
 use crate::load::error::LoadError;
-use crate::load::tensors::container::WeightFiles;
+use crate::load::source::{ModelSource, source};
 use crate::types::TensorEntry;
 use std::cmp::Ordering;
 use std::path::Path;
@@ -11,7 +11,12 @@ use std::path::Path;
 /// # Errors
 /// When the folder has no weights, or a header is damaged.
 pub fn list_tensors(dir: &Path) -> Result<Vec<TensorEntry>, LoadError> {
-    let files = WeightFiles::open(dir)?;
+    tensors_of(&*source(dir))
+}
+
+/// The same, of any source.
+pub(in crate::load) fn tensors_of(source: &dyn ModelSource) -> Result<Vec<TensorEntry>, LoadError> {
+    let files = source.weights()?;
     let (containers, _) = files.containers()?;
     let mut entries = Vec::new();
     for container in &containers {

@@ -1,9 +1,9 @@
 //! config.json of causal models: Hugging Face's field names to the shapes in [`crate::nn`] and back.
 
-mod gemma2;
-mod gpt2;
-mod gpt_neox;
-mod llama;
+pub(super) mod gemma2;
+pub(super) mod gpt2;
+pub(super) mod gpt_neox;
+pub(super) mod llama;
 mod rope;
 mod sizes;
 
@@ -11,14 +11,12 @@ pub(in crate::load) use sizes::parameters;
 
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
-use crate::nn::{LlamaFamily, TextConfig};
+use crate::load::source::{CONFIG_FILE, ModelSource, source, write_generation};
+use crate::load::text::family;
+use crate::nn::TextConfig;
 use crate::types::{Architecture, Precision};
 use serde_json::{Value, json};
 use std::path::Path;
-
-/// The file that makes a folder a model folder.
-pub(in crate::load) const CONFIG_FILE: &str = "config.json";
-const GENERATION_FILE: &str = "generation_config.json";
 
 /// What config.json and generation_config.json say about a causal model.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +33,7 @@ pub(in crate::load) struct TextSettings {
 /// # Errors
 /// When the folder has no readable config.json, or it names an architecture Fovea does not run.
 pub fn peek_architecture(dir: &Path) -> Result<Architecture, LoadError> {
-    architecture(&read_config(dir)?)
+    architecture(&source(dir).config()?)
 }
 
 /// The shape of the causal model in a folder, by its config.json alone.
@@ -43,29 +41,17 @@ pub fn peek_architecture(dir: &Path) -> Result<Architecture, LoadError> {
 /// # Errors
 /// As [`peek_architecture`], and when a field is missing, wrong, or asks for what Fovea does not compute.
 pub fn read_text_config(dir: &Path) -> Result<TextConfig, LoadError> {
-    Ok(read_settings(dir)?.config)
+    Ok(read_settings(&*source(dir))?.config)
 }
 
-pub(in crate::load) fn read_settings(dir: &Path) -> Result<TextSettings, LoadError> {
-    let fields = read_config(dir)?;
+pub(in crate::load) fn read_settings(source: &dyn ModelSource) -> Result<TextSettings, LoadError> {
+    let fields = source.config()?;
     let architecture = architecture(&fields)?;
     refuse_what_is_not_computed(&fields)?;
-    let config = match architecture {
-        Architecture::Gpt2 => TextConfig::Gpt2(gpt2::read(&fields)?),
-        Architecture::GptNeox => TextConfig::GptNeox(gpt_neox::read(&fields)?),
-        Architecture::Llama => TextConfig::Llama(llama::read(&fields, LlamaFamily::Llama)?),
-        Architecture::Mistral => TextConfig::Llama(llama::read(&fields, LlamaFamily::Mistral)?),
-        Architecture::Qwen2 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen2)?),
-        Architecture::Qwen3 => TextConfig::Llama(llama::read(&fields, LlamaFamily::Qwen3)?),
-        Architecture::Gemma2 => TextConfig::Gemma2(gemma2::read(&fields)?),
-        other => {
-            return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
-        }
-    };
+    let config = family::read_config(&fields, architecture)?;
     let mut eos = fields.token_ids("eos_token_id")?;
-    let generation = dir.join(GENERATION_FILE);
-    if generation.is_file() {
-        let ids = Fields::read(&generation)?.token_ids("eos_token_id")?;
+    if let Some(generation) = source.generation()? {
+        let ids = generation.token_ids("eos_token_id")?;
         if !ids.is_empty() {
             eos = ids;
         }
@@ -79,12 +65,7 @@ pub(in crate::load) fn write_settings(
     precision: Precision,
     dir: &Path,
 ) -> Result<(), LoadError> {
-    let mut config = match &settings.config {
-        TextConfig::Gpt2(config) => gpt2::json(config),
-        TextConfig::GptNeox(config) => gpt_neox::json(config),
-        TextConfig::Llama(config) => llama::json(config),
-        TextConfig::Gemma2(config) => gemma2::json(config),
-    };
+    let mut config = family::family(&settings.config).json();
     let architecture = settings.config.architecture();
     config["architectures"] = json!([architecture.config_name()]);
     config["model_type"] = json!(architecture.model_type());
@@ -97,18 +78,11 @@ pub(in crate::load) fn write_settings(
     config["eos_token_id"] = eos.clone();
     config["torch_dtype"] = json!(precision.torch_name());
     crate::load::write_json(&dir.join(CONFIG_FILE), &config)?;
-    crate::load::write_json(&dir.join(GENERATION_FILE), &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
+    write_generation(dir, &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
 }
 
-fn read_config(dir: &Path) -> Result<Fields, LoadError> {
-    let path = dir.join(CONFIG_FILE);
-    if !path.is_file() {
-        return Err(LoadError::MissingFile { dir: dir.to_owned(), file: CONFIG_FILE });
-    }
-    Fields::read(&path)
-}
-
-fn architecture(fields: &Fields) -> Result<Architecture, LoadError> {
+/// Which architecture these settings are of.
+pub(in crate::load) fn architecture(fields: &Fields) -> Result<Architecture, LoadError> {
     let unknown =
         |found: &str| LoadError::UnknownArchitecture { path: fields.path().to_owned(), found: found.to_owned() };
     let named = fields.value("architectures").and_then(|v| v.get(0)).and_then(Value::as_str);

@@ -1,6 +1,7 @@
 //! Configurations: both spellings of everything, and everything that can be wrong with one.
 
 use crate::load::folder_tests::{CAUSAL, check_complaint, copy, edit_config, golden};
+use crate::load::source::source;
 use crate::load::text::config::read_settings;
 use crate::load::*;
 use crate::nn::{Activation, GptNeoxConfig, LlamaConfig, RopeScaling, SlidingWindow, TextConfig};
@@ -216,7 +217,7 @@ fn ends_of_a_text_come_from_either_file_as_number_or_list() {
             Some(ids) => write_json(&path, &json!({ "eos_token_id": ids })).unwrap(),
             None => std::fs::remove_file(path).unwrap(),
         }
-        read_settings(dir.path()).unwrap().eos
+        read_settings(&*source(dir.path())).unwrap().eos
     };
     assert_eq!(ends(json!(63), None), [63]);
     assert_eq!(ends(json!([63, 2]), None), [63, 2]);

@@ -3,6 +3,7 @@
 pub(super) mod config;
 #[cfg(test)]
 pub(super) mod config_tests;
+pub(super) mod family;
 pub(super) mod gemma2_weights;
 pub(super) mod gpt2_weights;
 pub(super) mod gpt_neox_weights;

@@ -1,17 +1,12 @@
 //! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
 
 use crate::load::chat::{ChatError, ChatTemplate};
-use crate::load::data::few_shot_file;
 use crate::load::error::LoadError;
-use crate::load::tensors::container::WeightFiles;
-use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
+use crate::load::source::{CONFIG_FILE, source};
+use crate::load::tensors::weights::{Weights, write_weights};
 use crate::load::text::config::{self, TextSettings};
-use crate::load::text::gemma2_weights;
-use crate::load::text::gpt_neox_weights;
-use crate::load::text::gpt2_weights;
-use crate::load::text::llama_weights;
+use crate::load::text::family;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
-use crate::load::tokens::tokenizer_files::{self, OlderFiles};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{Blocks, ModelId, ModelInfo, Precision, Shape};
 use burn::module::Module;
@@ -93,33 +88,19 @@ pub fn open_text_model(
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<TextModel, LoadError> {
-    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let tokenizer = tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary())?;
-    let files = WeightFiles::open(dir)?;
+    let source = source(dir);
+    let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
+    let family = family::family(&config);
+    let tokenizer = source.tokenizer(family.older_files(), config.vocabulary())?;
+    let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
-    let (lm, precision) = match &config {
-        TextConfig::Gpt2(shape) => {
-            let model = gpt2_weights::read(shape, &mut weights)?;
-            (CausalLm::Gpt2(model), weights.finish(|name| gpt2_weights::is_harmless(name, shape.tied))?)
-        }
-        TextConfig::GptNeox(shape) => {
-            let model = gpt_neox_weights::read(shape, &mut weights)?;
-            (CausalLm::GptNeox(model), weights.finish(|name| gpt_neox_weights::is_harmless(name, shape.tied))?)
-        }
-        TextConfig::Llama(shape) => {
-            let model = llama_weights::read(shape, &mut weights)?;
-            (CausalLm::Llama(model), weights.finish(|name| llama_weights::is_harmless(name, shape.tied))?)
-        }
-        TextConfig::Gemma2(shape) => {
-            let model = gemma2_weights::read(shape, &mut weights)?;
-            (CausalLm::Gemma2(model), weights.finish(|name| gemma2_weights::is_harmless(name, shape.tied))?)
-        }
-    };
-    let mut model = TextModel::new(&crate::load::folder_name(dir), config, lm, tokenizer, bos, eos);
+    let lm = family.read(&mut weights)?;
+    let precision = weights.finish(|name| family.is_harmless(name))?;
+    let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
-    model.info.held_out = few_shot_file::read(dir);
-    model.chat = Arc::new(ChatTemplate::read(dir));
+    model.info.held_out = source.held_out();
+    model.chat = Arc::new(source.chat_template());
     Ok(model)
 }
 
@@ -129,15 +110,16 @@ pub fn open_text_model(
 /// # Errors
 /// When config.json or an existing tokenizer.json is wrong.
 pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
-    let TextSettings { config, bos, eos } = config::read_settings(dir)?;
-    let tokenizer = match tokenizer_files::read_tokenizer(dir, older_files(&config), config.vocabulary()) {
+    let source = source(dir);
+    let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
+    let tokenizer = match source.tokenizer(family::family(&config).older_files(), config.vocabulary()) {
         Err(LoadError::MissingFile { .. }) => Tokenizer::bytes(),
         read => read?,
     };
     check_room(dir, &config)?;
     device.seed(seed);
     let lm = config.init(device);
-    let mut model = TextModel::new(&crate::load::folder_name(dir), config, lm, tokenizer, bos, eos);
+    let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
     Ok(model)
 }
@@ -150,7 +132,7 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
 /// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
 pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
-    write_weights(&stored_tensors(&model.lm), precision, dir)?;
+    write_weights(&family::stored_tensors(&model.lm), precision, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
     config::write_settings(&settings, precision, dir)?;
     model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;
@@ -170,16 +152,6 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
     crate::load::write_json(&dir.join("tokenizer_config.json"), &tokenizer_config)
 }
 
-/// Every tensor under its name in the file.
-pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTensor)> {
-    match lm {
-        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
-        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
-        CausalLm::Llama(llama) => llama_weights::write(llama),
-        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
-    }
-}
-
 /// Fails where the system would not even promise the memory. A file's tensors are compared with their shapes before any
 /// memory is asked for; random weights have no such check.
 fn check_room(dir: &Path, config: &TextConfig) -> Result<(), LoadError> {
@@ -190,10 +162,5 @@ fn check_room(dir: &Path, config: &TextConfig) -> Result<(), LoadError> {
     }
     let [hidden, layers, vocabulary] = [config.hidden(), config.layers(), config.vocabulary()];
     let shape = format!("{layers} blocks of width {hidden} and a vocabulary of {vocabulary}");
-    Err(LoadError::TooLarge { path: dir.join(config::CONFIG_FILE), shape, parameters })
-}
-
-/// What vocab.json and merges.txt mean where there is no tokenizer.json.
-fn older_files(config: &TextConfig) -> OlderFiles {
-    if matches!(config, TextConfig::Gpt2(_)) { OlderFiles::Gpt2 } else { OlderFiles::None }
+    Err(LoadError::TooLarge { path: dir.join(CONFIG_FILE), shape, parameters })
 }

@@ -6,9 +6,9 @@ use crate::load::fields::Fields;
 use crate::load::vision::resize::{Filter, resize};
 use crate::types::Picture;
 use serde_json::Value;
-use std::path::Path;
 
-const FILE: &str = "preprocessor_config.json";
+/// The file that says so.
+pub(in crate::load) const FILE: &str = "preprocessor_config.json";
 
 /// How pictures are prepared for one model.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,12 +26,12 @@ pub struct Preprocessor {
 }
 
 impl Preprocessor {
-    /// Reads a folder's preprocessor_config.json for a model that reads pictures of this height and width.
+    /// Reads preprocessor_config.json for a model that reads pictures of this height and width.
     ///
     /// # Errors
-    /// When the file is missing, holds something else than a picture's settings, asks for what is not computed, or makes
+    /// When it holds something else than a picture's settings, asks for what is not computed, or makes
     /// pictures of another size.
-    pub(in crate::load) fn read(dir: &Path, size: [usize; 2], is_deit: bool) -> Result<Self, LoadError> {
+    pub(in crate::load) fn read(fields: &Fields, size: [usize; 2], is_deit: bool) -> Result<Self, LoadError> {
         const KNOWN: [&str; 6] = [
             "ViTImageProcessor",
             "ViTImageProcessorFast",
@@ -40,11 +40,6 @@ impl Preprocessor {
             "DeiTImageProcessorFast",
             "DeiTFeatureExtractor",
         ];
-        let path = dir.join(FILE);
-        if !path.is_file() {
-            return Err(LoadError::MissingFile { dir: dir.to_owned(), file: FILE });
-        }
-        let fields = Fields::read(&path)?;
         for name in ["image_processor_type", "feature_extractor_type"] {
             if let Some(kind) = fields.text_if_any(name)?.filter(|kind| !KNOWN.contains(kind)) {
                 return Err(fields.unsupported(name, &kind, KNOWN.join(", ")));
@@ -58,17 +53,16 @@ impl Preprocessor {
         let is_deit = kind.map_or(is_deit, |kind| kind.starts_with("DeiT"));
         let (usual_side, usual_filter) = if is_deit { (256, 3) } else { (224, 2) };
         let resize = if fields.flag("do_resize", true)? {
-            Some((extent(&fields, "size", usual_side)?, filter(&fields, usual_filter)?))
+            Some((extent(fields, "size", usual_side)?, filter(fields, usual_filter)?))
         } else {
             None
         };
-        let crop =
-            if fields.flag("do_center_crop", is_deit)? { Some(extent(&fields, "crop_size", 224)?) } else { None };
+        let crop = if fields.flag("do_center_crop", is_deit)? { Some(extent(fields, "crop_size", 224)?) } else { None };
         let rescale = fields.flag("do_rescale", true)?;
         let factor = if rescale { fields.number_if_any("rescale_factor")?.unwrap_or(1.0 / 255.0) } else { 1.0 };
         let normal = if fields.flag("do_normalize", true)? {
-            let mean = triple(&fields, "image_mean")?;
-            let deviation = triple(&fields, "image_std")?;
+            let mean = triple(fields, "image_mean")?;
+            let deviation = triple(fields, "image_std")?;
             if deviation.iter().any(|x| *x <= 0.0) {
                 return Err(fields.wrong("image_std", "holds a number that is not positive"));
             }

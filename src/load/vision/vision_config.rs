@@ -3,11 +3,9 @@
 use crate::load::encoder::encoder_config::only;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
-use crate::load::text::config::CONFIG_FILE;
 use crate::nn::VitConfig;
 use crate::types::Architecture;
 use serde_json::Value;
-use std::path::Path;
 
 /// Classes a model has that says nothing of them, as in transformers.
 const USUAL_CLASSES: usize = 2;
@@ -32,16 +30,15 @@ pub(in crate::load) struct VisionSettings {
     pub(in crate::load) labels: Vec<String>,
 }
 
-pub(in crate::load) fn read_settings(dir: &Path, architecture: Architecture) -> Result<VisionSettings, LoadError> {
-    let fields = Fields::read(&dir.join(CONFIG_FILE))?;
-    only(&fields, "hidden_act", "gelu")?;
-    only(&fields, "pooler_act", "tanh")?;
+pub(in crate::load) fn read_settings(fields: &Fields, architecture: Architecture) -> Result<VisionSettings, LoadError> {
+    only(fields, "hidden_act", "gelu")?;
+    only(fields, "pooler_act", "tanh")?;
     let colours = fields.count_if_any("num_channels")?.unwrap_or(3);
     if colours != 3 {
         return Err(fields.unsupported("num_channels", &colours, "3"));
     }
-    let [height, width] = side(&fields, "image_size", 224)?;
-    let [patch, patch_width] = side(&fields, "patch_size", 16)?;
+    let [height, width] = side(fields, "image_size", 224)?;
+    let [patch, patch_width] = side(fields, "patch_size", 16)?;
     if patch != patch_width {
         return Err(fields.unsupported("patch_size", &format!("{patch} × {patch_width}"), "square patches"));
     }
@@ -76,7 +73,7 @@ pub(in crate::load) fn read_settings(dir: &Path, architecture: Architecture) -> 
         name if name.ends_with("ForImageClassification") => VisionHead::Classifier,
         _ => VisionHead::None,
     };
-    let labels = if head == VisionHead::None { Vec::new() } else { labels(&fields)? };
+    let labels = if head == VisionHead::None { Vec::new() } else { labels(fields)? };
     Ok(VisionSettings { config, head, labels })
 }
 

@@ -1,8 +1,9 @@
 //! A vision transformer as a folder in Hugging Face layout.
 
 use crate::load::error::LoadError;
-use crate::load::tensors::container::WeightFiles;
+use crate::load::source::source;
 use crate::load::tensors::weights::Weights;
+use crate::load::text::config::architecture;
 use crate::load::vision::preprocessor::Preprocessor;
 use crate::load::vision::vision_config::{self, VisionSettings};
 use crate::load::vision::vision_weights;
@@ -49,11 +50,13 @@ pub fn open_vision_model(
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<VisionModel, LoadError> {
-    let architecture = crate::load::peek_architecture(dir)?;
-    let settings = vision_config::read_settings(dir, architecture)?;
+    let source = source(dir);
+    let fields = source.config()?;
+    let architecture = architecture(&fields)?;
+    let settings = vision_config::read_settings(&fields, architecture)?;
     let size = [settings.config.height, settings.config.width];
-    let preprocessor = Preprocessor::read(dir, size, architecture == Architecture::Deit)?;
-    let files = WeightFiles::open(dir)?;
+    let preprocessor = Preprocessor::read(&source.preprocessor()?, size, architecture == Architecture::Deit)?;
+    let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let vit = vision_weights::read(&settings, &mut weights)?;
     let precision = weights.finish(vision_weights::is_harmless)?;
@@ -61,7 +64,7 @@ pub fn open_vision_model(
     let (rows, columns) = config.grid();
     let info = ModelInfo {
         id: ModelId::next(),
-        name: crate::load::folder_name(dir),
+        name: source.name(),
         path: dir.to_owned(),
         architecture,
         precision,

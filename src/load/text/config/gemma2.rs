@@ -12,7 +12,7 @@ const LOGIT_SOFTCAP: f64 = 30.0;
 /// As for the bounds.
 const QUERY_PRE_ATTN_SCALAR: f64 = 256.0;
 
-pub(super) fn read(fields: &Fields) -> Result<Gemma2Config, LoadError> {
+pub(in crate::load::text) fn read(fields: &Fields) -> Result<Gemma2Config, LoadError> {
     let activation = fields.text_if_any("hidden_activation")?.unwrap_or("gelu_pytorch_tanh");
     if !matches!(activation, "gelu_pytorch_tanh" | "gelu_new" | "gelu_fast") {
         return Err(fields.unsupported("hidden_activation", &activation, "gelu_pytorch_tanh"));
@@ -62,7 +62,7 @@ fn bound(fields: &Fields, name: &str, default: f64) -> Result<Option<f64>, LoadE
     Ok(Some(fields.number_if_any(name)?.unwrap_or(default)))
 }
 
-pub(super) fn json(config: &Gemma2Config) -> Value {
+pub(in crate::load::text) fn json(config: &Gemma2Config) -> Value {
     let scalar = config.query_pre_attn_scalar;
     json!({
         "vocab_size": config.vocabulary,

@@ -6,7 +6,7 @@ use crate::load::fields::Fields;
 use crate::nn::Gpt2Config;
 use serde_json::{Value, json};
 
-pub(super) fn read(fields: &Fields) -> Result<Gpt2Config, LoadError> {
+pub(in crate::load::text) fn read(fields: &Fields) -> Result<Gpt2Config, LoadError> {
     let activation = fields.text_if_any("activation_function")?.unwrap_or("gelu_new");
     if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") {
         return Err(fields.unsupported("activation_function", &activation, "gelu_new"));
@@ -32,7 +32,7 @@ pub(super) fn read(fields: &Fields) -> Result<Gpt2Config, LoadError> {
     })
 }
 
-pub(super) fn json(config: &Gpt2Config) -> Value {
+pub(in crate::load::text) fn json(config: &Gpt2Config) -> Value {
     json!({
         "vocab_size": config.vocabulary,
         "n_positions": config.context,

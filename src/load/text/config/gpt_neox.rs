@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// Share of each head that turns where the file does not say.
 const ROTARY_SHARE: f64 = 0.25;
 
-pub(super) fn read(fields: &Fields) -> Result<GptNeoxConfig, LoadError> {
+pub(in crate::load::text) fn read(fields: &Fields) -> Result<GptNeoxConfig, LoadError> {
     let activation = match fields.text_if_any("hidden_act")?.unwrap_or("gelu") {
         "gelu" => Activation::Gelu,
         "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Activation::GeluTanh,
@@ -49,7 +49,7 @@ pub(super) fn read(fields: &Fields) -> Result<GptNeoxConfig, LoadError> {
     })
 }
 
-pub(super) fn json(config: &GptNeoxConfig) -> Value {
+pub(in crate::load::text) fn json(config: &GptNeoxConfig) -> Value {
     json!({
         "vocab_size": config.vocabulary,
         "max_position_embeddings": config.context,

@@ -6,7 +6,7 @@ use crate::load::fields::Fields;
 use crate::nn::{LlamaConfig, LlamaFamily, SlidingWindow};
 use serde_json::{Value, json};
 
-pub(super) fn read(fields: &Fields, family: LlamaFamily) -> Result<LlamaConfig, LoadError> {
+pub(in crate::load::text) fn read(fields: &Fields, family: LlamaFamily) -> Result<LlamaConfig, LoadError> {
     let activation = fields.text_if_any("hidden_act")?.unwrap_or("silu");
     if !matches!(activation, "silu" | "swish") {
         return Err(fields.unsupported("hidden_act", &activation, "silu"));
@@ -77,7 +77,7 @@ fn sliding(fields: &Fields, family: LlamaFamily, layers: usize) -> Result<Option
     }
 }
 
-pub(super) fn json(config: &LlamaConfig) -> Value {
+pub(in crate::load::text) fn json(config: &LlamaConfig) -> Value {
     let mut value = json!({
         "vocab_size": config.vocabulary,
         "max_position_embeddings": config.context,

@@ -3,6 +3,7 @@
 
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
+use crate::load::text::family;
 use crate::nn::{SlidingWindow, TextConfig};
 
 /// Far above the largest models of 2026 in every direction, and small enough that a product of three fits in 64 bits.
@@ -124,12 +125,10 @@ pub(super) fn layer_types_json(sliding: Option<&SlidingWindow>, layers: usize) -
 pub(in crate::load) fn parameters(config: &TextConfig) -> u64 {
     let [v, d, f, l] = [config.vocabulary(), config.hidden(), config.intermediate(), config.layers()].map(|n| n as u64);
     let [h, g, k] = [config.heads(), config.kv_heads(), config.head_dim()].map(|n| n as u64);
-    let (tables, projections) = match config {
-        TextConfig::Gpt2(config) => (v + config.context as u64 + if config.tied { 0 } else { v }, 2),
-        TextConfig::GptNeox(config) => (if config.tied { v } else { 2 * v }, 2),
-        TextConfig::Llama(config) => (if config.tied { v } else { 2 * v }, 3),
-        TextConfig::Gemma2(config) => (if config.tied { v } else { 2 * v }, 3),
-    };
-    let block = (2 * h + 2 * g).saturating_mul(k).saturating_mul(d).saturating_add(projections * f.saturating_mul(d));
+    let family = family::family(config);
+    let heads = if family.tied() { 0 } else { v };
+    let tables = v + heads + family.position_rows() as u64;
+    let block =
+        (2 * h + 2 * g).saturating_mul(k).saturating_mul(d).saturating_add(family.mlp_matrices() * f.saturating_mul(d));
     tables.saturating_mul(d).saturating_add(block.saturating_mul(l))
 }

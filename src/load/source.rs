@@ -1,0 +1,213 @@
+//! Where the parts of a model come from: its settings, tokenizer, weights, chat templates, and what is told about it.
+//!
+//! Everything that opens or describes a model asks a [`ModelSource`] and knows no file by name. A folder in Hugging Face
+//! layout is one; a format that keeps all parts in a single file is another.
+
+use crate::load::chat::{ChatError, ChatTemplate};
+use crate::load::data::few_shot_file;
+use crate::load::encoder::sentence_files::{self, SentenceSettings};
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::tensors::container::{WeightFiles, weight_paths};
+use crate::load::tokens::special_tokens::TokenizerSettings;
+use crate::load::tokens::tokenizer::Tokenizer;
+use crate::load::tokens::tokenizer_files::{self, OlderFiles};
+use crate::load::vision::preprocessor;
+use crate::types::{CardFile, HeldOut};
+use std::path::{Path, PathBuf};
+
+/// The file that makes a folder a model folder.
+pub(in crate::load) const CONFIG_FILE: &str = "config.json";
+const GENERATION_FILE: &str = "generation_config.json";
+
+/// The parts of one model. Each is read when it is asked for.
+pub(in crate::load) trait ModelSource {
+    /// Where it is.
+    fn path(&self) -> &Path;
+
+    /// Its name, for display.
+    fn name(&self) -> String {
+        crate::types::model_name(&self.path().canonicalize().unwrap_or_else(|_| self.path().to_owned()))
+    }
+
+    /// The settings of the network, by the names that Hugging Face's config.json has for them.
+    ///
+    /// # Errors
+    /// When there are none, or they cannot be read.
+    fn config(&self) -> Result<Fields, LoadError>;
+
+    /// Settings of generation, where they stand apart.
+    ///
+    /// # Errors
+    /// When they are there and cannot be read.
+    fn generation(&self) -> Result<Option<Fields>, LoadError>;
+
+    /// The tokenizer, whose ids must lie below `vocabulary`.
+    ///
+    /// # Errors
+    /// When there is none, it is broken, or it has tokens the model does not.
+    fn tokenizer(&self, older: OlderFiles, vocabulary: usize) -> Result<Tokenizer, LoadError>;
+
+    /// The text of the special token with this role, such as `mask_token`, where the tokenizer's settings name one.
+    ///
+    /// # Errors
+    /// When the settings are there and cannot be read.
+    fn special_token(&self, role: &str) -> Result<Option<String>, LoadError>;
+
+    /// The weights, under the names of Hugging Face's files.
+    ///
+    /// # Errors
+    /// When there are none, or a file of them cannot be opened.
+    fn weights(&self) -> Result<WeightFiles, LoadError>;
+
+    /// The files that hold the weights, without opening them.
+    ///
+    /// # Errors
+    /// When there are none, or a file that an index names is not there.
+    fn weight_paths(&self) -> Result<Vec<PathBuf>, LoadError>;
+
+    /// The chat templates.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be understood. None of it keeps the model from being opened.
+    fn chat_template(&self) -> Result<ChatTemplate, ChatError>;
+
+    /// True when there seems to be a chat template; whether it can be used is not looked at.
+    fn has_chat_template(&self) -> bool;
+
+    /// How an encoder makes one vector of a text, where that is said.
+    ///
+    /// # Errors
+    /// When it is said and cannot be understood, or asks for what is not computed.
+    fn sentence_settings(&self) -> Result<Option<SentenceSettings>, LoadError>;
+
+    /// How pictures are prepared.
+    ///
+    /// # Errors
+    /// When that is not said, or cannot be read.
+    fn preprocessor(&self) -> Result<Fields, LoadError>;
+
+    /// What few-shot training left out, where that is told.
+    fn held_out(&self) -> Option<HeldOut>;
+
+    /// The licence, where it is told.
+    fn licence(&self) -> Option<String>;
+
+    /// The files it consists of, largest first.
+    fn files(&self) -> Vec<CardFile>;
+}
+
+/// The source at a path. Whether there is a model is seen when a part of it is asked for.
+pub(in crate::load) fn source(path: &Path) -> Box<dyn ModelSource> {
+    Box::new(Folder(path.to_owned()))
+}
+
+/// A folder in Hugging Face layout.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn file(&self, name: &'static str) -> Result<Fields, LoadError> {
+        let path = self.0.join(name);
+        if !path.is_file() {
+            return Err(LoadError::MissingFile { dir: self.0.clone(), file: name });
+        }
+        Fields::read(&path)
+    }
+}
+
+impl ModelSource for Folder {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn config(&self) -> Result<Fields, LoadError> {
+        self.file(CONFIG_FILE)
+    }
+
+    fn generation(&self) -> Result<Option<Fields>, LoadError> {
+        let path = self.0.join(GENERATION_FILE);
+        path.is_file().then(|| Fields::read(&path)).transpose()
+    }
+
+    fn tokenizer(&self, older: OlderFiles, vocabulary: usize) -> Result<Tokenizer, LoadError> {
+        tokenizer_files::read_tokenizer(&self.0, older, vocabulary)
+    }
+
+    fn special_token(&self, role: &str) -> Result<Option<String>, LoadError> {
+        Ok(TokenizerSettings::read(&self.0)?.special(role)?.map(|token| token.content))
+    }
+
+    fn weights(&self) -> Result<WeightFiles, LoadError> {
+        WeightFiles::open(&self.0)
+    }
+
+    fn weight_paths(&self) -> Result<Vec<PathBuf>, LoadError> {
+        weight_paths(&self.0)
+    }
+
+    fn chat_template(&self) -> Result<ChatTemplate, ChatError> {
+        ChatTemplate::read(&self.0)
+    }
+
+    fn has_chat_template(&self) -> bool {
+        ChatTemplate::is_in(&self.0)
+    }
+
+    fn sentence_settings(&self) -> Result<Option<SentenceSettings>, LoadError> {
+        sentence_files::read(&self.0)
+    }
+
+    fn preprocessor(&self) -> Result<Fields, LoadError> {
+        self.file(preprocessor::FILE)
+    }
+
+    fn held_out(&self) -> Option<HeldOut> {
+        few_shot_file::read(&self.0)
+    }
+
+    fn licence(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.0.join("README.md")).ok()?;
+        licence_of(&text)
+    }
+
+    fn files(&self) -> Vec<CardFile> {
+        let mut files = Vec::new();
+        collect(&self.0, "", 1, &mut files);
+        files.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+        files
+    }
+}
+
+/// Writes what [`ModelSource::generation`] reads.
+pub(in crate::load) fn write_generation(dir: &Path, value: &serde_json::Value) -> Result<(), LoadError> {
+    crate::load::write_json(&dir.join(GENERATION_FILE), value)
+}
+
+/// The `license` of the front matter of a README: the lines between two lines of three hyphens at its beginning.
+fn licence_of(text: &str) -> Option<String> {
+    let mut lines = text.lines();
+    if lines.next()?.trim_end() != "---" {
+        return None;
+    }
+    let matter: Vec<&str> = lines.take_while(|line| line.trim_end() != "---").collect();
+    let value = |key: &str| {
+        let line = matter.iter().find_map(|line| line.strip_prefix(key))?.strip_prefix(':')?;
+        let value = line.trim().trim_matches(['"', '\'']);
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    // A licence of its own goes by `other`, with its name beside it.
+    value("license").map(|licence| if licence == "other" { value("license_name").unwrap_or(licence) } else { licence })
+}
+
+/// Files of a folder and of the folders in it.
+fn collect(dir: &Path, prefix: &str, depth: usize, files: &mut Vec<CardFile>) {
+    let Ok(entries) = std::fs::read_dir(dir) else { return };
+    for entry in entries.flatten() {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        match std::fs::metadata(entry.path()) {
+            Ok(found) if found.is_file() => files.push(CardFile { name, bytes: found.len() }),
+            Ok(found) if found.is_dir() && depth > 0 => collect(&entry.path(), &format!("{name}/"), depth - 1, files),
+            _ => {}
+        }
+    }
+}

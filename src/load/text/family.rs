@@ -1,0 +1,166 @@
+//! What opening and saving need to know of each family of causal models. This is the one table: a new family is an entry in
+//! each of the three lists, and an `impl` beside its own two files.
+
+use crate::load::error::LoadError;
+use crate::load::fields::Fields;
+use crate::load::tensors::weights::{StoredTensor, Weights};
+use crate::load::text::config::{gemma2, gpt_neox, gpt2, llama};
+use crate::load::text::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
+use crate::load::tokens::tokenizer_files::OlderFiles;
+use crate::nn::{CausalLm, Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily, TextConfig};
+use crate::types::Architecture;
+use serde_json::Value;
+
+/// A shape of one family, and what its files look like.
+pub(super) trait Family {
+    /// The fields of config.json, but for those that all families have.
+    fn json(&self) -> Value;
+    /// The network, from the tensors of a file.
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError>;
+    /// True for tensors that may stand in a file and are not read.
+    fn is_harmless(&self, name: &str) -> bool;
+    /// True when the output projection is the token embedding.
+    fn tied(&self) -> bool;
+    /// Matrices in the MLP of a block.
+    fn mlp_matrices(&self) -> u64;
+    /// Rows of tables beside those of tokens.
+    fn position_rows(&self) -> usize {
+        0
+    }
+    /// What vocab.json and merges.txt mean where there is no tokenizer.json.
+    fn older_files(&self) -> OlderFiles {
+        OlderFiles::None
+    }
+}
+
+/// The shape that a config.json describes.
+pub(super) fn read_config(fields: &Fields, architecture: Architecture) -> Result<TextConfig, LoadError> {
+    Ok(match architecture {
+        Architecture::Gpt2 => TextConfig::Gpt2(gpt2::read(fields)?),
+        Architecture::GptNeox => TextConfig::GptNeox(gpt_neox::read(fields)?),
+        Architecture::Llama => TextConfig::Llama(llama::read(fields, LlamaFamily::Llama)?),
+        Architecture::Mistral => TextConfig::Llama(llama::read(fields, LlamaFamily::Mistral)?),
+        Architecture::Qwen2 => TextConfig::Llama(llama::read(fields, LlamaFamily::Qwen2)?),
+        Architecture::Qwen3 => TextConfig::Llama(llama::read(fields, LlamaFamily::Qwen3)?),
+        Architecture::Gemma2 => TextConfig::Gemma2(gemma2::read(fields)?),
+        other => {
+            return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
+        }
+    })
+}
+
+/// The family of a shape.
+pub(super) fn family(config: &TextConfig) -> &dyn Family {
+    match config {
+        TextConfig::Gpt2(config) => config,
+        TextConfig::GptNeox(config) => config,
+        TextConfig::Llama(config) => config,
+        TextConfig::Gemma2(config) => config,
+    }
+}
+
+/// Every tensor under its name in the file.
+pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTensor)> {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2_weights::write(gpt2),
+        CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
+        CausalLm::Llama(llama) => llama_weights::write(llama),
+        CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
+    }
+}
+
+impl Family for Gpt2Config {
+    fn json(&self) -> Value {
+        gpt2::json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        gpt2_weights::read(self, weights).map(CausalLm::Gpt2)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        gpt2_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn mlp_matrices(&self) -> u64 {
+        2
+    }
+
+    fn position_rows(&self) -> usize {
+        self.context
+    }
+
+    fn older_files(&self) -> OlderFiles {
+        OlderFiles::Gpt2
+    }
+}
+
+impl Family for GptNeoxConfig {
+    fn json(&self) -> Value {
+        gpt_neox::json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        gpt_neox_weights::read(self, weights).map(CausalLm::GptNeox)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        gpt_neox_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn mlp_matrices(&self) -> u64 {
+        2
+    }
+}
+
+impl Family for LlamaConfig {
+    fn json(&self) -> Value {
+        llama::json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        llama_weights::read(self, weights).map(CausalLm::Llama)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        llama_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn mlp_matrices(&self) -> u64 {
+        3
+    }
+}
+
+impl Family for Gemma2Config {
+    fn json(&self) -> Value {
+        gemma2::json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        gemma2_weights::read(self, weights).map(CausalLm::Gemma2)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        gemma2_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn mlp_matrices(&self) -> u64 {
+        3
+    }
+}
