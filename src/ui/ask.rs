@@ -154,7 +154,7 @@ mod tests {
     fn frame(ask: &mut Ask<String>, state: &mut State, text: &str, debounce_s: f64) -> Vec<Command> {
         let (mut selection, mut requests) = (Selection::default(), Vec::new());
         let theme = Theme::dark();
-        let mut cx = Cx::new(state, &mut selection, &theme, &mut requests);
+        let mut cx = Cx::new(state, &mut selection, theme, &mut requests);
         let start = |text: &String| (ModelId(1), Work::Tokenize(PromptInput::Text(text.clone())));
         ask.follow(text.to_owned(), debounce_s, &mut cx, start);
         let sent = requests.into_iter().map(|request| match request {

@@ -27,4 +27,4 @@ pub use state::{
     Download, DownloadPhase, HubState, Job, KShotRun, Live, Log, LogEntry, OpenModel, Phase, Progress, Prompting,
     Reported, Run, ShippedModel, State, Training,
 };
-pub use theme::{Theme, ThemeChoice};
+pub use theme::{Theme, ThemeChoice, Themed};

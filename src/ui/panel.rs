@@ -164,8 +164,8 @@ pub struct Cx<'a> {
     pub state: &'a State,
     /// What panels share.
     pub selection: &'a mut Selection,
-    /// The look.
-    pub theme: &'a Theme,
+    /// The look, for what is made without a [`egui::Ui`], which has it too.
+    pub theme: &'static Theme,
     requests: &'a mut Vec<Request>,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Cx<'a> {
     pub fn new(
         state: &'a State,
         selection: &'a mut Selection,
-        theme: &'a Theme,
+        theme: &'static Theme,
         requests: &'a mut Vec<Request>,
     ) -> Self {
         Self { state, selection, theme, requests }

@@ -3,6 +3,7 @@
 use super::App;
 use super::palette::Palette;
 use crate::types::DeviceChoice;
+use crate::ui::Themed;
 use crate::ui::theme::{ThemeChoice, Type, space};
 use crate::ui::{Job, State, widgets};
 use egui::{Align, Frame, Layout, Margin, RichText, Ui};
@@ -13,7 +14,7 @@ const STATUS_HEIGHT: f32 = 28.0;
 
 impl App {
     pub(super) fn top_bar(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         egui::Panel::top("top bar")
             .exact_size(TOP_HEIGHT)
             .frame(Frame::new().fill(theme.surface()).inner_margin(Margin::symmetric(16, 0)))
@@ -25,7 +26,7 @@ impl App {
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                         self.theme_button(ui);
                         let words = "Commands";
-                        let response = widgets::icon_button(ui, &theme, Icon::Search, words);
+                        let response = widgets::icon_button(ui, Icon::Search, words);
                         if response.on_hover_text("Ctrl+K").clicked() {
                             self.palette = Some(Palette::default());
                         }
@@ -42,8 +43,7 @@ impl App {
             ThemeChoice::Light => (Icon::Sun, "Theme: light", ThemeChoice::Dark),
             ThemeChoice::Dark => (Icon::Moon, "Theme: dark", ThemeChoice::System),
         };
-        let theme = self.theme.clone();
-        if widgets::icon_button(ui, &theme, icon, name).clicked() {
+        if widgets::icon_button(ui, icon, name).clicked() {
             let ctx = ui.ctx().clone();
             self.set_theme(&ctx, next);
         }
@@ -51,7 +51,7 @@ impl App {
 
     /// What runs now, how fast, and a button that stops it. Laid out from right to left.
     fn job_status(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         let Some(job) = self.stoppable().and_then(|id| self.state.job(id)) else {
             if let Some(words) = self.download_words() {
                 let words = RichText::new(words).font(Type::Body.mono()).color(theme.body());
@@ -61,7 +61,7 @@ impl App {
         };
         let words = job_words(&self.state, job);
         let (id, paused) = (job.id, job.is_paused());
-        if widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
+        if widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
             self.give(crate::engine::Command::Cancel { job: id });
         }
         ui.label(RichText::new(words).font(Type::Body.mono()).color(theme.body()));
@@ -71,7 +71,7 @@ impl App {
     }
 
     pub(super) fn status_bar(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         egui::Panel::bottom("status bar")
             .exact_size(STATUS_HEIGHT)
             .frame(Frame::new().fill(theme.surface()).inner_margin(Margin::symmetric(8, 0)))
@@ -81,7 +81,7 @@ impl App {
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                         if !self.inspector_open && self.panels[self.shown].inspector_title().is_some() {
                             let name = "Show inspector";
-                            if widgets::icon_button(ui, &theme, Icon::PanelRightOpen, name).clicked() {
+                            if widgets::icon_button(ui, Icon::PanelRightOpen, name).clicked() {
                                 self.inspector_open = true;
                             }
                         }
@@ -103,7 +103,7 @@ impl App {
     }
 
     fn device_menu(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         let (name, reason) = match &self.state.device {
             Some(d) => (d.name.clone(), d.reason.clone()),
             None => ("Looking for a device".to_owned(), String::new()),
@@ -119,7 +119,7 @@ impl App {
         let adapters = self.state.device.as_ref().map(|d| d.adapters.join("\n")).unwrap_or_default();
         egui::Popup::menu(&response).show(|ui| {
             ui.set_min_width(280.0);
-            widgets::caption(ui, &theme, "Compute on");
+            widgets::caption(ui, "Compute on");
             for (choice, title, sub) in [
                 (DeviceChoice::Auto, "Automatic", "A GPU that passes its check, else the CPU"),
                 (DeviceChoice::Gpu, "GPU", "The first adapter, a software one included"),
@@ -133,7 +133,7 @@ impl App {
             }
             if !adapters.is_empty() {
                 ui.separator();
-                widgets::caption(ui, &theme, format!("Adapters found\n{adapters}"));
+                widgets::caption(ui, format!("Adapters found\n{adapters}"));
             }
         });
         let hint = format!("{words}\nClick to choose another device.");

@@ -20,6 +20,7 @@ use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
 use crate::types::{Ability, DeviceChoice};
 use crate::ui::PanelId;
+use crate::ui::Themed;
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
 use overlay::{PathEntry, Toast};
@@ -44,7 +45,7 @@ pub struct App {
     shown: usize,
     /// The panel of the last frame.
     painted: usize,
-    theme: Theme,
+    theme: &'static Theme,
     theme_choice: ThemeChoice,
     device_choice: DeviceChoice,
     inspector_open: bool,
@@ -157,7 +158,7 @@ impl App {
     /// Runs `with` on the panel at `place`, with the world it may see.
     fn with_panel<R>(&mut self, place: usize, with: impl FnOnce(&mut dyn Panel, &mut Cx<'_>) -> R) -> R {
         let mut asked = Vec::new();
-        let mut cx = Cx::new(&self.state, &mut self.selection, &self.theme, &mut asked);
+        let mut cx = Cx::new(&self.state, &mut self.selection, self.theme, &mut asked);
         let result = with(self.panels[place].as_mut(), &mut cx);
         self.requests.extend(asked.into_iter().map(|r| (Some(place), r)));
         result
@@ -188,7 +189,7 @@ impl App {
     }
 
     fn workplace(&mut self, ui: &mut egui::Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         let shown = self.shown;
         if std::mem::replace(&mut self.painted, shown) != shown {
             // What the last panel had selected is not what this one has.
@@ -225,7 +226,7 @@ impl App {
 
     fn controls(&mut self, ui: &mut egui::Ui, margin: Margin) {
         let shown = self.shown;
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         if self.panels[shown].has_footer() {
             egui::Panel::bottom("footer")
                 .frame(Frame::new().fill(theme.surface()).inner_margin(margin))
@@ -238,7 +239,7 @@ impl App {
                     let title = self.panels[shown].title();
                     let help = self.panels[shown].help();
                     ui.label(egui::RichText::new(title).font(theme::Type::Title.bold()).color(theme.body()));
-                    widgets::caption(ui, &theme, help);
+                    widgets::caption(ui, help);
                     self.with_panel(shown, |panel, cx| panel.controls(ui, cx));
                 });
             });
@@ -247,14 +248,14 @@ impl App {
 
     fn inspector(&mut self, ui: &mut egui::Ui, title: &str, margin: Margin) {
         let shown = self.shown;
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         ScrollArea::vertical().id_salt(("inspector", shown)).auto_shrink(false).show(ui, |ui| {
             Frame::new().inner_margin(margin).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.horizontal(|ui| {
                     ui.label(egui::RichText::new(title).font(theme::Type::Strong.bold()).color(theme.body()));
                     ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                        if widgets::icon_button(ui, &theme, Icon::PanelRightClose, "Hide inspector").clicked() {
+                        if widgets::icon_button(ui, Icon::PanelRightClose, "Hide inspector").clicked() {
                             self.inspector_open = false;
                         }
                     });

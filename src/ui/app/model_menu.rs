@@ -4,6 +4,7 @@ use super::App;
 use crate::engine::Work;
 use crate::hub::CachedModel;
 use crate::types::{Ability, Blocks, ModelId, ModelInfo, ModelKind, model_name};
+use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets;
 use egui::{Button, RichText, Ui};
@@ -19,7 +20,7 @@ enum Choice {
 
 impl App {
     pub(super) fn model_chip(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         let needed = self.panels[self.shown].needs();
         let active = needed.and_then(|a| self.state.active(a)).or_else(|| self.state.active(Ability::Prompt));
         let (name, facts) = match (active, self.state.opening()) {
@@ -53,10 +54,9 @@ impl App {
     }
 
     fn model_list(&self, ui: &mut Ui) -> Option<Choice> {
-        let theme = &self.theme;
         let mut choice = None;
         if !self.state.models.is_empty() {
-            widgets::caption(ui, theme, "Open");
+            widgets::caption(ui, "Open");
             let in_use: Vec<ModelId> = self.state.in_use().map(|m| m.info.id).collect();
             for model in self.state.models.values() {
                 let info = &model.info;
@@ -73,7 +73,7 @@ impl App {
         let open = |path: &PathBuf| self.state.models.values().any(|m| m.info.path == *path);
         let shipped: Vec<_> = self.state.shipped.iter().filter(|m| !open(&m.path)).collect();
         if !shipped.is_empty() {
-            widgets::caption(ui, theme, "Comes with Fovea");
+            widgets::caption(ui, "Comes with Fovea");
             for model in shipped {
                 let what = match model.kind {
                     ModelKind::CausalLm => "text",
@@ -90,7 +90,7 @@ impl App {
         let cached = |path: &PathBuf| self.state.hub.cached().iter().any(|m| m.path.as_ref() == Some(path));
         let recent: Vec<_> = self.state.recent.iter().filter(|p| !open(p) && !cached(p)).collect();
         if !recent.is_empty() {
-            widgets::caption(ui, theme, "Recent");
+            widgets::caption(ui, "Recent");
             for path in recent {
                 let button = Button::new(model_name(path)).min_size(egui::vec2(ui.available_width(), 0.0));
                 if ui.add(button).on_hover_text(path.display().to_string()).clicked() {
@@ -104,7 +104,7 @@ impl App {
         let cached = self.state.hub.cached().iter().filter(runs);
         let cached: Vec<_> = cached.filter(|m| m.path.as_ref().is_some_and(|path| !open(path))).collect();
         if !cached.is_empty() {
-            widgets::caption(ui, theme, "In the Hugging Face cache");
+            widgets::caption(ui, "In the Hugging Face cache");
             for model in cached {
                 if menu_entry(ui, Icon::HardDrive, &model.name) {
                     choice = model.path.clone().map(Choice::Open);
@@ -119,7 +119,7 @@ impl App {
         // A menu justifies its entries, which a sentence does not want.
         ui.vertical(|ui| {
             let words = "Or drop a folder with config.json, tokenizer.json and model.safetensors on the window.";
-            widgets::caption(ui, theme, words);
+            widgets::caption(ui, words);
         });
         if choice.is_some() {
             ui.close();

@@ -49,13 +49,13 @@ impl App {
         self.show_path_entry(ctx);
         self.show_toast(ctx);
         if ctx.input(|i| !i.raw.hovered_files.is_empty()) {
-            drop_hint(ctx, &self.theme);
+            drop_hint(ctx);
         }
     }
 
     fn show_path_entry(&mut self, ctx: &egui::Context) {
         let Some(mut entry) = self.path_entry.take() else { return };
-        let theme = self.theme.clone();
+        let theme = self.theme;
         let (mut done, mut cancel) = (false, false);
         let modal = egui::Modal::new(Id::unique("path entry")).show(ctx, |ui| {
             ui.set_width(460.0);
@@ -66,9 +66,9 @@ impl App {
                 FileMode::Save => ("Path to write to", "Save"),
                 FileMode::SaveFolder => ("Folder to write into", "Save"),
             };
-            widgets::caption(ui, &theme, "This desktop offers no file dialog, so type the path.");
+            widgets::caption(ui, "This desktop offers no file dialog, so type the path.");
             ui.add_space(space::XS);
-            let field = widgets::field(ui, &theme, what, "", |ui| {
+            let field = widgets::field(ui, what, "", |ui| {
                 ui.add(TextEdit::singleline(&mut entry.text).font(Type::Body.mono()).desired_width(f32::INFINITY))
             });
             if !field.has_focus() && !field.lost_focus() {
@@ -78,8 +78,8 @@ impl App {
             ui.add_space(space::S);
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let ready = !entry.text.trim().is_empty();
-                ui.add_enabled_ui(ready, |ui| done |= widgets::primary_button(ui, &theme, Icon::Check, verb).clicked());
-                cancel = widgets::secondary_button(ui, &theme, None, "Cancel").clicked();
+                ui.add_enabled_ui(ready, |ui| done |= widgets::primary_button(ui, Icon::Check, verb).clicked());
+                cancel = widgets::secondary_button(ui, None, "Cancel").clicked();
             });
         });
         if done && !entry.text.trim().is_empty() {
@@ -99,7 +99,7 @@ impl App {
             return;
         }
         ctx.request_repaint_after(std::time::Duration::from_secs_f64(left_s));
-        let theme = &self.theme;
+        let theme = self.theme;
         let (icon, colour) =
             if toast.is_error { (Icon::CircleAlert, theme.danger()) } else { (Icon::Check, theme.success()) };
         Area::new(Id::unique("toast")).order(Order::Foreground).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0)).show(
@@ -121,7 +121,8 @@ impl App {
     }
 }
 
-fn drop_hint(ctx: &egui::Context, theme: &Theme) {
+fn drop_hint(ctx: &egui::Context) {
+    let theme = Theme::in_use(ctx);
     let painter = ctx.layer_painter(egui::LayerId::new(Order::Foreground, Id::unique("drop hint")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0, theme.ground().gamma_multiply(0.85));

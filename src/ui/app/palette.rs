@@ -38,7 +38,7 @@ struct Entry {
 impl App {
     pub(super) fn show_palette(&mut self, ctx: &egui::Context) {
         let Some(mut palette) = self.palette.take() else { return };
-        let theme = self.theme.clone();
+        let theme = self.theme;
         let entries = self.entries();
         let found: Vec<&Entry> = entries.iter().filter(|e| matches(&e.title, &palette.text)).collect();
         let step = |key| ctx.input_mut(|i| i.consume_key(Modifiers::NONE, key));
@@ -62,7 +62,7 @@ impl App {
             ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
                 if found.is_empty() {
-                    crate::ui::widgets::caption(ui, &theme, "No command has these words.");
+                    crate::ui::widgets::caption(ui, "No command has these words.");
                 }
                 for (place, entry) in found.iter().enumerate() {
                     let icon = RichText::new(char::from(entry.icon)).font(Type::Body.icon()).color(theme.caption());

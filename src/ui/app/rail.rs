@@ -2,7 +2,8 @@
 
 use super::App;
 use crate::ui::PanelId;
-use crate::ui::theme::{Theme, Type, icon_family};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, icon_family};
 use egui::{Align2, FontId, Frame, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
@@ -21,7 +22,7 @@ struct Entry {
 
 impl App {
     pub(super) fn rail(&mut self, ui: &mut Ui) {
-        let theme = self.theme.clone();
+        let theme = ui.theme();
         egui::Panel::left("rail")
             .resizable(false)
             .exact_size(WIDTH)
@@ -30,17 +31,17 @@ impl App {
                 ui.spacing_mut().item_spacing.y = 4.0;
                 let at_foot: Vec<bool> = self.panels.iter().map(|p| p.at_foot()).collect();
                 for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| !**foot) {
-                    self.rail_entry(ui, &theme, place);
+                    self.rail_entry(ui, place);
                 }
                 let feet = at_foot.iter().filter(|f| **f).count() as f32;
                 ui.add_space((ui.available_height() - feet * (ENTRY_HEIGHT + 4.0)).max(0.0));
                 for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| **foot) {
-                    self.rail_entry(ui, &theme, place);
+                    self.rail_entry(ui, place);
                 }
             });
     }
 
-    fn rail_entry(&mut self, ui: &mut Ui, theme: &Theme, place: usize) {
+    fn rail_entry(&mut self, ui: &mut Ui, place: usize) {
         let panel = &self.panels[place];
         let entry = Entry {
             icon: panel.icon(),
@@ -49,13 +50,14 @@ impl App {
             on: place == self.shown,
             alerts: if panel.id() == PanelId::Log { self.state.log.errors_unread() } else { 0 },
         };
-        if show(ui, theme, &entry) {
+        if show(ui, &entry) {
             self.shown = place;
         }
     }
 }
 
-fn show(ui: &mut Ui, theme: &Theme, entry: &Entry) -> bool {
+fn show(ui: &mut Ui, entry: &Entry) -> bool {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ENTRY_HEIGHT), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.on, entry.title));
     if ui.is_rect_visible(rect) {

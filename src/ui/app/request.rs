@@ -130,7 +130,7 @@ impl App {
             ThemeChoice::Light => false,
             ThemeChoice::System => system_is_dark(ctx),
         };
-        self.theme = if dark { Theme::dark() } else { Theme::light() };
+        self.theme = Theme::of(dark);
         ctx.set_theme(if dark { egui::Theme::Dark } else { egui::Theme::Light });
         self.theme.apply(ctx);
         // What was painted in this frame before the button was pressed is in the old colours.

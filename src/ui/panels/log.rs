@@ -1,5 +1,6 @@
 //! Everything that happened, errors above all.
 
+use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card};
 use crate::ui::{Cx, LogEntry, Panel, PanelId};
@@ -34,13 +35,13 @@ impl Panel for LogPanel {
     fn controls(&mut self, _ui: &mut Ui, _cx: &mut Cx<'_>) {}
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
+        let theme = ui.theme();
         let margin = egui::Margin::symmetric(space::XL as i8, space::L as i8);
         egui::Frame::new().inner_margin(margin).show(ui, |ui| {
             let count = cx.state.log.entries().count();
             let sub = if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
-            widgets::stage_header(ui, &theme, "Log", &sub, |ui| {
-                if count > 0 && widgets::secondary_button(ui, &theme, Some(Icon::Copy), "Copy all").clicked() {
+            widgets::stage_header(ui, "Log", &sub, |ui| {
+                if count > 0 && widgets::secondary_button(ui, Some(Icon::Copy), "Copy all").clicked() {
                     let all: Vec<String> = cx.state.log.entries().map(plain).collect();
                     ui.ctx().copy_text(all.join("\n"));
                     cx.toast("Copied the log");
@@ -49,7 +50,7 @@ impl Panel for LogPanel {
             ui.add_space(space::S);
             if count == 0 {
                 let sentence = "What the engine does, and everything that goes wrong, is written down here.";
-                widgets::empty_state(ui, &theme, Icon::ScrollText, "Nothing yet", sentence, None);
+                widgets::empty_state(ui, Icon::ScrollText, "Nothing yet", sentence, None);
                 return;
             }
             ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -65,12 +66,12 @@ impl Panel for LogPanel {
                             LogEntry::Info { text, .. } => {
                                 ui.label(RichText::new(text).font(Type::Body.sans()).color(theme.body()));
                             }
-                            LogEntry::Error { error, .. } => error_card(ui, &theme, error),
+                            LogEntry::Error { error, .. } => error_card(ui, error),
                         });
                     });
                 }
                 if count == 0 {
-                    caption(ui, &theme, "");
+                    caption(ui, "");
                 }
             });
         });

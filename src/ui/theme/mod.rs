@@ -8,7 +8,7 @@ pub use fonts::{bold, fonts, icon_family};
 pub use tokens::{ThemeChoice, Tokens};
 
 use egui::{Color32, FontFamily, FontId};
-use std::sync::Arc;
+use std::sync::LazyLock;
 
 /// Distances on the 4-point grid.
 pub mod space {
@@ -86,23 +86,50 @@ impl Type {
     }
 }
 
-/// One of the two themes, with its colours ready for painting. Cheap to clone.
-#[derive(Clone, Debug)]
+static DARK: LazyLock<Theme> = LazyLock::new(|| Theme { tokens: Tokens::dark() });
+static LIGHT: LazyLock<Theme> = LazyLock::new(|| Theme { tokens: Tokens::light() });
+
+/// One of the two themes, with its colours ready for painting.
+#[derive(Debug)]
 pub struct Theme {
-    tokens: Arc<Tokens>,
+    tokens: Tokens,
+}
+
+/// The theme, reached from where something is drawn.
+pub trait Themed {
+    /// The theme in use.
+    fn theme(&self) -> &'static Theme;
+}
+
+impl Themed for egui::Ui {
+    fn theme(&self) -> &'static Theme {
+        Theme::of(self.visuals().dark_mode)
+    }
 }
 
 impl Theme {
+    /// The dark theme or the light one.
+    #[must_use]
+    pub fn of(dark: bool) -> &'static Self {
+        if dark { Self::dark() } else { Self::light() }
+    }
+
+    /// The theme in use, where there is no [`egui::Ui`].
+    #[must_use]
+    pub fn in_use(ctx: &egui::Context) -> &'static Self {
+        Self::of(ctx.theme() == egui::Theme::Dark)
+    }
+
     /// The dark theme.
     #[must_use]
-    pub fn dark() -> Self {
-        Self { tokens: Arc::new(Tokens::dark()) }
+    pub fn dark() -> &'static Self {
+        &DARK
     }
 
     /// The light theme.
     #[must_use]
-    pub fn light() -> Self {
-        Self { tokens: Arc::new(Tokens::light()) }
+    pub fn light() -> &'static Self {
+        &LIGHT
     }
 
     /// True for the dark theme.

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn edges_of_fields_stand_out() {
         for theme in [Theme::dark(), Theme::light()] {
-            let v = visuals(&theme);
+            let v = visuals(theme);
             for state in [v.widgets.inactive, v.widgets.hovered, v.widgets.active, v.widgets.open] {
                 for paper in [theme.ground(), theme.surface(), theme.raised()] {
                     let found = contrast(state.bg_stroke.color, paper);

@@ -1,6 +1,7 @@
 //! Buttons. Every one has a name that a screen reader tells.
 
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type};
 use egui::{Button, Color32, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
@@ -25,27 +26,32 @@ fn named(response: &Response, name: &str) {
 }
 
 /// The one thing to do here, in the accent colour.
-pub fn primary_button(ui: &mut Ui, theme: &Theme, icon: Icon, text: &str) -> Response {
+pub fn primary_button(ui: &mut Ui, icon: Icon, text: &str) -> Response {
+    let theme = ui.theme();
     labelled(ui, Some(icon), text, theme.on_accent(), theme.accent(), Stroke::NONE)
 }
 
 /// Any other thing to do.
-pub fn secondary_button(ui: &mut Ui, theme: &Theme, icon: Option<Icon>, text: &str) -> Response {
+pub fn secondary_button(ui: &mut Ui, icon: Option<Icon>, text: &str) -> Response {
+    let theme = ui.theme();
     labelled(ui, icon, text, theme.body(), theme.raised(), Stroke::new(1.0, theme.hairline()))
 }
 
 /// Something that ends or deletes.
-pub fn danger_button(ui: &mut Ui, theme: &Theme, icon: Icon, text: &str) -> Response {
+pub fn danger_button(ui: &mut Ui, icon: Icon, text: &str) -> Response {
+    let theme = ui.theme();
     labelled(ui, Some(icon), text, theme.danger(), theme.danger_soft(), Stroke::NONE)
 }
 
 /// A button without a frame until the pointer is on it.
-pub fn ghost_button(ui: &mut Ui, theme: &Theme, icon: Option<Icon>, text: &str) -> Response {
+pub fn ghost_button(ui: &mut Ui, icon: Option<Icon>, text: &str) -> Response {
+    let theme = ui.theme();
     labelled(ui, icon, text, theme.body(), Color32::TRANSPARENT, Stroke::NONE)
 }
 
 /// A square button with an icon only; `name` is its tooltip and what a screen reader tells.
-pub fn icon_button(ui: &mut Ui, theme: &Theme, icon: Icon, name: &str) -> Response {
+pub fn icon_button(ui: &mut Ui, icon: Icon, name: &str) -> Response {
+    let theme = ui.theme();
     let ink = if ui.is_enabled() { theme.caption() } else { theme.neutral(6) };
     let button = Button::new(icon_text(icon, ink)).frame_when_inactive(false).min_size(Vec2::splat(24.0));
     let response = ui
@@ -59,7 +65,8 @@ pub fn icon_button(ui: &mut Ui, theme: &Theme, icon: Icon, name: &str) -> Respon
 }
 
 /// A row of choices of which one is chosen. Returns true when the choice changed.
-pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, theme: &Theme, value: &mut T, choices: &[(T, &str)]) -> bool {
+pub fn segmented<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, choices: &[(T, &str)]) -> bool {
+    let theme = ui.theme();
     let mut changed = false;
     egui::Frame::new()
         .fill(theme.ground())

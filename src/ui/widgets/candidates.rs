@@ -3,7 +3,8 @@
 use super::token_strip::visible_text;
 use super::{percent, share_bar};
 use crate::types::Candidate;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type};
 use egui::{Align2, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
 const ROW: f32 = 24.0;
@@ -12,7 +13,8 @@ const NUMBER_WIDTH: f32 = 56.0;
 
 /// Shows candidates as bars: text at the left, bar, percentage; `chosen` in the accent; the rest of the mass as a grey bar.
 /// Gives the place of one that was clicked.
-pub fn candidate_bars(ui: &mut Ui, theme: &Theme, top: &[Candidate], chosen: u32, clickable: bool) -> Option<usize> {
+pub fn candidate_bars(ui: &mut Ui, top: &[Candidate], chosen: u32, clickable: bool) -> Option<usize> {
+    let theme = ui.theme();
     let width = ui.available_width().clamp(220.0, 360.0);
     let mut clicked = None;
     ui.scope(|ui| {
@@ -30,7 +32,7 @@ pub fn candidate_bars(ui: &mut Ui, theme: &Theme, top: &[Candidate], chosen: u32
             }
             let is_chosen = candidate.id == chosen;
             let colour = if is_chosen { theme.accent() } else { theme.neutral(6) };
-            bar_row(ui, theme, rect, &text, candidate.probability, colour, is_chosen);
+            bar_row(ui, rect, &text, candidate.probability, colour, is_chosen);
             if response.clicked() {
                 clicked = Some(place);
             }
@@ -39,12 +41,13 @@ pub fn candidate_bars(ui: &mut Ui, theme: &Theme, top: &[Candidate], chosen: u32
         let (rect, response) = ui.allocate_exact_size(Vec2::new(width, ROW), Sense::hover());
         let name = format!("all others {}", percent(rest));
         response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, &name));
-        bar_row(ui, theme, rect, "all others", rest, theme.neutral(4), false);
+        bar_row(ui, rect, "all others", rest, theme.neutral(4), false);
     });
     clicked
 }
 
-fn bar_row(ui: &Ui, theme: &Theme, rect: Rect, text: &str, share: f32, colour: egui::Color32, strong: bool) {
+fn bar_row(ui: &Ui, rect: Rect, text: &str, share: f32, colour: egui::Color32, strong: bool) {
+    let theme = ui.theme();
     let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
     let ink = if strong { theme.accent_text() } else { theme.body() };
     let text_clip = Rect::from_min_size(rect.min, Vec2::new(TEXT_WIDTH, rect.height()));

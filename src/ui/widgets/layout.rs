@@ -1,14 +1,16 @@
 //! Groups, labels and empty states.
 
 use super::primary_button;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{Color32, FontId, Galley, Painter, Response, RichText, Sides, Ui};
 use lucide_icons::Icon;
 use std::sync::Arc;
 
 /// A group of controls under a small heading.
-pub fn section<R>(ui: &mut Ui, theme: &Theme, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+pub fn section<R>(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R {
+    let theme = ui.theme();
     ui.add_space(space::S);
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
     let result = add(ui);
@@ -17,16 +19,17 @@ pub fn section<R>(ui: &mut Ui, theme: &Theme, title: &str, add: impl FnOnce(&mut
 }
 
 /// A quiet line of text that wraps.
-pub fn caption(ui: &mut Ui, theme: &Theme, text: impl Into<String>) -> Response {
+pub fn caption(ui: &mut Ui, text: impl Into<String>) -> Response {
+    let theme = ui.theme();
     ui.label(RichText::new(text).font(Type::Caption.sans()).color(theme.caption()))
 }
 
 /// A label above a control. `help` explains the term on hover, in a sentence a first-year student understands.
 /// The control is named after the label for screen readers.
-pub fn field(ui: &mut Ui, theme: &Theme, label: &str, help: &str, add: impl FnOnce(&mut Ui) -> Response) -> Response {
+pub fn field(ui: &mut Ui, label: &str, help: &str, add: impl FnOnce(&mut Ui) -> Response) -> Response {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = space::XS;
-        let name = caption(ui, theme, label);
+        let name = caption(ui, label);
         let name = if help.is_empty() { name } else { name.on_hover_text(help) };
         let control = add(ui).labelled_by(name.id);
         if help.is_empty() { control } else { control.on_hover_text(help) }
@@ -35,7 +38,8 @@ pub fn field(ui: &mut Ui, theme: &Theme, label: &str, help: &str, add: impl FnOn
 }
 
 /// A slider over the whole width, its number at the right edge.
-pub fn slider(ui: &mut Ui, theme: &Theme, slider: egui::Slider<'_>) -> Response {
+pub fn slider(ui: &mut Ui, slider: egui::Slider<'_>) -> Response {
+    let theme = ui.theme();
     const NUMBER: f32 = 48.0;
     ui.scope(|ui| {
         let style = ui.style_mut();
@@ -56,8 +60,8 @@ pub fn row(ui: &mut Ui, count: usize, add: impl FnOnce(&mut [Ui])) {
 }
 
 /// A term with an explanation on hover.
-pub fn explain(ui: &mut Ui, theme: &Theme, term: &str, help: &str) -> Response {
-    caption(ui, theme, term).on_hover_text(help)
+pub fn explain(ui: &mut Ui, term: &str, help: &str) -> Response {
+    caption(ui, term).on_hover_text(help)
 }
 
 /// One line of text for a painter, cut with an ellipsis where it is wider than `width`.
@@ -69,27 +73,29 @@ pub fn one_line(painter: &Painter, text: &str, font: FontId, ink: Color32, width
 }
 
 /// One large figure with its unit and a caption under it.
-pub fn figure(ui: &mut Ui, theme: &Theme, value: &str, unit: &str, name: &str) {
+pub fn figure(ui: &mut Ui, value: &str, unit: &str, name: &str) {
+    let theme = ui.theme();
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             ui.label(RichText::new(value).font(Type::Strong.mono()).color(theme.body()));
-            caption(ui, theme, unit);
+            caption(ui, unit);
         });
-        caption(ui, theme, name);
+        caption(ui, name);
     });
 }
 
 /// The heading of a stage: what is shown at the left, tools at the right (added from right to left). The heading is cut
 /// short where both do not fit.
-pub fn stage_header(ui: &mut Ui, theme: &Theme, title: &str, sub: &str, tools: impl FnOnce(&mut Ui)) {
+pub fn stage_header(ui: &mut Ui, title: &str, sub: &str, tools: impl FnOnce(&mut Ui)) {
+    let theme = ui.theme();
     Sides::new().height(28.0).shrink_left().truncate().show(
         ui,
         |ui| {
             ui.label(RichText::new(title).font(Type::Title.bold()).color(theme.body()));
             if !sub.is_empty() {
-                caption(ui, theme, sub);
+                caption(ui, sub);
             }
         },
         tools,
@@ -98,7 +104,8 @@ pub fn stage_header(ui: &mut Ui, theme: &Theme, title: &str, sub: &str, tools: i
 
 /// What a panel shows before there is anything: one sentence, one button that does the first useful thing. Returns true
 /// when the button was pressed.
-pub fn empty_state(ui: &mut Ui, theme: &Theme, icon: Icon, title: &str, sentence: &str, action: Option<&str>) -> bool {
+pub fn empty_state(ui: &mut Ui, icon: Icon, title: &str, sentence: &str, action: Option<&str>) -> bool {
+    let theme = ui.theme();
     let mut pressed = false;
     let height = 160.0;
     ui.add_space(((ui.available_height() - height) / 2.0).max(space::XL));
@@ -111,7 +118,7 @@ pub fn empty_state(ui: &mut Ui, theme: &Theme, icon: Icon, title: &str, sentence
         ui.label(RichText::new(sentence).font(Type::Body.sans()).color(theme.caption()));
         if let Some(action) = action {
             ui.add_space(space::M);
-            pressed = primary_button(ui, theme, Icon::Play, action).clicked();
+            pressed = primary_button(ui, Icon::Play, action).clicked();
         }
     });
     pressed

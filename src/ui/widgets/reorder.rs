@@ -1,6 +1,7 @@
 //! Rows that change places: by dragging a grip, or with the arrow keys once the grip has the focus.
 
-use crate::ui::theme::{Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::Type;
 use egui::{Event, Id, Key, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
@@ -21,15 +22,8 @@ pub struct Reorder {
 
 impl Reorder {
     /// The grip of a row. `name` is what a screen reader tells. Gives a move by key.
-    pub fn handle(
-        &mut self,
-        ui: &mut Ui,
-        theme: &Theme,
-        id: Id,
-        row: usize,
-        width: f32,
-        name: &str,
-    ) -> Option<RowMove> {
+    pub fn handle(&mut self, ui: &mut Ui, id: Id, row: usize, width: f32, name: &str) -> Option<RowMove> {
+        let theme = ui.theme();
         let (rect, _) = ui.allocate_exact_size(Vec2::new(width, 26.0), Sense::hover());
         let response = ui.interact(rect, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
@@ -64,7 +58,8 @@ impl Reorder {
     }
 
     /// Shows where a dragged row would land among the painted rows, and gives the move when it is let go.
-    pub fn drop_target(&mut self, ui: &Ui, theme: &Theme, rows: &[Rect]) -> Option<RowMove> {
+    pub fn drop_target(&mut self, ui: &Ui, rows: &[Rect]) -> Option<RowMove> {
+        let theme = ui.theme();
         let from = self.dragged?;
         let at = ui.input(|i| i.pointer.interact_pos())?;
         let gap = rows.iter().filter(|r| r.center().y < at.y).count();

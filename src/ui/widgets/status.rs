@@ -2,13 +2,15 @@
 
 use super::{caption, icon_button};
 use crate::types::{JobId, UserError};
+use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::{Cx, Job};
 use egui::{Color32, CornerRadius, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
 /// An error beside its job: what happened, why, what to do; details are folded.
-pub fn error_card(ui: &mut Ui, theme: &Theme, error: &UserError) {
+pub fn error_card(ui: &mut Ui, error: &UserError) {
+    let theme = ui.theme();
     egui::Frame::new()
         .fill(theme.danger_soft())
         .stroke(Stroke::new(1.0, theme.danger()))
@@ -40,7 +42,6 @@ pub fn error_card(ui: &mut Ui, theme: &Theme, error: &UserError) {
 /// A running job's bar with rate, time left and a stop button; nothing for the first 300 ms, and nothing once it ended.
 pub fn job_progress(ui: &mut Ui, cx: &mut Cx<'_>, id: JobId) {
     const SILENT_S: f64 = 0.3;
-    let theme = cx.theme.clone();
     let Some(job) = cx.state.job(id).filter(|j| j.is_active()) else { return };
     let age_s = cx.state.now_s - job.started_s;
     if age_s < SILENT_S {
@@ -53,10 +54,10 @@ pub fn job_progress(ui: &mut Ui, cx: &mut Cx<'_>, id: JobId) {
             ui.vertical(|ui| {
                 ui.set_width((ui.available_width() - right).max(80.0));
                 ui.spacing_mut().item_spacing.y = space::XS;
-                caption(ui, &theme, progress_words(job));
-                progress_bar(ui, &theme, job.progress.as_ref().and_then(super::super::Progress::share), "Progress");
+                caption(ui, progress_words(job));
+                progress_bar(ui, job.progress.as_ref().and_then(super::super::Progress::share), "Progress");
             });
-            icon_button(ui, &theme, Icon::Square, "Stop").clicked()
+            icon_button(ui, Icon::Square, "Stop").clicked()
         })
         .inner;
     if stop {
@@ -82,7 +83,8 @@ fn progress_words(job: &Job) -> String {
 }
 
 /// A thin bar filled to `share`; a short piece of it where that is not known.
-pub fn progress_bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) {
+pub fn progress_bar(ui: &mut Ui, share: Option<f32>, name: &str) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 4.0), Sense::hover());
     let round = CornerRadius::same(2);
     ui.painter().rect_filled(rect, round, theme.neutral(4));
@@ -102,7 +104,8 @@ pub fn progress_bar(ui: &mut Ui, theme: &Theme, share: Option<f32>, name: &str) 
 }
 
 /// The legend of a colour scale: a strip of colours with numbers under it at the given shares.
-pub fn legend(ui: &mut Ui, theme: &Theme, width: f32, colour: impl Fn(f32) -> Color32, marks: &[(f32, String)]) {
+pub fn legend(ui: &mut Ui, width: f32, colour: impl Fn(f32) -> Color32, marks: &[(f32, String)]) {
+    let theme = ui.theme();
     const STEPS: usize = 48;
     let (rect, response) = ui.allocate_exact_size(Vec2::new(width, 24.0), Sense::hover());
     response.widget_info(|| {

@@ -1,5 +1,6 @@
 //! Tokens as chips that flow like text.
 
+use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Color32, Galley, Key, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
@@ -36,14 +37,14 @@ pub struct StripResponse {
 /// Shows `count` tokens. `name` is what a screen reader tells; `tooltip` is painted for the token under the pointer.
 pub fn token_strip<'a>(
     ui: &mut Ui,
-    theme: &Theme,
     name: &str,
     count: usize,
     chip: impl Fn(usize) -> Chip<'a>,
     mut tooltip: impl FnMut(&mut Ui, usize),
 ) -> StripResponse {
+    let theme = ui.theme();
     let width = ui.available_width();
-    let placed = place(ui, theme, width, count, &chip);
+    let placed = place(ui, width, count, &chip);
     let height = placed.last().map_or(CHIP_HEIGHT, Rect::bottom);
     let (area, whole) = ui.allocate_exact_size(Vec2::new(width, height), Sense::focusable_noninteractive());
     let selected = (0..count).find(|i| chip(*i).selected);
@@ -69,7 +70,7 @@ pub fn token_strip<'a>(
             WidgetInfo::selected(Role::ListItem, true, chip.selected, format!("Token {index}: {:?}", chip.text))
         });
         let galley = ui.painter().layout_job(shown_text(theme, chip.text));
-        paint(ui, theme, rect, galley, &chip, response.hovered());
+        paint(ui, rect, galley, &chip, response.hovered());
         if response.hovered() {
             out.hovered = Some(index);
         }
@@ -85,7 +86,8 @@ pub fn token_strip<'a>(
 }
 
 /// Positions of all chips relative to the strip's corner, broken into rows.
-fn place<'a>(ui: &Ui, theme: &Theme, width: f32, count: usize, chip: &impl Fn(usize) -> Chip<'a>) -> Vec<Rect> {
+fn place<'a>(ui: &Ui, width: f32, count: usize, chip: &impl Fn(usize) -> Chip<'a>) -> Vec<Rect> {
+    let theme = ui.theme();
     let advance = ui.fonts_mut(|fonts| fonts.glyph_width(&Type::Body.mono(), '0'));
     let mut at = Pos2::ZERO;
     (0..count)
@@ -112,7 +114,8 @@ fn place<'a>(ui: &Ui, theme: &Theme, width: f32, count: usize, chip: &impl Fn(us
         .collect()
 }
 
-fn paint(ui: &Ui, theme: &Theme, rect: Rect, galley: Arc<Galley>, chip: &Chip<'_>, hovered: bool) {
+fn paint(ui: &Ui, rect: Rect, galley: Arc<Galley>, chip: &Chip<'_>, hovered: bool) {
+    let theme = ui.theme();
     let painter = ui.painter();
     if chip.fill != Color32::TRANSPARENT {
         painter.rect_filled(rect, CHIP_RADIUS - 1, chip.fill);

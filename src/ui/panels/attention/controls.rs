@@ -4,6 +4,7 @@ use super::look::{Contrast, Direction};
 use super::{AttentionPanel, Shown, overview, text};
 use crate::chart::Format;
 use crate::types::ColorMap;
+use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
 use crate::ui::{Cx, Prompting};
@@ -19,7 +20,7 @@ pub(super) const CONTRAST_HELP: &str =
 pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let shown = panel.shown(cx.state);
     ui.add_space(space::S);
     if cx.state.prompting() == Prompting::Encodes {
@@ -31,27 +32,27 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     match &shown {
         Some(shown) => {
             overview::show(panel, ui, cx, shown);
-            caption(ui, &theme, "Rows are layers, columns heads. Arrow keys move.");
+            caption(ui, "Rows are layers, columns heads. Arrow keys move.");
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
             }
         }
-        None => drop(caption(ui, &theme, "They appear here after a run.")),
+        None => drop(caption(ui, "They appear here after a run.")),
     }
-    section(ui, &theme, "Colours", |ui| {
+    section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
-        caption(ui, &theme, "Map");
-        segmented(ui, &theme, &mut panel.map, &maps);
-        widgets::explain(ui, &theme, "Scale", CONTRAST_HELP);
-        segmented(ui, &theme, &mut panel.contrast, &SCALES);
+        caption(ui, "Map");
+        segmented(ui, &mut panel.map, &maps);
+        widgets::explain(ui, "Scale", CONTRAST_HELP);
+        segmented(ui, &mut panel.contrast, &SCALES);
         let look = panel.look(cx);
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);
-        widgets::legend(ui, &theme, width, |place| look.at(place, theme.ground()), &look.marks());
+        widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
     });
-    section(ui, &theme, "Token strip", |ui| {
+    section(ui, "Token strip", |ui| {
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
-        segmented(ui, &theme, &mut panel.direction, &ways);
+        segmented(ui, &mut panel.direction, &ways);
     });
     let Some(shown) = shown else { return };
     export(panel, ui, cx, &shown, "Export this head");
@@ -59,12 +60,11 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// Buttons that write what the stage shows into a file.
 pub(super) fn export(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, title: &str) {
-    let theme = cx.theme.clone();
-    section(ui, &theme, title, |ui| {
+    section(ui, title, |ui| {
         ui.horizontal(|ui| {
             for format in Format::ALL {
                 let name = format!("Export {}", format.name());
-                let response = widgets::secondary_button(ui, &theme, Some(Icon::Download), format.name());
+                let response = widgets::secondary_button(ui, Some(Icon::Download), format.name());
                 if response.accessible_name(name).clicked() {
                     panel.export(cx, shown, format);
                 }

@@ -15,10 +15,9 @@ use std::path::Path;
 const BESIDE: f32 = 300.0;
 
 pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    let theme = cx.theme.clone();
     if let Some(job) = panel.asked_job() {
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
             ui.add_space(space::S);
         } else if cx.state.is_active(job) {
             job_progress(ui, cx, job);
@@ -27,12 +26,12 @@ pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sh
     let title = format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
-    widgets::stage_header(ui, &theme, &title, &sub, |ui| {
-        if !panel.view.is_whole() && icon_button(ui, &theme, Icon::Maximize, "Show the whole pattern").clicked() {
+    widgets::stage_header(ui, &title, &sub, |ui| {
+        if !panel.view.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
             panel.view = large::View::default();
         }
         if wide {
-            caption(ui, &theme, "Scroll to zoom, drag to move");
+            caption(ui, "Scroll to zoom, drag to move");
         }
     });
     ui.add_space(space::XS);
@@ -62,7 +61,7 @@ fn beside(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Show
         });
         ui.add_space(space::L);
         ui.vertical(|ui| {
-            caption(ui, &cx.theme.clone(), "Tokens of the run, tinted by the attention of the one in focus");
+            caption(ui, "Tokens of the run, tinted by the attention of the one in focus");
             hovered.0 = strip::show(panel, ui, cx, shown, height - space::XL);
         });
     });
@@ -74,7 +73,7 @@ fn map(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) 
         return large::show(panel, ui, cx, shown, pattern);
     }
     let words = "This head was not captured: all heads of this sequence do not fit into memory.";
-    caption(ui, &cx.theme.clone(), words);
+    caption(ui, words);
     None
 }
 

@@ -2,7 +2,8 @@
 
 use super::{AttentionPanel, Shown};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, explain, share_bar, visible_text};
 use egui::{Align2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
@@ -11,63 +12,55 @@ const BARS: usize = 10;
 const ROW: f32 = 22.0;
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let shown = panel.shown(cx.state);
     let pattern = shown.as_ref().and_then(|s| s.report.pattern(cx.selection.layer, cx.selection.head));
     let (Some(shown), Some(pattern)) = (&shown, pattern) else {
         ui.add_space(space::S);
-        caption(ui, &theme, "After a run, this shows what one token attends to, and which tokens attend to it.");
+        caption(ui, "After a run, this shows what one token attends to, and which tokens attend to it.");
         return;
     };
     let count = shown.report.tokens.len();
     let Some(token) = panel.hovered.or(cx.selection.token).filter(|t| *t < count) else {
         ui.add_space(space::S);
-        caption(ui, &theme, "Hover over a token or a row of the map; click to keep it here.");
+        caption(ui, "Hover over a token or a row of the map; click to keep it here.");
         return;
     };
     let text = visible_text(&shown.report.tokens[token].text);
     ui.add_space(space::XS);
     ui.label(RichText::new(&text).font(Type::Figure.mono()).color(theme.body()));
-    caption(ui, &theme, format!("position {token} · layer {} · head {}", cx.selection.layer, cx.selection.head));
+    caption(ui, format!("position {token} · layer {} · head {}", cx.selection.layer, cx.selection.head));
     ui.add_space(space::M);
 
     let row: Vec<(usize, f32)> = (0..count).map(|key| (key, pattern[token * count + key])).collect();
-    explain(
-        ui,
-        &theme,
-        "Attends to",
-        "Its row of the pattern: weights over all tokens it may look at, which add up to 1.",
-    );
-    bars(ui, &theme, shown, row, "the rest");
+    explain(ui, "Attends to", "Its row of the pattern: weights over all tokens it may look at, which add up to 1.");
+    bars(ui, shown, row, "the rest");
     ui.add_space(space::M);
 
     let column: Vec<(usize, f32)> = (0..count).map(|query| (query, pattern[query * count + token])).collect();
-    explain(
-        ui,
-        &theme,
-        "Is attended to by",
-        "Its column: how much each other token looks at it. Columns add up to anything.",
-    );
-    bars(ui, &theme, shown, column, "");
+    explain(ui, "Is attended to by", "Its column: how much each other token looks at it. Columns add up to anything.");
+    bars(ui, shown, column, "");
 }
 
 /// The largest weights, in order of size, and what the others add up to.
-fn bars(ui: &mut Ui, theme: &Theme, shown: &Shown, mut weights: Vec<(usize, f32)>, rest: &str) {
+fn bars(ui: &mut Ui, shown: &Shown, mut weights: Vec<(usize, f32)>, rest: &str) {
+    let theme = ui.theme();
     weights.sort_by(|a, b| b.1.total_cmp(&a.1));
     let others: f32 = weights.iter().skip(BARS).map(|(_, w)| w).sum();
     let others_exist = weights.len() > BARS;
     ui.spacing_mut().item_spacing.y = 0.0;
     for (token, weight) in weights.into_iter().take(BARS).filter(|(_, w)| *w > 0.0) {
         let text = visible_text(&shown.report.tokens[token].text);
-        bar(ui, theme, Some(token), &text, weight, theme.accent());
+        bar(ui, Some(token), &text, weight, theme.accent());
     }
     if others_exist && !rest.is_empty() {
-        bar(ui, theme, None, rest, others, theme.neutral(6));
+        bar(ui, None, rest, others, theme.neutral(6));
     }
     ui.spacing_mut().item_spacing.y = space::S;
 }
 
-fn bar(ui: &mut Ui, theme: &Theme, token: Option<usize>, text: &str, weight: f32, colour: egui::Color32) {
+fn bar(ui: &mut Ui, token: Option<usize>, text: &str, weight: f32, colour: egui::Color32) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{text} {weight:.3}")));
     let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));

@@ -2,7 +2,8 @@
 
 use super::{AttentionPanel, HeadKey, Shown};
 use crate::ui::Cx;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::{pooled_image, visible_text};
 use egui::epaint::TextShape;
 use egui::{
@@ -109,7 +110,7 @@ pub(super) fn show(
     shown: &Shown,
     pattern: &[f32],
 ) -> Option<usize> {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let tokens = shown.report.tokens.len();
     let texts: Vec<String> = shown.report.tokens.iter().map(|t| label(&t.text)).collect();
     let longest = texts.iter().map(|t| t.chars().count()).max().unwrap_or(0);
@@ -137,7 +138,7 @@ pub(super) fn show(
         ui.painter().with_clip_rect(rect.expand(2.0)).rect_stroke(row, 0, line, StrokeKind::Outside);
     }
     let key = under.map(|(_, (_, k))| k);
-    labels(ui, &theme, &plot, &texts, query, key);
+    labels(ui, &plot, &texts, query, key);
     describe(&response, shown, pattern, under.map(|(_, cell)| cell), (cx.selection.layer, cx.selection.head));
 
     cx.selection.words = format!("layer {} · head {}", cx.selection.layer, cx.selection.head);
@@ -145,7 +146,7 @@ pub(super) fn show(
         cx.selection.words += &format!(" · {:?}", shown.report.tokens[query].text);
     }
     let (at, (query, key)) = under?;
-    crosshair(ui, &theme, &plot, (query, key), at, &texts, pattern[query * tokens + key]);
+    crosshair(ui, &plot, (query, key), at, &texts, pattern[query * tokens + key]);
     if response.clicked() {
         cx.selection.token = if cx.selection.token == Some(query) { None } else { Some(query) };
     }
@@ -197,7 +198,8 @@ fn label(text: &str) -> String {
     text.chars().take(LABEL_CHARS - 1).chain(['…']).collect()
 }
 
-fn labels(ui: &Ui, theme: &Theme, plot: &Plot, texts: &[String], query: Option<usize>, key: Option<usize>) {
+fn labels(ui: &Ui, plot: &Plot, texts: &[String], query: Option<usize>, key: Option<usize>) {
+    let theme = ui.theme();
     let every = (LABEL_STEP / plot.cell()).ceil().max(1.0) as usize;
     let font = FontId::new(LABEL_SIZE, egui::FontFamily::Monospace);
     // Near a marked label the regular ones make room.
@@ -232,15 +234,8 @@ fn labels(ui: &Ui, theme: &Theme, plot: &Plot, texts: &[String], query: Option<u
     ui.painter().text(corner, Align2::RIGHT_BOTTOM, "key →\nquery ↓", small, theme.neutral(6));
 }
 
-fn crosshair(
-    ui: &Ui,
-    theme: &Theme,
-    plot: &Plot,
-    (query, key): (usize, usize),
-    at: Pos2,
-    texts: &[String],
-    weight: f32,
-) {
+fn crosshair(ui: &Ui, plot: &Plot, (query, key): (usize, usize), at: Pos2, texts: &[String], weight: f32) {
+    let theme = ui.theme();
     let painter = ui.painter().with_clip_rect(plot.rect.expand(1.0));
     let column = plot.column(key).intersect(plot.rect);
     painter.rect_stroke(column, 0, Stroke::new(1.0, theme.line()), StrokeKind::Outside);

@@ -203,14 +203,13 @@ impl AttentionPanel {
     }
 
     fn without_report(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let asked = self.asked_job();
         if let Some(job) = asked.filter(|j| cx.state.is_active(*j)) {
             job_progress(ui, cx, job);
             return;
         }
         if let Some(error) = asked.and_then(|j| cx.state.error(j)) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
             return;
         }
         match cx.state.prompting() {
@@ -222,7 +221,7 @@ impl AttentionPanel {
                         prompt, and all heads of that run appear here.";
         let ready = cx.state.active(Ability::Continue).is_some();
         let title = "Nothing to look into yet";
-        if empty_state(ui, &theme, Icon::Grid3x3, title, sentence, ready.then_some("Run ‘Once upon a time’")) {
+        if empty_state(ui, Icon::Grid3x3, title, sentence, ready.then_some("Run ‘Once upon a time’")) {
             let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
             let job = JobId::next();
             let sampling = crate::types::Sampling { max_new_tokens: 24, ..Default::default() };
@@ -245,8 +244,7 @@ impl AttentionPanel {
         let sentence = "Attention shows, for each token, how much every other token counts when the encoder reads it. Type a \
                         text at the left, and all heads appear here.";
         let action = format!("Read ‘{}’", text::EXAMPLE);
-        let theme = cx.theme.clone();
-        if empty_state(ui, &theme, Icon::Grid3x3, "Nothing to look into yet", sentence, Some(&action)) {
+        if empty_state(ui, Icon::Grid3x3, "Nothing to look into yet", sentence, Some(&action)) {
             self.read_text(cx);
         }
     }
@@ -257,8 +255,7 @@ impl AttentionPanel {
         }
         let sentence = "A vision transformer cuts a picture into patches, each of which looks at all the others. Open a \
                         picture, drop one on the window, or use your drawing.";
-        let theme = cx.theme.clone();
-        if empty_state(ui, &theme, Icon::Image, "No picture to look at yet", sentence, Some("Open a picture")) {
+        if empty_state(ui, Icon::Image, "No picture to look at yet", sentence, Some("Open a picture")) {
             picture::PictureView::ask_for_file(cx);
         }
     }

@@ -2,7 +2,8 @@
 
 use super::{AttentionPanel, HeadKey, Shown};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::Type;
 use crate::ui::widgets::{caption, pooled_image};
 use egui::{Align2, Color32, FontId, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 use std::time::{Duration, Instant};
@@ -20,13 +21,12 @@ pub(super) fn grid_id() -> Id {
 }
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    let theme = cx.theme.clone();
     let width = ui.available_width();
     let cell = ((width - EDGE) / shown.heads as f32).clamp(10.0, 64.0).floor();
     let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
     let (area, _) = ui.allocate_exact_size(size, Sense::hover());
     grid(ui, area, (cx.selection.layer, cx.selection.head));
-    edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
+    edges(ui, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
     let large_is_there = panel.painted == Some((shown.job, panel.look(cx)));
     for layer in 0..shown.layers {
@@ -58,7 +58,8 @@ pub(super) fn grid(ui: &Ui, area: Rect, (layer, head): (usize, usize)) {
     }
 }
 
-pub(super) fn edges(ui: &Ui, theme: &Theme, area: Rect, cell: f32, shown: &Shown, chosen: (usize, usize)) {
+pub(super) fn edges(ui: &Ui, area: Rect, cell: f32, shown: &Shown, chosen: (usize, usize)) {
+    let theme = ui.theme();
     let font = FontId::new(11.0, egui::FontFamily::Monospace);
     let every = if cell < 16.0 { 2 } else { 1 };
     let ink = |on: bool| if on { theme.accent_text() } else { theme.caption() };
@@ -81,7 +82,7 @@ fn one(
     rect: Rect,
     may_make: bool,
 ) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let response = ui.interact(rect, grid_id().with((layer, head)), Sense::CLICK);
     let on = (cx.selection.layer, cx.selection.head) == (layer, head);
     response.widget_info(|| WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}")));
@@ -131,7 +132,7 @@ fn one(
                 ui.painter().image(texture.id(), large, whole, Color32::WHITE);
                 ui.painter().rect_stroke(large, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
             }
-            None => drop(caption(ui, &theme, "Not captured: it did not fit into the memory set aside for patterns.")),
+            None => drop(caption(ui, "Not captured: it did not fit into the memory set aside for patterns.")),
         }
     });
 }

@@ -3,6 +3,7 @@
 use super::look::Direction;
 use super::{AttentionPanel, Shown};
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::widgets::{Chip, caption, token_strip, visible_text};
 use egui::{Color32, ScrollArea, Ui};
 
@@ -14,7 +15,7 @@ pub(super) fn show(
     shown: &Shown,
     height: f32,
 ) -> Option<usize> {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let tokens = &shown.report.tokens;
     let look = panel.look(cx);
     let focus = panel.hovered.or(cx.selection.token).filter(|t| *t < tokens.len());
@@ -41,10 +42,10 @@ pub(super) fn show(
                 selected: focus == Some(i) || selected == Some(i),
                 underline: None,
             };
-            token_strip(ui, &theme, "Tokens of the run", count, chip, |ui, i| {
-                caption(ui, &theme, format!("{}   position {i} · id {}", visible_text(&tokens[i].text), tokens[i].id));
+            token_strip(ui, "Tokens of the run", count, chip, |ui, i| {
+                caption(ui, format!("{}   position {i} · id {}", visible_text(&tokens[i].text), tokens[i].id));
                 if let (Some(w), Some(f)) = (weight(i), focus.filter(|f| *f != i)) {
-                    caption(ui, &theme, format!("weight {w:.4} for {}", visible_text(&tokens[f].text)));
+                    caption(ui, format!("weight {w:.4} for {}", visible_text(&tokens[f].text)));
                 }
             })
         },

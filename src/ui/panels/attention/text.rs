@@ -11,7 +11,6 @@ use lucide_icons::Icon;
 pub(super) const EXAMPLE: &str = "The bank of the river was steep.";
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     // A text that came from elsewhere takes the place of what was typed.
     if let Some((_, text)) = &cx.selection.text
         && panel.read.as_ref() != Some(text)
@@ -19,15 +18,15 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         panel.text.clone_from(text);
         panel.read = Some(text.clone());
     }
-    section(ui, &theme, "Text", |ui| {
+    section(ui, "Text", |ui| {
         let edit = TextEdit::multiline(&mut panel.text).desired_rows(2).hint_text("What should the encoder read?");
         let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Text for the encoder");
         ui.add_enabled_ui(!panel.text.trim().is_empty(), |ui| {
-            if secondary_button(ui, &theme, Some(Icon::BookOpen), "Read it").clicked() {
+            if secondary_button(ui, Some(Icon::BookOpen), "Read it").clicked() {
                 panel.read_text(cx);
             }
         });
-        caption(ui, &theme, "Ctrl+Enter reads it. Every token may look at every other, before and behind it.");
+        caption(ui, "Ctrl+Enter reads it. Every token may look at every other, before and behind it.");
     });
 }
 

@@ -4,7 +4,8 @@ use super::picture::{Picture, image, ink, paint};
 use super::sketch::Sketch;
 use crate::analysis::Ink;
 use crate::types::{CANVAS_SIDE, DIGIT_SIDE};
-use crate::ui::theme::{RADIUS, Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::{RADIUS, Type};
 use egui::{
     Align2, CornerRadius, Event, EventFilter, Key, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
     StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2,
@@ -55,7 +56,7 @@ impl Default for Canvas {
 
 impl Canvas {
     /// Shows the sheet, `side` points wide, and takes what is drawn on it.
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, sketch: &mut Sketch, pen: Pen, side: f32) -> Response {
+    pub fn show(&mut self, ui: &mut Ui, sketch: &mut Sketch, pen: Pen, side: f32) -> Response {
         let (rect, mut response) = ui.allocate_exact_size(Vec2::splat(side), Sense::click_and_drag());
         let before = sketch.revision();
         self.pointer(ui, &response, rect, sketch, pen);
@@ -63,7 +64,7 @@ impl Canvas {
         if sketch.revision() != before {
             response.mark_changed();
         }
-        self.paint(ui, theme, rect, &response, sketch, pen);
+        self.paint(ui, rect, &response, sketch, pen);
         let strokes = sketch.sheet().drawing.strokes.len();
         response.widget_info(|| {
             let mut info = WidgetInfo::labeled(Role::Canvas, true, "Drawing canvas");
@@ -143,7 +144,8 @@ impl Canvas {
         }
     }
 
-    fn paint(&mut self, ui: &Ui, theme: &Theme, rect: Rect, response: &Response, sketch: &Sketch, pen: Pen) {
+    fn paint(&mut self, ui: &Ui, rect: Rect, response: &Response, sketch: &Sketch, pen: Pen) {
+        let theme = ui.theme();
         let round = CornerRadius::same(RADIUS);
         let painter = ui.painter_at(rect.expand(1.0));
         painter.rect_filled(rect, round, theme.ground());
@@ -158,7 +160,7 @@ impl Canvas {
         } else {
             let sheet = sketch.sheet();
             let options = if sheet.opened.is_some() { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
-            let texture = self.picture.texture(ui.ctx(), theme, sketch.revision(), options, || match &sheet.opened {
+            let texture = self.picture.texture(ui.ctx(), sketch.revision(), options, || match &sheet.opened {
                 Some(values) => image(DIGIT_SIDE, values, |v| ink(theme, v)),
                 None => {
                     let ink_grid = Ink::rasterise(&sheet.drawing);

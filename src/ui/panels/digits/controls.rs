@@ -3,7 +3,8 @@
 use super::DigitsPanel;
 use super::canvas::PEN_WIDTHS;
 use crate::types::{Ability, Architecture, ModelInfo};
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, field, ghost_button, secondary_button, section, segmented};
 use crate::ui::{Cx, PanelId, ShippedModel};
 use egui::{Align2, CornerRadius, Role, Sense, Slider, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
@@ -64,61 +65,58 @@ fn choices(cx: &Cx<'_>) -> Vec<Choice> {
 
 impl DigitsPanel {
     pub(super) fn networks(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
-        section(ui, &theme, "Network", |ui| {
+        section(ui, "Network", |ui| {
             let choices = choices(cx);
             if choices.is_empty() {
-                caption(ui, &theme, "No network is open.");
+                caption(ui, "No network is open.");
             }
             ui.spacing_mut().item_spacing.y = space::XS;
             for choice in choices {
-                if choice_row(ui, &theme, choice.on, &choice.name, &choice.sub) && !choice.on {
+                if choice_row(ui, choice.on, &choice.name, &choice.sub) && !choice.on {
                     match choice.act {
                         Act::Activate(model) => cx.activate(model),
                         Act::Open(path) => cx.open_model(path),
                     }
                 }
             }
-            if ghost_button(ui, &theme, Some(Icon::TrendingDown), "Train your own").clicked() {
+            if ghost_button(ui, Some(Icon::TrendingDown), "Train your own").clicked() {
                 cx.go_to(PanelId::FineTune);
             }
         });
     }
 
-    pub(super) fn pen_controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
-        section(ui, &theme, "Pen", |ui| {
-            segmented(ui, &theme, &mut self.pen.eraser, &[(false, "Pen"), (true, "Eraser")]);
+    pub(super) fn pen_controls(&mut self, ui: &mut Ui) {
+        section(ui, "Pen", |ui| {
+            segmented(ui, &mut self.pen.eraser, &[(false, "Pen"), (true, "Eraser")]);
             let help =
                 "Width of the stroke in canvas units; the canvas is 280 wide. Strokes of MNIST digits are about 20.";
-            field(ui, &theme, "Width", help, |ui| {
+            field(ui, "Width", help, |ui| {
                 ui.spacing_mut().slider_width = (ui.available_width() - 64.0).max(80.0);
                 ui.add(Slider::new(&mut self.pen.width, PEN_WIDTHS).integer())
             });
             caption(
                 ui,
-                &theme,
                 "The right mouse button erases. From the keyboard: arrow keys move, the space bar lowers and lifts the pen.",
             );
         });
     }
 
     pub(super) fn picture_controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
-        section(ui, &theme, "Picture", |ui| {
-            if secondary_button(ui, &theme, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+        section(ui, "Picture", |ui| {
+            if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
                 self.ask_for_picture(cx);
             }
-            caption(ui, &theme, "Or drop a file on the window.");
+            caption(ui, "Or drop a file on the window.");
         });
-        section(ui, &theme, "How it is read", |ui| {
-            caption(ui, &theme, HOW_IT_IS_READ);
+        section(ui, "How it is read", |ui| {
+            caption(ui, HOW_IT_IS_READ);
         });
     }
 }
 
 /// A full-width row of two lines that can be chosen.
-fn choice_row(ui: &mut Ui, theme: &Theme, on: bool, name: &str, sub: &str) -> bool {
+fn choice_row(ui: &mut Ui, on: bool, name: &str, sub: &str) -> bool {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 44.0), Sense::click());
     let round = CornerRadius::same(crate::ui::theme::RADIUS);
     let fill = if on {

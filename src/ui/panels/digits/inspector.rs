@@ -4,7 +4,8 @@ use super::Pick;
 use super::maps::legend_colour;
 use super::picture::{Picture, activity, image, largest, paint, signed, stamp_of};
 use crate::types::{Classification, DIGIT_SIDE, LayerActivation, LayerWeights};
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, legend, segmented, significant};
 use egui::{Align2, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2};
 use std::sync::Arc;
@@ -78,27 +79,29 @@ impl Subject<'_> {
 
 impl Inspector {
     /// Shows the subject in the width there is.
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, subject: &Subject<'_>) {
+    pub fn show(&mut self, ui: &mut Ui, subject: &Subject<'_>) {
+        let theme = ui.theme();
         let Some(layer) = subject.layer() else { return };
         let kind = if layer.shape.len() == 4 { "map" } else { "neuron" };
         let title = format!("{} · {kind} {}", layer.name, subject.pick.index);
         ui.label(RichText::new(title).font(Type::Strong.bold()).color(theme.body()));
         if layer.shape.len() == 4 {
-            self.feature_map(ui, theme, subject, layer);
+            self.feature_map(ui, subject, layer);
         } else {
-            self.neuron(ui, theme, subject, layer);
+            self.neuron(ui, subject, layer);
         }
     }
 
-    fn neuron(&mut self, ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeights) {
+    fn neuron(&mut self, ui: &mut Ui, subject: &Subject<'_>, layer: &LayerWeights) {
+        let theme = ui.theme();
         let Some(row) = subject.row() else { return };
         let incoming = subject.incoming().filter(|v| v.len() == row.len());
         let bias = layer.bias.get(subject.pick.index).copied().unwrap_or(0.0);
-        ui.scope(|ui| self.sum(ui, theme, subject, row, incoming.as_deref(), bias));
+        ui.scope(|ui| self.sum(ui, subject, row, incoming.as_deref(), bias));
         ui.add_space(space::S);
         if incoming.is_some() {
             let views = [(View::Weights, "Weights"), (View::Contributions, "Weight × input")];
-            segmented(ui, theme, &mut self.view, &views);
+            segmented(ui, &mut self.view, &views);
         }
         let (values, stamp) = match (&incoming, self.view) {
             (Some(incoming), View::Contributions) => {
@@ -112,30 +115,27 @@ impl Inspector {
             let stamp = stamp ^ (subject.pick.index as u64) << 48 ^ (subject.pick.layer as u64) << 56;
             let side = ui.available_width().min(280.0);
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
-            let texture = self.weights.texture(ui.ctx(), theme, stamp, TextureOptions::NEAREST, || {
+            let texture = self.weights.texture(ui.ctx(), stamp, TextureOptions::NEAREST, || {
                 image(DIGIT_SIDE, &values, |v| signed(theme, v / most))
             });
             paint(ui.painter(), texture, rect, None);
             ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Weights of the 784 pixels"));
-            pixel_readout(ui, theme, rect, &response, &values);
-            scale(ui, theme, most);
-            caption(
-                ui,
-                theme,
-                "Each square is one pixel of the input: orange speaks for this neuron, blue against it.",
-            );
+            pixel_readout(ui, rect, &response, &values);
+            scale(ui, most);
+            caption(ui, "Each square is one pixel of the input: orange speaks for this neuron, blue against it.");
         } else {
-            bars(ui, theme, subject, &values, most);
-            scale(ui, theme, most);
+            bars(ui, subject, &values, most);
+            scale(ui, most);
         }
     }
 
     /// The sum that makes the neuron's value, in numbers.
-    fn sum(&self, ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, row: &[f32], incoming: Option<&[f32]>, bias: f32) {
+    fn sum(&self, ui: &mut Ui, subject: &Subject<'_>, row: &[f32], incoming: Option<&[f32]>, bias: f32) {
+        let theme = ui.theme();
         let line = |ui: &mut Ui, name: &str, value: String| {
             ui.horizontal(|ui| {
-                caption(ui, theme, name);
+                caption(ui, name);
                 ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                     ui.label(RichText::new(value).font(Type::Body.mono()).color(theme.body()));
                 });
@@ -159,7 +159,8 @@ impl Inspector {
         }
     }
 
-    fn feature_map(&mut self, ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeights) {
+    fn feature_map(&mut self, ui: &mut Ui, subject: &Subject<'_>, layer: &LayerWeights) {
+        let theme = ui.theme();
         let map = subject.answer.and_then(|a| match a.layers.get(subject.pick.layer)? {
             LayerActivation::Maps { height, width, values, .. } => {
                 let size = height * width;
@@ -169,27 +170,28 @@ impl Inspector {
             LayerActivation::Units { .. } => None,
         });
         if let Some((values, width, most, stamp)) = map {
-            caption(ui, theme, "Where the kernel answers, after ReLU");
+            caption(ui, "Where the kernel answers, after ReLU");
             let side = ui.available_width().min(280.0);
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
             let stamp = stamp ^ (subject.pick.index as u64) << 48 ^ (subject.pick.layer as u64) << 56;
-            let texture = self.map.texture(ui.ctx(), theme, stamp, TextureOptions::NEAREST, || {
+            let texture = self.map.texture(ui.ctx(), stamp, TextureOptions::NEAREST, || {
                 image(width, values, |v| activity(theme, v / most))
             });
             paint(ui.painter(), texture, rect, None);
             ui.painter().rect_stroke(rect, 0.0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
             response.widget_info(|| WidgetInfo::labeled(Role::Image, true, "Feature map"));
-            pixel_readout(ui, theme, rect, &response, values);
+            pixel_readout(ui, rect, &response, values);
             let marks = [(0.0, "0".to_owned()), (1.0, significant(f64::from(most)))];
-            legend(ui, theme, side, legend_colour(theme), &marks);
+            legend(ui, side, legend_colour(theme), &marks);
             ui.add_space(space::S);
         }
-        kernels(ui, theme, subject, layer);
+        kernels(ui, subject, layer);
     }
 }
 
 /// The kernels into a map, one for each map of the layer before.
-fn kernels(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeights) {
+fn kernels(ui: &mut Ui, subject: &Subject<'_>, layer: &LayerWeights) {
+    let theme = ui.theme();
     let (Some(row), [_, inputs, rows, columns]) = (subject.row(), layer.shape.as_slice()) else { return };
     let (inputs, rows, columns) = (*inputs, *rows, *columns);
     let title = if inputs == 1 {
@@ -197,7 +199,7 @@ fn kernels(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeigh
     } else {
         format!("Its {inputs} kernels, one for each map of the layer before")
     };
-    caption(ui, theme, title);
+    caption(ui, title);
     let most = largest(row);
     let side = if inputs == 1 { 120.0 } else { 36.0 };
     ui.horizontal_wrapped(|ui| {
@@ -226,18 +228,19 @@ fn kernels(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, layer: &LayerWeigh
             }
         }
     });
-    scale(ui, theme, most);
+    scale(ui, most);
     let bias = layer.bias.get(subject.pick.index).copied().unwrap_or(0.0);
-    caption(ui, theme, format!("Bias {}", significant(f64::from(bias))));
+    caption(ui, format!("Bias {}", significant(f64::from(bias))));
 }
 
 /// One bar for each input of a neuron, left of the middle for negative, right for positive.
-fn bars(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, values: &[f32], most: f32) {
+fn bars(ui: &mut Ui, subject: &Subject<'_>, values: &[f32], most: f32) {
+    let theme = ui.theme();
     let before = subject.pick.layer.checked_sub(1).and_then(|l| subject.weights.get(l));
     let from = before.map_or("input", |l| l.name.as_str());
     let labelled = values.len() <= 32;
     let height = if labelled { 18.0 } else { 4.0 };
-    caption(ui, theme, format!("From each of the {} neurons of {from}", values.len()));
+    caption(ui, format!("From each of the {} neurons of {from}", values.len()));
     ui.spacing_mut().item_spacing.y = 1.0;
     for (index, value) in values.iter().enumerate() {
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
@@ -268,14 +271,16 @@ fn bars(ui: &mut Ui, theme: &Theme, subject: &Subject<'_>, values: &[f32], most:
     ui.add_space(space::S);
 }
 
-fn scale(ui: &mut Ui, theme: &Theme, most: f32) {
+fn scale(ui: &mut Ui, most: f32) {
+    let theme = ui.theme();
     let number = significant(f64::from(most));
     let marks = [(0.0, format!("-{number}")), (0.5, "0".to_owned()), (1.0, number)];
     let width = ui.available_width().min(280.0);
-    legend(ui, theme, width, |share| signed(theme, share * 2.0 - 1.0), &marks);
+    legend(ui, width, |share| signed(theme, share * 2.0 - 1.0), &marks);
 }
 
-fn pixel_readout(ui: &Ui, theme: &Theme, rect: Rect, response: &egui::Response, values: &[f32]) {
+fn pixel_readout(ui: &Ui, rect: Rect, response: &egui::Response, values: &[f32]) {
+    let theme = ui.theme();
     let Some(at) = response.hover_pos() else { return };
     let side = (values.len() as f32).sqrt() as usize;
     let place = |offset: f32, size: f32| ((offset / size * side as f32) as usize).min(side.saturating_sub(1));

@@ -3,6 +3,7 @@
 use super::Pick;
 use super::picture::{Picture, activity, image, largest, paint, stamp_of};
 use crate::types::{Classification, LayerActivation};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::significant;
 use egui::{
@@ -24,7 +25,7 @@ pub(super) struct MapGallery {
 
 impl MapGallery {
     /// Shows every layer of `answer`. A click on a map or neuron changes `picked`.
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, answer: &Classification, picked: &mut Option<Pick>) {
+    pub fn show(&mut self, ui: &mut Ui, answer: &Classification, picked: &mut Option<Pick>) {
         self.layers.resize_with(answer.layers.len().max(self.layers.len()), Picture::default);
         ScrollArea::vertical().id_salt("feature maps").auto_shrink([false, false]).show(ui, |ui| {
             ui.spacing_mut().item_spacing = vec2(GAP, space::XS);
@@ -32,13 +33,13 @@ impl MapGallery {
                 match activation {
                     LayerActivation::Maps { name, channels, height, width, values } => {
                         let title = format!("{name} · {channels} feature maps of {width} × {height}");
-                        heading(ui, theme, &title, largest(values));
+                        heading(ui, &title, largest(values));
                         let shape = [*channels, *height, *width];
-                        maps(ui, theme, layer, shape, name, values, picture, picked);
+                        maps(ui, layer, shape, name, values, picture, picked);
                     }
                     LayerActivation::Units { name, values } => {
-                        heading(ui, theme, &format!("{name} · {} neurons", values.len()), largest(values));
-                        units(ui, theme, layer, name, values, picked);
+                        heading(ui, &format!("{name} · {} neurons", values.len()), largest(values));
+                        units(ui, layer, name, values, picked);
                     }
                 }
                 ui.add_space(space::M);
@@ -47,7 +48,8 @@ impl MapGallery {
     }
 }
 
-fn heading(ui: &mut Ui, theme: &Theme, title: &str, strongest: f32) {
+fn heading(ui: &mut Ui, title: &str, strongest: f32) {
+    let theme = ui.theme();
     ui.horizontal(|ui| {
         ui.label(RichText::new(title).font(Type::Caption.bold()).color(theme.body()));
         let scale = format!("strongest {}", significant(f64::from(strongest)));
@@ -55,10 +57,8 @@ fn heading(ui: &mut Ui, theme: &Theme, title: &str, strongest: f32) {
     });
 }
 
-#[expect(clippy::too_many_arguments, reason = "one layer's picture needs all of them, and only here")]
 fn maps(
     ui: &mut Ui,
-    theme: &Theme,
     layer: usize,
     [channels, height, width]: [usize; 3],
     name: &str,
@@ -66,12 +66,13 @@ fn maps(
     picture: &mut Picture,
     picked: &mut Option<Pick>,
 ) {
+    let theme = ui.theme();
     if channels * height * width != values.len() || values.is_empty() {
         return;
     }
     // All maps of a layer are one tall texture.
     let most = largest(values);
-    let texture = picture.texture(ui.ctx(), theme, stamp_of(values), TextureOptions::NEAREST, || -> ColorImage {
+    let texture = picture.texture(ui.ctx(), stamp_of(values), TextureOptions::NEAREST, || -> ColorImage {
         image(width, values, |v| activity(theme, v / most))
     });
     let side = tile_side(ui.available_width(), channels);
@@ -88,12 +89,13 @@ fn maps(
             );
             paint(ui.painter(), texture, rect, Some(part));
             let words = format!("{name} map {index}, strongest {}", significant(f64::from(strongest)));
-            pickable(ui, theme, rect, response, Pick { layer, index }, words, picked);
+            pickable(ui, rect, response, Pick { layer, index }, words, picked);
         }
     });
 }
 
-fn units(ui: &mut Ui, theme: &Theme, layer: usize, name: &str, values: &[f32], picked: &mut Option<Pick>) {
+fn units(ui: &mut Ui, layer: usize, name: &str, values: &[f32], picked: &mut Option<Pick>) {
+    let theme = ui.theme();
     let most = largest(values);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(2.0, 2.0);
@@ -101,20 +103,13 @@ fn units(ui: &mut Ui, theme: &Theme, layer: usize, name: &str, values: &[f32], p
             let (rect, response) = ui.allocate_exact_size(Vec2::splat(16.0), Sense::click());
             ui.painter().rect_filled(rect, 2.0, activity(theme, value / most));
             let words = format!("{name} neuron {index}: {}", significant(f64::from(*value)));
-            pickable(ui, theme, rect, response, Pick { layer, index }, words, picked);
+            pickable(ui, rect, response, Pick { layer, index }, words, picked);
         }
     });
 }
 
-fn pickable(
-    ui: &Ui,
-    theme: &Theme,
-    rect: Rect,
-    response: egui::Response,
-    pick: Pick,
-    words: String,
-    picked: &mut Option<Pick>,
-) {
+fn pickable(ui: &Ui, rect: Rect, response: egui::Response, pick: Pick, words: String, picked: &mut Option<Pick>) {
+    let theme = ui.theme();
     let on = *picked == Some(pick);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, &words));
     let stroke = if on {

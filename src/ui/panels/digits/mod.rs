@@ -14,6 +14,7 @@ mod sketch;
 
 use crate::engine::{Work, read_digit_image};
 use crate::types::{Ability, Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId};
+use crate::ui::Themed;
 use crate::ui::reading::Reading;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
@@ -129,7 +130,7 @@ impl DigitsPanel {
 
     /// Canvas, input and probabilities in a row.
     fn top_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
+        let theme = ui.theme();
         let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.40).clamp(176.0, 360.0).floor();
         let small = (side * 0.45).clamp(84.0, 140.0).floor();
         let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 400.0).floor();
@@ -138,17 +139,17 @@ impl DigitsPanel {
             ui.vertical(|ui| {
                 ui.set_width(side);
                 ui.spacing_mut().item_spacing.y = space::XS;
-                caption(ui, &theme, "Canvas");
-                self.canvas.show(ui, &theme, &mut self.sketch, self.pen, side);
-                self.canvas_tools(ui, cx, side);
+                caption(ui, "Canvas");
+                self.canvas.show(ui, &mut self.sketch, self.pen, side);
+                self.canvas_tools(ui, side);
             });
             self.refresh_image();
             ui.vertical(|ui| {
                 ui.set_width(small);
-                caption(ui, &theme, "Input, 28 × 28");
+                caption(ui, "Input, 28 × 28");
                 self.input_picture(ui, cx, small);
                 if let Some(digit) = self.answer(cx.state).and_then(|a| probabilities::most_likely(&a.probabilities)) {
-                    caption(ui, &theme, "Reads it as");
+                    caption(ui, "Reads it as");
                     ui.label(
                         RichText::new(digit.to_string())
                             .font(egui::FontId::new(48.0, crate::ui::theme::bold()))
@@ -159,35 +160,34 @@ impl DigitsPanel {
             ui.vertical(|ui| {
                 ui.set_width(rest);
                 let answer = self.answer(cx.state).map(|a| a.probabilities.as_slice());
-                probabilities::show(ui, &theme, answer);
+                probabilities::show(ui, answer);
                 if self.model(cx.state).is_some_and(|m| m.info.architecture == Architecture::DigitMlp) {
                     ui.add_space(space::S);
-                    network::legends(ui, &theme);
+                    network::legends(ui);
                 }
             });
         });
     }
 
-    fn canvas_tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, width: f32) {
-        let theme = cx.theme.clone();
+    fn canvas_tools(&mut self, ui: &mut Ui, width: f32) {
         ui.allocate_ui_with_layout(Vec2::new(width, 28.0), Layout::left_to_right(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             ui.add_enabled_ui(self.sketch.can_undo(), |ui| {
-                if icon_button(ui, &theme, Icon::Undo2, "Undo (Ctrl+Z)").clicked() {
+                if icon_button(ui, Icon::Undo2, "Undo (Ctrl+Z)").clicked() {
                     self.sketch.undo();
                 }
             });
             ui.add_enabled_ui(self.sketch.can_redo(), |ui| {
-                if icon_button(ui, &theme, Icon::Redo2, "Redo (Ctrl+Y)").clicked() {
+                if icon_button(ui, Icon::Redo2, "Redo (Ctrl+Y)").clicked() {
                     self.sketch.redo();
                 }
             });
             ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
                 if self.sketch.sheet().is_empty() {
-                    if secondary_button(ui, &theme, None, "Show an example").clicked() {
+                    if secondary_button(ui, None, "Show an example").clicked() {
                         self.sketch.replace(sketch::example());
                     }
-                } else if secondary_button(ui, &theme, Some(Icon::Eraser), "Clear").clicked() {
+                } else if secondary_button(ui, Some(Icon::Eraser), "Clear").clicked() {
                     self.sketch.clear();
                 }
             });
@@ -195,7 +195,7 @@ impl DigitsPanel {
     }
 
     fn input_picture(&mut self, ui: &mut Ui, cx: &Cx<'_>, side: f32) {
-        let theme = cx.theme;
+        let theme = ui.theme();
         let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), egui::Sense::hover());
         ui.painter().rect_filled(rect, 0.0, theme.ground());
         if let Some(texture) = self.input_texture(ui.ctx(), cx) {
@@ -211,14 +211,13 @@ impl DigitsPanel {
     fn input_texture(&mut self, ctx: &egui::Context, cx: &Cx<'_>) -> Option<egui::TextureId> {
         let image_values = self.image.as_ref()?;
         let stamp = self.sketch.revision();
-        Some(self.input.texture(ctx, cx.theme, stamp, TextureOptions::NEAREST, || {
+        Some(self.input.texture(ctx, stamp, TextureOptions::NEAREST, || {
             image(crate::types::DIGIT_SIDE, &image_values.0, |v| ink(cx.theme, v))
         }))
     }
 
     /// The inside of the network, below the canvas.
     fn inside(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let Some(model) = self.model(cx.state) else {
             self.without_model(ui, cx);
             return;
@@ -230,21 +229,20 @@ impl DigitsPanel {
         match architecture {
             Architecture::DigitMlp => {
                 let input = self.input_texture(ui.ctx(), cx);
-                caption(ui, &theme, "What each neuron receives and passes on. Click one to see its weights.");
-                Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &theme, &mut picked);
+                caption(ui, "What each neuron receives and passes on. Click one to see its weights.");
+                Network { weights: &weights, answer: answer.as_deref(), input }.show(ui, &mut picked);
             }
             _ => match answer {
                 Some(answer) => {
                     caption(
                         ui,
-                        &theme,
                         "What each layer finds in the drawing, after ReLU. Click a map to enlarge it and see its kernel.",
                     );
-                    self.gallery.show(ui, &theme, &answer, &mut picked);
+                    self.gallery.show(ui, &answer, &mut picked);
                 }
                 None => {
                     let sentence = "Draw above, and the feature maps of every convolution appear here.";
-                    empty_state(ui, &theme, Icon::Layers, "Nothing to look at yet", sentence, None);
+                    empty_state(ui, Icon::Layers, "Nothing to look at yet", sentence, None);
                 }
             },
         }
@@ -252,7 +250,6 @@ impl DigitsPanel {
     }
 
     fn without_model(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let opening = cx.state.opening().map(|job| job.id);
         if let Some(job) = opening {
             job_progress(ui, cx, job);
@@ -261,7 +258,7 @@ impl DigitsPanel {
         let first = controls::preferred(&cx.state.shipped).cloned();
         let sentence = "A network reads what you draw, while you draw. Open one, or train your own in a minute.";
         let action = if first.is_some() { "Open the shipped network" } else { "Train a network" };
-        if empty_state(ui, &theme, Icon::Network, "No network is open", sentence, Some(action)) {
+        if empty_state(ui, Icon::Network, "No network is open", sentence, Some(action)) {
             match first {
                 Some(model) => cx.open_model(model.path),
                 None => cx.go_to(PanelId::FineTune),
@@ -293,16 +290,15 @@ impl Panel for DigitsPanel {
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.networks(ui, cx);
-        self.pen_controls(ui, cx);
+        self.pen_controls(ui);
         self.picture_controls(ui, cx);
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.context = Some(ui.ctx().clone());
-        let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
             if let Some(error) = self.reading.error(cx.state) {
-                error_card(ui, &theme, error);
+                error_card(ui, error);
             }
             self.top_row(ui, cx);
             ui.add_space(space::S);
@@ -327,7 +323,7 @@ impl Panel for DigitsPanel {
         };
         let answer = if self.image.is_some() { open.classification.as_ref() } else { None };
         let subject = Subject { pick, weights: &open.weights, answer };
-        self.inspector.show(ui, cx.theme, &subject);
+        self.inspector.show(ui, &subject);
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {

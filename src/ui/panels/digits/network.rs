@@ -4,6 +4,7 @@ use super::Pick;
 use super::picture::{activity, largest, paint, signed};
 use super::probabilities::most_likely;
 use crate::types::{Classification, LayerActivation, LayerWeights};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{caption, legend, significant};
 use egui::{Align2, Painter, Pos2, Rect, Role, Sense, Stroke, TextureId, Ui, Vec2, WidgetInfo, pos2};
@@ -22,7 +23,8 @@ pub(super) struct Network<'a> {
 }
 
 /// What the colours of the diagram stand for, with numbers.
-pub(super) fn legends(ui: &mut Ui, theme: &Theme) {
+pub(super) fn legends(ui: &mut Ui) {
+    let theme = ui.theme();
     ui.columns_const(|[left, right]| {
         let share = "As a share of the largest in its layer.";
         let carried = "Weight × activation: what a connection adds to the neuron it ends at, as a share of the largest in its \
@@ -31,10 +33,10 @@ pub(super) fn legends(ui: &mut Ui, theme: &Theme) {
             [(left, "activation", share, false, "0"), (right, "contribution", carried, true, "-1")]
         {
             ui.spacing_mut().item_spacing.y = 2.0;
-            caption(ui, theme, name).on_hover_text(help);
+            caption(ui, name).on_hover_text(help);
             let colour = |share: f32| if with_sign { signed(theme, share * 2.0 - 1.0) } else { activity(theme, share) };
             let width = ui.available_width();
-            legend(ui, theme, width, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
+            legend(ui, width, colour, &[(0.0, lowest.to_owned()), (1.0, "1".to_owned())]);
         }
     });
 }
@@ -51,11 +53,12 @@ struct Column {
 
 impl Network<'_> {
     /// Draws the diagram into all the room there is. A click on a neuron changes `picked`.
-    pub fn show(&self, ui: &mut Ui, theme: &Theme, picked: &mut Option<Pick>) {
+    pub fn show(&self, ui: &mut Ui, picked: &mut Option<Pick>) {
+        let theme = ui.theme();
         let size = Vec2::new(ui.available_width(), ui.available_height().max(160.0));
         let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
         let (input, columns) = self.layout(rect);
-        let hovered = self.neurons_under_pointer(ui, theme, &columns, picked);
+        let hovered = self.neurons_under_pointer(ui, &columns, picked);
         let focus = hovered.or(*picked);
         let painter = ui.painter_at(rect);
         self.input_lines(&painter, theme, input, &columns, focus);
@@ -118,13 +121,8 @@ impl Network<'_> {
         weights.chunks(before.len().max(1)).flat_map(|row| row.iter().zip(before).map(|(w, a)| w * a)).collect()
     }
 
-    fn neurons_under_pointer(
-        &self,
-        ui: &Ui,
-        theme: &Theme,
-        columns: &[Column],
-        picked: &mut Option<Pick>,
-    ) -> Option<Pick> {
+    fn neurons_under_pointer(&self, ui: &Ui, columns: &[Column], picked: &mut Option<Pick>) -> Option<Pick> {
+        let theme = ui.theme();
         let mut hovered = None;
         for (layer, column) in columns.iter().enumerate() {
             for (index, place) in column.places.iter().enumerate() {

@@ -17,11 +17,11 @@ impl Picture {
     pub fn texture(
         &mut self,
         ctx: &Context,
-        theme: &Theme,
         stamp: u64,
         options: TextureOptions,
         make: impl FnOnce() -> ColorImage,
     ) -> TextureId {
+        let theme = Theme::in_use(ctx);
         let stamp = Some((stamp, theme.is_dark()));
         match &mut self.texture {
             Some(texture) if self.stamp == stamp => texture.id(),

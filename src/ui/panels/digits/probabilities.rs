@@ -1,6 +1,7 @@
 //! Ten bars: how likely the network takes each digit to be.
 
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::caption;
 use egui::{Align2, CornerRadius, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 
@@ -9,13 +10,13 @@ const DIGIT_WIDTH: f32 = 20.0;
 const NUMBER_WIDTH: f32 = 68.0;
 
 /// Shows the bars, the most likely one in the accent; without probabilities an empty scale.
-pub(super) fn show(ui: &mut Ui, theme: &Theme, probabilities: Option<&[f32]>) {
+pub(super) fn show(ui: &mut Ui, probabilities: Option<&[f32]>) {
     ui.spacing_mut().item_spacing.y = 2.0;
-    caption(ui, theme, "Probability of each digit");
+    caption(ui, "Probability of each digit");
     let best = probabilities.and_then(most_likely);
     for digit in 0..10 {
         let value = probabilities.and_then(|p| p.get(digit)).copied();
-        row(ui, theme, digit, value, best == Some(digit));
+        row(ui, digit, value, best == Some(digit));
     }
 }
 
@@ -24,7 +25,8 @@ pub(super) fn most_likely(probabilities: &[f32]) -> Option<usize> {
     (0..probabilities.len()).max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
 }
 
-fn row(ui: &mut Ui, theme: &Theme, digit: usize, value: Option<f32>, best: bool) {
+fn row(ui: &mut Ui, digit: usize, value: Option<f32>, best: bool) {
+    let theme = ui.theme();
     let width = ui.available_width().max(120.0);
     let (rect, response) = ui.allocate_exact_size(Vec2::new(width, ROW), Sense::hover());
     let painter = ui.painter();

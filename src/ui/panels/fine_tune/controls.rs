@@ -5,8 +5,9 @@ use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
 use crate::chart::{number, number_grouped};
 use crate::engine::Command;
 use crate::types::{Ability, DigitNetwork, JobId, LrSchedule};
+use crate::ui::Themed;
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     caption, danger_button, field, ghost_button, icon_button, primary_button, secondary_button, seconds, section,
     segmented, share_bar,
@@ -21,52 +22,51 @@ const LONGEST_CONTEXT: usize = 4096;
 
 impl FineTunePanel {
     pub(super) fn what(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
-        section(ui, &theme, "Train", |ui| {
+        section(ui, "Train", |ui| {
             let subjects = [(Subject::Digits, "Digit network"), (Subject::Text, "Text model")];
-            segmented(ui, &theme, &mut self.form.subject, &subjects);
+            segmented(ui, &mut self.form.subject, &subjects);
             match self.form.subject {
-                Subject::Digits => self.digit_subject(ui, &theme),
+                Subject::Digits => self.digit_subject(ui),
                 Subject::Text => self.text_subject(ui, cx),
             }
         });
     }
 
-    fn digit_subject(&mut self, ui: &mut Ui, theme: &Theme) {
+    fn digit_subject(&mut self, ui: &mut Ui) {
         let starts = [(DigitStart::Scratch, "Scratch"), (DigitStart::Shipped, "Shipped"), (DigitStart::Open, "Open")];
-        caption(ui, theme, "Start from").on_hover_text(
+        caption(ui, "Start from").on_hover_text(
             "Scratch: random weights. Shipped: the weights that come with Fovea. Open: the digit network in use, which is \
              then changed.",
         );
-        segmented(ui, theme, &mut self.form.start, &starts);
+        segmented(ui, &mut self.form.start, &starts);
         if self.form.start != DigitStart::Open {
-            caption(ui, theme, "Network").on_hover_text(
+            caption(ui, "Network").on_hover_text(
                 "A multilayer perceptron sees the 784 pixels as a list; a convolutional network slides small kernels over \
                  the image, so it need not learn each place anew.",
             );
             let networks = [(DigitNetwork::Mlp, "Perceptron"), (DigitNetwork::Cnn, "Convolutional")];
-            segmented(ui, theme, &mut self.form.network, &networks);
+            segmented(ui, &mut self.form.network, &networks);
         }
     }
 
     fn text_subject(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
+        let theme = ui.theme();
         match cx.state.active(Ability::Continue) {
             Some(model) => {
                 let context = model.info.shape.context().unwrap_or_default();
                 let words = format!("{}, context {context}", model.info.name);
                 ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
-                caption(ui, &theme, "Its weights are changed in memory. The folder stays as it is until you save.");
+                caption(ui, "Its weights are changed in memory. The folder stays as it is until you save.");
             }
             None => {
-                caption(ui, &theme, "No text model is open.");
+                caption(ui, "No text model is open.");
                 let shipped = cx.state.shipped.iter().find(|m| m.kind.can(Ability::Continue));
                 if let Some(path) = shipped.map(|m| m.path.clone())
-                    && secondary_button(ui, &theme, Some(Icon::FolderOpen), "Open the shipped model").clicked()
+                    && secondary_button(ui, Some(Icon::FolderOpen), "Open the shipped model").clicked()
                 {
                     cx.open_model(path);
                 }
-                if ghost_button(ui, &theme, Some(Icon::FolderOpen), "Open a model folder").clicked() {
+                if ghost_button(ui, Some(Icon::FolderOpen), "Open a model folder").clicked() {
                     cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"));
                 }
             }
@@ -74,16 +74,14 @@ impl FineTunePanel {
     }
 
     pub(super) fn data(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
-        section(ui, &theme, "Data", |ui| match self.form.subject {
+        section(ui, "Data", |ui| match self.form.subject {
             Subject::Digits => {
                 let hint = "folder with IDX files";
-                if path_row(ui, &theme, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
+                if path_row(ui, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
                     cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files"));
                 }
                 caption(
                     ui,
-                    &theme,
                     "The four files of MNIST or of any set in its format, plain or .gz. A folder can also be dropped here.",
                 );
                 ui.add(Checkbox::new(&mut self.form.augment, "Shift, turn and scale at random")).on_hover_text(
@@ -91,12 +89,11 @@ impl FineTunePanel {
                 );
             }
             Subject::Text => {
-                if path_row(ui, &theme, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
+                if path_row(ui, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
                     cx.pick(DATA_FILE, super::text_file());
                 }
                 caption(
                     ui,
-                    &theme,
                     "UTF-8 text. A few hundred kilobytes are enough to hear its voice. A file can also be dropped here.",
                 );
                 let longest = cx
@@ -105,31 +102,30 @@ impl FineTunePanel {
                     .and_then(|m| m.info.shape.context())
                     .map_or(LONGEST_CONTEXT, |context| context.max(8));
                 let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
-                integer(ui, &theme, "Context length", help, &mut self.form.context, 8..=longest);
+                integer(ui, "Context length", help, &mut self.form.context, 8..=longest);
             }
         });
     }
 
-    pub(super) fn numbers(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
+    pub(super) fn numbers(&mut self, ui: &mut Ui) {
         let settings = self.form.settings();
-        section(ui, &theme, "Numbers", |ui| {
+        section(ui, "Numbers", |ui| {
             ui.columns_const(|[left, right]| {
                 let help = "How far each step moves the weights (peak of AdamW's rate). Too small learns slowly, too large diverges.";
-                rate(left, &theme, "Learning rate", help, &mut settings.learning_rate);
+                rate(left, "Learning rate", help, &mut settings.learning_rate);
                 let help = "Examples averaged in each step: more make it steadier and slower.";
-                integer(right, &theme, "Batch size", help, &mut settings.batch_size, 1..=4096);
+                integer(right, "Batch size", help, &mut settings.batch_size, 1..=4096);
             });
             ui.columns_const(|[left, right]| {
                 let help = "How many times the weights are changed.";
-                integer(left, &theme, "Steps", help, &mut settings.steps, 1..=1_000_000);
+                integer(left, "Steps", help, &mut settings.steps, 1..=1_000_000);
                 let help =
                     "Share of the data that is held out and never trained on, to see whether the model only memorises.";
-                percent(right, &theme, "Validation share", help, &mut settings.validation_percent);
+                percent(right, "Validation share", help, &mut settings.validation_percent);
             });
             ui.columns_const(|[left, _]| {
                 let help = "Same seed, same data, same device: the same run.";
-                integer(left, &theme, "Seed", help, &mut settings.seed, 0..=u64::MAX);
+                integer(left, "Seed", help, &mut settings.seed, 0..=u64::MAX);
             });
             egui::CollapsingHeader::new(RichText::new("Advanced").font(Type::Body.sans())).id_salt("advanced").show(
                 ui,
@@ -137,21 +133,21 @@ impl FineTunePanel {
                     ui.columns_const(|[left, right]| {
                         let help =
                             "The learning rate rises from zero over so many steps, so that the first ones do no harm.";
-                        integer(left, &theme, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
+                        integer(left, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
                         let help = "Steps between two measurements on the held-out data.";
-                        integer(right, &theme, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
+                        integer(right, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
                     });
                     ui.columns_const(|[left, right]| {
                         let help = "Pulls every weight towards zero a little in each step (decoupled, as in AdamW).";
-                        real(left, &theme, "Weight decay", help, &mut settings.weight_decay, 0.0..=1.0);
+                        real(left, "Weight decay", help, &mut settings.weight_decay, 0.0..=1.0);
                         let help = "Gradients longer than this are shortened to it. 0 leaves them as they are.";
-                        real(right, &theme, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
+                        real(right, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
                     });
-                    caption(ui, &theme, "After warm-up the rate").on_hover_text(
+                    caption(ui, "After warm-up the rate").on_hover_text(
                         "Constant stays at the peak; cosine falls along half a cosine to a tenth of it.",
                     );
                     let schedules = [(LrSchedule::Constant, "stays"), (LrSchedule::Cosine, "falls (cosine)")];
-                    segmented(ui, &theme, &mut settings.schedule, &schedules);
+                    segmented(ui, &mut settings.schedule, &schedules);
                 },
             );
         });
@@ -159,14 +155,13 @@ impl FineTunePanel {
 
     /// Start, or what can be done with the run under way.
     pub(super) fn start_and_stop(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         match self.active_run(cx.state) {
             Some(job) => run_buttons(ui, cx, job),
             None => {
                 let problem = self.form.spec(cx.state).err();
                 ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
                     ui.add_enabled_ui(problem.is_none(), |ui| {
-                        let button = primary_button(ui, &theme, Icon::Play, "Start training");
+                        let button = primary_button(ui, Icon::Play, "Start training");
                         let button = button.on_hover_text("Ctrl+Enter");
                         if button.on_disabled_hover_text(problem.map_or("", Missing::words)).clicked() {
                             self.start(cx);
@@ -180,27 +175,24 @@ impl FineTunePanel {
 
 /// Progress, pause and stop of a run under way.
 fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
-    let theme = cx.theme.clone();
     let Some(found) = cx.state.job(job) else { return };
     let (paused, stopping, waiting) = (found.is_paused(), found.stopping, found.phase == Phase::Waiting);
-    progress(ui, cx, &theme, job);
+    progress(ui, cx, job);
     ui.columns_const(|[left, right]| {
         left.add_enabled_ui(!stopping && !waiting, |ui| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
                 if paused {
-                    if primary_button(ui, &theme, Icon::Play, "Resume").clicked() {
+                    if primary_button(ui, Icon::Play, "Resume").clicked() {
                         cx.send(Command::Resume { job });
                     }
-                } else if secondary_button(ui, &theme, Some(Icon::Pause), "Pause").clicked() {
+                } else if secondary_button(ui, Some(Icon::Pause), "Pause").clicked() {
                     cx.send(Command::Pause { job });
                 }
             });
         });
         right.add_enabled_ui(!stopping, |ui| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
-                if danger_button(ui, &theme, Icon::Square, "Stop")
-                    .on_hover_text("Keeps the best weights so far. Esc")
-                    .clicked()
+                if danger_button(ui, Icon::Square, "Stop").on_hover_text("Keeps the best weights so far. Esc").clicked()
                 {
                     cx.cancel(job);
                 }
@@ -210,7 +202,8 @@ fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
 }
 
 /// Steps done, their rate, and the time left.
-fn progress(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, job: JobId) {
+fn progress(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
+    let theme = ui.theme();
     let Some(training) = cx.state.training(job) else { return };
     let (words, share) = match training.points.last() {
         Some(last) => {
@@ -231,7 +224,7 @@ fn progress(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, job: JobId) {
             (label.unwrap_or_else(|| "Preparing".to_owned()), 0.0)
         }
     };
-    caption(ui, theme, words);
+    caption(ui, words);
     let (rect, response) = ui.allocate_exact_size(egui::vec2(ui.available_width(), 4.0), egui::Sense::hover());
     share_bar(ui.painter(), theme, rect, share, theme.accent());
     response.widget_info(|| {
@@ -242,14 +235,14 @@ fn progress(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, job: JobId) {
 }
 
 /// A path that can be typed or chosen. Returns true when the button was pressed.
-fn path_row(ui: &mut Ui, theme: &Theme, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
+fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
     let mut choose = false;
-    field(ui, theme, label, "", |ui| {
+    field(ui, label, "", |ui| {
         let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
         // From the right, so that the field takes what the button leaves and the column keeps its width.
         ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            choose = icon_button(ui, theme, icon, "Choose").clicked();
+            choose = icon_button(ui, icon, "Choose").clicked();
             let edit = TextEdit::singleline(path).hint_text(hint).desired_width(ui.available_width());
             ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
         })
@@ -262,33 +255,26 @@ fn boxed(ui: &mut Ui, drag: DragValue<'_>) -> Response {
     ui.add_sized([ui.available_width(), crate::ui::theme::CONTROL_HEIGHT], drag)
 }
 
-fn integer<N: egui::emath::Numeric>(
-    ui: &mut Ui,
-    theme: &Theme,
-    label: &str,
-    help: &str,
-    value: &mut N,
-    range: RangeInclusive<N>,
-) {
-    field(ui, theme, label, help, |ui| {
+fn integer<N: egui::emath::Numeric>(ui: &mut Ui, label: &str, help: &str, value: &mut N, range: RangeInclusive<N>) {
+    field(ui, label, help, |ui| {
         // A tenth of a per cent a point keeps both 8 and 10,000 easy to reach.
         let speed = (value.to_f64() * 0.005).max(0.05);
         boxed(ui, DragValue::new(value).range(range).speed(speed))
     });
 }
 
-fn real(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
-    field(ui, theme, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
+fn real(ui: &mut Ui, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
+    field(ui, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
 }
 
-fn percent(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
-    field(ui, theme, label, help, |ui| {
+fn percent(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
+    field(ui, label, help, |ui| {
         boxed(ui, DragValue::new(value).range(0.5..=90.0).speed(0.2).max_decimals(1).suffix(" %"))
     });
 }
 
-fn rate(ui: &mut Ui, theme: &Theme, label: &str, help: &str, value: &mut f64) {
-    field(ui, theme, label, help, |ui| {
+fn rate(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
+    field(ui, label, help, |ui| {
         let speed = *value * 0.01;
         let drag = DragValue::new(value)
             .range(1e-7..=1.0)

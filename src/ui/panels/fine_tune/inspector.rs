@@ -7,8 +7,9 @@ use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
 use crate::types::{Ability, JobId, Precision, Sampling, TrainTask};
 use crate::ui::Cx;
 use crate::ui::PanelId;
+use crate::ui::Themed;
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{
     caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
 };
@@ -25,37 +26,36 @@ pub(super) const SAVE_FOLDER: &str = "save model";
 
 impl FineTunePanel {
     pub(super) fn run_details(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        let theme = cx.theme.clone();
+        let theme = ui.theme();
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
-        facts(ui, &theme, run);
+        facts(ui, run);
         self.result(ui, cx, run);
         if matches!(run.training.spec().task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
             self.prompt_box(ui, cx, run);
-            samples(ui, &theme, run);
+            samples(ui, run);
         }
     }
 
     /// What can be done with the weights, during the run and after it.
     fn result(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        let theme = cx.theme.clone();
         let Some(model) = cx.state.models.get(&run.training.model) else { return };
         let (id, modified) = (model.info.id, model.info.modified);
-        section(ui, &theme, "Result", |ui| {
+        section(ui, "Result", |ui| {
             let help = "How each weight is written. F16 takes half the room and keeps about three decimal digits; the model \
                         computes with what is in memory, whatever is saved.";
-            field(ui, &theme, "Weights in the file", help, |ui| {
+            field(ui, "Weights in the file", help, |ui| {
                 let choices = [(Precision::F32, "F32"), (Precision::F16, "F16")];
-                ui.scope(|ui| segmented(ui, &theme, &mut self.precision, &choices)).response
+                ui.scope(|ui| segmented(ui, &mut self.precision, &choices)).response
             });
             ui.horizontal_wrapped(|ui| {
-                if secondary_button(ui, &theme, Some(Icon::Save), "Save as folder").clicked() {
+                if secondary_button(ui, Some(Icon::Save), "Save as folder").clicked() {
                     self.saving = Some(id);
                     cx.pick(SAVE_FOLDER, FileRequest::save_folder("Save the model as a folder"));
                 }
                 let draws = model.info.can(Ability::ReadDigits);
                 let (words, panel) =
                     if draws { ("Draw with it", PanelId::Digits) } else { ("Prompt it", PanelId::Prompt) };
-                if secondary_button(ui, &theme, Some(Icon::ArrowRight), words).clicked() {
+                if secondary_button(ui, Some(Icon::ArrowRight), words).clicked() {
                     cx.activate(id);
                     cx.go_to(panel);
                 }
@@ -63,34 +63,33 @@ impl FineTunePanel {
             if let Some(save) = self.save_job.filter(|job| cx.state.job(*job).and_then(|j| j.model) == Some(id)) {
                 job_progress(ui, cx, save);
                 if let Some(error) = cx.state.error(save) {
-                    error_card(ui, &theme, error);
+                    error_card(ui, error);
                 } else if let Some(Work::Save(SaveSpec { path, .. })) =
                     cx.state.job(save).filter(|j| !j.is_active()).map(|j| &*j.work)
                 {
-                    caption(ui, &theme, format!("Saved to {}.", path.display()));
+                    caption(ui, format!("Saved to {}.", path.display()));
                 }
             } else if modified {
-                caption(ui, &theme, "The weights live in memory only until they are saved.");
+                caption(ui, "The weights live in memory only until they are saved.");
             }
         });
     }
 
     /// Asks the model with the weights it has now, also while it trains.
     fn prompt_box(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        let theme = cx.theme.clone();
         let model = run.training.model;
         if !cx.state.models.contains_key(&model) {
             return;
         }
-        section(ui, &theme, "Ask it now", |ui| {
+        section(ui, "Ask it now", |ui| {
             let help = "The model goes on from this text with the weights it has at this moment.";
-            field(ui, &theme, "Prompt", help, |ui| {
+            field(ui, "Prompt", help, |ui| {
                 let edit = TextEdit::multiline(&mut self.prompt).desired_rows(2).desired_width(f32::INFINITY);
                 ui.add(edit.hint_text("Once upon a time").margin(egui::Margin::symmetric(8, 6)))
             });
             let busy = self.asked.is_some_and(|job| cx.state.is_active(job));
             ui.add_enabled_ui(!busy && !self.prompt.trim().is_empty(), |ui| {
-                if primary_button(ui, &theme, Icon::Play, "Go on").clicked() {
+                if primary_button(ui, Icon::Play, "Go on").clicked() {
                     let job = JobId::next();
                     let sampling = Sampling {
                         temperature: 0.8,
@@ -109,17 +108,18 @@ impl FineTunePanel {
             });
             if let Some(job) = self.asked {
                 if let Some(answer) = cx.state.run(job).filter(|r| r.model == model) {
-                    text_card(ui, &theme, &answer.text);
+                    text_card(ui, &answer.text);
                 }
                 if let Some(error) = cx.state.error(job) {
-                    error_card(ui, &theme, error);
+                    error_card(ui, error);
                 }
             }
         });
     }
 }
 
-fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
+fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
+    let theme = ui.theme();
     let spec = run.training.spec();
     let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let (data, context) = match &spec.task {
@@ -137,26 +137,27 @@ fn facts(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
     if let Some(context) = context {
         words += &format!(" · context {context}");
     }
-    caption(ui, theme, words);
+    caption(ui, words);
     ui.add(egui::Label::new(RichText::new(data).font(Type::Caption.sans()).color(theme.caption())).truncate());
 }
 
 /// The texts the model wrote after each validation, newest first, beside the loss it had then.
-fn samples(ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>) {
-    section(ui, theme, "What it writes", |ui| {
+fn samples(ui: &mut Ui, run: &NamedRun<'_>) {
+    section(ui, "What it writes", |ui| {
         if run.training.samples.is_empty() {
-            caption(ui, theme, "After each validation the model writes a short text, always from the same beginning.");
+            caption(ui, "After each validation the model writes a short text, always from the same beginning.");
         }
         for (step, text) in run.training.samples.iter().rev().take(SAMPLES_SHOWN) {
             let loss = run.training.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
             let loss = loss.map_or_else(String::new, |l| format!(" · validation loss {}", number(l)));
-            caption(ui, theme, format!("step {}{loss}", number_grouped(*step as u64)));
-            text_card(ui, theme, text);
+            caption(ui, format!("step {}{loss}", number_grouped(*step as u64)));
+            text_card(ui, text);
         }
     });
 }
 
-fn text_card(ui: &mut Ui, theme: &Theme, text: &str) {
+fn text_card(ui: &mut Ui, text: &str) {
+    let theme = ui.theme();
     Frame::new().fill(theme.ground()).corner_radius(RADIUS).inner_margin(space::S).show(ui, |ui| {
         ui.set_width(ui.available_width());
         let text = RichText::new(text).font(Type::Body.sans()).color(theme.body());

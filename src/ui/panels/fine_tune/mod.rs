@@ -13,7 +13,7 @@ use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::{Command, SaveSpec, Work};
 use crate::types::{Ability, JobId, ModelId, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{Theme, space};
+use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::{Frame, Margin, Slider, Ui, vec2};
@@ -101,7 +101,6 @@ impl FineTunePanel {
     }
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
-        let theme = cx.theme.clone();
         ui.menu_button("Export", |ui| {
             for format in Format::ALL {
                 if ui.button(format!("Export {}", format.name())).clicked() {
@@ -115,39 +114,39 @@ impl FineTunePanel {
             (Icon::ZoomOut, "Zoom out", Move::Out),
             (Icon::ZoomIn, "Zoom in", Move::In),
         ] {
-            if icon_button(ui, &theme, icon, name).clicked() {
+            if icon_button(ui, icon, name).clicked() {
                 self.plot.go(step);
             }
         }
     }
 
-    fn choices(&mut self, ui: &mut Ui, theme: &Theme, has_accuracy: bool) {
+    fn choices(&mut self, ui: &mut Ui, has_accuracy: bool) {
         // Where the smoothing slider does not fit beside the rest, it gets a row of its own.
         let wide = ui.available_width() > 720.0;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
             if has_accuracy {
-                segmented(ui, theme, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
+                segmented(ui, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
             }
-            segmented(ui, theme, &mut self.view.seconds, &[(false, "Steps"), (true, "Seconds")]);
+            segmented(ui, &mut self.view.seconds, &[(false, "Steps"), (true, "Seconds")]);
             ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
             ui.add_enabled_ui(!self.view.accuracy, |ui| {
                 ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
             });
             if wide {
-                self.smoothing(ui, theme);
+                self.smoothing(ui);
             }
         });
         if !wide {
-            ui.horizontal(|ui| self.smoothing(ui, theme));
+            ui.horizontal(|ui| self.smoothing(ui));
         }
     }
 
-    fn smoothing(&mut self, ui: &mut Ui, theme: &Theme) {
+    fn smoothing(&mut self, ui: &mut Ui) {
         ui.add_enabled_ui(!self.view.accuracy, |ui| {
             let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, at \
                         30 %. 0 shows them alone.";
-            let name = caption(ui, theme, "Smoothing").on_hover_text(help);
+            let name = caption(ui, "Smoothing").on_hover_text(help);
             ui.spacing_mut().slider_width = 110.0;
             // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
             let mut forgotten = -(1.0 - self.view.smoothing).log10();
@@ -162,7 +161,6 @@ impl FineTunePanel {
 
     /// Before the first run: what comes, and a button for the next thing that is missing.
     fn empty(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let missing = self.form.spec(cx.state).err();
         let sentence = match missing {
             None => "Everything is filled in. The loss appears here, step by step.".to_owned(),
@@ -175,7 +173,7 @@ impl FineTunePanel {
             Some(Missing::TextFile) => "Choose a text file",
             Some(Missing::DigitFolder) => "Choose the MNIST folder",
         };
-        if !empty_state(ui, &theme, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
+        if !empty_state(ui, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             return;
         }
         match missing {
@@ -221,7 +219,7 @@ impl Panel for FineTunePanel {
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.what(ui, cx);
         self.data(ui, cx);
-        self.numbers(ui, cx);
+        self.numbers(ui);
     }
 
     fn has_footer(&self) -> bool {
@@ -233,7 +231,6 @@ impl Panel for FineTunePanel {
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let state = cx.state;
         let runs = view::runs(state);
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
@@ -246,11 +243,11 @@ impl Panel for FineTunePanel {
                 self.view.accuracy = false;
             }
             let title = if self.view.accuracy { "Validation accuracy" } else { "Loss" };
-            stage_header(ui, &theme, title, "", |ui| self.tools(ui, cx, &runs));
-            self.choices(ui, &theme, has_accuracy);
+            stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
+            self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
             if let Some(error) = self.selected.and_then(|job| state.error(job)) {
-                error_card(ui, &theme, error);
+                error_card(ui, error);
             }
             let figure = self.view.figure(&runs);
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
@@ -266,13 +263,13 @@ impl Panel for FineTunePanel {
                 };
                 ui.allocate_ui(size, |ui| {
                     ui.set_min_size(size);
-                    ui.centered_and_justified(|ui| caption(ui, &theme, words));
+                    ui.centered_and_justified(|ui| caption(ui, words));
                 });
             } else {
                 let summary =
                     runs.iter().filter(|r| self.view.shows(r)).map(view::summary).collect::<Vec<_>>().join(" ");
                 let stamp = plot::stamp(&figure, &runs);
-                self.plot.show(ui, &theme, &figure, stamp, size, &summary);
+                self.plot.show(ui, &figure, stamp, size, &summary);
             }
             ui.add_space(space::S);
             self.run_table(ui, cx, &runs);

@@ -9,6 +9,7 @@ use crate::chart::{
     spread_labels,
 };
 use crate::types::JobId;
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
@@ -99,15 +100,8 @@ impl LossPlot {
     }
 
     /// Draws the figure into `size`. `summary` is what a screen reader tells.
-    pub fn show(
-        &mut self,
-        ui: &mut Ui,
-        theme: &Theme,
-        figure: &CurveFigure<'_>,
-        stamp: u64,
-        size: Vec2,
-        summary: &str,
-    ) -> Response {
+    pub fn show(&mut self, ui: &mut Ui, figure: &CurveFigure<'_>, stamp: u64, size: Vec2, summary: &str) -> Response {
+        let theme = ui.theme();
         if self.lines_key != stamp {
             self.lines = curve_lines(figure);
             self.lines_key = stamp;
@@ -148,8 +142,8 @@ impl LossPlot {
         });
         let response = shown.response;
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Learning curves. {summary}")));
-        self.labels(ui, theme, &shown.transform, (x, y));
-        self.readout(ui, theme, figure, &response, &shown.transform, (x, y));
+        self.labels(ui, &shown.transform, (x, y));
+        self.readout(ui, figure, &response, &shown.transform, (x, y));
         response
     }
 
@@ -163,7 +157,8 @@ impl LossPlot {
     }
 
     /// The name of each line at its end.
-    fn labels(&self, ui: &Ui, theme: &Theme, transform: &PlotTransform, (x, y): (Scale, Scale)) {
+    fn labels(&self, ui: &Ui, transform: &PlotTransform, (x, y): (Scale, Scale)) {
+        let theme = ui.theme();
         let frame = *transform.frame();
         let right = transform.bounds().max()[0];
         let named: Vec<(&CurveLine, f32)> = self
@@ -190,12 +185,12 @@ impl LossPlot {
     fn readout(
         &self,
         ui: &Ui,
-        theme: &Theme,
         figure: &CurveFigure<'_>,
         response: &Response,
         transform: &PlotTransform,
         (x, y): (Scale, Scale),
     ) {
+        let theme = ui.theme();
         let Some(pointer) = response.hover_pos().filter(|_| !response.dragged()) else { return };
         let wanted = x.to_data(transform.value_from_position(pointer).x);
         let Some(step) = self

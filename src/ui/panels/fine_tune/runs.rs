@@ -5,36 +5,37 @@ use super::view::{NamedRun, best, best_accuracy, standing, summary};
 use crate::chart::{number, number_grouped};
 use crate::types::JobId;
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button, seconds};
 use egui::{Grid, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, vec2};
 use lucide_icons::Icon;
 
 impl FineTunePanel {
     pub(super) fn run_table(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
-        let theme = cx.theme.clone();
         if let Some(run) = runs.iter().find(|r| Some(r.training.job) == self.selected) {
-            caption(ui, &theme, summary(run));
+            caption(ui, summary(run));
         }
         ui.add_space(space::XS);
         ScrollArea::both().id_salt("runs").auto_shrink([false, false]).show(ui, |ui| {
             Grid::new("run table").num_columns(7).min_row_height(24.0).spacing(vec2(space::L, 2.0)).show(ui, |ui| {
                 for title in ["", "Run", "State", "Steps", "Best validation", "Accuracy", "Time"] {
-                    caption(ui, &theme, title);
+                    caption(ui, title);
                 }
                 ui.end_row();
                 for run in runs.iter().rev() {
-                    self.run_row(ui, cx, &theme, run);
+                    self.run_row(ui, cx, run);
                     ui.end_row();
                 }
             });
         });
     }
 
-    fn run_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, run: &NamedRun<'_>) {
+    fn run_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        let theme = ui.theme();
         let job = run.training.job;
         let shown = self.view.shows(run);
-        self.eye(ui, theme, run, shown);
+        self.eye(ui, run, shown);
         let on = self.selected == Some(job);
         let name = RichText::new(&run.name).font(if on { Type::Body.bold() } else { Type::Body.sans() });
         let ink = if on { theme.accent_text() } else { theme.body() };
@@ -63,7 +64,8 @@ impl FineTunePanel {
     }
 
     /// The run's hue, and whether its curves are drawn.
-    fn eye(&mut self, ui: &mut Ui, theme: &Theme, run: &NamedRun<'_>, shown: bool) {
+    fn eye(&mut self, ui: &mut Ui, run: &NamedRun<'_>, shown: bool) {
+        let theme = ui.theme();
         let job: JobId = run.training.job;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
@@ -75,7 +77,7 @@ impl FineTunePanel {
                 ui.painter().rect_stroke(rect, 2.0, egui::Stroke::new(1.0, hue), egui::StrokeKind::Inside);
             }
             let (icon, verb) = if shown { (Icon::Eye, "Hide") } else { (Icon::EyeOff, "Show") };
-            if icon_button(ui, theme, icon, &format!("{verb} {}", run.name)).clicked() {
+            if icon_button(ui, icon, &format!("{verb} {}", run.name)).clicked() {
                 if shown {
                     self.view.hidden.insert(job);
                 } else {

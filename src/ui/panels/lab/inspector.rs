@@ -5,7 +5,8 @@ use super::past::Entry;
 use super::setup::Card;
 use super::{LabPanel, Tab};
 use crate::ui::Cx;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::{caption, ghost_button, one_line, percent, visible_text};
 use egui::{Grid, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
@@ -16,15 +17,15 @@ const ROW: f32 = 44.0;
 const TOKEN_LETTERS: usize = 9;
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     if panel.tab == Tab::Compare {
-        tokens(panel, ui, &theme);
+        tokens(panel, ui);
     }
-    runs(panel, ui, cx, &theme);
+    runs(panel, ui, cx);
 }
 
 /// Every token of the chosen answer with its probability in each card.
-fn tokens(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+fn tokens(panel: &LabPanel, ui: &mut Ui) {
+    let theme = ui.theme();
     let slots = &panel.scoring.slots[panel.picked.card.0];
     let right = |shown: &super::scoring::Shown| shown.answers.iter().position(|a| *a == panel.setup.expected);
     let first = slots.iter().find_map(|slot| slot.shown.as_ref());
@@ -39,28 +40,27 @@ fn tokens(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
     Grid::new("tokens").num_columns(4).min_row_height(22.0).spacing([space::XS, 2.0]).min_col_width(38.0).show(
         ui,
         |ui| {
-            caption(ui, theme, "");
+            caption(ui, "");
             for card in Card::ALL {
-                caption(ui, theme, card.title().split('-').next().unwrap_or_default());
+                caption(ui, card.title().split('-').next().unwrap_or_default());
             }
             ui.end_row();
             for (at, token) in score.tokens.iter().enumerate() {
-                mono(ui, theme, &short_name(&token.text)).on_hover_text(visible_text(&token.text));
+                mono(ui, &short_name(&token.text)).on_hover_text(visible_text(&token.text));
                 for column in &columns {
                     let token = column.and_then(|score| score.tokens.get(at));
-                    mono(ui, theme, &token.map_or_else(dash, |token| short(token.log_prob)));
+                    mono(ui, &token.map_or_else(dash, |token| short(token.log_prob)));
                 }
                 ui.end_row();
             }
-            caption(ui, theme, "product");
+            caption(ui, "product");
             for column in &columns {
-                mono(ui, theme, &column.map_or_else(dash, |score| short(score.log_prob)));
+                mono(ui, &column.map_or_else(dash, |score| short(score.log_prob)));
             }
             ui.end_row();
-            caption(ui, theme, "ln P")
-                .on_hover_text("Natural logarithm of the product: the sum over the tokens, in nats.");
+            caption(ui, "ln P").on_hover_text("Natural logarithm of the product: the sum over the tokens, in nats.");
             for column in &columns {
-                mono(ui, theme, &column.map_or_else(dash, |score| format!("{:.2}", score.log_prob)));
+                mono(ui, &column.map_or_else(dash, |score| format!("{:.2}", score.log_prob)));
             }
             ui.end_row();
         },
@@ -86,31 +86,33 @@ fn short_name(text: &str) -> String {
     }
 }
 
-fn mono(ui: &mut Ui, theme: &Theme, text: &str) -> egui::Response {
+fn mono(ui: &mut Ui, text: &str) -> egui::Response {
+    let theme = ui.theme();
     ui.label(RichText::new(text).font(Type::Caption.mono()).color(theme.body()))
 }
 
-fn runs(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+fn runs(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = ui.theme();
     let count = panel.past.entries.len();
     let title = if count == 0 { "Runs".to_owned() } else { format!("Runs · {count}") };
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
     if count == 0 {
-        caption(ui, theme, "Every scored run is kept here: what was changed, and the likeliest answer.");
+        caption(ui, "Every scored run is kept here: what was changed, and the likeliest answer.");
         return;
     }
-    caption(ui, theme, "Click one to have its prompt back; Ctrl+Z undoes that.");
+    caption(ui, "Click one to have its prompt back; Ctrl+Z undoes that.");
     ui.add_space(space::XS);
     let mut chosen = None;
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         for (number, entry) in panel.past.entries.iter().enumerate().rev().take(panel.runs_shown.max(PAGE)) {
-            if one(ui, theme, number, entry) {
+            if one(ui, number, entry) {
                 chosen = Some(number);
             }
         }
     });
     let shown = panel.runs_shown.max(PAGE);
-    if count > shown && ghost_button(ui, theme, None, "Show earlier runs").clicked() {
+    if count > shown && ghost_button(ui, None, "Show earlier runs").clicked() {
         panel.runs_shown = shown + PAGE;
     }
     if let Some(number) = chosen {
@@ -120,7 +122,8 @@ fn runs(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
 }
 
 /// One run: what was changed, the likeliest answer of the few-shot prompt, when.
-fn one(ui: &mut Ui, theme: &Theme, number: usize, entry: &Entry) -> bool {
+fn one(ui: &mut Ui, number: usize, entry: &Entry) -> bool {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
     let what = if entry.changed.is_empty() {
         format!("{}: {}", entry.setup.title(), entry.setup.query())
@@ -150,7 +153,7 @@ fn one(ui: &mut Ui, theme: &Theme, number: usize, entry: &Entry) -> bool {
     response
         .on_hover_ui(|ui| {
             ui.label(RichText::new(&what).font(Type::Body.bold()).color(theme.body()));
-            caption(ui, theme, format!("{} · {} · {models}", entry.setup.title(), entry.date()));
+            caption(ui, format!("{} · {} · {models}", entry.setup.title(), entry.date()));
             for (side, cards) in entry.best.iter().enumerate() {
                 for (card, best) in Card::ALL.iter().zip(cards).filter_map(|(card, best)| Some((card, best.as_ref()?)))
                 {

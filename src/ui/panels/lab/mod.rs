@@ -220,18 +220,17 @@ impl LabPanel {
     }
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         let is_narrow = ui.available_width() < TOOLS_WIDTH;
         file::menu(self, ui, cx, is_narrow);
         if is_narrow {
             return;
         }
-        if widgets::icon_button(ui, &theme, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
+        if widgets::icon_button(ui, Icon::SquareArrowOutUpRight, "Open in Prompt").clicked() {
             let prompt = self.setup.prompt(self.controls.side, setup::Card::Few, 0);
             cx.intend(Intent::Prompt(prompt));
         }
         let name = if self.setup.two { "Show one column" } else { "Compare two columns" };
-        if self.tab == Tab::Compare && widgets::icon_button(ui, &theme, Icon::Columns2, name).clicked() {
+        if self.tab == Tab::Compare && widgets::icon_button(ui, Icon::Columns2, name).clicked() {
             self.show_two(!self.setup.two);
         }
     }

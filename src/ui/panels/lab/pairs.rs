@@ -4,7 +4,8 @@ use super::LabPanel;
 use super::setup::Example;
 use crate::types::{FewShotPrompt, TaskTable};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button, pasted_rows, secondary_button, stage_header};
 use egui::{Align, Id, Layout, RichText, ScrollArea, TextEdit, Ui, Vec2};
 use lucide_icons::Icon;
@@ -31,14 +32,14 @@ enum Edit {
 }
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let base = ui.scope_id().with("lab pairs");
     let sub = format!("{} pairs", panel.setup.table.rows.len());
     let title = panel.setup.table.title.clone();
     let mut added = false;
-    stage_header(ui, &theme, &title, &sub, |ui| {
-        added = secondary_button(ui, &theme, Some(Icon::Plus), "Add a pair").clicked();
-        if secondary_button(ui, &theme, Some(Icon::FilePlus2), "New task").clicked() {
+    stage_header(ui, &title, &sub, |ui| {
+        added = secondary_button(ui, Some(Icon::Plus), "Add a pair").clicked();
+        if secondary_button(ui, Some(Icon::FilePlus2), "New task").clicked() {
             panel.new_task(cx);
         }
     });
@@ -62,16 +63,16 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         } else {
             "No pair has these words."
         };
-        caption(ui, &theme, words);
+        caption(ui, words);
         return;
     }
-    head(ui, &theme);
+    head(ui);
     let mut edit = None;
     ui.spacing_mut().item_spacing.y = space::XS;
     let area = ScrollArea::vertical().id_salt("pairs").auto_shrink(false);
     area.show_rows(ui, ROW, found.len(), |ui, shown| {
         for row in shown.filter_map(|place| found.get(place)) {
-            if let Some(wanted) = one(panel, ui, &theme, base, *row) {
+            if let Some(wanted) = one(panel, ui, base, *row) {
                 edit = Some(wanted);
             }
         }
@@ -103,19 +104,20 @@ fn widths(ui: &Ui) -> [f32; 2] {
     [cells * 0.58, cells * 0.42]
 }
 
-fn head(ui: &mut Ui, theme: &Theme) {
+fn head(ui: &mut Ui) {
     let [input, _] = widths(ui);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         ui.add_space(NUMBER + space::XS);
         let at = ui.cursor().left();
-        caption(ui, theme, "Input");
+        caption(ui, "Input");
         ui.add_space((at + input + space::XS - ui.cursor().left()).max(0.0));
-        caption(ui, theme, "Output");
+        caption(ui, "Output");
     });
 }
 
-fn one(panel: &LabPanel, ui: &mut Ui, theme: &Theme, base: Id, row: usize) -> Option<Edit> {
+fn one(panel: &LabPanel, ui: &mut Ui, base: Id, row: usize) -> Option<Edit> {
+    let theme = ui.theme();
     let [input, output] = &panel.setup.table.rows[row];
     let examples = &panel.setup.sides[panel.controls.side].examples;
     let is_query = *input == panel.setup.query && !input.is_empty();
@@ -143,16 +145,16 @@ fn one(panel: &LabPanel, ui: &mut Ui, theme: &Theme, base: Id, row: usize) -> Op
         ui.allocate_ui_with_layout(Vec2::new(TOOLS, ROW), Layout::left_to_right(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             ui.add_enabled_ui(!is_query, |ui| {
-                if icon_button(ui, theme, Icon::CircleQuestionMark, &format!("Ask pair {}", row + 1)).clicked() {
+                if icon_button(ui, Icon::CircleQuestionMark, &format!("Ask pair {}", row + 1)).clicked() {
                     edit = Some(Edit::Ask(row));
                 }
             });
             ui.add_enabled_ui(!is_example && !is_query, |ui| {
-                if icon_button(ui, theme, Icon::ListPlus, &format!("Use pair {} as an example", row + 1)).clicked() {
+                if icon_button(ui, Icon::ListPlus, &format!("Use pair {} as an example", row + 1)).clicked() {
                     edit = Some(Edit::Show(row));
                 }
             });
-            if icon_button(ui, theme, Icon::Trash2, &format!("Delete pair {}", row + 1)).clicked() {
+            if icon_button(ui, Icon::Trash2, &format!("Delete pair {}", row + 1)).clicked() {
                 edit = Some(Edit::Delete(row));
             }
         });

@@ -49,14 +49,13 @@ impl Panel for LabPanel {
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::symmetric(space::L as i8, space::M as i8)).show(ui, |ui| {
             ui.horizontal(|ui| {
-                segmented(ui, &theme, &mut self.tab, &Tab::ALL);
+                segmented(ui, &mut self.tab, &Tab::ALL);
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| self.tools(ui, cx));
             });
             ui.add_space(space::S);
-            file::notices(&mut self.files, ui, &theme);
+            file::notices(&mut self.files, ui);
             match self.tab {
                 Tab::Compare => compare::stage(self, ui, cx),
                 Tab::Curve => curve::stage(self, ui, cx),

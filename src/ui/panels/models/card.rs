@@ -3,7 +3,8 @@
 use super::{ModelsPanel, table};
 use crate::types::{ModelCard, Precision, bytes_in_words, count_in_words};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, icon_button, secondary_button};
 use egui::{Frame, Label, Margin, RichText, Ui};
 use lucide_icons::Icon;
@@ -18,7 +19,6 @@ const FULL_HELP: &str = "The same with a full context. Attention adds 4 · layer
      seen: a query times every key, and every value times its share.";
 
 pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let folder = panel.typed.folder.clone().unwrap_or_default();
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
         // A table wider than this tears names and figures apart.
@@ -27,16 +27,16 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         let runs = panel.shown.as_ref().is_some_and(|shown| shown.card.architecture.is_some());
         let mut back = false;
         ui.horizontal(|ui| {
-            back = icon_button(ui, &theme, Icon::ArrowLeft, "Back to the list").clicked();
+            back = icon_button(ui, Icon::ArrowLeft, "Back to the list").clicked();
             let sub = panel.shown.as_ref().map(|shown| shown.card.architecture_name.as_str()).unwrap_or_default();
-            widgets::stage_header(ui, &theme, &title, sub, |ui| {
+            widgets::stage_header(ui, &title, sub, |ui| {
                 let is_open = cx.state.models.values().any(|model| model.info.path == folder);
                 let verb = if is_open { "Use" } else { "Open" };
-                let button = ui.add_enabled_ui(runs, |ui| secondary_button(ui, &theme, None, verb)).inner;
+                let button = ui.add_enabled_ui(runs, |ui| secondary_button(ui, None, verb)).inner;
                 if button.on_disabled_hover_text("Fovea cannot run this architecture.").clicked() {
                     cx.open_model(folder.clone());
                 }
-                if icon_button(ui, &theme, Icon::Copy, "Copy the path").clicked() {
+                if icon_button(ui, Icon::Copy, "Copy the path").clicked() {
                     ui.ctx().copy_text(folder.display().to_string());
                     cx.toast("Copied the path");
                 }
@@ -48,18 +48,18 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         ui.add_space(space::S);
         if let Some(error) = &panel.failed {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
             return;
         }
         let Some(shown) = &panel.shown else {
-            caption(ui, &theme, "Reading the folder");
+            caption(ui, "Reading the folder");
             return;
         };
-        figures(ui, &theme, &shown.card);
+        figures(ui, &shown.card);
         ui.add_space(space::M);
         match shown.tensors.clone() {
             Ok(tensors) => table::show(panel, ui, cx, &tensors),
-            Err(error) => error_card(ui, &theme, &error),
+            Err(error) => error_card(ui, &error),
         }
     });
 }
@@ -97,7 +97,8 @@ fn all(card: &ModelCard) -> Vec<Figure> {
     all
 }
 
-fn figures(ui: &mut Ui, theme: &Theme, card: &ModelCard) {
+fn figures(ui: &mut Ui, card: &ModelCard) {
+    let theme = ui.theme();
     let figures = all(card);
     let columns = ((ui.available_width() / 140.0) as usize).clamp(3, 7);
     for line in figures.chunks(columns) {
@@ -107,7 +108,7 @@ fn figures(ui: &mut Ui, theme: &Theme, card: &ModelCard) {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     let value = RichText::new(&figure.value).font(Type::Strong.mono()).color(theme.body());
                     ui.add(Label::new(value).truncate());
-                    caption(ui, theme, figure.name)
+                    caption(ui, figure.name)
                 });
                 if !figure.help.is_empty() {
                     shown.inner.on_hover_text(figure.help);

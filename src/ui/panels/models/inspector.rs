@@ -2,8 +2,8 @@
 
 use super::{Clicked, ModelsPanel, table};
 use crate::types::{TensorStats, bytes_in_words, count_in_words};
-use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, figure, ghost_button, significant};
 use egui::{Align2, Label, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -15,36 +15,37 @@ const LABEL_WIDTH: f32 = 56.0;
 const SCALE_HELP: &str = "The logarithm of the count shows the few values far from the others, which the count hides.";
 const STD_HELP: &str = "Standard deviation: the root of the mean squared distance from the mean.";
 
-pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui) {
+    let theme = ui.theme();
     let Some(shown) = &panel.shown else { return };
     let Some(clicked) = &panel.clicked else {
-        files(ui, &theme, &shown.card);
+        files(ui, &shown.card);
         return;
     };
     ui.add(Label::new(RichText::new(&clicked.name).font(Type::Body.mono()).color(theme.body())).wrap());
     let entry = shown.tensors.as_ref().ok().and_then(|all| all.iter().find(|t| t.name == clicked.name));
     if let Some(entry) = entry {
         let words = format!("{} · {} · {}", table::shape(entry), entry.dtype, bytes_in_words(entry.bytes));
-        caption(ui, &theme, words);
-        caption(ui, &theme, format!("in {}", entry.file));
+        caption(ui, words);
+        caption(ui, format!("in {}", entry.file));
     }
     ui.add_space(space::M);
-    values(ui, &theme, clicked, &mut panel.typed.tensors.log_counts);
+    values(ui, clicked, &mut panel.typed.tensors.log_counts);
     ui.add_space(space::M);
-    if ghost_button(ui, &theme, Some(Icon::X), "Back to the files").clicked() {
+    if ghost_button(ui, Some(Icon::X), "Back to the files").clicked() {
         panel.forget_tensor();
     }
 }
 
-fn values(ui: &mut Ui, theme: &Theme, clicked: &Clicked, log_counts: &mut bool) {
+fn values(ui: &mut Ui, clicked: &Clicked, log_counts: &mut bool) {
+    let theme = ui.theme();
     let stats = match &clicked.stats {
         None => {
-            caption(ui, theme, "Reading its values");
+            caption(ui, "Reading its values");
             return;
         }
         Some(Err(error)) => {
-            error_card(ui, theme, error);
+            error_card(ui, error);
             return;
         }
         Some(Ok(stats)) => stats,
@@ -55,29 +56,30 @@ fn values(ui: &mut Ui, theme: &Theme, clicked: &Clicked, log_counts: &mut bool) 
         ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.danger()));
     }
     if stats.count == 0 {
-        caption(ui, theme, "It has no finite values.");
+        caption(ui, "It has no finite values.");
         return;
     }
     widgets::row(ui, 2, |columns| {
-        figure(&mut columns[0], theme, &significant(stats.min), "", "minimum");
-        figure(&mut columns[1], theme, &significant(stats.max), "", "maximum");
+        figure(&mut columns[0], &significant(stats.min), "", "minimum");
+        figure(&mut columns[1], &significant(stats.max), "", "maximum");
     });
     widgets::row(ui, 2, |columns| {
-        figure(&mut columns[0], theme, &significant(stats.mean), "", "mean");
-        figure(&mut columns[1], theme, &significant(stats.std), "", "standard deviation");
+        figure(&mut columns[0], &significant(stats.mean), "", "mean");
+        figure(&mut columns[1], &significant(stats.std), "", "standard deviation");
         let place = columns[1].min_rect();
         let id = columns[1].scope_id().with("std");
         columns[1].interact(place, id, Sense::hover()).on_hover_text(STD_HELP);
     });
     ui.add_space(space::S);
-    histogram(ui, theme, stats, *log_counts);
-    widgets::explain(ui, theme, "Height of the bars", SCALE_HELP);
-    widgets::segmented(ui, theme, log_counts, &[(false, "Count"), (true, "Logarithm")]);
-    caption(ui, theme, format!("{} values in {} intervals", count_in_words(stats.count), stats.histogram.len()));
+    histogram(ui, stats, *log_counts);
+    widgets::explain(ui, "Height of the bars", SCALE_HELP);
+    widgets::segmented(ui, log_counts, &[(false, "Count"), (true, "Logarithm")]);
+    caption(ui, format!("{} values in {} intervals", count_in_words(stats.count), stats.histogram.len()));
 }
 
 /// The bars, the range below them, and zero and the mean where they lie within.
-fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats, log_counts: bool) {
+fn histogram(ui: &mut Ui, stats: &TensorStats, log_counts: bool) {
+    let theme = ui.theme();
     let size = Vec2::new(ui.available_width(), PLOT_HEIGHT + AXIS_HEIGHT);
     let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
     let words = format!("Histogram from {} to {}", significant(stats.min), significant(stats.max));
@@ -121,16 +123,17 @@ fn histogram(ui: &mut Ui, theme: &Theme, stats: &TensorStats, log_counts: bool) 
     }
 }
 
-fn files(ui: &mut Ui, theme: &Theme, card: &crate::types::ModelCard) {
-    caption(ui, theme, format!("{} in {} files", bytes_in_words(card.file_bytes()), card.files.len()));
+fn files(ui: &mut Ui, card: &crate::types::ModelCard) {
+    let theme = ui.theme();
+    caption(ui, format!("{} in {} files", bytes_in_words(card.file_bytes()), card.files.len()));
     ui.add_space(space::XS);
     for file in &card.files {
         egui::Sides::new().shrink_left().truncate().show(
             ui,
             |ui| ui.label(RichText::new(&file.name).font(Type::Caption.mono()).color(theme.body())),
-            |ui| caption(ui, theme, bytes_in_words(file.bytes)),
+            |ui| caption(ui, bytes_in_words(file.bytes)),
         );
     }
     ui.add_space(space::M);
-    caption(ui, theme, "Click a tensor to see the distribution of its values here.");
+    caption(ui, "Click a tensor to see the distribution of its values here.");
 }

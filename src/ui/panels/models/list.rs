@@ -5,7 +5,8 @@ use super::{ModelsPanel, row};
 use crate::hub::RepoId;
 use crate::types::{UserError, bytes_in_words};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, icon_button, secondary_button};
 use egui::{Frame, Margin, RichText, ScrollArea, TextEdit, Ui};
 use lucide_icons::Icon;
@@ -13,18 +14,14 @@ use lucide_icons::Icon;
 const FIELD_WIDTH: f32 = 280.0;
 
 pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
         ui.set_max_width(ui.available_width().min(row::WIDEST));
         let free = cx.state.free_memory.map(|free| format!("{} of memory are free", bytes_in_words(free)));
-        widgets::stage_header(ui, &theme, "Models", &free.unwrap_or_default(), |ui| {
-            if secondary_button(ui, &theme, Some(Icon::FolderOpen), "Open folder…").on_hover_text("Ctrl+O").clicked()
-            {
+        widgets::stage_header(ui, "Models", &free.unwrap_or_default(), |ui| {
+            if secondary_button(ui, Some(Icon::FolderOpen), "Open folder…").on_hover_text("Ctrl+O").clicked() {
                 cx.ask_for_model();
             }
-            if cx.state.hub.is_there
-                && icon_button(ui, &theme, Icon::RefreshCw, "Look through the cache again").clicked()
-            {
+            if cx.state.hub.is_there && icon_button(ui, Icon::RefreshCw, "Look through the cache again").clicked() {
                 cx.list_models();
             }
         });
@@ -32,18 +29,18 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         fields(panel, ui, cx);
         if let Some(error) = &panel.wrong_id {
             ui.add_space(space::S);
-            error_card(ui, &theme, error);
+            error_card(ui, error);
         }
         ui.add_space(space::M);
         let columns = row::Columns::within(ui.available_width());
-        columns.titles(ui, &theme);
+        columns.titles(ui);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let searching = !panel.typed.search.trim().is_empty();
             let mut sections = sections(cx.state, &panel.typed.search);
             sections.retain(|section| !(searching && section.entries.is_empty()));
             if sections.is_empty() {
                 ui.add_space(space::M);
-                caption(ui, &theme, "No model here has these words. Fetch any by its name, with the field above.");
+                caption(ui, "No model here has these words. Fetch any by its name, with the field above.");
             }
             for section in &sections {
                 show_section(panel, ui, cx, &columns, section);
@@ -55,7 +52,6 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The two fields above the list.
 fn fields(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     ui.horizontal(|ui| {
         let search = TextEdit::singleline(&mut panel.typed.search).hint_text("Search").desired_width(FIELD_WIDTH);
         named(&ui.add(search), "Search models");
@@ -69,7 +65,7 @@ fn fields(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
         let ready = cx.state.hub.is_there && !panel.typed.id.trim().is_empty();
         let pressed = ui.add_enabled_ui(ready, |ui| {
-            let button = secondary_button(ui, &theme, Some(Icon::Download), "Fetch from the hub");
+            let button = secondary_button(ui, Some(Icon::Download), "Fetch from the hub");
             button.on_hover_text("Fetches it from huggingface.co, or from where HF_ENDPOINT says.").clicked()
         });
         if ready && (entered || pressed.inner) {
@@ -90,14 +86,14 @@ fn named(field: &egui::Response, name: &str) {
 }
 
 fn show_section(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, columns: &row::Columns, section: &Section) {
-    let theme: Theme = cx.theme.clone();
+    let theme = ui.theme();
     ui.add_space(space::M);
     ui.horizontal(|ui| {
         ui.label(RichText::new(section.title).font(Type::Strong.bold()).color(theme.body()));
-        caption(ui, &theme, section.sub);
+        caption(ui, section.sub);
     });
     if section.entries.is_empty() {
-        caption(ui, &theme, section.empty);
+        caption(ui, section.empty);
     }
     for entry in &section.entries {
         row::show(panel, ui, cx, columns, section.title, entry);

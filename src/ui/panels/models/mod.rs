@@ -171,8 +171,8 @@ impl Panel for ModelsPanel {
         self.typed.folder.is_some().then_some(if self.clicked.is_some() { "Tensor" } else { "Files" })
     }
 
-    fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        inspector::show(self, ui, cx);
+    fn inspector(&mut self, ui: &mut Ui, _cx: &mut Cx<'_>) {
+        inspector::show(self, ui);
     }
 
     fn tick(&mut self, _cx: &mut Cx<'_>) {

@@ -4,7 +4,8 @@ use super::ModelsPanel;
 use super::entries::{Entry, Place};
 use crate::hub::{DownloadStage, DownloadState};
 use crate::types::bytes_in_words;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, danger_button, error_card, icon_button, progress_bar, secondary_button, seconds};
 use crate::ui::{Cx, Download, DownloadPhase};
 use egui::{Align, Label, Layout, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
@@ -40,9 +41,9 @@ impl Columns {
     }
 
     /// The line above the list.
-    pub fn titles(&self, ui: &mut Ui, theme: &Theme) {
+    pub fn titles(&self, ui: &mut Ui) {
         let title = |ui: &mut Ui, words: &str, help: &str| {
-            let title = caption(ui, theme, words);
+            let title = caption(ui, words);
             if !help.is_empty() {
                 title.on_hover_text(help);
             }
@@ -54,7 +55,7 @@ impl Columns {
             ui.add_space(space::S);
             cell(ui, LICENCE, 18.0, |ui| title(ui, "Licence", ""));
         });
-        line(ui, theme, self.width());
+        line(ui, self.width());
     }
 }
 
@@ -67,7 +68,8 @@ fn number_cell(ui: &mut Ui, width: f32, height: f32, add: impl FnOnce(&mut Ui)) 
     });
 }
 
-fn line(ui: &mut Ui, theme: &Theme, width: f32) {
+fn line(ui: &mut Ui, width: f32) {
+    let theme = ui.theme();
     let rect = ui.available_rect_before_wrap();
     let right = rect.right().min(rect.left() + width);
     ui.painter().hline(rect.left()..=right, rect.top(), Stroke::new(1.0, theme.hairline()));
@@ -89,13 +91,13 @@ pub(super) fn show(
     section: &str,
     entry: &Entry,
 ) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     ui.push_id((section, &entry.name), |ui| {
         ui.horizontal(|ui| {
-            cell(ui, columns.name, HEIGHT, |ui| title(ui, cx, entry));
+            cell(ui, columns.name, HEIGHT, |ui| title(ui, entry));
             let words = entry.bytes.map(bytes_in_words).unwrap_or_default();
             let words = if entry.is_about { format!("≈ {words}") } else { words };
-            number_cell(ui, SIZE, HEIGHT, |ui| figure(ui, &theme, &words));
+            number_cell(ui, SIZE, HEIGHT, |ui| figure(ui, &words));
             number_cell(ui, MEMORY, HEIGHT, |ui| memory(ui, cx, entry.memory));
             ui.add_space(space::S);
             cell(ui, LICENCE, HEIGHT, |ui| {
@@ -110,17 +112,17 @@ pub(super) fn show(
         if let Some(Download { phase: DownloadPhase::Failed(error), .. }) = &entry.download {
             ui.scope(|ui| {
                 ui.set_max_width(columns.width());
-                error_card(ui, &theme, error);
+                error_card(ui, error);
             });
             ui.add_space(space::S);
         }
-        line(ui, &theme, columns.width());
+        line(ui, columns.width());
     });
 }
 
 /// The name, and below it what the model is or how its download stands.
-fn title(ui: &mut Ui, cx: &Cx<'_>, entry: &Entry) {
-    let theme = cx.theme;
+fn title(ui: &mut Ui, entry: &Entry) {
+    let theme = ui.theme();
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.add_space(5.0);
@@ -136,13 +138,13 @@ fn title(ui: &mut Ui, cx: &Cx<'_>, entry: &Entry) {
                     );
                     // A bar that stands for 'not known' would look as if something were there already.
                     let share = if state.stage == DownloadStage::Queued { Some(0.0) } else { state.share() };
-                    progress_bar(ui, theme, share, &format!("Download of {}", entry.name));
+                    progress_bar(ui, share, &format!("Download of {}", entry.name));
                 });
             }
             Some(Download { phase: DownloadPhase::Cancelled, state, .. }) if entry.open.is_none() => {
                 let total =
                     if state.total > 0 { format!(" of {}", bytes_in_words(state.total)) } else { String::new() };
-                caption(ui, theme, format!("Stopped at {}{total}", bytes_in_words(state.done)));
+                caption(ui, format!("Stopped at {}{total}", bytes_in_words(state.done)));
             }
             _ => {
                 let detail = RichText::new(&entry.detail).font(Type::Caption.sans()).color(theme.caption());
@@ -170,17 +172,18 @@ pub(super) fn progress_words(state: &DownloadState) -> String {
     }
 }
 
-fn figure(ui: &mut Ui, theme: &Theme, words: &str) {
+fn figure(ui: &mut Ui, words: &str) {
+    let theme = ui.theme();
     ui.label(RichText::new(words).font(Type::Caption.mono()).color(theme.body()));
 }
 
 /// What the weights need, with a warning where that is more than is free.
 fn memory(ui: &mut Ui, cx: &Cx<'_>, bytes: Option<u64>) {
-    let theme = cx.theme;
+    let theme = ui.theme();
     let Some(bytes) = bytes else { return };
     let words = bytes_in_words(bytes);
     match cx.state.free_memory.filter(|free| bytes > *free) {
-        None => figure(ui, theme, &words),
+        None => figure(ui, &words),
         Some(free) => {
             ui.spacing_mut().item_spacing.x = space::XS;
             let mark = RichText::new(char::from(Icon::TriangleAlert)).font(Type::Caption.icon()).color(theme.warning());
@@ -195,7 +198,6 @@ fn memory(ui: &mut Ui, cx: &Cx<'_>, bytes: Option<u64>) {
 
 /// Laid out from right to left.
 fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry) {
-    let theme = cx.theme.clone();
     let named = |response: Response, verb: &str| {
         let (enabled, name) = (response.enabled(), format!("{verb} {}", entry.name));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, &name));
@@ -203,7 +205,7 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
     };
     match (&entry.download, &entry.id) {
         (Some(Download { phase: DownloadPhase::Active, stopping, .. }), Some(id)) => {
-            let cancel = ui.add_enabled_ui(!stopping, |ui| danger_button(ui, &theme, Icon::X, "Cancel")).inner;
+            let cancel = ui.add_enabled_ui(!stopping, |ui| danger_button(ui, Icon::X, "Cancel")).inner;
             if named(cancel, "Cancel") {
                 cx.cancel_fetch(id.clone());
             }
@@ -212,7 +214,7 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         (download, Some(id)) if entry.place != Place::Here => {
             let begun = entry.place == Place::Partly || download.is_some();
             let (verb, icon) = if begun { ("Resume", Icon::Play) } else { ("Download", Icon::Download) };
-            let button = ui.add_enabled_ui(cx.state.hub.is_there, |ui| secondary_button(ui, &theme, Some(icon), verb));
+            let button = ui.add_enabled_ui(cx.state.hub.is_there, |ui| secondary_button(ui, Some(icon), verb));
             if named(button.inner, verb) {
                 cx.fetch(id.clone());
             }
@@ -226,7 +228,7 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         let button = ui.add_enabled_ui(!is_opening, |ui| {
             // What stands beside it is to stand in a column, whichever verb it is.
             ui.set_min_width(VERB_WIDTH);
-            secondary_button(ui, &theme, None, verb)
+            secondary_button(ui, None, verb)
         });
         let button = button.inner;
         if named(button, verb) {
@@ -234,10 +236,10 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         }
     }
     if let Some(folder) = &entry.folder {
-        if icon_button(ui, &theme, Icon::IdCard, &format!("Card of {}", entry.name)).clicked() {
+        if icon_button(ui, Icon::IdCard, &format!("Card of {}", entry.name)).clicked() {
             panel.show_card(folder.clone());
         }
-        if icon_button(ui, &theme, Icon::Copy, &format!("Copy the path of {}", entry.name)).clicked() {
+        if icon_button(ui, Icon::Copy, &format!("Copy the path of {}", entry.name)).clicked() {
             ui.ctx().copy_text(folder.display().to_string());
             cx.toast("Copied the path");
         }

@@ -3,7 +3,8 @@
 use super::ModelsPanel;
 use crate::types::{TensorEntry, bytes_in_words};
 use crate::ui::Cx;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::caption;
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Stroke, TextEdit, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -78,23 +79,22 @@ pub(super) fn shape(tensor: &TensorEntry) -> String {
 }
 
 pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, tensors: &Arc<Vec<TensorEntry>>) {
-    let theme = cx.theme.clone();
     let rows = panel.typed.tensors.rows(tensors);
     ui.horizontal(|ui| {
         let field = TextEdit::singleline(&mut panel.typed.tensors.filter).hint_text("Filter tensors");
         let _ = ui.add(field.desired_width(280.0)).accessible_name("Filter tensors");
         let words = format!("{} of {} tensors. Click one to see its values.", rows.len(), tensors.len());
-        caption(ui, &theme, words);
+        caption(ui, words);
     });
     ui.add_space(space::XS);
-    headings(&mut panel.typed.tensors, ui, &theme);
+    headings(&mut panel.typed.tensors, ui);
     let chosen = panel.clicked.as_ref().map(|clicked| clicked.name.clone());
     let mut clicked = None;
     ui.spacing_mut().item_spacing.y = 0.0;
     ScrollArea::vertical().auto_shrink(false).show_rows(ui, ROW, rows.len(), |ui, range| {
         for row in &rows[range] {
             let tensor = &tensors[*row];
-            if line(ui, &theme, tensor, chosen.as_deref() == Some(&tensor.name)) {
+            if line(ui, tensor, chosen.as_deref() == Some(&tensor.name)) {
                 clicked = Some(tensor.name.clone());
             }
         }
@@ -110,7 +110,8 @@ fn edges(rect: Rect) -> [f32; 4] {
     [right - BYTES - DTYPE - SHAPE, right - BYTES - DTYPE, right - BYTES, right]
 }
 
-fn headings(view: &mut TensorView, ui: &mut Ui, theme: &Theme) {
+fn headings(view: &mut TensorView, ui: &mut Ui) {
+    let theme = ui.theme();
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
     let [shape, dtype, bytes, right] = edges(rect);
     let columns = [
@@ -150,7 +151,8 @@ fn headings(view: &mut TensorView, ui: &mut Ui, theme: &Theme) {
 }
 
 /// One row; true when it was clicked.
-fn line(ui: &mut Ui, theme: &Theme, tensor: &TensorEntry, on: bool) -> bool {
+fn line(ui: &mut Ui, tensor: &TensorEntry, on: bool) -> bool {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
     let words = format!("Tensor {}, {}, {}", tensor.name, shape(tensor), tensor.dtype);
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, &words));

@@ -4,6 +4,7 @@ use super::{Mode, PromptPanel, chat, task};
 use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::Intent;
+use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, field, section};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
@@ -25,10 +26,10 @@ const LAB_HELP: &str = "Takes this prompt to the few-shot lab, which compares th
 const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
 
 pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     ui.add_space(space::S);
     let mut mode = panel.typed.mode;
-    if widgets::segmented(ui, &theme, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
+    if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
         panel.switch(mode);
     }
     if panel.is_chat() {
@@ -37,36 +38,35 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     }
     ui.add_space(space::XS);
-    presets(panel, ui, cx);
-    if widgets::ghost_button(ui, &theme, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked()
-    {
+    presets(panel, ui);
+    if widgets::ghost_button(ui, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked() {
         cx.intend(Intent::Experiment(panel.typed.prompt.clone()));
     }
     let prompt = &mut panel.typed.prompt;
     ui.add_space(space::XS);
-    field(ui, &theme, "Instruction", INSTRUCTION_HELP, |ui| {
+    field(ui, "Instruction", INSTRUCTION_HELP, |ui| {
         let edit = TextEdit::multiline(&mut prompt.instruction).desired_rows(1).hint_text("None");
         ui.add(edit.desired_width(f32::INFINITY))
     });
     ui.add_space(space::XS);
     let had_shots = !prompt.shots.is_empty();
-    panel.table.show(ui, &theme, &mut prompt.shots);
+    panel.table.show(ui, &mut prompt.shots);
     if !had_shots && !prompt.shots.is_empty() && !prompt.template.contains("{output}") {
         // A template without a place for the answer cannot show one.
         "{input} -> {output}".clone_into(&mut prompt.template);
     }
     ui.add_space(space::XS);
-    field(ui, &theme, "Query", "What the model is asked to go on from.", |ui| {
+    field(ui, "Query", "What the model is asked to go on from.", |ui| {
         let edit = TextEdit::multiline(&mut prompt.query).desired_rows(3).hint_text("What should the model continue?");
         ui.add(edit.desired_width(f32::INFINITY))
     });
     CollapsingHeader::new(RichText::new("Template").font(Type::Body.bold())).show(ui, |ui| {
-        field(ui, &theme, "One example", TEMPLATE_HELP, |ui| {
+        field(ui, "One example", TEMPLATE_HELP, |ui| {
             let edit = TextEdit::multiline(&mut prompt.template).desired_rows(1).font(Type::Body.mono());
             ui.add(edit.desired_width(f32::INFINITY))
         });
         let mut separator = prompt.separator.replace('\n', "\\n");
-        let edited = field(ui, &theme, "Between examples", SEPARATOR_HELP, |ui| {
+        let edited = field(ui, "Between examples", SEPARATOR_HELP, |ui| {
             ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))
         });
         if edited.changed() {
@@ -80,7 +80,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     sampling(panel, ui, cx);
 }
 
-fn presets(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
+fn presets(panel: &mut PromptPanel, ui: &mut Ui) {
     let current = task::all().iter().find(|t| t.prompt == panel.typed.prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
@@ -96,44 +96,37 @@ fn presets(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
                 panel.typed.prompt = task.prompt.clone();
             }
         }
-        widgets::caption(ui, cx.theme, "Replaces what is below; Ctrl+Z brings it back.");
+        widgets::caption(ui, "Replaces what is below; Ctrl+Z brings it back.");
     });
     let _ = response.response.accessible_name("Example prompts");
 }
 
 fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let sampling = &mut panel.typed.sampling;
-    section(ui, &theme, "Sampling", |ui| {
-        field(ui, &theme, "Temperature", TEMPERATURE_HELP, |ui| {
-            widgets::slider(
-                ui,
-                &theme,
-                Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05),
-            )
+    section(ui, "Sampling", |ui| {
+        field(ui, "Temperature", TEMPERATURE_HELP, |ui| {
+            widgets::slider(ui, Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
         });
-        field(ui, &theme, "Top-p", TOP_P_HELP, |ui| {
-            widgets::slider(ui, &theme, Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
+        field(ui, "Top-p", TOP_P_HELP, |ui| {
+            widgets::slider(ui, Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
         });
         let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context()).unwrap_or(4096);
         widgets::row(ui, 2, |columns| {
-            field(&mut columns[0], &theme, "Top-k", TOP_K_HELP, |ui| {
+            field(&mut columns[0], "Top-k", TOP_K_HELP, |ui| {
                 number(ui, DragValue::new(&mut sampling.top_k).range(0..=1000).speed(0.3))
             });
-            field(&mut columns[1], &theme, "New tokens, at most", MAX_HELP, |ui| {
+            field(&mut columns[1], "New tokens, at most", MAX_HELP, |ui| {
                 number(ui, DragValue::new(&mut sampling.max_new_tokens).range(1..=context))
             });
         });
         widgets::row(ui, 2, |columns| {
-            field(&mut columns[0], &theme, "Seed", SEED_HELP, |ui| {
-                number(ui, DragValue::new(&mut sampling.seed).speed(0.2))
-            });
+            field(&mut columns[0], "Seed", SEED_HELP, |ui| number(ui, DragValue::new(&mut sampling.seed).speed(0.2)));
             columns[1].add_space(20.0);
-            if widgets::secondary_button(&mut columns[1], &theme, Some(Icon::Dices), "New seed").clicked() {
+            if widgets::secondary_button(&mut columns[1], Some(Icon::Dices), "New seed").clicked() {
                 sampling.seed = fresh_seed();
             }
         });
-        field(ui, &theme, "Stop strings", STOP_HELP, |ui| {
+        field(ui, "Stop strings", STOP_HELP, |ui| {
             let edit = TextEdit::multiline(&mut panel.typed.stop).desired_rows(1).font(Type::Body.mono());
             ui.add(edit.desired_width(f32::INFINITY).hint_text("None"))
         });
@@ -152,13 +145,11 @@ pub(super) fn fresh_seed() -> u64 {
 }
 
 pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
         ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
     };
     if let Some(job) = panel.running(cx.state) {
-        let stop =
-            wide(ui, &mut |ui| widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked());
+        let stop = wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
         if stop {
             cx.cancel(job);
         }
@@ -171,7 +162,7 @@ pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         if is_open { "The chat template gives no text: see under the turns." } else { "Open a text model first." };
     let run = wide(ui, &mut |ui| {
         ui.add_enabled_ui(ready, |ui| {
-            let response = widgets::primary_button(ui, &theme, Icon::Play, name);
+            let response = widgets::primary_button(ui, Icon::Play, name);
             response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(why).clicked()
         })
         .inner

@@ -2,12 +2,13 @@
 
 use super::PromptPanel;
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, candidate_bars, caption, figure, visible_text};
 use egui::{RichText, Ui};
 
 pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let shown = panel.shown.clone();
     let focus = panel.focus().and_then(|i| shown.as_ref()?.token(cx.state, i).cloned().map(|t| (i, t)));
     let Some((index, token)) = focus else {
@@ -17,7 +18,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         } else {
             "Run the prompt; then this tells how sure the model was of each token, and what else it might have said."
         };
-        caption(ui, &theme, words);
+        caption(ui, words);
         return;
     };
     ui.add_space(space::XS);
@@ -26,19 +27,19 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let probability = token.logprob.exp();
     let rank = token.top.iter().position(|c| c.id == token.id);
     widgets::row(ui, 2, |columns| {
-        figure(&mut columns[0], &theme, &widgets::percent(probability), "", "probability");
+        figure(&mut columns[0], &widgets::percent(probability), "", "probability");
         let rank = rank.map_or_else(|| format!("> {}", token.top.len()), |r| (r + 1).to_string());
-        figure(&mut columns[1], &theme, &rank, "", "rank");
+        figure(&mut columns[1], &rank, "", "rank");
     });
     widgets::row(ui, 2, |columns| {
-        figure(&mut columns[0], &theme, &format!("{:.2}", -token.logprob), "nats", "surprise, −log p");
-        figure(&mut columns[1], &theme, &token.id.to_string(), "", "token id");
+        figure(&mut columns[0], &format!("{:.2}", -token.logprob), "nats", "surprise, −log p");
+        figure(&mut columns[1], &token.id.to_string(), "", "token id");
     });
     ui.add_space(space::M);
     let title = format!("What might have stood at position {index}");
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
-    if let Some(alternative) = candidate_bars(ui, &theme, &token.top, token.id, true) {
+    if let Some(alternative) = candidate_bars(ui, &token.top, token.id, true) {
         panel.branch(cx, index, alternative);
     }
-    caption(ui, &theme, "Click an alternative to go on from it.");
+    caption(ui, "Click an alternative to go on from it.");
 }

@@ -389,11 +389,10 @@ impl Panel for PromptPanel {
 
 /// What is said while a model is in use that reads no text.
 fn pictures_only(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let name = cx.state.active(Ability::SeePictures).map_or("The model", |m| m.info.name.as_str());
     let title = format!("{name} reads pictures");
     let sentence = "It takes no text. Show it a picture in the Attention panel, or choose a text model in the top bar.";
-    if empty_state(ui, &theme, Icon::Image, &title, sentence, Some("Show it a picture")) {
+    if empty_state(ui, Icon::Image, &title, sentence, Some("Show it a picture")) {
         cx.go_to(PanelId::Attention);
     }
 }

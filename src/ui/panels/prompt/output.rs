@@ -2,6 +2,7 @@
 
 use super::{PromptPanel, Shown};
 use crate::types::{Ability, GeneratedToken, StopReason};
+use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
 use crate::ui::{Cx, Run};
@@ -12,18 +13,16 @@ use lucide_icons::Icon;
 const FLOOR: f32 = 0.001;
 
 pub(super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
         problems(panel, ui, cx);
         prompt_card(panel, ui, cx);
         ui.add_space(space::M);
-        output_card(panel, ui, cx, &theme);
+        output_card(panel, ui, cx);
     });
 }
 
 /// Errors of this panel's jobs, beside them.
 pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     if let Some(job) = cx.state.opening().map(|j| j.id) {
         widgets::job_progress(ui, cx, job);
         ui.add_space(space::S);
@@ -33,11 +32,11 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let failed_opening = opening.and_then(|j| cx.state.error(j.id));
     let failed_run = panel.shown.as_ref().and_then(|s| cx.state.error(s.job));
     for error in [failed_opening, failed_run].into_iter().flatten() {
-        error_card(ui, &theme, error);
+        error_card(ui, error);
         ui.add_space(space::S);
     }
     if no_model && opening.is_none_or(|j| !j.is_active()) && failed_opening.is_none() {
-        caption(ui, &theme, "No text model is open. Choose one in the top bar, or drop a model folder on the window.");
+        caption(ui, "No text model is open. Choose one in the top bar, or drop a model folder on the window.");
         ui.add_space(space::S);
     }
 }
@@ -54,15 +53,15 @@ pub(super) fn card(theme: &Theme) -> Frame {
 }
 
 fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let count = panel.preview.tokens(cx.state).map(<[_]>::len);
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let (words, too_long) = match (count, context) {
         (Some(n), Some(c)) => (format!("{n} of {c} tokens"), n > c),
         _ => (format!("{} characters", panel.preview.rendered.text.chars().count()), false),
     };
-    widgets::stage_header(ui, &theme, "What the model receives", "", |ui| {
-        if widgets::icon_button(ui, &theme, Icon::Copy, "Copy prompt").clicked() {
+    widgets::stage_header(ui, "What the model receives", "", |ui| {
+        if widgets::icon_button(ui, Icon::Copy, "Copy prompt").clicked() {
             ui.ctx().copy_text(panel.preview.rendered.text.clone());
             cx.toast("Copied the prompt");
         }
@@ -74,37 +73,38 @@ fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     let room = ui.available_height();
     let most = (room * 0.36).min(room - BELOW_PROMPT).max(90.0);
-    card(&theme).show(ui, |ui| {
+    card(theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
         // The query is at the end, and the end is what the model goes on from.
         let strip = ScrollArea::vertical().id_salt("prompt strip").max_height(most).auto_shrink([false, true]);
         strip.stick_to_bottom(true).show(ui, |ui| {
             if panel.preview.rendered.text.is_empty() {
-                caption(ui, &theme, "Empty. Type a query at the left.");
+                caption(ui, "Empty. Type a query at the left.");
             } else {
                 panel.preview.show(ui, cx);
             }
         });
     });
-    panel.preview.legend(ui, &theme);
+    panel.preview.legend(ui);
 }
 
-fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = ui.theme();
     let shown = panel.shown.clone();
     let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
     let wide = ui.available_width() > 560.0;
-    widgets::stage_header(ui, theme, "Output", "", |ui| {
-        if !text.is_empty() && widgets::icon_button(ui, theme, Icon::Copy, "Copy output").clicked() {
+    widgets::stage_header(ui, "Output", "", |ui| {
+        if !text.is_empty() && widgets::icon_button(ui, Icon::Copy, "Copy output").clicked() {
             ui.ctx().copy_text(text.clone());
             cx.toast("Copied the output");
         }
         if let Some(shown) = shown.as_ref().filter(|_| wide) {
-            figures(ui, cx, theme, shown);
+            figures(ui, cx, shown);
         }
     });
     if let Some(shown) = shown.as_ref().filter(|_| !wide) {
         // Beside the heading there is no room for the figures.
-        ui.horizontal_wrapped(|ui| figures(ui, cx, theme, shown));
+        ui.horizontal_wrapped(|ui| figures(ui, cx, shown));
     }
     let rest = ui.available_height() - 44.0;
     let mut run = false;
@@ -117,33 +117,27 @@ fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Th
                 let words = "Each token it writes is coloured by how likely it was. Hover over one to see what else it \
                              might have said; click an alternative to go on from there.";
                 let ready = cx.state.active(Ability::Continue).is_some();
-                run = empty_state(ui, theme, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
+                run = empty_state(ui, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
             }
-            Some(shown) => output_strip(panel, ui, cx, theme, shown, rest),
+            Some(shown) => output_strip(panel, ui, cx, shown, rest),
         }
     });
     if run {
         crate::ui::Panel::run(panel, cx);
     }
     ui.add_space(space::XS);
-    probability_legend(ui, theme);
+    probability_legend(ui);
 }
 
-pub(super) fn output_strip(
-    panel: &mut PromptPanel,
-    ui: &mut Ui,
-    cx: &mut Cx<'_>,
-    theme: &Theme,
-    shown: &Shown,
-    height: f32,
-) {
+pub(super) fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, height: f32) {
+    let theme = ui.theme();
     let state = cx.state;
     let tokens: Vec<&GeneratedToken> = shown.tokens(state).collect();
     if tokens.is_empty() {
         if state.is_active(shown.job) {
-            caption(ui, theme, "Reading the prompt…");
+            caption(ui, "Reading the prompt…");
         } else if state.error(shown.job).is_none() {
-            caption(ui, theme, "Nothing was generated.");
+            caption(ui, "Nothing was generated.");
         }
         return;
     }
@@ -163,15 +157,15 @@ pub(super) fn output_strip(
                 selected: panel.selected == Some(i),
                 underline: (branch == Some(i)).then(|| theme.accent()),
             };
-            token_strip(ui, theme, "Output tokens", tokens.len(), chip, |ui, i| {
+            token_strip(ui, "Output tokens", tokens.len(), chip, |ui, i| {
                 ui.set_width(300.0);
                 let token = tokens[i];
                 let name = visible_text(token.name());
                 ui.label(RichText::new(name).font(Type::Strong.mono()).color(theme.body()));
-                if let Some(place) = candidate_bars(ui, theme, &token.top, token.id, true) {
+                if let Some(place) = candidate_bars(ui, &token.top, token.id, true) {
                     chosen = Some((i, place));
                 }
-                caption(ui, theme, "Click an alternative to go on from it.");
+                caption(ui, "Click an alternative to go on from it.");
                 told = Some(i);
             })
         })
@@ -192,7 +186,8 @@ pub(super) fn output_strip(
 }
 
 /// Time to first token, speed, count and stop reason, in the direction of the layout.
-pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, theme: &Theme, shown: &Shown) {
+pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, shown: &Shown) {
+    let theme = ui.theme();
     let Some(run) = cx.state.run(shown.job) else { return };
     let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
@@ -222,11 +217,11 @@ fn end_token(run: &Run) -> Option<&str> {
     last.top.iter().find(|candidate| candidate.id == last.id).map(|candidate| candidate.text.as_str())
 }
 
-pub(super) fn probability_legend(ui: &mut Ui, theme: &Theme) {
+pub(super) fn probability_legend(ui: &mut Ui) {
+    let theme = ui.theme();
     ui.horizontal(|ui| {
         widgets::explain(
             ui,
-            theme,
             "Probability",
             "How likely the model held each token, at temperature 1. Colour grows with −log p, the surprise.",
         );
@@ -234,7 +229,7 @@ pub(super) fn probability_legend(ui: &mut Ui, theme: &Theme) {
         let marks =
             marks.map(|p| (surprise(p), if p >= 0.01 { format!("{:.0} %", p * 100.0) } else { "0.1 %".into() }));
         let paper = theme.surface();
-        widgets::legend(ui, theme, 220.0, |share| surprise_fill(theme, share, paper), &marks);
+        widgets::legend(ui, 220.0, |share| surprise_fill(theme, share, paper), &marks);
     });
 }
 

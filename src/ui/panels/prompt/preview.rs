@@ -2,6 +2,7 @@
 
 use crate::engine::Work;
 use crate::types::{Ability, FewShotPrompt, JobId, ModelId, PromptToken, RenderedPrompt, SegmentKind, TokenizeReport};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
@@ -48,7 +49,7 @@ impl Preview {
 
     /// The strip. Without a model, or until the tokens have come, the text's segments stand in for them.
     pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
-        let theme = cx.theme;
+        let theme = ui.theme();
         let paper = theme.surface();
         match self.tokens(cx.state) {
             Some(tokens) => {
@@ -58,10 +59,10 @@ impl Preview {
                     let text = if token.text.is_empty() { "∅" } else { token.text.as_str() };
                     Chip { text, fill: kind_fill(theme, kind, paper), selected: false, underline: None }
                 };
-                token_strip(ui, theme, "Prompt tokens", tokens.len(), chip, |ui, i| {
+                token_strip(ui, "Prompt tokens", tokens.len(), chip, |ui, i| {
                     let token = &tokens[i];
                     let kind = if token.span.is_empty() { None } else { self.rendered.kind_at(token.span.start) };
-                    tip(ui, theme, i, token, kind);
+                    tip(ui, i, token, kind);
                 });
             }
             None => {
@@ -72,15 +73,16 @@ impl Preview {
                     selected: false,
                     underline: None,
                 };
-                token_strip(ui, theme, "Prompt text", segments.len(), chip, |ui, i| {
-                    widgets::caption(ui, theme, kind_words(Some(segments[i].kind)));
+                token_strip(ui, "Prompt text", segments.len(), chip, |ui, i| {
+                    widgets::caption(ui, kind_words(Some(segments[i].kind)));
                 });
             }
         }
     }
 
     /// Which colour stands for what; only kinds that occur.
-    pub(super) fn legend(&self, ui: &mut Ui, theme: &Theme) {
+    pub(super) fn legend(&self, ui: &mut Ui) {
+        let theme = ui.theme();
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = Vec2::new(space::M, space::XS);
             let mut seen = Vec::new();
@@ -95,14 +97,15 @@ impl Preview {
                     SegmentKind::ShotOutput(_) => "Example output".to_owned(),
                     kind => kind_words(Some(kind)),
                 };
-                entry(ui, theme, kind_fill(theme, Some(segment.kind), theme.surface()), &words);
+                entry(ui, kind_fill(theme, Some(segment.kind), theme.surface()), &words);
             }
         });
     }
 }
 
 /// A colour and its words, in one piece: a row inside a row that wraps would not wrap.
-fn entry(ui: &mut Ui, theme: &Theme, fill: Color32, words: &str) {
+fn entry(ui: &mut Ui, fill: Color32, words: &str) {
+    let theme = ui.theme();
     let galley = ui.painter().layout_no_wrap(words.to_owned(), Type::Caption.sans(), theme.caption());
     let size = Vec2::new(SWATCH + space::XS + galley.size().x, galley.size().y);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
@@ -112,10 +115,11 @@ fn entry(ui: &mut Ui, theme: &Theme, fill: Color32, words: &str) {
     ui.painter().galley(Align2::RIGHT_CENTER.align_size_within_rect(galley.size(), rect).min, galley, theme.caption());
 }
 
-fn tip(ui: &mut Ui, theme: &Theme, index: usize, token: &PromptToken, kind: Option<SegmentKind>) {
+fn tip(ui: &mut Ui, index: usize, token: &PromptToken, kind: Option<SegmentKind>) {
+    let theme = ui.theme();
     ui.label(egui::RichText::new(visible_text(&token.text)).font(Type::Strong.mono()).color(theme.body()));
-    widgets::caption(ui, theme, format!("id {} · position {index}", token.id));
-    widgets::caption(ui, theme, kind_words(kind));
+    widgets::caption(ui, format!("id {} · position {index}", token.id));
+    widgets::caption(ui, kind_words(kind));
 }
 
 fn hue(kind: SegmentKind) -> usize {

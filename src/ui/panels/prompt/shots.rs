@@ -1,7 +1,8 @@
 //! The table of few-shot examples: input → output, one row each.
 
 use crate::types::{FewShotPrompt, Shot};
-use crate::ui::theme::{Theme, space};
+use crate::ui::Themed;
+use crate::ui::theme::space;
 use crate::ui::widgets::{self, Reorder, RowMove, icon_button, pasted_rows};
 use egui::{Align, Id, Layout, TextEdit, Ui, Vec2};
 use lucide_icons::Icon;
@@ -25,23 +26,23 @@ pub(super) struct ShotTable {
 }
 
 impl ShotTable {
-    pub(super) fn show(&mut self, ui: &mut Ui, theme: &Theme, shots: &mut Vec<Shot>) {
+    pub(super) fn show(&mut self, ui: &mut Ui, shots: &mut Vec<Shot>) {
         let base = ui.scope_id().with("shots");
         paste_rows(ui, base, shots);
         ui.horizontal(|ui| {
             let on = shots.iter().filter(|s| s.on).count();
             let title =
                 if shots.is_empty() { "Examples".to_owned() } else { format!("Examples · {on} of {}", shots.len()) };
-            widgets::explain(ui, theme, &title, HELP);
+            widgets::explain(ui, &title, HELP);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if icon_button(ui, theme, Icon::Plus, "Add an example").clicked() {
+                if icon_button(ui, Icon::Plus, "Add an example").clicked() {
                     shots.push(Shot { input: String::new(), output: String::new(), on: true });
                     ui.memory_mut(|m| m.request_focus(cell_id(base, shots.len() - 1, 0)));
                 }
             });
         });
         if shots.is_empty() {
-            widgets::caption(ui, theme, "None. Add a row, or paste rows from a spreadsheet into one.");
+            widgets::caption(ui, "None. Add a row, or paste rows from a spreadsheet into one.");
             return;
         }
         let mut edit = None;
@@ -49,11 +50,11 @@ impl ShotTable {
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing = Vec2::new(space::XS, space::XS);
             for (row, shot) in shots.iter_mut().enumerate() {
-                let shown = ui.horizontal(|ui| self.row(ui, theme, base, row, shot, &mut edit));
+                let shown = ui.horizontal(|ui| self.row(ui, base, row, shot, &mut edit));
                 rows.push(shown.response.rect);
             }
         });
-        if let Some(moved) = self.order.drop_target(ui, theme, &rows) {
+        if let Some(moved) = self.order.drop_target(ui, &rows) {
             edit = Some(Edit::Move(moved));
         }
         match edit {
@@ -67,10 +68,11 @@ impl ShotTable {
         }
     }
 
-    fn row(&mut self, ui: &mut Ui, theme: &Theme, base: Id, row: usize, shot: &mut Shot, edit: &mut Option<Edit>) {
+    fn row(&mut self, ui: &mut Ui, base: Id, row: usize, shot: &mut Shot, edit: &mut Option<Edit>) {
+        let theme = ui.theme();
         let number = row + 1;
         let (id, name) = (base.with(("handle", row)), format!("Move example {number}"));
-        if let Some(moved) = self.order.handle(ui, theme, id, row, HANDLE, &name) {
+        if let Some(moved) = self.order.handle(ui, id, row, HANDLE, &name) {
             *edit = Some(Edit::Move(moved));
         }
         ui.scope(|ui| {
@@ -95,7 +97,7 @@ impl ShotTable {
                 let _ = response.on_hover_text(text.as_str());
             }
         }
-        if icon_button(ui, theme, Icon::Trash2, &format!("Delete example {number}")).clicked() {
+        if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
             *edit = Some(Edit::Delete(row));
         }
     }

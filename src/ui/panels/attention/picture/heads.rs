@@ -2,6 +2,7 @@
 
 use super::{MapKey, Source, stage, weights_of};
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::panels::attention::{AttentionPanel, Shown, overview};
 use egui::{Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ const GAP: f32 = 2.0;
 const BUDGET: Duration = Duration::from_millis(2);
 
 pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let Some(report) = shown.report.picture.clone() else { return };
     let query = cx.selection.token.filter(|t| *t < shown.report.tokens.len()).unwrap_or(0);
     let look = panel.look(cx);
@@ -20,7 +21,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
     let (area, _) = ui.allocate_exact_size(size, Sense::hover());
     overview::grid(ui, area, (cx.selection.layer, cx.selection.head));
-    overview::edges(ui, &theme, area, cell, shown, (cx.selection.layer, cx.selection.head));
+    overview::edges(ui, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
     for layer in 0..shown.layers {
         for head in 0..shown.heads {

@@ -3,9 +3,10 @@
 use super::{PictureView, heads, name_of};
 use crate::types::{Ability, ClassProbability, ColorMap};
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::panels::attention::AttentionPanel;
 use crate::ui::panels::attention::controls::{self, CONTRAST_HELP, SCALES};
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, percent, secondary_button, section, segmented, share_bar};
 use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -15,16 +16,16 @@ const CLASSES: usize = 10;
 const ROW: f32 = 38.0;
 
 pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
     ui.add_space(space::S);
-    section(ui, &theme, "Picture", |ui| {
+    section(ui, "Picture", |ui| {
         // One under the other: side by side they do not fit into the narrowest column.
-        if secondary_button(ui, &theme, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+        if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
             PictureView::ask_for_file(cx);
         }
         ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
-            let response = secondary_button(ui, &theme, Some(Icon::PenTool), "Use the drawing");
+            let response = secondary_button(ui, Some(Icon::PenTool), "Use the drawing");
             if response.on_disabled_hover_text("Draw something in the Digits panel first.").clicked() {
                 panel.picture.take_drawing(cx);
             }
@@ -32,28 +33,28 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
         let from = panel.picture.path.as_ref().and_then(|path| path.file_name());
         let words =
             from.map_or_else(|| "Or drop a file on the window.".to_owned(), |n| n.to_string_lossy().into_owned());
-        caption(ui, &theme, words);
+        caption(ui, words);
     });
     let shown = panel.shown(cx.state);
     if let Some(shown) = &shown {
         let title = format!("{} layers × {} heads", shown.layers, shown.heads);
-        section(ui, &theme, &title, |ui| {
+        section(ui, &title, |ui| {
             heads::show(panel, ui, cx, shown);
-            caption(ui, &theme, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
+            caption(ui, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
             }
         });
     }
-    section(ui, &theme, "Colours", |ui| {
+    section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
-        caption(ui, &theme, "Map");
-        segmented(ui, &theme, &mut panel.map, &maps);
-        widgets::explain(ui, &theme, "Scale", CONTRAST_HELP);
-        segmented(ui, &theme, &mut panel.contrast, &SCALES);
+        caption(ui, "Map");
+        segmented(ui, &mut panel.map, &maps);
+        widgets::explain(ui, "Scale", CONTRAST_HELP);
+        segmented(ui, &mut panel.contrast, &SCALES);
         let help = "How much the weights cover the picture.";
-        widgets::field(ui, &theme, "Covering", help, |ui| {
-            widgets::slider(ui, &theme, Slider::new(&mut panel.picture.strength, 0.0..=1.0).fixed_decimals(2))
+        widgets::field(ui, "Covering", help, |ui| {
+            widgets::slider(ui, Slider::new(&mut panel.picture.strength, 0.0..=1.0).fixed_decimals(2))
         });
     });
     if let Some(shown) = &shown {
@@ -62,35 +63,35 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
 }
 
 pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     ui.add_space(space::S);
     let shown = panel.shown(cx.state);
     let Some((shown, report)) = shown.as_ref().and_then(|s| Some((s, s.report.picture.as_ref()?))) else {
-        caption(ui, &theme, "After a picture was read, this tells what the model takes it for.");
+        caption(ui, "After a picture was read, this tells what the model takes it for.");
         return;
     };
     if report.classes.is_empty() {
         let name = cx.state.active(Ability::SeePictures).map_or("The model", |m| m.info.name.as_str());
         let words = format!("{name} has no head that knows classes. Its attention can be looked at all the same.");
-        caption(ui, &theme, words);
+        caption(ui, words);
     }
     for (place, class) in report.classes.iter().take(CLASSES).enumerate() {
-        row(ui, &theme, class, place == 0);
+        row(ui, class, place == 0);
     }
     if report.classes.len() > CLASSES {
         let rest: f32 = report.classes.iter().skip(CLASSES).map(|c| c.probability).sum();
-        caption(ui, &theme, format!("{} others: {}", report.classes.len() - CLASSES, percent(rest)));
+        caption(ui, format!("{} others: {}", report.classes.len() - CLASSES, percent(rest)));
     }
     ui.add_space(space::M);
     let [rows, columns] = report.grid;
     let (width, height) = (report.seen.width, report.seen.height);
-    caption(ui, &theme, format!("Read at {width} × {height}, as {rows} × {columns} patches."));
+    caption(ui, format!("Read at {width} × {height}, as {rows} × {columns} patches."));
     if let Some(token) = panel.picture.hovered.filter(|t| *t < shown.report.tokens.len()) {
-        caption(ui, &theme, format!("Under the pointer: {}.", name_of(token, report)));
+        caption(ui, format!("Under the pointer: {}.", name_of(token, report)));
     }
 }
 
-fn row(ui: &mut Ui, theme: &Theme, class: &ClassProbability, best: bool) {
+fn row(ui: &mut Ui, class: &ClassProbability, best: bool) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
     let number = percent(class.probability);
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{} {number}", class.label)));

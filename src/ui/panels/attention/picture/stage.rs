@@ -3,6 +3,7 @@
 use super::{MapKey, PictureView, Source, name_of};
 use crate::types::PictureReport;
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::panels::attention::look::Look;
 use crate::ui::panels::attention::{AttentionPanel, Shown};
 use crate::ui::theme::{Type, space};
@@ -12,12 +13,12 @@ use egui::{Color32, ColorImage, Rect, RichText, Role, Sense, Stroke, StrokeKind,
 const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 
 pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let Some(report) = shown.report.picture.clone() else { return };
     panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
     if let Some(job) = panel.asked_job() {
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
             ui.add_space(space::S);
         } else if cx.state.is_active(job) {
             job_progress(ui, cx, job);
@@ -31,15 +32,15 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
         Source::Rollout => "Rollout through all layers".to_owned(),
     };
     let sub = format!("from {}", name_of(query, &report));
-    widgets::stage_header(ui, &theme, &title, &sub, |ui| {
+    widgets::stage_header(ui, &title, &sub, |ui| {
         let sources = [(Source::Head, "Head"), (Source::Layer, "Layer"), (Source::Rollout, "Rollout")];
-        segmented(ui, &theme, &mut panel.picture.source, &sources);
+        segmented(ui, &mut panel.picture.source, &sources);
     });
     ui.add_space(space::XS);
     let look = panel.look(cx);
     let key = MapKey { job: shown.job, source: panel.picture.source, layer, head, query, look };
     let Some(weights) = panel.picture.weights(key, shown) else {
-        caption(ui, &theme, "This layer was not captured: the patterns do not fit into the memory set aside for them.");
+        caption(ui, "This layer was not captured: the patterns do not fit into the memory set aside for them.");
         return;
     };
     let patches = &weights[report.special_tokens..];
@@ -50,7 +51,7 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
     let aspect = report.seen.width as f32 / report.seen.height as f32;
     let height = side.y.min(side.x / aspect).max(120.0).floor();
     let (rect, response) = ui.allocate_exact_size(vec2((height * aspect).floor(), height), Sense::click());
-    paint(&mut panel.picture, ui, &theme, (&report, patches, most), key, rect);
+    paint(&mut panel.picture, ui, (&report, patches, most), key, rect);
 
     let cell = vec2(rect.width() / report.grid[1] as f32, rect.height() / report.grid[0] as f32);
     let under = response.hover_pos().and_then(|at| {
@@ -80,12 +81,12 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
         let tip = format!("{}: {}", name_of(patch + report.special_tokens, &report), share(patches[patch]));
         response.on_hover_ui_at_pointer(|ui| {
             ui.label(RichText::new(tip).font(Type::Body.sans()).color(theme.body()));
-            caption(ui, &theme, "Click to see where this patch looks.");
+            caption(ui, "Click to see where this patch looks.");
         });
     }
     ui.add_space(space::S);
     let marks = [0.0f32, 0.25, 0.5, 1.0].map(|s| (look.place(s), share(s * most)));
-    widgets::legend(ui, &theme, 260.0, |place| look.over_picture(place), &marks);
+    widgets::legend(ui, 260.0, |place| look.over_picture(place), &marks);
 }
 
 fn share(weight: f32) -> String {
@@ -94,23 +95,22 @@ fn share(weight: f32) -> String {
 
 /// The tokens that are no patches: what they keep, and a way to look from them.
 fn special_tokens(ui: &mut Ui, cx: &mut Cx<'_>, report: &PictureReport, weights: &[f32], query: usize) {
-    let theme = cx.theme.clone();
     let row = vec2(ui.available_width(), 34.0);
     ui.allocate_ui_with_layout(row, egui::Layout::left_to_right(egui::Align::Center), |ui| {
-        caption(ui, &theme, "Look from");
+        caption(ui, "Look from");
         let names: Vec<String> = (0..report.special_tokens).map(|token| name_of(token, report)).collect();
         let mut choices: Vec<(usize, &str)> = names.iter().enumerate().map(|(i, name)| (i, name.as_str())).collect();
         if query >= report.special_tokens {
             choices.push((query, "patch"));
         }
         let mut chosen = query;
-        if segmented(ui, &theme, &mut chosen, &choices) {
+        if segmented(ui, &mut chosen, &choices) {
             cx.selection.token = Some(chosen);
         }
-        caption(ui, &theme, "or click a patch.");
+        caption(ui, "or click a patch.");
         let kept: f32 = weights[..report.special_tokens].iter().sum();
         let words = format!("{} goes to {}", widgets::percent(kept), names.join(" and "));
-        caption(ui, &theme, words).on_hover_text("Weight on tokens that are no patches has no place in the picture.");
+        caption(ui, words).on_hover_text("Weight on tokens that are no patches has no place in the picture.");
     });
 }
 
@@ -118,11 +118,11 @@ fn special_tokens(ui: &mut Ui, cx: &mut Cx<'_>, report: &PictureReport, weights:
 fn paint(
     view: &mut PictureView,
     ui: &Ui,
-    theme: &crate::ui::Theme,
     (report, patches, most): (&PictureReport, &[f32], f32),
     key: MapKey,
     rect: Rect,
 ) {
+    let theme = ui.theme();
     let size = [report.seen.width, report.seen.height];
     let seen = view.seen.get_or_make(ui, &key.job, || ColorImage::from_rgb(size, &report.seen.rgb));
     ui.painter().image(seen.id(), rect, WHOLE, Color32::WHITE);

@@ -2,7 +2,8 @@
 
 use super::super::setup::Example;
 use crate::types::{Answer, BatchReport, JobId, TaskTable};
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, one_line, segmented};
 use egui::{Align2, Role, ScrollArea, Sense, TextEdit, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -41,30 +42,30 @@ type Basis = (Arc<TaskTable>, Vec<Example>);
 type Key = (JobId, String, Which, Option<(usize, usize)>);
 
 impl List {
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, job: JobId, report: &BatchReport, labels: &[String]) {
+    pub fn show(&mut self, ui: &mut Ui, job: JobId, report: &BatchReport, labels: &[String]) {
         ui.horizontal(|ui| {
             let kinds = [(Which::All, "All"), (Which::Wrong, "Wrong"), (Which::Right, "Right")];
-            segmented(ui, theme, &mut self.which, &kinds);
+            segmented(ui, &mut self.which, &kinds);
             let field = TextEdit::singleline(&mut self.filter).hint_text("Filter").desired_width(160.0);
             let _ = ui.add(field).accessible_name("Filter answers");
             if let Some((right, said)) = self.cell {
                 let words = format!("{} for {} ×", labels[said], labels[right]);
-                if crate::ui::widgets::ghost_button(ui, theme, None, &words).clicked() {
+                if crate::ui::widgets::ghost_button(ui, None, &words).clicked() {
                     self.cell = None;
                 }
             }
         });
         let found = self.found(job, report, labels);
         if found.is_empty() {
-            caption(ui, theme, "No answer passes the filter.");
+            caption(ui, "No answer passes the filter.");
             return;
         }
-        head(ui, theme);
+        head(ui);
         let area = ScrollArea::vertical().id_salt("answers").auto_shrink(false);
         ui.spacing_mut().item_spacing.y = 0.0;
         area.show_rows(ui, ROW, found.len(), |ui, places| {
             for answer in places.filter_map(|place| report.answers.get(*found.get(place)?)) {
-                one(ui, theme, answer, labels);
+                one(ui, answer, labels);
             }
         });
     }
@@ -116,7 +117,8 @@ fn columns(width: f32) -> [f32; 3] {
     [rest * 0.5, rest * 0.25, rest * 0.25]
 }
 
-fn head(ui: &mut Ui, theme: &Theme) {
+fn head(ui: &mut Ui) {
+    let theme = ui.theme();
     let (rect, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 20.0), Sense::hover());
     let mut left = rect.left() + MARK;
     let ink = theme.caption();
@@ -128,7 +130,8 @@ fn head(ui: &mut Ui, theme: &Theme) {
     ui.painter().text(at, Align2::RIGHT_CENTER, "ln P", Type::Caption.sans(), ink);
 }
 
-fn one(ui: &mut Ui, theme: &Theme, answer: &Answer, labels: &[String]) {
+fn one(ui: &mut Ui, answer: &Answer, labels: &[String]) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
     let verdict = if answer.correct { "right" } else { "wrong" };
     let words = format!("{verdict}: {} → {}, the model says {}", answer.input, answer.expected, answer.predicted);
@@ -156,7 +159,7 @@ fn one(ui: &mut Ui, theme: &Theme, answer: &Answer, labels: &[String]) {
     response.on_hover_ui(|ui| {
         ui.label(egui::RichText::new(&answer.input).font(Type::Body.sans()).color(theme.body()));
         for (label, share) in labels.iter().zip(&answer.shares) {
-            caption(ui, theme, format!("{label}: {}", crate::ui::widgets::percent(*share as f32)));
+            caption(ui, format!("{label}: {}", crate::ui::widgets::percent(*share as f32)));
         }
     });
 }

@@ -1,7 +1,8 @@
 //! How often each label was said for each: rows are right answers, columns what the model said.
 
 use crate::types::BatchReport;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, mix, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, mix, space};
 use crate::ui::widgets::caption;
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2};
 
@@ -14,16 +15,16 @@ const MOST: usize = 24;
 /// Shows the table. Gives the cell that was clicked: right label, label said.
 pub(super) fn show(
     ui: &mut Ui,
-    theme: &Theme,
     report: &BatchReport,
     labels: &[String],
     chosen: Option<(usize, usize)>,
 ) -> Option<(usize, usize)> {
+    let theme = ui.theme();
     if labels.len() > MOST {
-        caption(ui, theme, format!("{} labels are too many for a confusion table.", labels.len()));
+        caption(ui, format!("{} labels are too many for a confusion table.", labels.len()));
         return None;
     }
-    caption(ui, theme, "Rows: right answer. Columns: what the model said. Click a cell to see its rows.");
+    caption(ui, "Rows: right answer. Columns: what the model said. Click a cell to see its rows.");
     let counts = report.confusion(labels);
     let most = counts.iter().flatten().copied().max().unwrap_or(0).max(1);
     let mut clicked = None;
@@ -38,12 +39,12 @@ pub(super) fn show(
             ui.horizontal(|ui| {
                 ui.add_space(NAME + GAP);
                 for label in labels {
-                    name(ui, theme, label, CELL, Align2::CENTER_CENTER);
+                    name(ui, label, CELL, Align2::CENTER_CENTER);
                 }
             });
             for (right, row) in counts.iter().enumerate() {
                 ui.horizontal(|ui| {
-                    name(ui, theme, &labels[right], Vec2::new(NAME, CELL.y), Align2::LEFT_CENTER);
+                    name(ui, &labels[right], Vec2::new(NAME, CELL.y), Align2::LEFT_CENTER);
                     for (said, count) in row.iter().enumerate() {
                         let (rect, response) = ui.allocate_exact_size(CELL, Sense::click());
                         let on = chosen == Some((right, said));
@@ -69,7 +70,8 @@ pub(super) fn show(
     clicked
 }
 
-fn name(ui: &mut Ui, theme: &Theme, text: &str, size: Vec2, align: Align2) {
+fn name(ui: &mut Ui, text: &str, size: Vec2, align: Align2) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     let clip = Rect::from_min_max(rect.min, pos2(rect.right() - space::XS, rect.bottom()));

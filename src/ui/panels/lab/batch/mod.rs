@@ -8,6 +8,7 @@ use super::setup::Card;
 use crate::chart::answers_table;
 use crate::engine::{Command, Work};
 use crate::types::{BatchReport, BatchSpec, JobId, UserError};
+use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption, empty_state, error_card, figure, icon_button, job_progress, stage_header};
@@ -107,19 +108,19 @@ impl LabPanel {
 }
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
-    choices(panel, ui, cx);
+    let theme = ui.theme();
+    choices(panel, ui);
     if let Some((job, ..)) = panel.batch.asked {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
         }
     }
     let running = panel.batch.running(cx.state).is_some();
     let Some(measured) = &panel.batch.measured else {
         if !running {
             let sentence = "The few-shot prompt is asked with every row that is no example. Wrong answers come first.";
-            if empty_state(ui, &theme, Icon::ListChecks, "Ask the whole table", sentence, Some("Ask all rows")) {
+            if empty_state(ui, Icon::ListChecks, "Ask the whole table", sentence, Some("Ask all rows")) {
                 panel.run_batch(cx);
             }
         }
@@ -127,20 +128,20 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let (mut copy, mut export) = (false, false);
     let title = format!("{} answers", measured.report.answers.len());
-    stage_header(ui, &theme, &title, &measured.task, |ui| {
-        export = icon_button(ui, &theme, Icon::Download, "Export CSV").clicked();
-        copy = icon_button(ui, &theme, Icon::Copy, "Copy as TSV").clicked();
+    stage_header(ui, &title, &measured.task, |ui| {
+        export = icon_button(ui, Icon::Download, "Export CSV").clicked();
+        copy = icon_button(ui, Icon::Copy, "Copy as TSV").clicked();
     });
-    numbers(ui, &theme, measured, panel.batch.asked.as_ref().map(|(.., count)| *count));
+    numbers(ui, theme, measured, panel.batch.asked.as_ref().map(|(.., count)| *count));
     let Measured { job, report, labels, .. } = measured;
     let (job, report, labels) = (*job, report.clone(), labels.clone());
     if labels.len() > 1 {
-        if let Some(cell) = confusion::show(ui, &theme, &report, &labels, panel.batch.list.cell) {
+        if let Some(cell) = confusion::show(ui, &report, &labels, panel.batch.list.cell) {
             panel.batch.list.cell = if panel.batch.list.cell == Some(cell) { None } else { Some(cell) };
         }
         ui.add_space(space::S);
     }
-    panel.batch.list.show(ui, &theme, job, &report, &labels);
+    panel.batch.list.show(ui, job, &report, &labels);
     if copy {
         ui.ctx().copy_text(answers::tsv(&report, &labels));
         cx.toast(format!("Copied {} rows", report.answers.len()));
@@ -150,8 +151,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-fn choices(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+fn choices(panel: &mut LabPanel, ui: &mut Ui) {
     let rows = panel.batch.rest_count(&panel.setup, panel.controls.side);
     ui.horizontal_wrapped(|ui| {
         let mut all = panel.batch.most.is_none();
@@ -163,7 +163,7 @@ fn choices(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             let _ = ui.add_sized([96.0, CONTROL_HEIGHT], drag).accessible_name("Rows").on_hover_text(COUNT_HELP);
         }
         let shots = panel.setup.sides[panel.controls.side].on();
-        caption(ui, &theme, format!("with the {shots} examples at the left"));
+        caption(ui, format!("with the {shots} examples at the left"));
     });
     ui.add_space(space::XS);
 }
@@ -176,12 +176,12 @@ fn numbers(ui: &mut Ui, theme: &crate::ui::Theme, measured: &Measured, asked: Op
     let mean = report.answers.iter().map(|answer| answer.log_prob).sum::<f64>() / count.max(1) as f64;
     widgets::row(ui, 3, |columns| {
         let accuracy = format!("{:.1} %", report.accuracy() * 100.0);
-        figure(&mut columns[0], theme, &accuracy, "", &format!("{right} of {count} right"));
-        figure(&mut columns[1], theme, &format!("{mean:.2}"), "nats", "mean ln P");
-        figure(&mut columns[2], theme, &format!("{:.1}", report.elapsed_ms / 1000.0), "s", "time");
+        figure(&mut columns[0], &accuracy, "", &format!("{right} of {count} right"));
+        figure(&mut columns[1], &format!("{mean:.2}"), "nats", "mean ln P");
+        figure(&mut columns[2], &format!("{:.1}", report.elapsed_ms / 1000.0), "s", "time");
     });
     if let Some(asked) = asked.filter(|asked| *asked > count) {
-        caption(ui, theme, format!("Stopped after {count} of {asked} rows."));
+        caption(ui, format!("Stopped after {count} of {asked} rows."));
     }
     if report.cut > 0 {
         let words = format!("{} examples at the front were left out: the prompt would not fit.", report.cut);

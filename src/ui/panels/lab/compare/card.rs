@@ -5,29 +5,30 @@ use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::row::{self, Row};
 use crate::ui::Cx;
-use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{caption, error_card, percent, share_bar};
 use egui::{Align, Frame, Layout, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usize, card: usize) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let is_picked = panel.picked.card == (side, card);
     let edge = if is_picked { theme.line() } else { theme.grid() };
     let frame = Frame::new().fill(theme.surface()).stroke(Stroke::new(1.0, edge)).corner_radius(RADIUS);
     frame.inner_margin(space::M).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = space::XS;
-        if title(panel, ui, &theme, side, card) {
+        if title(panel, ui, side, card) {
             panel.picked.card = (side, card);
         }
         let slot = &panel.scoring.slots[side][card];
         if let Some(error) = slot.error(cx.state) {
-            return error_card(ui, &theme, error);
+            return error_card(ui, error);
         }
         let Some(shown) = &slot.shown else {
             let busy = panel.scoring.is_busy(cx.state);
-            caption(ui, &theme, if busy { "Scoring…" } else { "Not scored yet." });
+            caption(ui, if busy { "Scoring…" } else { "Not scored yet." });
             return;
         };
         ui.scope(|ui| {
@@ -35,7 +36,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
                 // What is shown belongs to the question before.
                 ui.set_opacity(0.5);
             }
-            verdict(ui, &theme, shown, &panel.setup.expected);
+            verdict(ui, shown, &panel.setup.expected);
             let mut clicked = None;
             for (place, score) in shown.report.candidates.iter().enumerate() {
                 let answer = &shown.answers[place];
@@ -48,11 +49,11 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
                     log_prob: score.log_prob,
                     before: slot.value_before(answer),
                 };
-                if row::show(ui, &theme, &row).on_hover_text("Click to see its tokens at the right").clicked() {
+                if row::show(ui, &row).on_hover_text("Click to see its tokens at the right").clicked() {
                     clicked = Some(place);
                 }
             }
-            rest(ui, &theme, shown.report.other_mass());
+            rest(ui, shown.report.other_mass());
             if let Some(place) = clicked {
                 panel.picked.answer = if panel.picked.answer == Some(place) { None } else { Some(place) };
                 panel.picked.card = (side, card);
@@ -63,7 +64,8 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
 }
 
 /// The card's name and the length of its prompt. True when it was clicked.
-fn title(panel: &LabPanel, ui: &mut Ui, theme: &Theme, side: usize, card: usize) -> bool {
+fn title(panel: &LabPanel, ui: &mut Ui, side: usize, card: usize) -> bool {
+    let theme = ui.theme();
     let kind = Card::ALL[card];
     let plan = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card));
     let shots = plan.map_or(0, |plan| plan.shots);
@@ -98,7 +100,8 @@ fn title(panel: &LabPanel, ui: &mut Ui, theme: &Theme, side: usize, card: usize)
 }
 
 /// The likeliest answer, and whether it is right.
-fn verdict(ui: &mut Ui, theme: &Theme, shown: &Shown, expected: &str) {
+fn verdict(ui: &mut Ui, shown: &Shown, expected: &str) {
+    let theme = ui.theme();
     let Some(best) = shown.report.best() else { return };
     let (text, is_right) = (&shown.report.candidates[best].text, shown.answers[best] == expected);
     let (icon, ink, name) = match (expected.is_empty(), is_right) {
@@ -117,7 +120,8 @@ fn verdict(ui: &mut Ui, theme: &Theme, shown: &Shown, expected: &str) {
 }
 
 /// The probability of everything that is none of the answers.
-fn rest(ui: &mut Ui, theme: &Theme, mass: f64) {
+fn rest(ui: &mut Ui, mass: f64) {
+    let theme = ui.theme();
     let help = "The probability of everything else the model might have written: 1 − Σ P.";
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), 22.0), Sense::hover());
     let share = percent(mass as f32);

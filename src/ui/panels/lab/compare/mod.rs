@@ -9,7 +9,8 @@ pub(super) use row::probability;
 use super::LabPanel;
 use super::setup::Card;
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, empty_state, error_card, job_progress, stage_header};
 use egui::{CollapsingHeader, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
@@ -27,7 +28,7 @@ pub(super) struct Picked {
 }
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     if let Some(left_s) = panel.scoring.due_in_s(cx.state.now_s) {
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left_s));
     }
@@ -36,7 +37,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     if !has_scores && !panel.scoring.is_busy(cx.state) && !errors(panel, ui, cx) {
         return empty(panel, ui, cx);
     }
-    header(panel, ui, cx, &theme);
+    header(panel, ui, cx);
     if let Some(job) = panel.scoring.running(cx.state) {
         job_progress(ui, cx, job);
     }
@@ -46,7 +47,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let sides = panel.setup.sides().len();
     let side_by_side = sides == 1 && ui.available_width() >= 3.0 * CARD_WIDTH + 2.0 * space::S;
     ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
-        changed(panel, ui, &theme);
+        changed(panel, ui);
         if sides == 2 {
             ui.columns(2, |columns| {
                 for (side, ui) in columns.iter_mut().enumerate() {
@@ -69,13 +70,14 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
                 }
             }
         }
-        legend(panel, ui, &theme);
-        prompt_as_sent(panel, ui, &theme);
+        legend(panel, ui);
+        prompt_as_sent(panel, ui);
     });
 }
 
 /// The query as a heading, and whether something is being scored.
-fn header(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+fn header(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = ui.theme();
     let sub = match panel.setup.expected.as_str() {
         "" => String::new(),
         expected => format!("right answer: {expected}"),
@@ -83,9 +85,9 @@ fn header(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
     let title = panel.setup.query.replace('\n', " ");
     let busy = panel.scoring.is_busy(cx.state);
     let took = panel.took_ms();
-    stage_header(ui, theme, &title, &sub, |ui| {
+    stage_header(ui, &title, &sub, |ui| {
         if busy {
-            caption(ui, theme, "scoring");
+            caption(ui, "scoring");
         } else if let Some(ms) = took {
             let words = RichText::new(format!("{ms:.0} ms")).font(Type::Caption.mono()).color(theme.caption());
             ui.label(words).on_hover_text("Time the engine took to score all the cards that were scored last.");
@@ -98,15 +100,16 @@ fn column_title(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
     let name = model.map_or("no model", |m| m.info.name.as_str());
     let letter = ["A", "B"][side];
     ui.horizontal(|ui| {
-        ui.label(RichText::new(letter).font(Type::Strong.bold()).color(cx.theme.accent_text()));
-        ui.add(egui::Label::new(RichText::new(name).font(Type::Strong.bold()).color(cx.theme.body())).truncate());
+        ui.label(RichText::new(letter).font(Type::Strong.bold()).color(ui.theme().accent_text()));
+        ui.add(egui::Label::new(RichText::new(name).font(Type::Strong.bold()).color(ui.theme().body())).truncate());
     });
 }
 
 /// What the last run changed.
-fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+fn changed(panel: &LabPanel, ui: &mut Ui) {
+    let theme = ui.theme();
     if panel.scoring.changed.is_empty() {
-        caption(ui, theme, "Change anything at the left: the answers are scored again by themselves.");
+        caption(ui, "Change anything at the left: the answers are scored again by themselves.");
     }
     for words in &panel.scoring.changed {
         ui.horizontal_wrapped(|ui| {
@@ -119,7 +122,7 @@ fn changed(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
     ui.add_space(space::XS);
 }
 
-fn legend(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+fn legend(panel: &LabPanel, ui: &mut Ui) {
     let side = &panel.setup.sides[0];
     ui.add_space(space::XS);
     ui.horizontal_wrapped(|ui| {
@@ -128,18 +131,17 @@ fn legend(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
             if side.calibrate { "Bold: share among the answers, calibrated" } else { "Bold: share among the answers" };
         widgets::explain(
             ui,
-            theme,
             share,
             "The probability of an answer divided by the sum over all answers that are compared.",
         );
         let help = "The product of the probabilities of the answer's tokens over the whole vocabulary.";
-        widgets::explain(ui, theme, "P: probability of exactly this answer", help);
+        widgets::explain(ui, "P: probability of exactly this answer", help);
         let help = "Percentage points since the run before. The thin mark on a bar is where it ended then.";
-        widgets::explain(ui, theme, "Arrow: change in points", help);
+        widgets::explain(ui, "Arrow: change in points", help);
     });
 }
 
-fn prompt_as_sent(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
+fn prompt_as_sent(panel: &mut LabPanel, ui: &mut Ui) {
     let (side, card) = panel.picked.card;
     let Some(plan) = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card)) else { return };
     let title = format!("Prompt as sent · {}", Card::ALL[card].title());
@@ -147,8 +149,8 @@ fn prompt_as_sent(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
         .id_salt("prompt as sent")
         .default_open(true)
         .show(ui, |ui| {
-            sent::show(ui, theme, &plan.rendered);
-            caption(ui, theme, "Click another card to see its prompt.");
+            sent::show(ui, &plan.rendered);
+            caption(ui, "Click another card to see its prompt.");
         });
 }
 
@@ -157,14 +159,13 @@ fn errors(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>) -> bool {
     let mut errors: Vec<_> = panel.scoring.slots.iter().flatten().filter_map(|slot| slot.error(cx.state)).collect();
     errors.dedup();
     for error in &errors {
-        error_card(ui, cx.theme, error);
+        error_card(ui, error);
         ui.add_space(space::S);
     }
     !errors.is_empty()
 }
 
 fn empty(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
     let sentence = match missing {
         Some(missing) => missing.words().to_owned(),
@@ -175,7 +176,7 @@ fn empty(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     };
     let action = if missing.is_none() { Some("Score the answers") } else { None };
-    if empty_state(ui, &theme, Icon::FlaskConical, "See what a few examples do", &sentence, action) {
+    if empty_state(ui, Icon::FlaskConical, "See what a few examples do", &sentence, action) {
         panel.score(true, cx);
     }
 }

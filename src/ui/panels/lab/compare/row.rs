@@ -1,6 +1,7 @@
 //! One answer in a card: its share as a bar, its probability, and what changed.
 
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type};
 use crate::ui::widgets::{one_line, percent, share_bar, significant};
 use egui::{Align2, Rect, Response, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
@@ -44,7 +45,8 @@ fn points(before: f64, now: f64) -> Option<String> {
     (points.abs() >= LEAST_POINTS).then(|| format!("{points:+.1}").replace('-', "−"))
 }
 
-pub(super) fn show(ui: &mut Ui, theme: &Theme, row: &Row<'_>) -> Response {
+pub(super) fn show(ui: &mut Ui, row: &Row<'_>) -> Response {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEIGHT), Sense::click());
     let change = row.before.map(|before| (before, points(before, row.share)));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, row.is_selected, words(row, change.as_ref())));
@@ -81,12 +83,13 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, row: &Row<'_>) -> Response {
 
     let raw = format!("P {}", probability(row.log_prob));
     painter.text(pos2(rect.left(), bottom), Align2::LEFT_CENTER, raw, Type::Caption.mono(), theme.caption());
-    change_on(ui, theme, rect, bottom, change.as_ref());
+    change_on(ui, rect, bottom, change.as_ref());
     response
 }
 
 /// The signed points with their arrow, at the right edge.
-fn change_on(ui: &Ui, theme: &Theme, rect: Rect, y: f32, change: Option<&(f64, Option<String>)>) {
+fn change_on(ui: &Ui, rect: Rect, y: f32, change: Option<&(f64, Option<String>)>) {
+    let theme = ui.theme();
     let at = pos2(rect.right(), y);
     match change {
         None => {}

@@ -1,11 +1,13 @@
 //! The text of a prompt as it is sent, with its parts in colour.
 
 use crate::types::{RenderedPrompt, SegmentKind};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix};
 use egui::text::{LayoutJob, TextFormat};
 use egui::{Color32, Label, Ui};
 
-pub(super) fn show(ui: &mut Ui, theme: &Theme, rendered: &RenderedPrompt) {
+pub(super) fn show(ui: &mut Ui, rendered: &RenderedPrompt) {
+    let theme = ui.theme();
     let mut job = LayoutJob::default();
     job.wrap.max_width = ui.available_width();
     for segment in &rendered.segments {

@@ -2,7 +2,6 @@
 
 use super::super::LabPanel;
 use super::super::setup::Pool;
-use crate::ui::Cx;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption, field, icon_button, section};
 use egui::{Align, DragValue, Layout, TextEdit, Ui};
@@ -18,33 +17,31 @@ const CALIBRATE_HELP: &str = "Some answers are likely whatever is asked. Context
 const ENDING_HELP: &str = "Multiplies by the probability that the answer ends there: of what the template and the separator put \
      behind it. Without it ‘red’ also counts everything that goes on as ‘reddish’.";
 
-pub(super) fn query(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+pub(super) fn query(panel: &mut LabPanel, ui: &mut Ui) {
     ui.horizontal(|ui| {
-        caption(ui, &theme, "Query").on_hover_text(QUERY_HELP);
+        caption(ui, "Query").on_hover_text(QUERY_HELP);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if icon_button(ui, &theme, Icon::Dices, "Ask another").clicked() {
+            if icon_button(ui, Icon::Dices, "Ask another").clicked() {
                 panel.setup.ask_another(0);
             }
         });
     });
     let edit = TextEdit::multiline(&mut panel.setup.query).desired_rows(1).hint_text("What should be answered?");
     let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Query").on_hover_text(QUERY_HELP);
-    field(ui, &theme, "Right answer", EXPECTED_HELP, |ui| {
+    field(ui, "Right answer", EXPECTED_HELP, |ui| {
         let edit = TextEdit::singleline(&mut panel.setup.expected).hint_text("Not known");
         ui.add(edit.desired_width(f32::INFINITY))
     });
 }
 
-pub(super) fn compared(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
-    section(ui, &theme, "Answers that are compared", |ui| {
+pub(super) fn compared(panel: &mut LabPanel, ui: &mut Ui) {
+    section(ui, "Answers that are compared", |ui| {
         let mut choices = vec![(Pool::Distractors, "Right and others"), (Pool::Typed, "Typed")];
         if !panel.setup.table.labels.is_empty() {
             choices.insert(0, (Pool::Labels, "Labels"));
         }
         let was = panel.setup.pool;
-        widgets::segmented(ui, &theme, &mut panel.setup.pool, &choices);
+        widgets::segmented(ui, &mut panel.setup.pool, &choices);
         if panel.setup.pool == Pool::Typed && was != Pool::Typed && panel.setup.typed.is_empty() {
             // Begins with what was compared before, to be edited.
             panel.setup.pool = was;
@@ -54,17 +51,17 @@ pub(super) fn compared(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         match panel.setup.pool {
             Pool::Labels => {
                 let words = panel.setup.table.labels.join(", ");
-                caption(ui, &theme, words).on_hover_text(POOL_HELP);
+                caption(ui, words).on_hover_text(POOL_HELP);
             }
             Pool::Distractors => {
                 let help = "Other answers of the table, drawn with the seed of the examples.";
-                field(ui, &theme, "Other answers", help, |ui| {
+                field(ui, "Other answers", help, |ui| {
                     let size = egui::vec2(96.0, CONTROL_HEIGHT);
                     ui.add_sized(size, DragValue::new(&mut panel.setup.distractors).range(1..=20).speed(0.1))
                 });
             }
             Pool::Typed => {
-                field(ui, &theme, "Answers, one a line", POOL_HELP, |ui| {
+                field(ui, "Answers, one a line", POOL_HELP, |ui| {
                     ui.add(TextEdit::multiline(&mut panel.setup.typed).desired_rows(3).desired_width(f32::INFINITY))
                 });
             }

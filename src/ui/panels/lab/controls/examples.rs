@@ -4,8 +4,8 @@ use super::super::LabPanel;
 use super::super::setup::{Example, Setup};
 use super::fresh_seed;
 use crate::types::FewShotPrompt;
-use crate::ui::Cx;
-use crate::ui::theme::{CONTROL_HEIGHT, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CONTROL_HEIGHT, Type, space};
 use crate::ui::widgets::{self, Reorder, RowMove, caption, icon_button, pasted_rows};
 use egui::{Align, DragValue, Id, Layout, RichText, Slider, Stroke, TextEdit, Ui, Vec2};
 use lucide_icons::Icon;
@@ -29,15 +29,15 @@ enum Edit {
     Corrupt(usize),
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui) {
+    let theme = ui.theme();
     let side = panel.controls.side;
     let base = ui.scope_id().with("lab examples");
     paste_rows(ui, base, &mut panel.setup.sides[side].examples);
-    head(panel, ui, &theme, base);
-    draw_again(panel, ui, &theme);
+    head(panel, ui, base);
+    draw_again(panel, ui);
     let cut = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)).map_or(0, |side| side.cards[2].cut);
-    let edit = rows(panel, ui, &theme, base, cut);
+    let edit = rows(panel, ui, base, cut);
     if cut > 0 {
         let words = match cut {
             1 => "The first example does not fit into the context and is left out.".to_owned(),
@@ -50,16 +50,16 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-fn head(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id) {
+fn head(panel: &mut LabPanel, ui: &mut Ui, base: Id) {
     let side = panel.controls.side;
     ui.horizontal(|ui| {
         let examples = &panel.setup.sides[side].examples;
         let on = panel.setup.sides[side].on();
         let title =
             if examples.is_empty() { "Examples".to_owned() } else { format!("Examples · {on} of {}", examples.len()) };
-        widgets::explain(ui, theme, &title, HELP);
+        widgets::explain(ui, &title, HELP);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if icon_button(ui, theme, Icon::Plus, "Add an example").clicked() {
+            if icon_button(ui, Icon::Plus, "Add an example").clicked() {
                 let examples = &mut panel.setup.sides[side].examples;
                 examples.push(Example { on: true, ..Example::default() });
                 ui.memory_mut(|m| m.request_focus(cell_id(base, examples.len() - 1, 0)));
@@ -69,22 +69,22 @@ fn head(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id) {
 }
 
 /// The number of examples, the seed, and the button that draws others.
-fn draw_again(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
+fn draw_again(panel: &mut LabPanel, ui: &mut Ui) {
     let side = panel.controls.side;
     let rows = panel.setup.table.rows.len();
     let mut k = panel.setup.sides[side].examples.len();
     let most = MOST.min(rows.saturating_sub(1)).max(k);
     ui.horizontal(|ui| {
-        let name = widgets::explain(ui, theme, "k", K_HELP);
+        let name = widgets::explain(ui, "k", K_HELP);
         let slider = Slider::new(&mut k, 0..=most).integer();
-        let slider = widgets::slider(ui, theme, slider).labelled_by(name.id).on_hover_text(K_HELP);
+        let slider = widgets::slider(ui, slider).labelled_by(name.id).on_hover_text(K_HELP);
         if slider.changed() {
             panel.setup.resize(side, k);
         }
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
-        let again = widgets::secondary_button(ui, theme, Some(Icon::Dices), "Draw other examples").clicked();
+        let again = widgets::secondary_button(ui, Some(Icon::Dices), "Draw other examples").clicked();
         let mut seed = panel.setup.sides[side].seed;
         let size = egui::vec2(ui.available_width().clamp(60.0, 96.0), CONTROL_HEIGHT);
         let drag = ui.add_sized(size, DragValue::new(&mut seed).speed(0.2).prefix("seed "));
@@ -98,11 +98,11 @@ fn draw_again(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
     });
 }
 
-fn rows(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id, cut: usize) -> Option<Edit> {
+fn rows(panel: &mut LabPanel, ui: &mut Ui, base: Id, cut: usize) -> Option<Edit> {
     let LabPanel { setup, controls, .. } = panel;
     let examples = &mut setup.sides[controls.side].examples;
     if examples.is_empty() {
-        caption(ui, theme, "None. Move the slider, add a row, or paste rows from a spreadsheet into one.");
+        caption(ui, "None. Move the slider, add a row, or paste rows from a spreadsheet into one.");
         return None;
     }
     let (mut edit, mut rects, mut on) = (None, Vec::new(), 0);
@@ -111,17 +111,15 @@ fn rows(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, base: Id, cut: usize) 
         for (row, example) in examples.iter_mut().enumerate() {
             on += usize::from(example.on);
             let is_cut = example.on && on <= cut;
-            let shown = ui.horizontal(|ui| one(ui, theme, base, row, example, is_cut, &mut controls.order, &mut edit));
+            let shown = ui.horizontal(|ui| one(ui, base, row, example, is_cut, &mut controls.order, &mut edit));
             rects.push(shown.response.rect);
         }
     });
-    controls.order.drop_target(ui, theme, &rects).map(Edit::Move).or(edit)
+    controls.order.drop_target(ui, &rects).map(Edit::Move).or(edit)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one row of a table, used once")]
 fn one(
     ui: &mut Ui,
-    theme: &Theme,
     base: Id,
     row: usize,
     example: &mut Example,
@@ -129,9 +127,10 @@ fn one(
     order: &mut Reorder,
     edit: &mut Option<Edit>,
 ) {
+    let theme = ui.theme();
     let number = row + 1;
     let (id, name) = (base.with(("handle", row)), format!("Move example {number}"));
-    if let Some(moved) = order.handle(ui, theme, id, row, HANDLE, &name) {
+    if let Some(moved) = order.handle(ui, id, row, HANDLE, &name) {
         *edit = Some(Edit::Move(moved));
     }
     ui.scope(|ui| {
@@ -168,10 +167,10 @@ fn one(
     } else {
         (Icon::Replace, format!("Give example {number} a wrong answer"))
     };
-    if icon_button(ui, theme, icon, &name).clicked() {
+    if icon_button(ui, icon, &name).clicked() {
         *edit = Some(Edit::Corrupt(row));
     }
-    if icon_button(ui, theme, Icon::Trash2, &format!("Delete example {number}")).clicked() {
+    if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
         *edit = Some(Edit::Delete(row));
     }
 }

@@ -33,21 +33,19 @@ pub(super) struct Controls {
 }
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     ui.add_space(space::S);
     suggestion::show(ui, cx);
     task::show(panel, ui, cx);
     ui.add_space(space::XS);
-    answers::query(panel, ui, cx);
+    answers::query(panel, ui);
     if panel.setup.two {
         ui.add_space(space::S);
         ui.horizontal(|ui| {
-            caption(ui, &theme, "Edit column")
-                .on_hover_text("Both columns ask the same query. Below is what may differ.");
-            widgets::segmented(ui, &theme, &mut panel.controls.side, &[(0, "A"), (1, "B")]);
+            caption(ui, "Edit column").on_hover_text("Both columns ask the same query. Below is what may differ.");
+            widgets::segmented(ui, &mut panel.controls.side, &[(0, "A"), (1, "B")]);
             let other = 1 - panel.controls.side;
             let name = if other == 0 { "Copy from A" } else { "Copy from B" };
-            if widgets::icon_button(ui, &theme, Icon::Copy, name).clicked() {
+            if widgets::icon_button(ui, Icon::Copy, name).clicked() {
                 panel.setup.sides[panel.controls.side] = panel.setup.sides[other].clone();
             }
         });
@@ -55,15 +53,14 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         panel.controls.side = 0;
     }
     ui.add_space(space::XS);
-    examples::show(panel, ui, cx);
+    examples::show(panel, ui);
     ui.add_space(space::XS);
     wording::show(panel, ui, cx);
-    answers::compared(panel, ui, cx);
+    answers::compared(panel, ui);
 }
 
 /// The button that does what the tab on show is for, or the one that stops it.
 pub(super) fn footer(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let running = panel.job_of(panel.tab, cx.state);
     let (icon, name) = match panel.tab {
         Tab::Compare | Tab::Pairs => (Icon::Play, "Score the answers"),
@@ -83,13 +80,13 @@ pub(super) fn footer(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let missing = missing.filter(|missing| !asks_table || matches!(missing, Missing::Model | Missing::Place));
     ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
         if let Some(job) = running.filter(|_| is_long) {
-            if widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
+            if widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
                 cx.cancel(job);
             }
             return;
         }
         ui.add_enabled_ui(missing.is_none(), |ui| {
-            let response = widgets::primary_button(ui, &theme, icon, name).on_hover_text("Ctrl+Enter");
+            let response = widgets::primary_button(ui, icon, name).on_hover_text("Ctrl+Enter");
             let why = missing.map_or("", Missing::words);
             if response.on_disabled_hover_text(why).clicked() {
                 crate::ui::Panel::run(panel, cx);

@@ -10,8 +10,8 @@ use lucide_icons::Icon;
 /// Suggests a shipped model that infers tasks from examples while a shipped one that does not is open.
 pub(super) fn show(ui: &mut Ui, cx: &mut Cx<'_>) {
     let Some((open, better)) = better(cx.state) else { return };
-    caption(ui, cx.theme, format!("{open} was not trained on tasks; {} was.", better.name));
-    if secondary_button(ui, cx.theme, Some(Icon::Box), &format!("Use {}", better.name)).clicked() {
+    caption(ui, format!("{open} was not trained on tasks; {} was.", better.name));
+    if secondary_button(ui, Some(Icon::Box), &format!("Use {}", better.name)).clicked() {
         cx.open_model(better.path.clone());
     }
     ui.add_space(space::S);

@@ -4,8 +4,9 @@ use super::super::{LabPanel, TABLE_FILE, Tab};
 use crate::engine::shipped_tasks;
 use crate::types::{Ability, TaskKind, TaskTable};
 use crate::ui::Cx;
+use crate::ui::Themed;
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, error_card, icon_button, job_progress};
 use egui::{
     Align, Button, Color32, Label, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, ScrollArea, TextEdit,
@@ -34,34 +35,33 @@ pub(in super::super) fn table_file() -> FileRequest {
 }
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let left_out = cx.state.active(Ability::Continue).and_then(|model| model.info.held_out.as_ref());
     let held_out = left_out.map(|left_out| left_out.held_out_tasks.as_slice()).unwrap_or_default();
-    caption(ui, &theme, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
+    caption(ui, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
     let mut chosen = None;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if icon_button(ui, &theme, Icon::FolderOpen, "Open a table of pairs").clicked() {
+            if icon_button(ui, Icon::FolderOpen, "Open a table of pairs").clicked() {
                 cx.pick(TABLE_FILE, table_file());
             }
-            if icon_button(ui, &theme, Icon::Table2, "Edit the pairs").clicked() {
+            if icon_button(ui, Icon::Table2, "Edit the pairs").clicked() {
                 panel.tab = Tab::Pairs;
             }
-            chosen = picker(panel, ui, &theme, held_out);
+            chosen = picker(panel, ui, held_out);
         });
     });
-    caption(ui, &theme, in_short(&panel.setup.table));
+    caption(ui, in_short(&panel.setup.table));
     if held_out.contains(&panel.setup.table.id) {
-        held_out_note(ui, &theme, cx);
+        held_out_note(ui, cx);
     }
     if let Some(job) = panel.table_job {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
         }
     }
-    warnings(panel, ui, &theme);
+    warnings(panel, ui);
     if let Some(task) = chosen {
         panel.begin(Arc::new(shipped_tasks()[task].clone()), cx);
     }
@@ -78,7 +78,8 @@ fn in_short(table: &TaskTable) -> String {
     format!("{} pairs · {kind}", table.rows.len())
 }
 
-fn held_out_note(ui: &mut Ui, theme: &Theme, cx: &Cx<'_>) {
+fn held_out_note(ui: &mut Ui, cx: &Cx<'_>) {
+    let theme = ui.theme();
     let model = cx.state.active(Ability::Continue).map_or("The model", |m| m.info.name.as_str());
     let help = format!(
         "{model} saw no pair of this task in training. What it answers here it takes from the examples in the prompt."
@@ -96,19 +97,21 @@ fn remark(ui: &mut Ui, icon: Icon, words: &str, color: Color32) -> Response {
     .inner
 }
 
-fn warnings(panel: &LabPanel, ui: &mut Ui, theme: &Theme) {
+fn warnings(panel: &LabPanel, ui: &mut Ui) {
+    let theme = ui.theme();
     let warnings = &panel.warnings;
     for warning in warnings.iter().take(MOST_WARNINGS) {
         remark(ui, Icon::TriangleAlert, warning, theme.warning());
     }
     if let Some(more) = warnings.len().checked_sub(MOST_WARNINGS + 1) {
         let rest = warnings[MOST_WARNINGS..].join("\n");
-        caption(ui, theme, format!("and {} more remarks", more + 1)).on_hover_text(rest);
+        caption(ui, format!("and {} more remarks", more + 1)).on_hover_text(rest);
     }
 }
 
 /// The button with the task's name, and the list behind it.
-fn picker(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, held_out: &[String]) -> Option<usize> {
+fn picker(panel: &mut LabPanel, ui: &mut Ui, held_out: &[String]) -> Option<usize> {
+    let theme = ui.theme();
     let title = panel.setup.table.title.clone();
     let words = RichText::new(&title).font(Type::Body.sans()).color(theme.body());
     let mark = RichText::new(char::from(Icon::ChevronDown)).font(Type::Caption.icon()).color(theme.caption());
@@ -139,23 +142,23 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, held_out: &[String])
                     continue;
                 }
                 ui.add_space(space::XS);
-                caption(ui, theme, *group);
+                caption(ui, *group);
                 for place in found {
                     first.get_or_insert(place);
                     let task = &shipped_tasks()[place];
-                    if entry(ui, theme, task, task.id == panel.setup.table.id, held_out.contains(&task.id)) {
+                    if entry(ui, task, task.id == panel.setup.table.id, held_out.contains(&task.id)) {
                         chosen = Some(place);
                     }
                 }
             }
             if first.is_none() {
-                caption(ui, theme, "No task has these words.");
+                caption(ui, "No task has these words.");
             }
             if entered && !wanted.is_empty() {
                 chosen = chosen.or(first);
             }
         });
-        caption(ui, theme, "Replaces task, query and examples; Ctrl+Z brings them back.");
+        caption(ui, "Replaces task, query and examples; Ctrl+Z brings them back.");
         if chosen.is_some() {
             ui.close();
         }
@@ -166,7 +169,8 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme, held_out: &[String])
     chosen
 }
 
-fn entry(ui: &mut Ui, theme: &Theme, task: &TaskTable, on: bool, held_out: bool) -> bool {
+fn entry(ui: &mut Ui, task: &TaskTable, on: bool, held_out: bool) -> bool {
+    let theme = ui.theme();
     let mut button = Button::selectable(on, task.title.as_str()).min_size(egui::vec2(ui.available_width(), 24.0));
     if held_out {
         button = button.right_text(RichText::new("held out").font(Type::Caption.sans()).color(theme.accent_text()));

@@ -5,7 +5,8 @@ use super::super::plan::model_of;
 use super::super::setup::Side;
 use crate::types::Ability;
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, field};
 use egui::{CollapsingHeader, ComboBox, RichText, TextEdit, Ui};
 
@@ -22,7 +23,7 @@ const NAMES_HELP: &str = "What an answer is called in the prompt. With names tha
 const MOST_NAMES: usize = 12;
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let place = panel.controls.side;
     if panel.setup.two {
         model(&mut panel.setup.sides[place], ui, cx);
@@ -40,24 +41,24 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
     }
     CollapsingHeader::new(RichText::new("Template and labels").font(Type::Body.bold())).show(ui, |ui| {
-        wording(&mut panel.setup.sides[place], ui, &theme);
-        labels(panel, ui, &theme);
+        wording(&mut panel.setup.sides[place], ui);
+        labels(panel, ui);
     });
     let names = panel.plan.as_ref().map(|plan| plan.answers.clone()).unwrap_or_default();
     let side = &mut panel.setup.sides[place];
     if names.len() <= MOST_NAMES && !names.is_empty() {
         CollapsingHeader::new(RichText::new("Other names for answers").font(Type::Body.bold()))
-            .show(ui, |ui| rename(side, &names, ui, &theme));
+            .show(ui, |ui| rename(side, &names, ui));
     }
 }
 
-fn wording(side: &mut Side, ui: &mut Ui, theme: &Theme) {
-    field(ui, theme, "One example", TEMPLATE_HELP, |ui| {
+fn wording(side: &mut Side, ui: &mut Ui) {
+    field(ui, "One example", TEMPLATE_HELP, |ui| {
         let edit = TextEdit::multiline(&mut side.template).desired_rows(1).font(Type::Body.mono());
         ui.add(edit.desired_width(f32::INFINITY))
     });
     let mut separator = side.separator.replace('\n', "\\n");
-    let edited = field(ui, theme, "Between examples", SEPARATOR_HELP, |ui| {
+    let edited = field(ui, "Between examples", SEPARATOR_HELP, |ui| {
         ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))
     });
     if edited.changed() {
@@ -65,9 +66,9 @@ fn wording(side: &mut Side, ui: &mut Ui, theme: &Theme) {
     }
 }
 
-fn labels(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
+fn labels(panel: &mut LabPanel, ui: &mut Ui) {
     let mut text = panel.controls.labels.take().unwrap_or_else(|| panel.setup.table.labels.join("\n"));
-    let edited = field(ui, theme, "Labels", LABELS_HELP, |ui| {
+    let edited = field(ui, "Labels", LABELS_HELP, |ui| {
         let edit = TextEdit::multiline(&mut text).desired_rows(2).hint_text("None: any answer may be right");
         ui.add(edit.desired_width(f32::INFINITY))
     });
@@ -79,8 +80,9 @@ fn labels(panel: &mut LabPanel, ui: &mut Ui, theme: &Theme) {
     panel.controls.labels = edited.has_focus().then_some(text);
 }
 
-fn rename(side: &mut Side, names: &[String], ui: &mut Ui, theme: &Theme) {
-    caption(ui, theme, "In examples and answers alike.").on_hover_text(NAMES_HELP);
+fn rename(side: &mut Side, names: &[String], ui: &mut Ui) {
+    let theme = ui.theme();
+    caption(ui, "In examples and answers alike.").on_hover_text(NAMES_HELP);
     for name in names {
         ui.horizontal(|ui| {
             let width = ui.available_width();
@@ -102,7 +104,7 @@ fn rename(side: &mut Side, names: &[String], ui: &mut Ui, theme: &Theme) {
 
 /// Which open model a column asks.
 fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let asked = model_of(side, cx.state).map(|m| m.info.name.clone());
     let shown = match (&asked, &side.model) {
         (Some(name), Some(_)) => name.clone(),
@@ -110,7 +112,7 @@ fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
         (None, Some(path)) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         (None, None) => "None is open".to_owned(),
     };
-    field(ui, &theme, "Model", "Which of the open models this column asks. Open more in the top bar.", |ui| {
+    field(ui, "Model", "Which of the open models this column asks. Open more in the top bar.", |ui| {
         let combo = ComboBox::from_id_salt("side model").selected_text(shown.as_str()).width(ui.available_width());
         let combo = combo.icon(|ui, rect, visuals, _is_open| {
             let icon = char::from(lucide_icons::Icon::ChevronDown);
@@ -134,7 +136,7 @@ fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.horizontal(|ui| {
             let words = "This model is not open.";
             ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
-            if crate::ui::widgets::secondary_button(ui, &theme, None, "Open it").clicked() {
+            if crate::ui::widgets::secondary_button(ui, None, "Open it").clicked() {
                 cx.open_model(path);
             }
         });

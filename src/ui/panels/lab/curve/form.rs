@@ -154,12 +154,11 @@ fn models<'a>(form: &Form, side: &Side, state: &'a State) -> Vec<&'a OpenModel> 
 }
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let has_names = panel.setup.sides[panel.controls.side].names.values().any(|name| !name.is_empty());
     let form = &mut panel.curve.form;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::S;
-        widgets::explain(ui, &theme, "k", K_HELP);
+        widgets::explain(ui, "k", K_HELP);
         for k in KS {
             let mut on = form.ks.contains(&k);
             if ui.checkbox(&mut on, k.to_string()).on_hover_text(K_HELP).changed() {
@@ -184,7 +183,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     if !others.is_empty() {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
-            caption(ui, &theme, "Also with").on_hover_text("Other open models get curves of their own.");
+            caption(ui, "Also with").on_hover_text("Other open models get curves of their own.");
             for model in others {
                 let mut on = form.models.contains(&model.info.path);
                 if ui.checkbox(&mut on, model.info.name.as_str()).changed() {
@@ -194,7 +193,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     }
     let cost = cost(panel, cx.state);
-    caption(ui, &theme, cost);
+    caption(ui, cost);
 }
 
 /// How much would be asked.

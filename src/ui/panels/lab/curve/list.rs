@@ -5,7 +5,8 @@ use super::Curve;
 use super::words::{summary, value};
 use crate::chart::{KShotMetric, kshot_bands};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button};
 use egui::{Grid, RichText, ScrollArea, Sense, Ui, Vec2, vec2};
 use lucide_icons::Icon;
@@ -18,7 +19,7 @@ enum Edit {
 }
 
 pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let metric = panel.curve.accuracy_or_log;
     let ks: BTreeSet<usize> = panel.curve.curves.iter().flat_map(|c| c.points.iter().map(|p| p.k)).collect();
     let mut edit = None;
@@ -26,14 +27,14 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         let grid = Grid::new("curve list").num_columns(ks.len() + 3).min_row_height(24.0).spacing(vec2(space::M, 2.0));
         grid.show(ui, |ui| {
             for title in ["", "Curve"] {
-                caption(ui, &theme, title);
+                caption(ui, title);
             }
             for k in &ks {
-                caption(ui, &theme, format!("k = {k}"));
+                caption(ui, format!("k = {k}"));
             }
             ui.end_row();
             for (place, curve) in panel.curve.curves.iter().enumerate() {
-                if let Some(wanted) = row(ui, cx, &theme, place, curve, &ks, metric) {
+                if let Some(wanted) = row(ui, cx, place, curve, &ks, metric) {
                     edit = Some(wanted);
                 }
                 ui.end_row();
@@ -41,7 +42,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         });
         ui.add_space(space::XS);
         for curve in &panel.curve.curves {
-            caption(ui, &theme, summary(curve, metric));
+            caption(ui, summary(curve, metric));
         }
         let mut notes: Vec<&String> = panel.curve.curves.iter().flat_map(|curve| &curve.notes).collect();
         notes.sort_unstable();
@@ -68,12 +69,12 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 fn row(
     ui: &mut Ui,
     cx: &Cx<'_>,
-    theme: &Theme,
     place: usize,
     curve: &Curve,
     ks: &BTreeSet<usize>,
     metric: KShotMetric,
 ) -> Option<Edit> {
+    let theme = ui.theme();
     let mut edit = None;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
@@ -85,7 +86,7 @@ fn row(
             ui.painter().rect_filled(rect, 2.0, hue);
         }
         let (icon, verb) = if curve.hidden { (Icon::EyeOff, "Show") } else { (Icon::Eye, "Hide") };
-        if icon_button(ui, theme, icon, &format!("{verb} curve {}", place + 1)).clicked() {
+        if icon_button(ui, icon, &format!("{verb} curve {}", place + 1)).clicked() {
             edit = Some(Edit::Toggle(place));
         }
     });
@@ -103,7 +104,7 @@ fn row(
             label.on_hover_text(format!("Lowest and highest seed: {ends}"));
         }
     }
-    if icon_button(ui, theme, Icon::Trash2, &format!("Remove curve {}", place + 1)).clicked() {
+    if icon_button(ui, Icon::Trash2, &format!("Remove curve {}", place + 1)).clicked() {
         edit = Some(Edit::Remove(place));
     }
     edit

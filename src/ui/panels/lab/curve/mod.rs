@@ -193,23 +193,22 @@ impl LabPanel {
 }
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     form::show(panel, ui, cx);
     ui.add_space(space::S);
     if let Some(job) = panel.curve.running(cx.state) {
         job_progress(ui, cx, job);
         let left = panel.curve.waiting.len();
         if left > 0 {
-            caption(ui, &theme, format!("{left} more curves follow"));
+            caption(ui, format!("{left} more curves follow"));
         }
     }
     for error in panel.curve.curves.iter().filter_map(|curve| cx.state.error(curve.job?)) {
-        error_card(ui, &theme, error);
+        error_card(ui, error);
     }
     if panel.curve.curves.is_empty() {
         let sentence = "The more examples, the better the answers? Each point asks many queries with other examples and counts \
                         the right answers.";
-        if empty_state(ui, &theme, Icon::ChartLine, "Measure the curve", sentence, Some("Measure")) {
+        if empty_state(ui, Icon::ChartLine, "Measure the curve", sentence, Some("Measure")) {
             panel.measure(cx);
         }
         return;
@@ -219,20 +218,20 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         KShotMetric::LogProb => "Mean ln P(right answer)",
     };
     let mut export = None;
-    stage_header(ui, &theme, title, "", |ui| {
-        let button = icon_button(ui, &theme, Icon::Download, "Export curves");
+    stage_header(ui, title, "", |ui| {
+        let button = icon_button(ui, Icon::Download, "Export curves");
         egui::Popup::menu(&button).show(|ui| {
             ui.set_min_width(140.0);
             for format in Format::ALL {
                 let name = format!("Export {}", format.name());
-                if ghost_button(ui, &theme, None, &name).clicked() {
+                if ghost_button(ui, None, &name).clicked() {
                     export = Some(format);
                 }
             }
         });
         ui.add_space(space::XS);
         let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
-        segmented(ui, &theme, &mut panel.curve.accuracy_or_log, &metrics);
+        segmented(ui, &mut panel.curve.accuracy_or_log, &metrics);
     });
     if let Some(format) = export {
         panel.export_curves(format, cx);
@@ -240,7 +239,7 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let list = LIST_HEIGHT.min(ui.available_height() * 0.42);
     let size = vec2(ui.available_width(), (ui.available_height() - list - space::S).max(140.0));
     let CurveTab { curves, accuracy_or_log, plot, .. } = &mut panel.curve;
-    plot.show(ui, &theme, curves, *accuracy_or_log, size);
+    plot.show(ui, curves, *accuracy_or_log, size);
     ui.add_space(space::XS);
     list::show(panel, ui, cx);
 }

@@ -3,6 +3,7 @@
 use super::Curve;
 use super::words::{summary, value};
 use crate::chart::{KShotBand, KShotMetric, kshot_bands, kshot_place, linear_ticks, spread_labels};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};
 use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 use egui_plot::{
@@ -33,7 +34,8 @@ pub(super) struct CurvePlot {
 }
 
 impl CurvePlot {
-    pub fn show(&mut self, ui: &mut Ui, theme: &Theme, curves: &[Curve], metric: KShotMetric, size: Vec2) {
+    pub fn show(&mut self, ui: &mut Ui, curves: &[Curve], metric: KShotMetric, size: Vec2) {
+        let theme = ui.theme();
         self.update(curves, metric);
         let chance =
             curves.iter().filter(|c| !c.hidden).find_map(|c| c.chance).filter(|_| metric == KShotMetric::Accuracy);
@@ -64,8 +66,8 @@ impl CurvePlot {
         let response = shown.response;
         response
             .widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Curves by number of examples. {summary}")));
-        self.labels(ui, theme, &shown.transform, chance);
-        self.readout(ui, theme, &response, &shown.transform, metric);
+        self.labels(ui, &shown.transform, chance);
+        self.readout(ui, &response, &shown.transform, metric);
     }
 
     fn update(&mut self, curves: &[Curve], metric: KShotMetric) {
@@ -95,7 +97,8 @@ impl CurvePlot {
     }
 
     /// The name of each curve at its end.
-    fn labels(&self, ui: &Ui, theme: &Theme, transform: &PlotTransform, chance: Option<f64>) {
+    fn labels(&self, ui: &Ui, transform: &PlotTransform, chance: Option<f64>) {
+        let theme = ui.theme();
         let frame = *transform.frame();
         let end = |drawn: &Drawn| Some((drawn.name.clone(), drawn.bands.last()?.mean, theme.category(drawn.hue)));
         let mut named: Vec<(String, f64, Color32)> = self.drawn.iter().filter_map(end).collect();
@@ -111,7 +114,8 @@ impl CurvePlot {
     }
 
     /// The values under the pointer, of every curve at the nearest number of examples.
-    fn readout(&self, ui: &Ui, theme: &Theme, response: &Response, transform: &PlotTransform, metric: KShotMetric) {
+    fn readout(&self, ui: &Ui, response: &Response, transform: &PlotTransform, metric: KShotMetric) {
+        let theme = ui.theme();
         let Some(pointer) = response.hover_pos() else { return };
         let wanted = transform.value_from_position(pointer).x;
         let distance = |k: &usize| (kshot_place(*k) - wanted).abs();

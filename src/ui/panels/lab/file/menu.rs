@@ -7,6 +7,7 @@ use super::record::{RecordedCard, RecordedModel};
 use super::{Check, LabFile, Preset, Record, markdown, read};
 use crate::engine::{Command, Work};
 use crate::types::{JobId, ModelId, UserError};
+use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::Type;
 use crate::ui::widgets::icon_button;
@@ -33,8 +34,8 @@ pub(in super::super) struct Export {
 }
 
 pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, is_narrow: bool) {
-    let theme = cx.theme.clone();
-    let response = icon_button(ui, &theme, Icon::Ellipsis, "Presets and export");
+    let theme = ui.theme();
+    let response = icon_button(ui, Icon::Ellipsis, "Presets and export");
     let mut chosen = None;
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);

@@ -11,8 +11,9 @@ pub(super) use record::Record;
 
 use super::setup::Setup;
 use crate::types::{Ability, UserError};
+use crate::ui::Themed;
 use crate::ui::reading::Reading;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{error_card, ghost_button, icon_button};
 use crate::ui::{OpenModel, State};
 use egui::{RichText, Ui};
@@ -62,11 +63,12 @@ impl Default for Files {
 }
 
 /// What is wrong with a file that was opened, or what came of a run that was repeated.
-pub(super) fn notices(files: &mut Files, ui: &mut Ui, theme: &Theme) {
+pub(super) fn notices(files: &mut Files, ui: &mut Ui) {
+    let theme = ui.theme();
     let mut close = false;
     if let Some(error) = &files.error {
-        error_card(ui, theme, error);
-        close = ghost_button(ui, theme, Some(Icon::X), "Close").clicked();
+        error_card(ui, error);
+        close = ghost_button(ui, Some(Icon::X), "Close").clicked();
         ui.add_space(space::S);
     }
     if close {
@@ -81,7 +83,7 @@ pub(super) fn notices(files: &mut Files, ui: &mut Ui, theme: &Theme) {
     let mut close = false;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
-        close = icon_button(ui, theme, Icon::X, "Close the comparison with the file").clicked();
+        close = icon_button(ui, Icon::X, "Close the comparison with the file").clicked();
         ui.label(RichText::new(char::from(icon)).font(Type::Body.icon()).color(ink));
         ui.add(egui::Label::new(RichText::new(words).font(Type::Body.sans()).color(ink)).wrap());
     });

@@ -2,7 +2,8 @@
 
 use super::Rank;
 use crate::analysis::HeadScore;
-use crate::ui::theme::{CHIP_RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::{caption, icon_button, segmented, share_bar};
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
 use lucide_icons::Icon;
@@ -26,7 +27,6 @@ pub(super) enum Wanted {
 
 pub(super) fn show(
     ui: &mut Ui,
-    theme: &Theme,
     rank: &mut Rank,
     shown: Option<(usize, usize)>,
     scores: &[HeadScore],
@@ -34,22 +34,21 @@ pub(super) fn show(
     let mut wanted = None;
     ui.vertical(|ui| {
         ui.horizontal(|ui| {
-            caption(ui, theme, "Heads by").on_hover_text(match rank {
+            caption(ui, "Heads by").on_hover_text(match rank {
                 Rank::Labels => LABELS_HELP,
                 Rank::Induction => INDUCTION_HELP,
             });
-            segmented(ui, theme, rank, &[(Rank::Labels, "Labels"), (Rank::Induction, "Induction")]);
+            segmented(ui, rank, &[(Rank::Labels, "Labels"), (Rank::Induction, "Induction")]);
         });
         caption(
             ui,
-            theme,
             match rank {
                 Rank::Labels => "attention to the examples' outputs",
                 Rank::Induction => "attention to what came after the same token",
             },
         );
         ui.add_space(space::XS);
-        if row(ui, theme, "All heads", None, shown.is_none()).clicked() {
+        if row(ui, "All heads", None, shown.is_none()).clicked() {
             wanted = Some(Wanted::Look(None));
         }
         ui.spacing_mut().item_spacing.y = 0.0;
@@ -67,12 +66,12 @@ pub(super) fn show(
                     let width = ui.available_width() - BUTTON - space::S;
                     ui.scope(|ui| {
                         ui.set_max_width(width);
-                        if row(ui, theme, &name, Some(value), shown == Some(head)).clicked() {
+                        if row(ui, &name, Some(value), shown == Some(head)).clicked() {
                             wanted = Some(Wanted::Look(Some(head)));
                         }
                     });
                     let name = format!("Show layer {} head {} in Attention", score.layer, score.head);
-                    if icon_button(ui, theme, Icon::Grid3x3, &name).clicked() {
+                    if icon_button(ui, Icon::Grid3x3, &name).clicked() {
                         wanted = Some(Wanted::Show(score.layer, score.head));
                     }
                 });
@@ -83,7 +82,8 @@ pub(super) fn show(
 }
 
 /// A head with its score as a bar. `value` is `None` for the mean over all heads, which has none.
-fn row(ui: &mut Ui, theme: &Theme, name: &str, value: Option<Option<f32>>, on: bool) -> egui::Response {
+fn row(ui: &mut Ui, name: &str, value: Option<Option<f32>>, on: bool) -> egui::Response {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
     let number = value.map(|value| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.3}")));
     let words = number.as_ref().map_or_else(|| name.to_owned(), |number| format!("{name} {number}"));

@@ -8,6 +8,7 @@ use super::setup::Card;
 use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
+use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
 use crate::ui::{Answer, Ask, Cx, Intent, State};
@@ -167,7 +168,7 @@ impl LabPanel {
 }
 
 pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     if panel.looked.reading.is_due() {
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(DEBOUNCE_S));
     }
@@ -179,18 +180,18 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         None => "all heads".to_owned(),
         Some((layer, head)) => format!("layer {layer} · head {head}"),
     };
-    stage_header(ui, &theme, "Where the answer looked", &sub, |ui| {
+    stage_header(ui, "Where the answer looked", &sub, |ui| {
         if has_answer {
             let choices = [(From::Prompt, "Before it"), (From::Answer, "The answer")];
-            segmented(ui, &theme, &mut panel.looked.from, &choices);
-            caption(ui, &theme, "Look from").on_hover_text(FROM_HELP);
+            segmented(ui, &mut panel.looked.from, &choices);
+            caption(ui, "Look from").on_hover_text(FROM_HELP);
             ui.add_space(space::S);
         }
     });
     if let Some(job) = panel.looked.reading.job() {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, &theme, error);
+            error_card(ui, error);
         }
     }
     let (side, examples) = (panel.controls.side, panel.setup.sides[panel.controls.side].examples.len());
@@ -201,15 +202,15 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         if !is_running {
             let sentence = missing
                 .map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
-            empty_state(ui, &theme, Icon::Crosshair, "Nothing to look into yet", sentence, None);
+            empty_state(ui, Icon::Crosshair, "Nothing to look into yet", sentence, None);
         }
         return;
     };
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
-        caption(ui, &theme, "How much of the attention of");
+        caption(ui, "How much of the attention of");
         ui.label(RichText::new(visible_text(&seen.token)).font(Type::Caption.mono()).color(theme.accent_text()));
-        caption(ui, &theme, "goes to each part of the few-shot prompt.");
+        caption(ui, "goes to each part of the few-shot prompt.");
     });
     ui.add_space(space::S);
     let mut wanted = None;
@@ -220,19 +221,19 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             let left = ui.available_width() - right - space::XL;
             let down = egui::Layout::top_down(egui::Align::Min);
             ui.allocate_ui_with_layout(egui::vec2(left, height), down, |ui| {
-                parts::show(ui, &theme, &panel.setup, side, &seen.sums);
+                parts::show(ui, &panel.setup, side, &seen.sums);
             });
             ui.add_space(space::L);
             ui.allocate_ui_with_layout(egui::vec2(right, height), down, |ui| {
-                wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
+                wanted = heads::show(ui, &mut rank, head, &seen.scores);
             });
         });
     } else {
         let height = (ui.available_height() * 0.55).max(120.0);
         ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
-            parts::show(ui, &theme, &panel.setup, side, &seen.sums);
+            parts::show(ui, &panel.setup, side, &seen.sums);
         });
-        wanted = heads::show(ui, &theme, &mut rank, head, &seen.scores);
+        wanted = heads::show(ui, &mut rank, head, &seen.scores);
     }
     panel.looked.rank = rank;
     match wanted {

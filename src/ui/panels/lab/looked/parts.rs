@@ -2,7 +2,8 @@
 
 use super::super::setup::Setup;
 use crate::analysis::PartSums;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, one_line, percent, share_bar};
 use egui::{Align2, Color32, Rect, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 
@@ -20,7 +21,8 @@ struct Line<'a> {
     hue: Color32,
 }
 
-pub(super) fn show(ui: &mut Ui, theme: &Theme, setup: &Setup, side: usize, sums: &PartSums) {
+pub(super) fn show(ui: &mut Ui, setup: &Setup, side: usize, sums: &PartSums) {
+    let theme = ui.theme();
     let side = &setup.sides[side];
     let [input, output, query, other] = [3, 2, 0, 7].map(|hue| theme.category(hue));
     let mut lines = Vec::new();
@@ -44,17 +46,18 @@ pub(super) fn show(ui: &mut Ui, theme: &Theme, setup: &Setup, side: usize, sums:
     }
     let most = lines.iter().map(|line| line.share).fold(0.0f32, f32::max).max(1e-6);
     let all: (f32, f32) = sums.examples.iter().fold((0.0, 0.0), |(i, o), (input, output)| (i + input, o + output));
-    caption(ui, theme, format!("Examples together: inputs {}, outputs {}", percent(all.0), percent(all.1)));
+    caption(ui, format!("Examples together: inputs {}, outputs {}", percent(all.0), percent(all.1)));
     ui.add_space(space::XS);
     ScrollArea::vertical().id_salt("parts").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         for line in &lines {
-            one(ui, theme, line, most);
+            one(ui, line, most);
         }
     });
 }
 
-fn one(ui: &mut Ui, theme: &Theme, line: &Line<'_>, most: f32) {
+fn one(ui: &mut Ui, line: &Line<'_>, most: f32) {
+    let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width() - space::S, ROW), Sense::hover());
     let share = percent(line.share);
     response.widget_info(|| {

@@ -13,28 +13,26 @@ const TEMPLATE_HELP: &str = "The program that writes the turns as text, with the
      comes with the model, in tokenizer_config.json or chat_template.jinja.";
 
 pub(in super::super) fn controls(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     ui.add_space(space::XS);
     if panel.chat.conversation.format == ChatFormat::Lines {
         caption(
             ui,
-            &theme,
             "Turns are plain lines that begin with User: and Assistant: here. No model was trained on exactly this.",
         );
-        if secondary_button(ui, &theme, Some(Icon::Undo2), "Use the model's template").clicked() {
+        if secondary_button(ui, Some(Icon::Undo2), "Use the model's template").clicked() {
             panel.write_lines(false);
         }
     } else if panel.chat.receives.formats.len() > 1 {
-        formats(panel, ui, cx);
+        formats(panel, ui);
     }
     let prompt = &panel.typed.prompt;
     let examples = prompt.shots.iter().filter(|shot| shot.on).count();
     ui.add_space(space::XS);
-    let fresh = secondary_button(ui, &theme, Some(Icon::MessageSquarePlus), "New conversation");
+    let fresh = secondary_button(ui, Some(Icon::MessageSquarePlus), "New conversation");
     if fresh.on_hover_text("Begins with an empty turn; Ctrl+Z brings the old one back.").clicked() {
         panel.new_conversation(cx.state.now_s);
     }
-    let add = ui.add_enabled_ui(examples > 0, |ui| secondary_button(ui, &theme, Some(Icon::Rows3), "Add examples"));
+    let add = ui.add_enabled_ui(examples > 0, |ui| secondary_button(ui, Some(Icon::Rows3), "Add examples"));
     let words = format!("Puts the {examples} examples of the plain prompt in front, as turns of user and assistant.");
     let none = "The plain prompt has no examples that are switched on.";
     if add.inner.on_hover_text(words).on_disabled_hover_text(none).clicked() {
@@ -43,14 +41,14 @@ pub(in super::super) fn controls(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut 
     ui.add_space(space::XS);
 }
 
-fn formats(panel: &mut PromptPanel, ui: &mut Ui, cx: &Cx<'_>) {
+fn formats(panel: &mut PromptPanel, ui: &mut Ui) {
     let names = panel.chat.receives.formats.clone();
     let format = &mut panel.chat.conversation.format;
     let current = match format {
         ChatFormat::Named(name) => name.clone(),
         _ => "default".to_owned(),
     };
-    field(ui, cx.theme, "Template", TEMPLATE_HELP, |ui| {
+    field(ui, "Template", TEMPLATE_HELP, |ui| {
         let combo = egui::ComboBox::from_id_salt("chat template").selected_text(&current).width(ui.available_width());
         let shown = combo.show_ui(ui, |ui| {
             for name in names {

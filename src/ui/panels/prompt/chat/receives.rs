@@ -3,6 +3,7 @@
 use super::conversation::Conversation;
 use crate::engine::{PromptInput, Work};
 use crate::types::{Ability, ChatFailure, ChatPrompt, ChatRole, JobId, ModelId, RenderedChat, TokenizeReport};
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx};
@@ -61,7 +62,7 @@ impl Receives {
         conversation: &Conversation,
         selected: Option<usize>,
     ) -> Option<usize> {
-        let theme = cx.theme;
+        let theme = ui.theme();
         let (answer, chat) = (self.answer(cx)?, self.written(cx)?);
         let tokens = &answer.tokens;
         let kind = |i: usize| -> Kind {
@@ -77,11 +78,11 @@ impl Receives {
             selected: selected == Some(i),
             underline: None,
         };
-        let response = token_strip(ui, theme, "Chat tokens", tokens.len(), chip, |ui, i| {
+        let response = token_strip(ui, "Chat tokens", tokens.len(), chip, |ui, i| {
             let name = RichText::new(visible_text(&tokens[i].text));
             ui.label(name.font(Type::Strong.mono()).color(theme.body()));
-            widgets::caption(ui, theme, format!("id {} · position {i}", tokens[i].id));
-            widgets::caption(ui, theme, kind(i).words());
+            widgets::caption(ui, format!("id {} · position {i}", tokens[i].id));
+            widgets::caption(ui, kind(i).words());
         });
         response.clicked
     }
@@ -126,7 +127,8 @@ pub(super) fn role_colour(theme: &Theme, role: ChatRole) -> Color32 {
 }
 
 /// Which colour stands for what.
-pub(super) fn legend(ui: &mut Ui, theme: &Theme) {
+pub(super) fn legend(ui: &mut Ui) {
+    let theme = ui.theme();
     let kinds = [
         (Kind::Turn(ChatRole::System), "System"),
         (Kind::Turn(ChatRole::User), "User"),
@@ -143,7 +145,7 @@ pub(super) fn legend(ui: &mut Ui, theme: &Theme) {
                 ui.painter().rect_filled(rect, 2, kind.fill(theme));
                 let line = egui::Stroke::new(1.0, theme.line());
                 ui.painter().rect_stroke(rect, 2, line, egui::StrokeKind::Inside);
-                widgets::caption(ui, theme, name);
+                widgets::caption(ui, name);
             });
         }
     });

@@ -4,35 +4,35 @@ use super::super::{Mode, output};
 use super::{Below, PromptPanel, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
-use crate::ui::theme::{Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, secondary_button, segmented};
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
 pub(in super::super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
         output::problems(panel, ui, cx);
         let below = (ui.available_height() * 0.38).clamp(150.0, 340.0);
         let above = (ui.available_height() - below).max(140.0);
         ui.scope(|ui| {
             ui.set_height(above);
-            conversation(panel, ui, cx, &theme, above);
+            conversation(panel, ui, cx, above);
         });
-        underneath(panel, ui, cx, &theme);
+        underneath(panel, ui, cx);
     });
 }
 
-fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, height: f32) {
+fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
     let writing = panel.chat.writing();
     let shown = panel.shown.clone();
     let mut done = turns::Done::default();
     let area = ScrollArea::vertical().id_salt("turns").max_height(height - space::M).auto_shrink(false);
     area.stick_to_bottom(true).show(ui, |ui| {
         let state: &Cx<'_> = cx;
-        done = turns::show(&mut panel.chat, ui, theme, writing, |ui| {
+        done = turns::show(&mut panel.chat, ui, writing, |ui| {
             if let Some(shown) = &shown {
-                ui.horizontal_wrapped(|ui| output::figures(ui, state, theme, shown));
+                ui.horizontal_wrapped(|ui| output::figures(ui, state, shown));
             }
         });
     });
@@ -44,17 +44,18 @@ fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &T
     }
 }
 
-fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme) {
+fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let theme = ui.theme();
     let answer = panel.chat.receives.answer(cx);
     let count = answer.filter(|answer| matches!(answer.chat, Some(Ok(_)))).map(|answer| answer.tokens.len());
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let too_long = count.zip(context).is_some_and(|(count, context)| count > context);
     ui.horizontal(|ui| {
         let choices = [(Below::Receives, "The model receives"), (Below::Answer, "Answer")];
-        segmented(ui, theme, &mut panel.chat.below, &choices);
+        segmented(ui, &mut panel.chat.below, &choices);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if let Some(chat) = panel.chat.receives.written(cx)
-                && widgets::icon_button(ui, theme, Icon::Copy, "Copy the written text").clicked()
+                && widgets::icon_button(ui, Icon::Copy, "Copy the written text").clicked()
             {
                 ui.ctx().copy_text(chat.text.clone());
                 cx.toast("Copied the written text");
@@ -73,10 +74,10 @@ fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &The
     match panel.chat.below {
         Below::Receives => {
             if let Some(failure) = panel.chat.receives.failure(cx) {
-                failed(panel, ui, theme, failure, rest + 28.0);
+                failed(panel, ui, failure, rest + 28.0);
             } else {
-                written(panel, ui, cx, theme, rest);
-                receives::legend(ui, theme);
+                written(panel, ui, cx, rest);
+                receives::legend(ui);
             }
         }
         Below::Answer => {
@@ -84,16 +85,17 @@ fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &The
                 ui.set_width(ui.available_width());
                 ui.set_min_height((rest - 2.0 * space::M).max(48.0));
                 match panel.shown.clone() {
-                    Some(shown) => output::output_strip(panel, ui, cx, theme, &shown, rest),
-                    None => drop(caption(ui, theme, "Nothing was answered yet.")),
+                    Some(shown) => output::output_strip(panel, ui, cx, &shown, rest),
+                    None => drop(caption(ui, "Nothing was answered yet.")),
                 }
             });
-            output::probability_legend(ui, theme);
+            output::probability_legend(ui);
         }
     }
 }
 
-fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme, height: f32) {
+fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
+    let theme = ui.theme();
     let mut clicked = None;
     output::card(theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -118,7 +120,8 @@ fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, theme: &Theme,
 }
 
 /// The template gives no text: its own words and line, and ways out.
-fn failed(panel: &mut PromptPanel, ui: &mut Ui, theme: &Theme, failure: &ChatFailure, height: f32) {
+fn failed(panel: &mut PromptPanel, ui: &mut Ui, failure: &ChatFailure, height: f32) {
+    let theme = ui.theme();
     ScrollArea::vertical().id_salt("chat failure").max_height(height).show(ui, |ui| {
         // The scroll area cuts at its edge, where the card's own line is.
         ui.set_max_width(ui.available_width() - 2.0);
@@ -126,16 +129,16 @@ fn failed(panel: &mut PromptPanel, ui: &mut Ui, theme: &Theme, failure: &ChatFai
             output::card(theme).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.label(RichText::new(&failure.error.what).font(Type::Strong.bold()).color(theme.body()));
-                caption(ui, theme, &failure.error.why);
+                caption(ui, &failure.error.why);
                 ui.add_space(space::XS);
                 ui.horizontal_wrapped(|ui| {
-                    let lines = secondary_button(ui, theme, Some(Icon::AlignLeft), "Write turns as plain lines");
+                    let lines = secondary_button(ui, Some(Icon::AlignLeft), "Write turns as plain lines");
                     let words = "User: … and Assistant: … on lines of their own. The model was not trained on them, but many \
                                  models that only continue text understand.";
                     if lines.on_hover_text(words).clicked() {
                         panel.write_lines(true);
                     }
-                    if secondary_button(ui, theme, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
+                    if secondary_button(ui, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
                         panel.switch(Mode::Prompt);
                     }
                 });
@@ -143,8 +146,8 @@ fn failed(panel: &mut PromptPanel, ui: &mut Ui, theme: &Theme, failure: &ChatFai
             return;
         }
         let told = UserError { detail: String::new(), ..failure.error.clone() };
-        error_card(ui, theme, &told);
-        if secondary_button(ui, theme, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
+        error_card(ui, &told);
+        if secondary_button(ui, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
             panel.switch(Mode::Prompt);
         }
         if !failure.error.detail.is_empty() {

@@ -4,7 +4,8 @@ use super::Chat;
 use super::conversation::{Ask, Edit};
 use super::receives::role_colour;
 use crate::types::{ChatRole, ChatTurn};
-use crate::ui::theme::{RADIUS, Theme, Type, space};
+use crate::ui::Themed;
+use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{self, icon_button};
 use egui::style::ScrollAnimation;
 use egui::{Align, Frame, Id, Layout, Rect, RichText, TextEdit, Ui, UiBuilder, Vec2};
@@ -24,13 +25,8 @@ pub(super) struct Done {
 }
 
 /// The turns. `writing` is the one that the model writes at the moment; `note` tells of the latest answer.
-pub(super) fn show(
-    chat: &mut Chat,
-    ui: &mut Ui,
-    theme: &Theme,
-    writing: Option<usize>,
-    note: impl Fn(&mut Ui),
-) -> Done {
+pub(super) fn show(chat: &mut Chat, ui: &mut Ui, writing: Option<usize>, note: impl Fn(&mut Ui)) -> Done {
+    let theme = ui.theme();
     let mut done = Done::default();
     let count = chat.conversation.turns.len();
     let base = ui.scope_id().with("turns");
@@ -43,14 +39,14 @@ pub(super) fn show(
             ui.set_width(ui.available_width());
             ui.spacing_mut().item_spacing.y = space::XS;
             let (header, _) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEADER), egui::Sense::hover());
-            if let Some(role) = role_menu(ui, theme, header, place, turn.role, is_written) {
+            if let Some(role) = role_menu(ui, header, place, turn.role, is_written) {
                 done.edit = Some(Edit::SetRole(place, role));
             }
             text(ui, base.with(place), turn, place, is_written);
             if noted == Some(place) {
                 note(ui);
             }
-            tools(ui, theme, header, place, count, turn, is_written, &mut done);
+            tools(ui, header, place, count, turn, is_written, &mut done);
         });
         let bar = Rect::from_min_size(shown.response.rect.min, Vec2::new(3.0, shown.response.rect.height()));
         ui.painter().rect_filled(bar, 1, role_colour(theme, chat.conversation.turns[place].role));
@@ -65,7 +61,7 @@ pub(super) fn show(
         ui.add_space(space::XS);
     }
     let role = count.checked_sub(1).map_or(ChatRole::User, |last| chat.conversation.role_after(last));
-    if widgets::ghost_button(ui, theme, Some(Icon::Plus), "Add a turn").clicked() {
+    if widgets::ghost_button(ui, Some(Icon::Plus), "Add a turn").clicked() {
         done.edit = Some(Edit::Insert { at: count, role });
     }
     let height = ui.min_rect().height();
@@ -88,7 +84,8 @@ fn name(role: ChatRole) -> &'static str {
 }
 
 /// Who speaks, as a menu.
-fn role_menu(ui: &mut Ui, theme: &Theme, header: Rect, place: usize, role: ChatRole, fixed: bool) -> Option<ChatRole> {
+fn role_menu(ui: &mut Ui, header: Rect, place: usize, role: ChatRole, fixed: bool) -> Option<ChatRole> {
+    let theme = ui.theme();
     let mut chosen = None;
     let left = Rect::from_min_size(header.min, Vec2::new(header.width() - TOOLS, HEADER));
     ui.scope_builder(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)), |ui| {
@@ -122,16 +119,7 @@ fn text(ui: &mut Ui, id: Id, turn: &mut ChatTurn, place: usize, is_written: bool
 
 /// What can be done to a turn. Reached behind its text by the Tab key, though it stands above.
 #[allow(clippy::too_many_arguments, reason = "one place calls it")]
-fn tools(
-    ui: &mut Ui,
-    theme: &Theme,
-    header: Rect,
-    place: usize,
-    count: usize,
-    turn: &ChatTurn,
-    is_written: bool,
-    done: &mut Done,
-) {
+fn tools(ui: &mut Ui, header: Rect, place: usize, count: usize, turn: &ChatTurn, is_written: bool, done: &mut Done) {
     let number = place + 1;
     let is_answer = turn.role == ChatRole::Assistant;
     let free = !is_written;
@@ -151,7 +139,7 @@ fn tools(
     ui.scope_builder(UiBuilder::new().max_rect(right).layout(Layout::left_to_right(Align::Center)), |ui| {
         ui.spacing_mut().item_spacing.x = GAP;
         for (icon, words, enabled) in buttons {
-            let clicked = ui.add_enabled_ui(enabled, |ui| icon_button(ui, theme, icon, &words).clicked()).inner;
+            let clicked = ui.add_enabled_ui(enabled, |ui| icon_button(ui, icon, &words).clicked()).inner;
             match (clicked, icon) {
                 (false, _) => {}
                 (_, Icon::StepForward) => done.ask = Some(Ask::Continue(place)),

@@ -4,6 +4,7 @@ use super::EncoderView;
 use crate::types::{EmbeddingReport, diverging};
 use crate::ui::Cx;
 use crate::ui::PanelId;
+use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, rgb, space};
 use crate::ui::widgets::{self, caption, empty_state, secondary_button, share_bar};
 use egui::{
@@ -18,13 +19,13 @@ const SMALLEST_CELL: f32 = 14.0;
 const ROW: f32 = 44.0;
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let report = view.job(cx.state).and_then(|job| cx.state.report::<EmbeddingReport>(job)).cloned();
     let Some(report) = report else {
         if view.running(cx.state).is_none() {
             let sentence = "An encoder turns a text into a vector. Texts that mean the same point the same way.";
             let title = "See which texts are alike";
-            if empty_state(ui, &theme, Icon::ChartScatter, title, sentence, Some("Compare")) {
+            if empty_state(ui, Icon::ChartScatter, title, sentence, Some("Compare")) {
                 view.run(cx);
             }
         }
@@ -32,8 +33,8 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let width = report.embeddings.first().map_or(0, |e| e.vector.len());
     let sub = format!("{} texts · {width} dimensions", report.texts.len());
-    widgets::stage_header(ui, &theme, "Cosine similarity", &sub, |ui| {
-        if secondary_button(ui, &theme, Some(Icon::Grid3x3), "See its attention").clicked() {
+    widgets::stage_header(ui, "Cosine similarity", &sub, |ui| {
+        if secondary_button(ui, Some(Icon::Grid3x3), "See its attention").clicked() {
             cx.go_to(PanelId::Attention);
         }
     });
@@ -52,7 +53,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
         matrix(view, ui, cx, &report, &similarities);
         ui.add_space(space::M);
         let marks = [-1.0f32, -0.5, 0.0, 0.5, 1.0].map(|v| ((v + 1.0) / 2.0, format!("{v}")));
-        widgets::legend(ui, &theme, 280.0, |place| colour(&theme, place * 2.0 - 1.0), &marks);
+        widgets::legend(ui, 280.0, |place| colour(theme, place * 2.0 - 1.0), &marks);
     });
 }
 
@@ -70,7 +71,7 @@ fn ink_on(theme: &Theme, paper: Color32) -> Color32 {
 }
 
 fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &EmbeddingReport, values: &[Vec<f32>]) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let count = values.len();
     let labels = (ui.available_width() * 0.34).clamp(140.0, 320.0);
     let top = 22.0;
@@ -90,7 +91,7 @@ fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &Embeddi
     for (row, line) in values.iter().enumerate() {
         for (column, value) in line.iter().enumerate() {
             let rect = Rect::from_min_size(corner + vec2(column as f32, row as f32) * cell, Vec2::splat(cell - 1.0));
-            ui.painter().rect_filled(rect, 0, colour(&theme, *value));
+            ui.painter().rect_filled(rect, 0, colour(theme, *value));
             if cell >= WITH_NUMBER {
                 let font = FontId::new(12.0, egui::FontFamily::Monospace);
                 ui.painter().text(
@@ -98,7 +99,7 @@ fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &Embeddi
                     Align2::CENTER_CENTER,
                     format!("{value:.2}"),
                     font,
-                    ink_on(&theme, colour(&theme, *value)),
+                    ink_on(theme, colour(theme, *value)),
                 );
             }
         }
@@ -126,15 +127,15 @@ fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &Embeddi
             ui.label(
                 RichText::new(format!("{:.4}", values[row][column])).font(Type::Strong.mono()).color(theme.body()),
             );
-            caption(ui, &theme, format!("{}  {}", row + 1, report.texts[row]));
-            caption(ui, &theme, format!("{}  {}", column + 1, report.texts[column]));
+            caption(ui, format!("{}  {}", row + 1, report.texts[row]));
+            caption(ui, format!("{}  {}", column + 1, report.texts[column]));
         });
     }
 }
 
 /// One text at the left of its row; a click looks at it closer.
 fn label(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &EmbeddingReport, row: usize, rect: Rect) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let response = ui.interact(rect, ui.scope_id().with(("similarity row", row)), Sense::click());
     let chosen = view.selected == Some(row);
     response.widget_info(|| {
@@ -173,22 +174,18 @@ fn select(view: &mut EncoderView, cx: &mut Cx<'_>, report: &EmbeddingReport, row
 
 /// The right column: the texts most alike to the chosen one.
 pub(super) fn neighbours(view: &mut EncoderView, ui: &mut Ui, cx: &Cx<'_>) {
-    let theme = cx.theme;
+    let theme = ui.theme();
     ui.add_space(space::S);
     let report = view.job(cx.state).and_then(|job| cx.state.report::<EmbeddingReport>(job));
     let similarities = view.similarities(cx.state);
     let chosen = view.hovered.map(|(row, _)| row).or(view.selected);
     let chosen = chosen.filter(|c| report.is_some_and(|r| *c < r.texts.len()));
     let (Some(report), Some(similarities), Some(chosen)) = (report, similarities, chosen) else {
-        caption(
-            ui,
-            theme,
-            "Hover over a row, or click a text to keep it here: this tells which others are most like it.",
-        );
+        caption(ui, "Hover over a row, or click a text to keep it here: this tells which others are most like it.");
         return;
     };
     ui.label(RichText::new(&report.texts[chosen]).font(Type::Strong.sans()).color(theme.body()));
-    caption(ui, theme, format!("{} tokens", report.embeddings[chosen].tokens));
+    caption(ui, format!("{} tokens", report.embeddings[chosen].tokens));
     ui.add_space(space::S);
     let row = &similarities[chosen];
     let mut others: Vec<usize> = (0..row.len()).filter(|other| *other != chosen).collect();

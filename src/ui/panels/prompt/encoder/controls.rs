@@ -13,11 +13,10 @@ const LINES_HELP: &str = "Each line becomes one vector. Texts of like meaning ha
      the angle between them is near 1.";
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let Some(facts) = EncoderView::facts(cx.state).cloned() else { return };
     ui.add_space(space::S);
     if facts.mask.is_some() {
-        segmented(ui, &theme, &mut view.typed.mode, &[(Mode::Fill, "Fill masks"), (Mode::Compare, "Compare texts")]);
+        segmented(ui, &mut view.typed.mode, &[(Mode::Fill, "Fill masks"), (Mode::Compare, "Compare texts")]);
         ui.add_space(space::XS);
     }
     match view.mode(cx.state) {
@@ -25,17 +24,17 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             let mask = facts.mask.as_deref().unwrap_or(MASK);
             // Shown as the model writes it, kept in one spelling for all models.
             let mut text = view.typed.masked.replace(MASK, mask);
-            field(ui, &theme, "Text with masks", MASKED_HELP, |ui| {
+            field(ui, "Text with masks", MASKED_HELP, |ui| {
                 ui.add(TextEdit::multiline(&mut text).desired_rows(4).desired_width(f32::INFINITY))
             });
             view.typed.masked = text.replace(mask, MASK);
-            if widgets::secondary_button(ui, &theme, Some(Icon::Plus), &format!("Add {mask}")).clicked() {
+            if widgets::secondary_button(ui, Some(Icon::Plus), &format!("Add {mask}")).clicked() {
                 view.typed.masked.push_str(if view.typed.masked.ends_with(' ') { MASK } else { " [MASK]" });
             }
-            caption(ui, &theme, format!("{mask} stands for a word to guess."));
+            caption(ui, format!("{mask} stands for a word to guess."));
         }
         Mode::Compare => {
-            field(ui, &theme, "Texts, one a line", LINES_HELP, |ui| {
+            field(ui, "Texts, one a line", LINES_HELP, |ui| {
                 ui.add(TextEdit::multiline(&mut view.typed.lines).desired_rows(9).desired_width(f32::INFINITY))
             });
             let scaled = if facts.normalised { ", scaled to length 1" } else { "" };
@@ -45,19 +44,17 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
                 "A text's vector is the {}{scaled}, over at most {} tokens.{source}",
                 facts.pooling, facts.longest
             );
-            caption(ui, &theme, words);
+            caption(ui, words);
         }
     }
 }
 
 pub(super) fn footer(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
     let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
         ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
     };
     if let Some(job) = view.running(cx.state) {
-        let stop =
-            wide(ui, &mut |ui| widgets::danger_button(ui, &theme, Icon::Square, "Stop").on_hover_text("Esc").clicked());
+        let stop = wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
         if stop {
             cx.cancel(job);
         }
@@ -70,7 +67,7 @@ pub(super) fn footer(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let run = wide(ui, &mut |ui| {
         ui.add_enabled_ui(missing.is_none(), |ui| {
-            let response = widgets::primary_button(ui, &theme, Icon::Play, name);
+            let response = widgets::primary_button(ui, Icon::Play, name);
             let response = response.on_hover_text("Ctrl+Enter");
             response.on_disabled_hover_text(missing.as_deref().unwrap_or_default()).clicked()
         })

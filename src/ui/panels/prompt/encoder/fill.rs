@@ -4,6 +4,7 @@ use super::EncoderView;
 use crate::types::{FillReport, FilledMask};
 use crate::ui::Cx;
 use crate::ui::PanelId;
+use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{
     self, Chip, candidate_bars, caption, empty_state, secondary_button, token_strip, visible_text,
@@ -15,29 +16,29 @@ use lucide_icons::Icon;
 const COLUMN: f32 = 250.0;
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = cx.theme.clone();
+    let theme = ui.theme();
     let report = view.job(cx.state).and_then(|job| cx.state.report::<FillReport>(job)).cloned();
     let Some(report) = report else {
         if view.running(cx.state).is_none() {
             let sentence = "An encoder reads a text in both directions and guesses the words that were masked.";
             let title = "See what fits into the gap";
-            if empty_state(ui, &theme, Icon::TextCursorInput, title, sentence, Some("Fill masks")) {
+            if empty_state(ui, Icon::TextCursorInput, title, sentence, Some("Fill masks")) {
                 view.run(cx);
             }
         }
         return;
     };
-    widgets::stage_header(ui, &theme, "What the model reads", &format!("{} tokens", report.tokens.len()), |ui| {
-        if secondary_button(ui, &theme, Some(Icon::Grid3x3), "See its attention").clicked() {
+    widgets::stage_header(ui, "What the model reads", &format!("{} tokens", report.tokens.len()), |ui| {
+        if secondary_button(ui, Some(Icon::Grid3x3), "See its attention").clicked() {
             cx.go_to(PanelId::Attention);
         }
     });
-    card(&theme).show(ui, |ui| {
+    card(theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        tokens(ui, &theme, &report);
+        tokens(ui, &report);
     });
     ui.add_space(space::M);
-    widgets::stage_header(ui, &theme, "What it guesses", "", |_| ());
+    widgets::stage_header(ui, "What it guesses", "", |_| ());
     ScrollArea::vertical().id_salt("masks").auto_shrink(false).show(ui, |ui| {
         ui.label(RichText::new(&report.filled).font(Type::Title.sans()).color(theme.body()));
         ui.add_space(space::S);
@@ -48,7 +49,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = space::L;
                 for (place, mask) in masks.iter().enumerate() {
-                    mask_card(ui, &theme, row * across + place, mask, width);
+                    mask_card(ui, row * across + place, mask, width);
                 }
             });
             ui.add_space(space::M);
@@ -56,19 +57,21 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-fn mask_card(ui: &mut Ui, theme: &Theme, place: usize, mask: &FilledMask, width: f32) {
+fn mask_card(ui: &mut Ui, place: usize, mask: &FilledMask, width: f32) {
+    let theme = ui.theme();
     card(theme).show(ui, |ui| {
         // The card's own margins and edges.
         ui.set_width((width - 2.0 * space::M - 2.0).min(360.0));
         ui.vertical(|ui| {
-            caption(ui, theme, format!("Mask {} · token {}", place + 1, mask.position));
+            caption(ui, format!("Mask {} · token {}", place + 1, mask.position));
             let best = mask.candidates.first().map_or(u32::MAX, |c| c.id);
-            candidate_bars(ui, theme, &mask.candidates, best, false);
+            candidate_bars(ui, &mask.candidates, best, false);
         });
     });
 }
 
-fn tokens(ui: &mut Ui, theme: &Theme, report: &FillReport) {
+fn tokens(ui: &mut Ui, report: &FillReport) {
+    let theme = ui.theme();
     let is_mask = |i: usize| report.masks.iter().any(|mask| mask.position == i);
     let chip = |i: usize| {
         let token = &report.tokens[i];
@@ -81,14 +84,14 @@ fn tokens(ui: &mut Ui, theme: &Theme, report: &FillReport) {
         };
         Chip { text: if token.text.is_empty() { "∅" } else { &token.text }, fill, selected: false, underline: None }
     };
-    token_strip(ui, theme, "Tokens of the text", report.tokens.len(), chip, |ui, i| {
+    token_strip(ui, "Tokens of the text", report.tokens.len(), chip, |ui, i| {
         let token = &report.tokens[i];
         ui.label(RichText::new(visible_text(&token.text)).font(Type::Strong.mono()).color(theme.body()));
-        caption(ui, theme, format!("id {} · position {i}", token.id));
+        caption(ui, format!("id {} · position {i}", token.id));
         if is_mask(i) {
-            caption(ui, theme, "To be guessed");
+            caption(ui, "To be guessed");
         } else if token.span.is_empty() {
-            caption(ui, theme, "Added by the tokenizer");
+            caption(ui, "Added by the tokenizer");
         }
     });
 }

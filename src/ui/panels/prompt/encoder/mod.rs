@@ -173,12 +173,11 @@ impl EncoderView {
     }
 
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let theme = cx.theme.clone();
         Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
             let opening = cx.state.latest_opening().map(|j| j.id);
             for job in [opening, self.job(cx.state)].into_iter().flatten() {
                 if let Some(error) = cx.state.error(job) {
-                    error_card(ui, &theme, error);
+                    error_card(ui, error);
                     ui.add_space(space::S);
                 } else if cx.state.is_active(job) {
                     job_progress(ui, cx, job);
@@ -204,7 +203,7 @@ impl EncoderView {
                 ui.add_space(space::S);
                 let words = "Each mask is guessed on its own, with every other mask still in the text: the guesses of \
                              several masks need not fit together.";
-                caption(ui, &cx.theme.clone(), words);
+                caption(ui, words);
             }
             Mode::Compare => compare::neighbours(self, ui, cx),
         }
