@@ -1,6 +1,5 @@
 //! What the command palette can do in the lab.
 
-use super::setup::Card;
 use super::{LabPanel, TABLE_FILE, Tab, controls, file};
 use crate::chart::Format;
 use crate::engine::shipped_tasks;
@@ -10,7 +9,7 @@ use std::sync::Arc;
 
 /// The entries: those of the tab on show, then files, then every task.
 pub(super) fn all(panel: &LabPanel, _state: &State) -> Vec<Action> {
-    let two = if panel.setup.two { "Show one column" } else { "Compare two columns" };
+    let two = if panel.desk.setup.two { "Show one column" } else { "Compare two columns" };
     let mut entries = vec![
         ("score", "Score the answers", Icon::Play),
         ("draw", "Draw other examples", Icon::Dices),
@@ -53,39 +52,38 @@ fn curve_title(format: Format) -> &'static str {
 
 /// Does what an entry says.
 pub(super) fn act(panel: &mut LabPanel, id: &'static str, cx: &mut Cx<'_>) {
-    let side = panel.controls.side;
+    let side = panel.desk.side;
     match id {
         "score" => {
-            panel.tab = Tab::Compare;
-            panel.score(true, cx);
+            panel.score(cx);
         }
         "draw" => {
-            let k = panel.setup.sides[side].examples.len();
-            panel.setup.draw(side, k, controls::fresh_seed());
+            let k = panel.desk.asked().examples.len();
+            panel.desk.setup.draw(side, k, controls::fresh_seed());
         }
-        "another" => panel.setup.ask_another(0),
-        "two" => panel.show_two(!panel.setup.two),
+        "another" => panel.desk.setup.ask_another(0),
+        "two" => panel.show_two(!panel.desk.setup.two),
         "open-table" => cx.pick(TABLE_FILE, controls::table_file()),
         "new-task" => panel.new_task(cx),
         "to-prompt" => {
-            let prompt = panel.setup.prompt(side, Card::Few, 0);
+            let prompt = panel.desk.prompt();
             cx.intend(Intent::Prompt(prompt));
         }
         "measure" => {
             panel.tab = Tab::Curve;
-            panel.measure(cx);
+            panel.curve.measure(&panel.desk, cx);
         }
         "batch" => {
             panel.tab = Tab::Batch;
-            panel.run_batch(cx);
+            panel.batch.run(&panel.desk, cx);
         }
         "looked" => panel.tab = Tab::Looked,
         _ if file::act(panel, id, cx) => {}
         _ => {
             if let Some(format) = Format::ALL.into_iter().find(|f| curve_id(*f) == id) {
-                panel.export_curves(format, cx);
+                panel.curve.export(format, cx);
             } else if let Some(task) = shipped_tasks().iter().find(|task| task.id == id) {
-                panel.begin(Arc::new(task.clone()), cx);
+                panel.desk.begin(Arc::new(task.clone()), cx);
             }
         }
     }

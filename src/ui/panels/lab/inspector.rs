@@ -1,9 +1,9 @@
 //! The right column: the tokens of one answer, and every run so far.
 
-use super::compare::probability;
+use super::compare::{CompareTab, probability};
+use super::desk::Desk;
 use super::past::Entry;
 use super::setup::Card;
-use super::{LabPanel, Tab};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
@@ -16,20 +16,21 @@ const ROW: f32 = 44.0;
 /// Characters of a token's text there is room for beside its probabilities.
 const TOKEN_LETTERS: usize = 9;
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    if panel.tab == Tab::Compare {
-        tokens(panel, ui);
+/// `has_tokens` where the cards are on show that the tokens are of.
+pub(super) fn show(tab: &mut CompareTab, desk: &mut Desk, has_tokens: bool, ui: &mut Ui, cx: &mut Cx<'_>) {
+    if has_tokens {
+        tokens(tab, desk, ui);
     }
-    runs(panel, ui, cx);
+    runs(tab, desk, ui, cx);
 }
 
 /// Every token of the chosen answer with its probability in each card.
-fn tokens(panel: &LabPanel, ui: &mut Ui) {
+fn tokens(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
     let theme = ui.theme();
-    let slots = &panel.scoring.slots[panel.picked.card.0];
-    let right = |shown: &super::scoring::Shown| shown.answers.iter().position(|a| *a == panel.setup.expected);
+    let slots = &tab.scoring.slots[tab.picked.card.0];
+    let right = |shown: &super::scoring::Shown| shown.answers.iter().position(|a| *a == desk.setup.expected);
     let first = slots.iter().find_map(|slot| slot.shown.as_ref());
-    let Some(place) = panel.picked.answer.or_else(|| right(first?)) else { return };
+    let Some(place) = tab.picked.answer.or_else(|| right(first?)) else { return };
     let columns: Vec<_> =
         slots.iter().map(|slot| slot.shown.as_ref().and_then(|s| s.report.candidates.get(place))).collect();
     let Some(score) = columns.iter().flatten().next() else { return };
@@ -91,9 +92,9 @@ fn mono(ui: &mut Ui, text: &str) -> egui::Response {
     ui.label(RichText::new(text).font(Type::Caption.mono()).color(theme.body()))
 }
 
-fn runs(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn runs(tab: &mut CompareTab, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    let count = panel.past.entries.len();
+    let count = tab.past.entries.len();
     let title = if count == 0 { "Runs".to_owned() } else { format!("Runs · {count}") };
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
     if count == 0 {
@@ -105,19 +106,19 @@ fn runs(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let mut chosen = None;
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
-        for (number, entry) in panel.past.entries.iter().enumerate().rev().take(panel.runs_shown.max(PAGE)) {
+        for (number, entry) in tab.past.entries.iter().enumerate().rev().take(tab.runs_shown.max(PAGE)) {
             if one(ui, number, entry) {
                 chosen = Some(number);
             }
         }
     });
-    let shown = panel.runs_shown.max(PAGE);
+    let shown = tab.runs_shown.max(PAGE);
     if count > shown && ghost_button(ui, None, "Show earlier runs").clicked() {
-        panel.runs_shown = shown + PAGE;
+        tab.runs_shown = shown + PAGE;
     }
     if let Some(number) = chosen {
-        let setup = panel.past.entries[number].setup.whole(&panel.setup.table);
-        panel.take(setup, cx);
+        let setup = tab.past.entries[number].setup.whole(&desk.setup.table);
+        desk.take(setup, cx);
     }
 }
 

@@ -1,13 +1,13 @@
 //! What survives a restart.
 
 use super::curve::{Curve, Form};
+use super::desk::Desk;
 use super::looked::{From, Rank};
 use super::past::{Past, Stored};
 use super::setup::Setup;
 use super::{LabPanel, Tab};
 use crate::engine::shipped_tasks;
 use crate::types::TaskTable;
-use crate::ui::History;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -65,13 +65,13 @@ impl LabPanel {
             looked: (From, Rank),
             batch_rows: Option<usize>,
         }
-        let (table, is_shipped) = self.table_text.of(&self.setup.table);
+        let (table, is_shipped) = self.table_text.of(&self.desk.setup.table);
         let saving = Saving {
-            setup: Stored::new(&self.setup),
+            setup: Stored::new(&self.desk.setup),
             table,
             is_shipped,
             tab: self.tab,
-            past: self.past.save(),
+            past: self.compare.past.save(),
             curve_form: &self.curve.form,
             curves: &self.curve.curves,
             looked: (self.looked.from, self.looked.rank),
@@ -86,10 +86,9 @@ impl LabPanel {
         let table = if saved.is_shipped { shipped() } else { serde_json::from_str(&saved.table).ok() };
         let Some(table) = table else { return };
         let setup = Setup { table: Arc::new(table), ..saved.setup.bare() };
-        self.history = History::new(setup.clone());
-        self.setup = setup;
+        self.desk = Desk::with(setup);
         self.tab = saved.tab;
-        self.past = Past::restore(&saved.past);
+        self.compare.past = Past::restore(&saved.past);
         (self.curve.form, self.curve.curves) = (saved.curve_form, saved.curves);
         (self.looked.from, self.looked.rank) = saved.looked;
         self.batch.most = saved.batch_rows;

@@ -1,6 +1,6 @@
 //! The tab of pairs: every row of the task, edited in place, typed or pasted.
 
-use super::LabPanel;
+use super::desk::Desk;
 use super::setup::Example;
 use crate::types::{FewShotPrompt, TaskTable};
 use crate::ui::Cx;
@@ -31,34 +31,34 @@ enum Edit {
     Show(usize),
 }
 
-pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     let base = ui.scope_id().with("lab pairs");
-    let sub = format!("{} pairs", panel.setup.table.rows.len());
-    let title = panel.setup.table.title.clone();
+    let sub = format!("{} pairs", desk.setup.table.rows.len());
+    let title = desk.setup.table.title.clone();
     let mut added = false;
     stage_header(ui, &title, &sub, |ui| {
         added = secondary_button(ui, Some(Icon::Plus), "Add a pair").clicked();
         if secondary_button(ui, Some(Icon::FilePlus2), "New task").clicked() {
-            panel.new_task(cx);
+            desk.new_task(cx);
         }
     });
     ui.horizontal(|ui| {
-        let field = TextEdit::singleline(&mut panel.pairs.filter).hint_text("Filter").desired_width(200.0);
+        let field = TextEdit::singleline(&mut pairs.filter).hint_text("Filter").desired_width(200.0);
         let _ = ui.add(field).accessible_name("Filter pairs");
         let words = "Paste rows of a spreadsheet into a cell; input and output in two columns.";
         ui.add(egui::Label::new(RichText::new(words).font(Type::Caption.sans()).color(theme.caption())).truncate());
     });
     ui.add_space(space::XS);
-    paste(panel, ui, base);
+    paste(desk, ui, base);
     if added {
-        Arc::make_mut(&mut panel.setup.table).rows.insert(0, Default::default());
-        panel.pairs.filter.clear();
+        Arc::make_mut(&mut desk.setup.table).rows.insert(0, Default::default());
+        pairs.filter.clear();
         ui.memory_mut(|m| m.request_focus(cell_id(base, 0, 0)));
     }
-    let found = panel.pairs.found(&panel.setup.table);
+    let found = pairs.found(&desk.setup.table);
     if found.is_empty() {
-        let words = if panel.setup.table.rows.is_empty() {
+        let words = if desk.setup.table.rows.is_empty() {
             "No pairs yet. Add one, paste rows, or open a TSV, CSV or JSONL file."
         } else {
             "No pair has these words."
@@ -72,13 +72,13 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let area = ScrollArea::vertical().id_salt("pairs").auto_shrink(false);
     area.show_rows(ui, ROW, found.len(), |ui, shown| {
         for row in shown.filter_map(|place| found.get(place)) {
-            if let Some(wanted) = one(panel, ui, base, *row) {
+            if let Some(wanted) = one(desk, ui, base, *row) {
                 edit = Some(wanted);
             }
         }
     });
     if let Some(edit) = edit {
-        apply(panel, edit);
+        apply(desk, edit);
     }
 }
 
@@ -116,11 +116,11 @@ fn head(ui: &mut Ui) {
     });
 }
 
-fn one(panel: &LabPanel, ui: &mut Ui, base: Id, row: usize) -> Option<Edit> {
+fn one(desk: &Desk, ui: &mut Ui, base: Id, row: usize) -> Option<Edit> {
     let theme = ui.theme();
-    let [input, output] = &panel.setup.table.rows[row];
-    let examples = &panel.setup.sides[panel.controls.side].examples;
-    let is_query = *input == panel.setup.query && !input.is_empty();
+    let [input, output] = &desk.setup.table.rows[row];
+    let examples = &desk.asked().examples;
+    let is_query = *input == desk.setup.query && !input.is_empty();
     let is_example = examples.iter().any(|example| example.input == *input && example.output == *output);
     let mut edit = None;
     let widths = widths(ui);
@@ -162,35 +162,35 @@ fn one(panel: &LabPanel, ui: &mut Ui, base: Id, row: usize) -> Option<Edit> {
     edit
 }
 
-fn apply(panel: &mut LabPanel, edit: Edit) {
-    let side = panel.controls.side;
+fn apply(desk: &mut Desk, edit: Edit) {
+    let side = desk.side;
     match edit {
-        Edit::Write(row, cells) => Arc::make_mut(&mut panel.setup.table).rows[row] = cells,
-        Edit::Delete(row) => drop(Arc::make_mut(&mut panel.setup.table).rows.remove(row)),
+        Edit::Write(row, cells) => Arc::make_mut(&mut desk.setup.table).rows[row] = cells,
+        Edit::Delete(row) => drop(Arc::make_mut(&mut desk.setup.table).rows.remove(row)),
         Edit::Ask(row) => {
-            let [input, output] = panel.setup.table.rows[row].clone();
+            let [input, output] = desk.setup.table.rows[row].clone();
             // Asking for an example would give the answer away.
-            for side in &mut panel.setup.sides {
+            for side in &mut desk.setup.sides {
                 side.examples.retain(|example| example.input != input);
             }
-            (panel.setup.query, panel.setup.expected) = (input, output);
+            (desk.setup.query, desk.setup.expected) = (input, output);
         }
         Edit::Show(row) => {
-            let [input, output] = panel.setup.table.rows[row].clone();
-            panel.setup.sides[side].examples.push(Example { input, output, on: true, wrong: None });
+            let [input, output] = desk.setup.table.rows[row].clone();
+            desk.setup.sides[side].examples.push(Example { input, output, on: true, wrong: None });
         }
     }
 }
 
 /// Rows pasted into a cell stand below it.
-fn paste(panel: &mut LabPanel, ui: &Ui, base: Id) {
+fn paste(desk: &mut Desk, ui: &Ui, base: Id) {
     let has_paste = ui.input(|i| i.events.iter().any(|event| matches!(event, egui::Event::Paste(_))));
     let Some(focus) = ui.memory(egui::Memory::focused).filter(|_| has_paste) else { return };
-    let rows = panel.setup.table.rows.len();
+    let rows = desk.setup.table.rows.len();
     let Some(row) = (0..rows).find(|r| (0..2).any(|c| cell_id(base, *r, c) == focus)) else { return };
     let Some(text) = pasted_rows(ui) else { return };
     let pairs = FewShotPrompt::parse_rows(&text).into_iter().map(|shot| [shot.input, shot.output]);
-    let rows = &mut Arc::make_mut(&mut panel.setup.table).rows;
+    let rows = &mut Arc::make_mut(&mut desk.setup.table).rows;
     let is_empty = rows[row].iter().all(String::is_empty);
     let at = if is_empty { row } else { row + 1 };
     if is_empty {

@@ -1,8 +1,8 @@
 //! The lab as a panel of the window.
 
-use super::plan::Plan;
+use super::controls::Wish;
 use super::setup::Setup;
-use super::{LabPanel, TABLE_FILE, Tab, actions, batch, compare, controls, curve, file, inspector, looked, pairs};
+use super::{LabPanel, TABLE_FILE, Tab, actions, compare, controls, file, inspector, pairs};
 use crate::types::{Ability, JobId};
 use crate::ui::theme::space;
 use crate::ui::widgets::segmented;
@@ -36,8 +36,10 @@ impl Panel for LabPanel {
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
         self.files.context.get_or_insert_with(|| ui.ctx().clone());
-        controls::show(self, ui, cx);
-        self.history.observe(&self.setup, cx.state.now_s);
+        if self.controls.show(&mut self.desk, self.table_job, ui, cx) == Some(Wish::Pairs) {
+            self.tab = Tab::Pairs;
+        }
+        self.desk.observe(cx.state.now_s);
     }
 
     fn has_footer(&self) -> bool {
@@ -45,7 +47,10 @@ impl Panel for LabPanel {
     }
 
     fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        controls::footer(self, ui, cx);
+        let running = self.job_of(self.tab, cx.state);
+        if controls::footer(self.tab, running, &self.desk, ui, cx) == Some(Wish::Run) {
+            self.run(cx);
+        }
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -57,14 +62,14 @@ impl Panel for LabPanel {
             ui.add_space(space::S);
             file::notices(&mut self.files, ui);
             match self.tab {
-                Tab::Compare => compare::stage(self, ui, cx),
-                Tab::Curve => curve::stage(self, ui, cx),
-                Tab::Looked => looked::stage(self, ui, cx),
-                Tab::Batch => batch::stage(self, ui, cx),
-                Tab::Pairs => pairs::stage(self, ui, cx),
+                Tab::Compare => compare::stage(&mut self.compare, &self.desk, ui, cx),
+                Tab::Curve => self.curve.stage(&self.desk, ui, cx),
+                Tab::Looked => self.looked.stage(&self.desk, ui, cx),
+                Tab::Batch => self.batch.stage(&self.desk, ui, cx),
+                Tab::Pairs => pairs::stage(&mut self.pairs, &mut self.desk, ui, cx),
             }
         });
-        if self.plan.as_ref().is_some_and(|plan| !plan.is_of(&self.setup)) {
+        if self.desk.is_ahead() {
             // What was changed in this frame is taken in before the next one.
             ui.ctx().request_repaint();
         }
@@ -75,12 +80,13 @@ impl Panel for LabPanel {
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        inspector::show(self, ui, cx);
+        let has_tokens = self.tab == Tab::Compare;
+        inspector::show(&mut self.compare, &mut self.desk, has_tokens, ui, cx);
     }
 
     fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
         if let Intent::Experiment(prompt) = intent {
-            self.take(Setup::from_prompt(&prompt), cx);
+            self.desk.take(Setup::from_prompt(&prompt), cx);
         }
     }
 
@@ -88,17 +94,17 @@ impl Panel for LabPanel {
         self.hear_table(cx);
         let visible = std::mem::take(&mut self.visible);
         if visible {
-            let changed = Plan::update(&mut self.plan, &self.setup, &mut self.counter, cx);
+            let changed = self.desk.plan_again(&mut self.counter, cx);
             match self.tab {
-                Tab::Looked => self.look_again(cx),
-                Tab::Compare => {
-                    let Self { plan, scoring, past, setup, .. } = self;
-                    scoring.tick(plan.as_ref(), changed, setup, past, cx);
-                }
+                Tab::Looked => self.looked.look_again(&self.desk, cx),
+                Tab::Compare => self.compare.tick(&self.desk, changed, cx),
                 _ => {}
             }
         }
-        self.tick_files(visible, cx);
+        if self.files.tick(&mut self.desk, &mut self.compare, visible, cx) {
+            self.tab = Tab::Compare;
+        }
+        self.compare.keep_picked(&self.desk);
         self.curve.tick(cx);
         self.batch.tick(cx.state);
         self.running = self.running_job(cx.state);
@@ -110,7 +116,7 @@ impl Panel for LabPanel {
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.counter.shows(shown);
-        self.scoring.shows(shown);
+        self.compare.scoring.shows(shown);
         self.looked.shows(shown);
         shown.extend(self.batch.shows());
         shown.extend(self.curve.curves.iter().filter_map(|curve| curve.job));
@@ -119,15 +125,12 @@ impl Panel for LabPanel {
 
     fn run(&mut self, cx: &mut Cx<'_>) {
         match self.tab {
-            Tab::Compare | Tab::Pairs => {
-                self.tab = Tab::Compare;
-                self.score(true, cx);
-            }
-            Tab::Curve => self.measure(cx),
-            Tab::Batch => self.run_batch(cx),
+            Tab::Compare | Tab::Pairs => self.score(cx),
+            Tab::Curve => self.curve.measure(&self.desk, cx),
+            Tab::Batch => self.batch.run(&self.desk, cx),
             Tab::Looked => {
                 self.looked.forget(cx);
-                self.look_again(cx);
+                self.looked.look_again(&self.desk, cx);
             }
         }
     }
@@ -137,17 +140,17 @@ impl Panel for LabPanel {
     }
 
     fn undo(&mut self, _cx: &mut Cx<'_>) {
-        self.history.undo(&mut self.setup);
+        self.desk.undo();
     }
 
     fn redo(&mut self, _cx: &mut Cx<'_>) {
-        self.history.redo(&mut self.setup);
+        self.desk.redo();
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
         match tag {
             TABLE_FILE => self.read_table(path, cx),
-            file::LAB_FILE => self.open_file(path, cx),
+            file::LAB_FILE => self.files.open(path, cx),
             _ => {}
         }
     }
@@ -157,7 +160,7 @@ impl Panel for LabPanel {
         match ending.as_str() {
             "tsv" | "csv" | "jsonl" => self.read_table(path, cx),
             // A file of a model folder stands for the model.
-            "json" if !path.with_file_name("config.json").is_file() => self.open_file(path, cx),
+            "json" if !path.with_file_name("config.json").is_file() => self.files.open(path, cx),
             _ => return false,
         }
         true

@@ -3,8 +3,7 @@
 mod answers;
 mod confusion;
 
-use super::LabPanel;
-use super::setup::Card;
+use super::desk::Desk;
 use crate::chart::answers_table;
 use crate::engine::{Command, Work};
 use crate::types::{BatchReport, BatchSpec, JobId, UserError};
@@ -64,20 +63,19 @@ impl BatchTab {
     }
 }
 
-impl LabPanel {
+impl BatchTab {
     /// Asks every row with the few-shot prompt.
-    pub(super) fn run_batch(&mut self, cx: &mut Cx<'_>) {
-        if self.batch.running(cx.state).is_some() {
+    pub fn run(&mut self, desk: &Desk, cx: &mut Cx<'_>) {
+        if self.running(cx.state).is_some() {
             return;
         }
-        let side = self.controls.side;
-        let Some(model) = super::plan::model_of(&self.setup.sides[side], cx.state).map(|m| m.info.id) else {
+        let Some(model) = desk.model(cx.state).map(|m| m.info.id) else {
             cx.toast("Open a text model first.");
             return;
         };
-        let asked = &self.setup.sides[side];
-        let mut queries = self.setup.rest(side);
-        queries.truncate(self.batch.most.unwrap_or(usize::MAX));
+        let asked = desk.asked();
+        let mut queries = desk.setup.rest(desk.side);
+        queries.truncate(self.most.unwrap_or(usize::MAX));
         if queries.is_empty() {
             cx.toast("Every row is an example: there is nothing to ask.");
             return;
@@ -85,17 +83,17 @@ impl LabPanel {
         for query in &mut queries {
             query[1] = asked.name(&query[1]).to_owned();
         }
-        let labels: Vec<String> = self.setup.table.labels.iter().map(|label| asked.name(label).to_owned()).collect();
+        let labels: Vec<String> = desk.setup.table.labels.iter().map(|label| asked.name(label).to_owned()).collect();
         let count = queries.len();
-        let prompt = self.setup.prompt(side, Card::Few, 0);
+        let prompt = desk.prompt();
         let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate, edits: Vec::new() };
         let job = JobId::next();
         cx.send(Command::start(job, model, Work::Batch(spec)));
-        self.batch.asked = Some((job, labels, self.setup.table.title.clone(), count));
+        self.asked = Some((job, labels, desk.setup.table.title.clone(), count));
     }
 
-    pub(super) fn export_batch(&self, cx: &mut Cx<'_>) {
-        let Some(measured) = &self.batch.measured else {
+    fn export(&self, cx: &mut Cx<'_>) {
+        let Some(measured) = &self.measured else {
             cx.fail(UserError::new("There are no answers to export.", "No batch was run yet.", "Ask the rows first."));
             return;
         };
@@ -105,67 +103,78 @@ impl LabPanel {
             super::write(path, &bytes)
         });
     }
-}
 
-pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = ui.theme();
-    choices(panel, ui);
-    if let Some((job, ..)) = panel.batch.asked {
-        job_progress(ui, cx, job);
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
-        }
-    }
-    let running = panel.batch.running(cx.state).is_some();
-    let Some(measured) = &panel.batch.measured else {
-        if !running {
-            let sentence = "The few-shot prompt is asked with every row that is no example. Wrong answers come first.";
-            if empty_state(ui, Icon::ListChecks, "Ask the whole table", sentence, Some("Ask all rows")) {
-                panel.run_batch(cx);
+    /// The middle of the window.
+    pub fn stage(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = ui.theme();
+        self.choices(desk, ui);
+        if let Some((job, ..)) = self.asked {
+            job_progress(ui, cx, job);
+            if let Some(error) = cx.state.error(job) {
+                error_card(ui, error);
             }
         }
-        return;
-    };
-    let (mut copy, mut export) = (false, false);
-    let title = format!("{} answers", measured.report.answers.len());
-    stage_header(ui, &title, &measured.task, |ui| {
-        export = icon_button(ui, Icon::Download, "Export CSV").clicked();
-        copy = icon_button(ui, Icon::Copy, "Copy as TSV").clicked();
-    });
-    numbers(ui, theme, measured, panel.batch.asked.as_ref().map(|(.., count)| *count));
-    let Measured { job, report, labels, .. } = measured;
-    let (job, report, labels) = (*job, report.clone(), labels.clone());
-    if labels.len() > 1 {
-        if let Some(cell) = confusion::show(ui, &report, &labels, panel.batch.list.cell) {
-            panel.batch.list.cell = if panel.batch.list.cell == Some(cell) { None } else { Some(cell) };
+        let running = self.running(cx.state).is_some();
+        let Some(measured) = &self.measured else {
+            if !running {
+                let sentence =
+                    "The few-shot prompt is asked with every row that is no example. Wrong answers come first.";
+                if empty_state(ui, Icon::ListChecks, "Ask the whole table", sentence, Some("Ask all rows")) {
+                    self.run(desk, cx);
+                }
+            }
+            return;
+        };
+        let (mut copy, mut export) = (false, false);
+        let title = format!("{} answers", measured.report.answers.len());
+        stage_header(ui, &title, &measured.task, |ui| {
+            export = icon_button(ui, Icon::Download, "Export CSV").clicked();
+            copy = icon_button(ui, Icon::Copy, "Copy as TSV").clicked();
+        });
+        numbers(ui, theme, measured, self.asked.as_ref().map(|(.., count)| *count));
+        let Measured { job, report, labels, .. } = measured;
+        let (job, report, labels) = (*job, report.clone(), labels.clone());
+        if labels.len() > 1 {
+            if let Some(cell) = confusion::show(ui, &report, &labels, self.list.cell) {
+                self.list.cell = if self.list.cell == Some(cell) { None } else { Some(cell) };
+            }
+            ui.add_space(space::S);
         }
-        ui.add_space(space::S);
+        self.list.show(ui, job, &report, &labels);
+        if copy {
+            ui.ctx().copy_text(answers::tsv(&report, &labels));
+            cx.toast(format!("Copied {} rows", report.answers.len()));
+        }
+        if export {
+            self.export(cx);
+        }
     }
-    panel.batch.list.show(ui, job, &report, &labels);
-    if copy {
-        ui.ctx().copy_text(answers::tsv(&report, &labels));
-        cx.toast(format!("Copied {} rows", report.answers.len()));
-    }
-    if export {
-        panel.export_batch(cx);
-    }
-}
 
-fn choices(panel: &mut LabPanel, ui: &mut Ui) {
-    let rows = panel.batch.rest_count(&panel.setup, panel.controls.side);
-    ui.horizontal_wrapped(|ui| {
-        let mut all = panel.batch.most.is_none();
-        if ui.checkbox(&mut all, format!("Ask all {rows} rows")).on_hover_text(COUNT_HELP).changed() {
-            panel.batch.most = if all { None } else { Some(rows.min(50)) };
+    fn choices(&mut self, desk: &Desk, ui: &mut Ui) {
+        let rows = self.rest_count(&desk.setup, desk.side);
+        ui.horizontal_wrapped(|ui| {
+            let mut all = self.most.is_none();
+            if ui.checkbox(&mut all, format!("Ask all {rows} rows")).on_hover_text(COUNT_HELP).changed() {
+                self.most = if all { None } else { Some(rows.min(50)) };
+            }
+            if let Some(most) = &mut self.most {
+                let drag = DragValue::new(most).range(1..=rows.max(1)).suffix(" rows");
+                let _ = ui.add_sized([96.0, CONTROL_HEIGHT], drag).accessible_name("Rows").on_hover_text(COUNT_HELP);
+            }
+            let shots = desk.asked().on();
+            caption(ui, format!("with the {shots} examples at the left"));
+        });
+        ui.add_space(space::XS);
+    }
+
+    /// Rows that would be asked; counted anew only when the setup changed.
+    fn rest_count(&mut self, setup: &super::setup::Setup, side: usize) -> usize {
+        let key = (setup.table.clone(), setup.sides[side].examples.clone());
+        if self.list.rest.as_ref().is_none_or(|(of, _)| *of != key) {
+            self.list.rest = Some((key, setup.rest(side).len()));
         }
-        if let Some(most) = &mut panel.batch.most {
-            let drag = DragValue::new(most).range(1..=rows.max(1)).suffix(" rows");
-            let _ = ui.add_sized([96.0, CONTROL_HEIGHT], drag).accessible_name("Rows").on_hover_text(COUNT_HELP);
-        }
-        let shots = panel.setup.sides[panel.controls.side].on();
-        caption(ui, format!("with the {shots} examples at the left"));
-    });
-    ui.add_space(space::XS);
+        self.list.rest.as_ref().map_or(0, |(_, count)| *count)
+    }
 }
 
 /// Accuracy, mean log-probability, and how many were asked.
@@ -189,15 +198,4 @@ fn numbers(ui: &mut Ui, theme: &crate::ui::Theme, measured: &Measured, asked: Op
         ui.label(words);
     }
     ui.add_space(space::XS);
-}
-
-impl BatchTab {
-    /// Rows that would be asked; counted anew only when the setup changed.
-    fn rest_count(&mut self, setup: &super::setup::Setup, side: usize) -> usize {
-        let key = (setup.table.clone(), setup.sides[side].examples.clone());
-        if self.list.rest.as_ref().is_none_or(|(of, _)| *of != key) {
-            self.list.rest = Some((key, setup.rest(side).len()));
-        }
-        self.list.rest.as_ref().map_or(0, |(_, count)| *count)
-    }
 }

@@ -1,8 +1,9 @@
 //! One card: a prompt with so many examples, what the model says, and every answer.
 
-use super::super::LabPanel;
+use super::super::desk::Desk;
 use super::super::scoring::Shown;
 use super::super::setup::Card;
+use super::CompareTab;
 use super::row::{self, Row};
 use crate::ui::Cx;
 use crate::ui::Themed;
@@ -11,23 +12,23 @@ use crate::ui::widgets::{caption, error_card, percent, share_bar};
 use egui::{Align, Frame, Layout, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usize, card: usize) {
+pub(super) fn show(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>, side: usize, card: usize) {
     let theme = ui.theme();
-    let is_picked = panel.picked.card == (side, card);
+    let is_picked = tab.picked.card == (side, card);
     let edge = if is_picked { theme.line() } else { theme.grid() };
     let frame = Frame::new().fill(theme.surface()).stroke(Stroke::new(1.0, edge)).corner_radius(RADIUS);
     frame.inner_margin(space::M).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.spacing_mut().item_spacing.y = space::XS;
-        if title(panel, ui, side, card) {
-            panel.picked.card = (side, card);
+        if title(tab, desk, ui, side, card) {
+            tab.picked.card = (side, card);
         }
-        let slot = &panel.scoring.slots[side][card];
+        let slot = &tab.scoring.slots[side][card];
         if let Some(error) = slot.error(cx.state) {
             return error_card(ui, error);
         }
         let Some(shown) = &slot.shown else {
-            let busy = panel.scoring.is_busy(cx.state);
+            let busy = tab.scoring.is_busy(cx.state);
             caption(ui, if busy { "Scoring…" } else { "Not scored yet." });
             return;
         };
@@ -36,15 +37,15 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
                 // What is shown belongs to the question before.
                 ui.set_opacity(0.5);
             }
-            verdict(ui, shown, &panel.setup.expected);
+            verdict(ui, shown, &desk.setup.expected);
             let mut clicked = None;
             for (place, score) in shown.report.candidates.iter().enumerate() {
                 let answer = &shown.answers[place];
                 let row = Row {
                     text: &score.text,
-                    is_right: *answer == panel.setup.expected && !answer.is_empty(),
+                    is_right: *answer == desk.setup.expected && !answer.is_empty(),
                     is_best: shown.report.best() == Some(place),
-                    is_selected: panel.picked.answer == Some(place),
+                    is_selected: tab.picked.answer == Some(place),
                     share: Shown::value(score),
                     log_prob: score.log_prob,
                     before: slot.value_before(answer),
@@ -55,8 +56,8 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
             }
             rest(ui, shown.report.other_mass());
             if let Some(place) = clicked {
-                panel.picked.answer = if panel.picked.answer == Some(place) { None } else { Some(place) };
-                panel.picked.card = (side, card);
+                tab.picked.answer = if tab.picked.answer == Some(place) { None } else { Some(place) };
+                tab.picked.card = (side, card);
             }
         });
     });
@@ -64,21 +65,21 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>, side: usi
 }
 
 /// The card's name and the length of its prompt. True when it was clicked.
-fn title(panel: &LabPanel, ui: &mut Ui, side: usize, card: usize) -> bool {
+fn title(tab: &CompareTab, desk: &Desk, ui: &mut Ui, side: usize, card: usize) -> bool {
     let theme = ui.theme();
     let kind = Card::ALL[card];
-    let plan = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card));
+    let plan = desk.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card));
     let shots = plan.map_or(0, |plan| plan.shots);
     let name = match kind {
         Card::Few => format!("{shots}-shot"),
         _ => kind.title().to_owned(),
     };
-    let tokens = panel.scoring.slots[side][card].shown.as_ref().map(|shown| shown.report.prompt_tokens);
+    let tokens = tab.scoring.slots[side][card].shown.as_ref().map(|shown| shown.report.prompt_tokens);
     let clicked = ui
         .horizontal(|ui| {
             let text = RichText::new(&name).font(Type::Strong.bold()).color(theme.body());
             let label = ui.add(egui::Label::new(text).sense(Sense::click()));
-            let picked = panel.picked.card == (side, card);
+            let picked = tab.picked.card == (side, card);
             label.widget_info(|| {
                 WidgetInfo::selected(Role::Button, true, picked, format!("{}: {shots} examples", kind.title()))
             });

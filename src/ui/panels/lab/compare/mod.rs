@@ -6,7 +6,9 @@ mod sent;
 
 pub(super) use row::probability;
 
-use super::LabPanel;
+use super::desk::Desk;
+use super::past::Past;
+use super::scoring::Scoring;
 use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::Themed;
@@ -19,41 +21,88 @@ use lucide_icons::Icon;
 const CARD_WIDTH: f32 = 172.0;
 
 /// What is picked out in this tab.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Picked {
     /// The answer whose tokens the inspector shows, by place.
     pub answer: Option<usize>,
     /// Column and card whose prompt is shown.
     pub card: (usize, usize),
+    /// Which of the setups that were begun with it belongs to.
+    of: u64,
 }
 
-pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// The tab.
+pub(super) struct CompareTab {
+    pub scoring: Scoring,
+    pub past: Past,
+    pub picked: Picked,
+    /// Runs listed at most.
+    pub runs_shown: usize,
+}
+
+impl Default for CompareTab {
+    fn default() -> Self {
+        let picked = Picked { answer: None, card: (0, 2), of: 0 };
+        Self { scoring: Scoring::default(), past: Past::default(), picked, runs_shown: 0 }
+    }
+}
+
+impl CompareTab {
+    /// Scores the cards that are out of date, or all.
+    pub fn score(&mut self, desk: &Desk, everything: bool, cx: &mut Cx<'_>) {
+        let Some(plan) = &desk.plan else { return };
+        match plan.missing {
+            Some(missing) => cx.toast(missing.words()),
+            None => self.scoring.ask(plan, &desk.setup, everything, cx),
+        }
+    }
+
+    /// Takes in scores while the tab is on show; asks for those of what was changed.
+    pub fn tick(&mut self, desk: &Desk, changed: bool, cx: &mut Cx<'_>) {
+        self.scoring.tick(desk.plan.as_ref(), changed, &desk.setup, &mut self.past, cx);
+    }
+
+    /// Drops what was picked out of the answers of another task or setup.
+    pub fn keep_picked(&mut self, desk: &Desk) {
+        if self.picked.of != desk.begun {
+            (self.picked.answer, self.picked.of) = (None, desk.begun);
+        }
+    }
+
+    /// Milliseconds the cards on show took together.
+    fn took_ms(&self) -> Option<f64> {
+        let shown = self.scoring.slots.iter().flatten().filter_map(|slot| slot.shown.as_ref());
+        shown.map(|shown| shown.report.elapsed_ms).reduce(|a, b| a + b)
+    }
+}
+
+pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    if let Some(left_s) = panel.scoring.due_in_s(cx.state.now_s) {
+    if let Some(left_s) = tab.scoring.due_in_s(cx.state.now_s) {
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(left_s));
     }
-    let has_scores = panel.scoring.slots.iter().flatten().any(|slot| slot.shown.is_some());
-    let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
-    if !has_scores && !panel.scoring.is_busy(cx.state) && !errors(panel, ui, cx) {
-        return empty(panel, ui, cx);
+    let has_scores = tab.scoring.slots.iter().flatten().any(|slot| slot.shown.is_some());
+    let missing = desk.missing();
+    if !has_scores && !tab.scoring.is_busy(cx.state) && !errors(tab, ui, cx) {
+        return empty(tab, desk, ui, cx);
     }
-    header(panel, ui, cx);
-    if let Some(job) = panel.scoring.running(cx.state) {
+    header(tab, desk, ui, cx);
+    if let Some(job) = tab.scoring.running(cx.state) {
         job_progress(ui, cx, job);
     }
     if let Some(missing) = missing {
         ui.label(RichText::new(missing.words()).font(Type::Body.sans()).color(theme.warning()));
     }
-    let sides = panel.setup.sides().len();
+    let sides = desk.setup.sides().len();
     let side_by_side = sides == 1 && ui.available_width() >= 3.0 * CARD_WIDTH + 2.0 * space::S;
     ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
-        changed(panel, ui);
+        changed(tab, ui);
         if sides == 2 {
             ui.columns(2, |columns| {
                 for (side, ui) in columns.iter_mut().enumerate() {
-                    column_title(panel, ui, cx, side);
+                    column_title(desk, ui, cx, side);
                     for card in 0..Card::ALL.len() {
-                        card::show(panel, ui, cx, side, card);
+                        card::show(tab, desk, ui, cx, side, card);
                     }
                 }
             });
@@ -61,30 +110,30 @@ pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             if side_by_side {
                 ui.columns(3, |columns| {
                     for (card, ui) in columns.iter_mut().enumerate() {
-                        card::show(panel, ui, cx, 0, card);
+                        card::show(tab, desk, ui, cx, 0, card);
                     }
                 });
             } else {
                 for card in 0..Card::ALL.len() {
-                    card::show(panel, ui, cx, 0, card);
+                    card::show(tab, desk, ui, cx, 0, card);
                 }
             }
         }
-        legend(panel, ui);
-        prompt_as_sent(panel, ui);
+        legend(desk, ui);
+        prompt_as_sent(tab, desk, ui);
     });
 }
 
 /// The query as a heading, and whether something is being scored.
-fn header(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn header(tab: &CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    let sub = match panel.setup.expected.as_str() {
+    let sub = match desk.setup.expected.as_str() {
         "" => String::new(),
         expected => format!("right answer: {expected}"),
     };
-    let title = panel.setup.query.replace('\n', " ");
-    let busy = panel.scoring.is_busy(cx.state);
-    let took = panel.took_ms();
+    let title = desk.setup.query.replace('\n', " ");
+    let busy = tab.scoring.is_busy(cx.state);
+    let took = tab.took_ms();
     stage_header(ui, &title, &sub, |ui| {
         if busy {
             caption(ui, "scoring");
@@ -95,8 +144,8 @@ fn header(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-fn column_title(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
-    let model = super::plan::model_of(&panel.setup.sides[side], cx.state);
+fn column_title(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
+    let model = super::plan::model_of(&desk.setup.sides[side], cx.state);
     let name = model.map_or("no model", |m| m.info.name.as_str());
     let letter = ["A", "B"][side];
     ui.horizontal(|ui| {
@@ -106,12 +155,12 @@ fn column_title(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
 }
 
 /// What the last run changed.
-fn changed(panel: &LabPanel, ui: &mut Ui) {
+fn changed(tab: &CompareTab, ui: &mut Ui) {
     let theme = ui.theme();
-    if panel.scoring.changed.is_empty() {
+    if tab.scoring.changed.is_empty() {
         caption(ui, "Change anything at the left: the answers are scored again by themselves.");
     }
-    for words in &panel.scoring.changed {
+    for words in &tab.scoring.changed {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             let mark = RichText::new(char::from(Icon::GitCompareArrows)).font(Type::Caption.icon());
@@ -122,8 +171,8 @@ fn changed(panel: &LabPanel, ui: &mut Ui) {
     ui.add_space(space::XS);
 }
 
-fn legend(panel: &LabPanel, ui: &mut Ui) {
-    let side = &panel.setup.sides[0];
+fn legend(desk: &Desk, ui: &mut Ui) {
+    let side = &desk.setup.sides[0];
     ui.add_space(space::XS);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::M;
@@ -141,9 +190,9 @@ fn legend(panel: &LabPanel, ui: &mut Ui) {
     });
 }
 
-fn prompt_as_sent(panel: &mut LabPanel, ui: &mut Ui) {
-    let (side, card) = panel.picked.card;
-    let Some(plan) = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card)) else { return };
+fn prompt_as_sent(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
+    let (side, card) = tab.picked.card;
+    let Some(plan) = desk.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card)) else { return };
     let title = format!("Prompt as sent · {}", Card::ALL[card].title());
     CollapsingHeader::new(RichText::new(title).font(Type::Body.bold()))
         .id_salt("prompt as sent")
@@ -155,8 +204,8 @@ fn prompt_as_sent(panel: &mut LabPanel, ui: &mut Ui) {
 }
 
 /// Errors of the newest questions. True when there was one.
-fn errors(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>) -> bool {
-    let mut errors: Vec<_> = panel.scoring.slots.iter().flatten().filter_map(|slot| slot.error(cx.state)).collect();
+fn errors(tab: &CompareTab, ui: &mut Ui, cx: &Cx<'_>) -> bool {
+    let mut errors: Vec<_> = tab.scoring.slots.iter().flatten().filter_map(|slot| slot.error(cx.state)).collect();
     errors.dedup();
     for error in &errors {
         error_card(ui, error);
@@ -165,8 +214,8 @@ fn errors(panel: &LabPanel, ui: &mut Ui, cx: &Cx<'_>) -> bool {
     !errors.is_empty()
 }
 
-fn empty(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
+fn empty(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+    let missing = desk.missing();
     let sentence = match missing {
         Some(missing) => missing.words().to_owned(),
         None => {
@@ -177,6 +226,6 @@ fn empty(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let action = if missing.is_none() { Some("Score the answers") } else { None };
     if empty_state(ui, Icon::FlaskConical, "See what a few examples do", &sentence, action) {
-        panel.score(true, cx);
+        tab.score(desk, true, cx);
     }
 }

@@ -1,6 +1,6 @@
 //! What is asked, and the answers that are compared.
 
-use super::super::LabPanel;
+use super::super::desk::Desk;
 use super::super::setup::Pool;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption, field, icon_button, section};
@@ -17,57 +17,57 @@ const CALIBRATE_HELP: &str = "Some answers are likely whatever is asked. Context
 const ENDING_HELP: &str = "Multiplies by the probability that the answer ends there: of what the template and the separator put \
      behind it. Without it ‘red’ also counts everything that goes on as ‘reddish’.";
 
-pub(super) fn query(panel: &mut LabPanel, ui: &mut Ui) {
+pub(super) fn query(desk: &mut Desk, ui: &mut Ui) {
     ui.horizontal(|ui| {
         caption(ui, "Query").on_hover_text(QUERY_HELP);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if icon_button(ui, Icon::Dices, "Ask another").clicked() {
-                panel.setup.ask_another(0);
+                desk.setup.ask_another(0);
             }
         });
     });
-    let edit = TextEdit::multiline(&mut panel.setup.query).desired_rows(1).hint_text("What should be answered?");
+    let edit = TextEdit::multiline(&mut desk.setup.query).desired_rows(1).hint_text("What should be answered?");
     let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Query").on_hover_text(QUERY_HELP);
     field(ui, "Right answer", EXPECTED_HELP, |ui| {
-        let edit = TextEdit::singleline(&mut panel.setup.expected).hint_text("Not known");
+        let edit = TextEdit::singleline(&mut desk.setup.expected).hint_text("Not known");
         ui.add(edit.desired_width(f32::INFINITY))
     });
 }
 
-pub(super) fn compared(panel: &mut LabPanel, ui: &mut Ui) {
+pub(super) fn compared(desk: &mut Desk, ui: &mut Ui) {
     section(ui, "Answers that are compared", |ui| {
         let mut choices = vec![(Pool::Distractors, "Right and others"), (Pool::Typed, "Typed")];
-        if !panel.setup.table.labels.is_empty() {
+        if !desk.setup.table.labels.is_empty() {
             choices.insert(0, (Pool::Labels, "Labels"));
         }
-        let was = panel.setup.pool;
-        widgets::segmented(ui, &mut panel.setup.pool, &choices);
-        if panel.setup.pool == Pool::Typed && was != Pool::Typed && panel.setup.typed.is_empty() {
+        let was = desk.setup.pool;
+        widgets::segmented(ui, &mut desk.setup.pool, &choices);
+        if desk.setup.pool == Pool::Typed && was != Pool::Typed && desk.setup.typed.is_empty() {
             // Begins with what was compared before, to be edited.
-            panel.setup.pool = was;
-            panel.setup.typed = panel.setup.answers().join("\n");
-            panel.setup.pool = Pool::Typed;
+            desk.setup.pool = was;
+            desk.setup.typed = desk.setup.answers().join("\n");
+            desk.setup.pool = Pool::Typed;
         }
-        match panel.setup.pool {
+        match desk.setup.pool {
             Pool::Labels => {
-                let words = panel.setup.table.labels.join(", ");
+                let words = desk.setup.table.labels.join(", ");
                 caption(ui, words).on_hover_text(POOL_HELP);
             }
             Pool::Distractors => {
                 let help = "Other answers of the table, drawn with the seed of the examples.";
                 field(ui, "Other answers", help, |ui| {
                     let size = egui::vec2(96.0, CONTROL_HEIGHT);
-                    ui.add_sized(size, DragValue::new(&mut panel.setup.distractors).range(1..=20).speed(0.1))
+                    ui.add_sized(size, DragValue::new(&mut desk.setup.distractors).range(1..=20).speed(0.1))
                 });
             }
             Pool::Typed => {
                 field(ui, "Answers, one a line", POOL_HELP, |ui| {
-                    ui.add(TextEdit::multiline(&mut panel.setup.typed).desired_rows(3).desired_width(f32::INFINITY))
+                    ui.add(TextEdit::multiline(&mut desk.setup.typed).desired_rows(3).desired_width(f32::INFINITY))
                 });
             }
         }
         ui.add_space(space::XS);
-        let side = &mut panel.setup.sides[panel.controls.side];
+        let side = &mut desk.setup.sides[desk.side];
         ui.checkbox(&mut side.calibrate, "Contextual calibration").on_hover_text(CALIBRATE_HELP);
         ui.checkbox(&mut side.ending, "Score the end of the answer").on_hover_text(ENDING_HELP);
     });

@@ -1,6 +1,6 @@
 //! The examples of a column: how many, which, in what order; each can be switched off or given a wrong answer.
 
-use super::super::LabPanel;
+use super::super::desk::Desk;
 use super::super::setup::{Example, Setup};
 use super::fresh_seed;
 use crate::types::FewShotPrompt;
@@ -29,15 +29,15 @@ enum Edit {
     Corrupt(usize),
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui) {
+pub(super) fn show(desk: &mut Desk, order: &mut Reorder, ui: &mut Ui) {
     let theme = ui.theme();
-    let side = panel.controls.side;
+    let side = desk.side;
     let base = ui.scope_id().with("lab examples");
-    paste_rows(ui, base, &mut panel.setup.sides[side].examples);
-    head(panel, ui, base);
-    draw_again(panel, ui);
-    let cut = panel.plan.as_ref().and_then(|plan| plan.sides.get(side)).map_or(0, |side| side.cards[2].cut);
-    let edit = rows(panel, ui, base, cut);
+    paste_rows(ui, base, &mut desk.setup.sides[side].examples);
+    head(desk, ui, base);
+    draw_again(desk, ui);
+    let cut = desk.plan.as_ref().and_then(|plan| plan.sides.get(side)).map_or(0, |side| side.cards[2].cut);
+    let edit = rows(desk, order, ui, base, cut);
     if cut > 0 {
         let words = match cut {
             1 => "The first example does not fit into the context and is left out.".to_owned(),
@@ -46,21 +46,21 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui) {
         ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
     }
     if let Some(edit) = edit {
-        apply(&mut panel.setup, side, edit, ui, base);
+        apply(&mut desk.setup, side, edit, ui, base);
     }
 }
 
-fn head(panel: &mut LabPanel, ui: &mut Ui, base: Id) {
-    let side = panel.controls.side;
+fn head(desk: &mut Desk, ui: &mut Ui, base: Id) {
+    let side = desk.side;
     ui.horizontal(|ui| {
-        let examples = &panel.setup.sides[side].examples;
-        let on = panel.setup.sides[side].on();
+        let examples = &desk.setup.sides[side].examples;
+        let on = desk.setup.sides[side].on();
         let title =
             if examples.is_empty() { "Examples".to_owned() } else { format!("Examples · {on} of {}", examples.len()) };
         widgets::explain(ui, &title, HELP);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if icon_button(ui, Icon::Plus, "Add an example").clicked() {
-                let examples = &mut panel.setup.sides[side].examples;
+                let examples = &mut desk.setup.sides[side].examples;
                 examples.push(Example { on: true, ..Example::default() });
                 ui.memory_mut(|m| m.request_focus(cell_id(base, examples.len() - 1, 0)));
             }
@@ -69,23 +69,23 @@ fn head(panel: &mut LabPanel, ui: &mut Ui, base: Id) {
 }
 
 /// The number of examples, the seed, and the button that draws others.
-fn draw_again(panel: &mut LabPanel, ui: &mut Ui) {
-    let side = panel.controls.side;
-    let rows = panel.setup.table.rows.len();
-    let mut k = panel.setup.sides[side].examples.len();
+fn draw_again(desk: &mut Desk, ui: &mut Ui) {
+    let side = desk.side;
+    let rows = desk.setup.table.rows.len();
+    let mut k = desk.setup.sides[side].examples.len();
     let most = MOST.min(rows.saturating_sub(1)).max(k);
     ui.horizontal(|ui| {
         let name = widgets::explain(ui, "k", K_HELP);
         let slider = Slider::new(&mut k, 0..=most).integer();
         let slider = widgets::slider(ui, slider).labelled_by(name.id).on_hover_text(K_HELP);
         if slider.changed() {
-            panel.setup.resize(side, k);
+            desk.setup.resize(side, k);
         }
     });
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         let again = widgets::secondary_button(ui, Some(Icon::Dices), "Draw other examples").clicked();
-        let mut seed = panel.setup.sides[side].seed;
+        let mut seed = desk.setup.sides[side].seed;
         let size = egui::vec2(ui.available_width().clamp(60.0, 96.0), CONTROL_HEIGHT);
         let drag = ui.add_sized(size, DragValue::new(&mut seed).speed(0.2).prefix("seed "));
         let drag = drag.accessible_name("Seed").on_hover_text(SEED_HELP);
@@ -93,14 +93,13 @@ fn draw_again(panel: &mut LabPanel, ui: &mut Ui) {
             seed = fresh_seed();
         }
         if drag.changed() || again {
-            panel.setup.draw(side, k, seed);
+            desk.setup.draw(side, k, seed);
         }
     });
 }
 
-fn rows(panel: &mut LabPanel, ui: &mut Ui, base: Id, cut: usize) -> Option<Edit> {
-    let LabPanel { setup, controls, .. } = panel;
-    let examples = &mut setup.sides[controls.side].examples;
+fn rows(desk: &mut Desk, order: &mut Reorder, ui: &mut Ui, base: Id, cut: usize) -> Option<Edit> {
+    let examples = &mut desk.setup.sides[desk.side].examples;
     if examples.is_empty() {
         caption(ui, "None. Move the slider, add a row, or paste rows from a spreadsheet into one.");
         return None;
@@ -111,11 +110,11 @@ fn rows(panel: &mut LabPanel, ui: &mut Ui, base: Id, cut: usize) -> Option<Edit>
         for (row, example) in examples.iter_mut().enumerate() {
             on += usize::from(example.on);
             let is_cut = example.on && on <= cut;
-            let shown = ui.horizontal(|ui| one(ui, base, row, example, is_cut, &mut controls.order, &mut edit));
+            let shown = ui.horizontal(|ui| one(ui, base, row, example, is_cut, order, &mut edit));
             rects.push(shown.response.rect);
         }
     });
-    controls.order.drop_target(ui, &rects).map(Edit::Move).or(edit)
+    order.drop_target(ui, &rects).map(Edit::Move).or(edit)
 }
 
 fn one(

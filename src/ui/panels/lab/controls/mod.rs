@@ -8,8 +8,10 @@ mod wording;
 
 pub(super) use task::table_file;
 
+use super::Tab;
+use super::desk::Desk;
 use super::plan::Missing;
-use super::{LabPanel, Tab};
+use crate::types::JobId;
 use crate::ui::Cx;
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, Reorder, caption};
@@ -24,45 +26,55 @@ const PATIENCE_S: f64 = 0.3;
 pub(super) struct Controls {
     /// Words typed into the search of tasks.
     search: String,
-    /// The column whose prompt is edited.
-    pub side: usize,
     /// The example that is being dragged.
     order: Reorder,
     /// The labels as they are being typed.
     labels: Option<String>,
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    ui.add_space(space::S);
-    suggestion::show(ui, cx);
-    task::show(panel, ui, cx);
-    ui.add_space(space::XS);
-    answers::query(panel, ui);
-    if panel.setup.two {
-        ui.add_space(space::S);
-        ui.horizontal(|ui| {
-            caption(ui, "Edit column").on_hover_text("Both columns ask the same query. Below is what may differ.");
-            widgets::segmented(ui, &mut panel.controls.side, &[(0, "A"), (1, "B")]);
-            let other = 1 - panel.controls.side;
-            let name = if other == 0 { "Copy from A" } else { "Copy from B" };
-            if widgets::icon_button(ui, Icon::Copy, name).clicked() {
-                panel.setup.sides[panel.controls.side] = panel.setup.sides[other].clone();
-            }
-        });
-    } else {
-        panel.controls.side = 0;
-    }
-    ui.add_space(space::XS);
-    examples::show(panel, ui);
-    ui.add_space(space::XS);
-    wording::show(panel, ui, cx);
-    answers::compared(panel, ui);
+/// What the person wants that is not the column's to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To see the pairs.
+    Pairs,
+    /// To do what the tab on show is for.
+    Run,
 }
 
-/// The button that does what the tab on show is for, or the one that stops it.
-pub(super) fn footer(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let running = panel.job_of(panel.tab, cx.state);
-    let (icon, name) = match panel.tab {
+impl Controls {
+    /// `reading` is the job that reads a table.
+    pub fn show(&mut self, desk: &mut Desk, reading: Option<JobId>, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
+        ui.add_space(space::S);
+        suggestion::show(ui, cx);
+        let edits = task::show(desk, &mut self.search, reading, ui, cx);
+        ui.add_space(space::XS);
+        answers::query(desk, ui);
+        if desk.setup.two {
+            ui.add_space(space::S);
+            ui.horizontal(|ui| {
+                caption(ui, "Edit column").on_hover_text("Both columns ask the same query. Below is what may differ.");
+                widgets::segmented(ui, &mut desk.side, &[(0, "A"), (1, "B")]);
+                let other = 1 - desk.side;
+                let name = if other == 0 { "Copy from A" } else { "Copy from B" };
+                if widgets::icon_button(ui, Icon::Copy, name).clicked() {
+                    desk.setup.sides[desk.side] = desk.setup.sides[other].clone();
+                }
+            });
+        } else {
+            desk.side = 0;
+        }
+        ui.add_space(space::XS);
+        examples::show(desk, &mut self.order, ui);
+        ui.add_space(space::XS);
+        wording::show(desk, &mut self.labels, ui, cx);
+        answers::compared(desk, ui);
+        edits.then_some(Wish::Pairs)
+    }
+}
+
+/// The button that does what the tab on show is for, or the one that stops its job.
+pub(super) fn footer(tab: Tab, running: Option<JobId>, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
+    let (icon, name) = match tab {
         Tab::Compare | Tab::Pairs => (Icon::Play, "Score the answers"),
         Tab::Curve => (Icon::Play, "Measure"),
         Tab::Looked => (Icon::Play, "Read the prompt"),
@@ -75,9 +87,10 @@ pub(super) fn footer(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         let age_s = cx.state.job(job).map_or(0.0, |job| cx.state.now_s - job.started_s);
         ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64((PATIENCE_S - age_s).max(0.01)));
     }
-    let asks_table = matches!(panel.tab, Tab::Curve | Tab::Batch);
-    let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
+    let asks_table = matches!(tab, Tab::Curve | Tab::Batch);
+    let missing = desk.missing();
     let missing = missing.filter(|missing| !asks_table || matches!(missing, Missing::Model | Missing::Place));
+    let mut wish = None;
     ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
         if let Some(job) = running.filter(|_| is_long) {
             if widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
@@ -89,10 +102,11 @@ pub(super) fn footer(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             let response = widgets::primary_button(ui, icon, name).on_hover_text("Ctrl+Enter");
             let why = missing.map_or("", Missing::words);
             if response.on_disabled_hover_text(why).clicked() {
-                crate::ui::Panel::run(panel, cx);
+                wish = Some(Wish::Run);
             }
         });
     });
+    wish
 }
 
 /// A seed nobody chose: the clock's fast digits.

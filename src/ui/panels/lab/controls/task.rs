@@ -1,8 +1,9 @@
 //! Choosing a task: those that come with Fovea by group, with a search, or a table from a file.
 
-use super::super::{LabPanel, TABLE_FILE, Tab};
+use super::super::TABLE_FILE;
+use super::super::desk::Desk;
 use crate::engine::shipped_tasks;
-use crate::types::{Ability, TaskKind, TaskTable};
+use crate::types::{Ability, JobId, TaskKind, TaskTable};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
@@ -34,37 +35,37 @@ pub(in super::super) fn table_file() -> FileRequest {
     FileRequest::open("Open a table of pairs").filter("Pairs", &["tsv", "csv", "jsonl", "txt"])
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// `reading` is the job that reads a table. True when the pairs are to be shown.
+pub(super) fn show(desk: &mut Desk, search: &mut String, reading: Option<JobId>, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     let left_out = cx.state.active(Ability::Continue).and_then(|model| model.info.held_out.as_ref());
     let held_out = left_out.map(|left_out| left_out.held_out_tasks.as_slice()).unwrap_or_default();
     caption(ui, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
-    let mut chosen = None;
+    let (mut chosen, mut edits) = (None, false);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if icon_button(ui, Icon::FolderOpen, "Open a table of pairs").clicked() {
                 cx.pick(TABLE_FILE, table_file());
             }
-            if icon_button(ui, Icon::Table2, "Edit the pairs").clicked() {
-                panel.tab = Tab::Pairs;
-            }
-            chosen = picker(panel, ui, held_out);
+            edits = icon_button(ui, Icon::Table2, "Edit the pairs").clicked();
+            chosen = picker(desk, search, ui, held_out);
         });
     });
-    caption(ui, in_short(&panel.setup.table));
-    if held_out.contains(&panel.setup.table.id) {
+    caption(ui, in_short(&desk.setup.table));
+    if held_out.contains(&desk.setup.table.id) {
         held_out_note(ui, cx);
     }
-    if let Some(job) = panel.table_job {
+    if let Some(job) = reading {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
             error_card(ui, error);
         }
     }
-    warnings(panel, ui);
+    warnings(desk, ui);
     if let Some(task) = chosen {
-        panel.begin(Arc::new(shipped_tasks()[task].clone()), cx);
+        desk.begin(Arc::new(shipped_tasks()[task].clone()), cx);
     }
+    edits
 }
 
 /// How many pairs there are, of what kind.
@@ -97,9 +98,9 @@ fn remark(ui: &mut Ui, icon: Icon, words: &str, color: Color32) -> Response {
     .inner
 }
 
-fn warnings(panel: &LabPanel, ui: &mut Ui) {
+fn warnings(desk: &Desk, ui: &mut Ui) {
     let theme = ui.theme();
-    let warnings = &panel.warnings;
+    let warnings = &desk.warnings;
     for warning in warnings.iter().take(MOST_WARNINGS) {
         remark(ui, Icon::TriangleAlert, warning, theme.warning());
     }
@@ -110,9 +111,9 @@ fn warnings(panel: &LabPanel, ui: &mut Ui) {
 }
 
 /// The button with the task's name, and the list behind it.
-fn picker(panel: &mut LabPanel, ui: &mut Ui, held_out: &[String]) -> Option<usize> {
+fn picker(desk: &Desk, search: &mut String, ui: &mut Ui, held_out: &[String]) -> Option<usize> {
     let theme = ui.theme();
-    let title = panel.setup.table.title.clone();
+    let title = desk.setup.table.title.clone();
     let words = RichText::new(&title).font(Type::Body.sans()).color(theme.body());
     let mark = RichText::new(char::from(Icon::ChevronDown)).font(Type::Caption.icon()).color(theme.caption());
     let button = Button::new(words).right_text(mark).truncate().min_size(egui::vec2(ui.available_width(), 28.0));
@@ -122,15 +123,13 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, held_out: &[String]) -> Option<usiz
     let popup = Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     popup.show(|ui| {
         ui.set_width(300.0);
-        let field = TextEdit::singleline(&mut panel.controls.search)
-            .hint_text("Search tasks")
-            .margin(egui::Margin::symmetric(8, 6));
+        let field = TextEdit::singleline(search).hint_text("Search tasks").margin(egui::Margin::symmetric(8, 6));
         let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Search tasks");
         if ui.memory(|m| m.focused().is_none()) {
             field.request_focus();
         }
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
-        let wanted = panel.controls.search.to_lowercase();
+        let wanted = search.to_lowercase();
         ui.add_space(space::XS);
         ScrollArea::vertical().id_salt("tasks").max_height(360.0).auto_shrink([false, true]).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
@@ -146,7 +145,7 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, held_out: &[String]) -> Option<usiz
                 for place in found {
                     first.get_or_insert(place);
                     let task = &shipped_tasks()[place];
-                    if entry(ui, task, task.id == panel.setup.table.id, held_out.contains(&task.id)) {
+                    if entry(ui, task, task.id == desk.setup.table.id, held_out.contains(&task.id)) {
                         chosen = Some(place);
                     }
                 }
@@ -164,7 +163,7 @@ fn picker(panel: &mut LabPanel, ui: &mut Ui, held_out: &[String]) -> Option<usiz
         }
     });
     if chosen.is_some() {
-        panel.controls.search.clear();
+        search.clear();
     }
     chosen
 }

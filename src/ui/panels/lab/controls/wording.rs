@@ -1,6 +1,6 @@
 //! How a prompt is written: model, instruction, template, separator, and the names of the answers.
 
-use super::super::LabPanel;
+use super::super::desk::Desk;
 use super::super::plan::model_of;
 use super::super::setup::Side;
 use crate::types::Ability;
@@ -22,13 +22,13 @@ const NAMES_HELP: &str = "What an answer is called in the prompt. With names tha
 /// Answers that can be given other names one by one.
 const MOST_NAMES: usize = 12;
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(super) fn show(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    let place = panel.controls.side;
-    if panel.setup.two {
-        model(&mut panel.setup.sides[place], ui, cx);
+    let place = desk.side;
+    if desk.setup.two {
+        model(&mut desk.setup.sides[place], ui, cx);
     }
-    let side = &mut panel.setup.sides[place];
+    let side = &mut desk.setup.sides[place];
     ui.spacing_mut().item_spacing.y = space::XS;
     ui.checkbox(&mut side.says_instruction, "Instruction").on_hover_text(INSTRUCTION_HELP);
     let ink = if side.says_instruction { theme.body() } else { theme.neutral(6) };
@@ -41,11 +41,11 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
     }
     CollapsingHeader::new(RichText::new("Template and labels").font(Type::Body.bold())).show(ui, |ui| {
-        wording(&mut panel.setup.sides[place], ui);
-        labels(panel, ui);
+        wording(&mut desk.setup.sides[place], ui);
+        labels(desk, typed, ui);
     });
-    let names = panel.plan.as_ref().map(|plan| plan.answers.clone()).unwrap_or_default();
-    let side = &mut panel.setup.sides[place];
+    let names = desk.plan.as_ref().map(|plan| plan.answers.clone()).unwrap_or_default();
+    let side = &mut desk.setup.sides[place];
     if names.len() <= MOST_NAMES && !names.is_empty() {
         CollapsingHeader::new(RichText::new("Other names for answers").font(Type::Body.bold()))
             .show(ui, |ui| rename(side, &names, ui));
@@ -66,18 +66,19 @@ fn wording(side: &mut Side, ui: &mut Ui) {
     }
 }
 
-fn labels(panel: &mut LabPanel, ui: &mut Ui) {
-    let mut text = panel.controls.labels.take().unwrap_or_else(|| panel.setup.table.labels.join("\n"));
+/// `typed` is the text of the labels while it is being typed.
+fn labels(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui) {
+    let mut text = typed.take().unwrap_or_else(|| desk.setup.table.labels.join("\n"));
     let edited = field(ui, "Labels", LABELS_HELP, |ui| {
         let edit = TextEdit::multiline(&mut text).desired_rows(2).hint_text("None: any answer may be right");
         ui.add(edit.desired_width(f32::INFINITY))
     });
     if edited.changed() {
         let lines = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());
-        panel.setup.set_labels(lines.collect());
+        desk.setup.set_labels(lines.collect());
     }
     // An empty last line is part of what is being typed, and no label.
-    panel.controls.labels = edited.has_focus().then_some(text);
+    *typed = edited.has_focus().then_some(text);
 }
 
 fn rename(side: &mut Side, names: &[String], ui: &mut Ui) {

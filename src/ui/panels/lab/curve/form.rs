@@ -1,8 +1,6 @@
 //! What is measured: numbers of examples, seeds, queries, variants and models.
 
-use super::super::LabPanel;
-use super::super::plan::model_of;
-use super::super::setup::{Setup, Side};
+use super::super::desk::Desk;
 use super::Curve;
 use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
 use crate::ui::theme::{CONTROL_HEIGHT, space};
@@ -87,18 +85,13 @@ impl Default for Form {
 }
 
 /// The curves the form asks for: model, specification, and what is known of each before it is measured.
-pub(super) fn curves(
-    form: &Form,
-    setup: &Setup,
-    side: usize,
-    state: &State,
-) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
-    let side = &setup.sides[side];
-    let models = models(form, side, state);
+pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
+    let side = desk.asked();
+    let models = models(form, desk, state);
     if models.is_empty() {
         return Err("Open a text model first.".to_owned());
     }
-    let table = side.table(&setup.table);
+    let table = side.table(&desk.setup.table);
     let rows = table.rows.len();
     let ks: Vec<usize> = form.ks.iter().copied().filter(|k| *k < rows).collect();
     if ks.is_empty() || form.kinds.is_empty() {
@@ -147,15 +140,14 @@ pub(super) fn curves(
 }
 
 /// The model the column asks, then those that were ticked.
-fn models<'a>(form: &Form, side: &Side, state: &'a State) -> Vec<&'a OpenModel> {
-    let active = model_of(side, state);
+fn models<'a>(form: &Form, desk: &Desk, state: &'a State) -> Vec<&'a OpenModel> {
+    let active = desk.model(state);
     let others = state.models.values().filter(|m| m.info.can(Ability::Continue) && form.models.contains(&m.info.path));
     active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let has_names = panel.setup.sides[panel.controls.side].names.values().any(|name| !name.is_empty());
-    let form = &mut panel.curve.form;
+pub(super) fn show(form: &mut Form, desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
+    let has_names = desk.asked().names.values().any(|name| !name.is_empty());
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::S;
         widgets::explain(ui, "k", K_HELP);
@@ -177,7 +169,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         }
     });
-    let active = model_of(&panel.setup.sides[panel.controls.side], cx.state).map(|m| m.info.id);
+    let active = desk.model(cx.state).map(|m| m.info.id);
     let others: Vec<&OpenModel> =
         cx.state.models.values().filter(|m| m.info.can(Ability::Continue) && Some(m.info.id) != active).collect();
     if !others.is_empty() {
@@ -192,17 +184,16 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     }
-    let cost = cost(panel, cx.state);
+    let cost = cost(form, desk, cx.state);
     caption(ui, cost);
 }
 
 /// How much would be asked.
-fn cost(panel: &LabPanel, state: &State) -> String {
-    let form = &panel.curve.form;
-    let rows = panel.setup.table.rows.len();
+fn cost(form: &Form, desk: &Desk, state: &State) -> String {
+    let rows = desk.setup.table.rows.len();
     let most = form.ks.iter().copied().filter(|k| *k < rows).max().unwrap_or_default();
     let queries = form.queries.min(rows.saturating_sub(most));
-    let curves = form.kinds.len() * models(form, &panel.setup.sides[panel.controls.side], state).len();
+    let curves = form.kinds.len() * models(form, desk, state).len();
     let points = form.ks.len() * form.seeds;
     let word = if curves == 1 { "curve" } else { "curves" };
     format!("{curves} {word} · {} queries", curves * points * queries)

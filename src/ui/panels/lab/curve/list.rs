@@ -1,6 +1,5 @@
 //! The list of curves under the plot: their values at every k, whether they are drawn, and the curves in words.
 
-use super::super::LabPanel;
 use super::Curve;
 use super::words::{summary, value};
 use crate::chart::{KShotMetric, kshot_bands};
@@ -18,10 +17,9 @@ enum Edit {
     Remove(usize),
 }
 
-pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(super) fn show(curves: &mut Vec<Curve>, metric: KShotMetric, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    let metric = panel.curve.accuracy_or_log;
-    let ks: BTreeSet<usize> = panel.curve.curves.iter().flat_map(|c| c.points.iter().map(|p| p.k)).collect();
+    let ks: BTreeSet<usize> = curves.iter().flat_map(|c| c.points.iter().map(|p| p.k)).collect();
     let mut edit = None;
     ScrollArea::both().id_salt("curves").auto_shrink([false, false]).show(ui, |ui| {
         let grid = Grid::new("curve list").num_columns(ks.len() + 3).min_row_height(24.0).spacing(vec2(space::M, 2.0));
@@ -33,7 +31,7 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
                 caption(ui, format!("k = {k}"));
             }
             ui.end_row();
-            for (place, curve) in panel.curve.curves.iter().enumerate() {
+            for (place, curve) in curves.iter().enumerate() {
                 if let Some(wanted) = row(ui, cx, place, curve, &ks, metric) {
                     edit = Some(wanted);
                 }
@@ -41,10 +39,10 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
         ui.add_space(space::XS);
-        for curve in &panel.curve.curves {
+        for curve in &*curves {
             caption(ui, summary(curve, metric));
         }
-        let mut notes: Vec<&String> = panel.curve.curves.iter().flat_map(|curve| &curve.notes).collect();
+        let mut notes: Vec<&String> = curves.iter().flat_map(|curve| &curve.notes).collect();
         notes.sort_unstable();
         notes.dedup();
         for note in notes {
@@ -53,11 +51,11 @@ pub(super) fn show(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     match edit {
         Some(Edit::Toggle(place)) => {
-            let curve = &mut panel.curve.curves[place];
+            let curve = &mut curves[place];
             curve.hidden = !curve.hidden;
         }
         Some(Edit::Remove(place)) => {
-            let curve = panel.curve.curves.remove(place);
+            let curve = curves.remove(place);
             if let Some(job) = curve.job.filter(|job| cx.state.is_active(*job)) {
                 cx.cancel(job);
             }

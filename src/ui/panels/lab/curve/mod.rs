@@ -5,7 +5,7 @@ mod list;
 mod plot;
 mod words;
 
-use super::LabPanel;
+use super::desk::Desk;
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
 use crate::engine::{Command, Work};
 use crate::types::{JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
@@ -154,33 +154,33 @@ impl CurveTab {
     }
 }
 
-impl LabPanel {
+impl CurveTab {
     /// Measures the curves the form asks for.
-    pub(super) fn measure(&mut self, cx: &mut Cx<'_>) {
-        if self.curve.running(cx.state).is_some() {
+    pub fn measure(&mut self, desk: &Desk, cx: &mut Cx<'_>) {
+        if self.running(cx.state).is_some() {
             return;
         }
-        match form::curves(&self.curve.form, &self.setup, self.controls.side, cx.state) {
+        match form::curves(&self.form, desk, cx.state) {
             Err(words) => cx.toast(words),
             Ok(wanted) => {
                 for (model, spec, mut curve) in wanted {
-                    curve.hue = self.curve.free_hue();
-                    curve.name = self.curve.free_name(&curve);
-                    self.curve.waiting.push_back(Waiting { model, spec, curve });
+                    curve.hue = self.free_hue();
+                    curve.name = self.free_name(&curve);
+                    self.waiting.push_back(Waiting { model, spec, curve });
                 }
-                self.curve.next(cx);
+                self.next(cx);
             }
         }
     }
 
-    pub(super) fn export_curves(&self, format: Format, cx: &mut Cx<'_>) {
-        let curves: Vec<Curve> = self.curve.shown().cloned().collect();
+    pub fn export(&self, format: Format, cx: &mut Cx<'_>) {
+        let curves: Vec<Curve> = self.shown().cloned().collect();
         if curves.is_empty() {
             let next = "Measure a curve, or show one in the list under the plot.";
             cx.fail(UserError::new("There is no curve to export.", "None that is shown has a point yet.", next));
             return;
         }
-        let figure = self.curve.figure();
+        let figure = self.figure();
         let (title, metric) = (figure.title.clone(), figure.metric);
         let extension = format.extension();
         let file = FileRequest::save(format!("Export {}", format.name()), format!("k-shot-curve.{extension}"));
@@ -190,56 +190,57 @@ impl LabPanel {
             super::write(path, &bytes)
         });
     }
-}
 
-pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    form::show(panel, ui, cx);
-    ui.add_space(space::S);
-    if let Some(job) = panel.curve.running(cx.state) {
-        job_progress(ui, cx, job);
-        let left = panel.curve.waiting.len();
-        if left > 0 {
-            caption(ui, format!("{left} more curves follow"));
-        }
-    }
-    for error in panel.curve.curves.iter().filter_map(|curve| cx.state.error(curve.job?)) {
-        error_card(ui, error);
-    }
-    if panel.curve.curves.is_empty() {
-        let sentence = "The more examples, the better the answers? Each point asks many queries with other examples and counts \
-                        the right answers.";
-        if empty_state(ui, Icon::ChartLine, "Measure the curve", sentence, Some("Measure")) {
-            panel.measure(cx);
-        }
-        return;
-    }
-    let title = match panel.curve.accuracy_or_log {
-        KShotMetric::Accuracy => "Accuracy",
-        KShotMetric::LogProb => "Mean ln P(right answer)",
-    };
-    let mut export = None;
-    stage_header(ui, title, "", |ui| {
-        let button = icon_button(ui, Icon::Download, "Export curves");
-        egui::Popup::menu(&button).show(|ui| {
-            ui.set_min_width(140.0);
-            for format in Format::ALL {
-                let name = format!("Export {}", format.name());
-                if ghost_button(ui, None, &name).clicked() {
-                    export = Some(format);
-                }
+    /// The middle of the window.
+    pub fn stage(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+        form::show(&mut self.form, desk, ui, cx);
+        ui.add_space(space::S);
+        if let Some(job) = self.running(cx.state) {
+            job_progress(ui, cx, job);
+            let left = self.waiting.len();
+            if left > 0 {
+                caption(ui, format!("{left} more curves follow"));
             }
+        }
+        for error in self.curves.iter().filter_map(|curve| cx.state.error(curve.job?)) {
+            error_card(ui, error);
+        }
+        if self.curves.is_empty() {
+            let sentence = "The more examples, the better the answers? Each point asks many queries with other examples and counts \
+                        the right answers.";
+            if empty_state(ui, Icon::ChartLine, "Measure the curve", sentence, Some("Measure")) {
+                self.measure(desk, cx);
+            }
+            return;
+        }
+        let title = match self.accuracy_or_log {
+            KShotMetric::Accuracy => "Accuracy",
+            KShotMetric::LogProb => "Mean ln P(right answer)",
+        };
+        let mut export = None;
+        stage_header(ui, title, "", |ui| {
+            let button = icon_button(ui, Icon::Download, "Export curves");
+            egui::Popup::menu(&button).show(|ui| {
+                ui.set_min_width(140.0);
+                for format in Format::ALL {
+                    let name = format!("Export {}", format.name());
+                    if ghost_button(ui, None, &name).clicked() {
+                        export = Some(format);
+                    }
+                }
+            });
+            ui.add_space(space::XS);
+            let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
+            segmented(ui, &mut self.accuracy_or_log, &metrics);
         });
+        if let Some(format) = export {
+            self.export(format, cx);
+        }
+        let list = LIST_HEIGHT.min(ui.available_height() * 0.42);
+        let size = vec2(ui.available_width(), (ui.available_height() - list - space::S).max(140.0));
+        let CurveTab { curves, accuracy_or_log, plot, .. } = self;
+        plot.show(ui, curves, *accuracy_or_log, size);
         ui.add_space(space::XS);
-        let metrics = [(KShotMetric::Accuracy, "Accuracy"), (KShotMetric::LogProb, "Log-probability")];
-        segmented(ui, &mut panel.curve.accuracy_or_log, &metrics);
-    });
-    if let Some(format) = export {
-        panel.export_curves(format, cx);
+        list::show(&mut self.curves, self.accuracy_or_log, ui, cx);
     }
-    let list = LIST_HEIGHT.min(ui.available_height() * 0.42);
-    let size = vec2(ui.available_width(), (ui.available_height() - list - space::S).max(140.0));
-    let CurveTab { curves, accuracy_or_log, plot, .. } = &mut panel.curve;
-    plot.show(ui, curves, *accuracy_or_log, size);
-    ui.add_space(space::XS);
-    list::show(panel, ui, cx);
 }

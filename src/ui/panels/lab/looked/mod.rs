@@ -3,7 +3,7 @@
 mod heads;
 mod parts;
 
-use super::LabPanel;
+use super::desk::Desk;
 use super::setup::Card;
 use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
@@ -142,16 +142,15 @@ fn position(parts: &[PromptPart], from: From) -> Option<usize> {
     }
 }
 
-impl LabPanel {
-    fn question(&self) -> Option<Question> {
-        let side = self.controls.side;
-        let plan = self.plan.as_ref()?.sides.get(side)?;
+impl LookedTab {
+    fn question(&self, desk: &Desk) -> Option<Question> {
+        let plan = desk.plan.as_ref()?.sides.get(desk.side)?;
         let rendered = plan.cards.get(Card::ALL.len() - 1)?.rendered.clone();
-        let asked = &self.setup.sides[side];
-        let answer = match self.looked.from {
-            From::Answer if !self.setup.expected.is_empty() => {
+        let asked = desk.asked();
+        let answer = match self.from {
+            From::Answer if !desk.setup.expected.is_empty() => {
                 let gap = if rendered.text.ends_with(char::is_whitespace) { "" } else { " " };
-                format!("{gap}{}", asked.name(&self.setup.expected))
+                format!("{gap}{}", asked.name(&desk.setup.expected))
             }
             _ => String::new(),
         };
@@ -159,92 +158,93 @@ impl LabPanel {
     }
 
     /// Reads the prompt again when it changed.
-    pub(super) fn look_again(&mut self, cx: &mut Cx<'_>) {
-        let is_ready = self.plan.as_ref().is_some_and(|plan| plan.missing.is_none());
-        if let Some(question) = self.question().filter(|_| is_ready) {
-            self.looked.follow(question, cx);
+    pub fn look_again(&mut self, desk: &Desk, cx: &mut Cx<'_>) {
+        let is_ready = desk.plan.as_ref().is_some_and(|plan| plan.missing.is_none());
+        if let Some(question) = self.question(desk).filter(|_| is_ready) {
+            self.follow(question, cx);
         }
     }
-}
 
-pub(super) fn stage(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = ui.theme();
-    if panel.looked.reading.is_due() {
-        ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(DEBOUNCE_S));
-    }
-    let has_answer = !panel.setup.expected.is_empty();
-    if !has_answer {
-        panel.looked.from = From::Prompt;
-    }
-    let sub = match panel.looked.head {
-        None => "all heads".to_owned(),
-        Some((layer, head)) => format!("layer {layer} · head {head}"),
-    };
-    stage_header(ui, "Where the answer looked", &sub, |ui| {
-        if has_answer {
-            let choices = [(From::Prompt, "Before it"), (From::Answer, "The answer")];
-            segmented(ui, &mut panel.looked.from, &choices);
-            caption(ui, "Look from").on_hover_text(FROM_HELP);
-            ui.add_space(space::S);
+    /// The middle of the window.
+    pub fn stage(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let theme = ui.theme();
+        if self.reading.is_due() {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(DEBOUNCE_S));
         }
-    });
-    if let Some(job) = panel.looked.reading.job() {
-        job_progress(ui, cx, job);
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
+        let has_answer = !desk.setup.expected.is_empty();
+        if !has_answer {
+            self.from = From::Prompt;
         }
-    }
-    let (side, examples) = (panel.controls.side, panel.setup.sides[panel.controls.side].examples.len());
-    let is_running = panel.looked.running(cx.state).is_some();
-    let missing = panel.plan.as_ref().and_then(|plan| plan.missing);
-    let (mut rank, head) = (panel.looked.rank, panel.looked.head);
-    let Some(seen) = panel.looked.look(cx.state, examples) else {
-        if !is_running {
-            let sentence = missing
-                .map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
-            empty_state(ui, Icon::Crosshair, "Nothing to look into yet", sentence, None);
-        }
-        return;
-    };
-    ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = space::XS;
-        caption(ui, "How much of the attention of");
-        ui.label(RichText::new(visible_text(&seen.token)).font(Type::Caption.mono()).color(theme.accent_text()));
-        caption(ui, "goes to each part of the few-shot prompt.");
-    });
-    ui.add_space(space::S);
-    let mut wanted = None;
-    if ui.available_width() >= BESIDE {
-        let height = ui.available_height();
-        ui.horizontal_top(|ui| {
-            let right = (ui.available_width() * 0.38).clamp(220.0, 340.0);
-            let left = ui.available_width() - right - space::XL;
-            let down = egui::Layout::top_down(egui::Align::Min);
-            ui.allocate_ui_with_layout(egui::vec2(left, height), down, |ui| {
-                parts::show(ui, &panel.setup, side, &seen.sums);
-            });
-            ui.add_space(space::L);
-            ui.allocate_ui_with_layout(egui::vec2(right, height), down, |ui| {
-                wanted = heads::show(ui, &mut rank, head, &seen.scores);
-            });
+        let sub = match self.head {
+            None => "all heads".to_owned(),
+            Some((layer, head)) => format!("layer {layer} · head {head}"),
+        };
+        stage_header(ui, "Where the answer looked", &sub, |ui| {
+            if has_answer {
+                let choices = [(From::Prompt, "Before it"), (From::Answer, "The answer")];
+                segmented(ui, &mut self.from, &choices);
+                caption(ui, "Look from").on_hover_text(FROM_HELP);
+                ui.add_space(space::S);
+            }
         });
-    } else {
-        let height = (ui.available_height() * 0.55).max(120.0);
-        ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
-            parts::show(ui, &panel.setup, side, &seen.sums);
-        });
-        wanted = heads::show(ui, &mut rank, head, &seen.scores);
-    }
-    panel.looked.rank = rank;
-    match wanted {
-        Some(heads::Wanted::Look(head)) => panel.looked.head = head,
-        Some(heads::Wanted::Show(layer, head)) => {
-            (cx.selection.layer, cx.selection.head) = (layer, head);
-            if let Some(job) = panel.looked.reading.job() {
-                cx.intend(Intent::Inspect(job));
+        if let Some(job) = self.reading.job() {
+            job_progress(ui, cx, job);
+            if let Some(error) = cx.state.error(job) {
+                error_card(ui, error);
             }
         }
-        None => {}
+        let (side, examples) = (desk.side, desk.asked().examples.len());
+        let is_running = self.running(cx.state).is_some();
+        let missing = desk.missing();
+        let (mut rank, head) = (self.rank, self.head);
+        let Some(seen) = self.look(cx.state, examples) else {
+            if !is_running {
+                let sentence = missing
+                    .map_or("The few-shot prompt is read once, and every head's attention is summed.", |m| m.words());
+                empty_state(ui, Icon::Crosshair, "Nothing to look into yet", sentence, None);
+            }
+            return;
+        };
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            caption(ui, "How much of the attention of");
+            ui.label(RichText::new(visible_text(&seen.token)).font(Type::Caption.mono()).color(theme.accent_text()));
+            caption(ui, "goes to each part of the few-shot prompt.");
+        });
+        ui.add_space(space::S);
+        let mut wanted = None;
+        if ui.available_width() >= BESIDE {
+            let height = ui.available_height();
+            ui.horizontal_top(|ui| {
+                let right = (ui.available_width() * 0.38).clamp(220.0, 340.0);
+                let left = ui.available_width() - right - space::XL;
+                let down = egui::Layout::top_down(egui::Align::Min);
+                ui.allocate_ui_with_layout(egui::vec2(left, height), down, |ui| {
+                    parts::show(ui, &desk.setup, side, &seen.sums);
+                });
+                ui.add_space(space::L);
+                ui.allocate_ui_with_layout(egui::vec2(right, height), down, |ui| {
+                    wanted = heads::show(ui, &mut rank, head, &seen.scores);
+                });
+            });
+        } else {
+            let height = (ui.available_height() * 0.55).max(120.0);
+            ui.allocate_ui(egui::vec2(ui.available_width(), height), |ui| {
+                parts::show(ui, &desk.setup, side, &seen.sums);
+            });
+            wanted = heads::show(ui, &mut rank, head, &seen.scores);
+        }
+        self.rank = rank;
+        match wanted {
+            Some(heads::Wanted::Look(head)) => self.head = head,
+            Some(heads::Wanted::Show(layer, head)) => {
+                (cx.selection.layer, cx.selection.head) = (layer, head);
+                if let Some(job) = self.reading.job() {
+                    cx.intend(Intent::Inspect(job));
+                }
+            }
+            None => {}
+        }
     }
 }
 
