@@ -1,7 +1,8 @@
 //! The left column: all heads small, and how they are coloured.
 
-use super::look::{Contrast, Direction};
-use super::{AttentionPanel, Shown, overview, text};
+use super::look::{Colours, Contrast, Direction};
+use super::tokens::TokensView;
+use super::{Shown, overview};
 use crate::chart::Format;
 use crate::types::ColorMap;
 use crate::ui::Themed;
@@ -19,19 +20,24 @@ pub(super) const CONTRAST_HELP: &str =
 /// How weights become colours.
 pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
 
-pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// Gives the format that the head is to be written in.
+pub(super) fn show(
+    view: &mut TokensView,
+    colours: &mut Colours,
+    shown: Option<&Shown>,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+) -> Option<Format> {
     let theme = ui.theme();
-    let shown = panel.shown(cx.state);
     ui.add_space(space::S);
     if cx.state.prompting() == Prompting::Encodes {
-        text::show(panel, ui, cx);
+        view.typing(ui, cx);
     }
-    let title =
-        shown.as_ref().map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
+    let title = shown.map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
-    match &shown {
+    match shown {
         Some(shown) => {
-            overview::show(panel, ui, cx, shown);
+            overview::show(view, colours, ui, cx, shown);
             caption(ui, "Rows are layers, columns heads. Arrow keys move.");
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
@@ -42,33 +48,34 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
         caption(ui, "Map");
-        segmented(ui, &mut panel.map, &maps);
+        segmented(ui, &mut colours.map, &maps);
         widgets::explain(ui, "Scale", CONTRAST_HELP);
-        segmented(ui, &mut panel.contrast, &SCALES);
-        let look = panel.look(cx);
+        segmented(ui, &mut colours.contrast, &SCALES);
+        let look = colours.look(theme);
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);
         widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
     });
     section(ui, "Token strip", |ui| {
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
-        segmented(ui, &mut panel.direction, &ways);
+        segmented(ui, &mut view.direction, &ways);
     });
-    let Some(shown) = shown else { return };
-    export(panel, ui, cx, &shown, "Export this head");
+    shown.and_then(|_| export(ui, "Export this head"))
 }
 
-/// Buttons that write what the stage shows into a file.
-pub(super) fn export(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, title: &str) {
+/// Buttons for writing what the stage shows into a file; gives the format that was chosen.
+pub(super) fn export(ui: &mut Ui, title: &str) -> Option<Format> {
+    let mut chosen = None;
     section(ui, title, |ui| {
         ui.horizontal(|ui| {
             for format in Format::ALL {
                 let name = format!("Export {}", format.name());
                 let response = widgets::secondary_button(ui, Some(Icon::Download), format.name());
                 if response.accessible_name(name).clicked() {
-                    panel.export(cx, shown, format);
+                    chosen = Some(format);
                 }
             }
         });
     });
+    chosen
 }

@@ -1,12 +1,14 @@
 //! The stage: heading, token strip, the large head; and its export.
 
-use super::{AttentionPanel, Shown, large, strip};
+use super::look::Colours;
+use super::tokens::TokensView;
+use super::{Shown, large, strip};
 use crate::chart::{AttentionFigure, Format, attention_figure};
-use crate::types::UserError;
+use crate::types::{ColorMap, UserError};
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
-use crate::ui::widgets::{self, caption, error_card, icon_button, job_progress};
+use crate::ui::widgets::{self, caption, icon_button};
 use egui::Ui;
 use lucide_icons::Icon;
 use std::path::Path;
@@ -14,21 +16,13 @@ use std::path::Path;
 /// Least width of the tokens beside the map.
 const BESIDE: f32 = 300.0;
 
-pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    if let Some(job) = panel.asked_job() {
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
-            ui.add_space(space::S);
-        } else if cx.state.is_active(job) {
-            job_progress(ui, cx, job);
-        }
-    }
+pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let title = format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
     widgets::stage_header(ui, &title, &sub, |ui| {
-        if !panel.view.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
-            panel.view = large::View::default();
+        if !view.sight.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
+            view.sight = large::View::default();
         }
         if wide {
             caption(ui, "Scroll to zoom, drag to move");
@@ -36,41 +30,47 @@ pub(super) fn stage(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sh
     });
     ui.add_space(space::XS);
     let (in_strip, in_map) = if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
-        beside(panel, ui, cx, shown)
+        beside(view, colours, ui, cx, shown)
     } else {
-        let strip = strip::show(panel, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
+        let strip = strip::show(view, colours, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
         ui.add_space(space::S);
-        (strip, map(panel, ui, cx, shown))
+        (strip, map(view, colours, ui, cx, shown))
     };
     let hovered = in_map.or(in_strip);
-    if hovered != panel.hovered {
+    if hovered != view.hovered {
         // Strip, map and inspector follow in the next frame.
-        panel.hovered = hovered;
+        view.hovered = hovered;
         ui.ctx().request_repaint();
     }
 }
 
 /// The map takes the height; the tokens flow in the room that is left at its right.
-fn beside(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> (Option<usize>, Option<usize>) {
+fn beside(
+    view: &mut TokensView,
+    colours: &mut Colours,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    shown: &Shown,
+) -> (Option<usize>, Option<usize>) {
     let height = ui.available_height();
     let right = (ui.available_width() - height - space::XL).max(BESIDE);
     let mut hovered = (None, None);
     ui.horizontal_top(|ui| {
         ui.allocate_ui(egui::vec2(ui.available_width() - right - space::XL, height), |ui| {
-            hovered.1 = map(panel, ui, cx, shown);
+            hovered.1 = map(view, colours, ui, cx, shown);
         });
         ui.add_space(space::L);
         ui.vertical(|ui| {
             caption(ui, "Tokens of the run, tinted by the attention of the one in focus");
-            hovered.0 = strip::show(panel, ui, cx, shown, height - space::XL);
+            hovered.0 = strip::show(view, colours, ui, cx, shown, height - space::XL);
         });
     });
     hovered
 }
 
-fn map(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> Option<usize> {
+fn map(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> Option<usize> {
     if let Some(pattern) = shown.report.pattern(cx.selection.layer, cx.selection.head) {
-        return large::show(panel, ui, cx, shown, pattern);
+        return large::show(view, colours, ui, cx, shown, pattern);
     }
     let words = "This head was not captured: all heads of this sequence do not fit into memory.";
     caption(ui, words);
@@ -86,8 +86,8 @@ pub(super) fn action_id(format: Format) -> &'static str {
 }
 
 /// Asks where to, then draws and writes on the dialog's thread.
-pub(super) fn export(panel: &AttentionPanel, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
-    let (layer, head, map) = (cx.selection.layer, cx.selection.head, panel.map);
+pub(super) fn export(map: ColorMap, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+    let (layer, head) = (cx.selection.layer, cx.selection.head);
     let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
     let name = model.map_or("model", |m| m.info.name.as_str());
     let title = format!("{name}, layer {layer}, head {head}");

@@ -1,6 +1,6 @@
 //! The right column: one token's weights as bars, both ways.
 
-use super::{AttentionPanel, Shown};
+use super::Shown;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
@@ -11,17 +11,17 @@ use egui::{Align2, Rect, RichText, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 const BARS: usize = 10;
 const ROW: f32 = 22.0;
 
-pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// `hovered` is the token under the pointer.
+pub(super) fn show(shown: Option<&Shown>, hovered: Option<usize>, ui: &mut Ui, cx: &Cx<'_>) {
     let theme = ui.theme();
-    let shown = panel.shown(cx.state);
-    let pattern = shown.as_ref().and_then(|s| s.report.pattern(cx.selection.layer, cx.selection.head));
-    let (Some(shown), Some(pattern)) = (&shown, pattern) else {
+    let pattern = shown.and_then(|s| s.report.pattern(cx.selection.layer, cx.selection.head));
+    let (Some(shown), Some(pattern)) = (shown, pattern) else {
         ui.add_space(space::S);
         caption(ui, "After a run, this shows what one token attends to, and which tokens attend to it.");
         return;
     };
     let count = shown.report.tokens.len();
-    let Some(token) = panel.hovered.or(cx.selection.token).filter(|t| *t < count) else {
+    let Some(token) = hovered.or(cx.selection.token).filter(|t| *t < count) else {
         ui.add_space(space::S);
         caption(ui, "Hover over a token or a row of the map; click to keep it here.");
         return;

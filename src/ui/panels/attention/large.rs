@@ -1,6 +1,8 @@
 //! One head, large: square cells with the tokens on both axes, zoom, pan and a crosshair.
 
-use super::{AttentionPanel, HeadKey, Shown};
+use super::Shown;
+use super::look::Colours;
+use super::tokens::{HeadKey, TokensView};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
@@ -104,7 +106,8 @@ impl Plot {
 
 /// Shows the pattern; gives the query token under the pointer.
 pub(super) fn show(
-    panel: &mut AttentionPanel,
+    view: &mut TokensView,
+    colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
     shown: &Shown,
@@ -121,16 +124,16 @@ pub(super) fn show(
     let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + room), Sense::hover());
     let rect = Rect::from_min_size(area.min + Vec2::splat(room), Vec2::splat(side));
     let response = ui.interact(rect, ui.scope_id().with("large head"), Sense::click_and_drag());
-    steer(panel, ui, &response, rect, tokens);
-    let plot = Plot { rect, view: panel.view, tokens };
+    steer(&mut view.sight, ui, &response, rect, tokens);
+    let plot = Plot { rect, view: view.sight, tokens };
 
     ui.painter().rect_filled(rect, 0, theme.ground());
-    cells(panel, ui, cx, shown, pattern, &plot);
+    cells(view, colours, ui, cx, shown, pattern, &plot);
     ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
 
     let under = response.hover_pos().and_then(|at| plot.cell_at(at).map(|cell| (at, cell)));
     let chosen = cx.selection.token.filter(|t| *t < tokens);
-    let query = under.map(|(_, (q, _))| q).or(panel.hovered).or(chosen).filter(|q| *q < tokens);
+    let query = under.map(|(_, (q, _))| q).or(view.hovered).or(chosen).filter(|q| *q < tokens);
     if let Some(query) = query {
         let row = plot.row(query).intersect(rect);
         let line = Stroke::new(1.5, theme.accent());
@@ -154,35 +157,43 @@ pub(super) fn show(
 }
 
 /// Wheel zooms about the pointer, drag moves, a double click shows everything.
-fn steer(panel: &mut AttentionPanel, ui: &Ui, response: &Response, rect: Rect, tokens: usize) {
+fn steer(sight: &mut View, ui: &Ui, response: &Response, rect: Rect, tokens: usize) {
     let most = tokens as f32 * LARGEST_CELL / rect.width();
     if let Some(at) = response.hover_pos() {
         let (wheel, pinch) = ui.input(|i| (i.smooth_scroll_delta().y, i.zoom_delta()));
         let factor = pinch * (wheel * 0.006).exp();
         if factor != 1.0 {
-            panel.view.zoom_at(factor, (at - rect.min) / rect.width(), most);
+            sight.zoom_at(factor, (at - rect.min) / rect.width(), most);
         }
     }
     if response.dragged() {
-        panel.view.pan(response.drag_delta() / rect.width());
+        sight.pan(response.drag_delta() / rect.width());
     }
     if response.double_clicked() {
-        panel.view = View::default();
+        *sight = View::default();
     }
     // A shorter sequence may allow less than was zoomed in before.
-    panel.view.zoom_at(1.0, Vec2::ZERO, most);
+    sight.zoom_at(1.0, Vec2::ZERO, most);
 }
 
-fn cells(panel: &mut AttentionPanel, ui: &Ui, cx: &Cx<'_>, shown: &Shown, pattern: &[f32], plot: &Plot) {
+fn cells(
+    view: &mut TokensView,
+    colours: &mut Colours,
+    ui: &Ui,
+    cx: &Cx<'_>,
+    shown: &Shown,
+    pattern: &[f32],
+    plot: &Plot,
+) {
     let pixels = plot.cell() * ui.ctx().pixels_per_point();
     // Powers of two, so that zooming makes a new picture only now and then.
     let pool = (1.0 / pixels).max(1.0).ceil() as usize;
     let pool = pool.next_power_of_two();
-    let look = panel.look(cx);
+    let look = colours.look(ui.theme());
     let key = HeadKey { job: shown.job, layer: cx.selection.layer, head: cx.selection.head, look, pool };
-    let table = panel.table(cx);
-    let texture = panel.textures.get_or_make(ui, &key, || pooled_image(pattern, plot.tokens, pool, &table));
-    panel.painted = Some((shown.job, look));
+    let table = colours.table(ui.theme());
+    let texture = view.textures.get_or_make(ui, &key, || pooled_image(pattern, plot.tokens, pool, &table));
+    view.painted = Some((shown.job, look));
     let covered = plot.tokens.div_ceil(pool) * pool;
     let side = plot.whole().width() * covered as f32 / plot.tokens as f32;
     let on_screen = Rect::from_min_size(plot.whole().min, Vec2::splat(side));

@@ -6,6 +6,7 @@ use crate::ui::theme::rgb;
 use crate::ui::widgets::ColorTable;
 use egui::Color32;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 
 /// How a weight is turned into a place on the colour scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,6 +28,33 @@ pub(super) enum Direction {
     LooksAt,
     /// Who looks at the token: its column.
     LookedAtBy,
+}
+
+/// The choices that turn weights into colours, and the colours themselves, computed once.
+#[derive(Default)]
+pub(super) struct Colours {
+    pub map: ColorMap,
+    pub contrast: Contrast,
+    table: Option<(Look, Rc<ColorTable>)>,
+}
+
+impl Colours {
+    pub(super) fn look(&self, theme: &Theme) -> Look {
+        Look { map: self.map, contrast: self.contrast, dark: theme.is_dark() }
+    }
+
+    /// The colours of the present look.
+    pub(super) fn table(&mut self, theme: &Theme) -> Rc<ColorTable> {
+        let look = self.look(theme);
+        match &self.table {
+            Some((of, table)) if *of == look => table.clone(),
+            _ => {
+                let table = Rc::new(look.table(theme));
+                self.table = Some((look, table.clone()));
+                table
+            }
+        }
+    }
 }
 
 /// Everything colours depend on.

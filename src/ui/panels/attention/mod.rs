@@ -9,31 +9,22 @@ mod look;
 mod overview;
 mod picture;
 mod strip;
-mod text;
+mod tokens;
 
 use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
 use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
-use crate::ui::widgets::{ColorTable, TextureCache, empty_state, error_card, job_progress};
+use crate::ui::Themed;
+use crate::ui::theme::space;
+use crate::ui::widgets::{empty_state, error_card, job_progress};
 use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, State};
 use egui::{Frame, Margin, Ui};
-use look::{Contrast, Direction, Look};
+use look::Colours;
 use lucide_icons::Icon;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
-
-/// One head of one report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct HeadKey {
-    job: JobId,
-    layer: usize,
-    head: usize,
-    look: Look,
-    /// Cells on a side of one pixel.
-    pool: usize,
-}
+use tokens::TokensView;
 
 /// What was inspected: of a generation, how many tokens; of an encoder, which text; of a picture, which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,30 +46,17 @@ struct Shown {
 /// The attention panel.
 #[derive(Default)]
 pub struct AttentionPanel {
-    map: ColorMap,
-    contrast: Contrast,
-    direction: Direction,
-    /// An inspection that another panel asked for and handed over, as of the last tick.
-    handed: Option<JobId>,
+    colours: Colours,
+    tokens: TokensView,
+    picture: picture::PictureView,
     /// What is inspected.
     patterns: Ask<Question>,
+    /// An inspection that another panel asked for and handed over, as of the last tick.
+    handed: Option<JobId>,
     /// What the panel looks into, as of the last tick.
     prompting: Prompting,
-    /// The text for an encoder as typed, and the one it read last.
-    text: String,
-    read: Option<String>,
-    /// What only pictures need.
-    picture: picture::PictureView,
     /// True while this panel is on screen.
     visible: bool,
-    textures: TextureCache<HeadKey>,
-    /// The colours of the present look.
-    table: Option<(Look, Rc<ColorTable>)>,
-    /// What the large head showed in the last frame. Small pictures wait until it is there.
-    painted: Option<(JobId, Look)>,
-    view: large::View,
-    /// Token under the pointer, as of the last frame.
-    hovered: Option<usize>,
 }
 
 /// The tokens of a run that the model has read or could read: the last one of a run that filled the context was written,
@@ -156,49 +134,21 @@ impl AttentionPanel {
         Some(Shown { job: job.id, report: Arc::clone(report), layers, heads })
     }
 
-    fn look(&self, cx: &Cx<'_>) -> Look {
-        Look { map: self.map, contrast: self.contrast, dark: cx.theme.is_dark() }
-    }
-
-    /// The colours of the present look, computed once.
-    fn table(&mut self, cx: &Cx<'_>) -> Rc<ColorTable> {
-        let look = self.look(cx);
-        match &self.table {
-            Some((of, table)) if *of == look => table.clone(),
-            _ => {
-                let table = Rc::new(look.table(cx.theme));
-                self.table = Some((look, table.clone()));
-                table
-            }
-        }
-    }
-
-    /// Arrow keys go through heads and layers, unless something else has the focus.
-    fn arrows(&mut self, ui: &Ui, cx: &mut Cx<'_>, shown: &Shown) {
-        let free = ui.memory(|m| m.focused().is_none_or(|f| f == overview::grid_id()));
-        if !free || egui::Popup::is_any_open(ui.ctx()) {
-            return;
-        }
-        let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
-        let s = &mut *cx.selection;
-        if pressed(egui::Key::ArrowRight) {
-            s.head = (s.head + 1).min(shown.heads.saturating_sub(1));
-        }
-        if pressed(egui::Key::ArrowLeft) {
-            s.head = s.head.saturating_sub(1);
-        }
-        if pressed(egui::Key::ArrowDown) {
-            s.layer = (s.layer + 1).min(shown.layers.saturating_sub(1));
-        }
-        if pressed(egui::Key::ArrowUp) {
-            s.layer = s.layer.saturating_sub(1);
+    /// The job of what is on show, and what went wrong with it.
+    fn under_way(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let Some(job) = self.asked_job() else { return };
+        if let Some(error) = cx.state.error(job) {
+            error_card(ui, error);
+            ui.add_space(space::S);
+        } else if cx.state.is_active(job) {
+            job_progress(ui, cx, job);
         }
     }
 
     fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
         match shown.report.picture {
-            Some(_) => picture::export(self, cx, shown, format),
-            None => figure::export(self, cx, shown, format),
+            Some(_) => picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format),
+            None => figure::export(self.colours.map, cx, shown, format),
         }
     }
 
@@ -243,9 +193,9 @@ impl AttentionPanel {
     fn without_text(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let sentence = "Attention shows, for each token, how much every other token counts when the encoder reads it. Type a \
                         text at the left, and all heads appear here.";
-        let action = format!("Read ‘{}’", text::EXAMPLE);
+        let action = format!("Read ‘{}’", tokens::EXAMPLE);
         if empty_state(ui, Icon::Grid3x3, "Nothing to look into yet", sentence, Some(&action)) {
-            self.read_text(cx);
+            self.tokens.read_text(cx);
         }
     }
 
@@ -258,6 +208,28 @@ impl AttentionPanel {
         if empty_state(ui, Icon::Image, "No picture to look at yet", sentence, Some("Open a picture")) {
             picture::PictureView::ask_for_file(cx);
         }
+    }
+}
+
+/// Arrow keys go through heads and layers, unless something else has the focus.
+fn arrows(ui: &Ui, cx: &mut Cx<'_>, shown: &Shown) {
+    let free = ui.memory(|m| m.focused().is_none_or(|f| f == overview::grid_id()));
+    if !free || egui::Popup::is_any_open(ui.ctx()) {
+        return;
+    }
+    let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
+    let s = &mut *cx.selection;
+    if pressed(egui::Key::ArrowRight) {
+        s.head = (s.head + 1).min(shown.heads.saturating_sub(1));
+    }
+    if pressed(egui::Key::ArrowLeft) {
+        s.head = s.head.saturating_sub(1);
+    }
+    if pressed(egui::Key::ArrowDown) {
+        s.layer = (s.layer + 1).min(shown.layers.saturating_sub(1));
+    }
+    if pressed(egui::Key::ArrowUp) {
+        s.layer = s.layer.saturating_sub(1);
     }
 }
 
@@ -284,9 +256,14 @@ impl Panel for AttentionPanel {
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
-        match cx.state.prompting() {
-            Prompting::Sees => picture::controls(self, ui, cx),
-            Prompting::Continues | Prompting::Encodes => controls::show(self, ui, cx),
+        let shown = self.shown(cx.state);
+        let Self { colours, tokens, picture, .. } = self;
+        let wanted = match cx.state.prompting() {
+            Prompting::Sees => picture::controls(picture, colours, shown.as_ref(), ui, cx),
+            Prompting::Continues | Prompting::Encodes => controls::show(tokens, colours, shown.as_ref(), ui, cx),
+        };
+        if let Some((shown, format)) = shown.zip(wanted) {
+            self.export(cx, &shown, format);
         }
     }
 
@@ -297,10 +274,11 @@ impl Panel for AttentionPanel {
             Some(shown) => {
                 cx.selection.layer = cx.selection.layer.min(shown.layers.saturating_sub(1));
                 cx.selection.head = cx.selection.head.min(shown.heads.saturating_sub(1));
-                self.arrows(ui, cx, &shown);
+                arrows(ui, cx, &shown);
+                self.under_way(ui, cx);
                 match shown.report.picture {
-                    Some(_) => picture::stage(self, ui, cx, &shown),
-                    None => figure::stage(self, ui, cx, &shown),
+                    Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
+                    None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
                 }
             }
         });
@@ -311,9 +289,10 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let shown = self.shown(cx.state);
         match cx.state.prompting() {
-            Prompting::Sees => picture::inspector(self, ui, cx),
-            Prompting::Continues | Prompting::Encodes => inspector::show(self, ui, cx),
+            Prompting::Sees => picture::inspector(&self.picture, shown.as_ref(), ui, cx),
+            Prompting::Continues | Prompting::Encodes => inspector::show(shown.as_ref(), self.tokens.hovered, ui, cx),
         }
     }
 
@@ -342,12 +321,12 @@ impl Panel for AttentionPanel {
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
         shown.extend(self.handed);
-        shown.extend(self.painted.as_ref().map(|(job, _)| *job));
+        shown.extend(self.tokens.painted.as_ref().map(|(job, _)| *job));
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
         if cx.state.prompting() == Prompting::Encodes {
-            self.read_text(cx);
+            self.tokens.read_text(cx);
         }
         self.patterns.forget(cx);
         (self.handed, cx.selection.inspection) = (None, None);
@@ -388,7 +367,7 @@ impl Panel for AttentionPanel {
             picture::PictureView::ask_for_file(cx);
         }
         if let Some(map) = ColorMap::ALL.into_iter().find(|m| look::map_id(*m) == id) {
-            self.map = map;
+            self.colours.map = map;
         }
         if let Some(format) = Format::ALL.into_iter().find(|f| figure::action_id(*f) == id)
             && let Some(shown) = self.shown(cx.state)
@@ -399,10 +378,10 @@ impl Panel for AttentionPanel {
 
     fn save(&self) -> serde_json::Value {
         serde_json::json!({
-            "map": self.map,
-            "contrast": self.contrast,
-            "direction": self.direction,
-            "text": self.text,
+            "map": self.colours.map,
+            "contrast": self.colours.contrast,
+            "direction": self.tokens.direction,
+            "text": self.tokens.text,
             "picture": self.picture.path,
             "source": self.picture.source,
             "covering": self.picture.strength,
@@ -411,10 +390,10 @@ impl Panel for AttentionPanel {
 
     fn restore(&mut self, value: &serde_json::Value) {
         let get = |key: &str| value.get(key).cloned().unwrap_or_default();
-        self.map = serde_json::from_value(get("map")).unwrap_or_default();
-        self.contrast = serde_json::from_value(get("contrast")).unwrap_or_default();
-        self.direction = serde_json::from_value(get("direction")).unwrap_or_default();
-        self.text = serde_json::from_value(get("text")).unwrap_or_default();
+        self.colours.map = serde_json::from_value(get("map")).unwrap_or_default();
+        self.colours.contrast = serde_json::from_value(get("contrast")).unwrap_or_default();
+        self.tokens.direction = serde_json::from_value(get("direction")).unwrap_or_default();
+        self.tokens.text = serde_json::from_value(get("text")).unwrap_or_default();
         self.picture.to_read = serde_json::from_value(get("picture")).unwrap_or_default();
         self.picture.source = serde_json::from_value(get("source")).unwrap_or_default();
         if let Some(strength) = get("covering").as_f64().filter(|s| (0.0..=1.0).contains(s)) {

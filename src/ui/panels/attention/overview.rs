@@ -1,11 +1,15 @@
 //! All layers × heads at once, small, on one scale.
 
-use super::{AttentionPanel, HeadKey, Shown};
+use super::Shown;
+use super::look::Colours;
+use super::tokens::{HeadKey, TokensView};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::Type;
 use crate::ui::widgets::{caption, pooled_image};
-use egui::{Align2, Color32, FontId, Id, Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, FontId, Id, Rect, Role, Sense, Stroke, StrokeKind, TextureHandle, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 use std::time::{Duration, Instant};
 
 const EDGE: f32 = 22.0;
@@ -20,7 +24,7 @@ pub(super) fn grid_id() -> Id {
     Id::unique("attention overview")
 }
 
-pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let width = ui.available_width();
     let cell = ((width - EDGE) / shown.heads as f32).clamp(10.0, 64.0).floor();
     let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
@@ -28,14 +32,16 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
     grid(ui, area, (cx.selection.layer, cx.selection.head));
     edges(ui, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
-    let large_is_there = panel.painted == Some((shown.job, panel.look(cx)));
+    let large_is_there = view.painted == Some((shown.job, colours.look(ui.theme())));
     for layer in 0..shown.layers {
         for head in 0..shown.heads {
             let corner = area.min + vec2(EDGE + cell * head as f32, EDGE + cell * layer as f32);
             let rect = Rect::from_min_size(corner, Vec2::splat(cell - GAP));
             if ui.is_rect_visible(rect) {
                 let may_make = large_is_there && began.elapsed() < BUDGET;
-                one(panel, ui, cx, shown, (layer, head), rect, may_make);
+                let texture = small(view, colours, ui, shown, (layer, head), may_make);
+                let is_captured = shown.report.pattern(layer, head).is_some();
+                one(ui, cx, texture.as_ref(), is_captured, (layer, head), rect);
             }
         }
     }
@@ -73,38 +79,46 @@ pub(super) fn edges(ui: &Ui, area: Rect, cell: f32, shown: &Shown, chosen: (usiz
     }
 }
 
-fn one(
-    panel: &mut AttentionPanel,
-    ui: &mut Ui,
-    cx: &mut Cx<'_>,
+/// The small picture of a head; `None` where there is none yet, or the head was not captured.
+fn small(
+    view: &mut TokensView,
+    colours: &mut Colours,
+    ui: &Ui,
     shown: &Shown,
     (layer, head): (usize, usize),
-    rect: Rect,
     may_make: bool,
+) -> Option<TextureHandle> {
+    let tokens = shown.report.tokens.len();
+    let look = colours.look(ui.theme());
+    let key = HeadKey { job: shown.job, layer, head, look, pool: tokens.div_ceil(PIXELS).max(1) };
+    let values = shown.report.pattern(layer, head)?;
+    if !may_make {
+        return view.textures.get(ui, &key).or_else(|| {
+            ui.ctx().request_repaint();
+            None
+        });
+    }
+    let table = colours.table(ui.theme());
+    Some(view.textures.get_or_make(ui, &key, || pooled_image(values, tokens, key.pool, &table)))
+}
+
+fn one(
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    texture: Option<&TextureHandle>,
+    is_captured: bool,
+    (layer, head): (usize, usize),
+    rect: Rect,
 ) {
     let theme = ui.theme();
     let response = ui.interact(rect, grid_id().with((layer, head)), Sense::CLICK);
     let on = (cx.selection.layer, cx.selection.head) == (layer, head);
     response.widget_info(|| WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}")));
     ui.painter().rect_filled(rect, 1, theme.ground());
-    let tokens = shown.report.tokens.len();
-    let look = panel.look(cx);
-    let key = HeadKey { job: shown.job, layer, head, look, pool: tokens.div_ceil(PIXELS).max(1) };
-    let texture = match shown.report.pattern(layer, head) {
-        None => None,
-        Some(_) if !may_make => panel.textures.get(ui, &key).or_else(|| {
-            ui.ctx().request_repaint();
-            None
-        }),
-        Some(values) => {
-            let table = panel.table(cx);
-            Some(panel.textures.get_or_make(ui, &key, || pooled_image(values, tokens, key.pool, &table)))
-        }
-    };
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    match &texture {
+    match texture {
         Some(texture) => drop(ui.painter().image(texture.id(), rect, whole, Color32::WHITE)),
-        None if shown.report.pattern(layer, head).is_none() => {
+        None if !is_captured => {
             let line = Stroke::new(1.0, theme.hairline());
             ui.painter().line_segment([rect.left_bottom(), rect.right_top()], line);
         }
@@ -126,7 +140,7 @@ fn one(
         ui.label(
             egui::RichText::new(format!("Layer {layer} · head {head}")).font(Type::Body.bold()).color(theme.body()),
         );
-        match &texture {
+        match texture {
             Some(texture) => {
                 let (large, _) = ui.allocate_exact_size(Vec2::splat(200.0), Sense::hover());
                 ui.painter().image(texture.id(), large, whole, Color32::WHITE);

@@ -1,7 +1,8 @@
 //! The sequence as a token strip, tinted by the attention of one of its tokens.
 
-use super::look::Direction;
-use super::{AttentionPanel, Shown};
+use super::Shown;
+use super::look::{Colours, Direction};
+use super::tokens::TokensView;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::widgets::{Chip, caption, token_strip, visible_text};
@@ -9,7 +10,8 @@ use egui::{Color32, ScrollArea, Ui};
 
 /// Shows the strip; gives the token under the pointer.
 pub(super) fn show(
-    panel: &mut AttentionPanel,
+    view: &mut TokensView,
+    colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
     shown: &Shown,
@@ -17,10 +19,10 @@ pub(super) fn show(
 ) -> Option<usize> {
     let theme = ui.theme();
     let tokens = &shown.report.tokens;
-    let look = panel.look(cx);
-    let focus = panel.hovered.or(cx.selection.token).filter(|t| *t < tokens.len());
+    let look = colours.look(ui.theme());
+    let focus = view.hovered.or(cx.selection.token).filter(|t| *t < tokens.len());
     let pattern = shown.report.pattern(cx.selection.layer, cx.selection.head);
-    let (count, direction) = (tokens.len(), panel.direction);
+    let (count, direction) = (tokens.len(), view.direction);
     let weight = |i: usize| -> Option<f32> {
         let (focus, pattern) = (focus?, pattern?);
         let (query, key) = match direction {

@@ -1,23 +1,23 @@
 //! The attention over the picture as a file.
 
-use super::{MapKey, Source, name_of};
+use super::{MapKey, PictureView, Source, name_of};
 use crate::chart::{Format, OverlayFigure, overlay_figure};
 use crate::types::UserError;
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
-use crate::ui::panels::attention::look::Contrast;
-use crate::ui::panels::attention::{AttentionPanel, Shown, figure};
+use crate::ui::panels::attention::look::{Contrast, Look};
+use crate::ui::panels::attention::{Shown, figure};
 use crate::ui::widgets;
 
 /// Asks where to, then draws and writes on the dialog's thread.
-pub(in super::super) fn export(panel: &mut AttentionPanel, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+pub(in super::super) fn export(view: &mut PictureView, look: Look, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
     let Some(report) = shown.report.picture.clone() else { return };
-    let (layer, head, look) = (cx.selection.layer, cx.selection.head, panel.look(cx));
+    let (layer, head) = (cx.selection.layer, cx.selection.head);
     let query = cx.selection.token.filter(|t| *t < shown.report.tokens.len()).unwrap_or(0);
-    let source = panel.picture.source;
+    let source = view.source;
     let key = MapKey { job: shown.job, source, layer, head, query, look };
-    let Some(weights) = panel.picture.weights(key, shown).map(|weights| weights.to_vec()) else { return };
-    let strength = panel.picture.strength;
+    let Some(weights) = view.weights(key, shown).map(|weights| weights.to_vec()) else { return };
+    let strength = view.strength;
     let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
     let name = model.map_or("model", |m| m.info.name.as_str());
     let (what, place) = match source {

@@ -1,9 +1,10 @@
 //! All layers × heads at once: where each looks in the picture from the chosen token.
 
-use super::{MapKey, Source, stage, weights_of};
+use super::{MapKey, PictureView, Source, stage, weights_of};
 use crate::ui::Cx;
 use crate::ui::Themed;
-use crate::ui::panels::attention::{AttentionPanel, Shown, overview};
+use crate::ui::panels::attention::look::Look;
+use crate::ui::panels::attention::{Shown, overview};
 use egui::{Rect, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2};
 use std::time::{Duration, Instant};
 
@@ -12,11 +13,10 @@ const GAP: f32 = 2.0;
 /// Time a frame may spend on making small maps; the rest follows in the next frames.
 const BUDGET: Duration = Duration::from_millis(2);
 
-pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+pub(super) fn show(view: &mut PictureView, look: Look, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let theme = ui.theme();
     let Some(report) = shown.report.picture.clone() else { return };
     let query = cx.selection.token.filter(|t| *t < shown.report.tokens.len()).unwrap_or(0);
-    let look = panel.look(cx);
     let cell = ((ui.available_width() - EDGE) / shown.heads as f32).clamp(10.0, 64.0).floor();
     let size = vec2(EDGE + cell * shown.heads as f32, EDGE + cell * shown.layers as f32);
     let (area, _) = ui.allocate_exact_size(size, Sense::hover());
@@ -31,7 +31,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
                 continue;
             }
             let key = MapKey { job: shown.job, source: Source::Head, layer, head, query, look };
-            let made = panel.picture.maps.get(ui, &key);
+            let made = view.maps.get(ui, &key);
             let texture = if made.is_some() || began.elapsed() > BUDGET {
                 made
             } else {
@@ -39,7 +39,7 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
                     let patches = &weights[report.special_tokens..];
                     let most = patches.iter().fold(f32::MIN_POSITIVE, |most, w| most.max(*w));
                     let image = || stage::map_image(&report, patches, most, look);
-                    panel.picture.maps.get_or_make(ui, &key, image)
+                    view.maps.get_or_make(ui, &key, image)
                 })
             };
             match texture {
@@ -67,8 +67,8 @@ pub(super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, sho
             if response.clicked() {
                 cx.selection.layer = layer;
                 cx.selection.head = head;
-                if panel.picture.source == Source::Rollout {
-                    panel.picture.source = Source::Head;
+                if view.source == Source::Rollout {
+                    view.source = Source::Head;
                 }
             }
         }

@@ -1,11 +1,13 @@
 //! Beside the picture: where it comes from and how it is shown at the left, what the model takes it for at the right.
 
 use super::{PictureView, heads, name_of};
+use crate::chart::Format;
 use crate::types::{Ability, ClassProbability, ColorMap};
 use crate::ui::Cx;
 use crate::ui::Themed;
-use crate::ui::panels::attention::AttentionPanel;
+use crate::ui::panels::attention::Shown;
 use crate::ui::panels::attention::controls::{self, CONTRAST_HELP, SCALES};
+use crate::ui::panels::attention::look::Colours;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, percent, secondary_button, section, segmented, share_bar};
 use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
@@ -15,9 +17,16 @@ use lucide_icons::Icon;
 const CLASSES: usize = 10;
 const ROW: f32 = 38.0;
 
-pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// Gives the format that the picture is to be written in.
+pub(in super::super) fn controls(
+    view: &mut PictureView,
+    colours: &mut Colours,
+    shown: Option<&Shown>,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+) -> Option<Format> {
     let theme = ui.theme();
-    panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
+    view.context.get_or_insert_with(|| ui.ctx().clone());
     ui.add_space(space::S);
     section(ui, "Picture", |ui| {
         // One under the other: side by side they do not fit into the narrowest column.
@@ -27,19 +36,18 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
         ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
             let response = secondary_button(ui, Some(Icon::PenTool), "Use the drawing");
             if response.on_disabled_hover_text("Draw something in the Digits panel first.").clicked() {
-                panel.picture.take_drawing(cx);
+                view.take_drawing(cx);
             }
         });
-        let from = panel.picture.path.as_ref().and_then(|path| path.file_name());
+        let from = view.path.as_ref().and_then(|path| path.file_name());
         let words =
             from.map_or_else(|| "Or drop a file on the window.".to_owned(), |n| n.to_string_lossy().into_owned());
         caption(ui, words);
     });
-    let shown = panel.shown(cx.state);
-    if let Some(shown) = &shown {
+    if let Some(shown) = shown {
         let title = format!("{} layers × {} heads", shown.layers, shown.heads);
         section(ui, &title, |ui| {
-            heads::show(panel, ui, cx, shown);
+            heads::show(view, colours.look(theme), ui, cx, shown);
             caption(ui, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
@@ -49,23 +57,20 @@ pub(in super::super) fn controls(panel: &mut AttentionPanel, ui: &mut Ui, cx: &m
     section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
         caption(ui, "Map");
-        segmented(ui, &mut panel.map, &maps);
+        segmented(ui, &mut colours.map, &maps);
         widgets::explain(ui, "Scale", CONTRAST_HELP);
-        segmented(ui, &mut panel.contrast, &SCALES);
+        segmented(ui, &mut colours.contrast, &SCALES);
         let help = "How much the weights cover the picture.";
         widgets::field(ui, "Covering", help, |ui| {
-            widgets::slider(ui, Slider::new(&mut panel.picture.strength, 0.0..=1.0).fixed_decimals(2))
+            widgets::slider(ui, Slider::new(&mut view.strength, 0.0..=1.0).fixed_decimals(2))
         });
     });
-    if let Some(shown) = &shown {
-        controls::export(panel, ui, cx, shown, "Export this picture");
-    }
+    shown.and_then(|_| controls::export(ui, "Export this picture"))
 }
 
-pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(in super::super) fn inspector(view: &PictureView, shown: Option<&Shown>, ui: &mut Ui, cx: &Cx<'_>) {
     ui.add_space(space::S);
-    let shown = panel.shown(cx.state);
-    let Some((shown, report)) = shown.as_ref().and_then(|s| Some((s, s.report.picture.as_ref()?))) else {
+    let Some((shown, report)) = shown.and_then(|s| Some((s, s.report.picture.as_ref()?))) else {
         caption(ui, "After a picture was read, this tells what the model takes it for.");
         return;
     };
@@ -85,7 +90,7 @@ pub(in super::super) fn inspector(panel: &mut AttentionPanel, ui: &mut Ui, cx: &
     let [rows, columns] = report.grid;
     let (width, height) = (report.seen.width, report.seen.height);
     caption(ui, format!("Read at {width} × {height}, as {rows} × {columns} patches."));
-    if let Some(token) = panel.picture.hovered.filter(|t| *t < shown.report.tokens.len()) {
+    if let Some(token) = view.hovered.filter(|t| *t < shown.report.tokens.len()) {
         caption(ui, format!("Under the pointer: {}.", name_of(token, report)));
     }
 }

@@ -4,29 +4,21 @@ use super::{MapKey, PictureView, Source, name_of};
 use crate::types::PictureReport;
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::panels::attention::Shown;
 use crate::ui::panels::attention::look::Look;
-use crate::ui::panels::attention::{AttentionPanel, Shown};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, error_card, job_progress, segmented, significant};
+use crate::ui::widgets::{self, caption, segmented, significant};
 use egui::{Color32, ColorImage, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 
-pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+pub(in super::super) fn show(view: &mut PictureView, look: Look, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     let theme = ui.theme();
     let Some(report) = shown.report.picture.clone() else { return };
-    panel.picture.context.get_or_insert_with(|| ui.ctx().clone());
-    if let Some(job) = panel.asked_job() {
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
-            ui.add_space(space::S);
-        } else if cx.state.is_active(job) {
-            job_progress(ui, cx, job);
-        }
-    }
+    view.context.get_or_insert_with(|| ui.ctx().clone());
     let query = cx.selection.token.filter(|t| *t < shown.report.tokens.len()).unwrap_or(0);
     let (layer, head) = (cx.selection.layer, cx.selection.head);
-    let title = match panel.picture.source {
+    let title = match view.source {
         Source::Head => format!("Layer {layer} · head {head}"),
         Source::Layer => format!("Layer {layer} · mean of heads"),
         Source::Rollout => "Rollout through all layers".to_owned(),
@@ -34,12 +26,11 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
     let sub = format!("from {}", name_of(query, &report));
     widgets::stage_header(ui, &title, &sub, |ui| {
         let sources = [(Source::Head, "Head"), (Source::Layer, "Layer"), (Source::Rollout, "Rollout")];
-        segmented(ui, &mut panel.picture.source, &sources);
+        segmented(ui, &mut view.source, &sources);
     });
     ui.add_space(space::XS);
-    let look = panel.look(cx);
-    let key = MapKey { job: shown.job, source: panel.picture.source, layer, head, query, look };
-    let Some(weights) = panel.picture.weights(key, shown) else {
+    let key = MapKey { job: shown.job, source: view.source, layer, head, query, look };
+    let Some(weights) = view.weights(key, shown) else {
         caption(ui, "This layer was not captured: the patterns do not fit into the memory set aside for them.");
         return;
     };
@@ -51,7 +42,7 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
     let aspect = report.seen.width as f32 / report.seen.height as f32;
     let height = side.y.min(side.x / aspect).max(120.0).floor();
     let (rect, response) = ui.allocate_exact_size(vec2((height * aspect).floor(), height), Sense::click());
-    paint(&mut panel.picture, ui, (&report, patches, most), key, rect);
+    paint(view, ui, (&report, patches, most), key, rect);
 
     let cell = vec2(rect.width() / report.grid[1] as f32, rect.height() / report.grid[0] as f32);
     let under = response.hover_pos().and_then(|at| {
@@ -75,7 +66,7 @@ pub(in super::super) fn show(panel: &mut AttentionPanel, ui: &mut Ui, cx: &mut C
         let token = patch + report.special_tokens;
         cx.selection.token = if query == token { None } else { Some(token) };
     }
-    panel.picture.hovered = under.map(|patch| patch + report.special_tokens);
+    view.hovered = under.map(|patch| patch + report.special_tokens);
     cx.selection.words = format!("{title} · {sub}");
     if let Some(patch) = under {
         let tip = format!("{}: {}", name_of(patch + report.special_tokens, &report), share(patches[patch]));
