@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(in super::super) struct Conversation {
+pub(in super::super::super) struct Conversation {
     pub turns: Vec<ChatTurn>,
     pub format: ChatFormat,
 }
@@ -28,7 +28,7 @@ pub(super) enum Edit {
 
 /// What the model is to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(in super::super) enum Ask {
     /// A turn of the assistant at this place, in the place of one that stands there.
     Answer(usize),
     /// The rest of the assistant's turn at this place.
@@ -37,7 +37,7 @@ pub(super) enum Ask {
 
 impl Conversation {
     /// What Ctrl+Enter asks for: an answer to the last turn, or, if that is the assistant's, its rest.
-    pub(super) fn next(&self) -> Ask {
+    pub(in super::super) fn next(&self) -> Ask {
         match self.turns.last() {
             Some(last) if last.role == ChatRole::Assistant => {
                 let place = self.turns.len() - 1;

@@ -30,10 +30,10 @@ fn line_break() -> String {
 
 static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     [
-        ("story", include_str!("../../../../assets/tasks/story.toml")),
-        ("opposites", include_str!("../../../../assets/tasks/opposites.toml")),
-        ("plurals", include_str!("../../../../assets/tasks/plurals.toml")),
-        ("feelings", include_str!("../../../../assets/tasks/feelings.toml")),
+        ("story", include_str!("../../../../../assets/tasks/story.toml")),
+        ("opposites", include_str!("../../../../../assets/tasks/opposites.toml")),
+        ("plurals", include_str!("../../../../../assets/tasks/plurals.toml")),
+        ("feelings", include_str!("../../../../../assets/tasks/feelings.toml")),
     ]
     .into_iter()
     .map(|(id, text)| {

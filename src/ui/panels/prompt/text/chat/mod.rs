@@ -7,14 +7,14 @@ mod stage;
 mod turns;
 
 pub(super) use controls::{controls, default_words};
-pub(super) use conversation::Conversation;
+pub(in super::super) use conversation::Conversation;
 pub(super) use stage::stage;
 
-use super::{PromptPanel, Shown};
-use crate::engine::PromptInput;
-use crate::types::{ChatFormat, ChatTurn, JobId};
+use super::output::{Output, Shown};
+use crate::types::{ChatFormat, ChatPrompt, ChatTurn, FewShotPrompt, JobId};
 use crate::ui::{Cx, History, State};
-use conversation::{Ask, Edit};
+pub(super) use conversation::Ask;
+use conversation::Edit;
 use receives::Receives;
 use std::collections::BTreeSet;
 
@@ -39,6 +39,7 @@ struct Answer {
 /// Everything the chat mode knows.
 pub(super) struct Chat {
     pub conversation: Conversation,
+    pub output: Output,
     history: History<Conversation>,
     receives: Receives,
     answer: Option<Answer>,
@@ -60,6 +61,7 @@ impl Chat {
         Self {
             history: History::new(conversation.clone()),
             conversation,
+            output: Output::default(),
             receives: Receives::default(),
             answer: None,
             below: Below::default(),
@@ -72,10 +74,11 @@ impl Chat {
     }
 
     /// Follows the answer, and keeps the view of what the model receives up to date. `is_shown` is false in another mode.
-    pub(super) fn tick(&mut self, shown: Option<&Shown>, is_shown: bool, cx: &mut Cx<'_>) {
-        let is_running = shown.is_some_and(|shown| cx.state.is_active(shown.job));
+    pub(super) fn tick(&mut self, is_shown: bool, cx: &mut Cx<'_>) {
+        let shown = self.output.shown.clone();
+        let is_running = shown.as_ref().is_some_and(|shown| cx.state.is_active(shown.job));
         let was_open = self.writing().is_some();
-        if let Some(shown) = shown {
+        if let Some(shown) = &shown {
             self.follow(shown, cx.state);
         }
         if was_open && self.writing().is_none() {
@@ -160,56 +163,40 @@ impl Chat {
         self.answer = None;
         self.history.redo(&mut self.conversation);
     }
-}
 
-impl PromptPanel {
-    /// Answers or continues what the last turn asks for.
-    pub(super) fn run_chat(&mut self, cx: &mut Cx<'_>) {
-        if !self.chat.can_be_asked(cx) {
-            cx.toast("The chat template gives no text: see under the turns");
-            return;
-        }
-        self.ask(cx, self.chat.conversation.next());
-    }
-
-    /// Lets the model write a turn. What stands there and behind it goes; undo brings it back.
-    fn ask(&mut self, cx: &mut Cx<'_>, ask: Ask) {
-        if cx.state.active(crate::types::Ability::Continue).is_none() {
-            cx.toast("Open a text model first");
-            return;
-        }
-        let chat = &mut self.chat;
-        chat.history.part(&chat.conversation, cx.state.now_s);
-        let prompt = chat.conversation.prompt(ask);
-        let (turn, gone) = chat.conversation.open(ask);
+    /// Opens the turn that the model is to write, and gives the prompt for it. What stands there and behind it goes.
+    pub(super) fn open(&mut self, ask: Ask, cx: &mut Cx<'_>) -> ChatPrompt {
+        self.history.part(&self.conversation, cx.state.now_s);
+        let prompt = self.conversation.prompt(ask);
+        let (turn, gone) = self.conversation.open(ask);
         if gone > 0 {
             let turns = if gone == 1 { "turn" } else { "turns" };
             cx.toast(format!("Took away {gone} later {turns}; Ctrl+Z brings them back"));
         }
-        let before = chat.conversation.turns[turn].text.clone();
-        chat.answer = Some(Answer { turn, before, is_open: true });
-        chat.scroll_to = Some(turn);
-        chat.follows_end = turn + 1 == chat.conversation.turns.len();
-        self.selected = None;
-        self.generate(cx, PromptInput::Chat(Box::new(prompt)), Vec::new(), Vec::new());
+        let before = self.conversation.turns[turn].text.clone();
+        self.answer = Some(Answer { turn, before, is_open: true });
+        self.scroll_to = Some(turn);
+        self.follows_end = turn + 1 == self.conversation.turns.len();
+        self.output.selected = None;
+        prompt
     }
 
-    fn add_examples(&mut self, now_s: f64) {
-        self.chat.history.part(&self.chat.conversation, now_s);
-        self.chat.conversation.add_examples(&self.typed.prompt);
-        self.chat.answer = None;
-        self.chat.scroll_to = Some(0);
+    fn add_examples(&mut self, prompt: &FewShotPrompt, now_s: f64) {
+        self.history.part(&self.conversation, now_s);
+        self.conversation.add_examples(prompt);
+        self.answer = None;
+        self.scroll_to = Some(0);
     }
 
     fn new_conversation(&mut self, now_s: f64) {
-        self.chat.history.part(&self.chat.conversation, now_s);
+        self.history.part(&self.conversation, now_s);
         let turns = vec![ChatTurn::default()];
-        self.chat.conversation = Conversation { turns, format: self.chat.conversation.format.clone() };
-        self.chat.answer = None;
-        self.chat.focus = Some(0);
+        self.conversation = Conversation { turns, format: self.conversation.format.clone() };
+        self.answer = None;
+        self.focus = Some(0);
     }
 
     fn write_lines(&mut self, wanted: bool) {
-        self.chat.conversation.format = if wanted { ChatFormat::Lines } else { ChatFormat::Model };
+        self.conversation.format = if wanted { ChatFormat::Lines } else { ChatFormat::Model };
     }
 }

@@ -1,7 +1,8 @@
 //! The left column: what is asked, and how tokens are drawn.
 
-use super::{Mode, PromptPanel, chat, task};
-use crate::types::Ability;
+use super::plain::Plain;
+use super::{Mode, TextPrompt, chat, task};
+use crate::types::{Ability, FewShotPrompt, Sampling};
 use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::Themed;
@@ -25,24 +26,62 @@ const LAB_HELP: &str = "Takes this prompt to the few-shot lab, which compares th
      examples, with one and with all.";
 const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
 
-pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+impl TextPrompt {
+    pub fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        ui.add_space(space::S);
+        let mut mode = self.mode;
+        if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
+            self.switch(mode);
+        }
+        if self.is_chat() {
+            chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
+        } else {
+            prompt(&mut self.plain, ui, cx);
+        }
+        sampling(&mut self.sampling, &mut self.stop, ui, cx);
+        if !self.is_chat() {
+            self.plain.observe(cx.state.now_s);
+        }
+    }
+
+    pub fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
+            ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
+        };
+        if let Some(job) = self.output().running(cx.state) {
+            let stop =
+                wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
+            if stop {
+                cx.cancel(job);
+            }
+            return;
+        }
+        let name = if self.is_chat() { chat::default_words(&self.chat) } else { "Run" };
+        let is_open = cx.state.active(Ability::Continue).is_some();
+        let ready = is_open && (!self.is_chat() || self.chat.can_be_asked(cx));
+        let why =
+            if is_open { "The chat template gives no text: see under the turns." } else { "Open a text model first." };
+        let run = wide(ui, &mut |ui| {
+            ui.add_enabled_ui(ready, |ui| {
+                let response = widgets::primary_button(ui, Icon::Play, name);
+                response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(why).clicked()
+            })
+            .inner
+        });
+        if run {
+            self.run(cx);
+        }
+    }
+}
+
+fn prompt(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    ui.add_space(space::S);
-    let mut mode = panel.typed.mode;
-    if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
-        panel.switch(mode);
-    }
-    if panel.is_chat() {
-        chat::controls(panel, ui, cx);
-        sampling(panel, ui, cx);
-        return;
-    }
     ui.add_space(space::XS);
-    presets(panel, ui);
+    presets(&mut plain.prompt, ui);
     if widgets::ghost_button(ui, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked() {
-        cx.intend(Intent::Experiment(panel.typed.prompt.clone()));
+        cx.intend(Intent::Experiment(plain.prompt.clone()));
     }
-    let prompt = &mut panel.typed.prompt;
+    let prompt = &mut plain.prompt;
     ui.add_space(space::XS);
     field(ui, "Instruction", INSTRUCTION_HELP, |ui| {
         let edit = TextEdit::multiline(&mut prompt.instruction).desired_rows(1).hint_text("None");
@@ -50,7 +89,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     ui.add_space(space::XS);
     let had_shots = !prompt.shots.is_empty();
-    panel.table.show(ui, &mut prompt.shots);
+    plain.table.show(ui, &mut prompt.shots);
     if !had_shots && !prompt.shots.is_empty() && !prompt.template.contains("{output}") {
         // A template without a place for the answer cannot show one.
         "{input} -> {output}".clone_into(&mut prompt.template);
@@ -77,11 +116,10 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
         }
     });
-    sampling(panel, ui, cx);
 }
 
-fn presets(panel: &mut PromptPanel, ui: &mut Ui) {
-    let current = task::all().iter().find(|t| t.prompt == panel.typed.prompt);
+fn presets(prompt: &mut FewShotPrompt, ui: &mut Ui) {
+    let current = task::all().iter().find(|t| t.prompt == *prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
     let combo = combo.icon(|ui, rect, visuals, _is_open| {
@@ -93,7 +131,7 @@ fn presets(panel: &mut PromptPanel, ui: &mut Ui) {
     let response = combo.show_ui(ui, |ui| {
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
-                panel.typed.prompt = task.prompt.clone();
+                *prompt = task.prompt.clone();
             }
         }
         widgets::caption(ui, "Replaces what is below; Ctrl+Z brings it back.");
@@ -101,8 +139,7 @@ fn presets(panel: &mut PromptPanel, ui: &mut Ui) {
     let _ = response.response.accessible_name("Example prompts");
 }
 
-fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let sampling = &mut panel.typed.sampling;
+fn sampling(sampling: &mut Sampling, stop: &mut String, ui: &mut Ui, cx: &mut Cx<'_>) {
     section(ui, "Sampling", |ui| {
         field(ui, "Temperature", TEMPERATURE_HELP, |ui| {
             widgets::slider(ui, Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
@@ -127,7 +164,7 @@ fn sampling(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
         field(ui, "Stop strings", STOP_HELP, |ui| {
-            let edit = TextEdit::multiline(&mut panel.typed.stop).desired_rows(1).font(Type::Body.mono());
+            let edit = TextEdit::multiline(stop).desired_rows(1).font(Type::Body.mono());
             ui.add(edit.desired_width(f32::INFINITY).hint_text("None"))
         });
     });
@@ -142,32 +179,4 @@ fn number(ui: &mut Ui, value: DragValue<'_>) -> egui::Response {
 pub(super) fn fresh_seed() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::from(now.subsec_micros()) % 100_000
-}
-
-pub(super) fn footer(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
-        ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
-    };
-    if let Some(job) = panel.running(cx.state) {
-        let stop = wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
-        if stop {
-            cx.cancel(job);
-        }
-        return;
-    }
-    let name = if panel.is_chat() { chat::default_words(panel) } else { "Run" };
-    let is_open = cx.state.active(Ability::Continue).is_some();
-    let ready = is_open && (!panel.is_chat() || panel.chat.can_be_asked(cx));
-    let why =
-        if is_open { "The chat template gives no text: see under the turns." } else { "Open a text model first." };
-    let run = wide(ui, &mut |ui| {
-        ui.add_enabled_ui(ready, |ui| {
-            let response = widgets::primary_button(ui, Icon::Play, name);
-            response.on_hover_text("Ctrl+Enter").on_disabled_hover_text(why).clicked()
-        })
-        .inner
-    });
-    if run {
-        crate::ui::Panel::run(panel, cx);
-    }
 }

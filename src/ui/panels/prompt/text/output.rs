@@ -1,28 +1,70 @@
-//! The stage: what the model receives above, what it wrote below.
+//! What was generated: every token with how likely it was.
 
-use super::{PromptPanel, Shown};
-use crate::types::{Ability, GeneratedToken, StopReason};
+use super::Wish;
+use crate::types::{Ability, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
-use crate::ui::widgets::{self, Chip, candidate_bars, caption, empty_state, error_card, token_strip, visible_text};
-use crate::ui::{Cx, Run};
-use egui::{Color32, Frame, Margin, RichText, ScrollArea, Ui};
-use lucide_icons::Icon;
+use crate::ui::widgets::{self, Chip, candidate_bars, caption, error_card, token_strip, visible_text};
+use crate::ui::{Cx, Run, State};
+use egui::{Color32, Frame, RichText, ScrollArea, Ui};
 
 /// Probability at which the colour is at its strongest.
 const FLOOR: f32 = 0.001;
 
-pub(super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
-        problems(panel, ui, cx);
-        prompt_card(panel, ui, cx);
-        ui.add_space(space::M);
-        output_card(panel, ui, cx);
-    });
+/// The output on show: tokens kept from an earlier run, then those of the job.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    pub job: JobId,
+    /// The prompt's tokens as they were before anything was generated; empty until the first run told them.
+    pub prompt: Vec<PromptToken>,
+    /// Tokens kept when the person went on from an alternative, that alternative last.
+    pub kept: Vec<GeneratedToken>,
 }
 
-/// Errors of this panel's jobs, beside them.
-pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+impl Shown {
+    /// All generated tokens on show.
+    pub fn tokens<'a>(&'a self, state: &'a State) -> impl ExactSizeIterator<Item = &'a GeneratedToken> + Clone {
+        let new = state.run(self.job).map_or(&[][..], |r| &r.tokens);
+        let count = self.kept.len();
+        (0..count + new.len()).map(move |i| if i < count { &self.kept[i] } else { &new[i - count] })
+    }
+
+    pub fn token<'a>(&'a self, state: &'a State, index: usize) -> Option<&'a GeneratedToken> {
+        match index.checked_sub(self.kept.len()) {
+            None => self.kept.get(index),
+            Some(new) => state.run(self.job)?.tokens.get(new),
+        }
+    }
+
+    /// The prompt's tokens, as the first run of this output told them.
+    pub fn prompt<'a>(&'a self, state: &'a State) -> &'a [PromptToken] {
+        if self.kept.is_empty() { state.run(self.job).map_or(&[], |r| &r.prompt) } else { &self.prompt }
+    }
+}
+
+/// What was generated in one mode, and what is picked out of it.
+#[derive(Default)]
+pub(super) struct Output {
+    pub shown: Option<Shown>,
+    /// Generated token the person clicked.
+    pub selected: Option<usize>,
+    /// Generated token under the pointer, as of the last frame.
+    pub hovered: Option<usize>,
+}
+
+impl Output {
+    pub fn running(&self, state: &State) -> Option<JobId> {
+        self.shown.as_ref().map(|s| s.job).filter(|j| state.is_active(*j))
+    }
+
+    /// The generated token to tell about: under the pointer, else the clicked one.
+    pub fn focus(&self) -> Option<usize> {
+        self.hovered.or(self.selected)
+    }
+}
+
+/// Errors of the view's jobs, beside them.
+pub(super) fn problems(output: &Output, ui: &mut Ui, cx: &mut Cx<'_>) {
     if let Some(job) = cx.state.opening().map(|j| j.id) {
         widgets::job_progress(ui, cx, job);
         ui.add_space(space::S);
@@ -30,7 +72,7 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let no_model = cx.state.active(Ability::Continue).is_none();
     let opening = cx.state.latest_opening();
     let failed_opening = opening.and_then(|j| cx.state.error(j.id));
-    let failed_run = panel.shown.as_ref().and_then(|s| cx.state.error(s.job));
+    let failed_run = output.shown.as_ref().and_then(|s| cx.state.error(s.job));
     for error in [failed_opening, failed_run].into_iter().flatten() {
         error_card(ui, error);
         ui.add_space(space::S);
@@ -41,9 +83,6 @@ pub(super) fn problems(panel: &PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-/// Height that a wrapped legend, the output with its heading and figures, and its legend need at least.
-const BELOW_PROMPT: f32 = 360.0;
-
 pub(super) fn card(theme: &Theme) -> Frame {
     Frame::new()
         .fill(theme.surface())
@@ -52,84 +91,9 @@ pub(super) fn card(theme: &Theme) -> Frame {
         .inner_margin(space::M)
 }
 
-fn prompt_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = ui.theme();
-    let count = panel.preview.tokens(cx.state).map(<[_]>::len);
-    let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
-    let (words, too_long) = match (count, context) {
-        (Some(n), Some(c)) => (format!("{n} of {c} tokens"), n > c),
-        _ => (format!("{} characters", panel.preview.rendered.text.chars().count()), false),
-    };
-    widgets::stage_header(ui, "What the model receives", "", |ui| {
-        if widgets::icon_button(ui, Icon::Copy, "Copy prompt").clicked() {
-            ui.ctx().copy_text(panel.preview.rendered.text.clone());
-            cx.toast("Copied the prompt");
-        }
-        let ink = if too_long { theme.danger() } else { theme.caption() };
-        ui.label(RichText::new(words).font(Type::Caption.mono()).color(ink));
-        if too_long {
-            ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
-        }
-    });
-    let room = ui.available_height();
-    let most = (room * 0.36).min(room - BELOW_PROMPT).max(90.0);
-    card(theme).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        // The query is at the end, and the end is what the model goes on from.
-        let strip = ScrollArea::vertical().id_salt("prompt strip").max_height(most).auto_shrink([false, true]);
-        strip.stick_to_bottom(true).show(ui, |ui| {
-            if panel.preview.rendered.text.is_empty() {
-                caption(ui, "Empty. Type a query at the left.");
-            } else {
-                panel.preview.show(ui, cx);
-            }
-        });
-    });
-    panel.preview.legend(ui);
-}
-
-fn output_card(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = ui.theme();
-    let shown = panel.shown.clone();
-    let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
-    let wide = ui.available_width() > 560.0;
-    widgets::stage_header(ui, "Output", "", |ui| {
-        if !text.is_empty() && widgets::icon_button(ui, Icon::Copy, "Copy output").clicked() {
-            ui.ctx().copy_text(text.clone());
-            cx.toast("Copied the output");
-        }
-        if let Some(shown) = shown.as_ref().filter(|_| wide) {
-            figures(ui, cx, shown);
-        }
-    });
-    if let Some(shown) = shown.as_ref().filter(|_| !wide) {
-        // Beside the heading there is no room for the figures.
-        ui.horizontal_wrapped(|ui| figures(ui, cx, shown));
-    }
-    let rest = ui.available_height() - 44.0;
-    let mut run = false;
-    card(theme).show(ui, |ui| {
-        ui.set_width(ui.available_width());
-        ui.set_min_height((rest - 2.0 * space::M).max(80.0));
-        match &shown {
-            None => {
-                let title = "See what the model makes of it";
-                let words = "Each token it writes is coloured by how likely it was. Hover over one to see what else it \
-                             might have said; click an alternative to go on from there.";
-                let ready = cx.state.active(Ability::Continue).is_some();
-                run = empty_state(ui, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
-            }
-            Some(shown) => output_strip(panel, ui, cx, shown, rest),
-        }
-    });
-    if run {
-        crate::ui::Panel::run(panel, cx);
-    }
-    ui.add_space(space::XS);
-    probability_legend(ui);
-}
-
-pub(super) fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, height: f32) {
+/// The generated tokens. Gives what the person wants to go on from.
+pub(super) fn strip(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) -> Option<Wish> {
+    let shown = output.shown.clone()?;
     let theme = ui.theme();
     let state = cx.state;
     let tokens: Vec<&GeneratedToken> = shown.tokens(state).collect();
@@ -139,7 +103,7 @@ pub(super) fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>
         } else if state.error(shown.job).is_none() {
             caption(ui, "Nothing was generated.");
         }
-        return;
+        return None;
     }
     let (paper, branch) = (theme.surface(), shown.kept.len().checked_sub(1));
     let end = state.run(shown.job).and_then(end_token);
@@ -154,7 +118,7 @@ pub(super) fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>
             let chip = |i: usize| Chip {
                 text: end.filter(|_| i + 1 == tokens.len()).unwrap_or(name(i)),
                 fill: probability_fill(theme, tokens[i].logprob.exp(), paper),
-                selected: panel.selected == Some(i),
+                selected: output.selected == Some(i),
                 underline: (branch == Some(i)).then(|| theme.accent()),
             };
             token_strip(ui, "Output tokens", tokens.len(), chip, |ui, i| {
@@ -171,18 +135,17 @@ pub(super) fn output_strip(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>
         })
         .inner;
     // While the pointer is on the alternatives of a token, that token is meant.
-    panel.hovered = strip.hovered.or(told);
+    output.hovered = strip.hovered.or(told);
     if let Some(index) = strip.clicked {
-        panel.selected = if panel.selected == Some(index) && strip.hovered == Some(index) { None } else { Some(index) };
-        cx.selection.token = panel.selected.map(|i| shown.prompt(state).len() + i);
+        output.selected =
+            if output.selected == Some(index) && strip.hovered == Some(index) { None } else { Some(index) };
+        cx.selection.token = output.selected.map(|i| shown.prompt(state).len() + i);
     }
     cx.selection.words =
-        panel.focus().and_then(|i| tokens.get(i).map(|t| (i, t))).map_or_else(String::new, |(i, t)| {
+        output.focus().and_then(|i| tokens.get(i).map(|t| (i, t))).map_or_else(String::new, |(i, t)| {
             format!("token {i} · {:?} · {}", t.name(), widgets::percent(t.logprob.exp()))
         });
-    if let Some((index, alternative)) = chosen {
-        panel.branch(cx, index, alternative);
-    }
+    chosen.map(|(index, alternative)| Wish::Branch(index, alternative))
 }
 
 /// Time to first token, speed, count and stop reason, in the direction of the layout.

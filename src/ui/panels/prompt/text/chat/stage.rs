@@ -1,7 +1,7 @@
 //! The stage in chat mode: the turns above, what the model receives or what it answered below.
 
-use super::super::{Mode, output};
-use super::{Below, PromptPanel, receives, turns};
+use super::super::{Wish, output};
+use super::{Below, Chat, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
 use crate::ui::Themed;
@@ -10,51 +10,51 @@ use crate::ui::widgets::{self, caption, error_card, secondary_button, segmented}
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
-pub(in super::super) fn stage(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+pub(in super::super) fn stage(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
+    let mut wish = None;
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
-        output::problems(panel, ui, cx);
+        output::problems(&chat.output, ui, cx);
         let below = (ui.available_height() * 0.38).clamp(150.0, 340.0);
         let above = (ui.available_height() - below).max(140.0);
         ui.scope(|ui| {
             ui.set_height(above);
-            conversation(panel, ui, cx, above);
+            wish = conversation(chat, ui, cx, above);
         });
-        underneath(panel, ui, cx);
+        wish = underneath(chat, ui, cx).or(wish.take());
     });
+    wish
 }
 
-fn conversation(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
-    let writing = panel.chat.writing();
-    let shown = panel.shown.clone();
+fn conversation(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) -> Option<Wish> {
+    let writing = chat.writing();
+    let shown = chat.output.shown.clone();
     let mut done = turns::Done::default();
     let area = ScrollArea::vertical().id_salt("turns").max_height(height - space::M).auto_shrink(false);
     area.stick_to_bottom(true).show(ui, |ui| {
         let state: &Cx<'_> = cx;
-        done = turns::show(&mut panel.chat, ui, writing, |ui| {
+        done = turns::show(chat, ui, writing, |ui| {
             if let Some(shown) = &shown {
                 ui.horizontal_wrapped(|ui| output::figures(ui, state, shown));
             }
         });
     });
     if let Some(edit) = done.edit {
-        panel.chat.apply(edit, cx.state.now_s);
+        chat.apply(edit, cx.state.now_s);
     }
-    if let Some(ask) = done.ask {
-        panel.ask(cx, ask);
-    }
+    done.ask.map(Wish::Ask)
 }
 
-fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     let theme = ui.theme();
-    let answer = panel.chat.receives.answer(cx);
+    let answer = chat.receives.answer(cx);
     let count = answer.filter(|answer| matches!(answer.chat, Some(Ok(_)))).map(|answer| answer.tokens.len());
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let too_long = count.zip(context).is_some_and(|(count, context)| count > context);
     ui.horizontal(|ui| {
         let choices = [(Below::Receives, "The model receives"), (Below::Answer, "Answer")];
-        segmented(ui, &mut panel.chat.below, &choices);
+        segmented(ui, &mut chat.below, &choices);
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            if let Some(chat) = panel.chat.receives.written(cx)
+            if let Some(chat) = chat.receives.written(cx)
                 && widgets::icon_button(ui, Icon::Copy, "Copy the written text").clicked()
             {
                 ui.ctx().copy_text(chat.text.clone());
@@ -71,12 +71,13 @@ fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
     }
     let rest = ui.available_height() - 28.0;
-    match panel.chat.below {
+    let mut wish = None;
+    match chat.below {
         Below::Receives => {
-            if let Some(failure) = panel.chat.receives.failure(cx) {
-                failed(panel, ui, failure, rest + 28.0);
+            if let Some(failure) = chat.receives.failure(cx) {
+                wish = failed(chat, ui, failure, rest + 28.0);
             } else {
-                written(panel, ui, cx, rest);
+                written(chat, ui, cx, rest);
                 receives::legend(ui);
             }
         }
@@ -84,17 +85,18 @@ fn underneath(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             output::card(theme).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.set_min_height((rest - 2.0 * space::M).max(48.0));
-                match panel.shown.clone() {
-                    Some(shown) => output::output_strip(panel, ui, cx, &shown, rest),
+                match chat.output.shown {
+                    Some(_) => wish = output::strip(&mut chat.output, ui, cx, rest),
                     None => drop(caption(ui, "Nothing was answered yet.")),
                 }
             });
             output::probability_legend(ui);
         }
     }
+    wish
 }
 
-fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
+fn written(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
     let theme = ui.theme();
     let mut clicked = None;
     output::card(theme).show(ui, |ui| {
@@ -104,23 +106,24 @@ fn written(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
         // What the model goes on from is at the end.
         let area = ScrollArea::vertical().id_salt("chat strip").max_height(inner).auto_shrink([false, true]);
         area.stick_to_bottom(true).show(ui, |ui| {
-            clicked = panel.chat.receives.show(ui, cx, &panel.chat.conversation, panel.chat.selected);
+            clicked = chat.receives.show(ui, cx, &chat.conversation, chat.selected);
         });
     });
     if let Some(token) = clicked {
-        panel.chat.selected = if panel.chat.selected == Some(token) { None } else { Some(token) };
+        chat.selected = if chat.selected == Some(token) { None } else { Some(token) };
         // The attention panel looks at the last run, whose sequence begins with these tokens if nothing changed since.
-        let tokens = panel.chat.receives.answer(cx).map(|answer| answer.tokens.as_slice()).unwrap_or_default();
-        let read = panel.shown.as_ref().map(|shown| shown.prompt(cx.state)).unwrap_or_default();
+        let tokens = chat.receives.answer(cx).map(|answer| answer.tokens.as_slice()).unwrap_or_default();
+        let read = chat.output.shown.as_ref().map(|shown| shown.prompt(cx.state)).unwrap_or_default();
         let same = (0..=token).all(|i| read.get(i).map(|t| t.id) == tokens.get(i).map(|t| t.id));
         if same {
-            cx.selection.token = panel.chat.selected;
+            cx.selection.token = chat.selected;
         }
     }
 }
 
 /// The template gives no text: its own words and line, and ways out.
-fn failed(panel: &mut PromptPanel, ui: &mut Ui, failure: &ChatFailure, height: f32) {
+fn failed(chat: &mut Chat, ui: &mut Ui, failure: &ChatFailure, height: f32) -> Option<Wish> {
+    let mut plain = false;
     let theme = ui.theme();
     ScrollArea::vertical().id_salt("chat failure").max_height(height).show(ui, |ui| {
         // The scroll area cuts at its edge, where the card's own line is.
@@ -136,10 +139,10 @@ fn failed(panel: &mut PromptPanel, ui: &mut Ui, failure: &ChatFailure, height: f
                     let words = "User: … and Assistant: … on lines of their own. The model was not trained on them, but many \
                                  models that only continue text understand.";
                     if lines.on_hover_text(words).clicked() {
-                        panel.write_lines(true);
+                        chat.write_lines(true);
                     }
                     if secondary_button(ui, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
-                        panel.switch(Mode::Prompt);
+                        plain = true;
                     }
                 });
             });
@@ -148,7 +151,7 @@ fn failed(panel: &mut PromptPanel, ui: &mut Ui, failure: &ChatFailure, height: f
         let told = UserError { detail: String::new(), ..failure.error.clone() };
         error_card(ui, &told);
         if secondary_button(ui, Some(Icon::MessageSquareText), "Use the plain prompt").clicked() {
-            panel.switch(Mode::Prompt);
+            plain = true;
         }
         if !failure.error.detail.is_empty() {
             let text = RichText::new(&failure.error.detail).font(Type::Caption.mono()).color(theme.body());
@@ -158,4 +161,5 @@ fn failed(panel: &mut PromptPanel, ui: &mut Ui, failure: &ChatFailure, height: f
             });
         }
     });
+    plain.then_some(Wish::Plain)
 }

@@ -1,16 +1,18 @@
 //! The right column: one generated token and what else it might have been.
 
-use super::PromptPanel;
+use super::Wish;
+use super::output::Output;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, candidate_bars, caption, figure, visible_text};
 use egui::{RichText, Ui};
 
-pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// Gives what the person wants to go on from.
+pub(super) fn show(output: &Output, ui: &mut Ui, cx: &Cx<'_>) -> Option<Wish> {
     let theme = ui.theme();
-    let shown = panel.shown.clone();
-    let focus = panel.focus().and_then(|i| shown.as_ref()?.token(cx.state, i).cloned().map(|t| (i, t)));
+    let shown = output.shown.as_ref();
+    let focus = output.focus().and_then(|i| shown?.token(cx.state, i).cloned().map(|t| (i, t)));
     let Some((index, token)) = focus else {
         ui.add_space(space::S);
         let words = if shown.is_some() {
@@ -19,7 +21,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             "Run the prompt; then this tells how sure the model was of each token, and what else it might have said."
         };
         caption(ui, words);
-        return;
+        return None;
     };
     ui.add_space(space::XS);
     ui.label(RichText::new(visible_text(token.name())).font(Type::Figure.mono()).color(theme.body()));
@@ -38,8 +40,7 @@ pub(super) fn show(panel: &mut PromptPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(space::M);
     let title = format!("What might have stood at position {index}");
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()));
-    if let Some(alternative) = candidate_bars(ui, &token.top, token.id, true) {
-        panel.branch(cx, index, alternative);
-    }
+    let chosen = candidate_bars(ui, &token.top, token.id, true);
     caption(ui, "Click an alternative to go on from it.");
+    chosen.map(|alternative| Wish::Branch(index, alternative))
 }

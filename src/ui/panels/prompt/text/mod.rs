@@ -1,0 +1,265 @@
+//! Prompting a model that continues texts: instruction, examples and query, or a chat.
+
+mod chat;
+mod controls;
+mod inspector;
+mod output;
+mod plain;
+mod preview;
+mod shots;
+mod task;
+
+use super::Typed;
+use crate::engine::{Command, GenerateSpec, PromptInput, Work};
+use crate::types::{Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, PromptToken, Sampling};
+use crate::ui::{Action, Cx};
+use chat::Chat;
+pub(super) use chat::Conversation;
+use egui::Ui;
+use lucide_icons::Icon;
+use output::{Output, Shown};
+use plain::Plain;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// How the model is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    /// A text to continue, with or without examples.
+    #[default]
+    Prompt,
+    /// Turns, written by the model's chat template.
+    Chat,
+}
+
+/// What the person wants, as the parts of the view tell it.
+#[derive(Clone, Copy)]
+enum Wish {
+    /// To run what is typed.
+    Run,
+    /// To go on from another candidate for a token, by their places.
+    Branch(usize, usize),
+    /// To have a turn written.
+    Ask(chat::Ask),
+    /// To write a plain prompt instead.
+    Plain,
+}
+
+/// The prompt that begins a first session.
+pub(super) fn story() -> FewShotPrompt {
+    task::story()
+}
+
+/// The view: two modes, each with what was typed in it and what came out; how tokens are drawn is the same in both.
+pub(super) struct TextPrompt {
+    mode: Mode,
+    sampling: Sampling,
+    /// Stop strings as typed: one a line, `\n` for a line break.
+    stop: String,
+    plain: Plain,
+    chat: Chat,
+}
+
+impl TextPrompt {
+    pub fn new(typed: Typed) -> Self {
+        Self {
+            mode: typed.mode,
+            sampling: typed.sampling,
+            stop: typed.stop,
+            plain: Plain::new(typed.prompt),
+            chat: Chat::new(typed.chat),
+        }
+    }
+
+    /// What survives a restart.
+    pub fn typed(&self) -> Typed {
+        Typed {
+            prompt: self.plain.prompt.clone(),
+            sampling: self.sampling.clone(),
+            stop: self.stop.clone(),
+            mode: self.mode,
+            chat: self.chat.conversation.clone(),
+            ..Typed::default()
+        }
+    }
+
+    fn is_chat(&self) -> bool {
+        self.mode == Mode::Chat
+    }
+
+    fn output(&self) -> &Output {
+        if self.is_chat() { &self.chat.output } else { &self.plain.output }
+    }
+
+    fn output_mut(&mut self) -> &mut Output {
+        if self.is_chat() { &mut self.chat.output } else { &mut self.plain.output }
+    }
+
+    fn sampling(&self) -> Sampling {
+        let typed = self.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty());
+        // In plain lines nothing but the next speaker's name tells that a turn is over.
+        let is_lines = self.is_chat() && self.chat.conversation.format == ChatFormat::Lines;
+        let stop = typed.chain(is_lines.then(|| LINES_END.to_owned())).collect();
+        Sampling { stop, ..self.sampling.clone() }
+    }
+
+    /// Shows another mode. Each keeps its own output and what was typed.
+    fn switch(&mut self, mode: Mode) {
+        if self.mode != mode {
+            self.mode = mode;
+            let output = self.output_mut();
+            (output.selected, output.hovered) = (None, None);
+        }
+    }
+
+    /// Puts another prompt in the place of the typed one; undo brings that back.
+    pub fn take(&mut self, prompt: FewShotPrompt, now_s: f64) {
+        self.plain.take(prompt, now_s);
+        self.switch(Mode::Prompt);
+    }
+
+    fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, prompt: Vec<PromptToken>, kept: Vec<GeneratedToken>) {
+        let Some(model) = cx.state.active(Ability::Continue) else {
+            cx.toast("Open a text model first");
+            return;
+        };
+        if let Some(running) = self.output().running(cx.state) {
+            cx.cancel(running);
+        }
+        let job = JobId::next();
+        let spec = GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() };
+        cx.send(Command::start(job, model.info.id, Work::Generate(spec)));
+        cx.selection.run = Some(job);
+        cx.selection.inspection = None;
+        self.output_mut().shown = Some(Shown { job, prompt, kept });
+    }
+
+    /// Goes on from an alternative of the token at `index`.
+    fn branch(&mut self, cx: &mut Cx<'_>, index: usize, alternative: usize) {
+        let Some(shown) = &self.output().shown else { return };
+        let Some(token) = shown.token(cx.state, index) else { return };
+        let Some(choice) = token.top.get(alternative) else { return };
+        let prompt = shown.prompt(cx.state).to_vec();
+        let mut kept: Vec<GeneratedToken> = shown.tokens(cx.state).take(index).cloned().collect();
+        kept.push(GeneratedToken {
+            id: choice.id,
+            text: choice.text.clone(),
+            logprob: choice.probability.ln(),
+            top: token.top.clone(),
+        });
+        let ids = prompt.iter().map(|t| t.id).chain(kept.iter().map(|t| t.id)).collect();
+        self.output_mut().selected = Some(index);
+        self.chat.reopen();
+        self.generate(cx, PromptInput::Ids(ids), prompt, kept);
+    }
+
+    fn fulfil(&mut self, wish: Option<Wish>, cx: &mut Cx<'_>) {
+        match wish {
+            Some(Wish::Run) => self.run(cx),
+            Some(Wish::Branch(index, alternative)) => self.branch(cx, index, alternative),
+            Some(Wish::Ask(ask)) => self.ask(cx, ask),
+            Some(Wish::Plain) => self.switch(Mode::Prompt),
+            None => {}
+        }
+    }
+
+    pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let wish =
+            if self.is_chat() { chat::stage(&mut self.chat, ui, cx) } else { plain::stage(&mut self.plain, ui, cx) };
+        self.fulfil(wish, cx);
+    }
+
+    pub fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let wish = inspector::show(self.output(), ui, cx);
+        self.fulfil(wish, cx);
+    }
+
+    pub fn tick(&mut self, cx: &mut Cx<'_>) {
+        let is_chat = self.is_chat();
+        self.chat.tick(is_chat, cx);
+        if !is_chat {
+            self.plain.preview.update(&self.plain.prompt, cx);
+        }
+    }
+
+    /// The job of what is on show.
+    pub fn job(&self) -> Option<JobId> {
+        self.output().shown.as_ref().map(|s| s.job)
+    }
+
+    pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.plain.preview.shows(shown);
+        self.chat.shows(shown);
+        let outputs = [&self.plain.output, &self.chat.output];
+        shown.extend(outputs.into_iter().filter_map(|output| output.shown.as_ref()).map(|shown| shown.job));
+    }
+
+    pub fn run(&mut self, cx: &mut Cx<'_>) {
+        if self.is_chat() {
+            return self.run_chat(cx);
+        }
+        let text = self.plain.prompt.render().text;
+        self.plain.output.selected = None;
+        self.generate(cx, PromptInput::Text(text), Vec::new(), Vec::new());
+    }
+
+    /// Answers or continues what the last turn asks for.
+    fn run_chat(&mut self, cx: &mut Cx<'_>) {
+        if self.chat.can_be_asked(cx) {
+            self.ask(cx, self.chat.conversation.next());
+        } else {
+            cx.toast("The chat template gives no text: see under the turns");
+        }
+    }
+
+    /// Lets the model write a turn. What stands there and behind it goes; undo brings it back.
+    fn ask(&mut self, cx: &mut Cx<'_>, ask: chat::Ask) {
+        if cx.state.active(Ability::Continue).is_none() {
+            cx.toast("Open a text model first");
+            return;
+        }
+        let prompt = self.chat.open(ask, cx);
+        self.generate(cx, PromptInput::Chat(Box::new(prompt)), Vec::new(), Vec::new());
+    }
+
+    pub fn undo(&mut self, cx: &mut Cx<'_>) {
+        if self.is_chat() {
+            // What is being written would write over what comes back.
+            if let Some(job) = self.chat.output.running(cx.state) {
+                cx.cancel(job);
+            }
+            self.chat.undo();
+        } else {
+            self.plain.undo();
+        }
+    }
+
+    pub fn redo(&mut self) {
+        if self.is_chat() {
+            self.chat.redo();
+        } else {
+            self.plain.redo();
+        }
+    }
+
+    pub fn actions(&self) -> Vec<Action> {
+        let examples = task::all().iter().map(|t| (t.id, format!("Example: {}", t.title), Icon::BookOpen));
+        let other = if self.is_chat() { ("plain", "Write a plain prompt") } else { ("chat", "Chat with the model") };
+        let mode = (other.0, other.1.to_owned(), Icon::MessagesSquare);
+        let seed = ("new-seed", "Draw a new seed and run".to_owned(), Icon::Dices);
+        examples.chain([seed, mode]).map(|(id, title, icon)| Action { id, title, icon }).collect()
+    }
+
+    pub fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
+        if id == "new-seed" {
+            self.sampling.seed = controls::fresh_seed();
+            self.run(cx);
+        } else if id == "plain" || id == "chat" {
+            self.switch(if id == "chat" { Mode::Chat } else { Mode::Prompt });
+        } else if let Some(task) = task::all().iter().find(|t| t.id == id) {
+            self.plain.prompt = task.prompt.clone();
+            self.switch(Mode::Prompt);
+        }
+    }
+}
