@@ -24,7 +24,7 @@ fn cpu_ms(began: Instant) -> f64 {
     ns.map_or_else(|| began.elapsed().as_secs_f64() * 1e3, |ns| ns / 1e6)
 }
 
-struct Bench {
+struct FrameRig {
     ctx: egui::Context,
     app: App,
     engine: ScriptedEngine,
@@ -32,7 +32,7 @@ struct Bench {
     frame: usize,
 }
 
-impl Bench {
+impl FrameRig {
     fn new() -> Self {
         let engine = ScriptedEngine::new();
         let ctx = egui::Context::default();
@@ -99,7 +99,7 @@ fn frame_times_while_events_stream() {
 }
 
 fn generating() {
-    let mut bench = Bench::new();
+    let mut bench = FrameRig::new();
     bench.app.show_panel(fovea::ui::PanelId::Prompt);
     // Started as a person does, so that the panel shows it.
     bench.frame(vec![key(egui::Key::Enter)]);
@@ -115,7 +115,7 @@ fn generating() {
 }
 
 fn opening() {
-    let mut bench = Bench::new();
+    let mut bench = FrameRig::new();
     let (job, model) = (JobId::next(), ModelId::next());
     bench.app.send(Command::start(job, model, Work::Open("models/large".into())));
     let times = (0..FRAMES).map(|frame| {
@@ -131,7 +131,7 @@ fn opening() {
 }
 
 fn training() {
-    let mut bench = Bench::new();
+    let mut bench = FrameRig::new();
     let (job, model) = (JobId::next(), ModelId::next());
     let task = DigitTask { data: "data".into(), network: DigitNetwork::Mlp, augment: false };
     let spec = TrainSpec {
@@ -176,7 +176,7 @@ fn training() {
 
 fn looking_at_long_attention() {
     const TOKENS: usize = 512;
-    let mut bench = Bench::new();
+    let mut bench = FrameRig::new();
     bench.engine.0.borrow_mut().answers = true;
     bench.frame(vec![key(egui::Key::Enter)]);
     bench.frame(Vec::new());

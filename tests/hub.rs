@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ID: &str = "ada/tiny";
 
 /// A hub, a cache and a client of both.
-struct Bench {
+struct HubRig {
     server: HubServer,
     scratch: tempfile::TempDir,
     hub: HubHandle,
@@ -36,7 +36,7 @@ enum End {
     Failed(UserError),
 }
 
-impl Bench {
+impl HubRig {
     fn new() -> Self {
         Self::with(|_| ())
     }
@@ -167,7 +167,7 @@ fn tree(folder: &Path) -> Vec<String> {
 #[cfg(unix)]
 #[test]
 fn the_cache_has_the_layout_of_the_python_library() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     let End::Fetched(path) = bench.fetch() else { panic!() };
     assert_eq!(path, bench.snapshot("").components().collect::<PathBuf>());
     let large = sha256(&weights());
@@ -193,7 +193,7 @@ fn the_cache_has_the_layout_of_the_python_library() {
 
 #[test]
 fn what_is_there_is_not_fetched_again() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert_eq!(bench.server.ranges("model.safetensors"), [""]);
@@ -201,7 +201,7 @@ fn what_is_there_is_not_fetched_again() {
 
 #[test]
 fn progress_counts_every_byte_and_never_goes_back() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.ask(ID);
     let (_, End::Fetched(_), said) = bench.end() else { panic!() };
     let last = said.last().unwrap();
@@ -211,7 +211,7 @@ fn progress_counts_every_byte_and_never_goes_back() {
 
 #[test]
 fn a_broken_connection_goes_on_where_it_broke() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("model.safetensors", Fault::Break { after: 300_000, times: 2 });
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     bench.is_whole();
@@ -221,7 +221,7 @@ fn a_broken_connection_goes_on_where_it_broke() {
 
 #[test]
 fn a_connection_that_keeps_breaking_is_given_up_and_resumed_later() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("model.safetensors", Fault::Break { after: 0, times: 99 });
     let error = bench.failure();
     assert!(error.what.contains("model.safetensors") && error.next.contains("Resume"), "{error}");
@@ -233,7 +233,7 @@ fn a_connection_that_keeps_breaking_is_given_up_and_resumed_later() {
 
 #[test]
 fn a_cancelled_download_goes_on_with_a_range() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("model.safetensors", Fault::Stall);
     bench.ask(ID);
     bench.until_some_is_there();
@@ -249,7 +249,7 @@ fn a_cancelled_download_goes_on_with_a_range() {
     // A new process, as after a restart.
     bench.server.heal();
     let settings = settings(&bench.server.endpoint(), bench.scratch.path());
-    let later = Bench { hub: HubHandle::start(settings, Box::new(|| ())).unwrap(), ..bench };
+    let later = HubRig { hub: HubHandle::start(settings, Box::new(|| ())).unwrap(), ..bench };
     assert!(matches!(later.fetch(), End::Fetched(_)));
     later.is_whole();
     assert_eq!(later.server.ranges("model.safetensors"), [String::new(), format!("bytes={kept}-")]);
@@ -257,7 +257,7 @@ fn a_cancelled_download_goes_on_with_a_range() {
 
 #[test]
 fn a_server_that_ignores_ranges_begins_again() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     fs::create_dir_all(bench.folder().join("blobs")).unwrap();
     fs::write(bench.part(), &weights()[..400_000]).unwrap();
     bench.server.fault("model.safetensors", Fault::IgnoresRange);
@@ -268,7 +268,7 @@ fn a_server_that_ignores_ranges_begins_again() {
 
 #[test]
 fn a_damaged_part_is_found_by_its_hash_and_thrown_away() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     fs::create_dir_all(bench.folder().join("blobs")).unwrap();
     fs::write(bench.part(), vec![7; 400_000]).unwrap();
     let error = bench.failure();
@@ -283,7 +283,7 @@ fn a_damaged_part_is_found_by_its_hash_and_thrown_away() {
 #[test]
 fn a_wrong_hash_is_refused() {
     for file in ["model.safetensors", "config.json"] {
-        let bench = Bench::new();
+        let bench = HubRig::new();
         bench.server.fault(file, Fault::OtherBytes);
         let error = bench.failure();
         assert!(error.what.contains(file) && error.why.contains("hash"), "{error}");
@@ -296,7 +296,7 @@ fn a_wrong_hash_is_refused() {
 
 #[test]
 fn a_wrong_length_is_refused() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("model.safetensors", Fault::Shorter);
     let error = bench.failure();
     assert_eq!(error.what, "The file model.safetensors has 999999 bytes instead of 1000000.");
@@ -307,7 +307,7 @@ fn a_web_page_in_place_of_a_file_is_told() {
     for (file, kind) in
         [("config.json", "text/html; charset=utf-8"), ("api", "text/html"), ("config.json", "text/plain")]
     {
-        let bench = Bench::new();
+        let bench = HubRig::new();
         bench.server.fault(file, Fault::Page(kind));
         let error = bench.failure();
         assert!(error.what.contains("is a web page") || kind == "text/plain", "{error}");
@@ -318,12 +318,12 @@ fn a_web_page_in_place_of_a_file_is_told() {
 #[test]
 fn permission_is_explained() {
     let fault = Fault::Status { code: 401, headers: "x-error-code: GatedRepo\r\n" };
-    let without = Bench::new();
+    let without = HubRig::new();
     without.server.fault("config.json", fault);
     let error = without.failure();
     assert!(error.why.contains("no token"), "{error}");
     assert!(error.next.contains(&format!("{}/{ID}", without.server.endpoint())) && error.next.contains("HF_TOKEN"));
-    let with = Bench::with(|settings| settings.token = Some(Token("hf_secret".into())));
+    let with = HubRig::with(|settings| settings.token = Some(Token("hf_secret".into())));
     with.server.fault("api", Fault::Status { code: 403, headers: "" });
     let error = with.failure();
     assert!(error.why.contains("gives no access") && !error.to_string().contains("hf_secret"), "{error}");
@@ -331,7 +331,7 @@ fn permission_is_explained() {
 
 #[test]
 fn the_token_goes_to_the_hub_alone() {
-    let bench = Bench::with(|settings| settings.token = Some(Token("hf_secret".into())));
+    let bench = HubRig::with(|settings| settings.token = Some(Token("hf_secret".into())));
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     let requests = bench.server.requests();
     let (elsewhere, hub): (Vec<_>, Vec<_>) = requests.iter().partition(|r| r.headers["host"].starts_with("localhost"));
@@ -341,7 +341,7 @@ fn the_token_goes_to_the_hub_alone() {
 
 #[test]
 fn a_misspelt_name_is_told() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.ask("ada/tinny");
     let (id, End::Failed(error), _) = bench.end() else { panic!() };
     assert_eq!(id.as_str(), "ada/tinny");
@@ -352,7 +352,7 @@ fn a_misspelt_name_is_told() {
 
 #[test]
 fn a_busy_server_is_asked_again_and_then_left_alone() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("api", Fault::Status { code: 429, headers: "retry-after: 0\r\n" });
     let error = bench.failure();
     assert!(error.why.contains("429") && error.next.contains("Wait"), "{error}");
@@ -365,20 +365,20 @@ fn a_busy_server_is_asked_again_and_then_left_alone() {
 fn offline_is_told_at_once_and_as_such() {
     // A port nobody listens on: it was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let nobody = Bench::with(|settings| settings.endpoint = format!("http://127.0.0.1:{port}"));
+    let nobody = HubRig::with(|settings| settings.endpoint = format!("http://127.0.0.1:{port}"));
     let error = nobody.failure();
     assert!(error.why.contains("offline") && error.why.contains("refused"), "{error}");
-    let unknown = Bench::with(|settings| settings.endpoint = "http://no-such-host.invalid".into());
+    let unknown = HubRig::with(|settings| settings.endpoint = "http://no-such-host.invalid".into());
     let error = unknown.failure();
     assert!(error.what.contains("cannot be reached"), "{error}");
-    let mode = Bench::with(|settings| settings.offline = true);
+    let mode = HubRig::with(|settings| settings.offline = true);
     assert!(mode.failure().why.contains("HF_HUB_OFFLINE"));
     assert!(mode.server.requests().is_empty());
 }
 
 #[test]
 fn a_repository_without_a_model_is_refused() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.add(ID, &[("README.md", b"# Words"), ("model.gguf", &weights())]);
     let error = bench.failure();
     assert!(error.what.contains("no files that Fovea can open") && error.next.contains("GGUF"), "{error}");
@@ -387,7 +387,7 @@ fn a_repository_without_a_model_is_refused() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     fs::create_dir_all(bench.folder().join("blobs")).unwrap();
     // Writing to this device fails as writing to a full disk does.
     std::os::unix::fs::symlink("/dev/full", bench.part()).unwrap();
@@ -398,7 +398,7 @@ fn a_full_disk_is_told() {
 
 #[test]
 fn a_file_that_another_program_fetches_is_left_alone() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     let locks = bench.scratch.path().join("hub/.locks/models--ada--tiny");
     fs::create_dir_all(&locks).unwrap();
     let held = fs::File::create(locks.join(format!("{}.lock", sha256(&weights())))).unwrap();
@@ -410,7 +410,7 @@ fn a_file_that_another_program_fetches_is_left_alone() {
 
 #[test]
 fn shards_and_files_in_folders_come_along() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     let index =
         br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
     let files: [(&str, &[u8]); 6] = [
@@ -428,14 +428,14 @@ fn shards_and_files_in_folders_come_along() {
     }
     // An index that names a file elsewhere is refused before anything is written there.
     let evil = br#"{"weight_map": {"a": "../../../../evil.safetensors"}}"#;
-    let other = Bench::new();
+    let other = HubRig::new();
     other.server.add(ID, &[("config.json", b"{}"), ("model.safetensors.index.json", evil)]);
     assert!(other.failure().why.contains("no file beside it"));
 }
 
 #[test]
 fn downloads_queue_up_and_a_waiting_one_is_cancelled_at_once() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.add("ada/second", &[("config.json", b"{}"), ("model.safetensors", b"second")]);
     bench.server.fault("model.safetensors", Fault::Stall);
     bench.ask(ID);
@@ -458,7 +458,7 @@ fn downloads_queue_up_and_a_waiting_one_is_cancelled_at_once() {
 
 #[test]
 fn the_end_of_the_program_does_not_wait_for_a_silent_server() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     bench.server.fault("model.safetensors", Fault::Stall);
     bench.ask(ID);
     bench.until_some_is_there();
@@ -469,7 +469,7 @@ fn the_end_of_the_program_does_not_wait_for_a_silent_server() {
 
 #[test]
 fn a_fetched_model_is_the_one_that_was_served() {
-    let bench = Bench::new();
+    let bench = HubRig::new();
     let golden = root().join("tests/golden/llama");
     bench.server.add_folder(ID, &golden);
     let End::Fetched(path) = bench.fetch() else { panic!() };

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use support::{root, shared, skipped};
 
 /// One engine on the CPU.
-struct Bench {
+struct Engine {
     engine: EngineHandle,
 }
 
@@ -26,7 +26,7 @@ struct Run {
     samples: Vec<String>,
 }
 
-impl Bench {
+impl Engine {
     fn start() -> Self {
         let options = EngineOptions { device: DeviceChoice::Cpu, threads: None };
         Self { engine: EngineHandle::start(options, Box::new(|| {})) }
@@ -194,7 +194,7 @@ fn losses(run: &Run) -> Vec<(usize, f64, Option<f64>)> {
 #[test]
 fn a_digit_network_learns_and_its_folder_opens_again() {
     let (data, out) = (bars(200), tempfile::tempdir().unwrap());
-    let bench = Bench::start();
+    let bench = Engine::start();
     let spec = digits_spec(data.path(), Some(out.path()), "");
     let (run, summary) = bench.train(ModelId::next(), &spec, None);
     let summary = summary.unwrap();
@@ -221,7 +221,7 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
     let dir = tempfile::tempdir().unwrap();
     let (data, out) = (dir.path().join("sums.txt"), dir.path().join("out"));
     std::fs::write(&data, sums()).unwrap();
-    let bench = Bench::start();
+    let bench = Engine::start();
     let model = ModelId::next();
     let (run, summary) = bench.train(model, &text_spec(&data, Some(&out), ""), None);
     let summary = summary.unwrap();
@@ -266,7 +266,7 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
 fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
     let dir = tempfile::tempdir().unwrap();
     let (whole, parted) = (dir.path().join("whole"), dir.path().join("parted"));
-    let bench = Bench::start();
+    let bench = Engine::start();
     let (expected, summary) = bench.train(ModelId::next(), &spec_with(&whole), None);
     let expected_best = summary.unwrap().best;
 
@@ -278,7 +278,7 @@ fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
     assert!(parted.join("model.safetensors").is_file(), "what there is was saved");
     // Another process: nothing is left in memory.
     drop(bench);
-    let bench = Bench::start();
+    let bench = Engine::start();
     let (after, summary) = bench.train(ModelId::next(), &spec, None);
     let summary = summary.unwrap();
     assert_eq!((summary.steps, summary.best), (60, expected_best));
@@ -333,7 +333,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
     let mut spec = few_shot_spec(dir.path(), Some(&out), &format!("held_out_tasks = [\"length\"]\n{stage}"));
     (spec.steps, spec.eval_every, spec.precision) = (180, 60, Precision::F16);
     spec.learning_rate = 0.005;
-    let (run, summary) = Bench::start().train(ModelId::next(), &spec, None);
+    let (run, summary) = Engine::start().train(ModelId::next(), &spec, None);
     summary.unwrap();
     let accuracies: Vec<f64> = run.points.iter().filter_map(|point| point.validation_accuracy).collect();
     assert!(accuracies[2] > 0.8 && accuracies[2] > accuracies[0] + 0.2, "{accuracies:?}");
@@ -343,7 +343,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
     assert_eq!(fovea::engine::read_card(&out).unwrap().precision, Some(Precision::F16));
 
     let fails = |task: &str, word: &str| {
-        let error = Bench::start().train(ModelId::next(), &few_shot_spec(dir.path(), None, task), None).1.unwrap_err();
+        let error = Engine::start().train(ModelId::next(), &few_shot_spec(dir.path(), None, task), None).1.unwrap_err();
         assert!(error.to_string().contains(word), "{error} does not say {word:?}");
     };
     fails("stages = []", "stages");
@@ -352,7 +352,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
         let spec = toml::to_string(&few_shot_spec(dir.path(), None, stage)).unwrap();
         assert!(spec.contains(from), "{spec}");
         let spec = toml::from_str(&spec.replace(from, to)).unwrap();
-        let error = Bench::start().train(ModelId::next(), &spec, None).1.unwrap_err();
+        let error = Engine::start().train(ModelId::next(), &spec, None).1.unwrap_err();
         assert!(error.to_string().contains(word), "{error} does not say {word:?}");
     };
     changed("context = 32", "context = 4", "context");
@@ -363,7 +363,7 @@ fn a_few_shot_run_learns_answers_and_says_what_it_held_out() {
 #[test]
 fn an_open_model_is_as_before_when_training_it_diverges_at_once() {
     let data = bars(100);
-    let bench = Bench::start();
+    let bench = Engine::start();
     let first = tempfile::tempdir().unwrap();
     bench.train(ModelId::next(), &digits_spec(data.path(), Some(first.path()), ""), None).1.unwrap();
     let model = bench.open(first.path());
@@ -380,7 +380,7 @@ fn an_open_model_is_as_before_when_training_it_diverges_at_once() {
 
 #[test]
 fn unusable_data_and_settings_are_told_before_anything_is_trained() {
-    let bench = Bench::start();
+    let bench = Engine::start();
     let dir = tempfile::tempdir().unwrap();
     let fails = |spec: &TrainSpec, word: &str| {
         let (run, result) = bench.train(ModelId::next(), spec, None);
@@ -446,7 +446,7 @@ fn shipped_networks_read_digits_drawn_off_centre() {
         ),
         (7, vec![&[[25.0, 35.0], [70.0, 32.0], [115.0, 28.0], [90.0, 90.0], [65.0, 180.0]]]),
     ];
-    let bench = Bench::start();
+    let bench = Engine::start();
     for name in ["digits-mlp", "digits-cnn"] {
         let model = bench.open(&root().join("models").join(name));
         for (digit, strokes) in &digits {
@@ -460,7 +460,7 @@ fn shipped_networks_read_digits_drawn_off_centre() {
 #[test]
 fn shipped_networks_reach_their_accuracy() {
     let Some(mnist) = shared("shipped_networks_reach_their_accuracy", "data/mnist") else { return };
-    let bench = Bench::start();
+    let bench = Engine::start();
     for (name, least) in [("digits-mlp", 0.95), ("digits-cnn", 0.993)] {
         let model = bench.open(&root().join("models").join(name));
         let EvaluationReport::Digits { images, accuracy, .. } = bench.evaluate(model, &mnist) else {
@@ -478,7 +478,7 @@ fn the_shipped_text_model_writes_english() {
         skipped("the_shipped_text_model_writes_english", "no models/sprout");
         return;
     }
-    let bench = Bench::start();
+    let bench = Engine::start();
     let model = bench.open(&folder);
     let mut text = String::new();
     let job = JobId::next();

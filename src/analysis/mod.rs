@@ -1,7 +1,9 @@
-//! Maths on values that are on the host: what attention says, and what a drawing looks like to a network.
+//! Maths on values that are on the host: what attention says, what a drawing looks like to a
+//! network, and which prompts a curve of accuracy is made of.
 //!
 //! Must not know: tensors, windows, threads or files.
 
+mod kshot_prompt;
 mod prompt_attention;
 mod raster;
 mod rollout;

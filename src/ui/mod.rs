@@ -10,7 +10,7 @@ mod history;
 mod intent;
 mod panel;
 pub mod panels;
-mod reading;
+mod reader;
 mod session;
 mod shipped;
 mod state;

@@ -25,7 +25,7 @@ const STORY: [&str; 24] = [
 
 /// What was sent, and what waits to be heard. Shared between the window's end and the test.
 #[derive(Default)]
-pub struct Script {
+pub struct Dialogue {
     pub sent: Vec<Command>,
     pub events: VecDeque<Event>,
     /// False leaves commands unanswered, so that a test can answer by hand.
@@ -42,11 +42,11 @@ pub struct Script {
 
 /// The window's end.
 #[derive(Clone)]
-pub struct ScriptedEngine(pub Rc<RefCell<Script>>);
+pub struct ScriptedEngine(pub Rc<RefCell<Dialogue>>);
 
 impl ScriptedEngine {
     pub fn new() -> Self {
-        let script = Script { answers: true, layers: 2, heads: 4, ..Script::default() };
+        let script = Dialogue { answers: true, layers: 2, heads: 4, ..Dialogue::default() };
         let engine = Self(Rc::new(RefCell::new(script)));
         engine.say(Event::Device(DeviceStatus {
             choice: Default::default(),

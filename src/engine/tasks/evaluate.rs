@@ -25,10 +25,10 @@ const WINDOW: usize = 512;
 pub(crate) struct Evaluate {
     model: ModelId,
     data: PathBuf,
-    stage: Stage,
+    measuring: Measuring,
 }
 
-enum Stage {
+enum Measuring {
     New,
     Digits { set: DigitSet, next: usize, loss: f64, confusion: Vec<Vec<usize>> },
     Reading(Box<CorpusReader>),
@@ -39,20 +39,20 @@ impl Evaluate {
     /// To measure `model` on `data`: a folder of IDX files for a digit network, a text file or a folder of text files for a
     /// causal model.
     pub(crate) fn new(model: ModelId, data: PathBuf) -> Self {
-        Self { model, data, stage: Stage::New }
+        Self { model, data, measuring: Measuring::New }
     }
 
-    fn begin(&self, cx: &TaskContext<'_>) -> Result<Stage, UserError> {
+    fn begin(&self, cx: &TaskContext<'_>) -> Result<Measuring, UserError> {
         match cx.models.get(self.model) {
             Some(LoadedModel::Digits(model)) => {
                 let classes = model.config.classes();
                 let set = read_digits(&self.data)?;
-                Ok(Stage::Digits { set, next: 0, loss: 0.0, confusion: vec![vec![0; classes]; classes.max(10)] })
+                Ok(Measuring::Digits { set, next: 0, loss: 0.0, confusion: vec![vec![0; classes]; classes.max(10)] })
             }
             _ => {
                 let model = cx.models.text(self.model)?;
                 let files = text_data::text_files(std::slice::from_ref(&self.data))?;
-                Ok(Stage::Reading(Box::new(CorpusReader::of_model(files, model)?)))
+                Ok(Measuring::Reading(Box::new(CorpusReader::of_model(files, model)?)))
             }
         }
     }
@@ -61,9 +61,9 @@ impl Evaluate {
 impl Task for Evaluate {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let job = cx.job;
-        match &mut self.stage {
-            Stage::New => self.stage = self.begin(cx)?,
-            Stage::Digits { set, next, loss, confusion } => {
+        match &mut self.measuring {
+            Measuring::New => self.measuring = self.begin(cx)?,
+            Measuring::Digits { set, next, loss, confusion } => {
                 let net = &cx.models.digits(self.model)?.net;
                 let images = *next..(*next + IMAGES).min(set.len());
                 let (score, predictions) = measure_digits(net, set, images.clone(), cx.device);
@@ -79,19 +79,19 @@ impl Task for Evaluate {
                     return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }
             }
-            Stage::Reading(reader) => {
+            Measuring::Reading(reader) => {
                 let tokenizer = &cx.models.text(self.model)?.tokenizer;
                 let is_done = reader.step(tokenizer)?;
                 let (done, total) = reader.progress();
                 let label = "Reading the text".to_owned();
                 (cx.emit)(Event::Progress { job, label, done, total, unit: "bytes" });
-                if is_done && let Stage::Reading(reader) = std::mem::replace(&mut self.stage, Stage::New) {
+                if is_done && let Measuring::Reading(reader) = std::mem::replace(&mut self.measuring, Measuring::New) {
                     let (ids, bytes) = join(reader.into_files()?);
                     check_length(&self.data, &ids)?;
-                    self.stage = Stage::Text { ids, bytes, next: 1, loss: 0.0 };
+                    self.measuring = Measuring::Text { ids, bytes, next: 1, loss: 0.0 };
                 }
             }
-            Stage::Text { ids, bytes, next, loss } => {
+            Measuring::Text { ids, bytes, next, loss } => {
                 let window = cx.models.text(self.model)?.lm.context().min(WINDOW);
                 let (window_loss, end) = score_window(cx, self.model, ids, *next, window)?;
                 *loss += window_loss;

@@ -65,7 +65,7 @@ pub(super) fn attend(level: Level, qkv: &[f32], rotation: Rotation<'_>, heads: H
             let z = Shared::new(z);
             (0..sequences * heads.groups).into_par_iter().for_each(|i| {
                 let (sequence, group) = (i / heads.groups, i % heads.groups);
-                Sequence::new(level, qkv, rotation, heads, tokens, sequence).attend(group, &z);
+                QkvRows::new(level, qkv, rotation, heads, tokens, sequence).attend(group, &z);
             });
         })
     }
@@ -88,14 +88,14 @@ pub(super) fn attend_gradient(
             let out = Shared::new(out);
             (0..sequences * heads.groups).into_par_iter().for_each(|i| {
                 let (sequence, group) = (i / heads.groups, i % heads.groups);
-                Sequence::new(level, qkv, rotation, heads, tokens, sequence).gradient(group, of_z, &out);
+                QkvRows::new(level, qkv, rotation, heads, tokens, sequence).gradient(group, of_z, &out);
             });
         })
     }
 }
 
 /// One sequence of a batch.
-struct Sequence<'a> {
+struct QkvRows<'a> {
     level: Level,
     heads: Heads,
     rotation: Rotation<'a>,
@@ -109,7 +109,7 @@ const QUERY: usize = 0;
 const KEY: usize = 1;
 const VALUE: usize = 2;
 
-impl<'a> Sequence<'a> {
+impl<'a> QkvRows<'a> {
     fn new(level: Level, qkv: &'a [f32], rotation: Rotation<'a>, heads: Heads, tokens: usize, index: usize) -> Self {
         let size = tokens * heads.row();
         let whole = rotation.is_none_or(|(cosines, sines)| {

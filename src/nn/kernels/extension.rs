@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 /// What is computed without gradients only.
 #[backend_extension(Flex)]
-pub(crate) trait Reading: Backend {
+pub(crate) trait InferenceOps: Backend {
     /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
     fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
 
@@ -38,7 +38,7 @@ pub(crate) trait Reading: Backend {
 
 /// What is computed with and without gradients.
 #[backend_extension(Flex, Autodiff)]
-pub(crate) trait Learning: Backend {
+pub(crate) trait TrainingOps: Backend {
     /// x Wᵀ: `[rows, in]`, `[out, in]` → `[rows, out]`.
     fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
 
@@ -81,7 +81,7 @@ pub(crate) trait Learning: Backend {
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
 }
 
-impl Reading for Flex {
+impl InferenceOps for Flex {
     fn causal_pattern(q: FlexTensor, k: FlexTensor, scale: f32) -> FlexTensor {
         let (q, k) = (q.to_contiguous(), k.to_contiguous());
         let ([b, h, t, width], [_, g, s, _]) = (dims(&q), dims(&k));
@@ -108,7 +108,7 @@ impl Reading for Flex {
     }
 }
 
-impl Learning for Flex {
+impl TrainingOps for Flex {
     fn product(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         multiply(&x.to_contiguous(), &weight.to_contiguous(), None)
     }

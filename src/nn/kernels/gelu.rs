@@ -1,7 +1,7 @@
 //! GELU by the error function, and its gradient, in one pass and shared among threads.
 #![expect(unsafe_code, reason = "results are written once, not after zeros")]
 
-use super::extension::{Learning, level, like, values};
+use super::extension::{TrainingOps, level, like, values};
 use super::inner::{self, Level};
 use super::output::{CHUNK, written_in_chunks};
 use burn::backend::Dispatch;
@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 /// # Panics
 /// When [`serve_learning`](super::serve_learning) is false for the device.
 pub(in crate::nn) fn gelu(x: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as Learning>::gelu(x.into_dispatch()))
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::gelu(x.into_dispatch()))
 }
 
 /// x · Φ(x) of every element.

@@ -2,7 +2,7 @@
 
 use super::activation::{self, Gate};
 use super::attention::{self, Heads};
-use super::extension::{Learning, dims, in_full_precision, indices, into_values, level, like, tensor, values};
+use super::extension::{TrainingOps, dims, in_full_precision, indices, into_values, level, like, tensor, values};
 use super::gelu::GeluGradient;
 use super::loss;
 use super::norm::{self, Norm};
@@ -25,7 +25,7 @@ macro_rules! record {
     };
 }
 
-impl<C: CheckpointStrategy> Learning for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> TrainingOps for Autodiff<Flex, C> {
     fn product(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
         let y = Flex::product(x.clone(), weight.clone());

@@ -31,7 +31,7 @@ pub(super) use gelu::gelu;
 use activation::Gate;
 use burn::backend::Dispatch;
 use burn::tensor::{Device, Int, Tensor};
-use extension::{Learning, Reading};
+use extension::{InferenceOps, TrainingOps};
 use inner::Level;
 use norm::Norm;
 use std::cell::Cell;
@@ -74,8 +74,8 @@ pub fn without<T>(work: impl FnOnce() -> T) -> T {
 pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
     let y = match bias {
-        Some(bias) => <Dispatch as Learning>::product_with_bias(x, weight, bias.into_dispatch()),
-        None => <Dispatch as Learning>::product(x, weight),
+        Some(bias) => <Dispatch as TrainingOps>::product_with_bias(x, weight, bias.into_dispatch()),
+        None => <Dispatch as TrainingOps>::product(x, weight),
     };
     Tensor::from_dispatch(y)
 }
@@ -85,7 +85,7 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
 /// # Panics
 /// When [`serve_learning`] is false for the device.
 pub(super) fn gelu_tanh(x: Tensor<3>) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as Learning>::gate(x.into_dispatch(), Gate::GELU_TANH))
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::gate(x.into_dispatch(), Gate::GELU_TANH))
 }
 
 /// The gated linear unit with SiLU: the first half of every row, times its σ, times the second half,
@@ -107,7 +107,7 @@ pub(super) fn geglu(x: Tensor<3>) -> Tensor<3> {
 
 fn gate_halves(x: Tensor<3>, gate: Gate) -> Tensor<3> {
     let [b, t, both] = x.dims();
-    let gated = <Dispatch as Learning>::gate_halves(x.reshape([b * t, both]).into_dispatch(), gate);
+    let gated = <Dispatch as TrainingOps>::gate_halves(x.reshape([b * t, both]).into_dispatch(), gate);
     Tensor::<2>::from_dispatch(gated).reshape([b, t, both / 2]) // [B, T, F]
 }
 
@@ -117,7 +117,7 @@ fn gate_halves(x: Tensor<3>, gate: Gate) -> Tensor<3> {
 /// When [`serve_learning`] is false for the device.
 pub(super) fn rms_norm<const N: usize>(x: Tensor<N>, gain: Tensor<1>, epsilon: f64, shift: f64) -> Tensor<N> {
     let norm = Norm { epsilon: epsilon as f32, shift: shift as f32, is_centred: false };
-    Tensor::from_dispatch(<Dispatch as Learning>::rms_norm(x.into_dispatch(), gain.into_dispatch(), norm))
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::rms_norm(x.into_dispatch(), gain.into_dispatch(), norm))
 }
 
 /// (x − mean) / √(variance + epsilon) · gain + bias along the last dimension; `gain` and `bias` `[D]`.
@@ -127,7 +127,7 @@ pub(super) fn rms_norm<const N: usize>(x: Tensor<N>, gain: Tensor<1>, epsilon: f
 pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon: f64) -> Tensor<3> {
     let norm = Norm { epsilon: epsilon as f32, shift: 0.0, is_centred: true };
     let (x, gain, bias) = (x.into_dispatch(), gain.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Learning>::layer_norm(x, gain, bias, norm))
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::layer_norm(x, gain, bias, norm))
 }
 
 /// Causal attention from the projection to queries, keys and values, which lie in it as `heads` says. Queries and keys are
@@ -141,8 +141,8 @@ pub(super) fn layer_norm(x: Tensor<3>, gain: Tensor<1>, bias: Tensor<1>, epsilon
 pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: Heads) -> Tensor<3> {
     let qkv = qkv.into_dispatch();
     Tensor::from_dispatch(match rotation.map(|rotation| rotation.map(Tensor::into_dispatch)) {
-        Some([cosines, sines]) => <Dispatch as Learning>::attend_rotated(qkv, cosines, sines, heads),
-        None => <Dispatch as Learning>::attend(qkv, heads),
+        Some([cosines, sines]) => <Dispatch as TrainingOps>::attend_rotated(qkv, cosines, sines, heads),
+        None => <Dispatch as TrainingOps>::attend(qkv, heads),
     })
 }
 
@@ -152,7 +152,7 @@ pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: He
 /// When [`serve_learning`] is false for the device, there is no row, or a class is not below V.
 pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
-    Tensor::from_dispatch(<Dispatch as Learning>::cross_entropy(logits, targets))
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::cross_entropy(logits, targets))
 }
 
 /// The pattern of causal attention: softmax(scale · q kᵀ), each of the T queries seeing the keys up to its own position,
@@ -164,7 +164,11 @@ pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tenso
 /// # Panics
 /// When [`serve`] is false for the device.
 pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4> {
-    Tensor::from_dispatch(<Dispatch as Reading>::causal_pattern(q.into_dispatch(), k.into_dispatch(), scale as f32))
+    Tensor::from_dispatch(<Dispatch as InferenceOps>::causal_pattern(
+        q.into_dispatch(),
+        k.into_dispatch(),
+        scale as f32,
+    ))
 }
 
 /// One update by AdamW: weights, gradient, first and second moment, all of one shape → the new weights and moments. Memory
@@ -175,7 +179,7 @@ pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4
 #[must_use]
 pub fn adamw<const D: usize>([weights, gradient, first, second]: [Tensor<D>; 4], rates: Rates) -> [Tensor<D>; 3] {
     let [weights, gradient, first, second] = [weights, gradient, first, second].map(Tensor::into_dispatch);
-    let (weights, first, second) = <Dispatch as Reading>::adamw(weights, gradient, first, second, rates);
+    let (weights, first, second) = <Dispatch as InferenceOps>::adamw(weights, gradient, first, second, rates);
     [weights, first, second].map(Tensor::from_dispatch)
 }
 
@@ -185,7 +189,7 @@ pub fn adamw<const D: usize>([weights, gradient, first, second]: [Tensor<D>; 4],
 /// When [`serve`] is false for the device.
 #[must_use]
 pub fn sum_of_squares<const D: usize>(x: Tensor<D>) -> f32 {
-    Tensor::<1>::from_dispatch(<Dispatch as Reading>::sum_of_squares(x.into_dispatch())).into_scalar()
+    Tensor::<1>::from_dispatch(<Dispatch as InferenceOps>::sum_of_squares(x.into_dispatch())).into_scalar()
 }
 
 #[cfg(test)]

@@ -2,5 +2,4 @@
 
 pub(super) mod few_shot_task;
 pub(super) mod kshot;
-pub(super) mod kshot_prompt;
 pub(super) mod task_table;

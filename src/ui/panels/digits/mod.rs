@@ -15,7 +15,7 @@ mod sketch;
 use crate::engine::{Work, read_digit_image};
 use crate::types::{Ability, Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId};
 use crate::ui::Themed;
-use crate::ui::reading::Reading;
+use crate::ui::reader::Reader;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
 use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
@@ -64,7 +64,7 @@ pub struct DigitsPanel {
     gallery: MapGallery,
     picked: Option<(ModelId, Pick)>,
     inspector: Inspector,
-    opening: Reading<DigitImage>,
+    opening: Reader<DigitImage>,
     reading: Ask<Question>,
     context: Option<egui::Context>,
 }
@@ -112,12 +112,13 @@ impl DigitsPanel {
 
     fn open_picture(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
+        let file = path.to_owned();
         let wake = move || {
             if let Some(context) = context {
                 context.request_repaint();
             }
         };
-        if let Err(error) = self.opening.start(path.to_owned(), read_digit_image, wake) {
+        if let Err(error) = self.opening.start(move |_| read_digit_image(&file), wake) {
             cx.fail(error);
         }
     }

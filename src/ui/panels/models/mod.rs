@@ -6,16 +6,15 @@ mod card;
 mod entries;
 mod inspector;
 mod list;
-mod reading;
 mod row;
 mod table;
 
 use crate::engine::{list_tensors, read_card, tensor_stats};
 use crate::types::{ModelCard, TensorEntry, TensorStats, UserError};
+use crate::ui::reader::Reader;
 use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::Ui;
 use lucide_icons::Icon;
-use reading::Reading;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,9 +57,9 @@ pub struct ModelsPanel {
     asked: Option<PathBuf>,
     shown: Option<Shown>,
     failed: Option<UserError>,
-    reading: Reading<Shown>,
+    reading: Reader<Shown>,
     clicked: Option<Clicked>,
-    measuring: Reading<Option<TensorStats>>,
+    measuring: Reader<Option<TensorStats>>,
     context: Option<egui::Context>,
     /// When it was last in sight, in the app's seconds.
     seen_s: f64,

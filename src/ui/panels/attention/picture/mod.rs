@@ -16,7 +16,7 @@ use crate::engine::read_picture;
 use crate::types::{JobId, Picture, PictureReport};
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
-use crate::ui::reading::Reading;
+use crate::ui::reader::Reader;
 use crate::ui::widgets::TextureCache;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ struct MapKey {
 pub(super) struct PictureView {
     /// The picture that is shown to the model, and how many came before it.
     picture: Option<(u64, Picture)>,
-    reading: Reading<Picture>,
+    reading: Reader<Picture>,
     /// The file it came from, if it is one.
     pub path: Option<PathBuf>,
     /// A file of the last session, still to be read.
@@ -77,7 +77,7 @@ impl Default for PictureView {
     fn default() -> Self {
         Self {
             picture: None,
-            reading: Reading::default(),
+            reading: Reader::default(),
             path: None,
             to_read: None,
             source: Source::Head,
@@ -127,12 +127,13 @@ impl PictureView {
 
     pub fn open(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
+        let file = path.to_owned();
         let wake = move || {
             if let Some(context) = context {
                 context.request_repaint();
             }
         };
-        match self.reading.start(path.to_owned(), read_picture, wake) {
+        match self.reading.start(move |_| read_picture(&file), wake) {
             Ok(()) => self.path = Some(path.to_owned()),
             Err(error) => cx.fail(error),
         }

@@ -90,12 +90,13 @@ impl Files {
     /// Reads a preset or a run, away from the UI thread.
     pub fn open(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
+        let file = path.to_owned();
         let wake = move || {
             if let Some(context) = context {
                 context.request_repaint();
             }
         };
-        if let Err(error) = self.reading.start(path.to_owned(), read, wake) {
+        if let Err(error) = self.reading.start(move |_| read(&file), wake) {
             cx.fail(error);
         }
     }

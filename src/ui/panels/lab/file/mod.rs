@@ -12,7 +12,7 @@ pub(super) use record::Record;
 use super::setup::Setup;
 use crate::types::{Ability, UserError};
 use crate::ui::Themed;
-use crate::ui::reading::Reading;
+use crate::ui::reader::Reader;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{error_card, ghost_button, icon_button};
 use crate::ui::{OpenModel, State};
@@ -43,8 +43,9 @@ pub(super) enum LabFile {
 }
 
 /// What the lab remembers of files.
+#[derive(Default)]
 pub(super) struct Files {
-    reading: Reading<LabFile>,
+    reading: Reader<LabFile>,
     /// What was wrong with the file that was opened last.
     pub error: Option<UserError>,
     /// A run that waits for the hash of its models before it is written.
@@ -53,13 +54,6 @@ pub(super) struct Files {
     pub check: Option<Check>,
     /// To wake the window once a file was read.
     pub context: Option<egui::Context>,
-}
-
-impl Default for Files {
-    fn default() -> Self {
-        let reading = Reading::of("The file");
-        Self { reading, error: None, exporting: None, check: None, context: None }
-    }
 }
 
 /// What is wrong with a file that was opened, or what came of a run that was repeated.

@@ -5,20 +5,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-/// Something that is being read.
-pub(super) struct Reading<T> {
+/// Something that is being read into a `T`.
+pub(super) struct Reader<T> {
     answer: Option<Receiver<Result<T, UserError>>>,
     stop: Arc<AtomicBool>,
 }
 
-impl<T> Default for Reading<T> {
+impl<T> Default for Reader<T> {
     fn default() -> Self {
         Self { answer: None, stop: Arc::default() }
     }
 }
 
-impl<T: Send + 'static> Reading<T> {
+impl<T: Send + 'static> Reader<T> {
     /// Starts reading. `work` is told by its argument whether it is still wanted; `wake` is called at the end.
+    ///
+    /// # Errors
+    /// When the platform gives no thread.
     pub fn start(
         &mut self,
         work: impl FnOnce(&dyn Fn() -> bool) -> Result<T, UserError> + Send + 'static,
@@ -30,15 +33,20 @@ impl<T: Send + 'static> Reading<T> {
         let (sender, receiver) = sync_channel(1);
         let read = move || {
             let answer = work(&|| !stop.load(Ordering::Relaxed));
-            // Another question may have been asked meanwhile: then nobody listens.
+            // Something else may have been asked for meanwhile: then nobody listens.
             let _ = sender.send(answer);
             wake();
         };
         std::thread::Builder::new().name("fovea-reader".to_owned()).spawn(read).map_err(|e| {
-            UserError::new("The model was not read.", format!("No thread could be started: {e}."), "Try again.")
+            UserError::new("The file was not read.", format!("No thread could be started: {e}."), "Try again.")
         })?;
         self.answer = Some(receiver);
         Ok(())
+    }
+
+    /// True while an answer is awaited.
+    pub fn is_busy(&self) -> bool {
+        self.answer.is_some()
     }
 
     /// Ends the work that is under way; its answer is forgotten.
@@ -53,8 +61,8 @@ impl<T: Send + 'static> Reading<T> {
             Ok(answer) => answer,
             Err(TryRecvError::Empty) => return None,
             Err(TryRecvError::Disconnected) => {
-                let why = "The reader ended without an answer.";
-                Err(UserError::new("The model was not read.", why, "Try again; if it happens again, report it."))
+                let next = "Try another one; if it happens again, report it.";
+                Err(UserError::new("The file was not read.", "The reader ended without an answer.", next))
             }
         };
         self.answer = None;
@@ -62,7 +70,7 @@ impl<T: Send + 'static> Reading<T> {
     }
 }
 
-impl<T> Drop for Reading<T> {
+impl<T> Drop for Reader<T> {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
