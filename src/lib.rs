@@ -5,6 +5,7 @@
 pub mod analysis;
 pub mod chart;
 pub mod cli;
+mod disk;
 pub mod engine;
 pub mod hub;
 pub mod load;

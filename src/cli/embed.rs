@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::EmbedArgs;
-use super::output::{print, print_json};
+use super::output::{print, print_json, tell};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, Work};
 use crate::types::{EmbeddingReport, EncoderInfo, JobId, ModelInfo, Pooling};
@@ -58,15 +58,17 @@ pub(super) fn run(args: &EmbedArgs) -> Result<(), CliError> {
 fn tell_notes(info: &ModelInfo, facts: &EncoderInfo, report: &EmbeddingReport) {
     if !facts.is_sentence_model {
         let (name, pooling) = (&info.name, facts.pooling);
-        eprintln!("note: {name} has no modules.json that says how a text becomes one vector; this is the {pooling}.");
+        tell(format_args!(
+            "note: {name} has no modules.json that says how a text becomes one vector; this is the {pooling}."
+        ));
     }
     for (place, embedding) in report.embeddings.iter().enumerate().filter(|(_, e)| e.left_out > 0) {
-        eprintln!(
+        tell(format_args!(
             "note: text {} was cut off behind {} tokens; {} more were left out.",
             place + 1,
             embedding.tokens,
             embedding.left_out
-        );
+        ));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::FetchArgs;
-use super::output::print;
+use super::output::{print, tell};
 use super::train::catch_ctrl_c;
 use crate::engine::read_card;
 use crate::hub::{DownloadStage, DownloadState, HubCommand, HubEvent, HubHandle, HubSettings, RepoId};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &FetchArgs) -> Result<(), CliError> {
         Ok(path) => print(&format!("{}\n", path.display())),
         Err(error) => {
             if matches!(error, CliError::Interrupted) {
-                eprintln!("stopped; `fovea fetch {id}` goes on from there");
+                tell(format_args!("stopped; `fovea fetch {id}` goes on from there"));
             }
             Err(error)
         }

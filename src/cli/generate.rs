@@ -1,7 +1,7 @@
 //! `fovea generate`.
 
 use super::args::GenerateArgs;
-use super::output::{print, print_json, tell_edits};
+use super::output::{print, print_json, tell, tell_edits};
 use super::session::{Session, unexpected};
 use super::{CliError, chat};
 use crate::engine::{Command, Event, GenerateSpec, Outcome, PromptInput, Work};
@@ -47,9 +47,9 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     }
     print("\n")?;
     tell_edits(&edits);
-    eprintln!(
+    tell(format_args!(
         "{} tokens after a prompt of {}; first after {:.0} ms, then {:.1} tokens/s; ended by: {}",
         done.new_tokens, done.prompt_tokens, done.ttft_ms, done.tokens_per_s, done.stop
-    );
+    ));
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::args::{InputArgs, InspectArgs};
-use super::output::{tell_edits, write_file};
+use super::output::{tell, tell_edits, write_file};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work, read_picture};
 use crate::types::{Ability, InspectReport, JobId, ModelInfo, SiteFilter, UserError};
@@ -25,10 +25,10 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
     write_file(&args.out, &encode(&report)?)?;
     if let Some(left_out) = &report.left_out {
-        eprintln!("note: {left_out}");
+        tell(format_args!("note: {left_out}"));
     }
     tell_edits(&edits);
-    eprintln!("{} sites over {} tokens in {}", report.captures.len(), report.tokens.len(), args.out.display());
+    tell(format_args!("{} sites over {} tokens in {}", report.captures.len(), report.tokens.len(), args.out.display()));
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `fovea kshot`.
 
 use super::args::{KShotArgs, LabelName, PairsName};
-use super::output::{print, print_json, tell_edits, write_file};
+use super::output::{print, print_json, tell, tell_edits, write_file};
 use super::session::{Session, model_dir, unexpected};
 use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
@@ -58,7 +58,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
     if interrupted.load(Ordering::Relaxed) {
         let measured: usize = reports.iter().map(|report| report.points.len()).sum();
         let planned = args.task.len() * args.seeds as usize * distinct(&ks);
-        eprintln!("note: stopped after {measured} of {planned} points");
+        tell(format_args!("note: stopped after {measured} of {planned} points"));
     }
     reports.retain(|report| !report.points.is_empty());
     if args.json {
@@ -162,7 +162,7 @@ fn measure(
 fn tell_notes(reports: &[Arc<KShotReport>]) {
     for report in reports {
         for note in &report.notes {
-            eprintln!("note: {}: {note}", report.spec.table.title);
+            tell(format_args!("note: {}: {note}", report.spec.table.title));
         }
     }
 }

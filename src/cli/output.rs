@@ -32,16 +32,21 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     print(&line)
 }
 
+/// Says something on standard error; that nobody listens there is no reason to stop.
+pub(super) fn tell(words: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}
+
 /// Says on standard error what was changed inside the model.
 pub(super) fn tell_edits(edits: &[Edit]) {
     for edit in edits {
-        eprintln!("with {edit}");
+        tell(format_args!("with {edit}"));
     }
 }
 
 /// Writes a file.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    std::fs::write(path, bytes).map_err(|error| {
+    crate::disk::write(path, bytes).map_err(|error| {
         CliError::User(UserError::new(
             format!("{} could not be written.", path.display()),
             error.to_string(),

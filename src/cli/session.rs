@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::args::ModelArgs;
+use super::output::tell;
 use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
@@ -102,7 +103,7 @@ impl Session {
 /// Who asked for a GPU should know when there is none.
 fn tell_fallback(status: &DeviceStatus) {
     if status.choice == DeviceChoice::Gpu && !status.is_gpu {
-        eprintln!("note: computing on {}. {}", status.name, status.reason);
+        tell(format_args!("note: computing on {}. {}", status.name, status.reason));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Few-shot tasks on the command line: the name of a shipped one, or a file.
 
 use super::CliError;
+use super::output::tell;
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, Work, shipped_tasks};
 use crate::types::{JobId, TaskTable, UserError};
@@ -25,7 +26,7 @@ pub(super) fn table(session: &Session, given: &str) -> Result<Arc<TaskTable>, Cl
         return Err(unexpected());
     };
     for warning in &read.warnings {
-        eprintln!("note: {given}: {warning}");
+        tell(format_args!("note: {given}: {warning}"));
     }
     Ok(Arc::clone(&read.table))
 }

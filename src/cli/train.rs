@@ -1,7 +1,7 @@
 //! `fovea train`.
 
 use super::args::TrainArgs;
-use super::output::print;
+use super::output::{print, tell};
 use super::session::{Session, unexpected};
 use super::{CliError, INTERRUPTED, spec};
 use crate::engine::{Command, Event, Outcome, SaveSpec, Work};
@@ -39,7 +39,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     progress.finish_and_clear();
     match ended? {
         Outcome::Trained(summary) if cancelled => {
-            eprintln!("stopped after step {} of {steps}; the same command goes on from there", summary.steps);
+            tell(format_args!("stopped after step {} of {steps}; the same command goes on from there", summary.steps));
             Err(CliError::Interrupted)
         }
         Outcome::Trained(summary) => {
@@ -81,7 +81,7 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
     match event {
         Event::Trained { points, .. } => {
             for point in points.iter().filter(|point| point.step > shown_to && point.validation_loss.is_some()) {
-                progress.suspend(|| eprintln!("{}", validation_line(point, steps)));
+                progress.suspend(|| tell(format_args!("{}", validation_line(point, steps))));
             }
             let Some(last) = points.last() else { return shown_to };
             let rate = last.step as f64 / last.elapsed_s.max(f64::EPSILON);
@@ -90,11 +90,11 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
             last.step
         }
         Event::Sample { step, text, .. } => {
-            progress.suspend(|| eprintln!("step {step}: {text}"));
+            progress.suspend(|| tell(format_args!("step {step}: {text}")));
             shown_to
         }
         Event::Progress { label, done, unit: "steps", .. } => {
-            progress.suspend(|| eprintln!("{label}: step {done} is done"));
+            progress.suspend(|| tell(format_args!("{label}: step {done} is done")));
             done as usize
         }
         Event::Progress { label, done, total, unit, .. } => {

@@ -226,12 +226,16 @@ impl<'a> Part<'a> {
     fn finish(mut self, blob: &Path) -> Result<(), HubError> {
         self.out.flush().map_err(|e| self.disk(e))?;
         let Self { path, out, file, check, .. } = self;
-        drop(out);
         if let Some(found) = check.finish().filter(|found| *found != file.etag) {
             std::fs::remove_file(&path).map_err(|e| HubError::disk(&path, e, 0))?;
             return Err(HubError::WrongHash { file: file.name.clone(), expected: file.etag.clone(), found });
         }
-        std::fs::rename(&path, blob).map_err(|e| HubError::disk(blob, e, 0))
+        // A name in the cache stands for the whole file, after a power cut as well.
+        out.sync_all().map_err(|e| HubError::disk(&path, e, 0))?;
+        drop(out);
+        std::fs::rename(&path, blob).map_err(|e| HubError::disk(blob, e, 0))?;
+        crate::disk::sync_folder(blob.parent().unwrap_or(blob));
+        Ok(())
     }
 }
 

@@ -32,6 +32,7 @@ pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
 pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint};
 pub use shipped::shipped_models_dir;
+pub(crate) use source::holds_model;
 pub use tensors::tensor_stats::tensor_stats;
 pub use tensors::tensor_table::list_tensors;
 pub use text::config::{peek_architecture, read_text_config};
@@ -68,5 +69,5 @@ fn read_embeddings(
 
 fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), LoadError> {
     let text = format!("{value:#}\n");
-    std::fs::write(path, text).map_err(|source| LoadError::Write { path: path.to_owned(), source })
+    crate::disk::write(path, text.as_bytes()).map_err(|source| LoadError::Write { path: path.to_owned(), source })
 }

@@ -102,6 +102,11 @@ pub(in crate::load) fn source(path: &Path) -> Box<dyn ModelSource> {
     Box::new(Folder(path.to_owned()))
 }
 
+/// True when a model is in a folder, or a part of one that would be taken for it.
+pub(crate) fn holds_model(dir: &Path) -> bool {
+    dir.join(CONFIG_FILE).exists() || weight_paths(dir).is_ok()
+}
+
 /// A folder in Hugging Face layout.
 struct Folder(PathBuf);
 

@@ -1,6 +1,5 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use super::checkpoint::{Checkpoint, cannot_write};
 use crate::types::{TrainSpec, UserError};
 use std::path::Path;
 
@@ -37,24 +36,7 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
             return Err(wrong(&format!("the rate of {}", group.parameters), why));
         }
     }
-    if let Some(out) = &spec.out {
-        std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
-    }
     Ok(())
-}
-
-/// The checkpoint in the output folder, if it is of the same run.
-pub(crate) fn find_checkpoint(spec: &TrainSpec) -> Result<Option<Checkpoint>, UserError> {
-    let Some(folder) = spec.out.as_deref().and_then(Checkpoint::folder) else { return Ok(None) };
-    let checkpoint = Checkpoint::read(&folder)?;
-    if checkpoint.run.spec != *spec {
-        return Err(UserError::new(
-            format!("{} holds the checkpoint of another run.", folder.display()),
-            "Its settings differ from the ones asked for, so going on would mix two runs.",
-            "Use the same settings to resume it, choose another output folder, or delete that folder.",
-        ));
-    }
-    Ok(Some(checkpoint))
 }
 
 pub(super) fn other_network(spec: &TrainSpec) -> UserError {

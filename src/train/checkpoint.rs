@@ -7,9 +7,11 @@
 //! seed and step. Tensors are named by the path of their parameter; checkpoints from before that numbered them by their position
 //! in the module, and kept the best weights among the others, and are read too.
 
+use super::exact;
 use super::optimiser::Moments;
 use super::trainable::Parameter;
-use crate::types::{TrainSpec, UserError};
+use crate::disk;
+use crate::types::{TrainPoint, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, View};
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 /// Folder inside a run's output folder.
 const FOLDER: &str = "checkpoint";
-/// Written first, then renamed, so that a crash leaves a whole checkpoint behind.
+/// Written first, then put in the other's place, so that a crash leaves a whole checkpoint behind.
 const UNFINISHED: &str = "checkpoint.unfinished";
 const RUN_FILE: &str = "run.json";
 const STATE_FILE: &str = "state.safetensors";
@@ -32,7 +34,44 @@ pub(super) struct BestScore {
     /// Step it was measured at.
     pub step: usize,
     /// Mean cross-entropy in nats.
+    #[serde(with = "exact")]
     pub loss: f64,
+}
+
+/// What follows an optimiser step before the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Due {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The validation of a point.
+    Validation(DuePoint),
+    /// A sample.
+    Sample,
+}
+
+/// What is known of a point before its validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct DuePoint {
+    #[serde(with = "exact")]
+    elapsed_s: f64,
+    #[serde(with = "exact")]
+    loss: f64,
+    #[serde(with = "exact")]
+    learning_rate: f64,
+}
+
+impl DuePoint {
+    pub(super) fn of(point: &TrainPoint) -> Self {
+        let TrainPoint { elapsed_s, loss, learning_rate, .. } = *point;
+        Self { elapsed_s, loss, learning_rate }
+    }
+
+    pub(super) fn point(self, step: usize) -> TrainPoint {
+        let Self { elapsed_s, loss, learning_rate } = self;
+        TrainPoint { step, elapsed_s, loss, learning_rate, ..TrainPoint::default() }
+    }
 }
 
 /// What is known of a run between two steps.
@@ -46,6 +85,9 @@ pub(super) struct RunState {
     pub elapsed_s: f64,
     /// Best validation so far.
     pub best: Option<BestScore>,
+    /// What was begun at this step and is still to be done.
+    #[serde(default)]
+    pub due: Due,
     /// How often each parameter was updated, by its path.
     #[serde(default)]
     updates: BTreeMap<String, usize>,
@@ -68,6 +110,8 @@ pub(crate) struct Checkpoint {
     pub(super) best_weights: Option<Weights>,
     /// The optimiser's state.
     pub(super) moments: BTreeMap<String, Moments>,
+    /// The folder it was read from.
+    pub(crate) folder: PathBuf,
 }
 
 /// What of a run is written.
@@ -80,6 +124,8 @@ pub(super) struct Snapshot<'a> {
     pub elapsed_s: f64,
     /// Best validation so far.
     pub best: Option<BestScore>,
+    /// What is still to be done at this step.
+    pub due: Due,
     /// The network's parameters, in visiting order.
     pub parameters: &'a [Parameter],
     /// The optimiser's state, in visiting order.
@@ -87,9 +133,31 @@ pub(super) struct Snapshot<'a> {
 }
 
 impl Checkpoint {
-    /// The folder of the checkpoint in `out`, when there is one.
-    pub(crate) fn folder(out: &Path) -> Option<PathBuf> {
-        [FOLDER, UNFINISHED].iter().map(|name| out.join(name)).find(|folder| folder.join(RUN_FILE).is_file())
+    /// The checkpoint in `out`, if there is one. A program that was ended while it replaced one has left an older and a newer
+    /// copy, of which one may have lost files: the newest that is whole counts, and gets its usual name back.
+    ///
+    /// # Errors
+    /// When there is one, and no copy of it can be read.
+    pub(crate) fn find(out: &Path) -> Result<Option<Self>, UserError> {
+        let place = out.join(FOLDER);
+        let copies = [place.clone(), out.join(UNFINISHED), disk::set_aside(&place)];
+        let (mut newest, mut failed): (Option<Self>, Option<UserError>) = (None, None);
+        for copy in copies.iter().filter(|copy| copy.is_dir()) {
+            match Self::read(copy) {
+                Ok(read) if newest.as_ref().is_none_or(|newest| newest.run.step < read.run.step) => newest = Some(read),
+                Ok(_) => {}
+                // What was never finished is no checkpoint that was lost.
+                Err(error) if !copy.ends_with(UNFINISHED) => failed = failed.or(Some(error)),
+                Err(_) => {}
+            }
+        }
+        let Some(mut found) = newest else { return failed.map_or(Ok(None), Err) };
+        if found.folder != place {
+            let moved = disk::put_folder(&found.folder, &place);
+            moved.map_err(|error| cannot_write(out, &error))?;
+            found.folder = place;
+        }
+        Ok(Some(found))
     }
 
     /// Writes a checkpoint of a run whose network is `net` into `out`; `extra` adds files of its own to the folder it is given.
@@ -104,28 +172,28 @@ impl Checkpoint {
         best_net: Option<&N>,
         extra: impl FnOnce(&Path) -> Result<(), UserError>,
     ) -> Result<(), UserError> {
-        let Snapshot { spec, step, elapsed_s, best, parameters, moments } = snapshot;
+        let Snapshot { spec, step, elapsed_s, best, due, parameters, moments } = snapshot;
         let (unfinished, finished) = (out.join(UNFINISHED), out.join(FOLDER));
         let failed = |error: &dyn std::fmt::Display| cannot_write(out, error);
-        // Whole, if the last run broke off just before it was renamed.
-        if !finished.is_dir() && unfinished.join(RUN_FILE).is_file() {
-            std::fs::rename(&unfinished, &finished).map_err(|e| failed(&e))?;
-        }
-        let _ = std::fs::remove_dir_all(&unfinished);
+        let file = |name: &str, tensors: Vec<(String, Flat)>| {
+            disk::write_with(&unfinished.join(name), |aside| {
+                safetensors::serialize_to_file(tensors, None, aside).map_err(std::io::Error::other)
+            })
+        };
+        disk::remove_folder(&unfinished).map_err(|e| failed(&e))?;
         std::fs::create_dir_all(&unfinished).map_err(|e| failed(&e))?;
         extra(&unfinished)?;
 
+        // While the validation is due, the best is that of an earlier step.
         let is_best = best.is_some_and(|best| best.step == step);
         if is_best {
-            let weights = flat("", weights_of(net, parameters));
-            safetensors::serialize_to_file(weights, None, &unfinished.join(BEST_FILE)).map_err(|e| failed(&e))?;
+            file(BEST_FILE, flat("", weights_of(net, parameters))).map_err(|e| failed(&e))?;
         } else if let (Some(best), Some(best_net)) = (best, best_net) {
             // The same step of the same run: a checkpoint of another run was refused at the beginning.
             let taken_over = finished_best(&finished).is_some_and(|kept| kept.step == best.step)
                 && std::fs::hard_link(finished.join(BEST_FILE), unfinished.join(BEST_FILE)).is_ok();
             if !taken_over {
-                let weights = flat("", weights_of(best_net, parameters));
-                safetensors::serialize_to_file(weights, None, &unfinished.join(BEST_FILE)).map_err(|e| failed(&e))?;
+                file(BEST_FILE, flat("", weights_of(best_net, parameters))).map_err(|e| failed(&e))?;
             }
         }
         let mut tensors = if is_best { Vec::new() } else { flat("weights.", weights_of(net, parameters)) };
@@ -137,13 +205,12 @@ impl Checkpoint {
                 tensors.push((format!("second.{}", parameter.path), Flat::new(second)));
             }
         }
-        safetensors::serialize_to_file(tensors, None, &unfinished.join(STATE_FILE)).map_err(|e| failed(&e))?;
-        let run = RunState { spec: spec.clone(), step, elapsed_s, best, updates, times: Vec::new() };
+        file(STATE_FILE, tensors).map_err(|e| failed(&e))?;
+        let run = RunState { spec: spec.clone(), step, elapsed_s, best, due, updates, times: Vec::new() };
         let run = serde_json::to_vec_pretty(&run).map_err(|e| failed(&e))?;
-        std::fs::write(unfinished.join(RUN_FILE), run).map_err(|e| failed(&e))?;
-
-        let _ = std::fs::remove_dir_all(&finished);
-        std::fs::rename(&unfinished, &finished).map_err(|e| failed(&e))
+        // Last: a folder that has it has everything.
+        disk::write(&unfinished.join(RUN_FILE), &run).map_err(|e| failed(&e))?;
+        disk::put_folder(&unfinished, &finished).map_err(|e| failed(&e))
     }
 
     /// Reads the checkpoint in `folder`.
@@ -194,13 +261,18 @@ impl Checkpoint {
                 Some((path.clone(), Moments { time, first, second }))
             })
             .collect();
-        Ok(Self { run, weights, best_weights, moments })
+        Ok(Self { run, weights, best_weights, moments, folder: folder.to_owned() })
     }
 
-    /// Removes the checkpoint of a run that ended.
+    /// Removes the checkpoint of a run that ended. Where that fails it stays: a run that is begun again then ends at once.
     pub(crate) fn remove(out: &Path) {
-        for name in [FOLDER, UNFINISHED] {
-            let _ = std::fs::remove_dir_all(out.join(name));
+        let place = out.join(FOLDER);
+        // The one that counts comes last.
+        for copy in [out.join(UNFINISHED), disk::set_aside(&place), place] {
+            if let Err(error) = disk::remove_folder(&copy) {
+                log::warn!("{} was not removed: {error}", copy.display());
+                return;
+            }
         }
     }
 }
@@ -348,20 +420,21 @@ mod tests {
         let mut all = vec![None; parameters.len()];
         all[1] = Some(moments);
         let best = Some(BestScore { step: 2, loss: 0.1 });
-        let snapshot = Snapshot { spec: &spec(), step, elapsed_s: 1.5, best, parameters, moments: all };
+        let due = Due::Nothing;
+        let snapshot = Snapshot { spec: &spec(), step, elapsed_s: 1.5, best, due, parameters, moments: all };
         let extra = |folder: &Path| std::fs::write(folder.join("more"), "x").map_err(|e| cannot_write(folder, &e));
         Checkpoint::write(out, snapshot, &net(step as u64), Some(&net(2)), extra).unwrap();
     }
 
     fn read(out: &Path) -> Checkpoint {
-        Checkpoint::read(&Checkpoint::folder(out).unwrap()).unwrap()
+        Checkpoint::find(out).unwrap().unwrap()
     }
 
     #[test]
     fn what_was_written_is_read_bit_for_bit() {
         let out = tempfile::tempdir().unwrap();
         let parameters = parameters(&net(1), &[]).unwrap();
-        assert!(Checkpoint::folder(out.path()).is_none());
+        assert!(Checkpoint::find(out.path()).unwrap().is_none());
         for step in [1, 3] {
             write(out.path(), step, &parameters);
             let read = read(out.path());
@@ -373,9 +446,9 @@ mod tests {
             assert_eq!((moments.time, &moments.first), (3, &vec![0.1, f32::MIN_POSITIVE]));
             assert_eq!(moments.second[1].to_bits(), (-0.0_f32).to_bits());
         }
-        assert!(Checkpoint::folder(out.path()).unwrap().join("more").is_file());
+        assert!(read(out.path()).folder.join("more").is_file());
         Checkpoint::remove(out.path());
-        assert!(Checkpoint::folder(out.path()).is_none());
+        assert!(Checkpoint::find(out.path()).unwrap().is_none());
     }
 
     #[test]
@@ -423,11 +496,11 @@ mod tests {
     fn a_damaged_checkpoint_is_named() {
         let out = tempfile::tempdir().unwrap();
         write(out.path(), 3, &parameters(&net(1), &[]).unwrap());
-        let folder = Checkpoint::folder(out.path()).unwrap();
+        let folder = read(out.path()).folder;
         for file in [STATE_FILE, BEST_FILE] {
             let whole = std::fs::read(folder.join(file)).unwrap();
             std::fs::write(folder.join(file), &whole[..whole.len() / 2]).unwrap();
-            let error = Checkpoint::read(&folder).err().unwrap();
+            let error = Checkpoint::find(out.path()).err().unwrap();
             assert!(error.what.contains("checkpoint") && error.next.contains("Delete"), "{error}");
             std::fs::write(folder.join(file), whole).unwrap();
         }

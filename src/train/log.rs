@@ -1,9 +1,8 @@
 //! The learning curve as a CSV file beside the model.
 
 use super::checkpoint::cannot_write;
+use crate::disk::{self, Appending};
 use crate::types::{TrainPoint, UserError};
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// The file's name in the output folder.
@@ -13,7 +12,7 @@ const HEADER: &str = "step,elapsed_s,loss,learning_rate,validation_loss,validati
 /// Writes points as they come.
 pub(super) struct TrainingLog {
     folder: PathBuf,
-    file: BufWriter<File>,
+    file: Appending,
 }
 
 impl TrainingLog {
@@ -26,35 +25,34 @@ impl TrainingLog {
         {
             kept = text.lines().skip(1).filter_map(parse).filter(|point| point.step <= step).collect();
         }
-        let file = File::create(&path).map_err(|error| cannot_write(out, &error))?;
-        let mut log = Self { folder: out.to_owned(), file: BufWriter::new(file) };
-        writeln!(log.file, "{HEADER}").map_err(|error| cannot_write(out, &error))?;
-        for point in &kept {
-            log.add(point)?;
-        }
-        Ok((log, kept))
+        let lines: String = kept.iter().map(|point| line(point) + "\n").collect();
+        let written = disk::write(&path, format!("{HEADER}\n{lines}").as_bytes());
+        let file = written.and_then(|()| Appending::open(&path)).map_err(|error| cannot_write(out, &error))?;
+        Ok((Self { folder: out.to_owned(), file }, kept))
     }
 
     /// Adds one point.
     pub(super) fn add(&mut self, point: &TrainPoint) -> Result<(), UserError> {
-        let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-        writeln!(
-            self.file,
-            "{},{:.3},{},{},{},{}",
-            point.step,
-            point.elapsed_s,
-            point.loss,
-            point.learning_rate,
-            optional(point.validation_loss),
-            optional(point.validation_accuracy)
-        )
-        .map_err(|error| cannot_write(&self.folder, &error))
+        self.file.line(&line(point)).map_err(|error| cannot_write(&self.folder, &error))
     }
 
     /// Makes sure everything is on disk.
     pub(super) fn flush(&mut self) -> Result<(), UserError> {
-        self.file.flush().map_err(|error| cannot_write(&self.folder, &error))
+        self.file.sync().map_err(|error| cannot_write(&self.folder, &error))
     }
+}
+
+fn line(point: &TrainPoint) -> String {
+    let optional = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+    format!(
+        "{},{:.3},{},{},{},{}",
+        point.step,
+        point.elapsed_s,
+        point.loss,
+        point.learning_rate,
+        optional(point.validation_loss),
+        optional(point.validation_accuracy)
+    )
 }
 
 fn parse(line: &str) -> Option<TrainPoint> {

@@ -7,11 +7,13 @@
 mod check;
 mod checkpoint;
 pub(crate) mod data;
+mod exact;
 mod init;
 mod log;
 pub(crate) mod objective;
 pub(crate) mod objectives;
 mod optimiser;
+mod place;
 mod run;
 mod sample;
 mod schedule;
@@ -19,7 +21,8 @@ mod stream;
 pub(crate) mod text_loss;
 mod trainable;
 
-pub(crate) use check::{check, find_checkpoint};
+pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
+pub(crate) use place::Place;
 pub(crate) use run::{Happened, Run};

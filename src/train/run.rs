@@ -1,7 +1,7 @@
 //! The loop: the same for every objective, one optimiser step at a time.
 
 use super::check::other_network;
-use super::checkpoint::{BestScore, Checkpoint, Snapshot, in_order, with_weights};
+use super::checkpoint::{BestScore, Checkpoint, Due, DuePoint, Snapshot, in_order, with_weights};
 use super::log::TrainingLog;
 use super::objective::{Loss, Objective, SampleStep, Tally};
 use super::optimiser::{Optimiser, StepRates};
@@ -79,7 +79,8 @@ impl<O: Objective> Run<O> {
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);
-        if let Some(Checkpoint { run, weights, best_weights, moments }) = checkpoint {
+        let mut next = Next::Learn;
+        if let Some(Checkpoint { run, weights, best_weights, moments, .. }) = checkpoint {
             let fit = |weights| with_weights(start.clone(), weights, &parameters).ok_or_else(|| other_network(&spec));
             net = fit(weights)?;
             if let (Some(score), Some(weights)) = (run.best, best_weights) {
@@ -87,14 +88,23 @@ impl<O: Objective> Run<O> {
             }
             optimiser.restore(&net, in_order(&parameters, moments), device);
             (step, elapsed) = (run.step, Duration::from_secs_f64(run.elapsed_s));
+            next = match run.due {
+                Due::Nothing => Next::Learn,
+                Due::Validation(point) => {
+                    Next::Validate { point: point.point(run.step), slice: 0, sum: Tally::default() }
+                }
+                Due::Sample => Next::Sample,
+            };
         }
         let (mut log, mut pending) = (None, Vec::new());
         if let Some(out) = &spec.out {
-            let (begun, kept) = TrainingLog::begin(out, step)?;
+            // The point of a validation that is due is added once it has it.
+            let logged = if matches!(next, Next::Validate { .. }) { step - 1 } else { step };
+            let (begun, kept) = TrainingLog::begin(out, logged)?;
             (log, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
-        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next: Next::Learn, log, pending })
+        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, log, pending })
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff.
@@ -175,13 +185,14 @@ impl<O: Objective> Run<O> {
         }
     }
 
-    /// Ends before all steps are done, so that the run can be taken up again.
+    /// Ends before all is done, so that the run can be taken up again where it is: a validation that was under way is then due.
     ///
     /// # Errors
     /// When the checkpoint cannot be written.
     pub(crate) fn stop(&mut self) -> Result<(), UserError> {
-        if let Next::Validate { point, .. } = std::mem::replace(&mut self.next, Next::Learn) {
-            self.record(point)?;
+        if let Next::Validate { point, .. } = self.next {
+            // Shown as far as it is known; the log waits for the whole of it.
+            self.pending.push(point);
         }
         self.write_checkpoint()
     }
@@ -201,6 +212,11 @@ impl<O: Objective> Run<O> {
             step: self.step,
             elapsed_s: self.elapsed.as_secs_f64(),
             best: self.best.as_ref().map(|(best, _)| *best),
+            due: match self.next {
+                Next::Learn => Due::Nothing,
+                Next::Validate { point, .. } => Due::Validation(DuePoint::of(&point)),
+                Next::Sample => Due::Sample,
+            },
             parameters: self.optimiser.parameters(),
             moments: self.optimiser.moments(&self.net),
         };

@@ -115,9 +115,7 @@ pub fn recent_models(dir: &Path) -> Vec<PathBuf> {
 pub fn store(dir: &Path, session: &Session) -> std::io::Result<()> {
     std::fs::create_dir_all(dir)?;
     let text = serde_json::to_string(session).map_err(std::io::Error::other)?;
-    let draft = dir.join(format!("{FILE}.{}.part", std::process::id()));
-    std::fs::write(&draft, text)?;
-    std::fs::rename(&draft, dir.join(FILE))
+    crate::disk::write(&dir.join(FILE), text.as_bytes())
 }
 
 /// Writes sessions on a thread of its own; the newest one wins. Dropping it writes the last one and waits for that.

@@ -29,6 +29,8 @@ mod stop;
 mod store;
 mod train;
 #[cfg(test)]
+mod train_kill_tests;
+#[cfg(test)]
 mod train_tests;
 mod wrong_kind;
 

@@ -5,7 +5,7 @@ use crate::engine::{Event, Outcome};
 use crate::load::{self, DigitModel, TextModel};
 use crate::nn::{CausalLm, DigitNet};
 use crate::train::objectives::{Digits, FewShot, NextToken};
-use crate::train::{Checkpoint, Happened, Objective, Preparation, Progress, Run, Setup, check, find_checkpoint};
+use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check};
 use crate::types::{ModelId, ModelKind, Precision, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(super) fn trainer<O: Objective + 'static>(objective: O, model: ModelId, spec
 where
     O::Model: Trained<Net = O::Net>,
 {
-    Box::new(Trainer { model, state: State::New { spec, objective } })
+    Box::new(Trainer { model, place: Place::default(), state: State::New { spec, objective } })
 }
 
 /// A kind of model that can be trained where it stands in the store.
@@ -92,6 +92,8 @@ impl Trained for DigitModel {
 
 struct Trainer<O: Objective> {
     model: ModelId,
+    /// Held as long as the run writes.
+    place: Place,
     state: State<O>,
 }
 
@@ -124,7 +126,7 @@ where
     ) -> Result<State<O>, UserError> {
         let (job, emit) = (cx.job, &mut *cx.emit);
         let mut tell = |Progress { label, done, total, unit }| emit(Event::Progress { job, label, done, total, unit });
-        let folder = spec.out.as_deref().filter(|_| checkpoint.is_some()).and_then(Checkpoint::folder);
+        let folder = checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
         let open = match spec.start {
             StartFrom::OpenModel => Some(O::Model::in_store(cx.models, self.model)?),
             StartFrom::Scratch | StartFrom::Folder { .. } => None,
@@ -241,8 +243,9 @@ where
         self.state = match std::mem::replace(&mut self.state, State::Failed) {
             State::New { spec, objective } => {
                 check(&spec)?;
-                let checkpoint = find_checkpoint(&spec)?.map(Box::new);
-                State::Preparing { spec, objective, checkpoint }
+                let (place, checkpoint) = Place::take(&spec)?;
+                self.place = place;
+                State::Preparing { spec, objective, checkpoint: checkpoint.map(Box::new) }
             }
             State::Preparing { spec, objective, checkpoint } => self.prepare(spec, objective, checkpoint, cx)?,
             state => state,

@@ -57,7 +57,7 @@ impl Objective for Spoiled {
 }
 
 /// 40 images, a bright row each.
-fn data() -> tempfile::TempDir {
+pub(super) fn data() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let idx = |axes: &[u32], elements: Vec<u8>| {
         let mut bytes = vec![0, 0, 8, axes.len() as u8];

@@ -23,7 +23,7 @@ pub(in crate::load) fn read(dir: &Path) -> Option<HeldOut> {
 pub fn write_held_out(dir: &Path, left_out: &HeldOut) -> Result<(), UserError> {
     let path = dir.join(HeldOut::FILE);
     let written = serde_json::to_string_pretty(left_out).map_err(std::io::Error::from);
-    written.and_then(|text| std::fs::write(&path, text + "\n")).map_err(|error| {
+    written.and_then(|text| crate::disk::write(&path, (text + "\n").as_bytes())).map_err(|error| {
         UserError::new(
             format!("{} could not be written.", path.display()),
             error.to_string(),

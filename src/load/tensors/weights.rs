@@ -1,5 +1,6 @@
 //! Tensors in and out of weight files, by name and checked.
 
+use crate::disk;
 use crate::load::error::LoadError;
 use crate::load::tensors::container::{Container, WEIGHTS_FILE, WeightFiles};
 use crate::load::tensors::elements::Elements;
@@ -278,11 +279,14 @@ pub(in crate::load) fn write_weights(
     // transformers refuses files that do not say which framework's layout they use.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let views = tensors.iter().map(|(name, tensor)| (name, Written { tensor, precision }));
-    match safetensors::serialize_to_file(views, Some(metadata), &path) {
-        Ok(()) => as_other_files(&path).map_err(|source| LoadError::Write { path, source }),
-        Err(SafeTensorError::IoError(source)) => Err(LoadError::Write { path, source }),
-        Err(source) => Err(LoadError::Safetensors { path, source }),
-    }
+    let written = disk::write_with(&path, |aside| {
+        safetensors::serialize_to_file(views, Some(metadata), aside)?;
+        Ok(as_other_files(aside)?)
+    });
+    written.map_err(|error| match error {
+        SafeTensorError::IoError(source) => LoadError::Write { path, source },
+        source => LoadError::Safetensors { path, source },
+    })
 }
 
 /// Gives a file that was made for its owner alone the permissions that any new file gets here.

@@ -85,7 +85,7 @@ impl Tokenizer {
     pub fn to_file(&self, path: &Path) -> Result<(), LoadError> {
         let write_error = |source| LoadError::Write { path: path.to_owned(), source };
         let text = self.inner.to_string(true).map_err(|e| write_error(std::io::Error::other(e)))?;
-        std::fs::write(path, text).map_err(write_error)
+        crate::disk::write(path, text.as_bytes()).map_err(write_error)
     }
 
     /// The text of a tokenizer.json.

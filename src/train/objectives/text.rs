@@ -38,7 +38,7 @@ pub(super) fn tokenizer_of(checkpoint: Option<&Path>) -> Result<Option<Tokenizer
 /// Adds a tokenizer that was learned for the run, if one was, to its checkpoint.
 pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<(), UserError> {
     let Some(tokenizer) = tokenizer else { return Ok(()) };
-    std::fs::write(folder.join(TOKENIZER_FILE), tokenizer).map_err(|error| cannot_write(folder, &error))
+    crate::disk::write(&folder.join(TOKENIZER_FILE), tokenizer.as_bytes()).map_err(|error| cannot_write(folder, &error))
 }
 
 pub(super) fn no_shape() -> UserError {

@@ -106,7 +106,7 @@ pub(super) fn export(map: ColorMap, cx: &mut Cx<'_>, shown: &Shown, format: Form
 
 /// Writes a figure.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    std::fs::write(path, bytes).map_err(|e| {
+    crate::disk::write(path, bytes).map_err(|e| {
         UserError::new(
             format!("{} could not be written.", path.display()),
             e.to_string(),

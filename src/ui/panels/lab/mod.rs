@@ -159,7 +159,7 @@ impl LabPanel {
 
 /// Writes a file that was asked for.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    std::fs::write(path, bytes).map_err(|e| {
+    crate::disk::write(path, bytes).map_err(|e| {
         UserError::new(
             format!("{} could not be written.", path.display()),
             e.to_string(),
