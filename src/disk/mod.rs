@@ -135,6 +135,13 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Ends with the program, and leaves its file behind.
+    pub(crate) fn leave(self) {
+        std::mem::forget(self);
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Removed while it is still held, so that nobody takes a file that is about to go.

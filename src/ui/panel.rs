@@ -88,8 +88,10 @@ pub trait Panel {
     fn save(&self) -> serde_json::Value {
         serde_json::Value::Null
     }
-    /// Takes back what [`Self::save`] gave. Values of an older version, or broken ones, leave the defaults.
-    fn restore(&mut self, _value: &serde_json::Value) {}
+    /// Takes back what [`Self::save`] gave. What is not understood of it leaves the defaults; false tells of that.
+    fn restore(&mut self, _value: &serde_json::Value) -> bool {
+        true
+    }
 }
 
 /// An entry of the command palette.

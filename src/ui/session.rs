@@ -3,15 +3,21 @@
 //! The app hands over a snapshot at most twice a second; a thread of its own writes it, first beside the old file and then
 //! over it, so that a crash while writing leaves the old one whole.
 
-use super::ThemeChoice;
+use super::{ThemeChoice, lenient, paths};
+use crate::disk::Lock;
 use crate::types::DeviceChoice;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 const FILE: &str = "session.json";
+/// There while a window is coming to life.
+const STARTING: &str = "session.starting";
+/// Held by the window that keeps the session.
+const LOCK: &str = "session.lock";
 /// Paths in the list of recent models.
 pub const RECENT_KEPT: usize = 8;
 
@@ -28,11 +34,13 @@ pub struct Session {
     /// True when the inspector is open.
     pub inspector: bool,
     /// Model folders opened lately, newest first.
+    #[serde(with = "paths::several")]
     pub recent: Vec<PathBuf>,
     /// The models in use, in the order in which they were chosen.
+    #[serde(with = "paths::several")]
     pub models: Vec<PathBuf>,
     /// What each panel wants to keep, by panel id.
-    pub panels: BTreeMap<String, serde_json::Value>,
+    pub panels: BTreeMap<String, Value>,
 }
 
 impl Default for Session {
@@ -58,24 +66,90 @@ pub fn state_dir() -> Option<PathBuf> {
     directories::ProjectDirs::from("", "", "fovea").map(|dirs| dirs.data_dir().to_owned())
 }
 
-/// Reads the session. A missing file gives the defaults; a broken one is put aside and gives the defaults with a word of
-/// what happened.
+/// Reads the session, as much of it as is understood; what is not has the defaults, and a copy of the file is kept. A missing
+/// file gives the defaults. The second value says what happened.
 #[must_use]
 pub fn load(dir: &Path) -> (Session, Option<String>) {
     let path = dir.join(FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return (Session::default(), None),
         Err(e) => return (Session::default(), Some(format!("The last session could not be read: {e}."))),
     };
-    match serde_json::from_str::<Session>(&text) {
-        Ok(session) if session.models.is_empty() => (Session { models: slots(&text), ..session }, None),
-        Ok(session) => (session, None),
+    let text = String::from_utf8_lossy(&bytes);
+    let saved: Value = match serde_json::from_str(&text) {
+        Ok(saved) => saved,
         Err(e) => {
-            let aside = dir.join("session.broken.json");
-            let kept = std::fs::rename(&path, &aside).is_ok();
-            let rest = if kept { " It was kept as session.broken.json." } else { "" };
-            (Session::default(), Some(format!("The last session could not be understood ({e}).{rest}")))
+            let word = format!("The last session could not be understood ({e}).{}", set_aside(dir));
+            return (Session::default(), Some(word));
+        }
+    };
+    let (mut session, is_whole): (Session, bool) = lenient::read(&saved);
+    if session.models.is_empty() {
+        session.models = slots(&text);
+    }
+    let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
+    let word = (!is_whole || !is_text)
+        .then(|| format!("Some of the last session could not be understood and has its defaults.{}", set_aside(dir)));
+    (session, word)
+}
+
+/// Keeps a copy of the session file under a name of its own. A sentence that says where, or nothing where there is no copy.
+pub(super) fn set_aside(dir: &Path) -> String {
+    let name = |number: usize| match number {
+        1 => "session.broken.json".to_owned(),
+        n => format!("session.broken-{n}.json"),
+    };
+    let free = (1..).map(name).find(|name| !dir.join(name).exists()).unwrap_or_default();
+    match std::fs::copy(dir.join(FILE), dir.join(&free)) {
+        Ok(_) => format!(" The file as it was is kept as {}.", dir.join(free).display()),
+        Err(_) => String::new(),
+    }
+}
+
+/// Notes that a window is coming to life, until [`Self::succeeded`]. A start that never got so far has left its note.
+#[derive(Debug, Default)]
+pub struct Starting {
+    note: Option<(PathBuf, Lock)>,
+}
+
+impl Starting {
+    /// Begins a start: the session to go on with, and what happened. A session that ended the last start at once is kept beside,
+    /// and does not come back.
+    #[must_use]
+    pub fn begin(dir: &Path) -> (Self, Session, Option<String>) {
+        let path = dir.join(STARTING);
+        let failed_before = path.exists();
+        let held = std::fs::create_dir_all(dir).and_then(|()| Lock::take(&path)).ok().flatten();
+        if failed_before && held.is_some() && dir.join(FILE).is_file() {
+            let kept = set_aside(dir);
+            let removed = !kept.is_empty() && std::fs::remove_file(dir.join(FILE)).is_ok();
+            if removed {
+                let word = format!("The last start ended before the window was there, so it begins anew.{kept}");
+                return (Self { note: held.map(|lock| (path, lock)) }, Session::default(), Some(word));
+            }
+        }
+        let (session, word) = load(dir);
+        (Self { note: held.map(|lock| (path, lock)) }, session, word)
+    }
+
+    /// The window is there and has been painted.
+    pub fn succeeded(&mut self) {
+        self.note = None;
+    }
+
+    /// True until the window was painted.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.note.is_some()
+    }
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        // The program ends before the window was there: the note stays.
+        if let Some((_, lock)) = self.note.take() {
+            lock.leave();
         }
     }
 }
@@ -123,14 +197,19 @@ pub struct Writer {
     sender: Option<SyncSender<Session>>,
     thread: Option<JoinHandle<()>>,
     last: Session,
+    /// Keeps other windows from writing over what this one keeps.
+    _lock: Lock,
 }
 
 impl Writer {
     /// Starts the thread. `last` is what the file holds now.
     ///
     /// # Errors
-    /// When the platform gives no thread.
+    /// When the platform gives no thread, the folder cannot be written, or another window keeps its session there.
     pub fn start(dir: PathBuf, last: Session) -> std::io::Result<Self> {
+        std::fs::create_dir_all(&dir)?;
+        let busy = || std::io::Error::other("another window of Fovea is open, and keeps its own session");
+        let lock = Lock::take(&dir.join(LOCK))?.ok_or_else(busy)?;
         let (sender, receiver) = sync_channel::<Session>(1);
         let thread = std::thread::Builder::new().name("fovea-session".to_owned()).spawn(move || {
             let mut told = false;
@@ -143,7 +222,7 @@ impl Writer {
                 }
             }
         })?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), last })
+        Ok(Self { sender: Some(sender), thread: Some(thread), last, _lock: lock })
     }
 
     /// Hands over a snapshot unless it equals the last one. Never waits: while the thread is busy the next call tries again.
@@ -194,6 +273,70 @@ mod tests {
         assert_eq!(session, Session::default());
         assert!(word.unwrap().contains("session.broken.json"));
         assert!(dir.path().join("session.broken.json").exists());
+        // Another one has a name of its own.
+        std::fs::write(dir.path().join(FILE), "{\"theme\": 2").unwrap();
+        assert!(load(dir.path()).1.unwrap().contains("session.broken-2.json"));
+        assert_eq!(std::fs::read_to_string(dir.path().join("session.broken.json")).unwrap(), "{\"theme\": ");
+    }
+
+    #[test]
+    fn a_word_of_a_newer_version_or_a_bad_byte_costs_nothing_else_and_a_copy_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let saved: [&[u8]; 2] = [
+            br#"{"theme":"sepia","device":"npu","panel":"lab","panels":{"prompt":{"query":"Once"}}}"#,
+            b"{\"panel\":\"lab\",\"inspector\":\"no\",\"panels\":{\"prompt\":{\"query\":\"Once\"},\"x\":\"\xff\"}}",
+        ];
+        for (number, bytes) in saved.iter().enumerate() {
+            std::fs::write(dir.path().join(FILE), bytes).unwrap();
+            let (session, word) = load(dir.path());
+            assert_eq!((session.theme, session.inspector, session.panel.as_str()), (ThemeChoice::System, true, "lab"));
+            assert_eq!(session.panels["prompt"]["query"], "Once");
+            let copy = if number == 0 { "session.broken.json" } else { "session.broken-2.json" };
+            assert!(word.unwrap().contains(copy));
+            assert_eq!(std::fs::read(dir.path().join(copy)).unwrap(), *bytes);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_no_text_does_not_keep_the_session_from_being_saved() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        let odd = PathBuf::from(std::ffi::OsStr::from_bytes(b"/models/caf\xe9"));
+        let session = Session { models: vec![odd.clone()], recent: vec![odd], ..Session::default() };
+        store(dir.path(), &session).unwrap();
+        assert_eq!(load(dir.path()), (session, None));
+    }
+
+    #[test]
+    fn a_session_that_ended_the_last_start_does_not_come_back_and_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let session = Session { panel: "lab".into(), ..Session::default() };
+        store(dir.path(), &session).unwrap();
+        // A start that succeeds changes nothing.
+        let (mut starting, loaded, word) = Starting::begin(dir.path());
+        assert_eq!((loaded, word), (session, None));
+        starting.succeeded();
+        assert!(!dir.path().join(STARTING).exists());
+        // One that never gets so far leaves its note, which nobody holds once the program has ended.
+        let other = tempfile::tempdir().unwrap();
+        drop(Starting::begin(other.path()));
+        assert!(other.path().join(STARTING).exists());
+        std::fs::write(dir.path().join(STARTING), "").unwrap();
+        let (_, loaded, word) = Starting::begin(dir.path());
+        assert_eq!(loaded, Session::default());
+        assert!(word.unwrap().contains("session.broken.json"));
+        assert!(std::fs::read_to_string(dir.path().join("session.broken.json")).unwrap().contains("lab"));
+    }
+
+    #[test]
+    fn a_second_window_does_not_write_over_the_first_ones_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Writer::start(dir.path().to_owned(), Session::default()).unwrap();
+        let error = Writer::start(dir.path().to_owned(), Session::default()).err().unwrap();
+        assert!(error.to_string().contains("another window"), "{error}");
+        drop(first);
+        assert!(Writer::start(dir.path().to_owned(), Session::default()).is_ok());
     }
 
     #[test]

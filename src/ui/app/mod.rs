@@ -13,7 +13,7 @@ mod start;
 pub use start::{AppOptions, EngineLink, run};
 
 use super::files::Dialogs;
-use super::session::{Session, Writer};
+use super::session::{Session, Starting, Writer};
 use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Events taken in per frame; the rest waits for the next, so that a flood cannot hold a frame up.
+/// A start has succeeded once so many frames were painted: a picture that cannot be painted ends the program in the first ones.
+const FRAMES_OF_A_START: usize = 3;
 const EVENTS_PER_FRAME: usize = 256;
 /// How often what was typed is compared with what is on disk.
 const SESSION_EVERY: Duration = Duration::from_millis(500);
@@ -68,6 +70,9 @@ pub struct App {
     /// True once the person was told that the engine is gone.
     engine_lost: bool,
     writer: Option<Writer>,
+    /// Until the window was painted a few times.
+    starting: Starting,
+    frames: usize,
     session_due: Instant,
     memory_due: Instant,
     started: Instant,
@@ -153,6 +158,14 @@ impl App {
         self.carry_out(&ctx);
         self.post(&ctx);
         self.keep(&ctx);
+        if self.starting.is_under_way() {
+            self.frames += 1;
+            if self.frames > FRAMES_OF_A_START {
+                self.starting.succeeded();
+            } else {
+                ctx.request_repaint();
+            }
+        }
     }
 
     /// Runs `with` on the panel at `place`, with the world it may see.
@@ -311,6 +324,7 @@ impl eframe::App for App {
     }
 
     fn on_exit(&mut self) {
+        self.starting.succeeded();
         let session = self.session();
         if let Some(mut writer) = self.writer.take() {
             writer.finish(session);

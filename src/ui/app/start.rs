@@ -5,7 +5,7 @@ use crate::engine::{Command, Event};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, UserError};
 use crate::ui::files::Dialogs;
-use crate::ui::session::{self, Session, Writer};
+use crate::ui::session::{self, Session, Starting, Writer};
 use crate::ui::{PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -51,7 +51,7 @@ impl App {
     #[must_use]
     pub fn new(ctx: &egui::Context, link: Box<dyn EngineLink>, options: AppOptions) -> Self {
         ctx.set_fonts(theme::fonts());
-        let (session, word) = options.state_dir.as_deref().map_or_else(Default::default, session::load);
+        let (starting, session, word) = options.state_dir.as_deref().map_or_else(Default::default, Starting::begin);
         let mut state = State::default();
         if let Some(word) = word {
             state.log.info(0.0, word);
@@ -59,10 +59,15 @@ impl App {
         state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
         state.recent.clone_from(&session.recent);
         let mut panels = panels::all();
+        let mut is_whole = true;
         for panel in &mut panels {
             if let Some(saved) = session.panels.get(panel.id().key()) {
-                panel.restore(saved);
+                is_whole &= panel.restore(saved);
             }
+        }
+        if let Some(dir) = options.state_dir.as_deref().filter(|_| !is_whole) {
+            let words = "Some of what was typed could not be understood and has its defaults.";
+            state.log.info(0.0, format!("{words}{}", session::set_aside(dir)));
         }
         let writer = options.state_dir.clone().and_then(|dir| match Writer::start(dir, session.clone()) {
             Ok(writer) => Some(writer),
@@ -96,6 +101,8 @@ impl App {
             offered: Default::default(),
             engine_lost: false,
             writer,
+            starting,
+            frames: 0,
             session_due: now,
             memory_due: now,
             started: now,

@@ -15,14 +15,17 @@ use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
 use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
 use crate::ui::Themed;
+use crate::ui::lenient;
+use crate::ui::paths;
 use crate::ui::theme::space;
 use crate::ui::widgets::{empty_state, error_card, job_progress};
 use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, State};
 use egui::{Frame, Margin, Ui};
-use look::Colours;
+use look::{Colours, Contrast, Direction};
 use lucide_icons::Icon;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokens::TokensView;
 
@@ -377,27 +380,55 @@ impl Panel for AttentionPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::json!({
-            "map": self.colours.map,
-            "contrast": self.colours.contrast,
-            "direction": self.tokens.direction,
-            "text": self.tokens.text,
-            "picture": self.picture.path,
-            "source": self.picture.source,
-            "covering": self.picture.strength,
-        })
+        let saved = Saved {
+            map: self.colours.map,
+            contrast: self.colours.contrast,
+            direction: self.tokens.direction,
+            text: self.tokens.text.clone(),
+            picture: self.picture.path.clone(),
+            source: self.picture.source,
+            covering: self.picture.strength,
+        };
+        serde_json::to_value(saved).unwrap_or_default()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        let get = |key: &str| value.get(key).cloned().unwrap_or_default();
-        self.colours.map = serde_json::from_value(get("map")).unwrap_or_default();
-        self.colours.contrast = serde_json::from_value(get("contrast")).unwrap_or_default();
-        self.tokens.direction = serde_json::from_value(get("direction")).unwrap_or_default();
-        self.tokens.text = serde_json::from_value(get("text")).unwrap_or_default();
-        self.picture.to_read = serde_json::from_value(get("picture")).unwrap_or_default();
-        self.picture.source = serde_json::from_value(get("source")).unwrap_or_default();
-        if let Some(strength) = get("covering").as_f64().filter(|s| (0.0..=1.0).contains(s)) {
-            self.picture.strength = strength as f32;
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        let (saved, is_whole): (Saved, bool) = lenient::read(value);
+        (self.colours.map, self.colours.contrast) = (saved.map, saved.contrast);
+        (self.tokens.direction, self.tokens.text) = (saved.direction, saved.text);
+        (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);
+        if (0.0..=1.0).contains(&saved.covering) {
+            self.picture.strength = saved.covering;
+        }
+        is_whole
+    }
+}
+
+/// What survives a restart.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Saved {
+    map: ColorMap,
+    contrast: Contrast,
+    direction: Direction,
+    text: String,
+    #[serde(with = "paths::one")]
+    picture: Option<PathBuf>,
+    source: picture::Source,
+    covering: f32,
+}
+
+impl Default for Saved {
+    fn default() -> Self {
+        let picture = picture::PictureView::default();
+        Self {
+            map: ColorMap::default(),
+            contrast: Contrast::default(),
+            direction: Direction::default(),
+            text: String::new(),
+            picture: None,
+            source: picture.source,
+            covering: picture.strength,
         }
     }
 }

@@ -15,6 +15,7 @@ mod sketch;
 use crate::engine::{Work, read_digit_image};
 use crate::types::{Ability, Architecture, Classification, DigitImage, JobId, LayerWeights, ModelId};
 use crate::ui::Themed;
+use crate::ui::lenient;
 use crate::ui::reader::Reader;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
@@ -391,11 +392,12 @@ impl Panel for DigitsPanel {
         serde_json::to_value(saved).unwrap_or_default()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        let saved: Saved = serde_json::from_value(value.clone()).unwrap_or_default();
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.sketch.restore(saved.sheet);
         if canvas::PEN_WIDTHS.contains(&saved.pen.width) {
             self.pen = saved.pen;
         }
+        is_whole
     }
 }

@@ -13,6 +13,7 @@ use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::{Command, SaveSpec, Work};
 use crate::types::{Ability, JobId, ModelId, Precision, TrainPoint, UserError};
 use crate::ui::files::FileRequest;
+use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, PanelId, State};
@@ -368,11 +369,12 @@ impl Panel for FineTunePanel {
         serde_json::to_value(saved).unwrap_or_default()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        let saved: Saved = serde_json::from_value(value.clone()).unwrap_or_default();
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.form = saved.form;
         self.view = saved.view;
         self.view.smoothing = self.view.smoothing.clamp(0.0, 0.999);
         self.prompt = saved.prompt;
+        is_whole
     }
 }

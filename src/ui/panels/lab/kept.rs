@@ -80,11 +80,12 @@ impl LabPanel {
         serde_json::to_value(saving).unwrap_or_default()
     }
 
-    pub(super) fn take_back(&mut self, value: &Value) {
-        let Ok(saved) = serde_json::from_value::<Saved>(value.clone()) else { return };
+    /// False when it is not understood.
+    pub(super) fn take_back(&mut self, value: &Value) -> bool {
+        let Ok(saved) = serde_json::from_value::<Saved>(value.clone()) else { return false };
         let shipped = || shipped_tasks().iter().find(|task| task.id == saved.table).cloned();
         let table = if saved.is_shipped { shipped() } else { serde_json::from_str(&saved.table).ok() };
-        let Some(table) = table else { return };
+        let Some(table) = table else { return false };
         let setup = Setup { table: Arc::new(table), ..saved.setup.bare() };
         self.desk = Desk::with(setup);
         self.tab = saved.tab;
@@ -92,5 +93,6 @@ impl LabPanel {
         (self.curve.form, self.curve.curves) = (saved.curve_form, saved.curves);
         (self.looked.from, self.looked.rank) = saved.looked;
         self.batch.most = saved.batch_rows;
+        true
     }
 }

@@ -178,7 +178,7 @@ impl Panel for LabPanel {
         self.kept()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        self.take_back(value);
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        self.take_back(value)
     }
 }

@@ -1,6 +1,7 @@
 //! How the model is asked: examples, wording and scoring of one column, and the three prompts made of it.
 
 use crate::types::{Shot, TaskTable};
+use crate::ui::paths;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(super) struct Example {
 #[serde(default)]
 pub(super) struct Side {
     /// The model's folder; `None` for the model in use.
+    #[serde(with = "paths::one")]
     pub model: Option<PathBuf>,
     pub instruction: String,
     /// False leaves the instruction out without deleting it.

@@ -11,6 +11,8 @@ mod table;
 
 use crate::engine::{list_tensors, read_card, tensor_stats};
 use crate::types::{ModelCard, TensorEntry, TensorStats, UserError};
+use crate::ui::lenient;
+use crate::ui::paths;
 use crate::ui::reader::Reader;
 use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::Ui;
@@ -29,6 +31,7 @@ struct Typed {
     search: String,
     id: String,
     /// The folder whose card is shown.
+    #[serde(with = "paths::one")]
     folder: Option<PathBuf>,
     tensors: TensorView,
 }
@@ -218,8 +221,10 @@ impl Panel for ModelsPanel {
         serde_json::to_value(&self.typed).unwrap_or_default()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        self.typed = serde_json::from_value(value.clone()).unwrap_or_default();
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        let (typed, is_whole): (Typed, bool) = lenient::read(value);
+        self.typed = typed;
         self.typed.folder.take_if(|folder| !folder.is_dir());
+        is_whole
     }
 }

@@ -4,6 +4,7 @@ mod encoder;
 mod text;
 
 use crate::types::{Ability, FewShotPrompt, JobId, Sampling};
+use crate::ui::lenient;
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, State};
 use egui::Ui;
@@ -179,11 +180,11 @@ impl Panel for PromptPanel {
         serde_json::to_value(&typed).unwrap_or_default()
     }
 
-    fn restore(&mut self, value: &serde_json::Value) {
-        if let Ok(typed) = serde_json::from_value::<Typed>(value.clone()) {
-            self.encoder.typed = typed.encoder.clone();
-            self.text = TextPrompt::new(typed);
-        }
+    fn restore(&mut self, value: &serde_json::Value) -> bool {
+        let (typed, is_whole): (Typed, bool) = lenient::read(value);
+        self.encoder.typed = typed.encoder.clone();
+        self.text = TextPrompt::new(typed);
+        is_whole
     }
 }
 

@@ -3,6 +3,7 @@
 use super::super::desk::Desk;
 use super::Curve;
 use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
+use crate::ui::paths;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption};
 use crate::ui::{Cx, OpenModel, State};
@@ -74,6 +75,7 @@ pub(in super::super) struct Form {
     queries: usize,
     kinds: BTreeSet<Kind>,
     /// Folders of models beside the one in use.
+    #[serde(with = "paths::several")]
     models: BTreeSet<PathBuf>,
 }
 
