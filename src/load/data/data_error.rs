@@ -83,6 +83,14 @@ pub enum DataError {
         /// What the decoder said.
         why: String,
     },
+    /// A picture is of a kind that is not read, whatever its name says.
+    #[error("{path} is a {kind} picture")]
+    OtherPicture {
+        /// The file.
+        path: PathBuf,
+        /// What its content is.
+        kind: &'static str,
+    },
     /// A picture shows nothing that could be a digit.
     #[error("{path} shows no digit: {why}")]
     BlankImage {
@@ -126,7 +134,7 @@ impl From<DataError> for UserError {
             ),
             DataError::MissingIdx { folder, name } => (
                 format!("{} is no MNIST folder.", folder.display()),
-                format!("It has no file {name}, plain or with .gz."),
+                format!("It has no file {name}, plain or with .gz, and none in raw or MNIST/raw below it."),
                 "Choose the folder that holds the four IDX files.",
             ),
             DataError::BadIdx { path, why } => (
@@ -162,6 +170,12 @@ impl From<DataError> for UserError {
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG or JPEG file.")
             }
+            DataError::OtherPicture { path, kind } => (
+                format!("{} is a {kind} picture.", path.display()),
+                "PNG and JPEG pictures are read; what it is follows from its content, whatever its name ends with."
+                    .to_owned(),
+                "Save it as PNG or JPEG.",
+            ),
             DataError::BlankImage { path, why } => (
                 format!("{} shows no digit.", path.display()),
                 why,

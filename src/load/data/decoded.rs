@@ -15,7 +15,7 @@ const LARGEST: u64 = 256_000_000;
 pub fn read_decoded(path: &Path) -> Result<String, DataError> {
     let bytes = std::fs::read(path).map_err(|source| DataError::read(path, source))?;
     let bytes = if unpacked::is_gzip(&bytes) {
-        unpacked::gzip(&bytes[..], LARGEST).map_err(|problem| DataError::bad_archive(path, &problem))?
+        unpacked::at_most(&bytes[..], LARGEST).map_err(|problem| DataError::bad_archive(path, &problem))?
     } else {
         bytes
     };
