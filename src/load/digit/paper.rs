@@ -52,9 +52,21 @@ impl Shades {
         if !(is_paper && holds_digit) || wide.min(high) <= 4 * margin {
             return None;
         }
-        let rows = top + margin..=bottom - margin;
-        let row = |y: usize| &self.values[y * self.width + left + margin..=y * self.width + right - margin];
-        let values: Vec<u8> = rows.clone().flat_map(|y| row(y).iter().copied()).collect();
+        // Paper that lies aslant leaves corners: each row goes on with the shade its paper ends with.
+        let mut ends = vec![None; self.height];
+        for (x, y) in inside.pixels.iter().map(|at| (at % self.width, at / self.width)) {
+            let (first, last) = ends[y].get_or_insert((x, x));
+            (*first, *last) = ((*first).min(x), (*last).max(x));
+        }
+        let pixel = |x: usize, y: usize| {
+            let (first, last) = ends[y].unwrap_or((left, right));
+            let x = if first + 2 * margin < last { x.clamp(first + margin, last - margin) } else { x };
+            self.values[y * self.width + x]
+        };
+        let values = (top + margin..=bottom - margin)
+            .flat_map(|y| (left + margin..=right - margin).map(move |x| (x, y)))
+            .map(|(x, y)| pixel(x, y))
+            .collect();
         Some(Self { width: wide - 2 * margin, height: high - 2 * margin, values })
     }
 
