@@ -320,7 +320,7 @@ fn a_zipped_list_that_never_ends_is_not_unpacked() {
     let bench = HubRig::new();
     bench.server.fault("api", Fault::Zipped(65_000_000));
     let error = bench.failure();
-    assert!(error.to_string().contains("larger than 64 MB"), "{error}");
+    assert!(error.to_string().contains("larger than 64.0 MB"), "{error}");
 }
 
 #[test]
