@@ -57,7 +57,7 @@ fn digit_from_picture(picture: &DynamicImage) -> Option<DigitImage> {
     // Ink lies on one side of the paper's shade: the side with the stronger difference.
     let darkest = *shades.values.iter().min()?;
     let brightest = *shades.values.iter().max()?;
-    let ink_is_dark = paper.abs_diff(darkest) >= paper.abs_diff(brightest);
+    let ink_is_dark = paper.abs_diff(darkest) >= paper.abs_diff(brightest) || shades.is_lit_paper();
     let from_paper = |&shade: &u8| if ink_is_dark { paper.saturating_sub(shade) } else { shade.saturating_sub(paper) };
     let mut strengths =
         shades.in_even_light(ink_is_dark).unwrap_or_else(|| shades.values.iter().map(from_paper).collect());

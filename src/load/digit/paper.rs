@@ -70,16 +70,33 @@ impl Shades {
         Some(Self { width: wide - 2 * margin, height: high - 2 * margin, values })
     }
 
+    /// True for dark ink on paper that is brighter in the middle than along the sides, where ink would seem to be what is
+    /// bright: without such ink what is left is smooth, and without bright ink it would not be.
+    pub(super) fn is_lit_paper(&self) -> bool {
+        let paper = self.light(true);
+        let (dim, lit) = paper.range();
+        let steepest = paper.steepest();
+        let is_light = lit - dim >= f32::from(UNEVEN) && steepest < STEEPEST_LIGHT * (lit - dim);
+        is_light && 2.0 * steepest < self.light(false).steepest()
+    }
+
+    /// Pixels along the side of a cell in which light is looked at.
+    fn cell(&self) -> usize {
+        self.width.max(self.height).div_ceil(CELLS).max(1)
+    }
+
+    /// What is left of a picture without ink; of bright ink, of its negative.
+    fn light(&self, ink_is_dark: bool) -> Grid {
+        let grid = Grid::new(self, self.cell(), |shade| if ink_is_dark { shade } else { 255 - shade });
+        grid.closed(grid.width.max(grid.height) / 6)
+    }
+
     /// How much each pixel stands out from the paper around it, where the light on the paper is uneven; none where it is
     /// even, or where what differs is no light.
     pub(super) fn in_even_light(&self, ink_is_dark: bool) -> Option<Vec<u8>> {
         let bright = |shade: u8| if ink_is_dark { shade } else { 255 - shade };
-        let side = self.width.max(self.height).div_ceil(CELLS).max(1);
-        let grid = Grid::new(self, side, bright);
-        let paper = grid.closed(grid.width.max(grid.height) / 6);
-        let mut sorted = paper.values.clone();
-        sorted.sort_by(f32::total_cmp);
-        let (dim, lit) = (sorted[sorted.len() / 50], sorted[sorted.len() - 1 - sorted.len() / 50]);
+        let (side, paper) = (self.cell(), self.light(ink_is_dark));
+        let (dim, lit) = paper.range();
         let range = lit - dim;
         let is_shade = ink_is_dark && dim >= DARKEST_SHADE * lit;
         if range < f32::from(UNEVEN) || !(is_shade || paper.steepest() < STEEPEST_LIGHT * range) {
@@ -214,6 +231,13 @@ impl Grid {
         let back = |lines: Vec<Vec<f32>>| -> Vec<Vec<f32>> { lines.iter().map(|line| eroded(line, reach)).collect() };
         let values = transposed(&back(transposed(&back(widest)))).concat();
         Self { width: self.width, height: self.height, values }
+    }
+
+    /// The darkest and the brightest, but for a fiftieth of the cells.
+    fn range(&self) -> (f32, f32) {
+        let mut sorted = self.values.clone();
+        sorted.sort_by(f32::total_cmp);
+        (sorted[sorted.len() / 50], sorted[sorted.len() - 1 - sorted.len() / 50])
     }
 
     /// The largest difference between cells two apart.
