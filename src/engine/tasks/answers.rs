@@ -156,9 +156,10 @@ impl Asked<'_> {
         let mut sequences = Vec::new();
         let mut ask = |query: &str, answers: Vec<&String>| -> Result<(), UserError> {
             query.clone_into(&mut prompt.query);
-            let text = prompt.render().text + prompt.gap();
+            let rendered = prompt.render().text;
+            let text = format!("{rendered}{}", prompt.gap());
             let answers: Vec<String> = answers.iter().map(|answer| format!("{answer}{}", self.ending)).collect();
-            let opening = Opening::new(self.model, &text, &answers)?;
+            let opening = Opening::new(self.model, &text, rendered.len(), &answers)?;
             for answer in &answers {
                 sequences.push(opening.sequence(self.model, answer)?);
             }

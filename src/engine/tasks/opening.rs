@@ -1,12 +1,12 @@
 //! Where an answer begins behind a prompt.
 //!
-//! White space at the end of a prompt belongs to the answer, as in EleutherAI's evaluation harness: most tokenizers join a space
-//! with the word that follows it, and a model never read a space by itself before that word. So an answer is split together
-//! with that white space, and its probability is that of both. A tokenizer that joins white space with what stands before it,
-//! as some do with a line break behind a colon, moves the border: it lies at the first place, from the beginning of the
-//! white space to its end, where a token ends in every one of the texts that are compared; all of them have the same border, or
-//! else their probabilities would not compare. Where there is no such place, the answer is split by itself behind the prompt
-//! without its white space.
+//! White space at the end of a prompt is split together with the answer: most tokenizers join a space with the word that
+//! follows it, and a model never read a space by itself before that word. Where a token ends between the two in every one of
+//! the texts that are compared, the border is where it was asked for. Else it goes back through the white space, as in
+//! EleutherAI's evaluation harness, to the nearest place where a token ends in all of them, and what lies behind it is scored
+//! with the answer; or on through white space that was meant to be scored, where a tokenizer joins that with what stands before
+//! it, as some do with a line break behind a colon. All texts have the same border, or else their probabilities would not
+//! compare. Where there is no such place, the answer is split by itself behind the prompt without its white space.
 
 use super::continuations::Sequence;
 use super::prompt;
@@ -26,13 +26,13 @@ pub(super) struct Opening<'a> {
 }
 
 impl<'a> Opening<'a> {
-    /// The border between a prompt and these answers.
+    /// The border between a prompt and these answers. Of `text` the first `asked` bytes are the prompt, and white space that is
+    /// scored with the answers may follow.
     ///
     /// # Errors
     /// When the prompt cannot be split, has no token, or has one outside the vocabulary.
-    pub(super) fn new(model: &TextModel, prompt: &'a str, answers: &[String]) -> Result<Self, UserError> {
-        let at = border(model, prompt, answers)?;
-        let (text, space) = prompt.split_at(at);
+    pub(super) fn new(model: &TextModel, text: &'a str, asked: usize, answers: &[String]) -> Result<Self, UserError> {
+        let (text, space) = text.split_at(border(model, text, asked, answers)?);
         Ok(Self { text, space, ids: prompt::ids(model, text)? })
     }
 
@@ -46,25 +46,26 @@ impl<'a> Opening<'a> {
     }
 }
 
-fn border(model: &TextModel, prompt: &str, answers: &[String]) -> Result<usize, UserError> {
-    let end = prompt.trim_end().len();
-    // A prompt of nothing else leaves nothing to read before the answer, unless the tokenizer begins every text with a token.
-    if end == prompt.len() || (end == 0 && model.tokenizer.ids("")?.is_empty()) {
-        return Ok(prompt.len());
+fn border(model: &TextModel, text: &str, asked: usize, answers: &[String]) -> Result<usize, UserError> {
+    let end = text[..asked].trim_end().len();
+    if end == text.len() {
+        return Ok(end);
     }
-    let tail = &prompt[prompt.floor_char_boundary(end.saturating_sub(BORDER))..];
-    let space = prompt.len() - end;
+    // A prompt of white space leaves nothing to read before the answer, unless the tokenizer begins every text with a token.
+    let can_go_back = end > 0 || !model.tokenizer.ids("")?.is_empty();
+    let start = text.floor_char_boundary(end.saturating_sub(BORDER));
     let wholes: Vec<Vec<u32>> = (answers.iter())
-        .map(|answer| model.tokenizer.continuation_ids(&format!("{tail}{answer}")))
+        .map(|answer| model.tokenizer.continuation_ids(&format!("{}{answer}", &text[start..])))
         .collect::<Result<_, _>>()?;
-    let places = tail[tail.len() - space..].char_indices().map(|(at, _)| at).chain([space]);
-    for at in places {
-        let before = model.tokenizer.continuation_ids(&tail[..tail.len() - space + at])?;
+    let is_place = |at: &usize| text.is_char_boundary(*at);
+    let back = (end..=asked).rev().filter(|&at| at == asked || can_go_back);
+    for at in back.chain(asked + 1..=text.len()).filter(is_place) {
+        let before = model.tokenizer.continuation_ids(&text[start..at])?;
         if wholes.iter().all(|whole| whole.len() > before.len() && whole.starts_with(&before)) {
-            return Ok(end + at);
+            return Ok(at);
         }
     }
-    Ok(end)
+    Ok(if can_go_back { end } else { asked })
 }
 
 #[cfg(test)]
@@ -78,7 +79,7 @@ mod tests {
 
     fn sequences(model: &TextModel, prompt: &str, answers: &[&str]) -> Vec<Sequence> {
         let answers: Vec<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
-        let opening = Opening::new(model, prompt, &answers).unwrap();
+        let opening = Opening::new(model, prompt, prompt.len(), &answers).unwrap();
         answers.iter().map(|answer| opening.sequence(model, answer).unwrap()).collect()
     }
 
@@ -86,17 +87,15 @@ mod tests {
     fn a_space_at_the_end_of_a_prompt_is_split_with_the_answer() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/sprout");
         let model = open_text_model(&dir, &Device::flex(), &mut |_, _| {}).unwrap();
-        for (open, closed, answers) in [
-            ("The cat sat on the ", "The cat sat on the", ["mat", "hat"]),
-            ("rouge =\t", "rouge =", ["red\n", "blue\n"]),
-            ("Q: hot\nA: \n", "Q: hot\nA:", ["cold", "7"]),
+        let joined = sequences(&model, "The cat sat on the ", &["mat", "hat"]);
+        assert_eq!(joined, sequences(&model, "The cat sat on the", &[" mat", " hat"]));
+        for (prompt, answers) in [
+            ("The cat sat on the ", ["mat", "hat"]),
+            ("rouge =\t", ["red\n", "blue\n"]),
+            ("Q: hot\nA: \n", ["cold", "7"]),
         ] {
-            let space = &open[closed.len()..];
-            let behind = answers.map(|answer| format!("{space}{answer}"));
-            let found = sequences(&model, open, &answers);
-            assert_eq!(found, sequences(&model, closed, &[&behind[0], &behind[1]]), "{open:?}");
-            for (sequence, answer) in found.iter().zip(answers) {
-                assert_eq!(sequence.ids, model.tokenizer.ids(&format!("{open}{answer}")).unwrap());
+            for (sequence, answer) in sequences(&model, prompt, &answers).iter().zip(answers) {
+                assert_eq!(sequence.ids, model.tokenizer.ids(&format!("{prompt}{answer}")).unwrap());
                 let text = model.tokenizer.decode(sequence.scored_ids());
                 assert_eq!(text.trim(), answer.trim(), "the scored tokens are those of the answer");
             }
@@ -123,7 +122,20 @@ mod tests {
         assert_eq!(scored(&model, "a:\n ", &["b", "c"]), [(vec![0, 6, 7], 1), (vec![0, 6, 5, 2], 2)]);
         // Compared answers have one border, wherever it would lie for each alone.
         assert_eq!(scored(&model, "a ", &["b", "c"]), [(vec![0, 7], 1), (vec![0, 5, 2], 2)]);
+        assert_eq!(scored(&model, "a\n", &["b"]), [(vec![0, 4, 1], 1)], "a line break that no answer is joined with");
         assert_eq!(scored(&model, " ", &["c"]), [(vec![5, 2], 1)], "nothing else can be read before the answer");
+    }
+
+    #[test]
+    fn white_space_that_is_scored_goes_to_the_prompt_only_where_it_must() {
+        let model = joining();
+        let of = |text: &str| {
+            let opening = Opening::new(&model, text, text.trim_end().len(), &["b".to_owned()]).unwrap();
+            opening.sequence(&model, "b").map(|sequence| (sequence.ids, sequence.scored)).unwrap()
+        };
+        assert_eq!(of("a\n"), (vec![0, 4, 1], 2));
+        assert_eq!(of("a "), (vec![0, 7], 1));
+        assert_eq!(of("a:\n"), (vec![0, 6, 1], 1));
     }
 
     #[test]

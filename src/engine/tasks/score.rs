@@ -3,7 +3,7 @@
 //! The tokens of an answer are those that follow the prompt's own when the tokenizer reads both together
 //! ([`crate::load::Tokenizer::ids_after`]): a space where neither the prompt ends nor the answer begins with white space
 //! (rendered few-shot prompts end before theirs), the answer, and the ending that was asked for. White space at the end of
-//! the prompt belongs to the answer ([`Opening`]). An empty prompt gets no space. The prompt is read once, all answers after
+//! the prompt is split with the answer ([`Opening`]). An empty prompt gets no space. The prompt is read once, all answers after
 //! it as one batch. Probabilities are over the whole vocabulary.
 
 use super::continuations::{Continuations, Scored};
@@ -45,7 +45,7 @@ impl Score {
             let written =
                 |candidate: &String| format!("{}{candidate}{}", space_between(text, candidate), self.request.ending);
             let answers: Vec<String> = candidates.iter().map(written).collect();
-            let opening = Opening::new(model, text, &answers)?;
+            let opening = Opening::new(model, text, text.len(), &answers)?;
             if self.prompts.is_empty() {
                 self.prompt_tokens = opening.ids.len();
             }
