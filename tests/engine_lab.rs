@@ -209,6 +209,41 @@ fn scores_are_those_of_a_table_of_labels_and_calibration_divides_by_what_nothing
 }
 
 #[test]
+fn a_space_at_the_end_of_a_prompt_changes_no_share() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("models/sprout")).id;
+    let mut asked = |prompt: &str, content_free: &[&str]| {
+        let request = ScoreRequest {
+            prompt: prompt.to_owned(),
+            candidates: ["mat", "hat"].map(str::to_owned).into(),
+            content_free: content_free.iter().map(|&text| text.to_owned()).collect(),
+            ..ScoreRequest::default()
+        };
+        let report = score(&mut script, model, request).unwrap();
+        for candidate in &report.candidates {
+            let sum: f64 = candidate.tokens.iter().map(|token| token.log_prob).sum();
+            assert!((candidate.log_prob - sum).abs() < 1e-12, "the tokens add up: {candidate:?}");
+        }
+        (report.candidates.clone(), report.prompt_tokens)
+    };
+    let (open, closed) = (asked("The cat sat on the ", &["A "]), asked("The cat sat on the", &["A"]));
+    assert!((open.0[0].share - 0.323).abs() < 5e-4 && (open.0[1].share - 0.677).abs() < 5e-4, "{:?}", open.0);
+    assert_eq!(open, closed);
+
+    let table = TaskTable { template: "{input}{output}".into(), ..TaskTable::default() };
+    let mut answer = |query: &str, template: &str| {
+        let labels = ["mat", "hat"].map(str::to_owned).to_vec();
+        let prompt = FewShotPrompt { template: template.to_owned(), ..table.prompt(Vec::new(), "") };
+        let queries = vec![[query.to_owned(), "hat".to_owned()]];
+        let spec = BatchSpec { prompt, queries, labels, calibrate: true, edits: Vec::new() };
+        batch(&mut script, model, spec).unwrap().answers[0].clone()
+    };
+    let (inside, outside) =
+        (answer("The cat sat on the ", "{input}{output}"), answer("The cat sat on the", "{input} {output}"));
+    assert_eq!(inside.log_prob, outside.log_prob);
+}
+
+#[test]
 fn mistakes_in_what_is_asked_are_told() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open(&root().join("tests/golden/llama")).id;

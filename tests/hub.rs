@@ -316,6 +316,14 @@ fn a_web_page_in_place_of_a_file_is_told() {
 }
 
 #[test]
+fn a_zipped_list_that_never_ends_is_not_unpacked() {
+    let bench = HubRig::new();
+    bench.server.fault("api", Fault::Zipped(65_000_000));
+    let error = bench.failure();
+    assert!(error.to_string().contains("larger than 64.0 MB"), "{error}");
+}
+
+#[test]
 fn permission_is_explained() {
     let fault = Fault::Status { code: 401, headers: "x-error-code: GatedRepo\r\n" };
     let without = HubRig::new();

@@ -80,10 +80,10 @@ fn default_out(args: &TrainArgs) -> PathBuf {
 }
 
 fn read_file(path: &Path) -> Result<String, UserError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    crate::engine::read_text(path).map_err(|error| {
         UserError::new(
             format!("{} could not be read.", path.display()),
-            error.to_string(),
+            error.why,
             format!("Give a TOML file, or --preset with one of {}.", names()),
         )
     })

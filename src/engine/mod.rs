@@ -36,6 +36,14 @@ pub fn shipped_tasks() -> &'static [TaskTable] {
     crate::load::shipped_tasks()
 }
 
+/// The text of a file a person brings, in UTF-8 or UTF-16, without its byte order mark. Reads a file: not for the UI thread.
+///
+/// # Errors
+/// When the file cannot be read or is no text; the byte is named.
+pub fn read_text(path: &Path) -> Result<String, UserError> {
+    crate::load::read_decoded(path).map_err(UserError::from)
+}
+
 /// Writes a conversation with the chat template of a model folder. Needs no weights and no tokenizer. Reads files: not for
 /// the UI thread.
 ///

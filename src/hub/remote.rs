@@ -4,16 +4,17 @@
 //! sends the client elsewhere for the bytes, and the token must not go there.
 
 use super::{HubError, HubSettings, RepoId, Token};
+use crate::types::bytes_in_words;
 use hf_hub::Repo;
 use hf_hub::api::RepoInfo;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 use ureq::http::{Response, StatusCode};
 use ureq::{Agent, Body};
 
 const MOST_REDIRECTS: usize = 8;
-/// Longest answer that is read into memory: lists of files.
-const LONGEST_LIST: u64 = 64 << 20;
+/// Longest answer that is held in memory, unpacked: lists of files.
+const LONGEST_LIST: u64 = 64_000_000;
 
 /// A client that can be stopped from another thread, by [`Agent::shutdown`] on a clone of its agent.
 pub(super) fn agent() -> Agent {
@@ -70,9 +71,15 @@ impl Remote {
         let mut answer = self.follow("GET", &url, None)?;
         self.check_status(&answer, "the list of files")?;
         refuse_html(&answer)?;
-        let body = answer.response.body_mut().with_config().limit(LONGEST_LIST).read_to_vec();
-        let body = body.map_err(|error| self.transport_error(&url, "the list of files", &error))?;
         let wrong = |problem: String| HubError::BadAnswer { url: url.clone(), problem };
+        // Some servers zip what they were asked not to, and a limit of the body's own counts what comes over the wire.
+        let reader = answer.response.body_mut().with_config().limit(LONGEST_LIST).reader();
+        let mut body = Vec::new();
+        let read = reader.take(LONGEST_LIST + 1).read_to_end(&mut body);
+        read.map_err(|error| self.transport_error(&url, "the list of files", &error.into()))?;
+        if body.len() as u64 > LONGEST_LIST {
+            return Err(wrong(format!("its list of files is larger than {}", bytes_in_words(LONGEST_LIST))));
+        }
         let info: RepoInfo = serde_json::from_slice(&body).map_err(|e| wrong(e.to_string()))?;
         if is_file_name(&info.sha) { Ok(info) } else { Err(wrong(format!("`{}` is no commit", info.sha))) }
     }

@@ -24,6 +24,7 @@ mod folder_tests;
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, render_chat};
 pub use data::data_error::DataError;
+pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;

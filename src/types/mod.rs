@@ -14,10 +14,12 @@ mod sites;
 mod training;
 
 pub use error::UserError;
+pub use few_shot::columns::Columns;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
 pub use few_shot::kshot::{
     Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant,
 };
+pub use few_shot::rows::PairRows;
 pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use ids::{JobId, ModelId};
 pub use models::card::{CardFile, ModelCard, weight_bytes};

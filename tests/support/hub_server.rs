@@ -29,6 +29,8 @@ pub enum Fault {
     OtherBytes,
     /// A web page of this kind (`content-type`) comes instead.
     Page(&'static str),
+    /// A zipped body of so many bytes of white space comes instead.
+    Zipped(usize),
     /// Ranges are not known: the whole file comes.
     IgnoresRange,
 }
@@ -186,6 +188,12 @@ impl HubServer {
             Some(Fault::Status { code, headers }) => return send(stream, &format!("{code} Fault"), headers, b""),
             Some(Fault::Page(kind)) => {
                 return send(stream, "200 OK", &format!("content-type: {kind}\r\n"), b"<html></html>");
+            }
+            Some(Fault::Zipped(size)) => {
+                let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                zipped.write_all(&vec![b' '; size]).unwrap();
+                let head = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
+                return send(stream, "200 OK", head, &zipped.finish().unwrap());
             }
             _ => {}
         }

@@ -1,12 +1,13 @@
 //! Asks a list of queries with one prompt.
 //!
 //! Every query is tokenized with its whole prompt, so nothing depends on where a token ends; what all prompts begin with
-//! (instruction and examples, mostly) is then read once. An answer is scored with its end: the white space the template puts
-//! before it, its text, and the [ending](FewShotPrompt::ending) of the prompt, which tells a whole answer from the beginning
+//! (instruction and examples, mostly) is then read once. An answer is scored with its end: the white space before it
+//! ([`Opening`]), its text, and the [ending](FewShotPrompt::ending) of the prompt, which tells a whole answer from the beginning
 //! of a longer one. Without labels the right answer is read in one pass (teacher forcing): greedy decoding would write it
 //! exactly when each of its tokens is the most likely one. The same text in other tokens would count as wrong.
 
 use super::continuations::{Continuations, Scored, Sequence};
+use super::opening::Opening;
 use super::prompt;
 use super::shares::{calibrated, likeliest, mean, shares};
 use crate::load::TextModel;
@@ -155,11 +156,12 @@ impl Asked<'_> {
         let mut sequences = Vec::new();
         let mut ask = |query: &str, answers: Vec<&String>| -> Result<(), UserError> {
             query.clone_into(&mut prompt.query);
-            let text = prompt.render().text;
-            let ids = prompt::ids(self.model, &text)?;
-            for answer in answers {
-                let answer = format!("{}{answer}{}", prompt.gap(), self.ending);
-                sequences.push(Sequence::new(&ids, &prompt::answer_ids(self.model, &text, &answer)?));
+            let rendered = prompt.render().text;
+            let text = format!("{rendered}{}", prompt.gap());
+            let answers: Vec<String> = answers.iter().map(|answer| format!("{answer}{}", self.ending)).collect();
+            let opening = Opening::new(self.model, &text, rendered.len(), &answers)?;
+            for answer in &answers {
+                sequences.push(opening.sequence(self.model, answer)?);
             }
             Ok(())
         };

@@ -19,6 +19,7 @@ mod kshot;
 mod loaded;
 mod measure;
 pub(crate) mod open;
+mod opening;
 mod picture;
 mod prompt;
 mod read_table;

@@ -2,10 +2,12 @@
 //!
 //! The tokens of an answer are those that follow the prompt's own when the tokenizer reads both together
 //! ([`crate::load::Tokenizer::ids_after`]): a space where neither the prompt ends nor the answer begins with white space
-//! (rendered few-shot prompts end before theirs), the answer, and the ending that was asked for. An empty prompt gets no
-//! space. The prompt is read once, all answers after it as one batch. Probabilities are over the whole vocabulary.
+//! (rendered few-shot prompts end before theirs), the answer, and the ending that was asked for. White space at the end of
+//! the prompt is split with the answer ([`Opening`]). An empty prompt gets no space. The prompt is read once, all answers after
+//! it as one batch. Probabilities are over the whole vocabulary.
 
-use super::continuations::{Continuations, Scored, Sequence};
+use super::continuations::{Continuations, Scored};
+use super::opening::Opening;
 use super::shares::{calibrated, mean, shares};
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Event, Outcome};
@@ -39,17 +41,20 @@ impl Score {
         }
         let prompts = [&self.request.prompt].into_iter().chain(&self.request.content_free);
         for text in prompts {
-            let ids = prompt::ids(model, text)?;
+            let candidates = &self.request.candidates;
+            let written =
+                |candidate: &String| format!("{}{candidate}{}", space_between(text, candidate), self.request.ending);
+            let answers: Vec<String> = candidates.iter().map(written).collect();
+            let opening = Opening::new(model, text, text.len(), &answers)?;
             if self.prompts.is_empty() {
-                self.prompt_tokens = ids.len();
+                self.prompt_tokens = opening.ids.len();
             }
-            let sequence = |candidate: &String| {
-                let answer = format!("{}{candidate}{}", space_between(text, candidate), self.request.ending);
-                let sequence = Sequence::new(&ids, &prompt::answer_ids(model, text, &answer)?);
+            let sequence = |(candidate, answer): (&String, &String)| {
+                let sequence = opening.sequence(model, answer)?;
                 let over = sequence.read().saturating_sub(model.lm.context());
                 if over > 0 { Err(too_long(model, candidate, over)) } else { Ok(sequence) }
             };
-            let sequences = self.request.candidates.iter().map(sequence).collect::<Result<_, _>>()?;
+            let sequences = candidates.iter().zip(&answers).map(sequence).collect::<Result<_, _>>()?;
             self.prompts.push(Continuations::new(model, sequences, &self.request.edits)?);
         }
         Ok(())

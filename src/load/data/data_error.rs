@@ -1,5 +1,6 @@
 //! What can be wrong with data a person brings: digit images, IDX folders, text files, tables of examples.
 
+use crate::load::data::unpacked::UnpackError;
 use crate::types::UserError;
 use std::path::{Path, PathBuf};
 
@@ -48,13 +49,23 @@ pub enum DataError {
         /// What was looked for.
         why: String,
     },
-    /// A text file is not UTF-8.
-    #[error("{path} is not UTF-8 text: byte {at} is no character")]
+    /// A text file is neither UTF-8 nor UTF-16 with its byte order mark.
+    #[error("{path} is not UTF-8 text: byte {at}, in line {line}, is no character")]
     NotUtf8 {
         /// The file.
         path: PathBuf,
         /// Offset of the first bad byte.
         at: usize,
+        /// The line it stands in, from 1.
+        line: usize,
+    },
+    /// A zipped file cannot be unpacked.
+    #[error("{path}: {why}")]
+    BadArchive {
+        /// The file.
+        path: PathBuf,
+        /// Cut short, or too large.
+        why: String,
     },
     /// A file holds no table of question–answer pairs.
     #[error("{path} is no table of pairs: {why}")]
@@ -71,6 +82,14 @@ pub enum DataError {
         path: PathBuf,
         /// What the decoder said.
         why: String,
+    },
+    /// A picture is of a kind that is not read, whatever its name says.
+    #[error("{path} is a {kind} picture")]
+    OtherPicture {
+        /// The file.
+        path: PathBuf,
+        /// What its content is.
+        kind: &'static str,
     },
     /// A picture shows nothing that could be a digit.
     #[error("{path} shows no digit: {why}")]
@@ -95,6 +114,10 @@ impl DataError {
         Self::BadTable { path: path.to_owned(), why: why.into() }
     }
 
+    pub(in crate::load) fn bad_archive(path: &Path, problem: &UnpackError) -> Self {
+        Self::BadArchive { path: path.to_owned(), why: problem.to_string() }
+    }
+
     pub(in crate::load) fn empty(path: &Path, why: impl Into<String>) -> Self {
         Self::Empty { path: path.to_owned(), why: why.into() }
     }
@@ -111,7 +134,7 @@ impl From<DataError> for UserError {
             ),
             DataError::MissingIdx { folder, name } => (
                 format!("{} is no MNIST folder.", folder.display()),
-                format!("It has no file {name}, plain or with .gz."),
+                format!("It has no file {name}, plain or with .gz, and none in raw or MNIST/raw below it."),
                 "Choose the folder that holds the four IDX files.",
             ),
             DataError::BadIdx { path, why } => (
@@ -129,19 +152,30 @@ impl From<DataError> for UserError {
                 why,
                 "Choose another file or folder, or add data to this one.",
             ),
-            DataError::NotUtf8 { path, at } => (
+            DataError::NotUtf8 { path, at, line } => (
                 format!("{} is not UTF-8 text.", path.display()),
-                format!("The byte at position {at} does not belong to any character."),
+                format!("The byte at position {at}, in line {line}, does not belong to any character."),
                 "Save the file as UTF-8, or choose another one.",
+            ),
+            DataError::BadArchive { path, why } => (
+                format!("{} cannot be unpacked.", path.display()),
+                format!("Its content is zipped, and {why}."),
+                "Unpack it yourself and look whether it is what you want, or get it again.",
             ),
             DataError::BadTable { path, why } => (
                 format!("{} cannot be read as a table of examples.", path.display()),
                 why,
-                "Use one pair a line: TSV or CSV with two columns, or JSON objects with input and output, in UTF-8.",
+                "Use one pair a line: TSV or CSV with two columns, or JSON objects with input and output, in UTF-8 or UTF-16.",
             ),
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG or JPEG file.")
             }
+            DataError::OtherPicture { path, kind } => (
+                format!("{} is a {kind} picture.", path.display()),
+                "PNG and JPEG pictures are read; what it is follows from its content, whatever its name ends with."
+                    .to_owned(),
+                "Save it as PNG or JPEG.",
+            ),
             DataError::BlankImage { path, why } => (
                 format!("{} shows no digit.", path.display()),
                 why,

@@ -1,7 +1,10 @@
 //! Data that models learn from and are measured on: texts and tables of tasks.
 
 pub(super) mod data_error;
+pub(super) mod decoded;
 pub(super) mod few_shot_file;
+mod json_pairs;
 pub(super) mod shipped_tasks;
 pub(super) mod task_file;
 pub mod text_data;
+pub(super) mod unpacked;

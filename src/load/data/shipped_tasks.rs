@@ -100,7 +100,7 @@ const FILES: &[(&str, &str)] = files![
 
 static TASKS: LazyLock<Vec<TaskTable>> = LazyLock::new(|| {
     let read = |(id, text): &(&str, &str)| {
-        TaskTable::parse_tsv(id, text).unwrap_or_else(|why| panic!("assets/tasks/{id}.tsv: {why}"))
+        TaskTable::parse_tsv(id, text).unwrap_or_else(|why| panic!("assets/tasks/{id}.tsv: {why}")).0
     };
     FILES.iter().map(read).collect()
 });

@@ -55,6 +55,88 @@ fn a_first_line_without_known_names_is_a_pair() {
     assert_eq!(pairs("x.json", "[{\"input\": 3, \"output\": true}]"), [word("3", "true")]);
 }
 
+/// A table of the folder of faults: each is of a kind that was once read wrongly.
+fn fault(name: &str) -> Result<(TaskTable, Vec<TableWarning>), String> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/faults/tables"));
+    read_task_table(&folder.join(name)).map_err(|error| UserError::from(error).to_string())
+}
+
+fn rows<const N: usize>(pairs: [[&str; 2]; N]) -> Vec<[String; 2]> {
+    pairs.map(|pair| pair.map(str::to_owned)).into()
+}
+
+#[test]
+fn a_line_of_sentence_and_label_is_a_header_and_its_answers_are_labels() {
+    let (table, warnings) = fault("sentence-label.tsv").unwrap();
+    assert_eq!(table.rows, rows([["a fine film", "1"], ["dull and slow", "0"]]));
+    assert_eq!((table.labels, table.kind), (vec!["1".to_owned(), "0".to_owned()], TaskKind::Label));
+    assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn no_cell_is_dropped_without_a_word() {
+    let error = fault("extra-cell.csv").unwrap_err();
+    assert!(error.contains("Line 2 has 3 cells") && error.contains("extra-cell.csv"), "{error}");
+}
+
+#[test]
+fn quotation_marks_are_taken_off_once() {
+    assert_eq!(fault("quoted-quotes.csv").unwrap().0.rows, rows([["\"yes\"", "A"], ["\"a\" and \"b\"", "B"]]));
+}
+
+#[test]
+fn an_instruction_is_part_of_what_is_asked() {
+    let expected = rows([
+        ["Name the opposite of hot.", "cold"],
+        ["Name the opposite.\nbig", "small"],
+        ["Translate to French.\ndog", "chien"],
+    ]);
+    let (table, warnings) = fault("alpaca.json").unwrap();
+    assert_eq!(table.rows, expected);
+    assert!(warnings.is_empty(), "{warnings:?}");
+    let lines = "{\"instruction\": \"Say six.\", \"output\": \"six\", \"id\": 1}\n";
+    let (table, warnings) = read("x.jsonl", lines).unwrap();
+    assert_eq!(table.rows, rows([["Say six.", "six"]]));
+    assert_eq!(warnings, [TableWarning::ColumnsLeftOut { columns: vec!["id".to_owned()] }]);
+}
+
+#[test]
+fn a_list_inside_an_object_is_read() {
+    assert_eq!(fault("object.json").unwrap().0.rows, rows([["a", "A"], ["b", "B"]]));
+    let error = read("two.json", "{\"train\": [], \"test\": []}").unwrap_err();
+    assert!(error.contains("2 lists (train, test)"), "{error}");
+    let error = read("none.json", "{\n\"hot\": \"cold\"\n}").unwrap_err();
+    assert!(error.contains("without a list"), "{error}");
+    assert_eq!(pairs("one.json", "{\n\"input\": \"a\",\n\"output\": \"A\"\n}\n"), rows([["a", "A"]]));
+    assert_eq!(pairs("lists.jsonl", "[\"a\", \"A\"]\n[\"b\", \"B\"]\n"), rows([["a", "A"], ["b", "B"]]));
+    assert_eq!(pairs("mask.tsv", "[MASK]\tA\n[\"b\tB\n"), rows([["[MASK]", "A"], ["[\"b", "B"]]));
+}
+
+#[test]
+fn what_spreadsheets_write_is_read() {
+    assert_eq!(fault("sep.csv").unwrap().0.rows, rows([["a", "A"], ["b", "B"]]));
+    assert_eq!(fault("multiline.tsv").unwrap().0.rows, rows([["line one\nline two", "A"], ["b", "B"]]));
+    let (little, _) = fault("utf16.tsv").unwrap();
+    assert_eq!((little.rows.len(), little.labels.len()), (8, 2));
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/faults/tables/utf16.tsv")).unwrap();
+    let swapped: Vec<u8> = bytes.chunks_exact(2).flat_map(|pair| [pair[1], pair[0]]).collect();
+    assert_eq!(pairs("utf16.tsv", swapped), little.rows);
+}
+
+#[test]
+fn a_zipped_table_is_read_and_an_endless_one_is_not() {
+    let zip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    assert_eq!(pairs("x.csv", zip(b"a,A\nb,B\n")), rows([["a", "A"], ["b", "B"]]));
+    let error = read("bomb.csv.gz", zip(&vec![b'a'; 256_000_001])).unwrap_err();
+    assert!(error.contains("bomb.csv.gz") && error.contains("more than 256 MB"), "{error}");
+    let error = read("cut.csv.gz", &zip(b"a,A\nb,B\n")[..12]).unwrap_err();
+    assert!(error.contains("cannot be unzipped"), "{error}");
+}
+
 #[test]
 fn few_answers_that_come_again_are_labels() {
     let rows = |count: usize| (0..count).map(|i| format!("word {i},{}\n", ["yes", "no"][i % 2])).collect::<String>();
@@ -87,7 +169,7 @@ fn what_cannot_be_read_is_told_with_file_and_line() {
         ("latin.csv", b"a,b\nc,\xe9\n", "Line 2 is not UTF-8"),
         ("page.csv", b"\n<!DOCTYPE HTML>\n<html></html>", "web page"),
         ("bad.jsonl", b"{\"input\": \"a\", \"output\": \"b\"}\n{\"input\": \n", "Line 2 is not JSON"),
-        ("other.jsonl", b"{\"input\": \"a\", \"target\": \"b\"}\n", "Line 1 has no pair"),
+        ("other.jsonl", b"{\"input\": \"a\", \"goal\": \"b\"}\n", "Line 1 has no pair"),
         ("deep.json", b"[{\"input\": \"a\", \"output\": [1]}]", "Item 1 holds a list"),
         ("cut.json", b"[{\"input\": \"a\", \"output\": \"b\"},\n", "line 2"),
         ("none.json", b"[]", "No line has both"),

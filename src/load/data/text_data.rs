@@ -1,10 +1,8 @@
-//! Text a model learns from or is measured on: UTF-8 files to documents.
+//! Text a model learns from or is measured on: files to documents.
 
 use crate::load::data::data_error::DataError;
+use crate::load::data::decoded::read_decoded;
 use std::path::{Path, PathBuf};
-
-/// Byte order mark that some editors put before UTF-8.
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// The text files that a list of files and folders stands for: files as they are, folders searched for `.txt` files at any
 /// depth, in alphabetical order.
@@ -70,14 +68,9 @@ fn collect(folder: &Path, endings: &[&str], files: &mut Vec<PathBuf>) -> Result<
 ///
 /// # Errors
 ///
-/// When the file cannot be read, is not UTF-8 or holds nothing but white space.
+/// When the file cannot be read, is neither UTF-8 nor UTF-16, or holds nothing but white space.
 pub fn read_text(path: &Path) -> Result<String, DataError> {
-    let bytes = std::fs::read(path).map_err(|source| DataError::read(path, source))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        DataError::NotUtf8 { path: path.to_owned(), at }
-    })?;
-    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+    let text = read_decoded(path)?;
     if text.trim().is_empty() {
         return Err(DataError::empty(path, "The file holds no text."));
     }

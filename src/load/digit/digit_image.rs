@@ -1,7 +1,9 @@
 //! A PNG or JPEG picture of a digit as the networks read it.
 
+use super::paper::{Shades, take_out_frame};
 use crate::analysis::Ink;
 use crate::load::data::data_error::DataError;
+use crate::load::vision::picture_file::decoded_picture;
 use crate::types::{DIGIT_SIDE, DigitImage};
 use image::{DynamicImage, GrayImage, Luma};
 use std::path::Path;
@@ -13,20 +15,16 @@ const LEAST_CONTRAST: u8 = 40;
 
 /// Reads a picture of one digit.
 ///
-/// A 28×28 picture whose border is black is taken as MNIST-like and used as it is. Any other is made gray (transparent is
-/// paper), inverted when the paper is bright, cleaned of everything closer to the paper's shade than to the ink's, and then
-/// centred and scaled as MNIST's digits were.
+/// A camera's note of how it was held is followed. A 28×28 picture whose border is black is taken as MNIST-like and used as it
+/// is. Any other is made gray (transparent is paper), cut to the paper where a frame is round it, inverted when the paper is
+/// bright, cleaned of uneven light, of what reaches in from the sides and of everything closer to the paper's shade than to
+/// the ink's, and then centred and scaled as MNIST's digits were.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or decoded, or has too little contrast to show a digit.
 pub fn from_file(path: &Path) -> Result<DigitImage, DataError> {
-    let bad = |error: image::ImageError| DataError::BadImage { path: path.to_owned(), why: error.to_string() };
-    let reader = image::ImageReader::open(path)
-        .map_err(|source| DataError::read(path, source))?
-        .with_guessed_format()
-        .map_err(|source| DataError::read(path, source))?;
-    let picture = reader.decode().map_err(bad)?;
+    let picture = decoded_picture(path)?;
     digit_from_picture(&picture).ok_or_else(|| DataError::BlankImage {
         path: path.to_owned(),
         why: "Everything in it has nearly the same brightness.".to_owned(),
@@ -37,8 +35,9 @@ fn digit_from_picture(picture: &DynamicImage) -> Option<DigitImage> {
     let side = DIGIT_SIDE as u32;
     if (picture.width(), picture.height()) == (side, side) && !picture.color().has_alpha() {
         let gray = picture.to_luma8();
-        if border(&gray).iter().all(|&v| v < 32) && gray.pixels().any(|p| p.0[0] >= 128) {
-            return Some(DigitImage(gray.pixels().map(|p| f32::from(p.0[0]) / 255.0).collect()));
+        let shades = Shades { width: DIGIT_SIDE, height: DIGIT_SIDE, values: gray.into_raw() };
+        if shades.border().iter().all(|&v| v < 32) && shades.values.iter().any(|&v| v >= 128) {
+            return Some(DigitImage(shades.values.iter().map(|&v| f32::from(v) / 255.0).collect()));
         }
     }
     let picture = if picture.width().max(picture.height()) > LONGEST_SIDE {
@@ -47,26 +46,32 @@ fn digit_from_picture(picture: &DynamicImage) -> Option<DigitImage> {
         picture.clone()
     };
     let gray = flatten(&picture);
-    let paper = median(&mut border(&gray));
-    let farthest = gray.pixels().map(|p| p.0[0].abs_diff(paper)).max()?;
+    let shades = Shades { width: gray.width() as usize, height: gray.height() as usize, values: gray.into_raw() };
+    let middle = ink_threshold(shades.values.iter().copied());
+    let shades = shades.inside_frame(|shade| shade <= middle).unwrap_or(shades);
+    let paper = median(&mut shades.border());
+    let farthest = shades.values.iter().map(|shade| shade.abs_diff(paper)).max()?;
     if farthest < LEAST_CONTRAST {
         return None;
     }
     // Ink lies on one side of the paper's shade: the side with the stronger difference.
-    let darkest = gray.pixels().map(|p| p.0[0]).min()?;
-    let brightest = gray.pixels().map(|p| p.0[0]).max()?;
-    let ink_is_dark = paper.abs_diff(darkest) >= paper.abs_diff(brightest);
-    let strengths: Vec<u8> = (gray.pixels())
-        .map(|p| if ink_is_dark { paper.saturating_sub(p.0[0]) } else { p.0[0].saturating_sub(paper) })
-        .collect();
-    let threshold = ink_threshold(&strengths);
+    let darkest = *shades.values.iter().min()?;
+    let brightest = *shades.values.iter().max()?;
+    let ink_is_dark = paper.abs_diff(darkest) >= paper.abs_diff(brightest) || shades.is_lit_paper();
+    let from_paper = |&shade: &u8| if ink_is_dark { paper.saturating_sub(shade) } else { shade.saturating_sub(paper) };
+    let mut strengths =
+        shades.in_even_light(ink_is_dark).unwrap_or_else(|| shades.values.iter().map(from_paper).collect());
+    let mut threshold = ink_threshold(strengths.iter().copied());
+    if take_out_frame(&mut strengths, shades.width, threshold) {
+        threshold = ink_threshold(strengths.iter().copied());
+    }
     // Full ink is what the darkest tenth of the ink reaches, so that one speck does not make the rest pale.
     let mut ink: Vec<u8> = strengths.iter().copied().filter(|&v| v > threshold).collect();
     ink.sort_unstable();
     let full = f32::from(*ink.get(ink.len() * 9 / 10)?);
     let floor = f32::from(threshold) / 2.0;
     let values = strengths.iter().map(|&v| ((f32::from(v) - floor) / (full - floor)).clamp(0.0, 1.0)).collect();
-    Ink::new(gray.width() as usize, gray.height() as usize, values).centred()
+    Ink::new(shades.width, shades.height, values).centred()
 }
 
 /// Gray, transparent pixels laid on white; on black when what can be seen is bright.
@@ -90,25 +95,18 @@ fn flatten(picture: &DynamicImage) -> GrayImage {
     })
 }
 
-fn border(gray: &GrayImage) -> Vec<u8> {
-    let (width, height) = gray.dimensions();
-    let rows = (0..width).flat_map(|x| [(x, 0), (x, height - 1)]);
-    let columns = (0..height).flat_map(|y| [(0, y), (width - 1, y)]);
-    rows.chain(columns).map(|(x, y)| gray.get_pixel(x, y).0[0]).collect()
-}
-
 fn median(values: &mut [u8]) -> u8 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
 /// The strength that best parts paper from ink: the greatest variance between the two classes (Otsu 1979).
-fn ink_threshold(strengths: &[u8]) -> u8 {
+fn ink_threshold(strengths: impl Iterator<Item = u8>) -> u8 {
     let mut histogram = [0_u64; 256];
-    for &v in strengths {
+    for v in strengths {
         histogram[usize::from(v)] += 1;
     }
-    let total = strengths.len() as f64;
+    let total = histogram.iter().sum::<u64>() as f64;
     let sum: f64 = histogram.iter().enumerate().map(|(v, &n)| v as f64 * n as f64).sum();
     let (mut below, mut sum_below) = (0.0, 0.0);
     let (mut best, mut best_variance) = (0, -1.0);

@@ -1,20 +1,20 @@
-//! MNIST-format folders: the four IDX files, plain or gzipped.
+//! MNIST-format folders: the four IDX files, plain or gzipped, whatever their names say.
 //!
 //! IDX is a big-endian header (two zero bytes, element type, number of axes, one length per axis) and then the elements,
 //! row-major. Here: unsigned bytes, one axis for labels, three (image, row, column) for images.
 
 use crate::load::data::data_error::DataError;
+use crate::load::data::unpacked;
 use crate::types::{DIGIT_SIDE, DigitImage};
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Pixels of one image.
 const PIXELS: usize = DIGIT_SIDE * DIGIT_SIDE;
 /// Element type code of unsigned bytes.
 const UNSIGNED_BYTE: u8 = 0x08;
-/// Gzip expands by at most 1,032 times, so this bounds memory for a file that lies about itself: no set of 28×28 images that
-/// fits is anywhere near.
+/// Elements of the largest file: no set of 28×28 images that fits into memory is anywhere near.
 const LARGEST: u64 = 4 << 30;
 
 /// Labelled 28×28 images, one byte a pixel, ink is 255.
@@ -87,7 +87,14 @@ pub struct DigitFolder {
     pub test: Option<DigitSet>,
 }
 
-/// Reads a folder of IDX files, plain or `.gz`, named with `-` or `.` before `idx`. One of the two sets may be missing.
+/// Images and labels to learn from, and to measure on.
+const TRAIN: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
+const TEST: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+/// Where torchvision puts the files below the folder it is given.
+const BELOW: [&str; 3] = ["", "raw", "MNIST/raw"];
+
+/// Reads a folder of IDX files, plain or `.gz`, named with `-` or `.` before `idx`; they may lie in `raw` or `MNIST/raw` below
+/// it. One of the two sets may be missing.
 ///
 /// # Errors
 ///
@@ -95,15 +102,18 @@ pub struct DigitFolder {
 /// labels in `0..10`; the file is named.
 pub fn read(folder: &Path) -> Result<DigitFolder, DataError> {
     std::fs::read_dir(folder).map_err(|source| DataError::read(folder, source))?;
-    let train = read_set(folder, "train-images-idx3-ubyte", "train-labels-idx1-ubyte")?;
-    let test = read_set(folder, "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")?;
+    let below = BELOW.map(|below| folder.join(below));
+    let holds_any = |folder: &&PathBuf| [TRAIN, TEST].concat().iter().any(|name| find(folder, name).is_some());
+    let found = below.iter().find(holds_any).map_or(folder, PathBuf::as_path);
+    let train = read_set(found, TRAIN)?;
+    let test = read_set(found, TEST)?;
     if train.is_none() && test.is_none() {
-        return Err(DataError::MissingIdx { folder: folder.to_owned(), name: "train-images-idx3-ubyte" });
+        return Err(DataError::MissingIdx { folder: folder.to_owned(), name: TRAIN[0] });
     }
     Ok(DigitFolder { train, test })
 }
 
-fn read_set(folder: &Path, images: &'static str, labels: &'static str) -> Result<Option<DigitSet>, DataError> {
+fn read_set(folder: &Path, [images, labels]: [&'static str; 2]) -> Result<Option<DigitSet>, DataError> {
     let (image_path, label_path) = match (find(folder, images), find(folder, labels)) {
         (Some(images), Some(labels)) => (images, labels),
         (None, None) => return Ok(None),
@@ -138,13 +148,26 @@ fn find(folder: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Axis lengths and elements of an IDX file of unsigned bytes.
+/// Axis lengths and elements of an IDX file of unsigned bytes. No more is read, and unpacked, than its header promises and one
+/// byte.
 fn read_idx(path: &Path, axes: usize) -> Result<(Vec<usize>, Vec<u8>), DataError> {
-    let bytes = read_bytes(path)?;
-    let header = 4 + 4 * axes;
-    let Some((head, elements)) = bytes.split_at_checked(header) else {
-        return Err(DataError::bad_idx(path, format!("it has {} bytes, its header alone needs {header}", bytes.len())));
+    let failed = |source| DataError::read(path, source);
+    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let is_packed = unpacked::is_gzip(file.fill_buf().map_err(failed)?);
+    let mut file = unpacked::unpacking(file).map_err(failed)?;
+    let mut read = |most: u64| -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        let problem = |error| {
+            if is_packed { DataError::bad_idx(path, format!("it cannot be unzipped: {error}")) } else { failed(error) }
+        };
+        file.by_ref().take(most).read_to_end(&mut bytes).map_err(problem)?;
+        Ok(bytes)
     };
+    let header = 4 + 4 * axes;
+    let head = read(header as u64)?;
+    if head.len() < header {
+        return Err(DataError::bad_idx(path, format!("it has {} bytes, its header alone needs {header}", head.len())));
+    }
     if head[..2] != [0, 0] {
         return Err(DataError::bad_idx(path, "it does not begin with the two zero bytes of an IDX file"));
     }
@@ -156,35 +179,24 @@ fn read_idx(path: &Path, axes: usize) -> Result<(Vec<usize>, Vec<u8>), DataError
     }
     let lengths: Vec<usize> =
         (head[4..].chunks_exact(4)).map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize).collect();
-    let promised = lengths.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
-    if promised != Some(elements.len()) {
-        let promised = promised.map_or("more than memory holds".to_owned(), |n| n.to_string());
-        let why = format!("its header promises {promised} bytes of data, it has {}", elements.len());
+    let promised = lengths.iter().try_fold(1_u64, |product, &n| product.checked_mul(n as u64));
+    let Some(promised) = promised.filter(|&bytes| bytes <= LARGEST) else {
+        return Err(DataError::bad_idx(path, "its header promises more bytes of data than any set of digits has"));
+    };
+    let elements = read(promised + 1)?;
+    let found = elements.len() as u64;
+    if found != promised {
+        let found = if found > promised { "more".to_owned() } else { found.to_string() };
+        let why = format!("its header promises {promised} bytes of data, it has {found}");
         return Err(DataError::bad_idx(path, why));
     }
-    Ok((lengths, bytes[header..].to_vec()))
-}
-
-fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
-    let file = File::open(path).map_err(|source| DataError::read(path, source))?;
-    let mut bytes = Vec::new();
-    if path.extension().is_some_and(|extension| extension == "gz") {
-        flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file))
-            .take(LARGEST)
-            .read_to_end(&mut bytes)
-            .map_err(|error| DataError::bad_idx(path, format!("it cannot be unzipped: {error}")))?;
-    } else {
-        std::io::BufReader::new(file)
-            .take(LARGEST)
-            .read_to_end(&mut bytes)
-            .map_err(|source| DataError::read(path, source))?;
-    }
-    Ok(bytes)
+    Ok((lengths, elements))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::UserError;
     use std::io::Write;
 
     fn idx(axes: &[u32], elements: &[u8]) -> Vec<u8> {
@@ -224,6 +236,43 @@ mod tests {
         assert_eq!((train.len(), train.label(2)), (3, 9));
         assert_eq!(train.pixels(1), &pixels(3)[PIXELS..2 * PIXELS]);
         assert_eq!(train.image(0).0[5], 5.0 / 255.0);
+    }
+
+    #[test]
+    fn a_file_is_zipped_when_its_content_is_whatever_its_name_says() {
+        let shared = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/faults/idx/gz-name-plain-content"));
+        assert_eq!(read(shared).unwrap().test.unwrap().len(), 20);
+        let dir = folder(&[
+            ("t10k-images-idx3-ubyte", gzip(&idx(&[2, 28, 28], &pixels(2)))),
+            ("t10k-labels-idx1-ubyte.gz", idx(&[2], &[4, 5])),
+        ]);
+        let test = read(dir.path()).unwrap().test.unwrap();
+        assert_eq!((test.len(), test.label(1), test.pixels(0)), (2, 5, &pixels(2)[..PIXELS]));
+    }
+
+    #[test]
+    fn torchvision_s_folders_are_looked_into() {
+        for below in ["raw", "MNIST/raw"] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir_all(dir.path().join(below)).unwrap();
+            std::fs::write(dir.path().join(below).join(TEST[0]), idx(&[1, 28, 28], &pixels(1))).unwrap();
+            let error = UserError::from(read(dir.path()).unwrap_err()).to_string();
+            assert!(error.contains("raw") && error.contains(TEST[1]), "{error}");
+            std::fs::write(dir.path().join(below).join(TEST[1]), idx(&[1], &[3])).unwrap();
+            assert_eq!(read(dir.path()).unwrap().test.unwrap().label(0), 3);
+        }
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_the_header_promises() {
+        // Behind what is promised the archive is broken: whoever unpacks it all runs into that.
+        let mut packed = gzip(&idx(&[10], &[7; 12]));
+        packed.extend(gzip(&[0; 1 << 20]));
+        let at = packed.len() - 9;
+        packed[at] ^= 0xff;
+        let images = ("t10k-images-idx3-ubyte", idx(&[10, 28, 28], &pixels(10)));
+        let message = read(folder(&[images, ("t10k-labels-idx1-ubyte.gz", packed)]).path()).unwrap_err().to_string();
+        assert!(message.contains("promises 10 bytes of data, it has more"), "{message}");
     }
 
     #[test]

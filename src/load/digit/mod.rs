@@ -3,3 +3,4 @@
 pub mod digit_image;
 pub(super) mod digit_model;
 pub mod idx;
+mod paper;

@@ -2,7 +2,9 @@
 
 use crate::load::data::data_error::DataError;
 use crate::types::Picture;
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use std::io::Cursor;
 use std::path::Path;
 
 /// Reads a picture. A camera's note of how it was held is followed, transparency is dropped, gray becomes equal parts of
@@ -11,20 +13,49 @@ use std::path::Path;
 /// # Errors
 /// When the file cannot be read or decoded.
 pub fn read_picture(path: &Path) -> Result<Picture, DataError> {
+    let picture = decoded_picture(path)?.into_rgb8();
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    Ok(Picture { width, height, rgb: picture.into_raw().into() })
+}
+
+/// A picture from a PNG or JPEG file, the right way up. What a file is follows from its content, not from its name.
+///
+/// # Errors
+/// When the file cannot be read or decoded, is of another kind, or has no pixels.
+pub(in crate::load) fn decoded_picture(path: &Path) -> Result<DynamicImage, DataError> {
     let bad = |error: image::ImageError| DataError::BadImage { path: path.to_owned(), why: error.to_string() };
-    let reader = ImageReader::open(path).map_err(|source| DataError::read(path, source))?;
-    let reader = reader.with_guessed_format().map_err(|source| DataError::read(path, source))?;
+    let bytes = std::fs::read(path).map_err(|source| DataError::read(path, source))?;
+    if let Some(kind) = other_kind(&bytes) {
+        return Err(DataError::OtherPicture { path: path.to_owned(), kind });
+    }
+    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
+    let reader = reader.map_err(|source| DataError::read(path, source))?;
     let mut decoder = reader.into_decoder().map_err(bad)?;
-    let orientation = decoder.orientation().map_err(bad)?;
+    // A note that cannot be read is no reason not to show the picture.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(bad)?;
     picture.apply_orientation(orientation);
-    let picture = picture.into_rgb8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    if width == 0 || height == 0 {
+    if picture.width() == 0 || picture.height() == 0 {
         let why = "It has no pixels.".to_owned();
         return Err(DataError::BadImage { path: path.to_owned(), why });
     }
-    Ok(Picture { width, height, rgb: picture.into_raw().into() })
+    Ok(picture)
+}
+
+/// The name of a kind of picture that is not read.
+fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    // What phones take has a box `ftyp` first, with a brand.
+    if let Some([b'f', b't', b'y', b'p', brand @ ..]) = bytes.get(4..12) {
+        return Some(if brand == b"avif" { "AVIF" } else { "HEIF" });
+    }
+    Some(match image::guess_format(bytes).ok()? {
+        ImageFormat::Png | ImageFormat::Jpeg => return None,
+        ImageFormat::WebP => "WebP",
+        ImageFormat::Gif => "GIF",
+        ImageFormat::Bmp => "BMP",
+        ImageFormat::Tiff => "TIFF",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -41,6 +72,24 @@ mod tests {
         let clear = dir.path().join("clear.png");
         RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 0])).save(&clear).unwrap();
         assert_eq!(read_picture(&clear).unwrap().rgb[..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn other_pictures_are_called_what_they_are_whatever_their_names_say() {
+        let webp = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/faults/images/webp-7.jpg"));
+        let told = |path: &Path| crate::types::UserError::from(read_picture(path).unwrap_err());
+        let error = told(webp);
+        assert!(error.what.contains("is a WebP picture") && error.next.contains("PNG or JPEG"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.png");
+        for (bytes, kind) in [(&b"GIF89a......"[..], "GIF"), (b"\0\0\0\x18ftypheic....", "HEIF")] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(told(&path).what.contains(kind), "{}", told(&path));
+        }
+        let png = dir.path().join("b.png");
+        GrayImage::from_pixel(2, 2, Luma([9])).save(&png).unwrap();
+        std::fs::rename(&png, dir.path().join("b.jpg")).unwrap();
+        assert_eq!(read_picture(&dir.path().join("b.jpg")).unwrap().rgb[..], [9; 12]);
     }
 
     #[test]

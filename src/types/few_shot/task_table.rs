@@ -1,6 +1,6 @@
 //! A table of question–answer pairs: what a few-shot task is made of.
 
-use crate::types::{FewShotPrompt, Random, Shot};
+use crate::types::{FewShotPrompt, PairRows, Random, Shot};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,6 +90,21 @@ pub enum TableWarning {
         /// How many.
         rows: usize,
     },
+    /// Columns that are neither input nor output were left out.
+    ColumnsLeftOut {
+        /// Their names, or their numbers where there are none.
+        columns: Vec<String>,
+    },
+    /// Lines had more cells than the table has columns.
+    CellsLeftOut {
+        /// Their numbers.
+        lines: Vec<usize>,
+    },
+    /// The first line was taken for a row, and may be meant as names of columns.
+    PerhapsHeader {
+        /// Its cells.
+        cells: Vec<String>,
+    },
     /// Every row has the same answer: nothing can be learned from it.
     OneAnswer {
         /// The answer.
@@ -112,6 +127,18 @@ impl std::fmt::Display for TableWarning {
                 write!(f, "{input:?} has different answers: {}.", outputs.join(", "))
             }
             Self::OneSided { rows } => write!(f, "{rows} rows without input or output were left out."),
+            Self::ColumnsLeftOut { columns } => write!(f, "Columns that were not read: {}.", columns.join(", ")),
+            Self::CellsLeftOut { lines } => {
+                let named: Vec<String> = lines.iter().take(3).map(usize::to_string).collect();
+                let more = lines.len().saturating_sub(3);
+                let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+                write!(f, "Cells beyond the last column were left out, in line {}{more}.", named.join(", "))
+            }
+            Self::PerhapsHeader { cells } => write!(
+                f,
+                "The first line ({}) was taken for an example. If it names columns, call them input and output.",
+                cells.join(", ")
+            ),
             Self::OneAnswer { output } => write!(f, "Every row has the answer {output:?}."),
             Self::Prefix { short, long } => {
                 write!(f, "{long:?} begins with {short:?}: score the end of the answer too.")
@@ -122,31 +149,24 @@ impl std::fmt::Display for TableWarning {
 
 impl TaskTable {
     /// Reads a task file: lines `# key: value` (title, group, kind, instruction, template, separator, labels), then the
-    /// columns' names, then one pair a line, parted by a tab. `\n` in a template or separator is a line break.
+    /// columns' names, then one pair a line, parted by a tab. `\n` in a template or separator is a line break. Also tells what
+    /// was not read.
     ///
     /// # Errors
     /// A sentence that names the line.
-    pub fn parse_tsv(id: &str, text: &str) -> Result<Self, String> {
+    pub fn parse_tsv(id: &str, text: &str) -> Result<(Self, Vec<TableWarning>), String> {
         let mut table = Self { id: id.to_owned(), title: id.to_owned(), ..Self::default() };
-        let mut columns_named = false;
-        for (number, line) in text.trim_start_matches('\u{FEFF}').lines().enumerate() {
-            let number = number + 1;
-            if let Some((key, value)) =
-                line.strip_prefix("# ").filter(|_| !columns_named).and_then(|l| l.split_once(": "))
-            {
+        let (mut rest, mut number) = (text.trim_start_matches('\u{FEFF}'), 1);
+        while rest.starts_with(['#', '\n', '\r']) {
+            let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+            if let Some((key, value)) = line.strip_prefix("# ").and_then(|line| line.split_once(": ")) {
                 table.set(key.trim(), value.trim()).map_err(|why| format!("Line {number}: {why}"))?;
-            } else if line.trim().is_empty() || (!columns_named && line.starts_with('#')) {
-            } else if !columns_named && line.trim_end() == "input\toutput" {
-                columns_named = true;
-            } else {
-                columns_named = true;
-                let (input, output) = line
-                    .split_once('\t')
-                    .ok_or_else(|| format!("Line {number} has no tab between input and output."))?;
-                table.rows.push([input.trim().to_owned(), output.trim().to_owned()]);
             }
+            (rest, number) = (after, number + 1);
         }
-        Ok(table)
+        let rows = PairRows::read_parted(rest, "\t", number)?;
+        table.rows = rows.pairs;
+        Ok((table, rows.warnings))
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
@@ -255,7 +275,8 @@ mod tests {
 
     #[test]
     fn a_file_is_read_and_its_oddities_are_told() {
-        let mut table = TaskTable::parse_tsv("colours", FILE).unwrap();
+        let (mut table, told) = TaskTable::parse_tsv("colours", FILE).unwrap();
+        assert!(told.is_empty());
         assert_eq!((table.title.as_str(), table.kind, table.separator.as_str()), ("Colours", TaskKind::Label, "\n\n"));
         assert_eq!(table.rows.len(), 5);
         let warnings = table.tidy();

@@ -1,5 +1,6 @@
 //! A few-shot prompt: instruction, examples, query, and the template that joins them.
 
+use crate::types::PairRows;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -150,20 +151,10 @@ impl FewShotPrompt {
         }
     }
 
-    /// Rows copied from a spreadsheet or a CSV file: one example a line, input and output separated by a tab, or else by
-    /// the first comma, semicolon, `=` or `->`. Lines without a separator become inputs with an empty output.
+    /// Rows copied from a spreadsheet or a CSV file, as [`PairRows::pasted`] reads them.
     #[must_use]
     pub fn parse_rows(text: &str) -> Vec<Shot> {
-        const SEPARATORS: [&str; 5] = ["\t", "->", ";", ",", "="];
-        text.lines()
-            .filter(|line| !line.trim().is_empty())
-            .map(|line| {
-                let pair = SEPARATORS.iter().find_map(|s| line.split_once(s));
-                let (input, output) = pair.unwrap_or((line, ""));
-                let clean = |s: &str| s.trim().trim_matches('"').to_owned();
-                Shot { input: clean(input), output: clean(output), on: true }
-            })
-            .collect()
+        PairRows::pasted(text).into_iter().map(|[input, output]| Shot { input, output, on: true }).collect()
     }
 }
 

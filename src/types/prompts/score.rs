@@ -10,7 +10,7 @@ pub const CONTENT_FREE: [&str; 3] = ["N/A", "[MASK]", ""];
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ScoreRequest {
-    /// The prompt, up to where an answer would begin.
+    /// The prompt, up to where an answer would begin. White space at its end is split with the answers.
     pub prompt: String,
     /// The answers. Where neither the prompt ends nor the answer begins with white space, a space is put between them.
     pub candidates: Vec<String>,
@@ -57,7 +57,7 @@ pub struct CandidateScore {
 pub struct ScoreReport {
     /// In the order asked.
     pub candidates: Vec<CandidateScore>,
-    /// Tokens of the prompt.
+    /// Tokens of the prompt, without white space at its end that belongs to tokens of the answers.
     pub prompt_tokens: usize,
     /// Milliseconds it took.
     pub elapsed_ms: f64,

@@ -225,12 +225,14 @@ impl Setup {
     pub fn request(&self, side: usize, card: Card, cut: usize, answers: &[String]) -> ScoreRequest {
         let prompt = self.prompt(side, card, cut);
         let side = &self.sides[side];
-        let asked = |query: &str| FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text;
+        // A space is put before an answer anyway; any other white space is part of the prompt, and scored with the answer.
+        let gap = Some(prompt.gap()).filter(|gap| *gap != " ").unwrap_or_default();
+        let asked = |query: &str| FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text + gap;
         ScoreRequest {
             candidates: answers.iter().map(|answer| side.name(answer).to_owned()).collect(),
             ending: if side.ending { prompt.ending() } else { String::new() },
             content_free: if side.calibrate { CONTENT_FREE.map(asked).to_vec() } else { Vec::new() },
-            prompt: prompt.render().text,
+            prompt: prompt.render().text + gap,
             edits: Vec::new(),
         }
     }

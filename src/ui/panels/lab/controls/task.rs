@@ -32,7 +32,7 @@ static GROUPS: LazyLock<Vec<(&'static str, Vec<usize>)>> = LazyLock::new(|| {
 
 /// Asks for a table of pairs.
 pub(in super::super) fn table_file() -> FileRequest {
-    FileRequest::open("Open a table of pairs").filter("Pairs", &["tsv", "csv", "jsonl", "txt"])
+    FileRequest::open("Open a table of pairs").filter("Pairs", &["tsv", "csv", "jsonl", "json", "txt"])
 }
 
 /// `reading` is the job that reads a table. True when the pairs are to be shown.

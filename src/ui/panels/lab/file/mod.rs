@@ -129,7 +129,7 @@ pub(super) fn read(path: &Path) -> Result<LabFile, UserError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let refused = |why: String, next: &str| UserError::new(format!("{name} was not opened."), why, next);
     let other = "Open a preset or a run that was saved in the few-shot lab.";
-    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string(), "Choose a file that can be read."))?;
+    let text = crate::engine::read_text(path).map_err(|e| refused(e.why, "Choose a file that can be read."))?;
     let value: Value = serde_json::from_str(&text).map_err(|e| refused(format!("It is no JSON: {e}."), other))?;
     for (key, what) in [("fovea_preset", "preset"), ("fovea_run", "run")] {
         let Some(version) = value.get(key) else { continue };
@@ -159,6 +159,12 @@ mod tests {
         let path = dir.path().join("a.json");
         std::fs::write(&path, text).unwrap();
         read(&path)
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_fault_of_a_file() {
+        let error = file("\u{feff}{\"fovea_preset\": 9000}").err().unwrap();
+        assert!(error.why.contains("version 9000"), "{error}");
     }
 
     #[test]

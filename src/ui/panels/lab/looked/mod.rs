@@ -149,7 +149,12 @@ impl LookedTab {
         let asked = desk.asked();
         let answer = match self.from {
             From::Answer if !desk.setup.expected.is_empty() => {
-                let gap = if rendered.text.ends_with(char::is_whitespace) { "" } else { " " };
+                let prompt = desk.prompt();
+                let gap = match prompt.gap() {
+                    "" | " " if rendered.text.ends_with(char::is_whitespace) => "",
+                    "" => " ",
+                    gap => gap,
+                };
                 format!("{gap}{}", asked.name(&desk.setup.expected))
             }
             _ => String::new(),
