@@ -175,6 +175,23 @@ fn older_files_of_other_families_open() {
     assert_eq!(ids(dir.path(), TokenizerClass::Qwen2, 261, text), [257, 260, 32, 257, 260]);
 }
 
+#[test]
+fn a_saved_folder_keeps_what_the_settings_said_of_its_tokenizer() {
+    let dir = copy("qwen2");
+    std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
+    copy_all(&golden("faults/qwen2-older-files"), dir.path());
+    edit(dir.path(), "tokenizer_config.json", |c| c["add_prefix_space"] = true.into());
+    let tokenizer = read_tokenizer(dir.path(), UsualClass::unless_named(TokenizerClass::Qwen2), 261).unwrap();
+    let text = "the<|im_end|> the";
+    let expected = tokenizer.ids(text).unwrap();
+    assert_eq!(expected, [32, 257, 260, 32, 257]);
+    let mut model = open_text_model(&golden("qwen2"), &Device::flex(), &mut |_, _| {}).unwrap();
+    model.tokenizer = tokenizer.into();
+    let saved = dir.path().join("saved");
+    save_text_model(&model, &saved, crate::types::Precision::F32).unwrap();
+    assert_eq!(ids(&saved, TokenizerClass::Qwen2, 261, text), expected);
+}
+
 fn vector(dir: &Path, text: &str) -> (usize, Vec<f32>) {
     let model = open_encoder_model(dir, &Device::flex(), &mut |_, _| {}).unwrap();
     let (tokens, _) = model.tokenizer.encode_at_most(text, model.reads.longest).unwrap();
@@ -377,12 +394,7 @@ fn values(dir: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
     let bytes = std::fs::read(dir.join("model.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let tensor = tensors.tensor(name).unwrap();
-    let values = match tensor.dtype() {
-        safetensors::Dtype::F16 => {
-            tensor.data().as_chunks::<2>().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect()
-        }
-        _ => tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-    };
+    let values = tensors::elements::Elements::decode(tensor.dtype(), tensor.data()).unwrap().into_f32();
     (tensor.shape().to_vec(), values)
 }
 

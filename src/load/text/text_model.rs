@@ -145,6 +145,10 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
         "model_max_length": model.config.context(),
         "clean_up_tokenization_spaces": false,
     });
+    if model.tokenizer.begins_with_space() {
+        // Some classes of transformers read the flag here and nowhere else.
+        tokenizer_config["add_prefix_space"] = json!(true);
+    }
     if let (Ok(chat), Some(fields)) = (model.chat.as_ref(), tokenizer_config.as_object_mut()) {
         // What the model's own templates name counts more than what its ids stand for.
         fields.extend(chat.special_tokens().clone());

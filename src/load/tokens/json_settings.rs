@@ -6,6 +6,7 @@ use crate::load::error::LoadError;
 use crate::load::tokens::special_tokens::TokenizerSettings;
 use crate::load::tokens::tokenizer_class::TokenizerClass;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::NormalizerWrapper;
@@ -146,29 +147,35 @@ pub(in crate::load) fn add_tokens(
         special.extend(usual.filter(|token| tokenizer.token_to_id(&token.content).is_some()));
     }
     special.extend(settings.named()?);
-    for (id, mut token) in settings.added()? {
-        token.special |= special.iter().any(|special| special.content == token.content);
-        add(tokenizer, token.clone(), path)?;
-        if tokenizer.token_to_id(&token.content) != Some(id) {
-            return Err(broken(path, format!("`{}` should have the id {id}, which it does not", token.content)));
+    let wanted = settings.added()?;
+    let there = tokenizer.get_added_tokens_decoder().into_values();
+    let mut known: BTreeMap<String, AddedToken> = there.map(|token| (token.content.clone(), token)).collect();
+    // All at once: the library sorts its tables anew for each call, and some models have thousands.
+    let mut new = Vec::new();
+    let mut add = |token: AddedToken, known: &mut BTreeMap<String, AddedToken>| {
+        if known.get(&token.content) != Some(&token) {
+            known.insert(token.content.clone(), token.clone());
+            new.push(token);
         }
+    };
+    for (_, token) in &wanted {
+        let is_special = token.special || special.iter().any(|special| special.content == token.content);
+        add(AddedToken { special: is_special, ..token.clone() }, &mut known);
     }
     for token in special {
-        let there = tokenizer.get_added_tokens_decoder().into_values().find(|there| there.content == token.content);
-        match there {
-            Some(there) if there.special => {}
-            Some(mut there) => {
-                there.special = true;
-                add(tokenizer, there, path)?;
-            }
-            None => add(tokenizer, token, path)?,
-        }
+        let token = known.get(&token.content).cloned().unwrap_or(token);
+        add(AddedToken { special: true, ..token }, &mut known);
     }
-    Ok(())
-}
-
-fn add(tokenizer: &mut Tokenizer, token: AddedToken, path: &Path) -> Result<(), LoadError> {
-    let special = token.special;
-    let added = if special { tokenizer.add_special_tokens([token]) } else { tokenizer.add_tokens([token]) };
-    added.map(|_| ()).map_err(|error| broken(path, error))
+    if !new.is_empty() {
+        tokenizer.add_tokens(new).map_err(|error| broken(path, error))?;
+    }
+    let misplaced = |(id, token): &&(u32, AddedToken)| {
+        !token.content.is_empty() && tokenizer.token_to_id(&token.content) != Some(*id)
+    };
+    match wanted.iter().find(misplaced) {
+        Some((id, token)) => {
+            Err(broken(path, format!("`{}` should have the id {id}, which it does not", token.content)))
+        }
+        None => Ok(()),
+    }
 }

@@ -129,6 +129,12 @@ impl Tokenizer {
         self.inner.to_string(true).map_err(|e| LoadError::Encode { problem: e.to_string() })
     }
 
+    /// True when byte-level pieces get a space before a text.
+    pub(in crate::load) fn begins_with_space(&self) -> bool {
+        let splitter = serde_json::to_string(&self.inner.get_pre_tokenizer()).unwrap_or_default();
+        splitter.contains("\"add_prefix_space\":true")
+    }
+
     /// Number of tokens, those that the model has no embedding for left out.
     #[must_use]
     pub fn vocabulary(&self) -> usize {
@@ -143,7 +149,7 @@ impl Tokenizer {
 
     /// The largest id of a token that was not added to the vocabulary later.
     #[must_use]
-    pub(super) fn largest_id(&self) -> Option<u32> {
+    pub fn largest_id(&self) -> Option<u32> {
         let added = self.inner.get_added_tokens_decoder();
         self.inner.get_vocab(false).into_values().filter(|id| !added.contains_key(id)).max()
     }
