@@ -100,10 +100,13 @@ fn a_template_that_refuses_is_told_with_its_line() {
     assert!(
         failure(&["chat-template", "--model", "no/such/model", "--chat", "--user", "a"]).contains("no such folder")
     );
-    // The plain prompt needs no template.
+    // The plain prompt needs no template, but the tokenizer's other settings.
+    let plain = ["generate", "--device", "cpu", "--model", &model, "--prompt", "abc", "--max-new-tokens", "2"];
     fs::write(scratch.path().join("tokenizer_config.json"), "<html>").unwrap();
     assert!(failure(&["chat-template", "--model", &model, "--chat", "--user", "a"]).contains("not valid JSON"));
-    text(&["generate", "--device", "cpu", "--model", &model, "--prompt", "abc", "--max-new-tokens", "2"]);
+    assert!(failure(&plain).contains("not valid JSON"));
+    fs::write(scratch.path().join("tokenizer_config.json"), "{}").unwrap();
+    text(&plain);
 }
 
 #[test]

@@ -442,9 +442,8 @@ fn every_broken_model_folder_is_told_with_file_and_field() {
     };
     let no_config = damaged("no-config", &|folder| fs::remove_file(folder.join("config.json")).unwrap());
     says(&no_config, &["no-config", "config.json"]);
-    let unknown =
-        damaged("unknown", &|folder| edit(&folder.join("config.json"), "LlamaForCausalLM", "MambaForCausalLM"));
-    says(&unknown, &["config.json", "MambaForCausalLM"]);
+    let unknown = damaged("unknown", &|folder| edit(&folder.join("config.json"), "\"llama\"", "\"mamba\""));
+    says(&unknown, &["config.json", "mamba"]);
     let not_json = damaged("not-json", &|folder| fs::write(folder.join("config.json"), "{").unwrap());
     says(&not_json, &["config.json"]);
     let misshapen =

@@ -180,7 +180,7 @@ fn streamed_word_pieces_join_to_the_decoded_text() {
     let tokenizer = open("bert").tokenizer;
     for text in ["unaffable players, playing!", "don't 'quote' is blue.", "the [MASK] is  blue ?"] {
         let ids = tokenizer.ids(text).unwrap();
-        let mut stream = tokenizer.stream();
+        let mut stream = tokenizer.stream(&[]);
         let streamed: String = ids.iter().map(|&id| stream.push(id)).collect();
         assert_eq!(streamed + &stream.finish(), tokenizer.decode(&ids), "{text:?}");
     }

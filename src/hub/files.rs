@@ -10,7 +10,7 @@ pub(super) const TORCH: &str = "pytorch_model.bin";
 pub(super) const TORCH_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// Everything but the weights, the file that says what the model is first.
-const BESIDE_WEIGHTS: [&str; 18] = [
+const BESIDE_WEIGHTS: [&str; 24] = [
     CONFIG,
     "generation_config.json",
     "tokenizer.json",
@@ -24,6 +24,12 @@ const BESIDE_WEIGHTS: [&str; 18] = [
     "preprocessor_config.json",
     "modules.json",
     "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
     "config_sentence_transformers.json",
     "1_Pooling/config.json",
     "README.md",

@@ -4,7 +4,7 @@
 //! name that Hugging Face's configurations use for them.
 
 use crate::load::error::LoadError;
-use crate::load::source::source;
+use crate::load::source::{ModelSource, source};
 use crate::load::tensors::tensor_table::tensors_of;
 use crate::load::text::config::architecture;
 use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry};
@@ -28,7 +28,8 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         (number(&["hidden_size", "n_embd", "dim"]), number(&["num_attention_heads", "n_head", "n_heads"]));
     let head_dim = number(&["head_dim"]).or_else(|| hidden?.checked_div(heads?));
     let has_head = ["ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForPreTraining"];
-    let has_head = has_head.iter().any(|ending| architecture_name.ends_with(ending));
+    let has_head = has_head.iter().any(|ending| architecture_name.ends_with(ending))
+        || architecture.is_some_and(|known| known.kind() == ModelKind::CausalLm);
     let is_causal = match architecture {
         Some(known) => known.kind() == ModelKind::CausalLm,
         None => architecture_name.ends_with("ForCausalLM") || architecture_name.ends_with("LMHeadModel"),
@@ -39,6 +40,8 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     };
     let counted = tensors.as_deref().map(|tensors| {
         let tied = has_head && fields.flag("tie_word_embeddings", is_tied_by_default(model_type)).unwrap_or(false);
+        // A head of its own counts, whatever config.json says.
+        let tied = tied && !differ(&*source, tensors);
         count(tensors, has_head, tied)
     });
     // RoBERTa's first position is the one after the padding token's id.
@@ -67,6 +70,17 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         files: source.files(),
         unreadable,
     })
+}
+
+/// True when the files hold a head and a token embedding that are not the same.
+fn differ(source: &dyn ModelSource, tensors: &[TensorEntry]) -> bool {
+    let (head, embedding) =
+        (tensors.iter().find(|t| is_head(&t.name)), tensors.iter().find(|t| is_token_embedding(&t.name)));
+    let (Some(head), Some(embedding)) = (head, embedding) else { return false };
+    let Ok(files) = source.weights() else { return false };
+    let Ok((containers, _)) = files.containers() else { return false };
+    let find = |name: &str| containers.iter().find_map(|container| container.tensor(name).ok()?);
+    find(&head.name).zip(find(&embedding.name)).is_some_and(|(a, b)| !a.is_same(&b))
 }
 
 /// Tokens of a picture, by the table of their positions `[1, T, D]`.
@@ -253,6 +267,6 @@ mod tests {
         assert_eq!((card.architecture, card.architecture_name.as_str()), (None, "T5ForConditionalGeneration"));
         assert!(card.unreadable.unwrap().contains("pytorch_model.bin"), "the file is named");
         assert_eq!((card.parameters, card.vocabulary), (None, Some(7)));
-        assert!(matches!(read_card(&scratch.path().join("none")), Err(LoadError::MissingFile { .. })));
+        assert!(matches!(read_card(&scratch.path().join("none")), Err(LoadError::MissingFolder { .. })));
     }
 }

@@ -1,5 +1,9 @@
 //! Everything that can be wrong with files a person points at. Each error names the file and the field or tensor.
 
+use crate::load::source::CONFIG_FILE;
+use crate::load::tensors::container::WEIGHTS_FILE;
+use crate::load::tokens::tokenizer::TOKENIZER_FILE;
+use crate::load::vision::preprocessor;
 use crate::types::{Architecture, Precision, UserError};
 use safetensors::{Dtype, SafeTensorError};
 use std::path::PathBuf;
@@ -9,8 +13,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[allow(missing_docs)] // Every variant says in its message what it and its fields are.
 pub enum LoadError {
-    #[error("{} is not a model folder: it has no {file}", .dir.display())]
+    #[error("{} is not there", .dir.display())]
+    MissingFolder { dir: PathBuf },
+    #[error("{} {}", .dir.display(), missing(file))]
     MissingFile { dir: PathBuf, file: &'static str },
+    #[error("{} is only a pointer to the file", .path.display())]
+    Pointer { path: PathBuf, size: Option<u64> },
+    #[error("{model} has no tokenizer, so it can neither read nor write text")]
+    NoTokenizer { model: String, problem: String },
     #[error("{} cannot be read", .path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} cannot be written", .path.display())]
@@ -27,6 +37,8 @@ pub enum LoadError {
     TooLarge { path: PathBuf, shape: String, parameters: u64 },
     #[error("{} is damaged", .path.display())]
     Safetensors { path: PathBuf, source: SafeTensorError },
+    #[error("{} lists {count} tensors", .path.display())]
+    TooManyTensors { path: PathBuf, count: usize, most: usize },
     #[error("{} cannot be read as a PyTorch file", .path.display())]
     Torch { path: PathBuf, problem: String },
     #[error("{} asks for {file}, which is not beside it", .index.display())]
@@ -56,7 +68,13 @@ pub enum LoadError {
 impl LoadError {
     fn why(&self) -> String {
         match self {
-            Self::MissingFile { file, .. } => format!("a model folder in Hugging Face layout holds a {file}"),
+            Self::MissingFolder { .. } => "there is no folder of this name".to_owned(),
+            Self::MissingFile { file, .. } => purpose(file).to_owned(),
+            Self::Pointer { size: Some(size), .. } => {
+                format!("the folder was cloned without Git LFS; the file itself has {size} bytes")
+            }
+            Self::Pointer { size: None, .. } => "the folder was cloned without Git LFS".to_owned(),
+            Self::NoTokenizer { problem, .. } => problem.clone(),
             Self::Read { source, .. } | Self::Write { source, .. } => source.to_string(),
             Self::Json { source, .. } => source.to_string(),
             Self::Field { .. } => "the model's shape is taken from this file".to_owned(),
@@ -72,6 +90,9 @@ impl LoadError {
             }
             Self::Safetensors { source, .. } => {
                 format!("{source}; the file may be cut off or not be in safetensors format")
+            }
+            Self::TooManyTensors { most, .. } => {
+                format!("no model has more than {most}; the file is no model, or damaged")
             }
             Self::MissingShard { tensor, others: 0, .. } => format!("the tensor {tensor} is in that file"),
             Self::MissingShard { tensor, others, .. } => {
@@ -95,8 +116,13 @@ impl LoadError {
 
     fn next(&self) -> &'static str {
         match self {
+            Self::MissingFolder { .. } => "Check the path, then open it again.",
             Self::MissingFile { .. } => {
-                "Choose the folder that holds config.json, tokenizer.json and model.safetensors; transformers' save_pretrained writes all three."
+                "Choose the folder that holds config.json, tokenizer.json and model.safetensors, or fetch the file into it; transformers' save_pretrained writes all three."
+            }
+            Self::Pointer { .. } => "Run `git lfs pull` in the folder, or download the file again.",
+            Self::NoTokenizer { .. } => {
+                "Give it token ids instead of a text, or fetch tokenizer.json into its folder and open it again."
             }
             Self::Read { .. } => "Check that the file exists and may be read, then open the folder again.",
             Self::Write { .. } => "Choose a folder you may write to, on a disk with room.",
@@ -104,7 +130,7 @@ impl LoadError {
             Self::Field { .. } => "Correct the field, or fetch the file again.",
             Self::TooLarge { .. } => "Choose a smaller shape, or correct the sizes in config.json.",
             Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } => "Open a model that Fovea can run.",
-            Self::Safetensors { .. } | Self::Torch { .. } => {
+            Self::Safetensors { .. } | Self::TooManyTensors { .. } | Self::Torch { .. } => {
                 "Fetch the file again and compare its size with the original."
             }
             Self::MissingShard { .. } => "Fetch the missing file into the folder.",
@@ -120,6 +146,25 @@ impl LoadError {
             Self::NotFinite { .. } => "Fetch the weights again; if you trained them, go back to an earlier checkpoint.",
             Self::Encode { .. } => "Shorten or change the text.",
         }
+    }
+}
+
+/// What is said of a folder that lacks a file: only without settings it is no model folder.
+fn missing(file: &str) -> String {
+    match file {
+        CONFIG_FILE => format!("is not a model folder: it has no {file}"),
+        _ => format!("has no {file}"),
+    }
+}
+
+/// What a file is for.
+fn purpose(file: &str) -> &'static str {
+    match file {
+        CONFIG_FILE => "a model folder in Hugging Face layout holds a config.json with the sizes of the network",
+        TOKENIZER_FILE => "it says how text becomes tokens",
+        WEIGHTS_FILE => "it holds the weights; pytorch_model.bin or shards with an index would do as well",
+        preprocessor::FILE => "it says how pictures are prepared",
+        _ => "the model cannot be opened without it",
     }
 }
 

@@ -1,8 +1,18 @@
 //! Reads the fields of a JSON object so that every complaint names the file and the field.
 
 use crate::load::error::LoadError;
+use crate::load::{file, json};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
+
+/// A JSON file of a model folder, as Python writes it.
+///
+/// # Errors
+/// When the file cannot be read, only points at what should be there, or is no JSON.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, LoadError> {
+    json::parse(&file::read(path)?).map_err(|source| LoadError::Json { path: path.to_owned(), source })
+}
 
 /// The fields of one JSON object in a file. `null` counts as absent, as Hugging Face writes it.
 #[derive(Clone)]
@@ -14,16 +24,12 @@ pub(super) struct Fields {
 
 impl Fields {
     pub(super) fn read(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-        let map = serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), prefix: String::new(), map })
+        Ok(Self { path: path.to_owned(), prefix: String::new(), map: read_json(path)? })
     }
 
     /// The objects of a file that holds a list of them.
     pub(super) fn read_list(path: &Path) -> Result<Vec<Self>, LoadError> {
-        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-        let list: Vec<Map<String, Value>> =
-            serde_json::from_slice(&text).map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        let list: Vec<Map<String, Value>> = read_json(path)?;
         let one = |(place, map)| Self { path: path.to_owned(), prefix: format!("[{place}]."), map };
         Ok(list.into_iter().enumerate().map(one).collect())
     }
@@ -64,7 +70,8 @@ impl Fields {
     /// A nested object.
     pub(super) fn object(&self, name: &str) -> Result<Option<Self>, LoadError> {
         let Some(value) = self.value(name) else { return Ok(None) };
-        let map = value.as_object().ok_or_else(|| self.wrong(name, format!("is {value}, not an object")))?;
+        let map = value.as_object().filter(|_| !json::is_not_finite(value));
+        let map = map.ok_or_else(|| self.wrong(name, format!("is {value}, not an object")))?;
         Ok(Some(Self { path: self.path.clone(), prefix: format!("{}{name}.", self.prefix), map: map.clone() }))
     }
 
@@ -130,7 +137,7 @@ impl Fields {
         texts.map(Some).ok_or_else(|| self.wrong(name, format!("is {value}, not a list of texts")))
     }
 
-    /// One token id or a list of them; none when the field is absent.
+    /// One token id or a list of them; none when the field is absent. `-1` is no token, as the first Llamas write it.
     pub(super) fn token_ids(&self, name: &str) -> Result<Vec<u32>, LoadError> {
         let Some(value) = self.value(name) else { return Ok(Vec::new()) };
         let id = |v: &Value| {
@@ -139,7 +146,8 @@ impl Fields {
                 .ok_or_else(|| self.wrong(name, format!("holds {v}, not a token id")))
         };
         match value {
-            Value::Array(ids) => ids.iter().map(id).collect(),
+            Value::Array(ids) => ids.iter().filter(|v| v.as_i64() != Some(-1)).map(id).collect(),
+            none if none.as_i64() == Some(-1) => Ok(Vec::new()),
             one => Ok(vec![id(one)?]),
         }
     }

@@ -10,7 +10,9 @@ pub mod digit;
 mod encoder;
 mod error;
 mod fields;
+mod file;
 mod fingerprint;
+mod json;
 mod shipped;
 mod source;
 mod tensors;
@@ -18,6 +20,8 @@ mod text;
 pub mod tokens;
 mod vision;
 
+#[cfg(test)]
+mod faults_tests;
 #[cfg(test)]
 mod folder_tests;
 
@@ -38,7 +42,8 @@ pub use tensors::tensor_stats::tensor_stats;
 pub use tensors::tensor_table::list_tensors;
 pub use text::config::{peek_architecture, read_text_config};
 pub use text::text_model::{TextModel, open_text_model, random_text_model, save_text_model};
-pub use tokens::tokenizer::{StreamDecoder, Tokenizer};
+pub use tokens::stream::StreamDecoder;
+pub use tokens::tokenizer::Tokenizer;
 pub use vision::picture_file::read_picture;
 pub use vision::preprocessor::Preprocessor;
 pub use vision::vision_model::{VisionModel, open_vision_model};
@@ -52,7 +57,7 @@ use tensors::weights::Weights;
 const HEAD: &str = "lm_head.weight";
 
 /// The token embedding `[V, D]` and the head, which is `None` when it is tied. Tied models may store the one matrix under
-/// either name.
+/// either name. Where a file holds two that differ, config.json is wrong: both count, as in transformers 5.
 fn read_embeddings(
     weights: &mut Weights<'_>,
     name: &str,
@@ -60,7 +65,8 @@ fn read_embeddings(
     shape: [usize; 2],
     tied: bool,
 ) -> Result<(Tensor<2>, Option<Linear>), LoadError> {
-    if !tied {
+    let both = weights.has(name) && weights.has(head);
+    if !tied || (both && !weights.same(name, head)?) {
         let embedding = weights.matrix(name, shape)?;
         return Ok((embedding, Some(Linear::new(weights.matrix(head, shape)?, None))));
     }

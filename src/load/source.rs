@@ -11,7 +11,8 @@ use crate::load::fields::Fields;
 use crate::load::tensors::container::{WeightFiles, weight_paths};
 use crate::load::tokens::special_tokens::TokenizerSettings;
 use crate::load::tokens::tokenizer::Tokenizer;
-use crate::load::tokens::tokenizer_files::{self, OlderFiles};
+use crate::load::tokens::tokenizer_class::UsualClass;
+use crate::load::tokens::tokenizer_files;
 use crate::load::vision::preprocessor;
 use crate::types::{CardFile, HeldOut};
 use std::path::{Path, PathBuf};
@@ -42,11 +43,11 @@ pub(in crate::load) trait ModelSource {
     /// When they are there and cannot be read.
     fn generation(&self) -> Result<Option<Fields>, LoadError>;
 
-    /// The tokenizer, whose ids must lie below `vocabulary`.
+    /// The tokenizer, which gives no ids from `vocabulary` on. Where there is none it reads and writes no text.
     ///
     /// # Errors
-    /// When there is none, it is broken, or it has tokens the model does not.
-    fn tokenizer(&self, older: OlderFiles, vocabulary: usize) -> Result<Tokenizer, LoadError>;
+    /// When it is broken, or none of its tokens is one of the model.
+    fn tokenizer(&self, usual: UsualClass, vocabulary: usize) -> Result<Tokenizer, LoadError>;
 
     /// The text of the special token with this role, such as `mask_token`, where the tokenizer's settings name one.
     ///
@@ -75,6 +76,12 @@ pub(in crate::load) trait ModelSource {
     /// True when there seems to be a chat template; whether it can be used is not looked at.
     fn has_chat_template(&self) -> bool;
 
+    /// Tokens behind which the tokenizer's settings cut a text off, where they say it.
+    ///
+    /// # Errors
+    /// When the settings are there and cannot be read.
+    fn longest_text(&self) -> Result<Option<usize>, LoadError>;
+
     /// How an encoder makes one vector of a text, where that is said.
     ///
     /// # Errors
@@ -99,7 +106,7 @@ pub(in crate::load) trait ModelSource {
 
 /// The source at a path. Whether there is a model is seen when a part of it is asked for.
 pub(in crate::load) fn source(path: &Path) -> Box<dyn ModelSource> {
-    Box::new(Folder(path.to_owned()))
+    Box::new(Folder { parts: sentence_files::encoder_folder(path), whole: path.to_owned() })
 }
 
 /// True when a model is in a folder, or a part of one that would be taken for it.
@@ -108,13 +115,21 @@ pub(crate) fn holds_model(dir: &Path) -> bool {
 }
 
 /// A folder in Hugging Face layout.
-struct Folder(PathBuf);
+struct Folder {
+    whole: PathBuf,
+    /// Where the network and its tokenizer are: the whole, or in older folders of sentence-transformers one inside.
+    parts: PathBuf,
+}
 
 impl Folder {
     fn file(&self, name: &'static str) -> Result<Fields, LoadError> {
-        let path = self.0.join(name);
+        let path = self.parts.join(name);
         if !path.is_file() {
-            return Err(LoadError::MissingFile { dir: self.0.clone(), file: name });
+            let dir = self.parts.clone();
+            return Err(match dir.exists() {
+                true => LoadError::MissingFile { dir, file: name },
+                false => LoadError::MissingFolder { dir },
+            });
         }
         Fields::read(&path)
     }
@@ -122,7 +137,7 @@ impl Folder {
 
 impl ModelSource for Folder {
     fn path(&self) -> &Path {
-        &self.0
+        &self.whole
     }
 
     fn config(&self) -> Result<Fields, LoadError> {
@@ -130,36 +145,40 @@ impl ModelSource for Folder {
     }
 
     fn generation(&self) -> Result<Option<Fields>, LoadError> {
-        let path = self.0.join(GENERATION_FILE);
+        let path = self.parts.join(GENERATION_FILE);
         path.is_file().then(|| Fields::read(&path)).transpose()
     }
 
-    fn tokenizer(&self, older: OlderFiles, vocabulary: usize) -> Result<Tokenizer, LoadError> {
-        tokenizer_files::read_tokenizer(&self.0, older, vocabulary)
+    fn tokenizer(&self, usual: UsualClass, vocabulary: usize) -> Result<Tokenizer, LoadError> {
+        tokenizer_files::read_tokenizer(&self.parts, usual, vocabulary)
     }
 
     fn special_token(&self, role: &str) -> Result<Option<String>, LoadError> {
-        Ok(TokenizerSettings::read(&self.0)?.special(role)?.map(|token| token.content))
+        Ok(TokenizerSettings::read(&self.parts)?.special(role)?.map(|token| token.content))
     }
 
     fn weights(&self) -> Result<WeightFiles, LoadError> {
-        WeightFiles::open(&self.0)
+        WeightFiles::open(&self.parts)
     }
 
     fn weight_paths(&self) -> Result<Vec<PathBuf>, LoadError> {
-        weight_paths(&self.0)
+        weight_paths(&self.parts)
     }
 
     fn chat_template(&self) -> Result<ChatTemplate, ChatError> {
-        ChatTemplate::read(&self.0)
+        ChatTemplate::read(&self.whole)
     }
 
     fn has_chat_template(&self) -> bool {
-        ChatTemplate::is_in(&self.0)
+        ChatTemplate::is_in(&self.whole)
+    }
+
+    fn longest_text(&self) -> Result<Option<usize>, LoadError> {
+        TokenizerSettings::read(&self.parts)?.longest_text()
     }
 
     fn sentence_settings(&self) -> Result<Option<SentenceSettings>, LoadError> {
-        sentence_files::read(&self.0)
+        sentence_files::read(&self.whole)
     }
 
     fn preprocessor(&self) -> Result<Fields, LoadError> {
@@ -167,17 +186,17 @@ impl ModelSource for Folder {
     }
 
     fn held_out(&self) -> Option<HeldOut> {
-        few_shot_file::read(&self.0)
+        few_shot_file::read(&self.whole)
     }
 
     fn licence(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.0.join("README.md")).ok()?;
+        let text = std::fs::read_to_string(self.whole.join("README.md")).ok()?;
         licence_of(&text)
     }
 
     fn files(&self) -> Vec<CardFile> {
         let mut files = Vec::new();
-        collect(&self.0, "", 1, &mut files);
+        collect(&self.whole, "", 1, &mut files);
         files.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
         files
     }

@@ -46,7 +46,7 @@ impl SampleWriter {
             Writing {
                 state: net.new_state(),
                 sampler: Sampler::new(&settings),
-                decoder: self.tokenizer.stream(),
+                decoder: self.tokenizer.stream(&self.opening),
                 next: self.opening.clone(),
                 text,
                 count: 0,

@@ -154,7 +154,7 @@ fn tokenizer(input: &[u8]) -> Result<(), String> {
     let tokenizer = Arc::new(Tokenizer::from_file(&path).map_err(told)?);
     for text in ["", " Hi, you", "naïve 🙂\u{0}\n\n", "a b  c"] {
         let Ok(tokens) = tokenizer.encode(text) else { continue };
-        let mut stream = tokenizer.stream();
+        let mut stream = tokenizer.stream(&[]);
         for token in &tokens {
             assert!(token.span.end <= text.len() && text.is_char_boundary(token.span.start), "{text:?}: {token:?}");
             let _ = stream.push(token.id);

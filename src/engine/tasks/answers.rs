@@ -197,7 +197,7 @@ fn written(model: &TextModel, sequence: &Sequence, scored: &Scored, expected: &s
     let Some(parting) = right.iter().zip(&scored.best).position(|(right, best)| right != best) else {
         return (expected.to_owned(), true);
     };
-    let mut stream = model.tokenizer.stream();
+    let mut stream = model.tokenizer.stream(&[]);
     let text: String = scored.best[..=parting].iter().map(|id| stream.push(*id)).collect();
     let text = text + &stream.finish();
     // An answer that is right but does not end must not look as if it were right.

@@ -5,7 +5,7 @@ use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{InspectSpec, Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Hooks};
-use crate::types::{Ability, InspectReport, ModelId, ModelInfo, PromptToken, Site, UserError};
+use crate::types::{Ability, InspectReport, ModelId, ModelInfo, PromptToken, Site, SiteFilter, UserError};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
@@ -39,28 +39,31 @@ impl Inspect {
     fn text(&self, model: &TextModel) -> Result<InspectReport, UserError> {
         let anatomy = self.anatomy(&model.info, model.lm.sites())?;
         let tokens = prompt::read(model, &self.spec.prompt)?;
-        let mut hooks = self.hooks(&anatomy, tokens.len())?;
+        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
+        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.lm.trace(model.lm.ids(&ids), &mut hooks);
-        Ok(report(tokens, hooks))
+        Ok(report(tokens, hooks, &room))
     }
 
     fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {
         let anatomy = self.anatomy(&model.info, model.encoder.sites())?;
         let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
-        let mut hooks = self.hooks(&anatomy, tokens.len())?;
+        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
+        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
-        Ok(report(tokens, hooks))
+        Ok(report(tokens, hooks, &room))
     }
 
     fn vision(&self, model: &VisionModel) -> Result<InspectReport, UserError> {
         let PromptInput::Picture(picture) = &self.spec.prompt else { return Err(no_picture(&model.info.name)) };
         let anatomy = self.anatomy(&model.info, model.vit.sites())?;
         let tokens = picture::tokens(model);
-        let mut hooks = self.hooks(&anatomy, tokens.len())?;
+        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
+        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
         let seen = picture::look_at(model, picture, &mut hooks)?;
-        Ok(InspectReport { picture: Some(seen), ..report(tokens, hooks) })
+        Ok(InspectReport { picture: Some(seen), ..report(tokens, hooks, &room) })
     }
 
     /// What the model has, once it is sure to have what is asked for.
@@ -77,15 +80,76 @@ impl Inspect {
         }
     }
 
-    fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
-        let chosen = self.spec.sites.choose(&anatomy.sites);
+    fn hooks(&self, room: &Room, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
+        let chosen = room.fitting.iter().copied().collect();
         Ok(Hooks::off().recording(chosen, Some(BUDGET_BYTES)).editing(anatomy.place(&self.spec.edits, tokens)?))
     }
 }
 
-fn report(tokens: Vec<PromptToken>, hooks: Hooks) -> InspectReport {
+fn report(tokens: Vec<PromptToken>, hooks: Hooks, room: &Room) -> InspectReport {
     let (captures, left_out) = hooks.into_captures();
-    InspectReport { tokens, captures, picture: None, left_out }
+    let left_out = [room.left_out(), left_out].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    InspectReport { tokens, captures, picture: None, left_out: (!left_out.is_empty()).then_some(left_out) }
+}
+
+/// What can be kept of the chosen sites, known before anything is computed: a site that is too large by itself is not asked
+/// for, so that nobody waits for values that are then thrown away.
+#[derive(Debug)]
+struct Room {
+    fitting: Vec<Site>,
+    too_large: Vec<Site>,
+}
+
+impl Room {
+    /// # Errors
+    /// When there are chosen sites and not one of them fits.
+    fn of(chosen: &SiteFilter, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Self, UserError> {
+        let set = chosen.choose(&anatomy.sites);
+        let chosen = anatomy.sites.iter().copied().filter(|site| set.contains(*site));
+        let (fitting, too_large) = chosen.partition(|site| least_bytes(*site, anatomy.info, tokens) <= BUDGET_BYTES);
+        let room = Self { fitting, too_large };
+        match room.too_large.first() {
+            Some(site) if room.fitting.is_empty() => Err(nothing_fits(*site, &room.too_large, anatomy.info, tokens)),
+            _ => Ok(room),
+        }
+    }
+
+    fn left_out(&self) -> Option<String> {
+        let (first, last) = (self.too_large.first()?, self.too_large.last()?);
+        let range = if self.too_large.len() == 1 { first.to_string() } else { format!("{first} to {last}") };
+        let (count, budget) = (self.too_large.len(), BUDGET_BYTES >> 20);
+        Some(format!(
+            "{count} chosen sites need more than {budget} MiB each and were left out ({range}). Choose a shorter prompt."
+        ))
+    }
+}
+
+/// Bytes that a site takes at least. What grows with the tokens alone fits wherever the model does.
+fn least_bytes(site: Site, info: &ModelInfo, tokens: usize) -> usize {
+    let row = match site {
+        Site::Scores(_) | Site::Pattern(_) => {
+            info.shape.blocks().map_or(0, |blocks| blocks.heads).saturating_mul(tokens)
+        }
+        Site::Logits => info.shape.vocabulary().unwrap_or(0),
+        _ => 0,
+    };
+    row.saturating_mul(tokens).saturating_mul(size_of::<f32>())
+}
+
+fn nothing_fits(site: Site, sites: &[Site], info: &ModelInfo, tokens: usize) -> UserError {
+    // Sizes grow with the tokens, so the longest prompt that fits can be halved towards.
+    let (mut fits, mut too_long) = (0, tokens);
+    while too_long - fits > 1 {
+        let middle = fits.midpoint(too_long);
+        let any = sites.iter().any(|site| least_bytes(*site, info, middle) <= BUDGET_BYTES);
+        *(if any { &mut fits } else { &mut too_long }) = middle;
+    }
+    let (bytes, budget) = (least_bytes(site, info, tokens) >> 20, BUDGET_BYTES >> 20);
+    UserError::new(
+        format!("The values at {site} are too many to keep: {bytes} MiB for {tokens} tokens."),
+        format!("At most {budget} MiB are kept, and nothing else was chosen that would fit."),
+        format!("Shorten the prompt to at most {fits} tokens, or choose sites such as blocks.*.resid_post."),
+    )
 }
 
 pub(super) fn no_such_site(pattern: &str, info: &ModelInfo) -> UserError {
@@ -119,4 +183,41 @@ fn no_picture(name: &str) -> UserError {
         "It is a vision transformer: its tokens are the patches of a picture.",
         "Give it a PNG or JPEG: `fovea inspect --image FILE`, or Open picture in the Attention panel.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Architecture, Blocks, Precision, Shape};
+
+    fn info() -> ModelInfo {
+        let blocks = Blocks { layers: 2, heads: 32, kv_heads: 8, hidden: 4096 };
+        ModelInfo {
+            id: ModelId::next(),
+            name: "large".into(),
+            path: "".into(),
+            architecture: Architecture::Llama,
+            precision: Precision::F16,
+            parameters: 1,
+            shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
+            held_out: None,
+            modified: false,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_refused_before_anything_is_computed() {
+        let info = info();
+        let anatomy =
+            Anatomy { info: &info, sites: vec![Site::ResidPost(0), Site::Pattern(0), Site::Pattern(1), Site::Logits] };
+        let of = |sites: &str, tokens| Room::of(&sites.parse().unwrap(), &anatomy, tokens);
+        let error = of("blocks.*.attn.pattern,logits", 8192).unwrap_err();
+        // 32 heads · 2048² · 4 bytes are the 512 MiB exactly.
+        assert!(error.what.contains("blocks.0.attn.pattern") && error.next.contains("2048 tokens"), "{error}");
+        let room = of("*", 8192).unwrap();
+        assert_eq!((room.fitting.as_slice(), room.too_large.len()), (&[Site::ResidPost(0)][..], 3));
+        assert!(room.left_out().unwrap().contains("blocks.0.attn.pattern to logits"));
+        assert_eq!(of("blocks.0.attn.pattern", 2048).unwrap().left_out(), None);
+        assert!(of("blocks.0.attn.pattern", 2049).is_err());
+    }
 }

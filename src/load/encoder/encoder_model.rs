@@ -8,7 +8,7 @@ use crate::load::source::{ModelSource, source};
 use crate::load::tensors::weights::Weights;
 use crate::load::text::config::architecture;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
-use crate::load::tokens::tokenizer_files::OlderFiles;
+use crate::load::tokens::tokenizer_class::{TokenizerClass, UsualClass};
 use crate::nn::{EncoderConfig, TextEncoder};
 use crate::types::{Architecture, Blocks, EncoderInfo, ModelId, ModelInfo, Pooling, Shape};
 use burn::module::Module;
@@ -51,20 +51,29 @@ pub fn open_encoder_model(
     let architecture = architecture(&fields)?;
     let EncoderSettings { config, padding_id, masked_lm } = encoder_config::read_settings(&fields, architecture)?;
     let sentence = source.sentence_settings()?;
-    let (older, usual_mask) = match architecture {
-        Architecture::Roberta => (OlderFiles::Roberta, "<mask>"),
-        _ => (OlderFiles::WordPiece, "[MASK]"),
+    let (class, usual_mask) = match architecture {
+        Architecture::Roberta => (TokenizerClass::Roberta, "<mask>"),
+        _ => (TokenizerClass::Bert, "[MASK]"),
     };
-    let tokenizer = source.tokenizer(older, config.shape().vocabulary)?;
+    let tokenizer = source.tokenizer(UsualClass::unless_named(class), config.shape().vocabulary)?;
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
     let tied = config.shape().tied;
     let precision = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
 
-    let mask = if encoder.head().is_some() { Some(mask_token(&*source, &tokenizer, usual_mask)?) } else { None };
+    let mask = if encoder.head().is_some() && !tokenizer.is_none() {
+        Some(mask_token(&*source, &tokenizer, usual_mask)?)
+    } else {
+        None
+    };
     let shape = config.shape();
-    let reads = describe(sentence.as_ref(), mask.as_ref().map(|(text, _)| text.clone()), config.context());
+    let longest = match sentence.as_ref().and_then(|sentence| sentence.longest) {
+        Some(longest) => longest,
+        None => source.longest_text()?.unwrap_or(usize::MAX),
+    };
+    let mask_text = mask.as_ref().map(|(text, _)| text.clone());
+    let reads = describe(sentence.as_ref(), mask_text, longest.min(config.context()));
     let info = ModelInfo {
         id: ModelId::next(),
         name: source.name(),
@@ -94,13 +103,13 @@ pub fn open_encoder_model(
 }
 
 /// The mean of the tokens' vectors is what is usual where the folder says nothing.
-fn describe(sentence: Option<&SentenceSettings>, mask: Option<String>, context: usize) -> EncoderInfo {
+fn describe(sentence: Option<&SentenceSettings>, mask: Option<String>, longest: usize) -> EncoderInfo {
     EncoderInfo {
         mask,
         pooling: sentence.map_or(Pooling::Mean, |s| s.pooling),
         normalised: sentence.is_some_and(|s| s.normalised),
         is_sentence_model: sentence.is_some(),
-        longest: sentence.and_then(|s| s.longest).map_or(context, |longest| longest.min(context)),
+        longest,
     }
 }
 

@@ -38,7 +38,8 @@ const DISTILBERT_BLOCK: BlockNames = BlockNames {
     ln_mlp: "output_layer_norm",
 };
 
-/// Names of the tensors of the masked-language-model head. The bias is stored under either of two names.
+/// Names of the tensors of the masked-language-model head. The bias is stored under either of two names; where
+/// both are there, the first is what is added.
 struct HeadNames {
     dense: &'static str,
     norm: &'static str,
@@ -50,14 +51,14 @@ const BERT_HEAD: HeadNames = HeadNames {
     dense: "cls.predictions.transform.dense",
     norm: "cls.predictions.transform.LayerNorm",
     decoder: "cls.predictions.decoder.weight",
-    biases: ["cls.predictions.bias", "cls.predictions.decoder.bias"],
+    biases: ["cls.predictions.decoder.bias", "cls.predictions.bias"],
 };
 
 const ROBERTA_HEAD: HeadNames = HeadNames {
     dense: "lm_head.dense",
     norm: "lm_head.layer_norm",
     decoder: "lm_head.decoder.weight",
-    biases: ["lm_head.bias", "lm_head.decoder.bias"],
+    biases: ["lm_head.decoder.bias", "lm_head.bias"],
 };
 
 const DISTILBERT_HEAD: HeadNames = HeadNames {
@@ -91,7 +92,7 @@ fn read_bert(config: &BertConfig, masked_lm: bool, weights: &mut Weights<'_>) ->
         ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
         blocks: read_blocks(&format!("{prefix}encoder.layer"), &BERT_BLOCK, shape, weights)?,
         pooler: read_pooler(&format!("{prefix}pooler.dense"), shape.hidden, weights)?,
-        head: read_head(&BERT_HEAD, shape, masked_lm, weights)?,
+        head: read_head(&BERT_HEAD, &format!("{prefix}embeddings.word_embeddings.weight"), shape, masked_lm, weights)?,
     })
 }
 
@@ -106,7 +107,13 @@ fn read_roberta(config: &RobertaConfig, masked_lm: bool, weights: &mut Weights<'
         ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
         blocks: read_blocks(&format!("{prefix}encoder.layer"), &BERT_BLOCK, shape, weights)?,
         pooler: read_pooler(&format!("{prefix}pooler.dense"), shape.hidden, weights)?,
-        head: read_head(&ROBERTA_HEAD, shape, masked_lm, weights)?,
+        head: read_head(
+            &ROBERTA_HEAD,
+            &format!("{prefix}embeddings.word_embeddings.weight"),
+            shape,
+            masked_lm,
+            weights,
+        )?,
         padding_id: config.padding_id,
     })
 }
@@ -123,7 +130,13 @@ fn read_distilbert(
         position_embedding: positions,
         ln_embed: read_norm(&format!("{prefix}embeddings.LayerNorm"), shape, weights)?,
         blocks: read_blocks(&format!("{prefix}transformer.layer"), &DISTILBERT_BLOCK, shape, weights)?,
-        head: read_head(&DISTILBERT_HEAD, shape, masked_lm, weights)?,
+        head: read_head(
+            &DISTILBERT_HEAD,
+            &format!("{prefix}embeddings.word_embeddings.weight"),
+            shape,
+            masked_lm,
+            weights,
+        )?,
     })
 }
 
@@ -163,6 +176,7 @@ fn read_blocks(
 
 fn read_head(
     names: &HeadNames,
+    embedding: &str,
     shape: &EncoderShape,
     must_be_there: bool,
     weights: &mut Weights<'_>,
@@ -171,7 +185,9 @@ fn read_head(
     if !must_be_there && !weights.has(&format!("{}.weight", names.dense)) {
         return Ok(None);
     }
-    let decoder = if shape.tied { None } else { Some(Param::from_tensor(weights.matrix(names.decoder, [v, d])?)) };
+    // A decoder that differs from the embedding counts, whatever config.json says.
+    let tied = shape.tied && (!weights.has(names.decoder) || weights.same(names.decoder, embedding)?);
+    let decoder = if tied { None } else { Some(Param::from_tensor(weights.matrix(names.decoder, [v, d])?)) };
     let bias = names.biases.into_iter().find(|name| weights.has(name)).unwrap_or(names.biases[0]);
     Ok(Some(MaskedLmHead {
         dense: read_linear(names.dense, [d, d], weights)?,

@@ -5,10 +5,19 @@ use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::types::Pooling;
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const MODULES_FILE: &str = "modules.json";
-const LENGTH_FILE: &str = "sentence_bert_config.json";
+/// The settings of the encoder's module, by the names that they have had; the first that is there counts.
+const LENGTH_FILES: [&str; 7] = [
+    "sentence_bert_config.json",
+    "sentence_roberta_config.json",
+    "sentence_distilbert_config.json",
+    "sentence_camembert_config.json",
+    "sentence_albert_config.json",
+    "sentence_xlm-roberta_config.json",
+    "sentence_xlnet_config.json",
+];
 const SETTINGS_FILE: &str = "config_sentence_transformers.json";
 
 /// How a text becomes one vector.
@@ -17,10 +26,31 @@ pub(in crate::load) struct SentenceSettings {
     pub(in crate::load) pooling: Pooling,
     /// True when the vector is scaled to length 1.
     pub(in crate::load) normalised: bool,
-    /// Tokens behind which a text is cut off; `None` leaves that to the model.
+    /// Tokens behind which a text is cut off; `None` leaves that to the tokenizer and the model.
     pub(in crate::load) longest: Option<usize>,
     /// True when a text is put in lower case before it is tokenized.
     pub(in crate::load) lower_case: bool,
+}
+
+/// The folder with the encoder itself: in older layouts one inside, which modules.json names.
+pub(in crate::load) fn encoder_folder(dir: &Path) -> PathBuf {
+    let inside = || {
+        // What is wrong with the file is told when it is read for its settings.
+        let modules = Fields::read_list(&dir.join(MODULES_FILE)).ok()?;
+        let (kind, folder) = kind_and_folder(modules.first()?).ok()?;
+        (kind == "Transformer" && !folder.is_empty()).then(|| dir.join(folder))
+    };
+    inside().unwrap_or_else(|| dir.to_owned())
+}
+
+/// The class of a module, without where it is defined, and its folder, which may be the whole.
+fn kind_and_folder(module: &Fields) -> Result<(&str, &str), LoadError> {
+    let kind = module.text_if_any("type")?.ok_or_else(|| module.wrong("type", "is missing"))?;
+    let folder = module.text_if_any("path")?.unwrap_or_default();
+    if Path::new(folder).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+        return Err(module.wrong("path", format!("is {folder}, which leads out of the folder")));
+    }
+    Ok((kind.rsplit('.').next().unwrap_or(kind), folder))
 }
 
 /// `None` for a folder that is an encoder and no more.
@@ -30,31 +60,32 @@ pub(in crate::load) fn read(dir: &Path) -> Result<Option<SentenceSettings>, Load
         return Ok(None);
     }
     check_prompts(dir)?;
-    let (mut pooling, mut normalised) = (None, false);
+    let (mut encoder, mut pooling, mut normalised) = (dir.to_owned(), None, false);
     for (place, module) in Fields::read_list(&path)?.iter().enumerate() {
-        let kind = module.text_if_any("type")?.ok_or_else(|| module.wrong("type", "is missing"))?;
-        let folder = module.text_if_any("path")?.unwrap_or_default();
-        if Path::new(folder).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-            return Err(module.wrong("path", format!("is {folder}, which leads out of the folder")));
-        }
-        match (place, kind.rsplit('.').next().unwrap_or(kind)) {
-            (0, "Transformer") if folder.is_empty() => {}
-            (0, "Transformer") => return Err(module.unsupported("path", &folder, "the folder itself")),
+        let (kind, folder) = kind_and_folder(module)?;
+        match (place, kind) {
+            (0, "Transformer") => encoder = dir.join(folder),
             (1, "Pooling") => pooling = Some(read_pooling(&dir.join(folder).join("config.json"))?),
-            (2, "Normalize") => normalised = true,
-            _ => return Err(module.unsupported("type", &kind, "Transformer, then Pooling, then perhaps Normalize")),
+            (2.., "Normalize") => normalised = true,
+            // It only acts in training.
+            (2.., "Dropout") => {}
+            _ => {
+                let known = "Transformer, then Pooling, then perhaps Normalize and Dropout";
+                return Err(module.unsupported("type", &kind, known));
+            }
         }
     }
     let Some(pooling) = pooling else {
         let problem = "lists no Pooling module".to_owned();
         return Err(LoadError::Field { path, field: "type".to_owned(), problem });
     };
-    let length = dir.join(LENGTH_FILE);
-    let (longest, lower_case) = if length.is_file() {
-        let fields = Fields::read(&length)?;
-        (fields.count_if_any("max_seq_length")?, fields.flag("do_lower_case", false)?)
-    } else {
-        (None, false)
+    let length = LENGTH_FILES.iter().map(|file| encoder.join(file)).find(|path| path.is_file());
+    let (longest, lower_case) = match length {
+        Some(length) => {
+            let fields = Fields::read(&length)?;
+            (fields.count_if_any("max_seq_length")?, fields.flag("do_lower_case", false)?)
+        }
+        None => (None, false),
     };
     Ok(Some(SentenceSettings { pooling, normalised, longest, lower_case }))
 }

@@ -1,12 +1,14 @@
 //! Weight files: safetensors, or PyTorch's own format, whose instructions are read and never run.
 
 use crate::load::error::LoadError;
+use crate::load::file;
 use crate::load::tensors::shards::{ShardIndex, refuse_twice};
 use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype, SafeTensors};
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The file with the weights.
@@ -43,7 +45,8 @@ impl WeightFiles {
 
     /// The files as sources of tensors, and the bytes of weights in all.
     pub(in crate::load) fn containers(&self) -> Result<(Vec<Container<'_>>, u64), LoadError> {
-        let containers = self.files.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
+        let mut containers = self.files.iter().map(Container::of).collect::<Result<Vec<_>, _>>()?;
+        take_wrappers_off(&mut containers);
         refuse_twice(&containers)?;
         Ok((containers, self.files.iter().map(WeightFile::bytes).sum()))
     }
@@ -95,15 +98,21 @@ impl WeightFile {
 
 fn map_file(path: &Path) -> Result<WeightFile, LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
+    let opened = File::open(path).map_err(unreadable)?;
     // SAFETY: the map is only read, and only while a model is being opened. Another process that shortens the file
     // meanwhile would crash this one; a copy of every model into memory first is the price of excluding that.
     #[expect(unsafe_code, reason = "memory-mapping a file")]
-    let map = unsafe { Mmap::map(&file) };
-    Ok(WeightFile::Safetensors(path.to_owned(), map.map_err(unreadable)?))
+    let map = unsafe { Mmap::map(&opened) };
+    let map = map.map_err(unreadable)?;
+    file::refuse_pointer(path, &map)?;
+    Ok(WeightFile::Safetensors(path.to_owned(), map))
 }
 
 fn read_torch(path: &Path) -> Result<WeightFile, LoadError> {
+    let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
+    let mut start = Vec::new();
+    File::open(path).map_err(unreadable)?.take(2048).read_to_end(&mut start).map_err(unreadable)?;
+    file::refuse_pointer(path, &start)?;
     let reader = PytorchReader::new(path);
     let reader = reader.map_err(|e| LoadError::Torch { path: path.to_owned(), problem: e.to_string() })?;
     Ok(WeightFile::Torch(path.to_owned(), reader))
@@ -113,6 +122,8 @@ fn read_torch(path: &Path) -> Result<WeightFile, LoadError> {
 pub(in crate::load) struct Container<'a> {
     pub(in crate::load) path: &'a Path,
     tensors: Tensors<'a>,
+    /// What stands before every name in the file and belongs to none.
+    wrapper: String,
 }
 
 enum Tensors<'a> {
@@ -135,25 +146,41 @@ pub(in crate::load) struct RawTensor<'a> {
     pub(in crate::load) bytes: Cow<'a, [u8]>,
 }
 
+impl RawTensor<'_> {
+    /// True when both hold the same, bit for bit.
+    pub(in crate::load) fn is_same(&self, other: &Self) -> bool {
+        self.dtype == other.dtype && self.shape == other.shape && self.bytes == other.bytes
+    }
+}
+
 impl<'a> Container<'a> {
     fn of(file: &'a WeightFile) -> Result<Self, LoadError> {
         match file {
-            WeightFile::Safetensors(path, map) => match SafeTensors::deserialize(map) {
-                Ok(tensors) => Ok(Self { path, tensors: Tensors::Safetensors(tensors, map) }),
+            WeightFile::Safetensors(path, map) => match SafeTensors::deserialize(refuse_too_many(path, map)?) {
+                Ok(tensors) => Ok(Self { path, tensors: Tensors::Safetensors(tensors, map), wrapper: String::new() }),
                 Err(source) => Err(LoadError::Safetensors { path: path.clone(), source }),
             },
-            WeightFile::Torch(path, reader) => Ok(Self { path, tensors: Tensors::Torch(reader) }),
+            WeightFile::Torch(path, reader) => {
+                Ok(Self { path, tensors: Tensors::Torch(reader), wrapper: String::new() })
+            }
         }
     }
 
     pub(in crate::load) fn names(&self) -> Vec<&str> {
-        match &self.tensors {
+        let names = match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.names(),
             Tensors::Torch(reader) => reader.tensors().keys().map(String::as_str).collect(),
-        }
+        };
+        names.into_iter().map(|name| name.strip_prefix(&self.wrapper).unwrap_or(name)).collect()
+    }
+
+    /// A name as it stands in the file.
+    fn stored<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.wrapper.is_empty() { name.into() } else { format!("{}{name}", self.wrapper).into() }
     }
 
     pub(in crate::load) fn has(&self, name: &str) -> bool {
+        let name = &*self.stored(name);
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.tensor(name).is_ok(),
             Tensors::Torch(reader) => reader.get(name).is_some(),
@@ -162,6 +189,7 @@ impl<'a> Container<'a> {
 
     /// What the file says of the tensor of this name, if it is here.
     pub(in crate::load) fn header(&self, name: &str) -> Option<TensorHeader> {
+        let name = &*self.stored(name);
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.tensor(name).ok().map(|tensor| TensorHeader {
                 dtype: tensor.dtype(),
@@ -178,6 +206,7 @@ impl<'a> Container<'a> {
 
     /// The tensor of this name, if it is here.
     pub(in crate::load) fn tensor(&self, name: &str) -> Result<Option<RawTensor<'a>>, LoadError> {
+        let name = &*self.stored(name);
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => Ok(tensors.tensor(name).ok().map(|tensor| RawTensor {
                 dtype: tensor.dtype(),
@@ -211,6 +240,38 @@ impl<'a> Container<'a> {
                 log::debug!("the system keeps {} in memory: {error}", self.path.display());
             }
         }
+    }
+}
+
+/// Takes off what torch.compile and data-parallel training put before the name of every tensor.
+fn take_wrappers_off(containers: &mut [Container<'_>]) {
+    const WRAPPERS: [&str; 2] = ["_orig_mod.", "module."];
+    loop {
+        let is_wrapped = |wrapper: &str| {
+            let mut names = containers.iter().flat_map(Container::names).peekable();
+            names.peek().is_some() && names.all(|name| name.starts_with(wrapper))
+        };
+        let Some(wrapper) = WRAPPERS.into_iter().find(|wrapper| is_wrapped(wrapper)) else { return };
+        containers.iter_mut().for_each(|container| container.wrapper.push_str(wrapper));
+    }
+}
+
+/// The bytes of a safetensors file, unless its header lists so many tensors that reading their names alone takes seconds:
+/// the largest models have tens of thousands.
+fn refuse_too_many<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], LoadError> {
+    const MOST: usize = 100_000;
+    const OF_EACH: &[u8] = b"\"data_offsets\"";
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(bytes) };
+    let length = usize::try_from(u64::from_le_bytes(*length)).unwrap_or(usize::MAX).min(rest.len());
+    // No entry is shorter than this.
+    if length < MOST * OF_EACH.len() {
+        return Ok(bytes);
+    }
+    let quotes = rest[..length].iter().enumerate().filter(|(_, byte)| **byte == b'"').map(|(place, _)| place);
+    let count = quotes.filter(|place| rest[*place..length].starts_with(OF_EACH)).count();
+    match count > MOST {
+        true => Err(LoadError::TooManyTensors { path: path.to_owned(), count, most: MOST }),
+        false => Ok(bytes),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::disk;
 use crate::load::error::LoadError;
-use crate::load::tensors::container::{Container, WEIGHTS_FILE, WeightFiles};
+use crate::load::tensors::container::{Container, RawTensor, WEIGHTS_FILE, WeightFiles};
 use crate::load::tensors::elements::Elements;
 use crate::nn::kernels;
 use crate::types::Precision;
@@ -56,6 +56,20 @@ impl<'a> Weights<'a> {
     /// True when a tensor of this name is there.
     pub(in crate::load) fn has(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.has(name))
+    }
+
+    /// True when both tensors are there and hold the same, byte for byte.
+    pub(in crate::load) fn same(&self, a: &str, b: &str) -> Result<bool, LoadError> {
+        let found = |name: &str| -> Result<Option<RawTensor<'a>>, LoadError> {
+            for file in &self.files {
+                if let Some(tensor) = file.tensor(name)? {
+                    return Ok(Some(tensor));
+                }
+            }
+            Ok(None)
+        };
+        let (Some(a), Some(b)) = (found(a)?, found(b)?) else { return Ok(false) };
+        Ok(a.is_same(&b))
     }
 
     /// `prefix` when some tensor's name starts with it, else nothing: files of bare models leave it out.

@@ -81,19 +81,20 @@ pub(in crate::load) fn write_settings(
     write_generation(dir, &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
 }
 
-/// Which architecture these settings are of.
+/// Which architecture these settings are of. `model_type` decides, as in transformers: the names of classes have changed, and
+/// files of bare models name others. A class that is not transformers' own may compute otherwise, so its name counts.
 pub(in crate::load) fn architecture(fields: &Fields) -> Result<Architecture, LoadError> {
     let unknown =
         |found: &str| LoadError::UnknownArchitecture { path: fields.path().to_owned(), found: found.to_owned() };
     let named = fields.value("architectures").and_then(|v| v.get(0)).and_then(Value::as_str);
-    if let Some(name) = named {
-        return Architecture::from_config_name(name).ok_or_else(|| unknown(name));
-    }
-    // Configurations written by hand often leave the list out.
-    let Some(found) = fields.text_if_any("model_type")? else {
-        return Err(fields.wrong("architectures", "is missing"));
+    let by_name = named.and_then(Architecture::from_config_name);
+    let is_own = fields.value("auto_map").is_some() && by_name.is_none();
+    let Some(found) = fields.text_if_any("model_type")?.filter(|_| !is_own) else {
+        let name = named.ok_or_else(|| fields.wrong("architectures", "is missing"))?;
+        return by_name.ok_or_else(|| unknown(name));
     };
-    Architecture::ALL.into_iter().find(|a| a.model_type() == Some(found)).ok_or_else(|| unknown(found))
+    let by_type = Architecture::ALL.into_iter().find(|a| a.model_type() == Some(found));
+    by_type.or(by_name.filter(|known| known.model_type().is_none())).ok_or_else(|| unknown(found))
 }
 
 /// What would change the numbers of any causal model and is not computed here.

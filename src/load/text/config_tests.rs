@@ -40,7 +40,7 @@ fn remove(config: &mut Value, names: &[&str]) {
 #[test]
 fn what_is_not_computed_is_refused_by_name() {
     let cases: [(&str, Edit, &[&str]); 22] = [
-        ("gpt2", |c| c["architectures"] = json!(["MixtralForCausalLM"]), &["MixtralForCausalLM", "Gemma 2", "Pythia"]),
+        ("gpt2", |c| c["model_type"] = json!("mixtral"), &["mixtral", "Gemma 2", "Pythia"]),
         ("gpt2", |c| c["quantization_config"] = json!({ "quant_method": "gptq" }), &["quantization_config", "gptq"]),
         ("llama", |c| c["rope_scaling"] = json!({ "type": "dynamic", "factor": 2.0 }), &["dynamic", "llama3"]),
         ("llama3", |c| c["rope_parameters"]["rope_type"] = json!("yarn"), &["rope_parameters.rope_type", "yarn"]),
@@ -110,12 +110,12 @@ fn sizes_that_do_not_fit_the_file_name_the_tensor() {
     refused("gemma2", |c| c["hidden_size"] = json!(1 << 20), &["model.embed_tokens.weight", "[64, 1048576]"]);
     refused("qwen3", |c| c["head_dim"] = json!(10), &["self_attn.q_proj.weight", "[40, 16]"]);
     let as_mistral: Edit = |c| {
-        c["architectures"] = json!(["MistralForCausalLM"]);
+        c["model_type"] = json!("mistral");
         remove(c, &["layer_types"]);
     };
     refused("qwen2", as_mistral, &["model.safetensors", "self_attn.k_proj.bias", "no place"]);
-    refused("qwen2", |c| c["architectures"] = json!(["Qwen3ForCausalLM"]), &["head_dim"]);
-    refused("llama", |c| c["architectures"] = json!(["Gemma2ForCausalLM"]), &["pre_feedforward_layernorm", "missing"]);
+    refused("qwen2", |c| c["model_type"] = json!("qwen3"), &["head_dim"]);
+    refused("llama", |c| c["model_type"] = json!("gemma2"), &["pre_feedforward_layernorm", "missing"]);
 }
 
 #[test]

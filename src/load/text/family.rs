@@ -6,7 +6,7 @@ use crate::load::fields::Fields;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::load::text::config::{gemma2, gpt_neox, gpt2, llama};
 use crate::load::text::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
-use crate::load::tokens::tokenizer_files::OlderFiles;
+use crate::load::tokens::tokenizer_class::{TokenizerClass, UsualClass};
 use crate::nn::{CausalLm, Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily, TextConfig};
 use crate::types::Architecture;
 use serde_json::Value;
@@ -27,10 +27,8 @@ pub(super) trait Family {
     fn position_rows(&self) -> usize {
         0
     }
-    /// What vocab.json and merges.txt mean where there is no tokenizer.json.
-    fn older_files(&self) -> OlderFiles {
-        OlderFiles::None
-    }
+    /// How transformers reads the tokenizer's files where they do not say it themselves.
+    fn tokenizer_class(&self) -> UsualClass;
 }
 
 /// The shape that a config.json describes.
@@ -57,6 +55,24 @@ pub(super) fn family(config: &TextConfig) -> &dyn Family {
         TextConfig::Llama(config) => config,
         TextConfig::Gemma2(config) => config,
     }
+}
+
+/// The shape, with a head of its own where the network has one: what a file holds counts more than what config.json says.
+pub(super) fn with_head_of(mut config: TextConfig, lm: &CausalLm) -> TextConfig {
+    let has_head = match lm {
+        CausalLm::Gpt2(gpt2) => gpt2.head.is_some(),
+        CausalLm::GptNeox(neox) => neox.head.is_some(),
+        CausalLm::Llama(llama) => llama.head.is_some(),
+        CausalLm::Gemma2(gemma) => gemma.head.is_some(),
+    };
+    let tied = match &mut config {
+        TextConfig::Gpt2(config) => &mut config.tied,
+        TextConfig::GptNeox(config) => &mut config.tied,
+        TextConfig::Llama(config) => &mut config.tied,
+        TextConfig::Gemma2(config) => &mut config.tied,
+    };
+    *tied &= !has_head;
+    config
 }
 
 /// Every tensor under its name in the file.
@@ -94,8 +110,8 @@ impl Family for Gpt2Config {
         self.context
     }
 
-    fn older_files(&self) -> OlderFiles {
-        OlderFiles::Gpt2
+    fn tokenizer_class(&self) -> UsualClass {
+        UsualClass::unless_named(TokenizerClass::Gpt2)
     }
 }
 
@@ -119,6 +135,10 @@ impl Family for GptNeoxConfig {
     fn mlp_matrices(&self) -> u64 {
         2
     }
+
+    fn tokenizer_class(&self) -> UsualClass {
+        UsualClass::unless_named(TokenizerClass::GptNeox)
+    }
 }
 
 impl Family for LlamaConfig {
@@ -141,6 +161,16 @@ impl Family for LlamaConfig {
     fn mlp_matrices(&self) -> u64 {
         3
     }
+
+    fn tokenizer_class(&self) -> UsualClass {
+        let class = match self.family {
+            LlamaFamily::Llama => TokenizerClass::Llama,
+            LlamaFamily::Mistral => TokenizerClass::Plain,
+            LlamaFamily::Qwen2 | LlamaFamily::Qwen3 => TokenizerClass::Qwen2,
+        };
+        // Mistral's and Qwen 2's folders are known to name classes that are not theirs.
+        UsualClass { class, always: matches!(self.family, LlamaFamily::Mistral | LlamaFamily::Qwen2) }
+    }
 }
 
 impl Family for Gemma2Config {
@@ -162,5 +192,9 @@ impl Family for Gemma2Config {
 
     fn mlp_matrices(&self) -> u64 {
         3
+    }
+
+    fn tokenizer_class(&self) -> UsualClass {
+        UsualClass::unless_named(TokenizerClass::Plain)
     }
 }

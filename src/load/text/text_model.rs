@@ -91,11 +91,12 @@ pub fn open_text_model(
     let source = source(dir);
     let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
     let family = family::family(&config);
-    let tokenizer = source.tokenizer(family.older_files(), config.vocabulary())?;
+    let tokenizer = source.tokenizer(family.tokenizer_class(), config.vocabulary())?;
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let lm = family.read(&mut weights)?;
     let precision = weights.finish(|name| family.is_harmless(name))?;
+    let config = family::with_head_of(config, &lm);
     let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
     model.info.precision = precision;
@@ -112,10 +113,8 @@ pub fn open_text_model(
 pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
     let source = source(dir);
     let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
-    let tokenizer = match source.tokenizer(family::family(&config).older_files(), config.vocabulary()) {
-        Err(LoadError::MissingFile { .. }) => Tokenizer::bytes(),
-        read => read?,
-    };
+    let read = source.tokenizer(family::family(&config).tokenizer_class(), config.vocabulary())?;
+    let tokenizer = if read.is_none() { Tokenizer::bytes() } else { read };
     check_room(dir, &config)?;
     device.seed(seed);
     let lm = config.init(device);
@@ -135,7 +134,9 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
     write_weights(&family::stored_tensors(&model.lm), precision, dir)?;
     let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
     config::write_settings(&settings, precision, dir)?;
-    model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;
+    if !model.tokenizer.is_none() {
+        model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;
+    }
     let text = |id: Option<u32>| id.map(|id| model.tokenizer.token_text(id));
     let mut tokenizer_config = json!({
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -144,6 +145,10 @@ pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> R
         "model_max_length": model.config.context(),
         "clean_up_tokenization_spaces": false,
     });
+    if model.tokenizer.begins_with_space() {
+        // Some classes of transformers read the flag here and nowhere else.
+        tokenizer_config["add_prefix_space"] = json!(true);
+    }
     if let (Ok(chat), Some(fields)) = (model.chat.as_ref(), tokenizer_config.as_object_mut()) {
         // What the model's own templates name counts more than what its ids stand for.
         fields.extend(chat.special_tokens().clone());

@@ -1,8 +1,11 @@
 //! Tokenizers: read as their authors run them, and learned from text.
 
 pub mod byte_bpe;
+mod json_settings;
 pub(super) mod special_tokens;
+pub(super) mod stream;
 pub(super) mod token_bytes;
 pub(super) mod tokenizer;
+pub(super) mod tokenizer_class;
 pub(super) mod tokenizer_files;
 pub mod word_bpe;

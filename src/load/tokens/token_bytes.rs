@@ -5,9 +5,9 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
-use tokenizers::Tokenizer;
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{Decoder, DecoderWrapper, Tokenizer};
 
 /// The bytes of every token.
 pub(in crate::load) struct TokenBytes {
@@ -43,11 +43,29 @@ impl TokenBytes {
     }
 }
 
+/// What is replaced in a token of its own.
+enum Replacement {
+    Text(String, String),
+    /// By the library, which knows regular expressions.
+    Pattern(DecoderWrapper),
+}
+
+impl Replacement {
+    fn apply(&self, token: String) -> String {
+        match self {
+            Self::Text(from, to) => token.replace(from, to),
+            Self::Pattern(pattern) => pattern.decode_chain(vec![token.clone()]).map_or(token, |parts| parts.concat()),
+        }
+    }
+}
+
 /// What a decoder does to one token.
 #[derive(Default)]
 struct Spelling {
     byte_level: bool,
-    replacements: Vec<(String, String)>,
+    /// True once the tokens were joined.
+    joined: bool,
+    replacements: Vec<Replacement>,
     /// Replacements that come after bytes were joined, and may reach over the borders of tokens.
     rewrites: Vec<(String, String)>,
     byte_fallback: bool,
@@ -78,16 +96,27 @@ impl Spelling {
     fn add(&mut self, decoder: &Value) -> Option<()> {
         match decoder["type"].as_str()? {
             "Sequence" => decoder["decoders"].as_array()?.iter().try_for_each(|d| self.add(d))?,
-            "ByteLevel" => self.byte_level = true,
+            "ByteLevel" => (self.byte_level, self.joined) = (true, true),
             "ByteFallback" => self.byte_fallback = true,
-            "Fuse" => {}
-            "Replace" => {
-                let pattern = decoder["pattern"]["String"].as_str()?;
-                let replacement = (pattern.to_owned(), decoder["content"].as_str()?.to_owned());
-                if self.byte_level { self.rewrites.push(replacement) } else { self.replacements.push(replacement) }
-            }
+            "Fuse" => self.joined = true,
+            "Replace" => match (decoder["pattern"]["String"].as_str(), self.joined) {
+                (Some(from), joined) => {
+                    let (from, to) = (from.to_owned(), decoder["content"].as_str()?.to_owned());
+                    match joined {
+                        true => self.rewrites.push((from, to)),
+                        false => self.replacements.push(Replacement::Text(from, to)),
+                    }
+                }
+                (None, false) => {
+                    let pattern = serde_json::from_value(decoder.clone()).ok()?;
+                    self.replacements.push(Replacement::Pattern(pattern));
+                }
+                // How far a match may reach over what follows cannot be told.
+                (None, true) => return None,
+            },
             "Metaspace" => {
-                self.replacements.push((decoder["replacement"].as_str()?.to_owned(), " ".to_owned()));
+                let space = decoder["replacement"].as_str()?.to_owned();
+                self.replacements.push(Replacement::Text(space, " ".to_owned()));
                 self.adds_space = decoder["prepend_scheme"].as_str().unwrap_or("always") != "never";
             }
             "Strip" => {
@@ -113,8 +142,8 @@ impl Spelling {
             return vec![byte];
         }
         let mut text = token.to_owned();
-        for (from, to) in &self.replacements {
-            text = text.replace(from, to);
+        for replacement in &self.replacements {
+            text = replacement.apply(text);
         }
         text.into_bytes()
     }

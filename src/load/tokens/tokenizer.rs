@@ -4,11 +4,14 @@
 //! called token by token it loses the spaces and half characters that stand at the borders.
 
 use crate::load::error::LoadError;
+use crate::load::tokens::stream::StreamDecoder;
 use crate::load::tokens::token_bytes::{self, TokenBytes};
+use crate::load::{file, json};
 use crate::types::PromptToken;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use tokenizers::DecoderWrapper;
 
 /// The file with the tokenizer.
 pub(in crate::load) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -26,9 +29,13 @@ const BORDER: usize = 32;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// `None` for tokenizers whose tokens are not plain stretches of bytes; those are joined by their own decoder.
-    bytes: Option<TokenBytes>,
+    pub(super) bytes: Option<TokenBytes>,
     /// Ids of the tokens that are marked as special.
     special: BTreeSet<u32>,
+    /// Ids from here on are none of the model's: a text that would hold one is refused.
+    limit: Option<usize>,
+    /// Where a model has no tokenizer: its name, and why.
+    none: Option<(String, String)>,
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -43,16 +50,21 @@ impl Tokenizer {
     /// # Errors
     /// When the file cannot be read or is no tokenizer.
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
-        let broken = |problem: String| LoadError::Tokenizer { path: path.to_owned(), problem };
-        let json: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&text);
-        json.map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
-        // The library panics where a decoder is nested too deeply or contradicts itself; it should return an error.
-        let read = std::panic::catch_unwind(|| tokenizers::Tokenizer::from_bytes(&text).and_then(Self::new));
-        match read {
-            Ok(read) => read.map_err(|e| broken(e.to_string())),
-            Err(_) => Err(broken("its parts contradict each other, or are nested too deeply".to_owned())),
-        }
+        Self::checked(Self::library(path)?, path)
+    }
+
+    /// What the library makes of a tokenizer.json.
+    pub(super) fn library(path: &Path) -> Result<tokenizers::Tokenizer, LoadError> {
+        let text = file::read(path)?;
+        let text = json::strict(&text);
+        let value: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&text);
+        value.map_err(|source| LoadError::Json { path: path.to_owned(), source })?;
+        unbroken(path, || tokenizers::Tokenizer::from_bytes(&text))
+    }
+
+    /// A tokenizer whose parts came from a file.
+    pub(super) fn checked(tokenizer: tokenizers::Tokenizer, path: &Path) -> Result<Self, LoadError> {
+        unbroken(path, || Self::new(tokenizer))
     }
 
     /// A tokenizer made in memory.
@@ -69,7 +81,27 @@ impl Tokenizer {
         let bytes = token_bytes::of(&tokenizer);
         let added = tokenizer.get_added_tokens_decoder();
         let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Self { inner: tokenizer, bytes, special })
+        Ok(Self { inner: tokenizer, bytes, special, limit: None, none: None })
+    }
+
+    /// The same for a model with so many embeddings.
+    #[must_use]
+    pub(super) fn up_to(self, vocabulary: usize) -> Self {
+        Self { limit: Some(vocabulary), ..self }
+    }
+
+    /// What stands in the place of a tokenizer where a model has none: ids are written as numbers, and every text is
+    /// refused with `why`.
+    pub(super) fn none(model: &str, why: String) -> Self {
+        let mut none = Self::bytes();
+        none.none = Some((model.to_owned(), why));
+        none
+    }
+
+    /// True where the model has no tokenizer.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.none.is_some()
     }
 
     /// One token a byte, the id being the byte.
@@ -93,19 +125,33 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer cannot be written down.
     pub fn to_json(&self) -> Result<String, LoadError> {
+        self.refuse_none()?;
         self.inner.to_string(true).map_err(|e| LoadError::Encode { problem: e.to_string() })
     }
 
-    /// Number of tokens.
-    #[must_use]
-    pub fn vocabulary(&self) -> usize {
-        self.inner.get_vocab_size(true)
+    /// True when byte-level pieces get a space before a text.
+    pub(in crate::load) fn begins_with_space(&self) -> bool {
+        let splitter = serde_json::to_string(&self.inner.get_pre_tokenizer()).unwrap_or_default();
+        splitter.contains("\"add_prefix_space\":true")
     }
 
-    /// The largest id any token has.
+    /// Number of tokens, those that the model has no embedding for left out.
+    #[must_use]
+    pub fn vocabulary(&self) -> usize {
+        if self.is_none() {
+            return self.limit.unwrap_or_default();
+        }
+        match self.limit {
+            Some(limit) => self.inner.get_vocab(true).into_values().filter(|&id| (id as usize) < limit).count(),
+            None => self.inner.get_vocab_size(true),
+        }
+    }
+
+    /// The largest id of a token that was not added to the vocabulary later.
     #[must_use]
     pub fn largest_id(&self) -> Option<u32> {
-        self.inner.get_vocab(true).into_values().max()
+        let added = self.inner.get_added_tokens_decoder();
+        self.inner.get_vocab(false).into_values().filter(|id| !added.contains_key(id)).max()
     }
 
     /// True for a token that the tokenizer marks as special: one that stands for no text, such as the end of a turn.
@@ -117,7 +163,10 @@ impl Tokenizer {
     /// The id of the token spelled exactly so in the vocabulary.
     #[must_use]
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.inner.token_to_id(token)
+        if self.is_none() {
+            return None;
+        }
+        self.inner.token_to_id(token).filter(|&id| self.has(id))
     }
 
     /// Splits a text, adding special tokens as the tokenizer prescribes. Spans are byte ranges of `text`; spaces that
@@ -138,7 +187,7 @@ impl Tokenizer {
     }
 
     fn split(&self, text: &str, add_special: bool) -> Result<Vec<PromptToken>, LoadError> {
-        let encoding = guarded(|| self.inner.encode(text, add_special))?;
+        let encoding = self.encoding(|library| library.encode(text, add_special))?;
         let mut covered = 0;
         let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).map(|(&id, &(start, end))| {
             let mut span = start..end;
@@ -168,7 +217,7 @@ impl Tokenizer {
         let Some(left_out) = tokens.len().checked_sub(longest).filter(|count| *count > 0) else {
             return Ok((tokens, 0));
         };
-        let encoding = guarded(|| self.inner.encode_fast(text, true))?;
+        let encoding = self.encoding(|library| library.encode_fast(text, true))?;
         let added = encoding.get_special_tokens_mask();
         let at_start = added.iter().take_while(|&&added| added == 1).count();
         let end = tokens.len() - added.iter().rev().take_while(|&&added| added == 1).count();
@@ -185,8 +234,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`Self::encode`].
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let encoding = guarded(|| self.inner.encode_fast(text, true))?;
-        Ok(encoding.get_ids().to_vec())
+        Ok(self.encoding(|library| library.encode_fast(text, true))?.get_ids().to_vec())
     }
 
     /// The ids of a text that goes on where another one ended: no special tokens are added.
@@ -195,7 +243,7 @@ impl Tokenizer {
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
         let plain = |text: &str| -> Result<Vec<u32>, LoadError> {
-            Ok(guarded(|| self.inner.encode_fast(text, false))?.get_ids().to_vec())
+            Ok(self.encoding(|library| library.encode_fast(text, false))?.get_ids().to_vec())
         };
         if self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space) {
             // The space such a tokenizer puts before every text goes to an anchor, which is then taken away.
@@ -230,9 +278,47 @@ impl Tokenizer {
         self.continuation_ids(text)
     }
 
+    /// What the library makes of a text, if the model can read all of it.
+    fn encoding(
+        &self,
+        encode: impl FnOnce(&tokenizers::Tokenizer) -> Result<tokenizers::Encoding, tokenizers::Error>,
+    ) -> Result<tokenizers::Encoding, LoadError> {
+        self.refuse_none()?;
+        let encoding = guarded(|| encode(&self.inner))?;
+        match encoding.get_ids().iter().find(|&&id| !self.has(id)) {
+            Some(&id) => {
+                let (token, limit) = (self.token_text(id), self.limit.unwrap_or_default());
+                let problem =
+                    format!("the token `{token}` has the id {id}, and the model's vocabulary ends at {limit}");
+                Err(LoadError::Encode { problem })
+            }
+            None => Ok(encoding),
+        }
+    }
+
+    fn refuse_none(&self) -> Result<(), LoadError> {
+        match &self.none {
+            Some((model, problem)) => Err(LoadError::NoTokenizer { model: model.clone(), problem: problem.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// True where each token adds its text to what stands before it, and changes nothing of that.
+    pub(super) fn joins_token_by_token(&self) -> bool {
+        matches!(self.inner.get_decoder(), None | Some(DecoderWrapper::WordPiece(_) | DecoderWrapper::BPE(_)))
+    }
+
+    /// True for ids that the model has an embedding for.
+    fn has(&self, id: u32) -> bool {
+        self.limit.is_none_or(|limit| (id as usize) < limit)
+    }
+
     /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
     #[must_use]
     pub fn token_text(&self, id: u32) -> String {
+        if self.is_none() {
+            return format!("[{id}]");
+        }
         match &self.bytes {
             Some(bytes) => String::from_utf8_lossy(bytes.of_token(id)).into_owned(),
             None => self.join(&[id]),
@@ -242,6 +328,9 @@ impl Tokenizer {
     /// The text of a whole sequence. Tokenizers that put a space before every text have it taken away again.
     #[must_use]
     pub fn decode(&self, ids: &[u32]) -> String {
+        if self.is_none() {
+            return ids.iter().map(|&id| self.token_text(id)).collect();
+        }
         let Some(bytes) = &self.bytes else { return self.join(ids) };
         let joined: Vec<u8> = ids.iter().flat_map(|&id| bytes.of_token(id)).copied().collect();
         let mut text = bytes.rewritten(String::from_utf8_lossy(&joined).into_owned());
@@ -251,23 +340,28 @@ impl Tokenizer {
         text
     }
 
-    /// Joins tokens one by one, as the continuation of an earlier text: its first space counts.
+    /// Joins tokens one by one, as the continuation of `before`: their first space counts.
     #[must_use]
-    pub fn stream(self: &Arc<Self>) -> StreamDecoder {
-        StreamDecoder {
-            tokenizer: Arc::clone(self),
-            pending: Vec::new(),
-            held: String::new(),
-            ids: Vec::new(),
-            given: 0,
-        }
+    pub fn stream(self: &Arc<Self>, before: &[u32]) -> StreamDecoder {
+        StreamDecoder::new(Arc::clone(self), before)
     }
 
     /// Joins tokens with the tokenizer's own decoder.
-    fn join(&self, ids: &[u32]) -> String {
+    pub(super) fn join(&self, ids: &[u32]) -> String {
         let plain = || ids.iter().filter_map(|&id| self.inner.id_to_token(id)).collect();
         guarded(|| self.inner.decode(ids, false)).unwrap_or_else(|_| plain())
     }
+}
+
+/// What the library makes of a file. It panics where a decoder is nested too deeply or contradicts itself; it should return
+/// an error.
+fn unbroken<T>(path: &Path, work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, LoadError> {
+    let problem = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => return Ok(value),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "its parts contradict each other, or are nested too deeply".to_owned(),
+    };
+    Err(LoadError::Tokenizer { path: path.to_owned(), problem })
 }
 
 /// What the library answers. It panics on some tokenizers that contradict themselves, where it should return an error.
@@ -281,253 +375,6 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, tokenizers::Error>) -> Result<T, 
     Err(LoadError::Encode { problem })
 }
 
-/// Turns tokens into text as they come. Bytes that do not make a whole character yet wait for the next token, so joining
-/// what [`Self::push`] and [`Self::finish`] return gives the exact text.
-#[derive(Debug)]
-pub struct StreamDecoder {
-    tokenizer: Arc<Tokenizer>,
-    pending: Vec<u8>,
-    /// Whole characters whose text may still be replaced by another once more follows.
-    held: String,
-    /// For tokenizers with a decoder of their own: all ids, and the bytes of their text already given.
-    ids: Vec<u32>,
-    given: usize,
-}
-
-impl StreamDecoder {
-    /// The text this token adds; may be empty.
-    pub fn push(&mut self, id: u32) -> String {
-        match &self.tokenizer.bytes {
-            Some(bytes) => self.pending.extend_from_slice(bytes.of_token(id)),
-            None => {
-                self.ids.push(id);
-                let text = self.tokenizer.join(&self.ids);
-                // Such a decoder may rewrite the end of its text; only what is new behind it can be given.
-                let whole = text.trim_end_matches('\u{FFFD}');
-                let new = whole.get(self.given..).unwrap_or_default().to_owned();
-                self.given += new.len();
-                return new;
-            }
-        }
-        self.held.push_str(&take_whole_characters(&mut self.pending));
-        match &self.tokenizer.bytes {
-            Some(bytes) => {
-                let settled = bytes.settled(&self.held);
-                bytes.rewritten(self.held.drain(..settled).collect())
-            }
-            None => std::mem::take(&mut self.held),
-        }
-    }
-
-    /// What is still held back once no token follows: U+FFFD for a character that was never completed.
-    pub fn finish(&mut self) -> String {
-        self.held.push_str(&String::from_utf8_lossy(&self.pending));
-        self.pending.clear();
-        let rest = std::mem::take(&mut self.held);
-        self.tokenizer.bytes.as_ref().map_or(rest.clone(), |bytes| bytes.rewritten(rest))
-    }
-}
-
-/// Removes all but an incomplete last character from `bytes`; bytes that can be no character become U+FFFD.
-fn take_whole_characters(bytes: &mut Vec<u8>) -> String {
-    let mut text = String::new();
-    let mut rest = bytes.as_slice();
-    loop {
-        match std::str::from_utf8(rest) {
-            Ok(whole) => {
-                text.push_str(whole);
-                rest = &[];
-                break;
-            }
-            Err(error) => {
-                let (whole, broken) = rest.split_at(error.valid_up_to());
-                text.push_str(&String::from_utf8_lossy(whole));
-                rest = broken;
-                let Some(length) = error.error_len() else { break };
-                text.push(char::REPLACEMENT_CHARACTER);
-                rest = &rest[length..];
-            }
-        }
-    }
-    let kept = rest.len();
-    bytes.drain(..bytes.len() - kept);
-    text
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// SentencePiece's spelling in the settings that Llama 2 ships: `▁` for spaces, one before every text, bytes as
-    /// `<0xE2>` where no piece fits.
-    fn sentencepiece() -> Arc<Tokenizer> {
-        let mut vocabulary = vec!["<unk>".to_owned(), "<s>".to_owned(), "</s>".to_owned()];
-        vocabulary.extend((0..=255u8).map(|b| format!("<0x{b:02X}>")));
-        vocabulary.extend(["▁", "a", "b", "t", "h", "e", "▁t", "▁th", "▁the", "é"].map(str::to_owned));
-        let vocabulary: serde_json::Map<_, _> =
-            vocabulary.into_iter().enumerate().map(|(i, t)| (t, i.into())).collect();
-        let special = |id: u32, content: &str| {
-            serde_json::json!({ "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
-                "normalized": false, "special": true })
-        };
-        tokenizer(&serde_json::json!({
-            "version": "1.0",
-            "added_tokens": [special(0, "<unk>"), special(1, "<s>"), special(2, "</s>")],
-            "normalizer": { "type": "Sequence", "normalizers": [
-                { "type": "Prepend", "prepend": "▁" },
-                { "type": "Replace", "pattern": { "String": " " }, "content": "▁" }] },
-            "pre_tokenizer": null,
-            "post_processor": { "type": "TemplateProcessing",
-                "single": [{ "SpecialToken": { "id": "<s>", "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
-                "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
-                "special_tokens": { "<s>": { "id": "<s>", "ids": [1], "tokens": ["<s>"] } } },
-            "decoder": { "type": "Sequence", "decoders": [
-                { "type": "Replace", "pattern": { "String": "▁" }, "content": " " },
-                { "type": "ByteFallback" }, { "type": "Fuse" },
-                { "type": "Strip", "content": " ", "start": 1, "stop": 0 }] },
-            "model": { "type": "BPE", "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true, "vocab": vocabulary,
-                "merges": [["▁", "t"], ["▁t", "h"], ["▁th", "e"]] },
-        }))
-    }
-
-    /// Words with a `▁` before each, split and joined by Metaspace.
-    fn metaspace() -> Arc<Tokenizer> {
-        let vocabulary: serde_json::Map<_, _> =
-            ["▁", "a", "b", "▁a", "▁b"].into_iter().enumerate().map(|(i, t)| (t.to_owned(), i.into())).collect();
-        let metaspace = serde_json::json!({ "type": "Metaspace", "replacement": "▁", "prepend_scheme": "always" });
-        tokenizer(&serde_json::json!({
-            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": metaspace, "decoder": metaspace,
-            "model": { "type": "BPE", "vocab": vocabulary, "merges": [["▁", "a"], ["▁", "b"]] },
-        }))
-    }
-
-    fn tokenizer(json: &serde_json::Value) -> Arc<Tokenizer> {
-        Arc::new(Tokenizer::new(json.to_string().parse().unwrap()).unwrap())
-    }
-
-    fn streamed(tokenizer: &Arc<Tokenizer>, ids: &[u32]) -> String {
-        let mut stream = tokenizer.stream();
-        let text: String = ids.iter().map(|&id| stream.push(id)).collect();
-        text + &stream.finish()
-    }
-
-    #[test]
-    fn a_character_split_over_tokens_comes_with_the_last_of_them() {
-        let tokenizer = Arc::new(Tokenizer::bytes());
-        let mut stream = tokenizer.stream();
-        let pushed: Vec<String> = "a€b".bytes().map(|b| stream.push(u32::from(b))).collect();
-        assert_eq!(pushed, ["a", "", "", "€", "b"]);
-        assert_eq!(stream.finish(), "");
-        assert_eq!(stream.push(0xE2), "");
-        assert_eq!(stream.finish(), "\u{FFFD}");
-    }
-
-    #[test]
-    fn a_continuation_keeps_its_first_space() {
-        let tokenizer = sentencepiece();
-        let prompt = tokenizer.ids("the the").unwrap();
-        assert_eq!(tokenizer.decode(&prompt[1..]), "the the");
-        assert_eq!(streamed(&tokenizer, &prompt[2..]), " the");
-        assert_eq!(tokenizer.decode(&prompt), "<s> the the");
-    }
-
-    #[test]
-    fn bytes_without_a_piece_are_put_together_again() {
-        let tokenizer = sentencepiece();
-        let ids = tokenizer.ids("é€").unwrap();
-        let texts: Vec<String> = ids.iter().map(|&id| tokenizer.token_text(id)).collect();
-        assert_eq!(texts, ["<s>", " ", "é", "\u{FFFD}", "\u{FFFD}", "\u{FFFD}"]);
-        let mut stream = tokenizer.stream();
-        let pushed: Vec<String> = ids[2..].iter().map(|&id| stream.push(id)).collect();
-        assert_eq!(pushed, ["é", "", "", "€"]);
-    }
-
-    #[test]
-    fn metaspace_gives_its_space_back() {
-        let tokenizer = metaspace();
-        let ids = tokenizer.ids("a b").unwrap();
-        assert_eq!(tokenizer.decode(&ids), "a b");
-        assert_eq!(streamed(&tokenizer, &ids), " a b");
-    }
-
-    #[test]
-    fn spans_cover_the_text_and_added_tokens_are_empty() {
-        let tokens = sentencepiece().encode("the ab").unwrap();
-        let spans: Vec<_> = tokens.iter().map(|t| (t.text.as_str(), t.span.clone())).collect();
-        assert_eq!(spans, [("<s>", 0..0), (" the", 0..3), (" ", 3..4), ("a", 4..5), ("b", 5..6)]);
-    }
-
-    #[test]
-    fn a_whole_text_gets_no_tokens_beside_its_own() {
-        let tokenizer = sentencepiece();
-        let tokens = tokenizer.encode_whole("<s>the</s>").unwrap();
-        let told: Vec<_> = tokens.iter().map(|t| (t.id, tokenizer.is_special(t.id), t.span.clone())).collect();
-        assert_eq!(told, [(1, true, 0..3), (tokenizer.token_id("▁the").unwrap(), false, 3..6), (2, true, 6..10)]);
-        assert_eq!(tokenizer.encode("<s>the").unwrap()[..2].iter().map(|t| t.id).collect::<Vec<_>>(), [1, 1]);
-    }
-
-    #[test]
-    fn what_goes_on_is_split_as_if_read_together() {
-        let tokenizer = sentencepiece();
-        let the = tokenizer.token_id("▁the").unwrap();
-        assert_eq!(tokenizer.ids_after("the", " the").unwrap(), [the]);
-        assert_eq!(tokenizer.continuation_ids(" the").unwrap(), [the], "the space before every text is not its own");
-        // Here the two would become one token, so the text is split by itself.
-        assert_eq!(tokenizer.ids_after("t", "he").unwrap(), tokenizer.continuation_ids("he").unwrap());
-        let long = "é".repeat(40);
-        assert_eq!(tokenizer.ids_after(&long, " the").unwrap(), [the]);
-        let bytes = Tokenizer::bytes();
-        assert_eq!(bytes.ids_after("", "ab").unwrap(), [97, 98]);
-        assert_eq!(bytes.ids_after("x", "").unwrap(), [0; 0]);
-    }
-
-    #[test]
-    fn a_special_token_is_written_as_it_is() {
-        let tokenizer = sentencepiece();
-        assert_eq!(tokenizer.token_text(2), "</s>");
-        assert_eq!(tokenizer.token_text(9999), "");
-    }
-
-    #[test]
-    fn a_tokenizer_with_a_decoder_of_its_own_still_streams() {
-        let vocabulary = serde_json::json!({ "play": 0, "##ing": 1, "is": 2, "[UNK]": 3 });
-        let tokenizer = tokenizer(&serde_json::json!({
-            "version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": { "type": "Whitespace" },
-            "decoder": { "type": "WordPiece", "prefix": "##", "cleanup": false },
-            "model": { "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
-                "max_input_chars_per_word": 100, "vocab": vocabulary },
-        }));
-        let ids = tokenizer.ids("playing is").unwrap();
-        assert_eq!(ids, [0, 1, 2]);
-        assert_eq!(streamed(&tokenizer, &ids), "playing is");
-    }
-
-    proptest! {
-        #[test]
-        fn streaming_bytes_gives_the_decoded_string(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let ids: Vec<u32> = bytes.iter().map(|&b| u32::from(b)).collect();
-            prop_assert_eq!(streamed(&Arc::new(Tokenizer::bytes()), &ids), String::from_utf8_lossy(&bytes));
-        }
-
-        #[test]
-        fn every_text_survives_the_byte_tokenizer(text in "\\PC{0,30}|[ \\n\\t]{0,5}") {
-            let tokenizer = Arc::new(Tokenizer::bytes());
-            let ids = tokenizer.ids(&text).unwrap();
-            prop_assert_eq!(&ids, &text.bytes().map(u32::from).collect::<Vec<_>>());
-            prop_assert_eq!(&tokenizer.decode(&ids), &text);
-            prop_assert_eq!(&streamed(&tokenizer, &ids), &text);
-        }
-
-        #[test]
-        fn every_text_survives_sentencepiece(text in "[abthe é€😀]{0,30}") {
-            let tokenizer = sentencepiece();
-            let ids = tokenizer.ids(&text).unwrap();
-            prop_assert_eq!(&tokenizer.decode(&ids[1..]), &text);
-            // An empty text gets no space before it.
-            let expected = if text.is_empty() { String::new() } else { format!(" {text}") };
-            prop_assert_eq!(streamed(&tokenizer, &ids[1..]), expected);
-            prop_assert_eq!(tokenizer.inner.decode(&ids, true).unwrap(), text);
-        }
-    }
-}
+#[path = "tokenizer_tests.rs"]
+mod tests;
