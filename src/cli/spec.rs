@@ -2,6 +2,7 @@
 
 use super::args::TrainArgs;
 use super::session::model_dir;
+use crate::engine::read_text_file;
 use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
@@ -80,10 +81,10 @@ fn default_out(args: &TrainArgs) -> PathBuf {
 }
 
 fn read_file(path: &Path) -> Result<String, UserError> {
-    std::fs::read_to_string(path).map_err(|error| {
+    read_text_file(path).map_err(|why| {
         UserError::new(
             format!("{} could not be read.", path.display()),
-            error.to_string(),
+            why,
             format!("Give a TOML file, or --preset with one of {}.", names()),
         )
     })

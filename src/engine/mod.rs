@@ -45,6 +45,15 @@ pub fn render_chat(dir: &Path, prompt: &ChatPrompt) -> Result<RenderedChat, User
     crate::load::render_chat(&crate::load::ChatTemplate::read(dir), prompt).map_err(UserError::from)
 }
 
+/// The text of a file as programs write them: UTF-8 with or without a byte order mark, UTF-16 with one. Reads a file: not for
+/// the UI thread.
+///
+/// # Errors
+/// Why the file holds no text, as a sentence.
+pub fn read_text_file(path: &Path) -> Result<String, String> {
+    crate::load::text_file::read_text_file(path).map_err(|error| error.to_string())
+}
+
 /// Reads a PNG or JPEG of a digit, dark on light or light on dark, and centres it as MNIST does. Reads a file: not for the
 /// UI thread.
 ///

@@ -15,6 +15,7 @@ mod shipped;
 mod source;
 mod tensors;
 mod text;
+pub mod text_file;
 pub mod tokens;
 mod vision;
 
@@ -22,7 +23,7 @@ mod vision;
 mod folder_tests;
 
 pub use card::read_card;
-pub use chat::{ChatError, ChatTemplate, Place, render_chat};
+pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
 pub use data::data_error::DataError;
 pub use data::few_shot_file::write_held_out;
 pub use data::shipped_tasks::shipped_tasks;

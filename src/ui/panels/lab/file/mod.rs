@@ -10,6 +10,7 @@ pub(super) use menu::{LAB_FILE, act, actions, menu};
 pub(super) use record::Record;
 
 use super::setup::Setup;
+use crate::engine::read_text_file;
 use crate::types::{Ability, UserError};
 use crate::ui::Themed;
 use crate::ui::reader::Reader;
@@ -129,7 +130,7 @@ pub(super) fn read(path: &Path) -> Result<LabFile, UserError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let refused = |why: String, next: &str| UserError::new(format!("{name} was not opened."), why, next);
     let other = "Open a preset or a run that was saved in the few-shot lab.";
-    let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string(), "Choose a file that can be read."))?;
+    let text = read_text_file(path).map_err(|why| refused(why, "Choose a file that can be read."))?;
     let value: Value = serde_json::from_str(&text).map_err(|e| refused(format!("It is no JSON: {e}."), other))?;
     for (key, what) in [("fovea_preset", "preset"), ("fovea_run", "run")] {
         let Some(version) = value.get(key) else { continue };
