@@ -32,14 +32,15 @@ pub(super) enum Part {
     Tag,
 }
 
-struct Parser<'a> {
-    tokens: Vec<Token<'a>>,
-    at: usize,
+/// Reads tokens and changes them on the way. What it does not understand it answers with nothing.
+pub(super) struct Parser<'a> {
+    pub(super) tokens: Vec<Token<'a>>,
+    pub(super) at: usize,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.tokens[self.at].kind == Kind::End
     }
 
@@ -54,16 +55,16 @@ impl<'a> Parser<'a> {
         out
     }
 
-    fn is(&self, text: &str) -> bool {
+    pub(super) fn is(&self, text: &str) -> bool {
         let token = &self.tokens[self.at];
         token.text == text && matches!(token.kind, Kind::Name | Kind::Sign)
     }
 
-    fn is_any(&self, texts: &[&str]) -> bool {
+    pub(super) fn is_any(&self, texts: &[&str]) -> bool {
         texts.iter().any(|text| self.is(text))
     }
 
-    fn skip(&mut self, text: &str) -> bool {
+    pub(super) fn skip(&mut self, text: &str) -> bool {
         let is = self.is(text);
         self.at += usize::from(is);
         is
@@ -73,19 +74,19 @@ impl<'a> Parser<'a> {
         self.skip(text).then_some(())
     }
 
-    fn name(&mut self) -> Option<&'a str> {
+    pub(super) fn name(&mut self) -> Option<&'a str> {
         let Token { kind: Kind::Name, text: Cow::Borrowed(name), .. } = self.tokens[self.at] else { return None };
         self.at += 1;
         Some(name)
     }
 
     /// Writes a call of one of our functions: its name before the token at `start`.
-    fn open(&mut self, start: usize, function: &str) {
+    pub(super) fn open(&mut self, start: usize, function: &str) {
         self.tokens[start].before.push(Cow::Owned(format!("{OWN}_{function}(")));
     }
 
     /// What is written behind the token that was read last.
-    fn close(&mut self, words: &'static str) {
+    pub(super) fn close(&mut self, words: &'static str) {
         self.tokens[self.at - 1].after.push(words);
     }
 
@@ -99,85 +100,8 @@ impl<'a> Parser<'a> {
         self.close(")");
     }
 
-    /// The words of a tag.
-    fn tag(&mut self) -> Option<()> {
-        match self.name()? {
-            "if" | "elif" => self.tuple(true),
-            "for" => {
-                self.targets("in")?;
-                self.tuple(false)?;
-                if self.skip("if") {
-                    self.expression(true)?;
-                }
-                self.skip("recursive");
-                Some(())
-            }
-            "set" => self.set(),
-            "macro" => {
-                self.name()?;
-                self.arguments()
-            }
-            "call" => {
-                if self.is("(") {
-                    self.arguments()?;
-                }
-                self.expression(true)
-            }
-            "filter" => {
-                self.filter()?;
-                self.filters()
-            }
-            "with" => {
-                while !self.is_done() {
-                    self.targets("=")?;
-                    self.expression(true)?;
-                    if !self.skip(",") {
-                        break;
-                    }
-                }
-                Some(())
-            }
-            "else" | "endif" | "endfor" | "endset" | "endmacro" | "endcall" | "endfilter" | "endwith" | "break"
-            | "continue" => Some(()),
-            _ => None,
-        }
-    }
-
-    /// Names that are assigned to, up to and with the word behind them.
-    fn targets(&mut self, end: &str) -> Option<()> {
-        while !self.skip(end) {
-            let token = &self.tokens[self.at];
-            let is_target = token.kind == Kind::Name || [",", "(", ")"].contains(&&*token.text);
-            is_target.then_some(())?;
-            self.at += 1;
-        }
-        Some(())
-    }
-
-    fn set(&mut self) -> Option<()> {
-        let start = self.at;
-        let mut is_field = false;
-        while !self.is_done() && !self.is_any(&["=", "|"]) {
-            let token = &self.tokens[self.at];
-            is_field |= token.text == ".";
-            (token.kind == Kind::Name || [",", "(", ")", "."].contains(&&*token.text)).then_some(())?;
-            self.at += 1;
-        }
-        (self.at > start).then_some(())?;
-        if !self.skip("=") {
-            return self.filters();
-        }
-        let value = self.at;
-        self.tuple(true)?;
-        // Two brackets, so that a tuple stays one value.
-        self.tokens[value].before.push(Cow::Borrowed("("));
-        self.open(value, if is_field { "kept_in" } else { "kept" });
-        self.close("))");
-        Some(())
-    }
-
     /// An expression, or several with commas between them.
-    fn tuple(&mut self, with_condition: bool) -> Option<()> {
+    pub(super) fn tuple(&mut self, with_condition: bool) -> Option<()> {
         self.expression(with_condition)?;
         while self.skip(",") {
             if self.is_done() || self.is_any(&["if", "recursive", ")", "]"]) {
@@ -188,7 +112,7 @@ impl<'a> Parser<'a> {
         Some(())
     }
 
-    fn expression(&mut self, with_condition: bool) -> Option<()> {
+    pub(super) fn expression(&mut self, with_condition: bool) -> Option<()> {
         self.depth += 1;
         (self.depth <= DEEPEST).then_some(())?;
         self.or()?;
@@ -228,7 +152,8 @@ impl<'a> Parser<'a> {
         let start = self.at;
         self.sum()?;
         // Where each sign begins and ends, and what stands behind it.
-        let mut parts = vec![start..self.at];
+        let first = start..self.at;
+        let mut parts = Vec::from([first]);
         let mut signs = Vec::new();
         while let Some(sign) = self.comparing() {
             signs.push(sign);
@@ -461,7 +386,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Arguments of a call, or names of a macro's, in round brackets.
-    fn arguments(&mut self) -> Option<()> {
+    pub(super) fn arguments(&mut self) -> Option<()> {
         self.expect("(")?;
         while !self.skip(")") {
             if self.is_any(&["*", "**"]) {
@@ -479,7 +404,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Filters and tests behind a value.
-    fn filters(&mut self) -> Option<()> {
+    pub(super) fn filters(&mut self) -> Option<()> {
         loop {
             if self.skip("|") {
                 self.filter()?;
@@ -499,7 +424,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn filter(&mut self) -> Option<()> {
+    pub(super) fn filter(&mut self) -> Option<()> {
         self.name()?;
         if self.is("(") { self.arguments() } else { Some(()) }
     }

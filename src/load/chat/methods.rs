@@ -87,6 +87,7 @@ pub(super) fn call(state: &mut State<'_, '_>, value: &Value, method: &str, args:
 }
 
 /// `dict(…)`: of a dict or of pairs, and of names.
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 pub(super) fn dict(state: &State<'_, '_>, from: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let mut pairs = Vec::new();
     if let Some(from) = from {

@@ -26,6 +26,7 @@ mod rendering;
 mod source;
 mod spec;
 mod str_format;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -153,7 +153,7 @@ fn written(state: &State<'_, '_>, spec: &Spec, kind: char, value: &Value) -> Res
                 Some(_) => " ",
                 None => "",
             };
-            zeros(spec.clone()).pad(state, &format!("{sign}{prefix}"), filled, '>')
+            zeros(spec.clone()).pad(state, &format!("{sign}{prefix}"), &filled, '>')
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
             if !is_number {

@@ -6,7 +6,7 @@ use super::error::{ChatError, Place};
 use super::limits::Clock;
 use crate::types::RenderedChat;
 use std::ops::Range;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 /// A value nested to its limit, a macro that calls itself to its limit and an expression as long as a whole template find
@@ -34,7 +34,8 @@ pub struct Rendering {
 
 impl Rendering {
     pub(super) fn start(conversation: Conversation, longest: Duration) -> Result<Self, ChatError> {
-        let (sender, parts) = channel();
+        // The text and its places.
+        let (sender, parts) = sync_channel(2);
         let clock = Clock::start(longest);
         let file = conversation.source.file.clone();
         let own = clock.clone();

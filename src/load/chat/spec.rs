@@ -123,7 +123,7 @@ impl Spec {
             Some((end, _)) => &text[..end],
             None => text,
         };
-        self.pad(state, "", cut.to_owned(), '<')
+        self.pad(state, "", cut, '<')
     }
 
     pub(super) fn write_whole(&self, state: &State<'_, '_>, number: i128) -> Result<String, Error> {
@@ -137,7 +137,7 @@ impl Spec {
             Some('c') if self.sign.is_none() && !self.alternate => {
                 let c = u32::try_from(number).ok().and_then(char::from_u32);
                 let c = c.ok_or_else(|| wrong(format!("{number} is no character")))?;
-                return self.pad(state, "", c.to_string(), '<');
+                return self.pad(state, "", &c.to_string(), '<');
             }
             Some(kind) => return Err(wrong(format!("a whole number has no format {kind}"))),
         };
@@ -155,7 +155,7 @@ impl Spec {
             return Err(wrong(format!("{precision} digits are asked for, more than {MOST_DIGITS}")));
         }
         let size = number.abs();
-        let upper = self.kind.is_some_and(|kind| kind.is_uppercase());
+        let upper = self.kind.is_some_and(char::is_uppercase);
         let mut text = match self.kind {
             _ if !size.is_finite() => if size.is_nan() { "nan" } else { "inf" }.to_owned(),
             Some('f' | 'F') => fixed(size, precision, self.alternate),
@@ -198,7 +198,7 @@ impl Spec {
     ) -> Result<String, Error> {
         let is_filled = self.zero && self.align.is_none() || self.align == Some('=') && self.fill_of('=') == '0';
         let Some(mark) = self.grouping.filter(|_| !digits.is_empty()) else {
-            return self.pad(state, sign, digits.to_owned() + rest, '>');
+            return self.pad(state, sign, &(digits.to_owned() + rest), '>');
         };
         let mut digits = digits.to_owned();
         if is_filled {
@@ -212,12 +212,12 @@ impl Spec {
         }
         let mut grouped = String::new();
         for (place, digit) in digits.chars().enumerate() {
-            if place > 0 && (digits.len() - place) % group == 0 {
+            if place > 0 && (digits.len() - place).is_multiple_of(group) {
                 grouped.push(mark);
             }
             grouped.push(digit);
         }
-        self.pad(state, sign, grouped + rest, '>')
+        self.pad(state, sign, &(grouped + rest), '>')
     }
 
     fn fill_of(&self, _align: char) -> char {
@@ -225,7 +225,7 @@ impl Spec {
     }
 
     /// Pads to the width. `=` pads behind the sign, and so does a zero before the width of a number.
-    pub(super) fn pad(&self, state: &State<'_, '_>, sign: &str, text: String, default: char) -> Result<String, Error> {
+    pub(super) fn pad(&self, state: &State<'_, '_>, sign: &str, text: &str, default: char) -> Result<String, Error> {
         let missing = self.width.saturating_sub(sign.len() + text.chars().count());
         let implied = if self.zero && default == '>' { '=' } else { default };
         let align = self.align.unwrap_or(implied);

@@ -59,11 +59,12 @@ pub(super) fn add_to(env: &mut Environment<'_>) {
         [("select", false, true), ("reject", false, false), ("selectattr", true, true), ("rejectattr", true, false)]
     {
         env.add_filter(name, move |state: &mut State<'_, '_>, value: &Value, args: Rest<Value>, named: Kwargs| {
-            chosen(state, value, &args.0, named, by_attribute, wanted)
+            chosen(state, value, &args.0, &named, by_attribute, wanted)
         });
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 fn map(state: &mut State<'_, '_>, value: &Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     let items = iterated(state, value)?;
     let mut mapped = Vec::with_capacity(items.len());
@@ -100,7 +101,7 @@ fn chosen(
     state: &mut State<'_, '_>,
     value: &Value,
     args: &[Value],
-    named: Kwargs,
+    named: &Kwargs,
     by_attribute: bool,
     wanted: bool,
 ) -> Result<Value, Error> {
@@ -118,7 +119,7 @@ fn chosen(
             None => item.clone(),
         };
         let holds = match test {
-            Some(test) => state.perform_test(test, &arguments(looked_at, &rest[1..], &named)?)?,
+            Some(test) => state.perform_test(test, &arguments(looked_at, &rest[1..], named)?)?,
             None => looked_at.is_true(),
         };
         if holds == wanted {

@@ -122,6 +122,7 @@ pub(super) fn indent(state: &mut State<'_, '_>, value: &Value, args: Given<'_>) 
 }
 
 /// `format(value, *values, **names)`
+#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
 pub(super) fn format(
     state: &State<'_, '_>,
     value: &Value,
