@@ -13,9 +13,9 @@ pub(super) const OWN: &str = "__fovea";
 /// Deeper than any expression that a person writes; minijinja ends a little later.
 const DEEPEST: usize = 100;
 
-/// What stands in the place of an expression, or of all of a tag's words; nothing when it is not understood.
-pub(super) fn rewritten(text: &str, what: Part) -> Option<String> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
+/// What stands in the place of an expression (`marks`: of a template that makes markup), or of all of a tag's words; nothing when it is not understood.
+pub(super) fn rewritten(text: &str, what: Part, marks: bool) -> Option<String> {
+    let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0, marks };
     match what {
         Part::Output => parser.tuple(true)?,
         Part::Tag => parser.tag()?,
@@ -37,6 +37,8 @@ pub(super) struct Parser<'a> {
     pub(super) tokens: Vec<Token<'a>>,
     pub(super) at: usize,
     depth: usize,
+    /// The template makes markup, so what is added must be looked at.
+    marks: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -200,9 +202,16 @@ impl<'a> Parser<'a> {
         self.joined()?;
         let mut is_sum = false;
         while self.is_any(&["+", "-"]) {
+            if self.marks && !is_sum {
+                self.wrap(start, "unmarked");
+            }
             is_sum = true;
             self.at += 1;
+            let part = self.at;
             self.joined()?;
+            if self.marks {
+                self.wrap(part, "unmarked");
+            }
         }
         if is_sum {
             self.wrap(start, "listed");

@@ -23,6 +23,7 @@ pub(super) fn add_to(env: &mut Environment<'_>) {
     env.add_function(name("number"), number);
     env.add_function(name("text"), text);
     env.add_function(name("listed"), listed);
+    env.add_function(name("unmarked"), |value: &Value| unmarked(value).cloned());
     env.add_function(name("compared"), comparison);
     env.add_function(name("weighed"), |state: &State<'_, '_>, value: &Value| -> Result<Value, Error> {
         weigh(state, value, 0)?;
@@ -147,7 +148,7 @@ impl Places {
 
 /// `left % right`: a text formatted, or the remainder that has the sign of the divisor.
 fn remainder(state: &State<'_, '_>, left: &Value, right: &Value) -> Result<Value, Error> {
-    if let Some(format) = left.as_str() {
+    if let Some(format) = unmarked(left)?.as_str() {
         return percent::format(state, format, right).map(Value::from);
     }
     if left.is_undefined() {
@@ -200,11 +201,21 @@ fn number(value: &Value) -> Result<Value, Error> {
 /// What `~` puts together.
 pub(super) fn text(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
     look(state)?;
-    if value.kind() == ValueKind::String {
+    if unmarked(value)?.kind() == ValueKind::String {
         return Ok(value.clone());
     }
     weigh(state, value, 0)?;
     python::written(value).map(Value::from)
+}
+
+/// A text that is no markup. What is put together with markup is escaped in Jinja2, which has no place in a prompt.
+fn unmarked(value: &Value) -> Result<&Value, Error> {
+    if value.is_safe() {
+        return Err(wrong(
+            "a text that was escaped or marked as safe cannot be put together with others: do that last",
+        ));
+    }
+    Ok(value)
 }
 
 /// What `+` and `*` gave: lists put together are lists.
@@ -218,7 +229,7 @@ fn listed(state: &State<'_, '_>, value: &Value) -> Result<Value, Error> {
 }
 
 /// A comparison of two values that need not have an order, or of which the right one need not hold anything.
-fn comparison(state: &State<'_, '_>, left: &Value, sign: &str, right: &Value) -> Result<bool, Error> {
+pub(super) fn comparison(state: &State<'_, '_>, left: &Value, sign: &str, right: &Value) -> Result<bool, Error> {
     weigh(state, left, 0)?;
     weigh(state, right, 0)?;
     if sign.ends_with("in") {

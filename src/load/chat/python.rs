@@ -3,7 +3,7 @@
 
 use super::letters::is_space;
 use super::limits::wrong;
-use super::views::{Bound, Group, Range, View};
+use super::views::{Group, Range, View};
 use minijinja::value::ValueKind;
 use minijinja::{Error, Value};
 
@@ -46,7 +46,7 @@ fn can_be_written(value: &Value, depth: usize) -> Result<(), Error> {
     const DEEPEST: usize = 200;
     let is_known = match value.kind() {
         ValueKind::Iterable => View::name_of(value).is_some(),
-        ValueKind::Plain => !Bound::is_in(value),
+        ValueKind::Plain => false,
         _ => true,
     };
     if !is_known || depth > DEEPEST {

@@ -2,7 +2,7 @@
 
 use super::arguments::float;
 use super::limits::{pay, wrong};
-use super::operators::exact;
+use super::operators::{comparison, exact};
 use super::order::defined;
 use super::views::{Cycler, is_sequence};
 use super::{letters, python};
@@ -25,6 +25,19 @@ pub(super) fn add_to(env: &mut Environment<'_>) {
     env.add_test("even", |value: &Value| divisible(value, 2));
     env.add_test("odd", |value: &Value| Ok::<_, Error>(remainder(value, 2)? == 1.0));
     env.add_test("divisibleby", divisible);
+    for (sign, names) in [
+        ("<", ["lt", "lessthan", "<"]),
+        (">", ["gt", "greaterthan", ">"]),
+        ("<=", ["le", "<=", "<="]),
+        (">=", ["ge", ">=", ">="]),
+        ("in", ["in"; 3]),
+    ] {
+        for name in names {
+            env.add_test(name, move |state: &State<'_, '_>, value: &Value, other: &Value| {
+                comparison(state, value, sign, other)
+            });
+        }
+    }
 }
 
 /// An undefined value is callable in Jinja2, and fails when it is called.

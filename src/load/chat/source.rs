@@ -22,6 +22,7 @@ pub(super) fn prepare(template: &str) -> Prepared {
     // As Jinja does first of all.
     let source = template.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = Prepared { text: String::with_capacity(2 * source.len()), not_understood: None };
+    let marks = makes_markup(&source);
     let mut rest = source.as_str();
     while let Some(start) = next_opening(rest) {
         out.text.push_str(&rest[..start]);
@@ -35,7 +36,7 @@ pub(super) fn prepare(template: &str) -> Prepared {
             },
         };
         match part {
-            Some(part) => out.tag(&rest[..length], part),
+            Some(part) => out.tag(&rest[..length], part, marks),
             None => out.text.push_str(&rest[..length]),
         }
         rest = &rest[length..];
@@ -46,7 +47,7 @@ pub(super) fn prepare(template: &str) -> Prepared {
 
 impl Prepared {
     /// Writes a tag `{% … %}` or `{{ … }}`.
-    fn tag(&mut self, whole: &str, part: Part) {
+    fn tag(&mut self, whole: &str, part: Part, marks: bool) {
         let close = if part == Part::Output { "}}" } else { "%}" };
         let Some(body) = whole[2..].strip_suffix(close) else {
             // It never ends, which the engine will say.
@@ -60,7 +61,7 @@ impl Prepared {
         let renamed = tag.filter(|(name, _)| part == Part::Tag && words.trim() == *name);
         let changed = match renamed.map(|(name, stands_for)| words.replacen(name, stands_for, 1)).next() {
             Some(renamed) => Some(renamed),
-            None => rewritten(words, part).filter(|_| !words.contains(OWN)),
+            None => rewritten(words, part, marks).filter(|_| !words.contains(OWN)),
         };
         if changed.is_none() {
             let line = self.text.matches('\n').count() + 1;
@@ -71,6 +72,12 @@ impl Prepared {
             self.text.push_str(piece);
         }
     }
+}
+
+/// True where a filter may make markup.
+fn makes_markup(source: &str) -> bool {
+    let names = ["e", "escape", "forceescape", "safe", "xmlattr"];
+    source.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| names.contains(&word))
 }
 
 fn next_opening(text: &str) -> Option<usize> {

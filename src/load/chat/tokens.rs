@@ -37,7 +37,16 @@ pub(super) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
         let (kind, length) = match word.chars().next() {
             None => (Kind::End, 0),
             Some('"' | '\'') => (Kind::Text, quoted(word)?),
-            Some(c) if c.is_ascii_digit() => (Kind::Number, number(word, is_behind_dot)),
+            Some(c) if c.is_ascii_digit() => {
+                let length = number(word, is_behind_dot);
+                // Python has no whole numbers that begin with 0.
+                let digits = word[..length].replace('_', "");
+                let is_octal = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
+                if is_octal && digits.starts_with('0') && digits.trim_start_matches('0') != "" {
+                    return None;
+                }
+                (Kind::Number, length)
+            }
             Some(c) if c == '_' || c.is_alphabetic() => {
                 (Kind::Name, word.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(word.len()))
             }

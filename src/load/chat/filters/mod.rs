@@ -46,7 +46,7 @@ const FILTERS: [(&str, &[&str], Filter); 47] = [
     ("replace", &["old", "new", "count"], texts::replace),
     ("reverse", &[], lists::reverse),
     ("round", &["precision", "method"], numbers::round),
-    ("safe", &[], texts::string),
+    ("safe", &[], texts::safe),
     ("slice", &["slices", "fill_with"], lists::slice),
     ("sort", &["reverse", "case_sensitive", "attribute"], order::sort),
     ("string", &[], texts::string),

@@ -69,7 +69,11 @@ pub(super) fn replace(state: &mut State<'_, '_>, value: &Value, args: Given<'_>)
 
 pub(super) fn escape(state: &mut State<'_, '_>, value: &Value, _: Given<'_>) -> Result<Value, Error> {
     let text = soft(state, value)?;
-    text::escaped(state, &text).map(Value::from)
+    text::escaped(state, &text).map(Value::from_safe_string)
+}
+
+pub(super) fn safe(state: &mut State<'_, '_>, value: &Value, _: Given<'_>) -> Result<Value, Error> {
+    soft(state, value).map(Value::from_safe_string)
 }
 
 pub(super) fn truncate(state: &mut State<'_, '_>, value: &Value, args: Given<'_>) -> Result<Value, Error> {
