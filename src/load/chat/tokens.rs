@@ -42,7 +42,7 @@ pub(super) fn tokens(text: &str) -> Option<Vec<Token<'_>>> {
                 // Python has no whole numbers that begin with 0.
                 let digits = word[..length].replace('_', "");
                 let is_octal = digits.len() > 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
-                if is_octal && digits.starts_with('0') && digits.trim_start_matches('0') != "" {
+                if is_octal && digits.starts_with('0') && !digits.trim_start_matches('0').is_empty() {
                     return None;
                 }
                 (Kind::Number, length)
