@@ -127,3 +127,33 @@ fn no_template_takes_the_place_of_what_watches_it() {
     prompt.variables.insert("__fovea_item".to_owned(), Json::from(1));
     assert_eq!(template.render(&prompt).unwrap().text, "user");
 }
+
+#[test]
+fn nothing_nests_without_end() {
+    for value in [
+        "{'a': ns.x}.items()",
+        "{'a': ns.x}.values()",
+        "[ns.x] | reverse",
+        "[ns.x] | map('default')",
+        "[ns.x] | batch(2)",
+        "[{'a': 1, 'b': ns.x}] | groupby('a')",
+        "cycler(ns.x)",
+        "joiner(ns.x)",
+        "[ns.x].index",
+        "dict(a=ns.x)",
+        "(ns.x,) * 2",
+        "[ns.x] + []",
+        "[ns.x][0:]",
+    ] {
+        let template = format!(
+            "{{% set ns = namespace(x=1) %}}{{% for a in range(90000) %}}{{% set ns.x = {value} %}}{{% endfor %}}"
+        );
+        let error = render(&template).map(|chat| chat.text).expect_err(value);
+        assert!(!matches!(error, ChatError::Crashed { .. }), "{value}: {error:?}");
+    }
+    // What is made as it is gone through is gone through once, by whatever name, and a group keeps the names of its parts.
+    let once = "{% set g = [2, 1] | map('string') %}{{ g | list }}{{ g | list }}";
+    assert_eq!(render(once).unwrap().text, "['2', '1'][]");
+    let group = "{% for g in [{'r': 1}] | groupby('r') %}{% set h = g %}{{ h.grouper }}{{ h.list }}{% endfor %}";
+    assert_eq!(render(group).unwrap().text, "1[{'r': 1}]");
+}

@@ -5,7 +5,7 @@ use super::arguments::{float, whole};
 use super::expressions::OWN;
 use super::limits::{look, pay, pay_items, wrong};
 use super::order::{compared, defined};
-use super::views::{Bound, Group, View};
+use super::views::{Bound, Group, Range, View};
 use super::{percent, python};
 use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Environment, Error, State, Value};
@@ -294,8 +294,10 @@ fn kept(state: &State<'_, '_>, value: &Value, outermost: bool, depth: usize) -> 
         return if allowed { Ok(value.clone()) } else { Err(wrong("a namespace cannot be put into another")) };
     }
     let kind = value.kind();
-    if !matches!(kind, ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) || Bound::is_view(value) {
-        return Ok(value.clone());
+    // What else holds values (a cycler, a method) is not looked into, so it cannot be where it could be nested in a loop.
+    if !matches!(kind, ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
+        let holds_none = outermost && depth == 0 || kind != ValueKind::Plain;
+        return if holds_none { Ok(value.clone()) } else { Err(wrong("only a name can be given a function")) };
     }
     let mut items = Vec::new();
     for (place, item) in value.try_iter()?.enumerate() {
@@ -305,8 +307,12 @@ fn kept(state: &State<'_, '_>, value: &Value, outermost: bool, depth: usize) -> 
         let inner = if kind == ValueKind::Map { value.get_item(&item)? } else { item };
         items.push(kept(state, &inner, false, depth + 1)?);
     }
+    let is_own = View::name_of(value).is_some() || Group::parts(value).is_some() || Range::text_of(value).is_some();
     Ok(match kind {
+        _ if is_own => value.clone(),
         ValueKind::Map => value.clone(),
+        // It was gone through just now, and is to be gone through once more.
+        ValueKind::Iterable if value.len().is_none() => Value::make_one_shot_iterator(items.into_iter()),
         _ if value.is_tuple() => Value::from(Tuple::from(items)),
         _ => Value::from(items),
     })

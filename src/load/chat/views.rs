@@ -24,10 +24,6 @@ impl Bound {
     pub(super) fn is_in(value: &Value) -> bool {
         value.downcast_object_ref::<Self>().is_some()
     }
-
-    pub(super) fn is_view(value: &Value) -> bool {
-        value.downcast_object_ref::<View>().is_some()
-    }
 }
 
 impl Object for Bound {
