@@ -75,6 +75,16 @@ fn the_command_line_prints_what_the_template_writes() {
         fs::write(&file, written.to_string()).unwrap();
         assert_eq!(with(&["--messages", &path]), "user.a<|end|>tool.b<|end|>assistant.");
     }
+    // As editors and spreadsheets save it.
+    let wide = |unit: fn(u16) -> [u8; 2]| messages.to_string().encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    for (mark, written) in [
+        (&b"\xEF\xBB\xBF"[..], messages.to_string().into_bytes()),
+        (b"\xFF\xFE", wide(u16::to_le_bytes)),
+        (b"\xFE\xFF", wide(u16::to_be_bytes)),
+    ] {
+        fs::write(&file, [mark, &written].concat()).unwrap();
+        assert_eq!(with(&["--messages", &path]), "user.a<|end|>tool.b<|end|>assistant.");
+    }
     for (written, words) in
         [("[1]", "Message 1 is no object with a role"), ("{", "not valid JSON"), ("{\"messages\": 1}", "not a list")]
     {
@@ -176,4 +186,23 @@ fn the_engine_tells_what_a_chat_is_written_as_and_stops_at_the_end_of_a_turn() {
         ended |= stop == StopReason::EndOfSequence;
     }
     assert!(ended, "no run ended by itself");
+}
+
+#[test]
+fn a_job_can_be_stopped_while_its_template_is_at_work() {
+    let scratch = tempfile::tempdir().unwrap();
+    let busy =
+        "{% for a in range(9999) %}{% for b in range(9999) %}{% if messages %}{% endif %}{% endfor %}{% endfor %}";
+    let dir = chat_model(scratch.path(), busy);
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&dir).id;
+    let turns = [ChatTurn::new(ChatRole::User, "Hi")];
+    let prompt = ChatPrompt::new(&turns, ChatEnding::GenerationPrompt, ChatFormat::Model);
+    let ask = || PromptInput::Chat(Box::new(prompt.clone()));
+    let generation = script.generate(model, ask(), Sampling::default());
+    script.send(Ask::Cancel { job: generation });
+    assert_eq!(stop_of(script.end(generation).unwrap()), (StopReason::Cancelled, 0));
+    // And left alone, it ends with what is wrong.
+    let generation = script.generate(model, ask(), Sampling::default());
+    assert!(script.end(generation).unwrap_err().what.contains("stopped"));
 }

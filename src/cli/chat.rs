@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::{ChatArgs, ChatTemplateArgs};
 use super::output::print;
 use super::session::model_dir;
-use crate::engine::render_chat;
+use crate::engine::{read_text, render_chat};
 use crate::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, UserError};
 use serde_json::{Map, Value};
 use std::path::Path;
@@ -67,7 +67,7 @@ fn read(path: &Path) -> Result<(Vec<ChatMessage>, Map<String, Value>), UserError
             "Write a list of objects with role and content, or an object with such a list as messages.",
         )
     };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = read_text(path).map_err(|error| wrong(error.why))?;
     let json: Value = serde_json::from_str(&text).map_err(|error| wrong(format!("It is not valid JSON: {error}.")))?;
     let (messages, variables) = match json {
         Value::Object(mut fields) => (fields.shift_remove("messages").unwrap_or_default(), fields),

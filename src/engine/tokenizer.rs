@@ -5,11 +5,15 @@
 
 use super::events::EventSink;
 use super::{Event, Outcome, PromptInput};
-use crate::load::{ChatError, ChatTemplate, Tokenizer, render_chat};
-use crate::types::{JobId, ModelId, PromptToken, TokenizeReport};
+use crate::load::{ChatError, ChatTemplate, LoadError, Rendering, Tokenizer, start_chat};
+use crate::types::{ChatFailure, JobId, ModelId, PromptToken, RenderedChat, TokenizeReport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+/// How long a chat template is waited for at first, and how often one that takes longer is looked at.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// What the tokenizer thread is told.
 pub(crate) enum TokenizerMessage {
@@ -41,11 +45,21 @@ pub(crate) struct TokenizeJob {
     pub prompt: PromptInput,
 }
 
-/// Answers jobs in their order until every sender is gone; one for a model that is not open yet waits for it.
+/// Answers jobs until every sender is gone, each when it is done: one for a model that is not open yet waits for it, and a chat
+/// template at work keeps nobody else waiting.
 pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
-    let mut desk = Desk { readers: BTreeMap::new(), waiting: Vec::new(), events };
-    while let Ok(message) = messages.recv() {
-        desk.note(message);
+    let mut desk = Desk { readers: BTreeMap::new(), waiting: Vec::new(), written: Vec::new(), events };
+    loop {
+        let message = if desk.written.is_empty() {
+            messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        } else {
+            messages.recv_timeout(PATIENCE)
+        };
+        match message {
+            Ok(message) => desk.note(message),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
         // What was cancelled behind a job in the queue need not be read.
         loop {
             match messages.try_recv() {
@@ -64,6 +78,8 @@ pub(crate) fn run(messages: &Receiver<TokenizerMessage>, events: &EventSink) {
 struct Desk<'a> {
     readers: BTreeMap<ModelId, Reader>,
     waiting: Vec<TokenizeJob>,
+    /// Conversations that are being written.
+    written: Vec<(TokenizeJob, Rendering)>,
     events: &'a EventSink,
 }
 
@@ -81,40 +97,72 @@ impl Desk<'_> {
     }
 
     fn cancel(&mut self, is_meant: impl Fn(&TokenizeJob) -> bool) {
-        for TokenizeJob { job, .. } in self.waiting.extract_if(.., |waiting| is_meant(waiting)) {
+        let waiting = self.waiting.extract_if(.., |waiting| is_meant(waiting));
+        let written = self.written.extract_if(.., |(job, _)| is_meant(job)).map(|(job, _)| job);
+        for TokenizeJob { job, .. } in waiting.chain(written) {
             self.events.send(Event::Done { job, outcome: Outcome::Cancelled });
         }
     }
 
     fn answer(&mut self) {
         let is_ready = |waiting: &mut TokenizeJob| self.readers.contains_key(&waiting.model);
-        for TokenizeJob { job, model, prompt } in self.waiting.extract_if(.., is_ready) {
-            let report = self.readers[&model].read(&prompt);
-            self.events.send(Event::Done { job, outcome: Outcome::Tokenized(Arc::new(report)) });
+        let ready: Vec<TokenizeJob> = self.waiting.extract_if(.., is_ready).collect();
+        for waiting in ready {
+            let reader = &self.readers[&waiting.model];
+            let PromptInput::Chat(chat) = &waiting.prompt else {
+                self.tell(waiting.job, reader.read(&waiting.prompt));
+                continue;
+            };
+            match start_chat(&reader.chat, chat) {
+                Err(error) => self.tell(waiting.job, reader.read_chat(Err(error))),
+                Ok(mut rendering) => match rendering.wait(PATIENCE) {
+                    Some(written) => self.tell(waiting.job, reader.read_chat(written)),
+                    None => self.written.push((waiting, rendering)),
+                },
+            }
         }
+        for (waiting, mut rendering) in std::mem::take(&mut self.written) {
+            match (rendering.wait(Duration::ZERO), self.readers.get(&waiting.model)) {
+                (Some(written), Some(reader)) => self.tell(waiting.job, reader.read_chat(written)),
+                _ => self.written.push((waiting, rendering)),
+            }
+        }
+    }
+
+    fn tell(&self, job: JobId, report: TokenizeReport) {
+        self.events.send(Event::Done { job, outcome: Outcome::Tokenized(Arc::new(report)) });
     }
 }
 
 impl Reader {
-    /// The tokens of a prompt, and what a conversation was written as. A text without tokens while it is being typed needs
-    /// no message; running it gives one.
+    /// The tokens of a prompt that is no conversation.
     fn read(&self, prompt: &PromptInput) -> TokenizeReport {
-        let quietly = |tokens: Result<Vec<PromptToken>, _>| {
-            tokens.unwrap_or_else(|error| {
-                log::debug!("{error}");
-                Vec::new()
-            })
+        let tokens = match prompt {
+            PromptInput::Text(text) => quietly(self.tokenizer.encode(text)),
+            PromptInput::Ids(ids) => super::tasks::explain(ids, |id| self.tokenizer.token_text(id)),
+            PromptInput::Chat(_) | PromptInput::Picture(_) => Vec::new(),
         };
-        let (tokens, chat) = match prompt {
-            PromptInput::Text(text) => (quietly(self.tokenizer.encode(text)), None),
-            PromptInput::Ids(ids) => (super::tasks::explain(ids, |id| self.tokenizer.token_text(id)), None),
-            PromptInput::Chat(chat) => match render_chat(&self.chat, chat) {
-                Ok(rendered) => (quietly(self.tokenizer.encode_whole(&rendered.text)), Some(Ok(rendered))),
-                Err(error) => (Vec::new(), Some(Err(error.into()))),
-            },
-            PromptInput::Picture(_) => (Vec::new(), None),
-        };
+        self.report(tokens, None)
+    }
+
+    /// The tokens of a conversation, and what it was written as.
+    fn read_chat(&self, written: Result<RenderedChat, ChatError>) -> TokenizeReport {
+        match written {
+            Ok(chat) => self.report(quietly(self.tokenizer.encode_whole(&chat.text)), Some(Ok(chat))),
+            Err(error) => self.report(Vec::new(), Some(Err(error.into()))),
+        }
+    }
+
+    fn report(&self, tokens: Vec<PromptToken>, chat: Option<Result<RenderedChat, ChatFailure>>) -> TokenizeReport {
         let special = (0..tokens.len()).filter(|&i| self.tokenizer.is_special(tokens[i].id)).collect();
         TokenizeReport { tokens, special, chat }
     }
+}
+
+/// A text without tokens while it is being typed needs no message; running it gives one.
+fn quietly(tokens: Result<Vec<PromptToken>, LoadError>) -> Vec<PromptToken> {
+    tokens.unwrap_or_else(|error| {
+        log::debug!("{error}");
+        Vec::new()
+    })
 }

@@ -83,8 +83,16 @@ pub(super) fn wanted<'a>(repo: &RepoId, names: impl Iterator<Item = &'a str>) ->
     let weights = [WeightFile::Single, WeightFile::Index, WeightFile::Torch, WeightFile::TorchIndex];
     let weights = weights.into_iter().find(|file| names.contains(file.name()));
     let weights = weights.ok_or_else(|| nothing("model.safetensors, nor pytorch_model.bin"))?;
-    let small = BESIDE_WEIGHTS.into_iter().filter(|name| names.contains(name)).map(str::to_owned).collect();
+    let beside = BESIDE_WEIGHTS.into_iter().filter(|name| names.contains(name));
+    let templates = names.iter().copied().filter(|name| is_named_template(name));
+    let small = beside.chain(templates).map(str::to_owned).collect();
     Ok(Wanted { small, weights })
+}
+
+/// True for a chat template that has a name, each of which is a file of its own.
+fn is_named_template(file: &str) -> bool {
+    let name = file.strip_prefix("additional_chat_templates/").and_then(|name| name.strip_suffix(".jinja"));
+    name.is_some_and(|name| is_inside(name) && !name.contains('/'))
 }
 
 /// The distinct weight files that an index names.
@@ -132,6 +140,12 @@ mod tests {
         assert_eq!(choose(&["config.json", "pytorch_model.bin"]).unwrap().weights, WeightFile::Torch);
         assert_eq!(choose(&["config.json", INDEX, TORCH]).unwrap().weights, WeightFile::Index);
         assert_eq!(choose(&["config.json", TORCH_INDEX]).unwrap().weights, WeightFile::TorchIndex);
+    }
+
+    #[test]
+    fn chat_templates_with_names_are_fetched_too() {
+        let files = ["config.json", "model.safetensors", "additional_chat_templates/rag.jinja", "other/x.jinja"];
+        assert_eq!(choose(&files).unwrap().small, [CONFIG, "additional_chat_templates/rag.jinja"]);
     }
 
     #[test]

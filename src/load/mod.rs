@@ -26,7 +26,7 @@ mod faults_tests;
 mod folder_tests;
 
 pub use card::read_card;
-pub use chat::{ChatError, ChatTemplate, Place, render_chat};
+pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;

@@ -169,10 +169,22 @@ fn tokenizer(input: &[u8]) -> Result<(), String> {
 fn templates() -> Vec<Vec<u8>> {
     let golden: Value = serde_json::from_slice(&std::fs::read(golden().join("chat.json")).unwrap()).unwrap();
     let templates = golden["templates"].as_object().unwrap().values();
-    let seeds: Vec<Vec<u8>> = templates.filter_map(|t| t.as_str().map(|t| t.as_bytes().to_vec())).collect();
+    let whole = templates.filter_map(|t| t.as_str().map(|t| t.as_bytes().to_vec()));
+    let seeds: Vec<Vec<u8>> = whole.chain(formats_and_slices()).collect();
     // Only those that take the conversation that is tried here.
     let seeds: Vec<Vec<u8>> = seeds.into_iter().filter(|seed| template(seed).is_ok()).collect();
     assert!(seeds.len() > 4, "{} templates", seeds.len());
+    seeds
+}
+
+/// Expressions whose numbers, changed at random, ask for much: widths, precisions, places.
+fn formats_and_slices() -> Vec<Vec<u8>> {
+    let golden: Value = serde_json::from_slice(&std::fs::read(golden().join("expressions.json")).unwrap()).unwrap();
+    let rows = golden["rows"].as_array().unwrap().iter().filter_map(|row| row[0].as_str());
+    let asks =
+        |text: &&str| ["format", "%", "[", "just(", "center", "fill(", "indent"].iter().any(|part| text.contains(part));
+    let seeds: Vec<Vec<u8>> = rows.filter(asks).map(|text| format!("{{{{ {text} }}}}").into_bytes()).collect();
+    assert!(seeds.len() > 200, "{} expressions", seeds.len());
     seeds
 }
 

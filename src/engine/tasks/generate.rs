@@ -18,6 +18,7 @@ pub(crate) struct Generate {
     model: ModelId,
     spec: GenerateSpec,
     asked: Instant,
+    reading: prompt::Reading,
     running: Option<Running>,
 }
 
@@ -43,14 +44,15 @@ struct Running {
 impl Generate {
     /// To continue a prompt with `model`. The time to the first token counts from here.
     pub(crate) fn new(model: ModelId, spec: GenerateSpec) -> Self {
-        Self { model, spec, asked: Instant::now(), running: None }
+        Self { model, spec, asked: Instant::now(), reading: prompt::Reading::default(), running: None }
     }
 
-    fn begin(&self, cx: &mut TaskContext<'_>) -> Result<Running, UserError> {
+    /// Nothing while the prompt is not read.
+    fn begin(&mut self, cx: &mut TaskContext<'_>) -> Result<Option<Running>, UserError> {
         let GenerateSpec { prompt: asked, sampling, edits } = &self.spec;
         check_sampling(sampling)?;
         let model = cx.models.text(self.model)?;
-        let tokens = prompt::read(model, asked)?;
+        let Some(tokens) = self.reading.read(model, asked)? else { return Ok(None) };
         let prompt: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         let edits = Anatomy::of(model).place(edits, prompt.len())?;
         let running = Running {
@@ -68,7 +70,7 @@ impl Generate {
             last_token: Duration::ZERO,
         };
         (cx.emit)(Event::Prompted { job: cx.job, tokens });
-        Ok(running)
+        Ok(Some(running))
     }
 
     fn stats(&self, stop: StopReason) -> Outcome {
@@ -89,8 +91,8 @@ impl Generate {
 impl Task for Generate {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         if self.running.is_none() {
-            self.running = Some(self.begin(cx)?);
-            if self.spec.sampling.max_new_tokens == 0 {
+            self.running = self.begin(cx)?;
+            if self.running.is_some() && self.spec.sampling.max_new_tokens == 0 {
                 return Ok(Step::Done(self.stats(StopReason::MaxNewTokens)));
             }
         }

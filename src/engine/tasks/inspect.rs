@@ -15,12 +15,13 @@ const BUDGET_BYTES: usize = 512 << 20;
 pub(crate) struct Inspect {
     model: ModelId,
     spec: InspectSpec,
+    reading: prompt::Reading,
 }
 
 impl Inspect {
     /// To capture sites while `model` reads a prompt.
     pub(crate) fn new(model: ModelId, spec: InspectSpec) -> Self {
-        Self { model, spec }
+        Self { model, spec, reading: prompt::Reading::default() }
     }
 }
 
@@ -29,21 +30,25 @@ impl Task for Inspect {
         let report = match cx.models.get(self.model) {
             Some(LoadedModel::Encoder(model)) => self.encoder(model)?,
             Some(LoadedModel::Vision(model)) => self.vision(model)?,
-            _ => self.text(cx.models.text(self.model)?)?,
+            _ => match self.text(cx.models.text(self.model)?)? {
+                Some(report) => report,
+                None => return Ok(Step::More),
+            },
         };
         Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
     }
 }
 
 impl Inspect {
-    fn text(&self, model: &TextModel) -> Result<InspectReport, UserError> {
+    /// Nothing while the prompt is not read.
+    fn text(&mut self, model: &TextModel) -> Result<Option<InspectReport>, UserError> {
+        let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
         let anatomy = self.anatomy(&model.info, model.lm.sites())?;
-        let tokens = prompt::read(model, &self.spec.prompt)?;
         let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
         let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.lm.trace(model.lm.ids(&ids), &mut hooks);
-        Ok(report(tokens, hooks, &room))
+        Ok(Some(report(tokens, hooks, &room)))
     }
 
     fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {

@@ -2,26 +2,54 @@
 
 use super::wrong_kind;
 use crate::engine::PromptInput;
-use crate::load::{EncoderModel, TextModel, Tokenizer, render_chat};
+use crate::load::{EncoderModel, Rendering, TextModel, Tokenizer, start_chat};
 use crate::types::{ModelInfo, ModelKind, PromptToken, UserError};
+use std::time::Duration;
 
-/// Tokenizes a text or a conversation, or explains ids, and checks that the model can read them.
-///
-/// # Errors
-/// When the chat template gives no text, and when there is no token, one outside the vocabulary, or more than the context holds.
-pub(super) fn read(model: &TextModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
-    let tokens = match prompt {
-        PromptInput::Chat(chat) => model.tokenizer.encode_whole(&render_chat(&model.chat, chat)?.text)?,
-        other => tokenized(&model.tokenizer, &model.info, other)?,
-    };
-    check(&tokens, &model.info.name, model.lm.vocabulary(), model.lm.context())?;
-    Ok(tokens)
+/// Longest that a step waits for a chat template, which is somebody else's program and may take its time.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// A prompt on its way to tokens, over as many steps as its chat template takes.
+#[derive(Default)]
+pub(super) struct Reading {
+    rendering: Option<Rendering>,
+}
+
+impl Reading {
+    /// Tokenizes a text or a conversation, or explains ids, and checks that the model can read them. Nothing while the chat
+    /// template is at work: ask again in the next step. Dropped, it ends the template.
+    ///
+    /// # Errors
+    /// When the chat template gives no text, and when there is no token, one outside the vocabulary, or more than the context
+    /// holds.
+    pub(super) fn read(
+        &mut self,
+        model: &TextModel,
+        prompt: &PromptInput,
+    ) -> Result<Option<Vec<PromptToken>>, UserError> {
+        let tokens = match prompt {
+            PromptInput::Chat(chat) => {
+                let mut rendering = match self.rendering.take() {
+                    Some(rendering) => rendering,
+                    None => start_chat(&model.chat, chat)?,
+                };
+                let Some(written) = rendering.wait(PATIENCE) else {
+                    self.rendering = Some(rendering);
+                    return Ok(None);
+                };
+                model.tokenizer.encode_whole(&written?.text)?
+            }
+            other => tokenized(&model.tokenizer, &model.info, other)?,
+        };
+        check(&tokens, &model.info.name, model.lm.vocabulary(), model.lm.context())?;
+        Ok(Some(tokens))
+    }
 }
 
 /// The same for an encoder, which reads no conversations.
 ///
 /// # Errors
-/// As [`read`].
+/// As [`Reading::read`].
 pub(super) fn read_encoder(model: &EncoderModel, prompt: &PromptInput) -> Result<Vec<PromptToken>, UserError> {
     let tokens = tokenized(&model.tokenizer, &model.info, prompt)?;
     check(&tokens, &model.info.name, model.config.shape().vocabulary, model.config.context())?;

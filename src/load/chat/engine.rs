@@ -2,11 +2,13 @@
 //! somebody else, and may loop, nest or write without end.
 
 use super::error::{ChatError, Place};
-use super::{methods, python, source};
+use super::operators::weigh;
+use super::views::{Cycler, Joiner, Range};
+use super::{filters, methods, operators, python, questions, source};
 use jiff::civil::DateTime;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Tuple, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
+use minijinja::value::{Rest, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 use std::io::Write;
 
 /// Longest template in bytes; the longest that are in use have a tenth of it.
@@ -15,11 +17,6 @@ pub(super) const LARGEST_TEMPLATE: usize = 256 << 10;
 pub(super) const LARGEST_OUTPUT: usize = 16 << 20;
 /// Work a template may do: about as many instructions, or 64 times as many bytes of text.
 const FUEL: u64 = 4_000_000;
-/// Levels that a value may be nested.
-const DEEPEST: usize = 100;
-/// A value nested to its limit, a macro that calls itself to its limit and an expression as long as a whole template find
-/// room in it. Memory is taken only as far as it is used.
-const STACK: usize = 64 << 20;
 
 /// A template's source, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,27 +26,24 @@ pub(super) struct Source {
     pub(super) text: String,
 }
 
-/// Renders the template once for every context, on a thread with a stack of its own. `now` is what `strftime_now` tells.
-pub(super) fn render(source: &Source, contexts: Vec<Value>, now: DateTime) -> Result<Vec<String>, ChatError> {
-    let file = source.file.clone();
+/// Renders one template for any number of contexts. `now` is what `strftime_now` tells.
+pub(super) fn run<T>(
+    source: &Source,
+    now: DateTime,
+    work: impl FnOnce(&dyn Fn(Value) -> Result<String, ChatError>) -> Result<T, ChatError>,
+) -> Result<T, ChatError> {
     if source.text.len() > LARGEST_TEMPLATE {
-        return Err(ChatError::TooLong { file, bytes: source.text.len() });
+        return Err(ChatError::TooLong { file: source.file.clone(), bytes: source.text.len() });
     }
-    let crashed = |problem: &str| ChatError::Crashed { file: file.clone(), problem: problem.to_owned() };
-    std::thread::scope(|scope| {
-        let work = || render_here(source, contexts, now);
-        let thread = std::thread::Builder::new().name("fovea-template".to_owned()).stack_size(STACK);
-        let running = thread.spawn_scoped(scope, work).map_err(|error| crashed(&error.to_string()))?;
-        running.join().unwrap_or_else(|_| Err(crashed("the template engine failed")))
-    })
-}
-
-fn render_here(source: &Source, contexts: Vec<Value>, now: DateTime) -> Result<Vec<String>, ChatError> {
     let explain = |error: Error| explain(&error, source);
     let prepared = source::prepare(&source.text);
     let environment = environment(now).map_err(explain)?;
-    let template = environment.template_from_named_str("chat template", &prepared).map_err(explain)?;
-    let render_one = |context: Value| {
+    let template = environment.template_from_named_str("chat template", &prepared.text).map_err(explain)?;
+    if let Some(line) = prepared.not_understood {
+        let place = Place::new(&source.file, &source.text, Some(line));
+        return Err(ChatError::Template { message: "this tag is not understood".to_owned(), place });
+    }
+    work(&|context: Value| {
         let mut out = Limited { text: Vec::new(), is_full: false };
         match template.render_captured_to(context, &mut out) {
             Ok(_) => Ok(String::from_utf8_lossy(&out.text).into_owned()),
@@ -58,8 +52,7 @@ fn render_here(source: &Source, contexts: Vec<Value>, now: DateTime) -> Result<V
             }
             Err(error) => Err(explain(error)),
         }
-    };
-    contexts.into_iter().map(render_one).collect()
+    })
 }
 
 /// What `raise_exception` threw.
@@ -95,15 +88,20 @@ fn environment<'source>(now: DateTime) -> Result<Environment<'source>, Error> {
     env.set_auto_escape_callback(|_| AutoEscape::None);
     env.set_fuel(Some(FUEL));
     env.set_unknown_method_callback(methods::call);
-    env.set_formatter(|out, _state, value| out.write_str(&python::to_str(value)).map_err(Error::from));
-    env.add_filter("tojson", python::tojson);
-    env.add_filter("string", |value: &Value| python::to_str(value));
-    env.add_filter("trim", |text: &Value, cut: Option<&str>| trim(&python::to_str(text), cut));
-    env.add_filter("wordcount", |text: &Value| python::to_str(text).split_whitespace().count());
-    // Whatever has a length and items has them in Python, texts and dicts too.
-    let is_sequence =
-        |v: &Value| v.is_undefined() || matches!(v.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map);
-    env.add_test("sequence", is_sequence);
+    env.set_formatter(|out, state, value| {
+        if value.kind() != ValueKind::String {
+            weigh(state, value, 0)?;
+        }
+        out.write_str(&python::written(value)?).map_err(Error::from)
+    });
+    filters::add_to(&mut env);
+    questions::add_to(&mut env);
+    operators::add_to(&mut env);
+    env.remove_global("debug");
+    env.add_function("range", Range::of);
+    env.add_function("dict", methods::dict);
+    env.add_function("joiner", Joiner::of);
+    env.add_function("cycler", |items: Rest<Value>| Cycler::of(items.0));
     env.add_function("raise_exception", |message: &Value| -> Result<Value, Error> {
         let message = python::to_str(message);
         Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
@@ -112,52 +110,7 @@ fn environment<'source>(now: DateTime) -> Result<Environment<'source>, Error> {
         let text = jiff::fmt::strtime::BrokenDownTime::from(now).to_string(format);
         text.map_err(|error| Error::new(ErrorKind::InvalidOperation, format!("strftime_now: {error}")))
     });
-    env.add_function(source::CHECKED, |state: &State<'_, '_>, value: &Value| checked(state, value, true, 0));
-    env.add_function(source::CHECKED_FIELD, |state: &State<'_, '_>, value: &Value| checked(state, value, false, 0));
     Ok(env)
-}
-
-fn trim(text: &str, cut: Option<&str>) -> String {
-    match cut {
-        Some(cut) => text.trim_matches(|c| cut.contains(c)).to_owned(),
-        None => python::strip(text).to_owned(),
-    }
-}
-
-/// The value, if it is not nested too deep; a sequence that is made on demand becomes a list, since taking a slice of a
-/// slice of a slice nests as well. Namespaces can only be assigned to names (`outermost`): one inside another could hold
-/// itself.
-fn checked(state: &State<'_, '_>, value: &Value, outermost: bool, depth: usize) -> Result<Value, Error> {
-    let wrong = |problem: String| Error::new(ErrorKind::InvalidOperation, problem);
-    if depth > DEEPEST {
-        return Err(wrong(format!("a value is nested more than {DEEPEST} times")));
-    }
-    let Some(object) = value.as_object() else { return Ok(value.clone()) };
-    if object.type_name().contains("Namespace") {
-        let allowed = outermost && depth == 0;
-        return if allowed {
-            Ok(value.clone())
-        } else {
-            Err(wrong("a namespace cannot be put into another".to_owned()))
-        };
-    }
-    let kind = value.kind();
-    if !matches!(kind, ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
-        return Ok(value.clone());
-    }
-    let mut items = Vec::new();
-    for (place, item) in value.try_iter()?.enumerate() {
-        if place % 8 == 0 {
-            state.consume_fuel(1)?;
-        }
-        let inner = if kind == ValueKind::Map { value.get_item(&item)? } else { item };
-        items.push(checked(state, &inner, false, depth + 1)?);
-    }
-    Ok(match kind {
-        ValueKind::Map => value.clone(),
-        _ if value.is_tuple() => Value::from(Tuple::from(items)),
-        _ => Value::from(items),
-    })
 }
 
 /// Takes text up to [`LARGEST_OUTPUT`].

@@ -10,7 +10,11 @@ use std::path::Path;
 
 const CONFIG: &str = "tokenizer_config.json";
 const TEMPLATE: &str = "chat_template.jinja";
-const MORE: &str = "chat_templates";
+/// Where transformers keeps every template but the one called default.
+const MORE: &str = "additional_chat_templates";
+/// What Fovea called that folder until it was told otherwise; still read.
+const MORE_ONCE: &str = "chat_templates";
+const ENDING: &str = ".jinja";
 const LEGACY_TOKENS: &str = "special_tokens_map.json";
 
 impl ChatTemplate {
@@ -39,7 +43,8 @@ impl ChatTemplate {
     /// True when there seems to be a template in a folder.
     pub(in crate::load) fn is_in(dir: &Path) -> bool {
         let in_config = || Fields::read(&dir.join(CONFIG)).is_ok_and(|f| f.value("chat_template").is_some());
-        dir.join(TEMPLATE).is_file() || in_config()
+        let has_more = || !named_in(dir, MORE).is_empty() || !named_in(dir, MORE_ONCE).is_empty();
+        dir.join(TEMPLATE).is_file() || in_config() || has_more()
     }
 
     /// Writes the templates beside a model's other files. Special tokens go into tokenizer_config.json, see
@@ -54,7 +59,7 @@ impl ChatTemplate {
             } else {
                 let folder = dir.join(MORE);
                 std::fs::create_dir_all(&folder).map_err(|source| LoadError::Write { path: folder.clone(), source })?;
-                folder.join(format!("{}.jinja", source.name))
+                folder.join(format!("{}{ENDING}", source.name))
             };
             std::fs::write(&path, &source.text).map_err(|source| LoadError::Write { path, source })?;
         }
@@ -68,22 +73,30 @@ impl ChatTemplate {
     }
 }
 
-/// chat_template.jinja, and what is in the folder beside it.
+/// chat_template.jinja, and what is in the folder beside it; a template in the folder of before counts where no other has its
+/// name.
 fn read_files(dir: &Path) -> Result<Vec<Source>, ChatError> {
     let mut sources = Vec::new();
     if dir.join(TEMPLATE).is_file() {
         sources.push(read_file(dir, TEMPLATE, "default")?);
     }
-    let mut names: Vec<String> = std::fs::read_dir(dir.join(MORE))
-        .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
-        .unwrap_or_default();
-    names.sort();
-    for file in names {
-        if let Some(name) = file.strip_suffix(".jinja") {
-            sources.push(read_file(dir, &format!("{MORE}/{file}"), name)?);
+    for folder in [MORE, MORE_ONCE] {
+        for name in named_in(dir, folder) {
+            if sources.iter().all(|known| known.name != name) {
+                sources.push(read_file(dir, &format!("{folder}/{name}{ENDING}"), &name)?);
+            }
         }
     }
     Ok(sources)
+}
+
+/// Names of the templates in a folder inside the model's, in alphabetical order.
+fn named_in(dir: &Path, folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(dir.join(folder)).into_iter().flatten().flatten();
+    let name = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_suffix(ENDING).map(str::to_owned);
+    let mut names: Vec<String> = entries.filter_map(name).collect();
+    names.sort();
+    names
 }
 
 fn read_file(dir: &Path, file: &str, name: &str) -> Result<Source, ChatError> {

@@ -1,38 +1,157 @@
-//! Values as Python writes them: `str`, `repr` and `json.dumps`. Chat templates are written for a template engine in Python,
+//! Values as Python writes them: `str` and `repr`. Chat templates are written for a template engine in Python,
 //! and what a model was trained on has Python's spelling.
 
-use minijinja::value::{Kwargs, Rest, ValueKind};
-use minijinja::{Error, ErrorKind, Value};
+use super::letters::is_space;
+use super::limits::wrong;
+use super::views::{Group, Range, View};
+use minijinja::value::ValueKind;
+use minijinja::{Error, Value};
 
 /// `str(value)`: texts as they are, everything else as its `repr`. Undefined is empty.
 pub(super) fn to_str(value: &Value) -> String {
     match value.kind() {
         ValueKind::Undefined => String::new(),
         ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
-        _ => repr(value),
+        _ => repr(value, false),
     }
 }
 
-fn repr(value: &Value) -> String {
-    match value.kind() {
-        ValueKind::Number if !value.is_integer() => float(value),
-        ValueKind::Seq => {
-            let items: Vec<String> =
-                value.try_iter().map(|items| items.map(|v| repr(&v)).collect()).unwrap_or_default();
-            match (value.is_tuple(), items.as_slice()) {
-                (true, [one]) => format!("({one},)"),
-                (true, many) => format!("({})", many.join(", ")),
-                (false, many) => format!("[{}]", many.join(", ")),
+/// `str(value)` where Python's text of it says nothing of where it lies in memory.
+///
+/// # Errors
+/// For a method without a call, and for what is made as it is gone through.
+pub(super) fn written(value: &Value) -> Result<String, Error> {
+    if value.kind() == ValueKind::String { Ok(to_str(value)) } else { can_be_written(value, 0).map(|()| to_str(value)) }
+}
+
+/// `repr(value)`.
+///
+/// # Errors
+/// As [`written`].
+pub(super) fn represented(value: &Value) -> Result<String, Error> {
+    can_be_written(value, 0)?;
+    Ok(if value.is_undefined() { "Undefined".to_owned() } else { repr(value, false) })
+}
+
+/// `repr(value)` with the keys of every dict in order.
+///
+/// # Errors
+/// As [`written`].
+pub(super) fn sorted(value: &Value) -> Result<String, Error> {
+    can_be_written(value, 0)?;
+    Ok(if value.is_undefined() { "Undefined".to_owned() } else { repr(value, true) })
+}
+
+fn can_be_written(value: &Value, depth: usize) -> Result<(), Error> {
+    const DEEPEST: usize = 200;
+    let is_known = match value.kind() {
+        ValueKind::Iterable => View::name_of(value).is_some(),
+        ValueKind::Plain => false,
+        _ => true,
+    };
+    if !is_known || depth > DEEPEST {
+        return Err(wrong("this value has no text: call it, or make a list of it with |list"));
+    }
+    if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
+        || value.kind() == ValueKind::Map && is_plain_map(value)
+    {
+        for item in value.try_iter()? {
+            can_be_written(&item, depth + 1)?;
+            if value.kind() == ValueKind::Map {
+                can_be_written(&value.get_item(&item)?, depth + 1)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// A character as `ascii` of Python writes it.
+pub(super) fn ascii(c: char) -> String {
+    match u32::from(c) {
+        _ if c.is_ascii() => c.to_string(),
+        code @ ..=0xFF => format!("\\x{code:02x}"),
+        code @ ..=0xFFFF => format!("\\u{code:04x}"),
+        code => format!("\\U{code:08x}"),
+    }
+}
+
+fn repr(value: &Value, in_order: bool) -> String {
+    if let Some(text) = Range::text_of(value) {
+        return text;
+    }
+    let all = |value: &Value| -> Vec<String> {
+        value.try_iter().map(|items| items.map(|item| repr(&item, in_order)).collect()).unwrap_or_default()
+    };
+    match value.kind() {
+        ValueKind::Undefined => "Undefined".to_owned(),
+        ValueKind::Number if !value.is_integer() => float(value),
+        ValueKind::Seq => match (value.is_tuple() || Group::parts(value).is_some(), all(value).as_slice()) {
+            (true, [one]) => format!("({one},)"),
+            (true, many) => format!("({})", many.join(", ")),
+            (false, many) => format!("[{}]", many.join(", ")),
+        },
+        ValueKind::Iterable => match View::name_of(value) {
+            Some(name) => format!("{name}([{}])", all(value).join(", ")),
+            None => format!("{value:?}"),
+        },
+        ValueKind::Bytes => bytes(value.as_bytes().unwrap_or_default()),
+        ValueKind::String => quoted(value.as_str().unwrap_or_default()),
         ValueKind::Map if is_plain_map(value) => {
-            let item = |key: Value| format!("{}: {}", repr(&key), repr(&value.get_item(&key).unwrap_or_default()));
-            let items: Vec<String> = value.try_iter().map(|keys| keys.map(item).collect()).unwrap_or_default();
+            let mut keys: Vec<Value> = value.try_iter().map(Iterator::collect).unwrap_or_default();
+            if in_order {
+                keys.sort();
+            }
+            let item = |key: &Value| {
+                format!("{}: {}", repr(key, in_order), repr(&value.get_item(key).unwrap_or_default(), in_order))
+            };
+            let items: Vec<String> = keys.iter().map(item).collect();
             format!("{{{}}}", items.join(", "))
         }
-        // minijinja spells texts, truth values and None as Python does.
+        // minijinja spells truth values and None as Python does.
         _ => format!("{value:?}"),
     }
+}
+
+/// True for what Python prints as it is. Rust's tables are made of the same categories; it hides combining marks as well, but
+/// not behind a letter.
+pub(super) fn is_printable(c: char) -> bool {
+    c == '\'' || c == '"' || c == '\\' || ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
+}
+
+fn quoted(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = quote.to_string();
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c == quote || c == '\\' => out.extend(['\\', c]),
+            c if is_printable(c) => out.push(c),
+            c if c.is_ascii() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => out.push_str(&ascii(c)),
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn bytes(bytes: &[u8]) -> String {
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+    let mut out = format!("b{quote}");
+    for byte in bytes {
+        match char::from(*byte) {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\\' => out.push_str("\\\\"),
+            c if c == quote => out.extend(['\\', c]),
+            c @ ' '..='~' => out.push(c),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    out.push(quote);
+    out
 }
 
 /// Namespaces and macros print in a way of their own.
@@ -40,12 +159,12 @@ fn is_plain_map(value: &Value) -> bool {
     value.as_object().is_some_and(|object| !object.type_name().contains("Namespace"))
 }
 
-fn float(value: &Value) -> String {
+pub(super) fn float(value: &Value) -> String {
     f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float_repr)
 }
 
 /// The shortest decimal that reads back as the same number, with an exponent below 1e-4 and from 1e16 on.
-fn float_repr(number: f64) -> String {
+pub(super) fn float_repr(number: f64) -> String {
     if number.is_nan() {
         return "nan".to_owned();
     }
@@ -62,11 +181,6 @@ fn float_repr(number: f64) -> String {
     if plain.contains('.') { plain } else { plain + ".0" }
 }
 
-/// Python's white space: Unicode's, and the four separators of ASCII.
-pub(super) fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\x1c'..='\x1f').contains(&c)
-}
-
 /// `text.strip()`.
 pub(super) fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
@@ -75,172 +189,6 @@ pub(super) fn strip(text: &str) -> &str {
 /// `text.rstrip()`.
 pub(super) fn rstrip(text: &str) -> &str {
     text.trim_end_matches(is_space)
-}
-
-/// The filter `tojson` as transformers defines it: `json.dumps(x, ensure_ascii, indent, separators, sort_keys)` without
-/// escapes for HTML.
-#[allow(clippy::needless_pass_by_value, reason = "the engine hands arguments over by value")]
-pub(super) fn tojson(value: &Value, positional: Rest<Value>, named: Kwargs) -> Result<String, Error> {
-    let option = |place: usize, name: &str| -> Result<Option<Value>, Error> {
-        let given = match positional.get(place) {
-            Some(given) => Some(given.clone()),
-            None => named.get::<Option<Value>>(name)?,
-        };
-        Ok(given.filter(|v| !v.is_none() && !v.is_undefined()))
-    };
-    if positional.len() > 4 {
-        return Err(Error::from(ErrorKind::TooManyArguments));
-    }
-    let is_on = |value: Option<Value>| value.is_some_and(|v| v.is_true());
-    let (ascii, indent) = (is_on(option(0, "ensure_ascii")?), option(1, "indent")?);
-    let (separators, sorted) = (option(2, "separators")?, is_on(option(3, "sort_keys")?));
-    named.assert_all_used()?;
-    let item = if indent.is_some() { "," } else { ", " };
-    let dump = Dump {
-        ascii,
-        sorted,
-        item: part(separators.as_ref(), 0)?.unwrap_or_else(|| item.to_owned()),
-        colon: part(separators.as_ref(), 1)?.unwrap_or_else(|| ": ".to_owned()),
-        indent: indent.as_ref().map(indentation).transpose()?,
-    };
-    let mut out = String::new();
-    dump.write(&mut out, value, 0)?;
-    Ok(out)
-}
-
-fn part(separators: Option<&Value>, place: usize) -> Result<Option<String>, Error> {
-    let Some(separators) = separators else { return Ok(None) };
-    let text = separators.get_item_by_index(place)?.as_str().map(str::to_owned);
-    text.map(Some).ok_or_else(|| wrong("separators are a pair of texts"))
-}
-
-/// A text is repeated for every level, a number stands for that many spaces.
-fn indentation(value: &Value) -> Result<String, Error> {
-    const WIDEST: i64 = 1 << 10;
-    if let Some(text) = value.as_str() {
-        return Ok(text.to_owned());
-    }
-    let count = i64::try_from(value.clone()).or_else(|_| bool::try_from(value.clone()).map(i64::from))?;
-    if count > WIDEST {
-        return Err(wrong(format!("an indent of {count} is more than {WIDEST}")));
-    }
-    Ok(" ".repeat(usize::try_from(count).unwrap_or(0)))
-}
-
-fn wrong(problem: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, problem)
-}
-
-struct Dump {
-    ascii: bool,
-    sorted: bool,
-    item: String,
-    colon: String,
-    indent: Option<String>,
-}
-
-impl Dump {
-    fn write(&self, out: &mut String, value: &Value, depth: usize) -> Result<(), Error> {
-        const DEEPEST: usize = 500;
-        if depth > DEEPEST {
-            return Err(wrong(format!("a value is nested more than {DEEPEST} times")));
-        }
-        match value.kind() {
-            ValueKind::None => out.push_str("null"),
-            ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
-            ValueKind::Number if value.is_integer() => out.push_str(&value.to_string()),
-            ValueKind::Number => out.push_str(match float(value).as_str() {
-                "nan" => "NaN",
-                "inf" => "Infinity",
-                "-inf" => "-Infinity",
-                finite => finite,
-            }),
-            ValueKind::String => self.text(out, value.as_str().unwrap_or_default()),
-            ValueKind::Seq | ValueKind::Iterable => {
-                let items = value.try_iter()?.map(|item| (None, item)).collect();
-                self.container(out, ['[', ']'], items, depth)?;
-            }
-            ValueKind::Map => {
-                let mut items = Vec::new();
-                for key in value.try_iter()? {
-                    items.push((Some(self.key(&key)?), value.get_item(&key)?));
-                }
-                if self.sorted {
-                    items.sort_by(|(a, _), (b, _)| a.cmp(b));
-                }
-                self.container(out, ['{', '}'], items, depth)?;
-            }
-            kind => return Err(wrong(format!("a value of type {kind} cannot be written as JSON"))),
-        }
-        Ok(())
-    }
-
-    fn container(
-        &self,
-        out: &mut String,
-        [open, close]: [char; 2],
-        items: Vec<(Option<String>, Value)>,
-        depth: usize,
-    ) -> Result<(), Error> {
-        let new_line = |out: &mut String, depth: usize| {
-            if let Some(indent) = &self.indent {
-                out.push('\n');
-                out.push_str(&indent.repeat(depth));
-            }
-        };
-        out.push(open);
-        let is_empty = items.is_empty();
-        for (place, (key, item)) in items.into_iter().enumerate() {
-            if place > 0 {
-                out.push_str(&self.item);
-            }
-            new_line(out, depth + 1);
-            if let Some(key) = key {
-                self.text(out, &key);
-                out.push_str(&self.colon);
-            }
-            self.write(out, &item, depth + 1)?;
-        }
-        if !is_empty {
-            new_line(out, depth);
-        }
-        out.push(close);
-        Ok(())
-    }
-
-    fn key(&self, key: &Value) -> Result<String, Error> {
-        match key.kind() {
-            ValueKind::String => Ok(key.as_str().unwrap_or_default().to_owned()),
-            ValueKind::None | ValueKind::Bool | ValueKind::Number => {
-                let mut text = String::new();
-                self.write(&mut text, key, 0)?;
-                Ok(text)
-            }
-            kind => Err(wrong(format!("a key of type {kind} cannot be written as JSON"))),
-        }
-    }
-
-    fn text(&self, out: &mut String, text: &str) {
-        out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\r' => out.push_str("\\r"),
-                '\t' => out.push_str("\\t"),
-                '\x08' => out.push_str("\\b"),
-                '\x0c' => out.push_str("\\f"),
-                c if c < ' ' || (self.ascii && !(' '..='~').contains(&c)) => {
-                    for unit in c.encode_utf16(&mut [0; 2]) {
-                        out.push_str(&format!("\\u{unit:04x}"));
-                    }
-                }
-                c => out.push(c),
-            }
-        }
-        out.push('"');
-    }
 }
 
 #[cfg(test)]

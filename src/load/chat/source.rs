@@ -5,64 +5,92 @@
 //! of its own and does nothing else, which is what the tag does. Only tags are replaced: the scanner knows comments, raw
 //! blocks and texts in quotes.
 //!
-//! Values may only grow so deep: whoever prints or drops a value nested a million times needs as much stack. The one way to
-//! nest without end, and the one way to a value that holds itself, is an assignment, so each passes through a function that
-//! looks. No line is added or removed: errors keep their line numbers.
+//! What is written in a tag is rewritten (`expressions.rs`). No line is added or removed: errors keep their line numbers.
 
-/// Looks at a value that is assigned to a name.
-pub(super) const CHECKED: &str = "__checked";
-/// Looks at a value that is assigned to a field of a namespace.
-pub(super) const CHECKED_FIELD: &str = "__checked_field";
+use super::expressions::{OWN, Part, rewritten};
+
+/// What the engine gets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Prepared {
+    pub(super) text: String,
+    /// The line of a tag that could not be rewritten, so that nothing watches what it does. It must not be run.
+    pub(super) not_understood: Option<usize>,
+}
 
 /// The source as the engine gets it.
-pub(super) fn prepare(template: &str) -> String {
+pub(super) fn prepare(template: &str) -> Prepared {
     // As Jinja does first of all.
     let source = template.replace("\r\n", "\n").replace('\r', "\n");
-    let mut out = String::with_capacity(source.len() + source.len() / 4);
+    let mut out = Prepared { text: String::with_capacity(2 * source.len()), not_understood: None };
+    let marks = makes_markup(&source);
     let mut rest = source.as_str();
     while let Some(start) = next_opening(rest) {
-        out.push_str(&rest[..start]);
+        out.text.push_str(&rest[..start]);
         rest = &rest[start..];
-        let length = match &rest[..2] {
-            "{#" => rest.find("#}").map_or(rest.len(), |end| end + 2),
-            "{{" => 2 + inside(&rest[2..], "}}").end,
+        let (length, part) = match &rest[..2] {
+            "{#" => (rest.find("#}").map_or(rest.len(), |end| end + 2), None),
+            "{{" => (2 + inside(&rest[2..], "}}"), Some(Part::Output)),
             _ => match raw_block(rest) {
-                Some(length) => length,
-                None => {
-                    let length = 2 + inside(&rest[2..], "%}").end;
-                    tag(&rest[..length], &mut out);
-                    rest = &rest[length..];
-                    continue;
-                }
+                Some(length) => (length, None),
+                None => (2 + inside(&rest[2..], "%}"), Some(Part::Tag)),
             },
         };
-        out.push_str(&rest[..length]);
+        match part {
+            Some(part) => out.tag(&rest[..length], part, marks),
+            None => out.text.push_str(&rest[..length]),
+        }
         rest = &rest[length..];
     }
-    out + rest
+    out.text.push_str(rest);
+    out
+}
+
+impl Prepared {
+    /// Writes a tag `{% … %}` or `{{ … }}`.
+    fn tag(&mut self, whole: &str, part: Part, marks: bool) {
+        let close = if part == Part::Output { "}}" } else { "%}" };
+        let Some(body) = whole[2..].strip_suffix(close) else {
+            // It never ends, which the engine will say.
+            self.text.push_str(whole);
+            return;
+        };
+        let begin = usize::from(body.starts_with(['-', '+']));
+        let end = body.len() - usize::from(body.len() > begin && body.ends_with(['-', '+']));
+        let words = &body[begin..end];
+        let tag = [("generation", "with"), ("endgeneration", "endwith")].into_iter();
+        let renamed = tag.filter(|(name, _)| part == Part::Tag && words.trim() == *name);
+        let changed = match renamed.map(|(name, stands_for)| words.replacen(name, stands_for, 1)).next() {
+            Some(renamed) => Some(renamed),
+            None => rewritten(words, part, marks).filter(|_| !words.contains(OWN)),
+        };
+        if changed.is_none() {
+            let line = self.text.matches('\n').count() + 1;
+            self.not_understood.get_or_insert(line);
+        }
+        let changed = changed.as_deref().unwrap_or(words);
+        for piece in [&whole[..2 + begin], changed, &body[end..], close] {
+            self.text.push_str(piece);
+        }
+    }
+}
+
+/// True where a filter may make markup.
+fn makes_markup(source: &str) -> bool {
+    let names = ["e", "escape", "forceescape", "safe", "xmlattr"];
+    source.split(|c: char| c != '_' && !c.is_alphanumeric()).any(|word| names.contains(&word))
 }
 
 fn next_opening(text: &str) -> Option<usize> {
     text.match_indices('{').map(|(at, _)| at).find(|at| matches!(text.as_bytes().get(at + 1), Some(b'{' | b'%' | b'#')))
 }
 
-/// What stands between an opening and its end.
-struct Inside {
-    /// Behind the closing mark, or the end of the text.
-    end: usize,
-    /// A single `=` outside of brackets.
-    assignment: Option<usize>,
-}
-
-/// Reads to `close`, which counts neither in quotes nor in brackets.
-fn inside(text: &str, close: &str) -> Inside {
+/// The place behind `close`, which counts neither in quotes nor in brackets; the end of the text where there is none.
+fn inside(text: &str, close: &str) -> usize {
     let bytes = text.as_bytes();
-    let (mut at, mut depth, mut assignment) = (0, 0usize, None);
+    let (mut at, mut depth) = (0, 0usize);
     while let Some(&byte) = bytes.get(at) {
         match byte {
-            _ if depth == 0 && bytes[at..].starts_with(close.as_bytes()) => {
-                return Inside { end: at + close.len(), assignment };
-            }
+            _ if depth == 0 && bytes[at..].starts_with(close.as_bytes()) => return at + close.len(),
             b'"' | b'\'' => {
                 at += 1;
                 while let Some(&inner) = bytes.get(at).filter(|b| **b != byte) {
@@ -71,12 +99,11 @@ fn inside(text: &str, close: &str) -> Inside {
             }
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'=' if depth == 0 && assignment.is_none() => assignment = Some(at),
             _ => {}
         }
         at += 1;
     }
-    Inside { end: bytes.len(), assignment }
+    bytes.len()
 }
 
 /// The length of a whole raw block, if one begins here.
@@ -99,45 +126,6 @@ fn closed_tag(text: &str, name: &str) -> Option<usize> {
     Some(text.len() - rest.len())
 }
 
-/// Writes a tag `{% … %}`, changed where it must be.
-fn tag(whole: &str, out: &mut String) {
-    let Some(body) = whole.strip_prefix("{%").and_then(|t| t.strip_suffix("%}")) else {
-        // It never ends, which the engine will say.
-        out.push_str(whole);
-        return;
-    };
-    for (name, stands_for) in [("generation", "with"), ("endgeneration", "endwith")] {
-        if closed_tag(&whole[2..], name).is_some() {
-            out.push_str("{%");
-            out.push_str(&body.replacen(name, stands_for, 1));
-            out.push_str("%}");
-            return;
-        }
-    }
-    match assignment(body) {
-        Some((target, value, sign)) => {
-            let check = if target.contains('.') { CHECKED_FIELD } else { CHECKED };
-            out.push_str(&format!("{{%{target}={check}(({value})){sign}%}}"));
-        }
-        None => out.push_str(whole),
-    }
-}
-
-/// Target (with the word `set` before it), value and closing sign of `{% set target = value %}`.
-fn assignment(body: &str) -> Option<(&str, &str, &str)> {
-    let words = body.strip_prefix(['-', '+']).unwrap_or(body).trim_ascii_start().strip_prefix("set")?;
-    words.starts_with(|c: char| c.is_ascii_whitespace() || c == '(').then_some(())?;
-    let at = inside(body, "%}").assignment?;
-    let (target, value) = (&body[..at], &body[at + 1..]);
-    // `==` compares.
-    (!value.starts_with('=') && !target.ends_with(['!', '<', '>'])).then_some(())?;
-    let (value, sign) = match value.strip_suffix(['-', '+']) {
-        Some(shorter) => (shorter, &value[shorter.len()..]),
-        None => (value, ""),
-    };
-    (!value.trim().is_empty()).then_some((target, value, sign))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,28 +143,32 @@ mod tests {
             ("{{ {'a': {'b': 1}} }}{% generation %}", "{{ {'a': {'b': 1}} }}{% with %}"),
             ("{{ \"it's %}\" }}{% generation", "{{ \"it's %}\" }}{% generation"),
         ] {
-            assert_eq!(prepare(template), expected);
+            assert_eq!(prepare(template).text, expected);
         }
     }
 
     #[test]
     fn assignments_are_watched() {
         for (template, expected) in [
-            ("{% set a = 1 -%}", "{% set a =__checked(( 1 ))-%}"),
-            ("{%- set ns.a = [ns.a, '%}='] %}", "{%- set ns.a =__checked_field(( [ns.a, '%}='] ))%}"),
-            ("{% set a, b = 1, 2 %}", "{% set a, b =__checked(( 1, 2 ))%}"),
+            ("{% set a = 1 -%}", "{% set a = __fovea_kept((1)) -%}"),
+            ("{%- set ns.a = [ns, '%}='] %}", "{%- set ns.a = __fovea_kept_in(([ns, '%}='])) %}"),
+            ("{% set a, b = 1, 2 %}", "{% set a, b = __fovea_kept((1, 2)) %}"),
             ("{% set a %}x{% endset %}", "{% set a %}x{% endset %}"),
             ("{% set a | replace(old='b') %}", "{% set a | replace(old='b') %}"),
-            ("{% set a = %}{% if a == 1 %}{% setting = 1 %}", "{% set a = %}{% if a == 1 %}{% setting = 1 %}"),
         ] {
-            assert_eq!(prepare(template), expected);
+            assert_eq!(prepare(template), Prepared { text: expected.to_owned(), not_understood: None });
+        }
+        for (template, line) in
+            [("{% set a = %}", 1), ("\n{% setting = 1 %}", 2), ("{{ __fovea_kept }}", 1), ("{{ a b }}", 1)]
+        {
+            assert_eq!(prepare(template), Prepared { text: template.to_owned(), not_understood: Some(line) });
         }
     }
 
     proptest! {
         #[test]
         fn lines_stay_where_they_are(template in "([a{}%#='\" \\n.-]|set|raw|endraw|generation|é){0,40}") {
-            prop_assert_eq!(prepare(&template).matches('\n').count(), template.matches('\n').count());
+            prop_assert_eq!(prepare(&template).text.matches('\n').count(), template.matches('\n').count());
         }
     }
 }
