@@ -1,11 +1,11 @@
 //! Methods of texts, as Python's `str` has them.
 
-use super::arguments::{Arguments, whole};
+use super::arguments::Arguments;
 use super::letters;
 use super::limits::{pay, room, wrong};
 use super::python::{rstrip, strip};
 use super::text::{self, Side};
-use minijinja::value::{Tuple, ValueKind};
+use minijinja::value::Tuple;
 use minijinja::{Error, State, Value};
 
 /// A method's name and what its parameters are called, where Python has it and so have we.
