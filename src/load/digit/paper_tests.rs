@@ -83,12 +83,15 @@ fn digit(picture: &GrayImage) -> DigitImage {
     from_file(&path).unwrap()
 }
 
+/// The shade at a place.
+type Paper<'a> = &'a dyn Fn(u32, u32) -> u8;
+
 #[test]
 fn light_frames_and_tables_do_not_change_the_digit() {
     let clean = digit(&seven(200, 240, (50, 60), |_, _| 240));
     let frame = |x: u32, y: u32| x < 9 || y < 9 || x > 190 || y > 230;
     let slanted = |x: u32, y: u32| x + y / 12 < 26 || x + y / 12 > 200 || y + 18 < 12 + (200 - x) / 6;
-    let cases: [(&str, &dyn Fn(u32, u32) -> u8); 8] = [
+    let cases: [(&str, Paper<'_>); 8] = [
         ("a dark frame", &|x, y| if frame(x, y) { 20 } else { 240 }),
         ("a gray frame", &|x, y| if frame(x, y) { 120 } else { 240 }),
         ("a table at one side", &|x, _| if x < 20 { 15 } else { 240 }),
