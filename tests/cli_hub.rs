@@ -132,7 +132,7 @@ fn mistakes_are_told_in_plain_words() {
     let run = |arguments: &[&str]| failure(&fovea(home.path(), &server.endpoint()).args(arguments).output().unwrap());
     assert!(run(&["fetch", "tiny"]).contains("owner/name"));
     assert!(run(&["fetch", "ada/tinny"]).contains("misspelt"));
-    assert!(run(&["card", "--model", "ada/none"]).contains("config.json"));
+    assert!(run(&["card", "--model", "ada/none"]).contains("`fovea fetch OWNER/NAME`"));
     let message = failure(&fovea(home.path(), "http://127.0.0.1:1").args(["fetch", "ada/tiny"]).output().unwrap());
     assert!(message.contains("offline"), "{message}");
 }

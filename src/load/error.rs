@@ -116,7 +116,9 @@ impl LoadError {
 
     fn next(&self) -> &'static str {
         match self {
-            Self::MissingFolder { .. } => "Check the path, then open it again.",
+            Self::MissingFolder { .. } => {
+                "Check the path; a model of the Hugging Face hub is fetched with `fovea fetch OWNER/NAME`."
+            }
             Self::MissingFile { .. } => {
                 "Choose the folder that holds config.json, tokenizer.json and model.safetensors, or fetch the file into it; transformers' save_pretrained writes all three."
             }

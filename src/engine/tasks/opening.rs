@@ -6,7 +6,8 @@
 //! EleutherAI's evaluation harness, to the nearest place where a token ends in all of them, and what lies behind it is scored
 //! with the answer; or on through white space that was meant to be scored, where a tokenizer joins that with what stands before
 //! it, as some do with a line break behind a colon. All texts have the same border, or else their probabilities would not
-//! compare. Where there is no such place, the answer is split by itself behind the prompt without its white space.
+//! compare. Where there is no such place, since a tokenizer joins even the last word with what follows, the border stays where it was
+//! asked for, and the answer is split by itself.
 
 use super::continuations::Sequence;
 use super::prompt;
@@ -65,7 +66,7 @@ fn border(model: &TextModel, text: &str, asked: usize, answers: &[String]) -> Re
             return Ok(at);
         }
     }
-    Ok(if can_go_back { end } else { asked })
+    Ok(asked)
 }
 
 #[cfg(test)]
