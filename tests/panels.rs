@@ -383,3 +383,33 @@ fn a_head_is_exported_to_a_typed_path() {
         assert!(bytes.starts_with(begins) && bytes.len() > 500, "{format}: {} bytes", bytes.len());
     }
 }
+
+/// Presses the window's close button; true when the window stays.
+fn close(window: &mut Window<'_>) -> bool {
+    let viewport = window.harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default();
+    viewport.events.push(egui::ViewportEvent::Close);
+    window.harness.step();
+    let commands = &window.harness.output().viewport_output[&egui::ViewportId::ROOT].commands;
+    let stays = commands.contains(&egui::ViewportCommand::CancelClose);
+    window.harness.input_mut().viewports.entry(egui::ViewportId::ROOT).or_default().events.clear();
+    window.settle();
+    stays
+}
+
+#[test]
+fn closing_the_window_asks_once_when_something_would_be_lost() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    assert!(!close(&mut window), "nothing would be lost");
+    let mut info = window.app().state().models.values().next().unwrap().info.clone();
+    info.modified = true;
+    let name = info.name.clone();
+    window.engine.say(fovea::engine::Event::Model { info, weights: Default::default() });
+    window.settle();
+    assert!(close(&mut window));
+    assert!(window.has("Close Fovea?") && window.has(&format!("{name} was changed and is not saved.")));
+    window.click("Stay");
+    assert!(!window.has("Close Fovea?"));
+    assert!(close(&mut window), "asked again, since the person stayed");
+    window.click("Close anyway");
+    assert!(!close(&mut window), "asked once");
+}

@@ -1,6 +1,7 @@
 //! The frame around the panels: drains what came in, shows the panel, carries out what it asked for.
 
 mod bars;
+mod closing;
 mod hub_link;
 mod keys;
 mod model_menu;
@@ -21,6 +22,7 @@ use crate::hub::{HubCommand, HubHandle};
 use crate::types::{Ability, DeviceChoice};
 use crate::ui::PanelId;
 use crate::ui::Themed;
+use closing::Closing;
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
 use overlay::{PathEntry, Toast};
@@ -73,6 +75,7 @@ pub struct App {
     /// Until the window was painted a few times.
     starting: Starting,
     frames: usize,
+    closing: Closing,
     session_due: Instant,
     memory_due: Instant,
     started: Instant,
@@ -155,6 +158,7 @@ impl App {
         self.rail(ui);
         self.workplace(ui);
         self.overlays(&ctx);
+        self.close(&ctx);
         self.carry_out(&ctx);
         self.post(&ctx);
         self.keep(&ctx);

@@ -103,6 +103,7 @@ impl App {
             writer,
             starting,
             frames: 0,
+            closing: Default::default(),
             session_due: now,
             memory_due: now,
             started: now,
