@@ -9,6 +9,8 @@ use std::sync::Arc;
 const CHIP_HEIGHT: f32 = 22.0;
 const CHIP_PADDING: f32 = 2.0;
 const GAP: Vec2 = Vec2::new(1.0, 4.0);
+/// Letters of a chip at most: it has one line, and a line that is megabytes long cannot be painted.
+const MOST_LETTERS: usize = 120;
 /// "Shift out", the control character word tokenizers fold capitals with.
 const SHIFT: char = '\u{E}';
 
@@ -96,7 +98,7 @@ fn place<'a>(ui: &Ui, width: f32, count: usize, chip: &impl Fn(usize) -> Chip<'a
             // In a monospace face the width of plain text is known; laying out thousands of chips that are scrolled out of
             // sight would cost a frame.
             let text_width = if text.is_ascii() {
-                advance * text.len() as f32
+                advance * text.len().min(MOST_LETTERS + 1) as f32
             } else {
                 ui.painter().layout_job(shown_text(theme, text)).size().x
             };
@@ -161,7 +163,8 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
     let mut job = LayoutJob { break_on_newline: false, ..Default::default() };
     job.wrap.max_width = f32::INFINITY;
     let mut word = String::new();
-    for c in text.chars() {
+    let is_cut = text.chars().nth(MOST_LETTERS).is_some();
+    for c in text.chars().take(MOST_LETTERS).chain(is_cut.then_some('…')) {
         let mark = match c {
             ' ' => "·",
             '\n' => "↵",
@@ -189,4 +192,18 @@ fn shown_text(theme: &Theme, text: &str) -> LayoutJob {
 #[must_use]
 pub fn visible_text(text: &str) -> String {
     text.replace(' ', "·").replace('\n', "↵").replace('\t', "→").replace(SHIFT, "↑")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chip_is_cut_where_its_line_would_be_endless() {
+        let shown = |text: &str| shown_text(Theme::dark(), text).text;
+        assert_eq!(shown("a b"), "a·b");
+        let long = shown(&"word ".repeat(100_000));
+        assert_eq!(long.chars().count(), MOST_LETTERS + 1);
+        assert!(long.starts_with("word·word·") && long.ends_with('…'));
+    }
 }

@@ -8,6 +8,7 @@ use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
 use egui::{Align2, Color32, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Side of a colour in the legend.
 const SWATCH: f32 = 10.0;
@@ -19,6 +20,33 @@ pub(super) struct Preview {
     tokens: Ask<(ModelId, String)>,
     /// Prompt the rendering belongs to.
     source: Option<FewShotPrompt>,
+    /// The text in pieces that flow like words, with what each is part of: shown until there are tokens.
+    pieces: Vec<(Range<usize>, SegmentKind)>,
+}
+
+/// Letters of a piece at most.
+const PIECE: usize = 24;
+
+/// A text in pieces: words with the white space before them, long ones cut.
+fn pieces(rendered: &RenderedPrompt) -> Vec<(Range<usize>, SegmentKind)> {
+    let mut pieces = Vec::new();
+    for segment in &rendered.segments {
+        let (mut start, mut letters, mut in_word) = (segment.span.start, 0, false);
+        for (at, letter) in rendered.text[segment.span.clone()].char_indices() {
+            let at = segment.span.start + at;
+            let ends = in_word && letter.is_whitespace() && letter != '\n' || rendered.text[start..at].ends_with('\n');
+            if at > start && (ends || letters == PIECE) {
+                pieces.push((start..at, segment.kind));
+                (start, letters, in_word) = (at, 0, false);
+            }
+            letters += 1;
+            in_word |= !letter.is_whitespace();
+        }
+        if start < segment.span.end {
+            pieces.push((start..segment.span.end, segment.kind));
+        }
+    }
+    pieces
 }
 
 impl Preview {
@@ -26,6 +54,7 @@ impl Preview {
     pub(super) fn update(&mut self, prompt: &FewShotPrompt, cx: &mut Cx<'_>) {
         if self.source.as_ref() != Some(prompt) {
             self.rendered = prompt.render();
+            self.pieces = pieces(&self.rendered);
             self.source = Some(prompt.clone());
         }
         let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
@@ -47,7 +76,7 @@ impl Preview {
         }
     }
 
-    /// The strip. Without a model, or until the tokens have come, the text's segments stand in for them.
+    /// The strip. Without a model, or until the tokens have come, pieces of the text stand in for them.
     pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
         let theme = ui.theme();
         let paper = theme.surface();
@@ -66,15 +95,13 @@ impl Preview {
                 });
             }
             None => {
-                let segments = &self.rendered.segments;
-                let chip = |i: usize| Chip {
-                    text: &self.rendered.text[segments[i].span.clone()],
-                    fill: kind_fill(theme, Some(segments[i].kind), paper),
-                    selected: false,
-                    underline: None,
+                let chip = |i: usize| {
+                    let (span, kind) = &self.pieces[i];
+                    let fill = kind_fill(theme, Some(*kind), paper);
+                    Chip { text: &self.rendered.text[span.clone()], fill, selected: false, underline: None }
                 };
-                token_strip(ui, "Prompt text", segments.len(), chip, |ui, i| {
-                    widgets::caption(ui, kind_words(Some(segments[i].kind)));
+                token_strip(ui, "Prompt text", self.pieces.len(), chip, |ui, i| {
+                    widgets::caption(ui, kind_words(Some(self.pieces[i].1)));
                 });
             }
         }
@@ -146,5 +173,22 @@ fn kind_words(kind: Option<SegmentKind>) -> String {
         Some(SegmentKind::ShotInput(row)) => format!("Input of example {}", row + 1),
         Some(SegmentKind::ShotOutput(row)) => format!("Output of example {}", row + 1),
         Some(SegmentKind::Query) => "Query".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pieces_of_a_text_are_all_of_it_in_order_and_short() {
+        let query = format!("Once upon\n\n  a time {}", "x".repeat(100));
+        let prompt = FewShotPrompt { instruction: "Say it, é.".into(), query, ..FewShotPrompt::default() };
+        let rendered = prompt.render();
+        let pieces = pieces(&rendered);
+        let text: String = pieces.iter().map(|(span, _)| &rendered.text[span.clone()]).collect();
+        assert_eq!(text, rendered.text);
+        assert!(pieces.iter().all(|(span, _)| rendered.text[span.clone()].chars().count() <= PIECE));
+        assert!(pieces.iter().any(|(span, _)| &rendered.text[span.clone()] == " upon\n"), "{pieces:?}");
     }
 }
