@@ -403,7 +403,7 @@ fn closing_the_window_asks_once_when_something_would_be_lost() {
     let mut info = window.app().state().models.values().next().unwrap().info.clone();
     info.modified = true;
     let name = info.name.clone();
-    window.engine.say(fovea::engine::Event::Model { info, weights: Default::default() });
+    window.engine.say(Event::Model { info, weights: Default::default() });
     window.settle();
     assert!(close(&mut window));
     assert!(window.has("Close Fovea?") && window.has(&format!("{name} was changed and is not saved.")));
