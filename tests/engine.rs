@@ -348,6 +348,14 @@ fn a_saved_model_opens_again_and_a_folder_that_cannot_be_written_is_told() {
     assert!(error.what.contains("taken") && !error.next.is_empty(), "{error}");
     let folder = scratch.path().join("copy");
     assert!(matches!(save(&folder).unwrap(), Outcome::Saved { path } if path == folder));
+    // Its own folder is written again; that of another model is left alone.
+    save(&folder).unwrap();
+    let other = scratch.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("config.json"), "{}").unwrap();
+    let error = save(&other).unwrap_err();
+    assert!(error.what.contains("other holds another model") && error.next.contains("new folder"), "{error}");
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1);
     let copy = script.open(&folder);
     assert_eq!(copy.name, "copy");
     let after = script.generate(copy.id, ids([1, 2, 3]), many(12));

@@ -4,6 +4,7 @@ use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Outcome, SaveSpec};
 use crate::load;
 use crate::types::{ModelId, ModelInfo, UserError};
+use std::path::Path;
 
 /// Writes an open model, then takes that folder as its home.
 pub(crate) struct Save {
@@ -21,6 +22,10 @@ impl Save {
 impl Task for Save {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
         let SaveSpec { path, precision } = &self.spec;
+        let home = cx.models.get(self.model).map(|model| model.info().path.as_path());
+        if load::holds_model(path) && !home.is_some_and(|home| is_same(home, path)) {
+            return Err(other_model(path));
+        }
         match cx.models.get(self.model) {
             Some(LoadedModel::Digits(model)) => load::save_digit_model(model, path, *precision)?,
             Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
@@ -37,6 +42,18 @@ impl Task for Save {
         }
         Ok(Step::Done(Outcome::Saved { path: path.clone() }))
     }
+}
+
+fn is_same(a: &Path, b: &Path) -> bool {
+    a == b || a.canonicalize().ok().zip(b.canonicalize().ok()).is_some_and(|(a, b)| a == b)
+}
+
+fn other_model(path: &Path) -> UserError {
+    UserError::new(
+        format!("Nothing was saved: {} holds another model.", path.display()),
+        "Its weights would be overwritten, and what stands beside them would describe a model that is gone.",
+        "Choose a new folder, or delete that one.",
+    )
 }
 
 fn not_saved(model: &ModelInfo) -> UserError {
