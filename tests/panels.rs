@@ -409,7 +409,14 @@ fn closing_the_window_asks_once_when_something_would_be_lost() {
     assert!(window.has("Close Fovea?") && window.has(&format!("{name} was changed and is not saved.")));
     window.click("Stay");
     assert!(!window.has("Close Fovea?"));
+    // Esc stays, too, and leaves the job that is under way alone.
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
     assert!(close(&mut window), "asked again, since the person stayed");
+    window.press(Modifiers::NONE, Key::Escape);
+    let cancels = window.engine.sent(|c| matches!(c, Command::Cancel { .. }).then_some(()));
+    assert!(!window.has("Close Fovea?") && cancels.is_empty());
+    assert!(close(&mut window));
     window.click("Close anyway");
     assert!(!close(&mut window), "asked once");
 }

@@ -70,6 +70,14 @@ pub fn state_dir() -> Option<PathBuf> {
 /// file gives the defaults. The second value says what happened.
 #[must_use]
 pub fn load(dir: &Path) -> (Session, Option<String>) {
+    match read(dir) {
+        (session, None) => (session, None),
+        (session, Some(problem)) => (session, Some(format!("{problem}{}", set_aside(dir)))),
+    }
+}
+
+/// The same without keeping anything: the session, and what was wrong with its file.
+fn read(dir: &Path) -> (Session, Option<String>) {
     let path = dir.join(FILE);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
@@ -80,8 +88,7 @@ pub fn load(dir: &Path) -> (Session, Option<String>) {
     let saved: Value = match serde_json::from_str(&text) {
         Ok(saved) => saved,
         Err(e) => {
-            let word = format!("The last session could not be understood ({e}).{}", set_aside(dir));
-            return (Session::default(), Some(word));
+            return (Session::default(), Some(format!("The last session could not be understood ({e}).")));
         }
     };
     let (mut session, is_whole): (Session, bool) = lenient::read(&saved);
@@ -89,9 +96,8 @@ pub fn load(dir: &Path) -> (Session, Option<String>) {
         session.models = slots(&text);
     }
     let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
-    let word = (!is_whole || !is_text)
-        .then(|| format!("Some of the last session could not be understood and has its defaults.{}", set_aside(dir)));
-    (session, word)
+    let problem = "Some of the last session could not be understood and has its defaults.";
+    (session, (!is_whole || !is_text).then(|| problem.to_owned()))
 }
 
 /// Keeps a copy of the session file under a name of its own. A sentence that says where, or nothing where there is no copy.
@@ -179,7 +185,7 @@ fn slots(text: &str) -> Vec<PathBuf> {
 /// Model folders opened lately in the window, newest first; those that are gone are left out.
 #[must_use]
 pub fn recent_models(dir: &Path) -> Vec<PathBuf> {
-    load(dir).0.recent.into_iter().filter(|path| path.is_dir()).collect()
+    read(dir).0.recent.into_iter().filter(|path| path.is_dir()).collect()
 }
 
 /// Writes a session over the old one in one step.
@@ -273,6 +279,9 @@ mod tests {
         assert_eq!(session, Session::default());
         assert!(word.unwrap().contains("session.broken.json"));
         assert!(dir.path().join("session.broken.json").exists());
+        // Looking for recent models leaves nothing behind.
+        let _ = recent_models(dir.path());
+        assert!(!dir.path().join("session.broken-2.json").exists());
         // Another one has a name of its own.
         std::fs::write(dir.path().join(FILE), "{\"theme\": 2").unwrap();
         assert!(load(dir.path()).1.unwrap().contains("session.broken-2.json"));

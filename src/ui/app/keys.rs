@@ -1,6 +1,7 @@
 //! Keyboard shortcuts of the whole window. They are taken before any widget sees them.
 
 use super::App;
+use super::closing::Closing;
 use super::palette::Palette;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
@@ -20,7 +21,8 @@ const DIGITS: [Key; 9] =
 impl App {
     pub(super) fn keys(&mut self, ctx: &egui::Context) {
         let pressed = |shortcut: &KeyboardShortcut| ctx.input_mut(|i| i.consume_shortcut(shortcut));
-        if self.path_entry.is_some() {
+        // Esc answers a question that is asked, and ends nothing behind it.
+        if self.path_entry.is_some() || self.closing == Closing::Asked {
             return;
         }
         if pressed(&PALETTE) {
