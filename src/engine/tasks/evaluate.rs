@@ -9,7 +9,8 @@ use crate::engine::{Event, Outcome};
 use crate::load::data::text_data;
 use crate::load::digit::idx;
 use crate::load::digit::idx::DigitSet;
-use crate::train::data::corpus::{CorpusReader, FileTokens};
+use crate::train::data::corpus::CorpusReader;
+use crate::train::data::token_ids::TokenParts;
 use crate::train::objectives::measure as measure_digits;
 use crate::train::text_loss::text_loss;
 use crate::types::{EvaluationReport, ModelId, UserError};
@@ -32,7 +33,7 @@ enum Measuring {
     New,
     Digits { set: DigitSet, next: usize, loss: f64, confusion: Vec<Vec<usize>> },
     Reading(Box<CorpusReader>),
-    Text { ids: Vec<u32>, bytes: usize, next: usize, loss: f64 },
+    Text { ids: TokenParts, bytes: usize, next: usize, loss: f64 },
 }
 
 impl Evaluate {
@@ -86,7 +87,9 @@ impl Task for Evaluate {
                 let label = "Reading the text".to_owned();
                 (cx.emit)(Event::Progress { job, label, done, total, unit: "bytes" });
                 if is_done && let Measuring::Reading(reader) = std::mem::replace(&mut self.measuring, Measuring::New) {
-                    let (ids, bytes) = join(reader.into_files()?);
+                    let corpus = reader.finish()?;
+                    let ids = corpus.parts(corpus.files.iter().map(|file| file.tokens.clone()));
+                    let bytes = corpus.files.iter().map(|file| file.bytes).sum();
                     check_length(&self.data, &ids)?;
                     self.measuring = Measuring::Text { ids, bytes, next: 1, loss: 0.0 };
                 }
@@ -126,12 +129,7 @@ fn text_report(tokens: usize, bytes: usize, loss: f64) -> EvaluationReport {
     EvaluationReport::Text { tokens, bytes, loss: mean, perplexity: mean.exp(), bits_per_byte }
 }
 
-fn join(files: Vec<FileTokens>) -> (Vec<u32>, usize) {
-    let bytes = files.iter().map(|file| file.bytes).sum();
-    (files.into_iter().flat_map(|file| file.ids).collect(), bytes)
-}
-
-fn check_length(data: &Path, ids: &[u32]) -> Result<(), UserError> {
+fn check_length(data: &Path, ids: &TokenParts) -> Result<(), UserError> {
     if ids.len() >= 2 {
         return Ok(());
     }
@@ -146,7 +144,7 @@ fn check_length(data: &Path, ids: &[u32]) -> Result<(), UserError> {
 fn score_window(
     cx: &TaskContext<'_>,
     model: ModelId,
-    ids: &[u32],
+    ids: &TokenParts,
     next: usize,
     window: usize,
 ) -> Result<(f64, usize), UserError> {
@@ -155,7 +153,7 @@ fn score_window(
     let end = (start + window + 1).min(ids.len());
     let lm = &cx.models.text(model)?.lm;
     let scored = end - next;
-    let mean = text_loss(lm, &[&ids[start..end]], scored, cx.device).into_scalar::<f32>();
+    let mean = text_loss(lm, &[&ids.copy(start..end)], scored, cx.device).into_scalar::<f32>();
     Ok((f64::from(mean) * scored as f64, end))
 }
 
@@ -198,7 +196,7 @@ mod tests {
 
     #[test]
     fn every_token_but_the_first_is_scored_once_with_half_a_window_before_it() {
-        let ids: Vec<u32> = (0..100).map(|i| (i * 37 % 256) as u32).collect();
+        let ids: TokenParts = (0..100).map(|i| (i * 37 % 256) as u32).collect();
         let (mut models, id) = store(64);
         let device = Device::flex();
         let cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut |_| {} };
@@ -232,10 +230,11 @@ mod tests {
             };
             range.map(cost).sum()
         };
-        let (first, end) = score_window(&cx, id, &ids, 1, 16).unwrap();
+        let parts: TokenParts = ids.iter().copied().collect();
+        let (first, end) = score_window(&cx, id, &parts, 1, 16).unwrap();
         assert_eq!(end, 17);
         assert!((first - by_hand(1..17, 0)).abs() < 1e-3);
-        let (second, end) = score_window(&cx, id, &ids, 17, 16).unwrap();
+        let (second, end) = score_window(&cx, id, &parts, 17, 16).unwrap();
         assert_eq!(end, 26);
         assert!((second - by_hand(17..26, 9)).abs() < 1e-3);
     }

@@ -2,9 +2,11 @@
 
 pub(super) mod data_error;
 pub(super) mod decoded;
+pub(crate) mod documents;
 pub(super) mod few_shot_file;
 mod json_pairs;
 pub(super) mod shipped_tasks;
 pub(super) mod task_file;
 pub mod text_data;
+pub(crate) mod text_stream;
 pub(super) mod unpacked;

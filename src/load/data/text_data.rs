@@ -77,53 +77,6 @@ pub fn read_text(path: &Path) -> Result<String, DataError> {
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
-/// The beginning of a text, at most so many bytes, up to the end of a line.
-#[must_use]
-pub fn beginning(text: &str, bytes: usize) -> &str {
-    if text.len() <= bytes {
-        return text;
-    }
-    let end = text.floor_char_boundary(bytes);
-    &text[..text[..end].rfind('\n').map_or(end, |at| at + 1)]
-}
-
-/// The documents of a text: what stands between separators, without the white space around them. A text without a separator
-/// is one document.
-#[must_use]
-pub fn documents<'a>(text: &'a str, separators: &[&str]) -> Vec<&'a str> {
-    let mut pieces = vec![text];
-    for separator in separators.iter().filter(|separator| !separator.is_empty()) {
-        pieces = pieces.into_iter().flat_map(|piece| piece.split(separator)).collect();
-    }
-    pieces.into_iter().map(str::trim).filter(|piece| !piece.is_empty()).collect()
-}
-
-/// Cuts a long document into pieces of about `bytes` bytes at line ends (at spaces in a line without end), so that none
-/// takes long to tokenize. Joined, the pieces are the document.
-#[must_use]
-pub fn pieces(document: &str, bytes: usize) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    let mut rest = document;
-    while rest.len() > bytes {
-        let mut end = bytes;
-        while !rest.is_char_boundary(end) {
-            end -= 1;
-        }
-        let head = &rest[..end];
-        // A space belongs to the word after it, a line feed to the line before it.
-        let cut = head.rfind('\n').map(|at| at + 1).or_else(|| head.rfind(' ')).filter(|&at| at > 0).unwrap_or(end);
-        if cut == 0 {
-            break;
-        }
-        pieces.push(&rest[..cut]);
-        rest = &rest[cut..];
-    }
-    if !rest.is_empty() {
-        pieces.push(rest);
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,22 +113,5 @@ mod tests {
         let files = text_files(&[dir.path().to_owned()]).unwrap();
         let names: Vec<_> = files.iter().map(|f| f.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
         assert_eq!(names, ["a.TXT", "b.txt", "deep/d.txt"]);
-    }
-
-    #[test]
-    fn documents_stand_between_separators() {
-        let text = "One.\n<|endoftext|>\nTwo.\n<|endoftext|>\n\n<|endoftext|>Three.";
-        assert_eq!(documents(text, &["<|endoftext|>"]), ["One.", "Two.", "Three."]);
-        assert_eq!(documents("no separator", &["<|endoftext|>", ""]), ["no separator"]);
-    }
-
-    #[test]
-    fn pieces_join_to_the_document() {
-        for document in ["", "short", "a b c d e f g h i j", "äöü\näöüäöüäöüäöü", "line\nline\nline\nline\n"]
-        {
-            let pieces = pieces(document, 8);
-            assert_eq!(pieces.concat(), document);
-            assert!(pieces.iter().all(|piece| piece.len() <= 8 && !piece.is_empty()));
-        }
     }
 }

@@ -26,7 +26,9 @@ pub(in crate::load) fn is_gzip(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// When nothing can be read from it.
-pub(in crate::load) fn unpacking<'a>(mut file: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(in crate::load) fn unpacking<'a>(
+    mut file: impl BufRead + Send + Sync + 'a,
+) -> io::Result<Box<dyn Read + Send + Sync + 'a>> {
     Ok(if is_gzip(file.fill_buf()?) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
@@ -34,7 +36,7 @@ pub(in crate::load) fn unpacking<'a>(mut file: impl BufRead + 'a) -> io::Result<
 ///
 /// # Errors
 /// When it cannot be read, is cut short or holds more.
-pub(in crate::load) fn at_most(file: impl BufRead, most: u64) -> Result<Vec<u8>, UnpackError> {
+pub(in crate::load) fn at_most(file: impl BufRead + Send + Sync, most: u64) -> Result<Vec<u8>, UnpackError> {
     let mut bytes = Vec::new();
     unpacking(file)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most { Err(UnpackError::TooLarge { most }) } else { Ok(bytes) }

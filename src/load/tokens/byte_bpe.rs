@@ -23,8 +23,8 @@ const LEAST_FREQUENCY: u64 = 2;
 /// # Errors
 ///
 /// When `vocabulary` is smaller than [`SMALLEST_VOCABULARY`], or the tokenizers crate refuses.
-pub fn learn_byte_bpe<'a>(
-    texts: impl Iterator<Item = &'a str> + Send,
+pub fn learn_byte_bpe(
+    texts: impl Iterator<Item = impl AsRef<str> + Send> + Send,
     vocabulary: usize,
 ) -> Result<Tokenizer, LoadError> {
     let failed = |problem: String| LoadError::Encode { problem };

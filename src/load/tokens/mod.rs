@@ -5,7 +5,7 @@ mod json_settings;
 pub(super) mod special_tokens;
 pub(super) mod stream;
 pub(super) mod token_bytes;
-pub(super) mod tokenizer;
+pub(crate) mod tokenizer;
 pub(super) mod tokenizer_class;
 pub(super) mod tokenizer_files;
 pub mod word_bpe;

@@ -25,6 +25,19 @@ const LARGEST_ID: u32 = 1 << 24;
 /// Bytes before a border that may decide how what follows is split: more than any word.
 const BORDER: usize = 32;
 
+/// A token and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlacedToken {
+    /// Its id.
+    pub id: u32,
+    /// Where its text begins, in bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+    /// True for one that the tokenizer adds and the text does not hold.
+    pub is_added: bool,
+}
+
 /// Splits text into tokens and joins them again.
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
@@ -237,25 +250,61 @@ impl Tokenizer {
         Ok(self.encoding(|library| library.encode_fast(text, true))?.get_ids().to_vec())
     }
 
+    /// The tokens of a text and their places, special tokens added as the tokenizer prescribes.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(crate) fn placed(&self, text: &str) -> Result<Vec<PlacedToken>, LoadError> {
+        Ok(placed(&self.encoding(|library| library.encode(text, true))?))
+    }
+
+    /// The same for a text that goes on where another one ended: no special tokens are added.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(crate) fn placed_continuation(&self, text: &str) -> Result<Vec<PlacedToken>, LoadError> {
+        self.continuation(text, |text| Ok(placed(&self.encoding(|library| library.encode(text, false))?)))
+    }
+
     /// The ids of a text that goes on where another one ended: no special tokens are added.
     ///
     /// # Errors
     /// As [`Self::encode`].
     pub fn continuation_ids(&self, text: &str) -> Result<Vec<u32>, LoadError> {
-        let plain = |text: &str| -> Result<Vec<u32>, LoadError> {
-            Ok(self.encoding(|library| library.encode_fast(text, false))?.get_ids().to_vec())
-        };
+        let plain = |text: &str| Ok(placed(&self.encoding(|library| library.encode_fast(text, false))?));
+        Ok(self.continuation(text, plain)?.into_iter().map(|token| token.id).collect())
+    }
+
+    fn continuation(
+        &self,
+        text: &str,
+        plain: impl Fn(&str) -> Result<Vec<PlacedToken>, LoadError>,
+    ) -> Result<Vec<PlacedToken>, LoadError> {
         if self.bytes.as_ref().is_some_and(|bytes| bytes.adds_space) {
             // The space such a tokenizer puts before every text goes to an anchor, which is then taken away.
             for anchor in ANCHORS {
                 let (before, mut all) = (plain(anchor)?, plain(&format!("{anchor}{text}"))?);
-                if all.starts_with(&before) && !before.is_empty() {
+                let is_behind = all.len() >= before.len() && before.iter().zip(&all).all(|(a, b)| a.id == b.id);
+                if is_behind && !before.is_empty() {
                     all.drain(..before.len());
-                    return Ok(all);
+                    let place = |at: usize| at.saturating_sub(anchor.len());
+                    let shifted =
+                        |token: PlacedToken| PlacedToken { start: place(token.start), end: place(token.end), ..token };
+                    return Ok(all.into_iter().map(shifted).collect());
                 }
             }
         }
         plain(text)
+    }
+
+    /// The ids that the tokenizer adds behind every text.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub(crate) fn added_behind(&self) -> Result<Vec<u32>, LoadError> {
+        let tokens = self.placed("a")?;
+        let end = tokens.iter().rposition(|token| !token.is_added).map_or(tokens.len(), |last| last + 1);
+        Ok(tokens[end..].iter().map(|token| token.id).collect())
     }
 
     /// The ids of a text that goes on where `before` ended, as the tokenizer splits the two when it reads them together: a
@@ -351,6 +400,12 @@ impl Tokenizer {
         let plain = || ids.iter().filter_map(|&id| self.inner.id_to_token(id)).collect();
         guarded(|| self.inner.decode(ids, false)).unwrap_or_else(|_| plain())
     }
+}
+
+fn placed(encoding: &tokenizers::Encoding) -> Vec<PlacedToken> {
+    let added = encoding.get_special_tokens_mask().iter().map(|&mark| mark == 1);
+    let tokens = encoding.get_ids().iter().zip(encoding.get_offsets()).zip(added);
+    tokens.map(|((&id, &(start, end)), is_added)| PlacedToken { id, start, end, is_added }).collect()
 }
 
 /// What the library makes of a file. It panics where a decoder is nested too deeply or contradicts itself; it should return

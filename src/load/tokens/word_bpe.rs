@@ -36,8 +36,8 @@ const FOLDED: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZÀÁÂÄÇÉÈÊÍÑÓÖÚÜ";
 ///
 /// # Errors
 /// When the words leave no room for bytes and pieces, or the tokenizers crate refuses.
-pub fn learn_word_bpe<'a>(
-    texts: impl Iterator<Item = &'a str> + Send,
+pub fn learn_word_bpe(
+    texts: impl Iterator<Item = impl AsRef<str> + Send> + Send,
     words: &[String],
     vocabulary: usize,
 ) -> Result<Tokenizer, LoadError> {

@@ -3,3 +3,6 @@
 pub(super) mod augment;
 pub(crate) mod corpus;
 pub(super) mod passages;
+mod stretch;
+pub(crate) mod token_ids;
+pub(crate) mod vocabulary;

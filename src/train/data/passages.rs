@@ -1,5 +1,6 @@
 //! Passages of a text: which of them a step learns from.
 
+use super::token_ids::TokenParts;
 use crate::nn::Random;
 use crate::train::stream::Stream;
 
@@ -7,7 +8,7 @@ use crate::train::stream::Stream;
 /// borders between windows move.
 #[derive(Default)]
 pub(in crate::train) struct Passages {
-    ids: Vec<u32>,
+    ids: TokenParts,
     context: usize,
     seed: u64,
     /// The epoch the order was drawn for.
@@ -17,7 +18,7 @@ pub(in crate::train) struct Passages {
 }
 
 impl Passages {
-    pub(in crate::train) fn new(ids: Vec<u32>, context: usize, seed: u64) -> Self {
+    pub(in crate::train) fn new(ids: TokenParts, context: usize, seed: u64) -> Self {
         Self { ids, context, seed, epoch: None, offset: 0, order: Vec::new() }
     }
 
@@ -32,12 +33,12 @@ impl Passages {
     }
 
     /// One of them: `context` tokens and the one after.
-    pub(in crate::train) fn window(&self, i: usize) -> &[u32] {
-        &self.ids[i * self.context..(i + 1) * self.context + 1]
+    pub(in crate::train) fn window(&self, i: usize) -> Vec<u32> {
+        self.ids.copy(i * self.context..(i + 1) * self.context + 1)
     }
 
     /// The windows of a step, counted from 1: `context` tokens and the one after, each.
-    pub(in crate::train) fn batch(&mut self, size: usize, step: usize) -> Vec<&[u32]> {
+    pub(in crate::train) fn batch(&mut self, size: usize, step: usize) -> Vec<Vec<u32>> {
         // Cutting at an offset may lose one window; leaving it out makes every epoch equally long.
         let windows = self.windows().saturating_sub(1).max(1);
         let first = (step - 1) * size;
@@ -53,7 +54,7 @@ impl Passages {
             }
             starts.push(self.offset + self.order[place % windows] as usize * self.context);
         }
-        starts.into_iter().map(|start| &self.ids[start..start + self.context + 1]).collect()
+        starts.into_iter().map(|start| self.ids.copy(start..start + self.context + 1)).collect()
     }
 }
 
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn every_window_is_met_once_an_epoch_and_the_cuts_move() {
-        let ids: Vec<u32> = (0..1000).collect();
+        let ids: TokenParts = (0..1000).collect();
         let mut passages = Passages::new(ids, 10, 3);
         let windows = passages.windows() - 1;
         let mut starts_of = |epoch: usize| {
@@ -81,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_step_gives_the_same_windows_whatever_came_before() {
-        let ids: Vec<u32> = (0..500).collect();
+        let ids: TokenParts = (0..500).collect();
         let mut once = Passages::new(ids.clone(), 8, 1);
         let mut again = Passages::new(ids, 8, 1);
         for step in 1..40 {

@@ -11,13 +11,12 @@ mod sources;
 mod tables;
 mod words;
 
-use super::text::{check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
-use crate::load::data::text_data;
-use crate::load::tokens::byte_bpe::DOCUMENT_SEPARATOR;
+use super::text::{LOOK_AGAIN, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
 use crate::load::tokens::word_bpe::learn_word_bpe;
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
 use crate::train::data::corpus::separators;
+use crate::train::data::vocabulary::{LearningVocabulary, Texts};
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
@@ -67,6 +66,8 @@ pub(crate) struct FewShot {
 enum Preparing {
     Tables,
     Model,
+    /// Learns a tokenizer from tables and texts.
+    Vocabulary(LearningVocabulary),
     Texts,
 }
 
@@ -90,30 +91,44 @@ impl FewShot {
         self.task.shape.as_ref().ok_or_else(no_shape)
     }
 
-    /// The model of a folder, or a new one with a vocabulary learned from tables and texts; none where it is open already.
-    fn make_model(
+    /// Opens the model of a folder, or makes a new one with the tokenizer of a checkpoint; where there is none, begins to learn
+    /// one.
+    fn begin_model(
         &mut self,
         setup: &Setup<'_, TextModel>,
         tell: &mut dyn FnMut(Progress),
-    ) -> Result<Option<TextModel>, UserError> {
+    ) -> Result<Preparing, UserError> {
         if setup.spec.start != StartFrom::Scratch {
-            let opened = folder_model(setup, tell)?;
-            let model = setup.open.or(opened.as_ref()).ok_or_else(no_shape)?;
+            self.made = folder_model(setup, tell)?;
+            let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
             check_context(self.task.context, model.lm.context())?;
-            return Ok(opened);
+            return self.begin_texts(setup);
         }
-        let shape = self.shape()?.clone();
-        check_shape(&shape, self.task.context)?;
-        let tokenizer = match tokenizer_of(setup.checkpoint)? {
-            Some(tokenizer) => tokenizer,
-            None => {
-                let texts = self.sources.texts(&self.task.text)?;
-                let documents = texts.iter().flat_map(|text| text_data::documents(text, &[DOCUMENT_SEPARATOR]));
-                learn_word_bpe(documents, &self.tables.vocabulary, shape.vocabulary)?
-            }
-        };
+        check_shape(self.shape()?, self.task.context)?;
+        if let Some(tokenizer) = tokenizer_of(setup.checkpoint)? {
+            return self.make_model(setup, tokenizer);
+        }
+        let (words, vocabulary) = (self.tables.vocabulary.clone(), self.shape()?.vocabulary);
+        let learn = move |texts: &mut Texts| learn_word_bpe(texts, &words, vocabulary);
+        LearningVocabulary::start(Sources::files(&self.task.text)?, learn).map(Preparing::Vocabulary)
+    }
+
+    /// A new model with this tokenizer.
+    fn make_model(&mut self, setup: &Setup<'_, TextModel>, tokenizer: Tokenizer) -> Result<Preparing, UserError> {
         self.tokenizer_json = Some(tokenizer.to_json()?);
-        Ok(Some(new_model(setup.spec, &shape, tokenizer, setup.device)))
+        self.made = Some(new_model(setup.spec, self.shape()?, tokenizer, setup.device));
+        self.begin_texts(setup)
+    }
+
+    /// The model is there: what its tokenizer knows is taken in.
+    fn begin_texts(&mut self, setup: &Setup<'_, TextModel>) -> Result<Preparing, UserError> {
+        let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
+        let tokenizer = Arc::clone(&model.tokenizer);
+        let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.token_text(id));
+        self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
+        self.sources.begin(&self.task.text, model)?;
+        self.tokenizer = Some(tokenizer);
+        Ok(Preparing::Texts)
     }
 
     /// The sequence at one place of a batch.
@@ -176,22 +191,19 @@ impl Objective for FewShot {
         tell: &mut dyn FnMut(Progress),
     ) -> Result<Preparation<TextModel>, UserError> {
         let bytes = |label: &str, (done, total)| Progress { label: label.to_owned(), done, total, unit: "bytes" };
-        match self.preparing {
+        match &self.preparing {
             Preparing::Tables => {
                 check_task(&self.task)?;
                 self.tables = Tables::read(&self.task)?;
-                tell(bytes("Learning the vocabulary", (0, 0)));
                 self.preparing = Preparing::Model;
             }
-            Preparing::Model => {
-                self.made = self.make_model(setup, tell)?;
-                let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
-                let tokenizer = Arc::clone(&model.tokenizer);
-                let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.token_text(id));
-                self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
-                self.tokenizer = Some(tokenizer);
-                self.sources.begin(&self.task.text, model)?;
-                self.preparing = Preparing::Texts;
+            Preparing::Model => self.preparing = self.begin_model(setup, tell)?,
+            Preparing::Vocabulary(learning) => {
+                let learned = learning.wait(LOOK_AGAIN);
+                tell(bytes("Learning the vocabulary", learning.progress()));
+                if let Some(tokenizer) = learned {
+                    self.preparing = self.make_model(setup, tokenizer?)?;
+                }
             }
             Preparing::Texts => {
                 let Some(tokenizer) = self.tokenizer.clone() else { return Ok(Preparation::More) };

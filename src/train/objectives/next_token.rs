@@ -1,12 +1,14 @@
 //! Learning to predict the next token of a text.
 
-use super::text::{OpenedModel, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use super::text::{LOOK_AGAIN, OpenedModel, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
 use crate::load::data::text_data;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
 use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, in_full_precision};
-use crate::train::data::corpus::{CorpusReader, FileTokens, separators};
+use crate::train::data::corpus::{Corpus, CorpusReader, separators};
 use crate::train::data::passages::Passages;
+use crate::train::data::token_ids::TokenParts;
+use crate::train::data::vocabulary::LearningVocabulary;
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
@@ -41,11 +43,8 @@ pub(crate) struct NextToken {
 /// What is done of the preparation.
 enum Preparing {
     Nothing,
-    /// Reads the files a tokenizer is learned from.
-    Collecting {
-        waiting: Vec<PathBuf>,
-        texts: Vec<String>,
-    },
+    /// Learns a tokenizer from the files.
+    Learning(LearningVocabulary),
     /// Encodes the files.
     Encoding {
         reader: Box<CorpusReader>,
@@ -75,7 +74,12 @@ impl NextToken {
             check_shape(self.shape()?, self.task.context)?;
             return match tokenizer_of(setup.checkpoint)? {
                 Some(tokenizer) => encoding(files, tokenizer),
-                None => Ok(Preparing::Collecting { waiting: files, texts: Vec::new() }),
+                None => {
+                    let vocabulary = self.shape()?.vocabulary;
+                    let files = files.into_iter().map(|file| (file, None)).collect();
+                    let learning = LearningVocabulary::start(files, move |texts| learn_byte_bpe(texts, vocabulary))?;
+                    Ok(Preparing::Learning(learning))
+                }
             };
         }
         self.opened = folder_model(setup, tell)?;
@@ -93,10 +97,10 @@ impl NextToken {
     fn finish(
         &mut self,
         setup: &Setup<'_, TextModel>,
-        files: Vec<FileTokens>,
+        corpus: &Corpus,
         tokenizer: Arc<Tokenizer>,
     ) -> Result<OpenedModel, UserError> {
-        self.split(setup.spec, files)?;
+        self.split(setup.spec, corpus)?;
         let made = match setup.spec.start {
             StartFrom::Scratch => {
                 self.tokenizer_json = Some(tokenizer.to_json()?);
@@ -110,17 +114,15 @@ impl NextToken {
         Ok(made.map_or(Preparation::ReadyForOpen, Preparation::Ready))
     }
 
-    /// Parts what is learned from and what is held out: the end of every file, so that both are of the same kind.
-    fn split(&mut self, spec: &TrainSpec, files: Vec<FileTokens>) -> Result<(), UserError> {
-        let (mut train, mut held_out) = (Vec::new(), Vec::new());
+    /// Parts what is learned from and what is held out.
+    fn split(&mut self, spec: &TrainSpec, corpus: &Corpus) -> Result<(), UserError> {
         // The largest file is what a run is about; a note about the data may lie beside it.
-        let largest = files.iter().max_by_key(|file| file.ids.len());
-        self.opening = largest.map_or(Vec::new(), |file| file.ids[..OPENING.min(file.ids.len())].to_vec());
-        for mut file in files {
-            let kept = file.ids.len() - (file.ids.len() as f64 * spec.validation_share).round() as usize;
-            held_out.extend(file.ids.split_off(kept));
-            train.extend(file.ids);
-        }
+        let largest = corpus.files.iter().map(|file| file.tokens.clone()).max_by_key(ExactSizeIterator::len);
+        self.opening = largest.map_or(Vec::new(), |tokens| {
+            let count = OPENING.min(tokens.len());
+            corpus.parts([tokens]).copy(0..count)
+        });
+        let (train, held_out) = corpus.split(spec.validation_share);
         for (name, ids) in [("learned from", &train), ("held out", &held_out)] {
             let may_be_empty = name == "held out" && spec.validation_share == 0.0;
             if ids.len() < 2 && !may_be_empty {
@@ -132,7 +134,7 @@ impl NextToken {
             }
         }
         // A text shorter than one sequence is learned as one shorter sequence.
-        let context = |ids: &[u32]| self.task.context.min(ids.len().saturating_sub(1)).max(1);
+        let context = |ids: &TokenParts| self.task.context.min(ids.len().saturating_sub(1)).max(1);
         let (of_train, of_held_out) = (context(&train), context(&held_out));
         self.passages = Passages::new(train, of_train, spec.seed);
         self.held_out = Passages::new(held_out, of_held_out, spec.seed);
@@ -165,16 +167,12 @@ impl Objective for NextToken {
         let bytes = |label: &str, (done, total)| Progress { label: label.to_owned(), done, total, unit: "bytes" };
         match &mut self.preparing {
             Preparing::Nothing => self.preparing = self.begin(setup, tell)?,
-            Preparing::Collecting { waiting, texts } => {
-                if !waiting.is_empty() {
-                    texts.push(text_data::read_text(&waiting.remove(0))?);
-                    return Ok(Preparation::More);
+            Preparing::Learning(learning) => {
+                let learned = learning.wait(LOOK_AGAIN);
+                tell(bytes("Learning the vocabulary", learning.progress()));
+                if let Some(tokenizer) = learned {
+                    self.preparing = encoding(text_data::text_files(&self.task.data)?, tokenizer?)?;
                 }
-                tell(bytes("Learning the vocabulary", (0, 0)));
-                let texts = std::mem::take(texts);
-                let documents = texts.iter().flat_map(|text| text_data::documents(text, &[DOCUMENT_SEPARATOR]));
-                let tokenizer = learn_byte_bpe(documents, self.shape()?.vocabulary)?;
-                self.preparing = encoding(text_data::text_files(&self.task.data)?, tokenizer)?;
             }
             Preparing::Encoding { reader, tokenizer } => {
                 let is_done = reader.step(tokenizer)?;
@@ -183,7 +181,7 @@ impl Objective for NextToken {
                     && let Preparing::Encoding { reader, tokenizer } =
                         std::mem::replace(&mut self.preparing, Preparing::Nothing)
                 {
-                    return self.finish(setup, reader.into_files()?, tokenizer);
+                    return self.finish(setup, &reader.finish()?, tokenizer);
                 }
             }
         }
@@ -197,7 +195,8 @@ impl Objective for NextToken {
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {
         let context = self.passages.context();
         let sequences = self.passages.batch(spec.batch_size, step);
-        Loss { mean: text_loss(net, &sequences, context, device), tokens: sequences.concat() }
+        let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
+        Loss { mean: text_loss(net, &borrowed, context, device), tokens: sequences.concat() }
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
@@ -212,9 +211,10 @@ impl Objective for NextToken {
         let (windows, per_slice) = (self.validation_windows(), self.windows_per_slice());
         let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
         let all = self.held_out.windows();
-        let sequences: Vec<&[u32]> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
+        let sequences: Vec<Vec<u32>> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
+        let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let count = sequences.len() * self.held_out.context();
-        let mean = text_loss(net, &sequences, self.held_out.context(), device).into_scalar::<f32>();
+        let mean = text_loss(net, &borrowed, self.held_out.context(), device).into_scalar::<f32>();
         Tally { loss: f64::from(mean) * count as f64, count, correct: None }
     }
 

@@ -5,9 +5,13 @@ use crate::train::checkpoint::cannot_write;
 use crate::train::objective::{Preparation, Progress, Setup};
 use crate::types::{StartFrom, UserError};
 use std::path::Path;
+use std::time::Duration;
 
 /// The tokenizer in a checkpoint: learning it again must not be able to give another one.
 const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// How long a step waits for a vocabulary that is being learned.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How far the preparation of a text model is.
 pub(super) type OpenedModel = Preparation<TextModel>;

@@ -1,10 +1,11 @@
 //! Running text: several sources, read in proportion, the end of every file held out.
 
 use crate::load::data::text_data;
-
 use crate::load::{TextModel, Tokenizer};
 use crate::nn::Random;
 use crate::train::data::corpus::CorpusReader;
+use crate::train::data::token_ids::TokenParts;
+use crate::train::data::vocabulary::LimitedFile;
 use crate::types::{TextSource, UserError};
 
 /// The tokens of all sources.
@@ -17,22 +18,20 @@ pub(super) struct Sources {
 
 struct Source {
     share: f64,
-    ids: Vec<u32>,
-    held_out: Vec<u32>,
+    ids: TokenParts,
+    held_out: TokenParts,
 }
 
 impl Sources {
-    /// The texts themselves, as far as they are read.
-    pub(super) fn texts(&self, specs: &[TextSource]) -> Result<Vec<String>, UserError> {
-        let mut texts = Vec::new();
+    /// The files of all sources, as far as they are read.
+    pub(super) fn files(specs: &[TextSource]) -> Result<Vec<LimitedFile>, UserError> {
+        let mut all = Vec::new();
         for spec in specs {
             let files = text_data::text_files(std::slice::from_ref(&spec.path))?;
             let limit = limit(spec, files.len());
-            for file in files {
-                texts.push(text_data::beginning(&text_data::read_text(&file)?, limit).to_owned());
-            }
+            all.extend(files.into_iter().map(|file| (file, limit)));
         }
-        Ok(texts)
+        Ok(all)
     }
 
     /// Makes ready to read for a model.
@@ -52,13 +51,8 @@ impl Sources {
             self.waiting.push((share, reader));
             return Ok(false);
         }
-        let mut source = Source { share, ids: Vec::new(), held_out: Vec::new() };
-        for mut file in reader.into_files()? {
-            let kept = file.ids.len() - (file.ids.len() as f64 * validation_share).round() as usize;
-            source.held_out.extend(file.ids.split_off(kept));
-            source.ids.extend(file.ids);
-        }
-        self.read.push(source);
+        let (ids, held_out) = reader.finish()?.split(validation_share);
+        self.read.push(Source { share, ids, held_out });
         Ok(self.waiting.is_empty())
     }
 
@@ -80,21 +74,36 @@ impl Sources {
             left < 0.0
         });
         let ids = &drawn.unwrap_or(&self.read[0]).ids;
-        let mut passage = ids[random.below(ids.len().saturating_sub(length) + 1)..].to_vec();
+        let start = random.below(ids.len().saturating_sub(length) + 1);
+        let mut passage = ids.copy(start..(start + length).min(ids.len()));
         passage.resize(length, 0);
         passage
     }
 
     /// At most `count` passages, spread over what is held out.
     pub(super) fn held_out(&self, length: usize, count: usize) -> Vec<Vec<u32>> {
-        let ids: Vec<u32> = self.read.iter().flat_map(|source| &source.held_out).copied().collect();
-        let windows = ids.len() / length;
+        let ends = self.read.iter().scan(0, |before, source| {
+            *before += source.held_out.len();
+            Some(*before)
+        });
+        let ends: Vec<usize> = ends.collect();
+        let windows = ends.last().map_or(0, |all| all / length);
         let taken = windows.min(count);
-        (0..taken).map(|i| i * windows / taken).map(|window| ids[window * length..][..length].to_vec()).collect()
+        let window = |window: usize| {
+            // Sources follow each other, so a window may begin in one and end in another.
+            let mut ids = Vec::with_capacity(length);
+            for (source, end) in self.read.iter().zip(&ends) {
+                let start = end - source.held_out.len();
+                let inside = |at: usize| at.clamp(start, *end) - start;
+                ids.extend(source.held_out.copy(inside(window * length)..inside((window + 1) * length)));
+            }
+            ids
+        };
+        (0..taken).map(|i| window(i * windows / taken)).collect()
     }
 }
 
-/// Bytes to read of each of `files` files.
-fn limit(spec: &TextSource, files: usize) -> usize {
-    spec.megabytes.map_or(usize::MAX, |megabytes| (megabytes * 1e6 / files.max(1) as f64) as usize)
+/// Bytes to read of each of `files` files; all where nothing is said.
+fn limit(spec: &TextSource, files: usize) -> Option<usize> {
+    spec.megabytes.map(|megabytes| (megabytes * 1e6 / files.max(1) as f64) as usize)
 }
