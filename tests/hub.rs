@@ -7,7 +7,7 @@ mod support;
 
 use fovea::hub::{
     CachedModel, DownloadState, HubCommand, HubEvent, HubHandle, HubSettings, ReadCard, RepoId, RetryPolicy, Token,
-    list,
+    free_space, list,
 };
 use fovea::types::UserError;
 use hub_server::{COMMIT, Fault, HubServer};
@@ -133,7 +133,22 @@ fn settings(endpoint: &str, scratch: &Path) -> HubSettings {
     let retry =
         RetryPolicy { tries: 3, first_wait: Duration::from_millis(20), longest_wait: Duration::from_millis(40) };
     let endpoint = endpoint.to_owned();
-    HubSettings { cache: scratch.join("hub"), endpoint, token: None, offline: false, retry, read_card: NO_CARD }
+    HubSettings {
+        cache: scratch.join("hub"),
+        endpoint,
+        token: None,
+        offline: false,
+        retry,
+        read_card: NO_CARD,
+        free_space,
+    }
+}
+
+/// Another process with the server and the cache of `bench`, as after a restart.
+fn started(bench: &HubRig, change: impl FnOnce(&mut HubSettings)) -> HubHandle {
+    let mut settings = settings(&bench.server.endpoint(), bench.scratch.path());
+    change(&mut settings);
+    HubHandle::start(settings, Box::new(|| ())).unwrap()
 }
 
 /// Bytes that stand for weights: large enough to lie in large-file storage and to come in several pieces.
@@ -248,8 +263,7 @@ fn a_cancelled_download_goes_on_with_a_range() {
 
     // A new process, as after a restart.
     bench.server.heal();
-    let settings = settings(&bench.server.endpoint(), bench.scratch.path());
-    let later = HubRig { hub: HubHandle::start(settings, Box::new(|| ())).unwrap(), ..bench };
+    let later = HubRig { hub: started(&bench, |_| ()), ..bench };
     assert!(matches!(later.fetch(), End::Fetched(_)));
     later.is_whole();
     assert_eq!(later.server.ranges("model.safetensors"), [String::new(), format!("bytes={kept}-")]);
@@ -402,6 +416,32 @@ fn a_full_disk_is_told() {
     let error = bench.failure();
     assert_eq!(error.what, "The disk is full.");
     assert!(error.why.contains("1.00 MB more are needed"), "{error}");
+}
+
+#[test]
+fn too_little_room_is_told_before_anything_large_is_fetched() {
+    let bench = HubRig::with(|settings| settings.free_space = |_| Some(600_003));
+    let error = bench.failure();
+    assert_eq!(error.what, "There is too little room for the model ada/tiny.");
+    assert!(error.why.contains("1.00 MB are missing") && error.why.contains("has room for 600 kB"), "{error}");
+    assert!(error.why.contains(&bench.scratch.path().join("hub").display().to_string()), "{error}");
+    assert!(bench.server.ranges("model.safetensors").is_empty());
+    // What is there already needs no room: a part of the weights, and files that are whole.
+    fs::create_dir_all(bench.folder().join("blobs")).unwrap();
+    fs::write(bench.part(), &weights()[..400_000]).unwrap();
+    assert!(bench.failure().why.contains("600 kB are missing"), "one byte too little");
+    fs::write(bench.part(), &weights()[..400_001]).unwrap();
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    bench.is_whole();
+    let full = HubRig { hub: started(&bench, |settings| settings.free_space = |_| Some(0)), ..bench };
+    assert!(matches!(full.fetch(), End::Fetched(_)), "nothing is missing");
+}
+
+#[test]
+fn a_disk_that_does_not_tell_its_room_is_written_to() {
+    let bench = HubRig::with(|settings| settings.free_space = |_| None);
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    bench.is_whole();
 }
 
 #[test]

@@ -40,6 +40,14 @@ impl BlobPaths {
         name.push(".incomplete");
         self.blob.with_file_name(name)
     }
+
+    /// Bytes that a blob of this size still needs on the disk.
+    pub(super) fn missing(&self, size: u64) -> u64 {
+        if is_whole(&self.blob, size) {
+            return 0;
+        }
+        size.saturating_sub(self.part().metadata().map_or(0, |part| part.len()))
+    }
 }
 
 /// Makes the blob be there, whole and checked.

@@ -4,6 +4,7 @@ use super::blob::{self, Said};
 use super::files;
 use super::meter::Meter;
 use super::remote::{Remote, RemoteFile};
+use super::room;
 use super::snapshot::RepoFolder;
 use super::{DownloadStage, DownloadState, HubError, HubSettings, RepoId};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,7 @@ pub(super) fn run(
         }
     }
     plan.push(first);
+    room::check(settings.free_space, &settings.cache, id, &folder, &plan)?;
 
     telling.state.total = plan.iter().map(|file| file.size).sum();
     let mut before = 0;

@@ -39,6 +39,8 @@ pub enum HubError {
     BadAnswer { url: String, problem: String },
     #[error("the model {repo} has no files that Fovea can open")]
     NothingToOpen { repo: RepoId, missing: &'static str },
+    #[error("there is too little room for the model {repo}")]
+    NoRoom { repo: RepoId, folder: PathBuf, needed: u64, free: u64 },
     #[error("the disk is full")]
     DiskFull { path: PathBuf, missing_bytes: u64 },
     #[error("the file {} cannot be written", .path.display())]
@@ -104,6 +106,12 @@ impl HubError {
             }
             Self::BadAnswer { problem, .. } => problem.clone(),
             Self::NothingToOpen { missing, .. } => format!("it has no {missing}"),
+            Self::NoRoom { folder, needed, free, .. } => format!(
+                "{} are missing of it, and {} has room for {}",
+                bytes_in_words(*needed),
+                folder.display(),
+                bytes_in_words(*free)
+            ),
             Self::DiskFull { path, missing_bytes } => {
                 format!("{} more are needed in {}", bytes_in_words(*missing_bytes), folder(path))
             }
@@ -140,7 +148,7 @@ impl HubError {
                 "Choose a repository with config.json and model.safetensors; quantised files (GGUF and the like) cannot be opened."
                     .into()
             }
-            Self::DiskFull { .. } => "Make room, or set HF_HOME to a larger disk, then resume.".into(),
+            Self::NoRoom { .. } | Self::DiskFull { .. } => "Make room, or set HF_HOME to a larger disk, then resume.".into(),
             Self::Disk { .. } => "Check that the folder may be written, or set HF_HOME to one that may.".into(),
             Self::Locked { .. } => "Wait until it is done, or end it, then resume.".into(),
             Self::Cancelled => "Resume to go on from there.".into(),
