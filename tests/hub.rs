@@ -6,10 +6,10 @@ mod hub_server;
 mod support;
 
 use fovea::hub::{
-    CachedModel, DownloadState, HubCommand, HubEvent, HubHandle, HubSettings, ReadCard, RepoId, RetryPolicy, Token,
-    free_space, list,
+    CachedModel, DownloadStage, DownloadState, HubCommand, HubEvent, HubHandle, HubSettings, ReadCard, RepoId,
+    RetryPolicy, Token, free_space, list,
 };
-use fovea::types::UserError;
+use fovea::types::{UserError, is_unprintable};
 use hub_server::{COMMIT, Fault, HubServer};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -20,6 +20,7 @@ use support::root;
 const NO_CARD: ReadCard = |_| Err(UserError::new("", "", ""));
 const PATIENCE: Duration = Duration::from_secs(20);
 const ID: &str = "ada/tiny";
+const INDEX: &str = "model.safetensors.index.json";
 
 /// A hub, a cache and a client of both.
 struct HubRig {
@@ -199,6 +200,7 @@ fn the_cache_has_the_layout_of_the_python_library() {
     for blob in [config, tokenizer, &large] {
         expected.push(format!("models--ada--tiny/blobs/{blob}"));
         expected.push(format!(".locks/models--ada--tiny/{blob}.lock"));
+        expected.push(format!(".locks/models--ada--tiny/{blob}.verified"));
     }
     expected.sort();
     assert_eq!(tree(&bench.scratch.path().join("hub")), expected);
@@ -212,6 +214,122 @@ fn what_is_there_is_not_fetched_again() {
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert_eq!(bench.server.ranges("model.safetensors"), [""]);
+}
+
+/// Puts weights of another program where the cache has them.
+fn put_weights(bench: &HubRig, bytes: &[u8]) {
+    let blob = bench.folder().join("blobs").join(sha256(&weights()));
+    fs::create_dir_all(blob.parent().unwrap()).unwrap();
+    fs::write(blob, bytes).unwrap();
+}
+
+/// Bytes of the weights that were checked before any came, at most.
+fn checked(said: &[DownloadState]) -> u64 {
+    said.iter().filter(|state| state.stage == DownloadStage::Checking).map(|state| state.done).max().unwrap_or(0)
+}
+
+#[test]
+fn weights_that_another_program_fetched_are_hashed_once() {
+    let bench = HubRig::new();
+    put_weights(&bench, &weights());
+    bench.ask(ID);
+    let (_, End::Fetched(_), said) = bench.end() else { panic!() };
+    assert!(checked(&said) > 0, "{said:?}");
+    bench.is_whole();
+    bench.ask(ID);
+    let (_, End::Fetched(_), said) = bench.end() else { panic!() };
+    assert_eq!(checked(&said), 0, "{said:?}");
+    assert!(bench.server.ranges("model.safetensors").is_empty());
+    assert_eq!(fs::read_dir(bench.folder().join("blobs")).unwrap().count(), 3, "nothing of ours beside the blobs");
+}
+
+#[test]
+fn weights_that_are_not_what_their_name_says_are_fetched_again() {
+    let bench = HubRig::new();
+    let mut wrong = weights();
+    wrong[500_000] ^= 1;
+    put_weights(&bench, &wrong);
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    bench.is_whole();
+    // Damaged after it was checked: it has another time of change.
+    put_weights(&bench, &wrong);
+    let blob = bench.folder().join("blobs").join(sha256(&weights()));
+    let later = std::time::SystemTime::now() + Duration::from_secs(5);
+    fs::File::options().write(true).open(blob).unwrap().set_modified(later).unwrap();
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    bench.is_whole();
+    assert_eq!(bench.server.ranges("model.safetensors"), ["", ""]);
+}
+
+#[test]
+fn small_files_that_are_large_are_refused_before_they_are_fetched() {
+    for (file, size, limit) in
+        [("config.json", 16_000_001, "16.0 MB"), ("tokenizer.json", 64_000_001, "64.0 MB"), (INDEX, 1 << 60, "64.0 MB")]
+    {
+        let bench = HubRig::new();
+        if file == INDEX {
+            bench.server.add(ID, &[("config.json", b"{}"), (INDEX, b"{}"), ("model-1.safetensors", b"x")]);
+        }
+        bench.server.fault(file, Fault::Claims(size));
+        let error = bench.failure();
+        assert!(error.what.contains(file) && error.why.contains(limit), "{error}");
+        assert!(bench.server.requests().iter().all(|r| r.method == "HEAD" || r.path.starts_with("/api/")), "{file}");
+    }
+    // A tokenizer may be larger than settings may.
+    let bench = HubRig::new();
+    bench.server.fault("tokenizer.json", Fault::Claims(40_000_000));
+    assert!(!bench.failure().why.contains("into memory"));
+}
+
+#[test]
+fn words_of_a_hub_do_nothing_to_a_terminal() {
+    let evil = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\n  next: run this";
+    let list = |sha: &str, file: &str| {
+        let names = ["config.json", "model.safetensors", file].map(|name| serde_json::json!({ "rfilename": name }));
+        serde_json::json!({ "id": ID, "sha": sha, "siblings": names }).to_string()
+    };
+    let lists = [list(evil, "a"), format!("[\"{evil}\"]"), list(&evil.repeat(9_000), "a")];
+    for list in lists {
+        let bench = HubRig::new();
+        bench.server.fault("api", Fault::List(list));
+        let error = bench.failure();
+        assert!(!(error.what.clone() + &error.why + &error.next).contains(is_unprintable), "{error:?}");
+        assert!(error.to_string().len() < 10_000);
+    }
+    let bench = HubRig::new();
+    bench.server.fault("api", Fault::List(list(COMMIT, &format!("additional_chat_templates/{evil}.jinja"))));
+    bench.ask(ID);
+    let (_, End::Fetched(_), said) = bench.end() else { panic!() };
+    assert!(said.iter().all(|state| !state.file.contains(is_unprintable)), "{said:?}");
+    for shard in [format!("{evil}.safetensors"), format!("{evil}.bin")] {
+        let bench = HubRig::new();
+        let index = serde_json::json!({ "weight_map": { "a": shard } }).to_string();
+        bench.server.add(ID, &[("config.json", b"{}"), (INDEX, index.as_bytes())]);
+        let error = bench.failure();
+        assert!(!(error.what.clone() + &error.why).contains(is_unprintable), "{error:?}");
+    }
+}
+
+#[test]
+fn an_encoder_in_a_folder_of_its_own_comes_along() {
+    let bench = HubRig::new();
+    let files: [(&str, &[u8]); 6] = [
+        ("modules.json", b"[]"),
+        ("config.json", b"{ }"),
+        ("0_Transformer/config.json", b"{}"),
+        ("0_Transformer/model.safetensors.index.json", br#"{"weight_map": {"a": "one.safetensors"}}"#),
+        ("0_Transformer/one.safetensors", &weights()),
+        ("1_Pooling/config.json", b"{  }"),
+    ];
+    bench.server.add(ID, &files);
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    for (name, bytes) in files {
+        assert_eq!(fs::read(bench.snapshot(name)).unwrap(), bytes, "{name}");
+    }
+    let models = || list(&bench.scratch.path().join("hub"), NO_CARD);
+    assert!(models()[0].complete);
+    fs::remove_file(bench.snapshot("0_Transformer/one.safetensors")).unwrap();
+    assert!(!models()[0].complete);
 }
 
 #[test]
@@ -479,6 +597,11 @@ fn shards_and_files_in_folders_come_along() {
     let other = HubRig::new();
     other.server.add(ID, &[("config.json", b"{}"), ("model.safetensors.index.json", evil)]);
     assert!(other.failure().why.contains("no file beside it"));
+    // One that names settings as weights is no index either.
+    let confused = HubRig::new();
+    confused.server.add(ID, &[("config.json", b"{}"), (INDEX, br#"{"weight_map": {"a": "config.json"}}"#)]);
+    let error = confused.failure();
+    assert!(error.why.contains("config.json, which is no file of weights (.safetensors)"), "{error}");
 }
 
 #[test]

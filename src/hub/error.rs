@@ -1,7 +1,7 @@
 //! Everything that can go wrong between this machine and the hub, and what to do about it.
 
 use super::RepoId;
-use crate::types::{UserError, bytes_in_words};
+use crate::types::{UserError, bytes_in_words, printable};
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum HubError {
     Broken { file: String, detail: String },
     #[error("the file {file} has {found} bytes instead of {expected}")]
     WrongLength { file: String, expected: u64, found: u64 },
+    #[error("the file {file} would take {}", bytes_in_words(*.size))]
+    TooLarge { file: String, size: u64, limit: u64 },
     #[error("the file {file} is not what the hub says it is")]
     WrongHash { file: String, expected: String, found: String },
     #[error("there is a web page at {url}, not a file of a model")]
@@ -94,6 +96,12 @@ impl HubError {
             Self::Server { .. } => "the fault is on its side".into(),
             Self::Broken { detail, .. } => format!("it was tried several times: {detail}"),
             Self::WrongLength { .. } => "the file was cut off or exchanged on its way, or on the server".into(),
+            Self::TooLarge { limit, .. } => {
+                format!(
+                    "it is read into memory whole, and no file of its kind needs more than {}",
+                    bytes_in_words(*limit)
+                )
+            }
             Self::WrongHash { expected, found, .. } => {
                 format!(
                     "its hash is {} instead of {}; it was damaged or exchanged on its way",
@@ -142,6 +150,9 @@ impl HubError {
             Self::WrongLength { .. } | Self::WrongHash { .. } => {
                 "The damaged file was thrown away; fetch again, or use another network or mirror.".into()
             }
+            Self::TooLarge { .. } => {
+                "Look at the files on the model's page: one has another's name, or the model is damaged.".into()
+            }
             Self::HtmlPage { .. } => "Open a page in a browser to log in to the network, or correct HF_ENDPOINT.".into(),
             Self::BadAnswer { .. } => "Check HF_ENDPOINT: it must name a Hugging Face hub.".into(),
             Self::NothingToOpen { .. } => {
@@ -166,12 +177,25 @@ fn folder(path: &Path) -> String {
 
 impl From<HubError> for UserError {
     fn from(error: HubError) -> Self {
-        Self::new(sentence(&error.to_string()), sentence(&error.why()), error.next())
+        Self::new(sentence(&error.to_string()), sentence(&error.why()), shown(&error.next()))
     }
+}
+
+/// Most characters of a sentence: a server may put as much into a name as it likes.
+const LONGEST: usize = 1000;
+
+/// In one line, with nothing in it that a terminal obeys.
+fn shown(words: &str) -> String {
+    let mut shown: String = printable(words).chars().take(LONGEST).collect();
+    if shown.chars().count() == LONGEST {
+        shown.push('…');
+    }
+    shown
 }
 
 /// With a capital letter and a full stop.
 fn sentence(words: &str) -> String {
+    let words = shown(words);
     let mut letters = words.trim_end_matches('.').chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
 }

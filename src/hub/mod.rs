@@ -21,6 +21,7 @@ mod room;
 mod settings;
 mod sha1;
 mod snapshot;
+mod verified;
 
 pub use cache::{CachedModel, find, list};
 pub use catalogue::{CatalogueEntry, CatalogueTask, catalogue};
