@@ -4,6 +4,7 @@
 mod hub_server;
 mod support;
 
+use fovea::types::is_unprintable;
 use hub_server::{Fault, HubServer};
 use serde_json::Value;
 use std::fs;
@@ -135,6 +136,63 @@ fn mistakes_are_told_in_plain_words() {
     assert!(run(&["card", "--model", "ada/none"]).contains("`fovea fetch OWNER/NAME`"));
     let message = failure(&fovea(home.path(), "http://127.0.0.1:1").args(["fetch", "ada/tiny"]).output().unwrap());
     assert!(message.contains("offline"), "{message}");
+}
+
+/// A tokenizer, a licence and tensors with names that a terminal would obey.
+fn hostile(dir: &Path) {
+    let evil = "x\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}y\nz";
+    let golden = root().join("tests/golden/llama");
+    let mut config: Value = serde_json::from_slice(&fs::read(golden.join("config.json")).unwrap()).unwrap();
+    config["architectures"] = serde_json::json!([evil]);
+    fs::write(dir.join("config.json"), config.to_string()).unwrap();
+    fs::write(dir.join("README.md"), format!("---\nlicense: {}\n---\n", evil.replace('\n', ""))).unwrap();
+    let header = serde_json::json!({ evil: { "dtype": "F32", "shape": [1], "data_offsets": [0, 4] } }).to_string();
+    let length = (header.len() as u64).to_le_bytes();
+    fs::write(dir.join("model.safetensors"), [&length[..], header.as_bytes(), &[0; 4]].concat()).unwrap();
+    #[cfg(unix)]
+    fs::write(dir.join("a\u{1b}[2J\nb"), "x").unwrap();
+}
+
+#[test]
+fn names_from_files_do_nothing_to_a_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let snapshot = home.path().join("hub/models--ada--\u{1b}[2J/snapshots/c");
+    fs::create_dir_all(&snapshot).unwrap();
+    hostile(&snapshot);
+    let folder = snapshot.to_str().unwrap();
+    let commands: [&[&str]; 6] = [
+        &["models"],
+        &["models", "--json"],
+        &["card", "--model", folder, "--tensors"],
+        &["card", "--model", folder, "--tensors", "--json"],
+        &["generate", "--device", "cpu", "--model", folder, "--prompt", "a"],
+        &["fetch", "a\u{1b}[2J/b"],
+    ];
+    for arguments in commands {
+        let output = fovea(home.path(), "http://127.0.0.1:1").args(arguments).output().unwrap();
+        for (stream, bytes) in [("out", &output.stdout), ("err", &output.stderr)] {
+            let said = std::str::from_utf8(bytes).unwrap();
+            assert!(!said.contains(|c| is_unprintable(c) && c != '\n'), "{arguments:?} {stream}: {said:?}");
+        }
+        assert!(!output.stdout.is_empty() || !output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn the_token_stands_in_no_log() {
+    // Whatever sixteen bytes of it a dump shows, in letters or in hexadecimal, this is among them.
+    let (token, letters, numbers) = (format!("hf_{}", "QZ".repeat(30)), "QZQZ", ["515a 515a", "5a51 5a51", "515a515a"]);
+    for wanted in ["trace", "trace,ureq_proto::util=trace,ureq::run=trace"] {
+        let (server, home) = (served(), tempfile::tempdir().unwrap());
+        let mut command = fovea(home.path(), &server.endpoint());
+        let output =
+            command.args(["fetch", "ada/tiny"]).env("HF_TOKEN", &token).env("RUST_LOG", wanted).output().unwrap();
+        text(&output);
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains("HEADERS ARE REDACTED"), "requests are logged: {log}");
+        assert!(!log.contains(letters) && !numbers.iter().any(|part| log.contains(part)), "{wanted}");
+        assert!(server.requests().iter().any(|r| r.headers.get("authorization").is_some_and(|a| a.contains(&token))));
+    }
 }
 
 #[test]

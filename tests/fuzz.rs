@@ -1,8 +1,9 @@
-//! Damaged and hostile files: whatever a folder holds, opening it ends with a model or with a message, never with a crash,
-//! a hang or a memory the machine does not have.
+//! Damaged and hostile files: whatever a folder, a table, a session or a hub holds, reading it ends with a value or with a
+//! message, never with a crash, a hang or a memory the machine does not have.
 //!
-//! Four targets: config.json, the safetensors file, tokenizer.json and the chat template. Each takes files of the golden
-//! models and changes them at random, by structure (values of JSON) and by bytes. A short run with fixed seeds belongs to the
+//! The targets: config.json, the safetensors file, tokenizer.json and the chat template; tables of examples, files of digits,
+//! the window's session and the answers of a hub. Each takes good files, most of them of the golden models, and changes
+//! them at random, by structure (values of JSON) and by bytes. A short run with fixed seeds belongs to the
 //! tests; a long one goes on for `FOVEA_FUZZ_SECONDS` (600 unless told) with seeds of its own:
 //!
 //!     cargo test --release --test fuzz -- --ignored --nocapture
@@ -10,8 +11,14 @@
 //! The input being tried is written to `target/fuzz/<target>` first, so that one that kills the process is still there. Such
 //! inputs are kept in `tests/fuzz/<target>/` and tried again by every run of the tests.
 
+#[path = "fuzz/data.rs"]
+mod data;
+#[path = "fuzz/hub.rs"]
+mod hub;
 #[path = "fuzz/mutate.rs"]
 mod mutate;
+#[path = "fuzz/session.rs"]
+mod session;
 #[path = "fuzz/targets.rs"]
 mod targets;
 
@@ -160,6 +167,26 @@ fn changed_templates() {
 }
 
 #[test]
+fn changed_tables() {
+    short(Target::Table);
+}
+
+#[test]
+fn changed_digits() {
+    short(Target::Digit);
+}
+
+#[test]
+fn changed_sessions() {
+    short(Target::Session);
+}
+
+#[test]
+fn changed_hub_answers() {
+    short(Target::Hub);
+}
+
+#[test]
 #[ignore = "runs for ten minutes"]
 fn long_run_of_configs() {
     long(Target::Config);
@@ -181,4 +208,28 @@ fn long_run_of_tokenizers() {
 #[ignore = "runs for ten minutes"]
 fn long_run_of_templates() {
     long(Target::Template);
+}
+
+#[test]
+#[ignore = "runs for ten minutes"]
+fn long_run_of_tables() {
+    long(Target::Table);
+}
+
+#[test]
+#[ignore = "runs for ten minutes"]
+fn long_run_of_digits() {
+    long(Target::Digit);
+}
+
+#[test]
+#[ignore = "runs for ten minutes"]
+fn long_run_of_sessions() {
+    long(Target::Session);
+}
+
+#[test]
+#[ignore = "runs for ten minutes"]
+fn long_run_of_hub_answers() {
+    long(Target::Hub);
 }

@@ -1,13 +1,15 @@
 //! Downloads from a hub on loopback into a cache of their own: what lies there afterwards, and what every fault of a
 //! network comes to.
 
+#[path = "hub/doubt.rs"]
+mod doubt;
 #[path = "support/hub_server.rs"]
 mod hub_server;
 mod support;
 
 use fovea::hub::{
     CachedModel, DownloadState, HubCommand, HubEvent, HubHandle, HubSettings, ReadCard, RepoId, RetryPolicy, Token,
-    list,
+    free_space, list,
 };
 use fovea::types::UserError;
 use hub_server::{COMMIT, Fault, HubServer};
@@ -20,6 +22,7 @@ use support::root;
 const NO_CARD: ReadCard = |_| Err(UserError::new("", "", ""));
 const PATIENCE: Duration = Duration::from_secs(20);
 const ID: &str = "ada/tiny";
+const INDEX: &str = "model.safetensors.index.json";
 
 /// A hub, a cache and a client of both.
 struct HubRig {
@@ -133,7 +136,22 @@ fn settings(endpoint: &str, scratch: &Path) -> HubSettings {
     let retry =
         RetryPolicy { tries: 3, first_wait: Duration::from_millis(20), longest_wait: Duration::from_millis(40) };
     let endpoint = endpoint.to_owned();
-    HubSettings { cache: scratch.join("hub"), endpoint, token: None, offline: false, retry, read_card: NO_CARD }
+    HubSettings {
+        cache: scratch.join("hub"),
+        endpoint,
+        token: None,
+        offline: false,
+        retry,
+        read_card: NO_CARD,
+        free_space,
+    }
+}
+
+/// Another process with the server and the cache of `bench`, as after a restart.
+fn started(bench: &HubRig, change: impl FnOnce(&mut HubSettings)) -> HubHandle {
+    let mut settings = settings(&bench.server.endpoint(), bench.scratch.path());
+    change(&mut settings);
+    HubHandle::start(settings, Box::new(|| ())).unwrap()
 }
 
 /// Bytes that stand for weights: large enough to lie in large-file storage and to come in several pieces.
@@ -184,6 +202,7 @@ fn the_cache_has_the_layout_of_the_python_library() {
     for blob in [config, tokenizer, &large] {
         expected.push(format!("models--ada--tiny/blobs/{blob}"));
         expected.push(format!(".locks/models--ada--tiny/{blob}.lock"));
+        expected.push(format!(".locks/models--ada--tiny/{blob}.verified"));
     }
     expected.sort();
     assert_eq!(tree(&bench.scratch.path().join("hub")), expected);
@@ -197,6 +216,28 @@ fn what_is_there_is_not_fetched_again() {
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert!(matches!(bench.fetch(), End::Fetched(_)));
     assert_eq!(bench.server.ranges("model.safetensors"), [""]);
+}
+
+#[test]
+fn an_encoder_in_a_folder_of_its_own_comes_along() {
+    let bench = HubRig::new();
+    let files: [(&str, &[u8]); 6] = [
+        ("modules.json", b"[]"),
+        ("config.json", b"{ }"),
+        ("0_Transformer/config.json", b"{}"),
+        ("0_Transformer/model.safetensors.index.json", br#"{"weight_map": {"a": "one.safetensors"}}"#),
+        ("0_Transformer/one.safetensors", &weights()),
+        ("1_Pooling/config.json", b"{  }"),
+    ];
+    bench.server.add(ID, &files);
+    assert!(matches!(bench.fetch(), End::Fetched(_)));
+    for (name, bytes) in files {
+        assert_eq!(fs::read(bench.snapshot(name)).unwrap(), bytes, "{name}");
+    }
+    let models = || list(&bench.scratch.path().join("hub"), NO_CARD);
+    assert!(models()[0].complete);
+    fs::remove_file(bench.snapshot("0_Transformer/one.safetensors")).unwrap();
+    assert!(!models()[0].complete);
 }
 
 #[test]
@@ -248,8 +289,7 @@ fn a_cancelled_download_goes_on_with_a_range() {
 
     // A new process, as after a restart.
     bench.server.heal();
-    let settings = settings(&bench.server.endpoint(), bench.scratch.path());
-    let later = HubRig { hub: HubHandle::start(settings, Box::new(|| ())).unwrap(), ..bench };
+    let later = HubRig { hub: started(&bench, |_| ()), ..bench };
     assert!(matches!(later.fetch(), End::Fetched(_)));
     later.is_whole();
     assert_eq!(later.server.ranges("model.safetensors"), [String::new(), format!("bytes={kept}-")]);
@@ -439,6 +479,11 @@ fn shards_and_files_in_folders_come_along() {
     let other = HubRig::new();
     other.server.add(ID, &[("config.json", b"{}"), ("model.safetensors.index.json", evil)]);
     assert!(other.failure().why.contains("no file beside it"));
+    // One that names settings as weights is no index either.
+    let confused = HubRig::new();
+    confused.server.add(ID, &[("config.json", b"{}"), (INDEX, br#"{"weight_map": {"a": "config.json"}}"#)]);
+    let error = confused.failure();
+    assert!(error.why.contains("config.json, which is no file of weights (.safetensors)"), "{error}");
 }
 
 #[test]

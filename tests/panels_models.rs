@@ -11,7 +11,7 @@ use egui::{Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions};
 use fovea::engine::{Work, read_card};
-use fovea::hub::{HubSettings, RepoId, RetryPolicy};
+use fovea::hub::{HubSettings, RepoId, RetryPolicy, free_space};
 use fovea::ui::{App, AppOptions, DownloadPhase, ThemeChoice};
 use hub_server::{COMMIT, Fault, HubServer};
 use safetensors::tensor::{Dtype, TensorView};
@@ -51,7 +51,15 @@ impl Desk<'_> {
         fs::write(part, vec![0; 210_000]).unwrap();
         let retry =
             RetryPolicy { tries: 2, first_wait: Duration::from_millis(10), longest_wait: Duration::from_millis(10) };
-        let hub = HubSettings { cache, endpoint: server.endpoint(), token: None, offline: false, retry, read_card };
+        let hub = HubSettings {
+            cache,
+            endpoint: server.endpoint(),
+            token: None,
+            offline: false,
+            retry,
+            read_card,
+            free_space,
+        };
         let options = AppOptions {
             theme: Some(theme),
             shipped: Some(root().join("models")),

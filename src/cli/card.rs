@@ -5,7 +5,7 @@ use super::args::CardArgs;
 use super::output::{print, print_json};
 use super::session::model_dir;
 use crate::engine::{list_tensors, read_card};
-use crate::types::{ModelCard, Precision, TensorEntry, bytes_in_words, count_in_words};
+use crate::types::{ModelCard, Precision, TensorEntry, bytes_in_words, count_in_words, printable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -67,7 +67,7 @@ fn describe(card: &ModelCard) -> String {
     line("  at full context", full.map(|n| format!("{} FLOP", count_in_words(n))));
     line("chat template", Some(if card.has_chat_template { "yes" } else { "no" }.to_owned()));
     line("licence", card.licence.clone());
-    line("folder", Some(card.path.display().to_string()));
+    line("folder", Some(printable(&card.path.display().to_string()).into_owned()));
     line("tensors", card.unreadable.clone());
     lines.push(String::new());
     let width = card.files.iter().map(|file| file.name.chars().count()).max().unwrap_or(0);
@@ -76,10 +76,11 @@ fn describe(card: &ModelCard) -> String {
 }
 
 fn table(tensors: &[TensorEntry]) -> String {
-    let width = tensors.iter().map(|t| t.name.chars().count()).max().unwrap_or(0);
+    let width = tensors.iter().map(|t| printable(&t.name).chars().count()).max().unwrap_or(0);
     let row = |t: &TensorEntry| {
         let shape = t.shape.iter().map(ToString::to_string).collect::<Vec<_>>().join("×");
-        format!("{:<width$}  {shape:>14}  {:<4}  {:>8}\n", t.name, t.dtype, bytes_in_words(t.bytes))
+        let (name, dtype) = (printable(&t.name), printable(&t.dtype));
+        format!("{name:<width$}  {shape:>14}  {dtype:<4}  {:>8}\n", bytes_in_words(t.bytes))
     };
     format!("\n{}", tensors.iter().map(row).collect::<String>())
 }

@@ -5,7 +5,7 @@ use super::args::ClassifyArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, Work, read_digit_image, read_picture};
-use crate::types::{Ability, ClassProbability, JobId, ModelId};
+use crate::types::{Ability, ClassProbability, JobId, ModelId, printable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -41,7 +41,11 @@ fn picture(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(),
         return print_json(&PictureAnswer { label, classes: &report.classes });
     }
     let shown = report.classes.iter().take(SHOWN);
-    print(&shown.map(|class| format!("{:5.1} %  {}\n", class.probability * 100.0, class.label)).collect::<String>())
+    print(
+        &shown
+            .map(|class| format!("{:5.1} %  {}\n", class.probability * 100.0, printable(&class.label)))
+            .collect::<String>(),
+    )
 }
 
 fn digit(args: &ClassifyArgs, session: &Session, model: ModelId) -> Result<(), CliError> {

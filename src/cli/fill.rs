@@ -5,7 +5,7 @@ use super::args::FillArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, FillSpec, Outcome, Work};
-use crate::types::{FilledMask, JobId};
+use crate::types::{FilledMask, JobId, printable};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(super) fn run(args: &FillArgs) -> Result<(), CliError> {
     for (place, mask) in report.masks.iter().enumerate() {
         lines += &format!("\nmask {} of {}, token {}\n", place + 1, report.masks.len(), mask.position);
         for candidate in &mask.candidates {
-            lines += &format!("  {:>5.1} %  {}\n", candidate.probability * 100.0, candidate.text.trim());
+            lines += &format!("  {:>5.1} %  {}\n", candidate.probability * 100.0, printable(candidate.text.trim()));
         }
     }
     print(&lines)

@@ -7,7 +7,9 @@ use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure};
 use crate::engine::{Command, Event, Outcome, Work};
-use crate::types::{JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant};
+use crate::types::{
+    JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant, printable,
+};
 use indicatif::ProgressBar;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -180,7 +182,7 @@ fn percent(share: f64) -> String {
 
 fn one_task(info: &ModelInfo, report: &KShotReport) -> String {
     let (queries, seeds) = (report.spec.queries_a_seed(), report.spec.seeds.len());
-    let title = &report.spec.table.title;
+    let title = printable(&report.spec.table.title);
     let mut text = format!("{title}: {}, {seeds} seeds of {queries} queries\n\n", info.name);
     text += "   k    right    lowest   highest   ln P(answer)\n";
     let accuracy = kshot_bands(&report.points, KShotMetric::Accuracy);
@@ -197,7 +199,7 @@ fn several_tasks(info: &ModelInfo, reports: &[Arc<KShotReport>]) -> String {
     let mut ks: Vec<usize> = rows.iter().flatten().map(|band| band.k).collect();
     ks.sort_unstable();
     ks.dedup();
-    let titles: Vec<&str> = reports.iter().map(|report| report.spec.table.title.as_str()).collect();
+    let titles: Vec<_> = reports.iter().map(|report| printable(&report.spec.table.title)).collect();
     let width = titles.iter().map(|title| title.chars().count()).max().unwrap_or(0).max(4);
     let seeds = reports.first().map_or(0, |report| report.spec.seeds.len());
     let mut text = format!("right answers: {}, means over {seeds} seeds\n\n{:width$}", info.name, "");

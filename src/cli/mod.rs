@@ -17,6 +17,7 @@ mod generate;
 mod heads;
 mod inspect;
 mod kshot;
+mod logger;
 mod models;
 mod output;
 mod score;
@@ -54,7 +55,7 @@ enum CliError {
 /// Runs the program: the window without a command, else the command.
 #[must_use]
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
+    logger::start();
     let arguments = Arguments::parse();
     match run(arguments.verb) {
         Ok(()) | Err(CliError::PipeClosed) => ExitCode::SUCCESS,

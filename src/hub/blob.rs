@@ -3,7 +3,7 @@
 use super::check::Check;
 use super::remote::{Remote, RemoteFile};
 use super::retry::pause;
-use super::{HubError, RetryPolicy};
+use super::{HubError, RetryPolicy, verified};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -14,12 +14,15 @@ use ureq::http::{Response, StatusCode};
 /// Bytes taken from the network, or from a part file that is checked, at a time.
 const CHUNK: usize = 128 << 10;
 
+/// How a part file ends.
+pub(super) const PART: &str = "incomplete";
+
 /// What the fetching of a file tells while it goes on.
 #[derive(Clone, Copy)]
 pub(super) enum Said {
     /// So many bytes of the file are there.
     Have(u64),
-    /// The bytes of an earlier download are being checked; so many are.
+    /// The bytes that are there already are being checked; so many are.
     Checked(u64),
     /// The connection broke; the next try comes after this wait.
     Waiting(Duration),
@@ -31,14 +34,25 @@ pub(super) struct BlobPaths {
     pub(super) blob: PathBuf,
     /// Held while the file is written, as the Python library holds it.
     pub(super) lock: PathBuf,
+    /// Says that the blob was hashed here.
+    pub(super) verified: PathBuf,
 }
 
 impl BlobPaths {
     /// The part file: named as older versions of the Python library name it.
     pub(super) fn part(&self) -> PathBuf {
         let mut name = self.blob.file_name().unwrap_or_default().to_owned();
-        name.push(".incomplete");
+        name.push(".");
+        name.push(PART);
         self.blob.with_file_name(name)
+    }
+
+    /// Bytes that a blob of this size still needs on the disk.
+    pub(super) fn missing(&self, size: u64) -> u64 {
+        if is_whole(&self.blob, size) {
+            return 0;
+        }
+        size.saturating_sub(self.part().metadata().map_or(0, |part| part.len()))
     }
 }
 
@@ -54,7 +68,8 @@ pub(super) fn fetch(
     stop: &AtomicBool,
     say: &mut dyn FnMut(Said),
 ) -> Result<(), HubError> {
-    if is_whole(&paths.blob, file.size) {
+    let there = Blob::look(file, paths, stop, say)?;
+    if there == Blob::Whole {
         say(Said::Have(file.size));
         return Ok(());
     }
@@ -62,6 +77,10 @@ pub(super) fn fetch(
         std::fs::create_dir_all(folder).map_err(|e| HubError::disk(folder, e, file.size))?;
     }
     let _lock = lock(&paths.lock, &file.name)?;
+    if there == Blob::Wrong {
+        log::warn!("{} is not what its name says, and is fetched again", paths.blob.display());
+        std::fs::remove_file(&paths.blob).map_err(|e| HubError::disk(&paths.blob, e, file.size))?;
+    }
     let part = paths.part();
     let mut stream = Part::open(part.clone(), file, stop, say)?;
     let mut failures = 0;
@@ -82,11 +101,73 @@ pub(super) fn fetch(
         say(Said::Waiting(wait));
         pause(wait, stop)?;
     }
-    stream.finish(&paths.blob)
+    stream.finish(paths)
 }
 
 fn is_whole(blob: &Path, size: u64) -> bool {
     blob.metadata().is_ok_and(|found| found.is_file() && found.len() == size)
+}
+
+/// What lies in the place of a blob before it is fetched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blob {
+    Missing,
+    /// Of the right length and, as far as its etag can tell, the right content.
+    Whole,
+    /// Of the right length with other content.
+    Wrong,
+}
+
+impl Blob {
+    /// Looks, and hashes what nobody has hashed here.
+    fn look(
+        file: &RemoteFile,
+        paths: &BlobPaths,
+        stop: &AtomicBool,
+        say: &mut dyn FnMut(Said),
+    ) -> Result<Self, HubError> {
+        let mut check = Check::new(&file.etag, file.size);
+        let Some(found) = paths.blob.metadata().ok().filter(|_| is_whole(&paths.blob, file.size)) else {
+            return Ok(Self::Missing);
+        };
+        if matches!(check, Check::LengthOnly) || verified::is_marked(&paths.verified, &found) {
+            return Ok(Self::Whole);
+        }
+        let unreadable = |e| HubError::disk(&paths.blob, e, 0);
+        let mut blob = File::open(&paths.blob).map_err(unreadable)?.take(file.size);
+        take_in(&mut blob, &mut check, stop, &mut |bytes| say(Said::Checked(bytes)), &unreadable)?;
+        if check.finish().is_some_and(|hash| hash != file.etag) {
+            return Ok(Self::Wrong);
+        }
+        // With the time it had before it was read: if it has been changed meanwhile, it is hashed again.
+        verified::mark(&paths.verified, &found);
+        Ok(Self::Whole)
+    }
+}
+
+/// Hashes what there is to read, and gives the number of bytes.
+fn take_in(
+    file: &mut dyn Read,
+    check: &mut Check,
+    stop: &AtomicBool,
+    heard: &mut dyn FnMut(u64),
+    unreadable: &dyn Fn(std::io::Error) -> HubError,
+) -> Result<u64, HubError> {
+    let mut buffer = vec![0; CHUNK];
+    let mut bytes = 0;
+    loop {
+        if stop.load(Ordering::Relaxed) {
+            return Err(HubError::Cancelled);
+        }
+        match file.read(&mut buffer).map_err(unreadable)? {
+            0 => return Ok(bytes),
+            count => {
+                check.update(&buffer[..count]);
+                bytes += count as u64;
+                heard(bytes);
+            }
+        }
+    }
 }
 
 /// The lock that keeps two programs from writing the same part file. Where the file system has no locks, the hash at the
@@ -136,19 +217,10 @@ impl<'a> Part<'a> {
         if length > self.file.size {
             return self.begin_again();
         }
-        let mut buffer = vec![0; CHUNK];
-        while self.have < length {
-            if stop.load(Ordering::Relaxed) {
-                return Err(HubError::Cancelled);
-            }
-            let count = self.out.read(&mut buffer).map_err(|e| self.disk(e))?;
-            if count == 0 {
-                break;
-            }
-            self.check.update(&buffer[..count]);
-            self.have += count as u64;
-            say(Said::Checked(self.have));
-        }
+        let (path, size) = (&self.path, self.file.size);
+        let unreadable = |e| HubError::disk(path, e, size);
+        let heard = &mut |bytes| say(Said::Checked(bytes));
+        self.have = take_in(&mut (&self.out).take(length), &mut self.check, stop, heard, &unreadable)?;
         Ok(())
     }
 
@@ -223,9 +295,10 @@ impl<'a> Part<'a> {
     }
 
     /// Checks the whole and moves it in place; a wrong one is removed.
-    fn finish(mut self, blob: &Path) -> Result<(), HubError> {
+    fn finish(mut self, paths: &BlobPaths) -> Result<(), HubError> {
         self.out.flush().map_err(|e| self.disk(e))?;
-        let Self { path, out, file, check, .. } = self;
+        let (blob, Self { path, out, file, check, .. }) = (&paths.blob, self);
+        let is_hashed = !matches!(check, Check::LengthOnly);
         if let Some(found) = check.finish().filter(|found| *found != file.etag) {
             std::fs::remove_file(&path).map_err(|e| HubError::disk(&path, e, 0))?;
             return Err(HubError::WrongHash { file: file.name.clone(), expected: file.etag.clone(), found });
@@ -235,6 +308,9 @@ impl<'a> Part<'a> {
         drop(out);
         std::fs::rename(&path, blob).map_err(|e| HubError::disk(blob, e, 0))?;
         crate::disk::sync_folder(blob.parent().unwrap_or(blob));
+        if let Some(found) = blob.metadata().ok().filter(|_| is_hashed) {
+            verified::mark(&paths.verified, &found);
+        }
         Ok(())
     }
 }

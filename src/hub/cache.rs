@@ -1,9 +1,10 @@
 //! What the cache of this machine holds, whoever put it there.
 
-use super::blob::BlobPaths;
+use super::blob::PART;
+use super::files::WeightFile;
 use super::settings::ReadCard;
 use super::{RepoId, files};
-use crate::types::{ModelCard, UserError};
+use crate::types::{ModelCard, UserError, printable};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,7 @@ fn model(folder: &Path, read_card: ReadCard) -> Option<CachedModel> {
     let is_model = complete || parts > 0 || path.as_deref().is_some_and(|p| p.join(files::CONFIG).is_file());
     let bytes = bytes_below(folder);
     let card = complete.then(|| read_card(path.as_deref().unwrap_or(folder)));
+    let name = printable(&name).into_owned();
     is_model.then_some(CachedModel { name, path, complete, bytes, card })
 }
 
@@ -76,29 +78,36 @@ fn newest_snapshot(folder: &Path) -> Option<PathBuf> {
 
 /// True when the configuration and every file of weights can be read. Links that lead nowhere do not count.
 fn is_complete(snapshot: &Path) -> bool {
-    let there = |name: &str| snapshot.join(name).is_file();
+    let inside = || {
+        let entries = fs::read_dir(snapshot).into_iter().flatten().flatten();
+        let mut folders = entries.filter(|entry| entry.file_name().to_str().is_some_and(files::may_hold_encoder));
+        snapshot.join(files::MODULES).is_file() && folders.any(|entry| is_complete_folder(&entry.path()))
+    };
+    is_complete_folder(snapshot) || inside()
+}
+
+fn is_complete_folder(folder: &Path) -> bool {
+    let there = |name: &str| folder.join(name).is_file();
     if !there(files::CONFIG) {
         return false;
     }
     if there(files::SINGLE) {
         return true;
     }
-    let all_there =
-        |index: Vec<u8>| files::shards(&index, "").is_ok_and(|shards| shards.iter().all(|shard| there(shard)));
-    match (fs::read(snapshot.join(files::INDEX)), fs::read(snapshot.join(files::TORCH_INDEX))) {
-        (Ok(index), _) => all_there(index),
-        _ if there(files::TORCH) => true,
-        (_, Ok(index)) => all_there(index),
-        _ => false,
+    let all_there = |kind: WeightFile| {
+        let index = files::read_index(&folder.join(kind.name())).unwrap_or_default();
+        files::shards(kind, &index, "").is_ok_and(|shards| shards.iter().all(|shard| there(shard)))
+    };
+    match there(files::INDEX) {
+        true => all_there(WeightFile::Index),
+        false => there(files::TORCH) || all_there(WeightFile::TorchIndex),
     }
 }
 
 /// Bytes of unfinished files.
 fn parts(blobs: &Path) -> u64 {
-    let ending = BlobPaths { blob: PathBuf::from("x"), lock: PathBuf::new() }.part();
-    let ending = ending.extension().unwrap_or_default().to_owned();
     let Ok(entries) = fs::read_dir(blobs) else { return 0 };
-    let unfinished = entries.flatten().filter(|e| e.path().extension() == Some(&ending));
+    let unfinished = entries.flatten().filter(|e| e.path().extension().is_some_and(|end| end == PART));
     unfinished.filter_map(|e| e.metadata().ok()).map(|found| found.len()).sum()
 }
 

@@ -4,6 +4,7 @@ use super::blob::{self, Said};
 use super::files;
 use super::meter::Meter;
 use super::remote::{Remote, RemoteFile};
+use super::room;
 use super::snapshot::RepoFolder;
 use super::{DownloadStage, DownloadState, HubError, HubSettings, RepoId};
 use std::path::{Path, PathBuf};
@@ -64,18 +65,27 @@ pub(super) fn run(
     let wanted = files::wanted(id, info.siblings.iter().map(|file| file.rfilename.as_str()))?;
     let ask = |name: &str| retry.run(stop, |_| (), || remote.file(&info.sha, name));
 
-    let mut plan: Vec<RemoteFile> = wanted.small.iter().map(|name| ask(name)).collect::<Result<_, _>>()?;
-    let first = ask(wanted.weights.name())?;
-    if wanted.weights.is_index() {
+    let ask_small = |name: &str| {
+        let file = ask(name)?;
+        let limit = files::largest(name);
+        if file.size > limit { Err(HubError::TooLarge { file: file.name, size: file.size, limit }) } else { Ok(file) }
+    };
+
+    let mut plan: Vec<RemoteFile> = wanted.small.iter().map(|name| ask_small(name)).collect::<Result<_, _>>()?;
+    let (weights, folder_of_weights) = (wanted.weights, &wanted.folder);
+    let name = format!("{folder_of_weights}{}", weights.name());
+    let first = if weights.is_index() { ask_small(&name)? } else { ask(&name)? };
+    if weights.is_index() {
         // Which files hold the weights is known once the index is here.
         let blob = folder.blob(&first.etag);
         blob::fetch(&remote, &first, &blob, &retry, stop, &mut |_| ())?;
-        let index = std::fs::read(&blob.blob).map_err(|e| HubError::disk(&blob.blob, e, 0))?;
-        for shard in files::shards(&index, &first.url)? {
-            plan.push(ask(&shard)?);
+        let index = files::read_index(&blob.blob).map_err(|e| HubError::disk(&blob.blob, e, 0))?;
+        for shard in files::shards(weights, &index, &first.url)? {
+            plan.push(ask(&format!("{folder_of_weights}{shard}"))?);
         }
     }
     plan.push(first);
+    room::check(settings.free_space, &settings.cache, id, &folder, &plan)?;
 
     telling.state.total = plan.iter().map(|file| file.size).sum();
     let mut before = 0;

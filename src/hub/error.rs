@@ -1,7 +1,7 @@
 //! Everything that can go wrong between this machine and the hub, and what to do about it.
 
 use super::RepoId;
-use crate::types::{UserError, bytes_in_words};
+use crate::types::{UserError, bytes_in_words, printable};
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub enum HubError {
     Broken { file: String, detail: String },
     #[error("the file {file} has {found} bytes instead of {expected}")]
     WrongLength { file: String, expected: u64, found: u64 },
+    #[error("the file {file} would take {}", bytes_in_words(*.size))]
+    TooLarge { file: String, size: u64, limit: u64 },
     #[error("the file {file} is not what the hub says it is")]
     WrongHash { file: String, expected: String, found: String },
     #[error("there is a web page at {url}, not a file of a model")]
@@ -39,6 +41,8 @@ pub enum HubError {
     BadAnswer { url: String, problem: String },
     #[error("the model {repo} has no files that Fovea can open")]
     NothingToOpen { repo: RepoId, missing: &'static str },
+    #[error("there is too little room for the model {repo}")]
+    NoRoom { repo: RepoId, folder: PathBuf, needed: u64, free: u64 },
     #[error("the disk is full")]
     DiskFull { path: PathBuf, missing_bytes: u64 },
     #[error("the file {} cannot be written", .path.display())]
@@ -92,6 +96,12 @@ impl HubError {
             Self::Server { .. } => "the fault is on its side".into(),
             Self::Broken { detail, .. } => format!("it was tried several times: {detail}"),
             Self::WrongLength { .. } => "the file was cut off or exchanged on its way, or on the server".into(),
+            Self::TooLarge { limit, .. } => {
+                format!(
+                    "it is read into memory whole, and no file of its kind needs more than {}",
+                    bytes_in_words(*limit)
+                )
+            }
             Self::WrongHash { expected, found, .. } => {
                 format!(
                     "its hash is {} instead of {}; it was damaged or exchanged on its way",
@@ -104,6 +114,12 @@ impl HubError {
             }
             Self::BadAnswer { problem, .. } => problem.clone(),
             Self::NothingToOpen { missing, .. } => format!("it has no {missing}"),
+            Self::NoRoom { folder, needed, free, .. } => format!(
+                "{} are missing of it, and {} has room for {}",
+                bytes_in_words(*needed),
+                folder.display(),
+                bytes_in_words(*free)
+            ),
             Self::DiskFull { path, missing_bytes } => {
                 format!("{} more are needed in {}", bytes_in_words(*missing_bytes), folder(path))
             }
@@ -134,13 +150,16 @@ impl HubError {
             Self::WrongLength { .. } | Self::WrongHash { .. } => {
                 "The damaged file was thrown away; fetch again, or use another network or mirror.".into()
             }
+            Self::TooLarge { .. } => {
+                "Look at the files on the model's page: one has another's name, or the model is damaged.".into()
+            }
             Self::HtmlPage { .. } => "Open a page in a browser to log in to the network, or correct HF_ENDPOINT.".into(),
             Self::BadAnswer { .. } => "Check HF_ENDPOINT: it must name a Hugging Face hub.".into(),
             Self::NothingToOpen { .. } => {
                 "Choose a repository with config.json and model.safetensors; quantised files (GGUF and the like) cannot be opened."
                     .into()
             }
-            Self::DiskFull { .. } => "Make room, or set HF_HOME to a larger disk, then resume.".into(),
+            Self::NoRoom { .. } | Self::DiskFull { .. } => "Make room, or set HF_HOME to a larger disk, then resume.".into(),
             Self::Disk { .. } => "Check that the folder may be written, or set HF_HOME to one that may.".into(),
             Self::Locked { .. } => "Wait until it is done, or end it, then resume.".into(),
             Self::Cancelled => "Resume to go on from there.".into(),
@@ -158,12 +177,25 @@ fn folder(path: &Path) -> String {
 
 impl From<HubError> for UserError {
     fn from(error: HubError) -> Self {
-        Self::new(sentence(&error.to_string()), sentence(&error.why()), error.next())
+        Self::new(sentence(&error.to_string()), sentence(&error.why()), shown(&error.next()))
     }
+}
+
+/// Most characters of a sentence: a server may put as much into a name as it likes.
+const LONGEST: usize = 1000;
+
+/// In one line, with nothing in it that a terminal obeys.
+fn shown(words: &str) -> String {
+    let mut shown: String = printable(words).chars().take(LONGEST).collect();
+    if shown.chars().count() == LONGEST {
+        shown.push('…');
+    }
+    shown
 }
 
 /// With a capital letter and a full stop.
 fn sentence(words: &str) -> String {
+    let words = shown(words);
     let mut letters = words.trim_end_matches('.').chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
 }

@@ -17,9 +17,11 @@ mod meter;
 mod remote;
 mod repo_id;
 mod retry;
+mod room;
 mod settings;
 mod sha1;
 mod snapshot;
+mod verified;
 
 pub use cache::{CachedModel, find, list};
 pub use catalogue::{CatalogueEntry, CatalogueTask, catalogue};
@@ -28,6 +30,7 @@ pub use error::HubError;
 pub use handle::{DownloadStage, DownloadState, HubCommand, HubEvent, HubHandle, Listing};
 pub use repo_id::RepoId;
 pub use retry::RetryPolicy;
+pub use room::{FreeSpace, free_space};
 pub use settings::{HubSettings, ReadCard, Token};
 
 /// Called after every event, from the hub's threads; the window asks for a repaint with it.

@@ -1,6 +1,6 @@
 //! Where the cache is and whom to ask, by the variables that Python's huggingface_hub reads.
 
-use super::RetryPolicy;
+use super::{FreeSpace, RetryPolicy, free_space};
 use crate::types::{ModelCard, UserError};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,8 @@ pub struct HubSettings {
     pub retry: RetryPolicy,
     /// Describes a model folder.
     pub read_card: ReadCard,
+    /// Tells how much room the cache has.
+    pub free_space: FreeSpace,
 }
 
 impl HubSettings {
@@ -73,6 +75,7 @@ impl HubSettings {
             offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),
             retry: RetryPolicy::default(),
             read_card,
+            free_space,
         })
     }
 }

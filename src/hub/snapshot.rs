@@ -20,8 +20,9 @@ impl RepoFolder {
     }
 
     pub(super) fn blob(&self, etag: &str) -> BlobPaths {
-        let lock = self.cache.join(".locks").join(&self.folder).join(format!("{etag}.lock"));
-        BlobPaths { blob: self.repo.blob_path(etag), lock }
+        let locks = self.cache.join(".locks").join(&self.folder);
+        let beside = |ending: &str| locks.join(format!("{etag}.{ending}"));
+        BlobPaths { blob: self.repo.blob_path(etag), lock: beside("lock"), verified: beside("verified") }
     }
 
     /// The folder that stands for a commit: what a model is opened from.

@@ -7,7 +7,7 @@ use crate::load::error::LoadError;
 use crate::load::source::{ModelSource, source};
 use crate::load::tensors::tensor_table::tensors_of;
 use crate::load::text::config::architecture;
-use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry};
+use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry, printable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     };
     let (tensors, unreadable) = match tensors_of(&*source) {
         Ok(tensors) => (Some(tensors), None),
-        Err(error) => (None, Some(format!("{error}."))),
+        Err(error) => (None, Some(printable(&format!("{error}.")).into_owned())),
     };
     let counted = tensors.as_deref().map(|tensors| {
         let tied = has_head && fields.flag("tie_word_embeddings", is_tied_by_default(model_type)).unwrap_or(false);
@@ -50,7 +50,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
     Ok(ModelCard {
         name: source.name(),
         path: dir.to_owned(),
-        architecture_name,
+        architecture_name: printable(&architecture_name).into_owned(),
         architecture,
         parameters: counted.as_ref().map(|c| c.parameters),
         matmul_parameters: counted.as_ref().map(|c| c.matmul),
@@ -66,7 +66,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         vocabulary: number(&["vocab_size"]),
         is_causal,
         has_chat_template: source.has_chat_template(),
-        licence: source.licence(),
+        licence: source.licence().map(|licence| printable(&licence).into_owned()),
         files: source.files(),
         unreadable,
     })

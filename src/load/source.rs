@@ -14,7 +14,7 @@ use crate::load::tokens::tokenizer::Tokenizer;
 use crate::load::tokens::tokenizer_class::UsualClass;
 use crate::load::tokens::tokenizer_files;
 use crate::load::vision::preprocessor;
-use crate::types::{CardFile, HeldOut};
+use crate::types::{CardFile, HeldOut, printable};
 use std::path::{Path, PathBuf};
 
 /// The file that makes a folder a model folder.
@@ -229,7 +229,9 @@ fn collect(dir: &Path, prefix: &str, depth: usize, files: &mut Vec<CardFile>) {
     for entry in entries.flatten() {
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         match std::fs::metadata(entry.path()) {
-            Ok(found) if found.is_file() => files.push(CardFile { name, bytes: found.len() }),
+            Ok(found) if found.is_file() => {
+                files.push(CardFile { name: printable(&name).into_owned(), bytes: found.len() });
+            }
             Ok(found) if found.is_dir() && depth > 0 => collect(&entry.path(), &format!("{name}/"), depth - 1, files),
             _ => {}
         }

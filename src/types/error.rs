@@ -1,6 +1,8 @@
 //! The one error a person sees.
 
+use crate::types::printable_lines;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Says what happened, why, and what to do next, in words for the person at the screen.
 ///
@@ -18,16 +20,25 @@ pub struct UserError {
 }
 
 impl UserError {
-    /// An error without technical detail.
+    /// An error without technical detail. Names and words from files and servers may stand in it: what cannot be seen of them is
+    /// escaped.
     pub fn new(what: impl Into<String>, why: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), why: why.into(), next: next.into(), detail: String::new() }
+        Self { what: shown(what), why: shown(why), next: shown(next), detail: String::new() }
     }
 
     /// The same error with technical detail to unfold.
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = detail.into();
+        self.detail = shown(detail);
         self
+    }
+}
+
+fn shown(text: impl Into<String>) -> String {
+    let text = text.into();
+    match printable_lines(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
     }
 }
 
@@ -42,3 +53,16 @@ impl std::fmt::Display for UserError {
 }
 
 impl std::error::Error for UserError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_do_nothing_to_a_terminal() {
+        let error =
+            UserError::new("No \u{1b}[2J tensor.", "\u{202e}Why.", "Next\u{9b}.").with_detail("line\n\u{7}line");
+        assert!(!error.to_string().contains(|c| crate::types::is_unprintable(c) && c != '\n'), "{error:?}");
+        assert!(error.what.contains("\\u{1b}[2J") && error.detail == "line\n\\u{7}line", "{error:?}");
+    }
+}

@@ -8,6 +8,7 @@ mod glob;
 mod ids;
 mod models;
 mod pictures;
+mod printable;
 mod prompts;
 mod random;
 mod sites;
@@ -36,6 +37,7 @@ pub use pictures::digit::{
     CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke,
 };
 pub use pictures::picture::{ClassProbability, Picture, PictureReport, VisionInfo};
+pub use printable::{is_unprintable, printable, printable_lines};
 pub use prompts::chat::{
     ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, RenderedChat,
 };

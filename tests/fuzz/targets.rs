@@ -1,5 +1,6 @@
 //! What is done with an input: everything the product does with such a file before a person sees anything.
 
+use super::{data, hub, session};
 use fovea::load::{ChatTemplate, LoadError, Tokenizer, list_tensors, open_text_model, read_card, tensor_stats};
 use fovea::nn::Hooks;
 use fovea::types::{ChatEnding, ChatFormat, ChatMessage, ChatPrompt, UserError};
@@ -14,6 +15,10 @@ pub enum Target {
     Weights,
     Tokenizer,
     Template,
+    Table,
+    Digit,
+    Session,
+    Hub,
 }
 
 fn golden() -> PathBuf {
@@ -40,6 +45,10 @@ impl Target {
             Self::Weights => "weights",
             Self::Tokenizer => "tokenizer",
             Self::Template => "template",
+            Self::Table => "table",
+            Self::Digit => "digit",
+            Self::Session => "session",
+            Self::Hub => "hub",
         }
     }
 
@@ -51,6 +60,10 @@ impl Target {
             Self::Weights => of_models("model.safetensors"),
             Self::Tokenizer => tokenizers(),
             Self::Template => templates(),
+            Self::Table => data::tables(),
+            Self::Digit => data::digits(),
+            Self::Session => session::seeds(),
+            Self::Hub => hub::seeds(),
         }
     }
 
@@ -61,6 +74,10 @@ impl Target {
             Self::Weights => weights(input),
             Self::Tokenizer => tokenizer(input),
             Self::Template => template(input),
+            Self::Table => data::table(input),
+            Self::Digit => data::digit(input),
+            Self::Session => session::attempt(input),
+            Self::Hub => hub::attempt(input),
         }
     }
 }

@@ -23,10 +23,14 @@ pub enum Fault {
     Stall,
     /// Answered with this status and these headers.
     Status { code: u16, headers: &'static str },
+    /// The hub says that it is of this many bytes.
+    Claims(u64),
     /// The stream has a byte less than the hub says.
     Shorter,
     /// One byte is another.
     OtherBytes,
+    /// The list of files is this text.
+    List(String),
     /// A web page of this kind (`content-type`) comes instead.
     Page(&'static str),
     /// A zipped body of so many bytes of white space comes instead.
@@ -160,6 +164,10 @@ impl HubServer {
             }
             _ => {}
         }
+        if let Some(Fault::Claims(size)) = fault {
+            let head = format!("etag: \"{}\"\r\nx-linked-size: {size}\r\n", git_blob_hash(&bytes));
+            return send_head(stream, "200 OK", &head, 0);
+        }
         let is_large = bytes.len() >= LARGE;
         let etag = if is_large { hex(&Sha256::digest(&bytes)) } else { git_blob_hash(&bytes) };
         let known = format!("x-repo-commit: {COMMIT}\r\n");
@@ -188,6 +196,9 @@ impl HubServer {
             Some(Fault::Status { code, headers }) => return send(stream, &format!("{code} Fault"), headers, b""),
             Some(Fault::Page(kind)) => {
                 return send(stream, "200 OK", &format!("content-type: {kind}\r\n"), b"<html></html>");
+            }
+            Some(Fault::List(body)) => {
+                return send(stream, "200 OK", "content-type: application/json\r\n", body.as_bytes());
             }
             Some(Fault::Zipped(size)) => {
                 let mut zipped = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

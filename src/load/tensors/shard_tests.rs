@@ -51,6 +51,15 @@ fn a_missing_file_is_named_with_a_tensor_of_it() {
 }
 
 #[test]
+fn an_index_that_names_no_file_of_weights_is_refused() {
+    let dir = sharded("llama", None);
+    for file in ["config.json", "tokenizer.json", "pytorch_model.bin", INDEX] {
+        write_index(dir.path(), json!({ "lm_head.weight": file }).as_object().unwrap());
+        check_complaint(dir.path(), &[INDEX, "weight_map.lm_head.weight", file, "no file of weights"]);
+    }
+}
+
+#[test]
 fn a_tensor_in_two_files_is_named_with_both() {
     let twice = "model.layers.0.self_attn.q_norm.weight";
     let dir = sharded("qwen3", Some(twice));

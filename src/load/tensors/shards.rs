@@ -14,7 +14,7 @@ pub(in crate::load) struct ShardIndex {
 }
 
 impl ShardIndex {
-    /// Reads an index. Names of files that lead out of the folder are refused.
+    /// Reads an index. Names of files that lead out of the folder are refused, and so are those of files of another kind.
     pub(in crate::load) fn read(path: &Path) -> Result<Self, LoadError> {
         let fields = Fields::read(path)?;
         let map = fields.value("weight_map").and_then(serde_json::Value::as_object);
@@ -22,8 +22,17 @@ impl ShardIndex {
         if map.is_empty() {
             return Err(fields.wrong("weight_map", "is empty"));
         }
+        // model.safetensors.index.json names .safetensors; the other one names files of PyTorch.
+        let weights = path.with_extension("").with_extension("");
+        let is_safetensors = weights.extension().is_some_and(|end| end == "safetensors");
+        let endings: &[&str] = if is_safetensors { &[".safetensors"] } else { &[".bin", ".pt", ".pth"] };
         let entry = |(tensor, file): (&String, &serde_json::Value)| match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) => Ok((tensor.clone(), file.to_owned())),
+            Some(file) if !file.contains(['/', '\\']) => {
+                let field = format!("weight_map.{tensor}");
+                let problem = || format!("is {file}, which is no file of weights ({})", endings.join(" or "));
+                let is_one = endings.iter().any(|end| file.ends_with(end));
+                if is_one { Ok((tensor.clone(), file.to_owned())) } else { Err(fields.wrong(&field, problem())) }
+            }
             _ => Err(fields.wrong(&format!("weight_map.{tensor}"), format!("is {file}, not a file name"))),
         };
         Ok(Self { path: path.to_owned(), file_of: map.iter().map(entry).collect::<Result<_, _>>()? })

@@ -4,7 +4,7 @@ use crate::load::encoder::encoder_config::only;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::nn::VitConfig;
-use crate::types::Architecture;
+use crate::types::{Architecture, printable};
 use serde_json::Value;
 
 /// Classes a model has that says nothing of them, as in transformers.
@@ -98,7 +98,9 @@ fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
     let count = map.names().count();
     let label = |class: usize| {
         let label = map.text_if_any(&class.to_string())?;
-        label.map(str::to_owned).ok_or_else(|| map.wrong(&class.to_string(), format!("is missing; there are {count}")))
+        label
+            .map(|label| printable(label).into_owned())
+            .ok_or_else(|| map.wrong(&class.to_string(), format!("is missing; there are {count}")))
     };
     (0..count).map(label).collect()
 }

@@ -1,5 +1,6 @@
 //! What a model folder is called.
 
+use crate::types::printable;
 use std::path::Path;
 
 /// The name of a model folder, for display: `owner/name` for a snapshot in the Hugging Face cache
@@ -11,7 +12,8 @@ pub fn model_name(folder: &Path) -> String {
         let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"))?;
         Some(name(snapshots.parent()?)?.strip_prefix("models--")?.replace("--", "/"))
     };
-    in_cache().or_else(|| name(folder)).unwrap_or_else(|| folder.display().to_string())
+    let name = in_cache().or_else(|| name(folder)).unwrap_or_else(|| folder.display().to_string());
+    printable(&name).into_owned()
 }
 
 #[cfg(test)]
@@ -26,6 +28,7 @@ mod tests {
             ("/home/ada/snapshots/mine", "mine"),
             ("models/sprout", "sprout"),
             ("/", "/"),
+            ("models/a\u{1b}[2J\nb", "a\\u{1b}[2J\\nb"),
         ] {
             assert_eq!(model_name(Path::new(path)), expected, "{path}");
         }

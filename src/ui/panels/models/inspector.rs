@@ -1,7 +1,7 @@
 //! The right column of a card: the values of the tensor that was clicked, else the folder's files.
 
 use super::{Clicked, ModelsPanel, table};
-use crate::types::{TensorStats, bytes_in_words, count_in_words};
+use crate::types::{TensorStats, bytes_in_words, count_in_words, printable};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, figure, ghost_button, significant};
@@ -22,7 +22,7 @@ pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui) {
         files(ui, &shown.card);
         return;
     };
-    ui.add(Label::new(RichText::new(&clicked.name).font(Type::Body.mono()).color(theme.body())).wrap());
+    ui.add(Label::new(RichText::new(printable(&clicked.name)).font(Type::Body.mono()).color(theme.body())).wrap());
     let entry = shown.tensors.as_ref().ok().and_then(|all| all.iter().find(|t| t.name == clicked.name));
     if let Some(entry) = entry {
         let words = format!("{} · {} · {}", table::shape(entry), entry.dtype, bytes_in_words(entry.bytes));

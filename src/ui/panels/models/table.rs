@@ -1,7 +1,7 @@
 //! The table of tensors. Only the rows in sight are laid out: large models have thousands.
 
 use super::ModelsPanel;
-use crate::types::{TensorEntry, bytes_in_words};
+use crate::types::{TensorEntry, bytes_in_words, printable};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
@@ -154,7 +154,7 @@ fn headings(view: &mut TensorView, ui: &mut Ui) {
 fn line(ui: &mut Ui, tensor: &TensorEntry, on: bool) -> bool {
     let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
-    let words = format!("Tensor {}, {}, {}", tensor.name, shape(tensor), tensor.dtype);
+    let words = format!("Tensor {}, {}, {}", printable(&tensor.name), shape(tensor), printable(&tensor.dtype));
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, on, &words));
     if !ui.is_rect_visible(rect) {
         return false;
@@ -176,7 +176,13 @@ fn line(ui: &mut Ui, tensor: &TensorEntry, on: bool) -> bool {
     let font = Type::Caption.mono();
     let name_place = Rect::from_x_y_ranges(rect.left()..=shape_at, rect.y_range());
     let clipped = painter.with_clip_rect(name_place.intersect(painter.clip_rect()));
-    clipped.text(pos2(rect.left() + space::S, y), Align2::LEFT_CENTER, &tensor.name, font.clone(), theme.body());
+    clipped.text(
+        pos2(rect.left() + space::S, y),
+        Align2::LEFT_CENTER,
+        printable(&tensor.name),
+        font.clone(),
+        theme.body(),
+    );
     let left = |at: f32, words: &str| {
         painter.text(pos2(at + space::S, y), Align2::LEFT_CENTER, words, font.clone(), theme.caption());
     };
