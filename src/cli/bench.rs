@@ -48,7 +48,7 @@ struct Report {
 pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     check(args)?;
     let session = Session::start(args.model.device);
-    let path = model_dir(&args.model.model);
+    let path = model_dir(&args.model.model)?;
     let device = session.settle()?;
     let resident_before_mb = memory_mb("VmRSS:");
     let begun = Instant::now();

@@ -23,7 +23,7 @@ struct Whole<'a> {
 
 /// Describes a model without opening it.
 pub(super) fn run(args: &CardArgs) -> Result<(), CliError> {
-    let dir = model_dir(&args.model);
+    let dir = model_dir(&args.model)?;
     let card = read_card(&dir)?;
     let tensors = if args.tensors { Some(list_tensors(&dir)?) } else { None };
     if !args.json {

@@ -15,7 +15,7 @@ pub(super) fn run(args: &ChatTemplateArgs) -> Result<(), CliError> {
     if let Some(ending) = args.ending {
         prompt.ending = ending.into();
     }
-    print(&render_chat(&model_dir(&args.model), &prompt)?.text)
+    print(&render_chat(&model_dir(&args.model)?, &prompt)?.text)
 }
 
 /// The conversation that was written on the command line or in a file.

@@ -39,7 +39,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
         spec.check()?;
         specs.push(spec);
     }
-    let path = model_dir(&args.model.model);
+    let path = model_dir(&args.model.model)?;
     let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
     if args.pairs == PairsName::Seen {
         for spec in &mut specs {

@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
 fn run(verb: Option<Verb>) -> Result<(), CliError> {
     match verb {
         None => window::run(None),
-        Some(Verb::Open { dir }) => window::run(Some(session::model_dir(&dir))),
+        Some(Verb::Open { dir }) => window::run(Some(session::model_dir(&dir)?)),
         Some(Verb::Generate(args)) => generate::run(&args),
         Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),

@@ -3,7 +3,9 @@
 use super::CliError;
 use super::args::ModelArgs;
 use super::output::tell;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card};
+use crate::engine::{
+    Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card, shipped_models_dir, shipped_places,
+};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ impl Session {
     /// Starts an engine and opens a model.
     pub(super) fn with_model(args: &ModelArgs) -> Result<(Self, ModelInfo), CliError> {
         let session = Self::start(args.device);
-        let path = model_dir(&args.model);
+        let path = model_dir(&args.model)?;
         let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
         Ok((session, info))
     }
@@ -108,14 +110,27 @@ fn tell_fallback(status: &DeviceStatus) {
 }
 
 /// The folder of a model: the path itself, the shipped model of that name, or the one in the Hugging Face cache.
-pub(super) fn model_dir(given: &Path) -> PathBuf {
+///
+/// # Errors
+/// When there is none of them.
+pub(super) fn model_dir(given: &Path) -> Result<PathBuf, UserError> {
     if given.exists() {
-        return given.to_path_buf();
+        return Ok(given.to_path_buf());
     }
-    let shipped = crate::engine::shipped_models_dir().map(|models| models.join(given));
+    let shipped = shipped_models_dir().map(|models| models.join(given));
     let shipped = shipped.filter(|dir| dir.join("config.json").is_file());
-    let cached = || crate::hub::find(&HubSettings::from_env(read_card)?.cache, given.to_str()?);
-    shipped.or_else(cached).unwrap_or_else(|| given.to_path_buf())
+    let cache = HubSettings::from_env(read_card).map(|settings| settings.cache);
+    let cached = || crate::hub::find(cache.as_deref()?, given.to_str()?);
+    shipped.or_else(cached).ok_or_else(|| {
+        let mut places = shipped_places();
+        places.extend(cache);
+        let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        UserError::new(
+            format!("There is no model {}.", given.display()),
+            format!("It is no folder from here, and none in {}.", places.join(", ")),
+            "`fovea models` lists the models of this computer; `fovea fetch OWNER/NAME` fetches one.",
+        )
+    })
 }
 
 /// An outcome of another kind than the command has: a defect in the engine.

@@ -2,6 +2,7 @@
 
 use super::args::TrainArgs;
 use super::session::model_dir;
+use crate::engine::carries_tables;
 use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
         spec.out.clone_from(&args.out);
     }
     match &mut spec.start {
-        StartFrom::Folder { path } => *path = model_dir(path),
+        StartFrom::Folder { path } => *path = model_dir(path)?,
         StartFrom::Scratch => {}
         StartFrom::OpenModel => {
             return Err(UserError::new(
@@ -62,7 +63,7 @@ fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
         }
         TrainTask::Digits(task) => vec![task.data.clone()],
     };
-    let missing = paths.iter().find(|path| !path.exists());
+    let missing = paths.iter().find(|path| !path.exists() && !carries_tables(path));
     missing.map_or(Ok(()), |path| {
         Err(UserError::new(
             format!("There is no {} to learn from.", path.display()),
@@ -107,7 +108,7 @@ fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
         UserError::new(
             format!("{name} is not a training recipe: {}{place}.", error.message().trim_end_matches('.')),
             "Each field has a fixed name and type.",
-            "Compare it with the presets in assets/presets.",
+            "Compare it with a recipe that comes with Fovea: `fovea train --preset sprout --show` prints one.",
         )
         .with_detail(error.to_string())
     })

@@ -30,6 +30,24 @@ pub fn shipped_models_dir() -> Option<PathBuf> {
     crate::load::shipped_models_dir()
 }
 
+/// The folders that are looked at for shipped models, in this order.
+#[must_use]
+pub fn shipped_places() -> Vec<PathBuf> {
+    crate::load::shipped_places()
+}
+
+/// The folder for what Fovea keeps: sessions, and the shipped models of a program that has none beside it.
+#[must_use]
+pub fn data_dir() -> Option<PathBuf> {
+    crate::load::data_dir()
+}
+
+/// True for a path that names tables of tasks which the program carries: a recipe's `assets/tasks` is found in any folder.
+#[must_use]
+pub fn carries_tables(path: &Path) -> bool {
+    crate::load::carried_tables(path).is_some()
+}
+
 /// The few-shot tasks that come with Fovea, by name.
 #[must_use]
 pub fn shipped_tasks() -> &'static [TaskTable] {

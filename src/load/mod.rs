@@ -30,13 +30,14 @@ pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_cha
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
+pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
 pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint};
-pub use shipped::shipped_models_dir;
+pub use shipped::{data_dir, shipped_models_dir, shipped_places};
 pub(crate) use source::holds_model;
 pub use tensors::tensor_stats::tensor_stats;
 pub use tensors::tensor_table::list_tensors;

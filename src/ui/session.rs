@@ -57,15 +57,6 @@ impl Default for Session {
     }
 }
 
-/// The folder of the session file: `FOVEA_STATE_DIR`, else the platform's place for application data.
-#[must_use]
-pub fn state_dir() -> Option<PathBuf> {
-    if let Some(dir) = std::env::var_os("FOVEA_STATE_DIR") {
-        return Some(dir.into());
-    }
-    directories::ProjectDirs::from("", "", "fovea").map(|dirs| dirs.data_dir().to_owned())
-}
-
 /// Reads the session, as much of it as is understood; what is not has the defaults, and a copy of the file is kept. A missing
 /// file gives the defaults. The second value says what happened.
 #[must_use]

@@ -27,8 +27,16 @@ pub fn read_task_table(path: &Path) -> Result<(TaskTable, Vec<TableWarning>), Da
         return Err(DataError::bad_table(path, why));
     }
     let text = text_data::read_text(path).map_err(|error| with_line(path, error))?;
+    table_of(path, &text)
+}
+
+/// The table that the text of a file holds.
+///
+/// # Errors
+/// When it is a web page, or has a line that is no pair.
+pub(super) fn table_of(path: &Path, text: &str) -> Result<(TaskTable, Vec<TableWarning>), DataError> {
     let id = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let parsed = parse(&id, &text).map_err(|why| DataError::bad_table(path, why))?;
+    let parsed = parse(&id, text).map_err(|why| DataError::bad_table(path, why))?;
     let Parsed { mut table, mut warnings, .. } = parsed;
     find_labels(&mut table, parsed.are_labels);
     warnings.extend(table.tidy());

@@ -82,16 +82,19 @@ fn words_of(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn read_all(paths: &[PathBuf]) -> Result<Vec<TaskTable>, UserError> {
-    if paths.is_empty() {
-        return Ok(Vec::new());
+    let mut tables = Vec::new();
+    for path in paths {
+        match load::carried_tables(path).filter(|_| !path.exists()) {
+            Some(carried) => tables.extend(carried?),
+            None => {
+                for file in text_data::table_files(std::slice::from_ref(path))? {
+                    tables.push(load::read_task_table(&file)?.0);
+                }
+            }
+        }
     }
-    text_data::table_files(paths)?.iter().map(|file| read_one(file)).collect()
-}
-
-fn read_one(path: &Path) -> Result<TaskTable, UserError> {
-    let (mut table, _) = load::read_task_table(path)?;
-    table.tidy();
-    Ok(table)
+    tables.iter_mut().for_each(|table| drop(table.tidy()));
+    Ok(tables)
 }
 
 fn no_such_table(name: &str) -> UserError {
