@@ -204,6 +204,20 @@ fn colours_come_from_the_theme() {
 }
 
 #[test]
+fn the_licences_that_cargo_toml_names_stand_at_the_root() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let licence = manifest["package"]["license"].as_str().unwrap();
+    for (id, words) in [("MIT", "The Fovea authors"), ("Apache-2.0", "Version 2.0, January 2004")] {
+        assert!(licence.split(" OR ").any(|named| named == id), "{licence} does not offer {id}");
+        let file = format!("LICENSE-{}", id.split('-').next().unwrap().to_uppercase());
+        let text = fs::read_to_string(root().join(&file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(text.contains(words), "{file} is not the text of {id}");
+        assert!(readme.contains(&format!("[{id}]({file})")), "README.md does not lead to {file}");
+    }
+}
+
+#[test]
 fn shipped_models_have_a_card_and_no_path_of_a_machine() {
     for entry in fs::read_dir(root().join("models")).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
         for file in ["config.json", "model.safetensors", "MODEL_CARD.md"] {
