@@ -57,6 +57,10 @@ pub enum Verb {
         #[command(subcommand)]
         figure: Figure,
     },
+    /// Print what a shell needs to complete commands, options and their values
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or write those of all commands
+    Man(ManArgs),
 }
 
 /// The figures.
@@ -538,6 +542,21 @@ pub struct AttentionArgs {
     /// The file to write: its ending (svg, png or csv) chooses the format
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `fovea completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `fovea man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write the pages of the program and of every command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[cfg(test)]
