@@ -57,6 +57,8 @@ pub enum Verb {
         #[command(subcommand)]
         figure: Figure,
     },
+    /// List what Fovea is made of and under which licences, or print those of one part
+    Licences(LicencesArgs),
     /// Print what a shell needs to complete commands, options and their values
     Completions(CompletionsArgs),
     /// Print the manual page of the program, or write those of all commands
@@ -542,6 +544,13 @@ pub struct AttentionArgs {
     /// The file to write: its ending (svg, png or csv) chooses the format
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `fovea licences`.
+#[derive(Debug, Args)]
+pub struct LicencesArgs {
+    /// Print the whole licences of this part instead of the list
+    pub name: Option<String>,
 }
 
 /// `fovea completions`.

@@ -17,6 +17,7 @@ mod generate;
 mod heads;
 mod inspect;
 mod kshot;
+mod licences;
 mod manual;
 mod models;
 mod output;
@@ -88,6 +89,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Card(args)) => card::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
+        Some(Verb::Licences(args)) => licences::run(&args),
         Some(Verb::Completions(args)) => manual::completions(&args),
         Some(Verb::Man(args)) => manual::man(&args),
     }
