@@ -204,6 +204,30 @@ fn colours_come_from_the_theme() {
 }
 
 #[test]
+fn what_leaves_the_engine_is_true_without_a_window() {
+    // Whoever names a part of the window also says what to write on the command line.
+    let of_the_window = ["stays open", "button", "click", " menu", " panel", "status bar", "palette"];
+    for (path, code) in files("src", ".rs") {
+        if path.starts_with("src/ui") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for text in line.split('"').skip(1).step_by(2).filter(|text| text.contains(' ')) {
+                let lower = text.to_lowercase();
+                let named = of_the_window.iter().find(|word| lower.contains(*word));
+                let also = text.contains("`fovea ") || text.contains("--");
+                assert!(
+                    named.is_none() || also,
+                    "{path} names {:?}, which only the window has: {text}",
+                    named.unwrap()
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_licences_that_cargo_toml_names_stand_at_the_root() {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
