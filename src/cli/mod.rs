@@ -8,6 +8,7 @@ mod bench;
 mod card;
 mod chat;
 mod classify;
+mod desktop;
 mod embed;
 mod evaluate;
 mod fetch;
@@ -58,6 +59,9 @@ enum CliError {
 pub fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error")).init();
     let arguments = Arguments::parse();
+    if !matches!(arguments.verb, None | Some(Verb::Open { .. })) {
+        desktop::leave();
+    }
     match run(arguments.verb) {
         Ok(()) | Err(CliError::PipeClosed) => ExitCode::SUCCESS,
         Err(CliError::Interrupted) => ExitCode::from(INTERRUPTED),
