@@ -204,6 +204,44 @@ fn colours_come_from_the_theme() {
 }
 
 #[test]
+fn what_leaves_the_engine_is_true_without_a_window() {
+    // Whoever names a part of the window also says what to write on the command line.
+    let of_the_window = ["stays open", "button", "click", " menu", " panel", "status bar", "palette"];
+    for (path, code) in files("src", ".rs") {
+        if path.starts_with("src/ui") || path.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code.split("#[cfg(test)]").next().unwrap();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for text in line.split('"').skip(1).step_by(2).filter(|text| text.contains(' ')) {
+                let lower = text.to_lowercase();
+                let named = of_the_window.iter().find(|word| lower.contains(*word));
+                let also = text.contains("`fovea ") || text.contains("--");
+                assert!(
+                    named.is_none() || also,
+                    "{path} names {:?}, which only the window has: {text}",
+                    named.unwrap()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_licences_that_cargo_toml_names_stand_at_the_root() {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let licence = manifest["package"]["license"].as_str().unwrap();
+    for (id, words) in [("MIT", "The Fovea authors"), ("Apache-2.0", "Version 2.0, January 2004")] {
+        assert!(licence.split(" OR ").any(|named| named == id), "{licence} does not offer {id}");
+        let file = format!("LICENSE-{}", id.split('-').next().unwrap().to_uppercase());
+        let text = fs::read_to_string(root().join(&file)).unwrap_or_else(|e| panic!("{file}: {e}"));
+        assert!(text.contains(words), "{file} is not the text of {id}");
+        assert!(readme.contains(&format!("[{id}]({file})")), "README.md does not lead to {file}");
+    }
+}
+
+#[test]
 fn shipped_models_have_a_card_and_no_path_of_a_machine() {
     for entry in fs::read_dir(root().join("models")).unwrap().map(Result::unwrap).filter(|e| e.path().is_dir()) {
         for file in ["config.json", "model.safetensors", "MODEL_CARD.md"] {

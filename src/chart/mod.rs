@@ -128,7 +128,7 @@ impl From<ChartError> for UserError {
     fn from(error: ChartError) -> Self {
         let why = error.to_string();
         let next = match error {
-            ChartError::Empty(_) => "Run something first, then export again.",
+            ChartError::Empty(_) => "Let it run until it has a result, then draw it again.",
             ChartError::Shape { .. } => "Run the prompt again, so that tokens and pattern belong together.",
             ChartError::Patches { .. } => "Open the picture again, so that picture and attention belong together.",
             ChartError::NotFinite { .. } => "Look at the weights: a NaN in a model spreads to every later value.",

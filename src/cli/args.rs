@@ -57,6 +57,12 @@ pub enum Verb {
         #[command(subcommand)]
         figure: Figure,
     },
+    /// List what Fovea is made of and under which licences, or print those of one part
+    Licences(LicencesArgs),
+    /// Print what a shell needs to complete commands, options and their values
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program, or write those of all commands
+    Man(ManArgs),
 }
 
 /// The figures.
@@ -439,6 +445,9 @@ pub struct TrainArgs {
     /// A recipe that comes with Fovea
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
+    /// Print that recipe, to begin one of your own, and train nothing
+    #[arg(long, requires = "preset")]
+    pub show: bool,
     /// Train on this file or folder instead of the one in the recipe; where a recipe names several, the folder that stands for
     /// its data/
     #[arg(long, value_name = "PATH")]
@@ -538,6 +547,28 @@ pub struct AttentionArgs {
     /// The file to write: its ending (svg, png or csv) chooses the format
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+}
+
+/// `fovea licences`.
+#[derive(Debug, Args)]
+pub struct LicencesArgs {
+    /// Print the whole licences of this part instead of the list
+    pub name: Option<String>,
+}
+
+/// `fovea completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `fovea man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write the pages of the program and of every command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[cfg(test)]

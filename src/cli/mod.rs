@@ -8,6 +8,7 @@ mod bench;
 mod card;
 mod chat;
 mod classify;
+mod desktop;
 mod embed;
 mod evaluate;
 mod fetch;
@@ -17,7 +18,9 @@ mod generate;
 mod heads;
 mod inspect;
 mod kshot;
+mod licences;
 mod logger;
+mod manual;
 mod models;
 mod output;
 mod score;
@@ -57,6 +60,9 @@ enum CliError {
 pub fn main() -> ExitCode {
     logger::start();
     let arguments = Arguments::parse();
+    if !matches!(arguments.verb, None | Some(Verb::Open { .. })) {
+        desktop::leave();
+    }
     match run(arguments.verb) {
         Ok(()) | Err(CliError::PipeClosed) => ExitCode::SUCCESS,
         Err(CliError::Interrupted) => ExitCode::from(INTERRUPTED),
@@ -88,5 +94,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Card(args)) => card::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
+        Some(Verb::Licences(args)) => licences::run(&args),
+        Some(Verb::Completions(args)) => manual::completions(&args),
+        Some(Verb::Man(args)) => manual::man(&args),
     }
 }

@@ -3,10 +3,10 @@
 use super::CliError;
 use super::args::ModelsArgs;
 use super::output::{print, print_json};
-use crate::engine::{read_card, shipped_models_dir};
+use crate::engine::{data_dir, read_card, shipped_models_dir};
 use crate::hub::{CachedModel, HubSettings};
 use crate::types::{ModelCard, bytes_in_words, count_in_words};
-use crate::ui::{recent_models, state_dir};
+use crate::ui::recent_models;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -34,12 +34,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
     let models = Models {
         shipped: shipped_models_dir().map(|dir| folders(&dir)).unwrap_or_default(),
         cached: cached.into_iter().map(from_cache).collect(),
-        recent: state_dir()
-            .map(|dir| recent_models(&dir))
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|p| entry(p))
-            .collect(),
+        recent: data_dir().map(|dir| recent_models(&dir)).unwrap_or_default().iter().filter_map(|p| entry(p)).collect(),
     };
     if args.json { print_json(&models) } else { print(&describe(&models, cache.as_deref())) }
 }

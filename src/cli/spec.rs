@@ -90,15 +90,23 @@ fn read_file(path: &Path) -> Result<String, UserError> {
     })
 }
 
-fn preset(name: &str) -> Result<TrainSpec, UserError> {
-    let found = PRESETS.iter().find(|(known, _)| *known == name).ok_or_else(|| {
+/// The recipe of a preset, as it is written.
+///
+/// # Errors
+/// When there is none of that name.
+pub(super) fn preset_text(name: &str) -> Result<&'static str, UserError> {
+    let found = PRESETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text).ok_or_else(|| {
         UserError::new(
             format!("There is no preset called {name}."),
             format!("The presets are {}.", names()),
             "Use one of these, or a TOML file of your own.",
         )
-    })?;
-    parse(found.1, &format!("the preset {name}"))
+    })
+}
+
+fn preset(name: &str) -> Result<TrainSpec, UserError> {
+    parse(preset_text(name)?, &format!("the preset {name}"))
 }
 
 fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {

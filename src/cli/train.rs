@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Trains; Ctrl-C ends after the current step with a checkpoint.
 pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
+    if let Some(name) = args.preset.as_deref().filter(|_| args.show) {
+        return print(spec::preset_text(name)?);
+    }
     let spec = spec::read(args)?;
     let steps = spec.steps;
     let interrupted = catch_ctrl_c("Training was not started.")?;

@@ -1,10 +1,10 @@
 //! `fovea` without a command: the window on an engine of its own.
 
 use super::CliError;
-use crate::engine::{Command, EngineHandle, EngineOptions, Event, read_card, shipped_models_dir};
+use crate::engine::{Command, EngineHandle, EngineOptions, Event, data_dir, read_card, shipped_models_dir};
 use crate::hub::HubSettings;
 use crate::types::DeviceChoice;
-use crate::ui::{AppOptions, EngineLink, state_dir};
+use crate::ui::{AppOptions, EngineLink};
 use std::path::PathBuf;
 
 impl EngineLink for EngineHandle {
@@ -28,7 +28,7 @@ pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
         device: None,
         theme: None,
         shipped: shipped_models_dir(),
-        state_dir: state_dir(),
+        state_dir: data_dir(),
         hub: HubSettings::from_env(read_card),
         free_memory: None,
         native_dialogs: true,

@@ -10,6 +10,10 @@ use std::future::Future;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
+/// What to do about a device that gives back no values, in the window and on the command line.
+pub(crate) const TRY_THE_CPU: &str =
+    "Try again; if it happens again, compute on the CPU (--device cpu, or the device menu of the window).";
+
 /// A device that passed its check, and what to tell about it.
 pub(crate) struct OpenDevice {
     /// The device, without autodiff.

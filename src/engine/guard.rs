@@ -34,7 +34,7 @@ impl Panicked {
         UserError::new(
             format!("{job_name} ended with an internal error."),
             "A part of Fovea met a situation it was not made for.",
-            "Everything else goes on. Try again; if it happens again, please report the detail.",
+            "Try again; if it happens again, please report the detail.",
         )
         .with_detail(self.detail())
     }

@@ -181,7 +181,7 @@ impl Worker {
         Some(UserError::new(
             format!("{lost} stopped working."),
             "The graphics driver was reset, ran out of memory, or the adapter was removed.",
-            "Fovea now computes on the CPU and has read its models again. Start the job once more.",
+            "Start it once more: the window computes on the CPU now; on the command line give --device cpu.",
         ))
     }
 

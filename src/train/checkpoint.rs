@@ -302,7 +302,7 @@ pub(super) fn cannot_write(out: &Path, error: &dyn std::fmt::Display) -> UserErr
     UserError::new(
         format!("Nothing can be written to {}.", out.display()),
         error.to_string(),
-        "Choose a folder you may write to, on a disk with room. The training itself is not lost: the model stays open.",
+        "Choose a folder you may write to, on a disk with room. A checkpoint from before is whole: the same run goes on from it.",
     )
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod few_shot;
 mod glob;
 mod ids;
+mod licences;
 mod models;
 mod pictures;
 mod printable;
@@ -23,6 +24,7 @@ pub use few_shot::kshot::{
 pub use few_shot::rows::PairRows;
 pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use ids::{JobId, ModelId};
+pub use licences::{Component, Licence, components};
 pub use models::card::{CardFile, ModelCard, weight_bytes};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
 pub use models::held_out::HeldOut;

@@ -24,7 +24,7 @@ pub use ask::{Answer, Ask};
 pub use history::History;
 pub use intent::{Intent, PanelId};
 pub use panel::{Action, Cx, Panel, Request, Selection};
-pub use session::{recent_models, state_dir};
+pub use session::recent_models;
 pub use state::{
     Download, DownloadPhase, HubState, Job, KShotRun, Live, Log, LogEntry, OpenModel, Phase, Progress, Prompting,
     Reported, Run, ShippedModel, State, Training,

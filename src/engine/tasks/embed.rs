@@ -1,6 +1,7 @@
 //! Turns texts into vectors, a few texts a step.
 
 use super::{Step, Task, TaskContext};
+use crate::engine::device::TRY_THE_CPU;
 use crate::engine::{Event, Outcome};
 use crate::load::EncoderModel;
 use crate::nn::{EncoderBatch, Hooks};
@@ -98,11 +99,7 @@ fn embed(model: &EncoderModel, texts: Vec<Ready>) -> Result<Vec<Embedding>, User
 }
 
 pub(super) fn unreadable(error: impl std::fmt::Display) -> UserError {
-    UserError::new(
-        "The answer could not be read from the device.",
-        error.to_string(),
-        "Try again; if it happens again, choose the CPU in the device menu.",
-    )
+    UserError::new("The answer could not be read from the device.", error.to_string(), TRY_THE_CPU)
 }
 
 /// Pools the first `tokens` rows of `[T, D]`; those behind are padding.

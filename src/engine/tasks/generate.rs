@@ -3,6 +3,7 @@
 use super::edits::{Anatomy, fixed};
 use super::stop::StopStrings;
 use super::{Step, Task, TaskContext, prompt};
+use crate::engine::device::TRY_THE_CPU;
 use crate::engine::{Event, GenerateSpec, Outcome, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
 use crate::nn::output::sample::Sampler;
@@ -226,7 +227,7 @@ fn unreadable(Unreadable(detail): Unreadable) -> UserError {
     UserError::new(
         "The scores could not be read from the device.",
         "The device gave them in a form that was not expected.",
-        "Switch to the CPU in the device menu and try again.",
+        TRY_THE_CPU,
     )
     .with_detail(detail)
 }

@@ -99,9 +99,9 @@ mod tests {
         let names = |root: &Path| -> BTreeSet<PathBuf> {
             below(root).iter().map(|path| path.strip_prefix(root).unwrap().to_owned()).collect()
         };
-        let how_trained = |path: &PathBuf| path.ends_with("TRAINING.md") || path.extension().is_some_and(|e| e == "csv");
-        let shipped: BTreeSet<PathBuf> =
-            names(Path::new(ROOT)).into_iter().filter(|path| !how_trained(path)).collect();
+        let how_trained =
+            |path: &PathBuf| path.ends_with("TRAINING.md") || path.extension().is_some_and(|e| e == "csv");
+        let shipped: BTreeSet<PathBuf> = names(Path::new(ROOT)).into_iter().filter(|path| !how_trained(path)).collect();
         assert_eq!(names(&place), shipped, "every file of models/ is carried");
         for file in shipped {
             let both = [Path::new(ROOT), &place].map(|root| std::fs::read(root.join(&file)).unwrap());

@@ -1,6 +1,7 @@
 //! The top bar (model, running job, commands, theme) and the status bar (device, memory, selection).
 
 use super::App;
+use super::about::About;
 use super::palette::Palette;
 use crate::types::DeviceChoice;
 use crate::ui::Themed;
@@ -20,7 +21,7 @@ impl App {
             .frame(Frame::new().fill(theme.surface()).inner_margin(Margin::symmetric(16, 0)))
             .show(ui, |ui| {
                 ui.horizontal_centered(|ui| {
-                    ui.label(RichText::new("Fovea").font(Type::Title.bold()).color(theme.body()));
+                    self.name(ui);
                     ui.add_space(space::S);
                     self.model_chip(ui);
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -35,6 +36,16 @@ impl App {
                     });
                 });
             });
+    }
+
+    /// The program's name, which leads to what is told about it.
+    fn name(&mut self, ui: &mut Ui) {
+        let words = RichText::new("Fovea").font(Type::Title.bold()).color(ui.theme().body());
+        let response = ui.add(egui::Label::new(words).selectable(false).sense(egui::Sense::click()));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "About Fovea"));
+        if response.on_hover_text("About Fovea").on_hover_cursor(egui::CursorIcon::PointingHand).clicked() {
+            self.about = Some(About::new());
+        }
     }
 
     fn theme_button(&mut self, ui: &mut Ui) {
@@ -134,6 +145,11 @@ impl App {
             if !adapters.is_empty() {
                 ui.separator();
                 widgets::caption(ui, format!("Adapters found\n{adapters}"));
+            }
+            ui.separator();
+            if ui.button("About Fovea…").clicked() {
+                self.about = Some(About::new());
+                ui.close();
             }
         });
         let hint = format!("{words}\nClick to choose another device.");

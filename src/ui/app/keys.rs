@@ -21,8 +21,8 @@ const DIGITS: [Key; 9] =
 impl App {
     pub(super) fn keys(&mut self, ctx: &egui::Context) {
         let pressed = |shortcut: &KeyboardShortcut| ctx.input_mut(|i| i.consume_shortcut(shortcut));
-        // Esc answers a question that is asked, and ends nothing behind it.
-        if self.path_entry.is_some() || self.closing == Closing::Asked {
+        // Esc answers a question that is asked, or closes what is told, and ends nothing behind it.
+        if self.path_entry.is_some() || self.about.is_some() || self.closing == Closing::Asked {
             return;
         }
         if pressed(&PALETTE) {

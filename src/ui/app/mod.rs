@@ -1,5 +1,6 @@
 //! The frame around the panels: drains what came in, shows the panel, carries out what it asked for.
 
+mod about;
 mod bars;
 mod closing;
 mod hub_link;
@@ -22,6 +23,7 @@ use crate::hub::{HubCommand, HubHandle};
 use crate::types::{Ability, DeviceChoice};
 use crate::ui::PanelId;
 use crate::ui::Themed;
+use about::About;
 use closing::Closing;
 use egui::{CentralPanel, Frame, Margin, ScrollArea};
 use lucide_icons::Icon;
@@ -65,6 +67,7 @@ pub struct App {
     /// Free memory to reckon with instead of what the system says.
     fixed_free_memory: Option<u64>,
     palette: Option<Palette>,
+    about: Option<About>,
     path_entry: Option<PathEntry>,
     toast: Option<Toast>,
     /// Kinds of models that were opened unasked; once each, so that a failure is not repeated for ever.

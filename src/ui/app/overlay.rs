@@ -45,6 +45,7 @@ impl PathEntry {
 
 impl App {
     pub(super) fn overlays(&mut self, ctx: &egui::Context) {
+        self.show_about(ctx);
         self.show_palette(ctx);
         self.show_path_entry(ctx);
         self.show_toast(ctx);

@@ -1,6 +1,7 @@
 //! The command palette: everything the window can do, found by typing.
 
 use super::App;
+use super::about::About;
 use crate::types::DeviceChoice;
 use crate::ui::theme::{ThemeChoice, Type, space};
 use crate::ui::{Intent, PanelId};
@@ -25,6 +26,7 @@ enum Deed {
     Theme(ThemeChoice),
     Device(DeviceChoice),
     Inspector,
+    About,
     Panel(&'static str),
 }
 
@@ -114,6 +116,7 @@ impl App {
         all.push(entry(Icon::Zap, "Compute on the GPU", "", Deed::Device(DeviceChoice::Gpu)));
         all.push(entry(Icon::Zap, "Choose the device automatically", "", Deed::Device(DeviceChoice::Auto)));
         all.push(entry(Icon::PanelRightOpen, "Show or hide the inspector", "Ctrl+I", Deed::Inspector));
+        all.push(entry(Icon::Info, "About Fovea", "", Deed::About));
         all
     }
 
@@ -127,6 +130,7 @@ impl App {
             Deed::Theme(choice) => self.set_theme(ctx, choice),
             Deed::Device(choice) => self.set_device(choice),
             Deed::Inspector => self.inspector_open = !self.inspector_open,
+            Deed::About => self.about = Some(About::new()),
             Deed::Panel(id) => self.on_shown(|panel, cx| panel.act(id, cx)),
         }
     }

@@ -96,6 +96,7 @@ impl App {
             hub_outbox: Default::default(),
             fixed_free_memory: options.free_memory,
             palette: None,
+            about: None,
             path_entry: None,
             toast: None,
             offered: Default::default(),

@@ -6,7 +6,7 @@ use crate::load;
 use crate::load::data::text_data;
 use crate::types::{FewShotTask, TaskKind, TaskTable, UserError};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Everything documents are written from.
 #[derive(Default)]
@@ -116,6 +116,7 @@ fn nothing_left() -> UserError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn words_of_unseen_rules_stand_in_no_rule() {
