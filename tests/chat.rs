@@ -108,7 +108,8 @@ fn a_template_that_refuses_is_told_with_its_line() {
     let none = root().join("tests/golden/llama").display().to_string();
     assert!(failure(&["chat-template", "--model", &none, "--chat", "--user", "a"]).contains("no chat template"));
     assert!(
-        failure(&["chat-template", "--model", "no/such/model", "--chat", "--user", "a"]).contains("no such folder")
+        failure(&["chat-template", "--model", "no/such/model", "--chat", "--user", "a"])
+            .contains("There is no model no/such/model")
     );
     // The plain prompt needs no template, but the tokenizer's other settings.
     let plain = ["generate", "--device", "cpu", "--model", &model, "--prompt", "abc", "--max-new-tokens", "2"];

@@ -95,7 +95,9 @@ fn the_tokens_of_a_long_document_do_not_depend_on_where_it_is_cut() {
             };
             let (mut ids, clean) = in_stretches(text, &tokenizer);
             ids.extend(tokenizer.added_behind().unwrap());
-            assert_eq!(clean > 0, ["lines", "one long line"].contains(name), "{name}: {clean}");
+            // Seedling's tokenizer puts a space before every line, so what begins one is not split as it is alone.
+            let may_be_cut = *name == "one long line" || (*name == "lines" && !folder.ends_with("seedling"));
+            assert_eq!(clean > 0, may_be_cut, "{} {name}: {clean}", folder.display());
             let differ = ids.iter().zip(&whole).position(|(a, b)| a != b);
             assert!(ids == whole, "{} {name}: token {differ:?} of {}", folder.display(), whole.len());
         }
