@@ -6,6 +6,7 @@ mod heat_map;
 mod layout;
 mod reorder;
 mod status;
+mod text_area;
 mod token_strip;
 
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
@@ -14,4 +15,5 @@ pub use heat_map::{ColorTable, TextureCache, pooled_image};
 pub use layout::{caption, empty_state, explain, field, figure, one_line, row, section, slider, stage_header};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use status::{error_card, job_progress, legend, percent, progress_bar, seconds, share_bar, significant};
+pub use text_area::TextArea;
 pub use token_strip::{Chip, StripResponse, token_strip, visible_text};

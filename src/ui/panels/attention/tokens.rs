@@ -4,8 +4,8 @@ use super::large::View;
 use super::look::{Direction, Look};
 use crate::types::{Ability, JobId};
 use crate::ui::Cx;
-use crate::ui::widgets::{TextureCache, caption, secondary_button, section};
-use egui::{TextEdit, Ui};
+use crate::ui::widgets::{TextArea, TextureCache, caption, secondary_button, section};
+use egui::Ui;
 use lucide_icons::Icon;
 
 /// What is read when there is nothing else.
@@ -49,8 +49,8 @@ impl TokensView {
             self.read = Some(text.clone());
         }
         section(ui, "Text", |ui| {
-            let edit = TextEdit::multiline(&mut self.text).desired_rows(2).hint_text("What should the encoder read?");
-            let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Text for the encoder");
+            let area = TextArea::new(&mut self.text, 2).hint("What should the encoder read?");
+            let _ = ui.add(area).accessible_name("Text for the encoder");
             ui.add_enabled_ui(!self.text.trim().is_empty(), |ui| {
                 if secondary_button(ui, Some(Icon::BookOpen), "Read it").clicked() {
                     self.read_text(cx);

@@ -11,9 +11,9 @@ use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{
-    caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
+    TextArea, caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
 };
-use egui::{Frame, RichText, TextEdit, Ui};
+use egui::{Frame, RichText, Ui};
 use lucide_icons::Icon;
 use std::path::PathBuf;
 
@@ -84,8 +84,8 @@ impl FineTunePanel {
         section(ui, "Ask it now", |ui| {
             let help = "The model goes on from this text with the weights it has at this moment.";
             field(ui, "Prompt", help, |ui| {
-                let edit = TextEdit::multiline(&mut self.prompt).desired_rows(2).desired_width(f32::INFINITY);
-                ui.add(edit.hint_text("Once upon a time").margin(egui::Margin::symmetric(8, 6)))
+                let area = TextArea::new(&mut self.prompt, 2).hint("Once upon a time");
+                ui.add(area.margin(egui::Margin::symmetric(8, 6)))
             });
             let busy = self.asked.is_some_and(|job| cx.state.is_active(job));
             ui.add_enabled_ui(!busy && !self.prompt.trim().is_empty(), |ui| {

@@ -3,7 +3,7 @@
 use super::super::desk::Desk;
 use super::super::setup::Pool;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
-use crate::ui::widgets::{self, caption, field, icon_button, section};
+use crate::ui::widgets::{self, TextArea, caption, field, icon_button, section};
 use egui::{Align, DragValue, Layout, TextEdit, Ui};
 use lucide_icons::Icon;
 
@@ -26,8 +26,8 @@ pub(super) fn query(desk: &mut Desk, ui: &mut Ui) {
             }
         });
     });
-    let edit = TextEdit::multiline(&mut desk.setup.query).desired_rows(1).hint_text("What should be answered?");
-    let _ = ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Query").on_hover_text(QUERY_HELP);
+    let area = TextArea::new(&mut desk.setup.query, 1).hint("What should be answered?");
+    let _ = ui.add(area).accessible_name("Query").on_hover_text(QUERY_HELP);
     field(ui, "Right answer", EXPECTED_HELP, |ui| {
         let edit = TextEdit::singleline(&mut desk.setup.expected).hint_text("Not known");
         ui.add(edit.desired_width(f32::INFINITY))
@@ -61,9 +61,7 @@ pub(super) fn compared(desk: &mut Desk, ui: &mut Ui) {
                 });
             }
             Pool::Typed => {
-                field(ui, "Answers, one a line", POOL_HELP, |ui| {
-                    ui.add(TextEdit::multiline(&mut desk.setup.typed).desired_rows(3).desired_width(f32::INFINITY))
-                });
+                field(ui, "Answers, one a line", POOL_HELP, |ui| ui.add(TextArea::new(&mut desk.setup.typed, 3)));
             }
         }
         ui.add_space(space::XS);

@@ -7,7 +7,7 @@ use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, field};
+use crate::ui::widgets::{TextArea, caption, field};
 use egui::{CollapsingHeader, ComboBox, RichText, TextEdit, Ui};
 
 const INSTRUCTION_HELP: &str =
@@ -32,9 +32,8 @@ pub(super) fn show(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui, cx:
     ui.spacing_mut().item_spacing.y = space::XS;
     ui.checkbox(&mut side.says_instruction, "Instruction").on_hover_text(INSTRUCTION_HELP);
     let ink = if side.says_instruction { theme.body() } else { theme.neutral(6) };
-    let edit = TextEdit::multiline(&mut side.instruction).desired_rows(1).hint_text("None").text_color(ink);
-    let _ =
-        ui.add(edit.desired_width(f32::INFINITY)).accessible_name("Instruction text").on_hover_text(INSTRUCTION_HELP);
+    let area = TextArea::new(&mut side.instruction, 1).hint("None").ink(ink);
+    let _ = ui.add(area).accessible_name("Instruction text").on_hover_text(INSTRUCTION_HELP);
     ui.spacing_mut().item_spacing.y = space::S;
     if !side.template.contains("{input}") {
         let words = "The template has no {input}: examples and query are left out.";
@@ -53,10 +52,7 @@ pub(super) fn show(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui, cx:
 }
 
 fn wording(side: &mut Side, ui: &mut Ui) {
-    field(ui, "One example", TEMPLATE_HELP, |ui| {
-        let edit = TextEdit::multiline(&mut side.template).desired_rows(1).font(Type::Body.mono());
-        ui.add(edit.desired_width(f32::INFINITY))
-    });
+    field(ui, "One example", TEMPLATE_HELP, |ui| ui.add(TextArea::new(&mut side.template, 1).mono()));
     let mut separator = side.separator.replace('\n', "\\n");
     let edited = field(ui, "Between examples", SEPARATOR_HELP, |ui| {
         ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))
@@ -70,8 +66,7 @@ fn wording(side: &mut Side, ui: &mut Ui) {
 fn labels(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui) {
     let mut text = typed.take().unwrap_or_else(|| desk.setup.table.labels.join("\n"));
     let edited = field(ui, "Labels", LABELS_HELP, |ui| {
-        let edit = TextEdit::multiline(&mut text).desired_rows(2).hint_text("None: any answer may be right");
-        ui.add(edit.desired_width(f32::INFINITY))
+        ui.add(TextArea::new(&mut text, 2).hint("None: any answer may be right"))
     });
     if edited.changed() {
         let lines = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty());

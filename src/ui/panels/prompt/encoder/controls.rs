@@ -3,8 +3,8 @@
 use super::{EncoderView, MASK, Mode};
 use crate::ui::Cx;
 use crate::ui::theme::space;
-use crate::ui::widgets::{self, caption, field, segmented};
-use egui::{TextEdit, Ui};
+use crate::ui::widgets::{self, TextArea, caption, field, segmented};
+use egui::Ui;
 use lucide_icons::Icon;
 
 const MASKED_HELP: &str = "An encoder reads the whole text at once, what follows a gap too, and guesses the word that stands \
@@ -24,9 +24,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             let mask = facts.mask.as_deref().unwrap_or(MASK);
             // Shown as the model writes it, kept in one spelling for all models.
             let mut text = view.typed.masked.replace(MASK, mask);
-            field(ui, "Text with masks", MASKED_HELP, |ui| {
-                ui.add(TextEdit::multiline(&mut text).desired_rows(4).desired_width(f32::INFINITY))
-            });
+            field(ui, "Text with masks", MASKED_HELP, |ui| ui.add(TextArea::new(&mut text, 4)));
             view.typed.masked = text.replace(mask, MASK);
             if widgets::secondary_button(ui, Some(Icon::Plus), &format!("Add {mask}")).clicked() {
                 view.typed.masked.push_str(if view.typed.masked.ends_with(' ') { MASK } else { " [MASK]" });
@@ -34,9 +32,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             caption(ui, format!("{mask} stands for a word to guess."));
         }
         Mode::Compare => {
-            field(ui, "Texts, one a line", LINES_HELP, |ui| {
-                ui.add(TextEdit::multiline(&mut view.typed.lines).desired_rows(9).desired_width(f32::INFINITY))
-            });
+            field(ui, "Texts, one a line", LINES_HELP, |ui| ui.add(TextArea::new(&mut view.typed.lines, 9)));
             let scaled = if facts.normalised { ", scaled to length 1" } else { "" };
             let source =
                 if facts.is_sentence_model { "" } else { " The folder does not say how; this is what is usual." };

@@ -7,7 +7,7 @@ use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, field, section};
+use crate::ui::widgets::{self, TextArea, field, section};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
 use lucide_icons::Icon;
 
@@ -83,10 +83,7 @@ fn prompt(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     let prompt = &mut plain.prompt;
     ui.add_space(space::XS);
-    field(ui, "Instruction", INSTRUCTION_HELP, |ui| {
-        let edit = TextEdit::multiline(&mut prompt.instruction).desired_rows(1).hint_text("None");
-        ui.add(edit.desired_width(f32::INFINITY))
-    });
+    field(ui, "Instruction", INSTRUCTION_HELP, |ui| ui.add(TextArea::new(&mut prompt.instruction, 1).hint("None")));
     ui.add_space(space::XS);
     let had_shots = !prompt.shots.is_empty();
     plain.table.show(ui, &mut prompt.shots);
@@ -96,14 +93,10 @@ fn prompt(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.add_space(space::XS);
     field(ui, "Query", "What the model is asked to go on from.", |ui| {
-        let edit = TextEdit::multiline(&mut prompt.query).desired_rows(3).hint_text("What should the model continue?");
-        ui.add(edit.desired_width(f32::INFINITY))
+        ui.add(TextArea::new(&mut prompt.query, 3).hint("What should the model continue?"))
     });
     CollapsingHeader::new(RichText::new("Template").font(Type::Body.bold())).show(ui, |ui| {
-        field(ui, "One example", TEMPLATE_HELP, |ui| {
-            let edit = TextEdit::multiline(&mut prompt.template).desired_rows(1).font(Type::Body.mono());
-            ui.add(edit.desired_width(f32::INFINITY))
-        });
+        field(ui, "One example", TEMPLATE_HELP, |ui| ui.add(TextArea::new(&mut prompt.template, 1).mono()));
         let mut separator = prompt.separator.replace('\n', "\\n");
         let edited = field(ui, "Between examples", SEPARATOR_HELP, |ui| {
             ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))
@@ -163,10 +156,7 @@ fn sampling(sampling: &mut Sampling, stop: &mut String, ui: &mut Ui, cx: &mut Cx
                 sampling.seed = fresh_seed();
             }
         });
-        field(ui, "Stop strings", STOP_HELP, |ui| {
-            let edit = TextEdit::multiline(stop).desired_rows(1).font(Type::Body.mono());
-            ui.add(edit.desired_width(f32::INFINITY).hint_text("None"))
-        });
+        field(ui, "Stop strings", STOP_HELP, |ui| ui.add(TextArea::new(stop, 1).mono().hint("None")));
     });
 }
 

@@ -6,9 +6,9 @@ use super::receives::role_colour;
 use crate::types::{ChatRole, ChatTurn};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Type, space};
-use crate::ui::widgets::{self, icon_button};
+use crate::ui::widgets::{self, TextArea, icon_button};
 use egui::style::ScrollAnimation;
-use egui::{Align, Frame, Id, Layout, Rect, RichText, TextEdit, Ui, UiBuilder, Vec2};
+use egui::{Align, Frame, Id, Layout, Rect, RichText, Ui, UiBuilder, Vec2};
 use lucide_icons::Icon;
 
 const HEADER: f32 = 24.0;
@@ -112,9 +112,9 @@ fn text(ui: &mut Ui, id: Id, turn: &mut ChatTurn, place: usize, is_written: bool
         ChatRole::User => "What the user says",
         ChatRole::Assistant => "What the assistant says; empty, the model writes it",
     };
-    let edit = TextEdit::multiline(&mut turn.text).id(id).desired_rows(1).hint_text(hint).interactive(!is_written);
-    let edit = edit.desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6));
-    let _ = ui.add(edit).accessible_name(format!("Turn {}, {}", place + 1, name(turn.role).to_lowercase()));
+    let area = TextArea::new(&mut turn.text, 1).id(id).hint(hint).read_only(is_written).unlimited();
+    let area = area.margin(egui::Margin::symmetric(8, 6));
+    let _ = ui.add(area).accessible_name(format!("Turn {}, {}", place + 1, name(turn.role).to_lowercase()));
 }
 
 /// What can be done to a turn. Reached behind its text by the Tab key, though it stands above.
