@@ -113,6 +113,41 @@ fn typing_and_running_sends_what_was_typed() {
 }
 
 #[test]
+fn a_long_text_is_shown_and_typed_in_parts() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    let focus = |window: &mut Window<'_>| {
+        window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
+        window.settle();
+    };
+    let lines: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
+    focus(&mut window);
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(Input::Paste(lines.clone()));
+    window.settle();
+    let shown = |window: &Window<'_>| {
+        let field = window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query");
+        field.value().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(shown(&window), "line 0");
+    window.click("Last part of the text");
+    assert!(shown(&window).starts_with("line 1"), "{}", shown(&window));
+    focus(&mut window);
+    window.press(Modifiers::CTRL, Key::End);
+    window.harness.event(Input::Text("and on".into()));
+    window.settle();
+    window.click("First part of the text");
+    focus(&mut window);
+    window.press(Modifiers::CTRL, Key::Home);
+    window.harness.event(Input::Text("It begins.\n".into()));
+    window.settle();
+    assert_eq!(shown(&window), "It begins.");
+    window.click("Run");
+    let sent = window.engine.generations();
+    let PromptInput::Text(text) = &sent[0].1 else { panic!("{:?}", sent[0].1) };
+    assert!(*text == format!("It begins.\n{lines}and on"), "{} … {}", &text[..30], &text[text.len() - 30..]);
+}
+
+#[test]
 fn an_alternative_goes_on_from_its_token() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);

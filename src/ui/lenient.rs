@@ -9,9 +9,17 @@ pub(super) fn read<T: Default + Serialize + DeserializeOwned>(saved: &Value) -> 
     if let Ok(value) = T::deserialize(saved) {
         return (value, true);
     }
-    let mut whole = serde_json::to_value(T::default()).unwrap_or_default();
+    let (value, is_whole) = read_over(serde_json::to_value(T::default()).unwrap_or_default(), saved);
+    (value.unwrap_or_default(), is_whole)
+}
+
+/// The same for what has no defaults of its own: what is not understood stays as it is in `whole`.
+pub(super) fn read_over<T: DeserializeOwned>(mut whole: Value, saved: &Value) -> (Option<T>, bool) {
+    if let Ok(value) = T::deserialize(saved) {
+        return (Some(value), true);
+    }
     take_in(&mut whole, "", saved, &|value| T::deserialize(value).is_ok());
-    (T::deserialize(&whole).unwrap_or_default(), false)
+    (T::deserialize(&whole).ok(), false)
 }
 
 /// Puts a saved value in its place in `whole` where that fits, else as many of its fields as do.

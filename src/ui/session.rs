@@ -91,17 +91,29 @@ fn read(dir: &Path) -> (Session, Option<String>) {
     (session, (!is_whole || !is_text).then(|| problem.to_owned()))
 }
 
-/// Keeps a copy of the session file under a name of its own. A sentence that says where, or nothing where there is no copy.
+/// Keeps a copy of the session file under a name of its own, once. A sentence that says where, or nothing where there is no copy.
 pub(super) fn set_aside(dir: &Path) -> String {
     let name = |number: usize| match number {
         1 => "session.broken.json".to_owned(),
         n => format!("session.broken-{n}.json"),
     };
-    let free = (1..).map(name).find(|name| !dir.join(name).exists()).unwrap_or_default();
-    match std::fs::copy(dir.join(FILE), dir.join(&free)) {
-        Ok(_) => format!(" The file as it was is kept as {}.", dir.join(free).display()),
-        Err(_) => String::new(),
+    let Ok(bytes) = std::fs::read(dir.join(FILE)) else { return String::new() };
+    for copy in (1..).map(|number| dir.join(name(number))) {
+        let is_kept = match std::fs::read(&copy) {
+            Ok(kept) => kept == bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                if crate::disk::write(&copy, &bytes).is_err() {
+                    return String::new();
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        if is_kept {
+            return format!(" The file as it was is kept as {}.", copy.display());
+        }
     }
+    String::new()
 }
 
 /// Notes that a window is coming to life, until [`Self::succeeded`]. A start that never got so far has left its note.

@@ -8,6 +8,7 @@ use super::setup::Setup;
 use super::{LabPanel, Tab};
 use crate::engine::shipped_tasks;
 use crate::types::TaskTable;
+use crate::ui::lenient;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cell::RefCell;
@@ -80,19 +81,46 @@ impl LabPanel {
         serde_json::to_value(saving).unwrap_or_default()
     }
 
-    /// False when it is not understood.
+    /// Takes back as much as is understood; false when something was not.
     pub(super) fn take_back(&mut self, value: &Value) -> bool {
-        let Ok(saved) = serde_json::from_value::<Saved>(value.clone()) else { return false };
+        let (saved, is_whole) = lenient::read_over::<Saved>(self.kept(), value);
+        let Some(saved) = saved else { return false };
         let shipped = || shipped_tasks().iter().find(|task| task.id == saved.table).cloned();
         let table = if saved.is_shipped { shipped() } else { serde_json::from_str(&saved.table).ok() };
-        let Some(table) = table else { return false };
-        let setup = Setup { table: Arc::new(table), ..saved.setup.bare() };
-        self.desk = Desk::with(setup);
+        let past = Past::restore(&saved.past);
+        let is_whole = is_whole && table.is_some() && past.is_some();
+        let table = table.map_or_else(|| self.desk.setup.table.clone(), Arc::new);
+        self.desk = Desk::with(Setup { table, ..saved.setup.bare() });
         self.tab = saved.tab;
-        self.compare.past = Past::restore(&saved.past);
+        self.compare.past = past.unwrap_or_default();
         (self.curve.form, self.curve.curves) = (saved.curve_form, saved.curves);
         (self.looked.from, self.looked.rank) = saved.looked;
         self.batch.most = saved.batch_rows;
-        true
+        is_whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_lab_that_is_understood_in_part_keeps_that_part() {
+        let mut lab = LabPanel::default();
+        lab.desk.setup.query = "typed".to_owned();
+        lab.tab = Tab::Curve;
+        let mut saved = lab.kept();
+        let read = |saved: &Value| {
+            let mut lab = LabPanel::default();
+            let is_whole = lab.take_back(saved);
+            (lab.desk.setup.query.clone(), lab.tab, is_whole)
+        };
+        assert_eq!(read(&saved), ("typed".to_owned(), Tab::Curve, true));
+        saved["tab"] = json!("a tab of a newer version");
+        assert_eq!(read(&saved), ("typed".to_owned(), Tab::default(), false));
+        saved["past"] = json!("[{");
+        saved["table"] = json!("a task of a newer version");
+        assert_eq!(read(&saved), ("typed".to_owned(), Tab::default(), false));
     }
 }

@@ -131,9 +131,10 @@ impl Past {
         text.as_ref().map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
-    /// Takes back what [`Self::save`] gave; what cannot be understood is left.
-    pub fn restore(text: &str) -> Self {
-        Self { entries: serde_json::from_str(text).unwrap_or_default(), ..Self::default() }
+    /// Takes back what [`Self::save`] gave, if it is understood.
+    pub fn restore(text: &str) -> Option<Self> {
+        let entries = if text.is_empty() { Some(Vec::new()) } else { serde_json::from_str(text).ok() };
+        entries.map(|entries| Self { entries, ..Self::default() })
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
         let mut past = Past::default();
         let best = vec![vec![Some(("positive".to_owned(), 0.75)), None, None]];
         past.push(Entry::new("Calibrated.".into(), vec!["m".into()], best, &setup));
-        let again = Past::restore(&past.save());
+        let again = Past::restore(&past.save()).unwrap();
         assert_eq!(again.entries, past.entries);
         assert_eq!(again.entries[0].ago(), "just now");
         // With another table in use, the shipped one is found by its name.
@@ -167,6 +168,7 @@ mod tests {
 
     #[test]
     fn broken_text_leaves_nothing() {
-        assert!(Past::restore("[{").entries.is_empty());
+        assert!(Past::restore("[{").is_none());
+        assert!(Past::restore("").unwrap().entries.is_empty());
     }
 }
