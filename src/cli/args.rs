@@ -289,7 +289,7 @@ pub struct InputArgs {
     /// Token ids separated by commas, used as they are
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
-    /// A PNG or JPEG for a vision transformer
+    /// A PNG, JPEG or WebP for a vision transformer
     #[arg(long, value_name = "FILE")]
     pub image: Option<PathBuf>,
 }
@@ -416,7 +416,7 @@ pub struct FillArgs {
 pub struct ClassifyArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// A PNG or JPEG: of one digit for a digit network, of anything for a vision transformer
+    /// A PNG, JPEG or WebP: of one digit for a digit network, of anything for a vision transformer
     pub image: PathBuf,
     /// The probabilities as a JSON object
     #[arg(long)]

@@ -71,7 +71,7 @@ pub fn render_chat(dir: &Path, prompt: &ChatPrompt) -> Result<RenderedChat, User
     crate::load::render_chat(&crate::load::ChatTemplate::read(dir), prompt).map_err(UserError::from)
 }
 
-/// Reads a PNG or JPEG of a digit, dark on light or light on dark, and centres it as MNIST does. Reads a file: not for the
+/// Reads a PNG, JPEG or WebP of a digit, dark on light or light on dark, and centres it as MNIST does. Reads a file: not for the
 /// UI thread.
 ///
 /// # Errors
@@ -109,7 +109,7 @@ fn careful<T>(what: &str, read: impl FnOnce() -> Result<T, UserError>) -> Result
     guard::guarded(read).unwrap_or_else(|panicked| Err(panicked.user_error(what)))
 }
 
-/// Reads a PNG or JPEG in colour, for a vision transformer. Reads a file: not for the UI thread.
+/// Reads a PNG, JPEG or WebP in colour, for a vision transformer. Reads a file: not for the UI thread.
 ///
 /// # Errors
 /// When the file cannot be read or is no image.

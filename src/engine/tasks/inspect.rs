@@ -186,7 +186,7 @@ fn no_picture(name: &str) -> UserError {
     UserError::new(
         format!("{name} reads pictures, not text."),
         "It is a vision transformer: its tokens are the patches of a picture.",
-        "Give it a PNG or JPEG: `fovea inspect --image FILE`, or Open picture in the Attention panel.",
+        "Give it a PNG, JPEG or WebP: `fovea inspect --image FILE`, or Open picture in the Attention panel.",
     )
 }
 

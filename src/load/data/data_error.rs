@@ -76,7 +76,7 @@ pub enum DataError {
         why: String,
     },
     /// A picture cannot be decoded.
-    #[error("{path} is not a PNG or JPEG picture: {why}")]
+    #[error("{path} is not a PNG, JPEG or WebP picture: {why}")]
     BadImage {
         /// The file.
         path: PathBuf,
@@ -168,13 +168,13 @@ impl From<DataError> for UserError {
                 "Use one pair a line: TSV or CSV with two columns, or JSON objects with input and output, in UTF-8 or UTF-16.",
             ),
             DataError::BadImage { path, why } => {
-                (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG or JPEG file.")
+                (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG, JPEG or WebP file.")
             }
             DataError::OtherPicture { path, kind } => (
                 format!("{} is a {kind} picture.", path.display()),
-                "PNG and JPEG pictures are read; what it is follows from its content, whatever its name ends with."
+                "PNG, JPEG and WebP pictures are read; what it is follows from its content, whatever its name ends with."
                     .to_owned(),
-                "Save it as PNG or JPEG.",
+                "Save it as PNG, JPEG or WebP.",
             ),
             DataError::BlankImage { path, why } => (
                 format!("{} shows no digit.", path.display()),

@@ -1,4 +1,4 @@
-//! A PNG or JPEG picture of a digit as the networks read it.
+//! A PNG, JPEG or WebP picture of a digit as the networks read it.
 
 use super::paper::{Shades, take_out_frame};
 use crate::analysis::Ink;

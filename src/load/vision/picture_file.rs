@@ -1,4 +1,4 @@
-//! Pictures from PNG and JPEG files, in colour and the right way up.
+//! Pictures from PNG, JPEG and WebP files, in colour and the right way up.
 
 use crate::load::data::data_error::DataError;
 use crate::types::Picture;
@@ -18,7 +18,7 @@ pub fn read_picture(path: &Path) -> Result<Picture, DataError> {
     Ok(Picture { width, height, rgb: picture.into_raw().into() })
 }
 
-/// A picture from a PNG or JPEG file, the right way up. What a file is follows from its content, not from its name.
+/// A picture from a PNG, JPEG or WebP file, the right way up. What a file is follows from its content, not from its name.
 ///
 /// # Errors
 /// When the file cannot be read or decoded, is of another kind, or has no pixels.
@@ -49,8 +49,7 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
         return Some(if brand == b"avif" { "AVIF" } else { "HEIF" });
     }
     Some(match image::guess_format(bytes).ok()? {
-        ImageFormat::Png | ImageFormat::Jpeg => return None,
-        ImageFormat::WebP => "WebP",
+        ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP => return None,
         ImageFormat::Gif => "GIF",
         ImageFormat::Bmp => "BMP",
         ImageFormat::Tiff => "TIFF",
@@ -76,10 +75,7 @@ mod tests {
 
     #[test]
     fn other_pictures_are_called_what_they_are_whatever_their_names_say() {
-        let webp = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/faults/images/webp-7.jpg"));
         let told = |path: &Path| crate::types::UserError::from(read_picture(path).unwrap_err());
-        let error = told(webp);
-        assert!(error.what.contains("is a WebP picture") && error.next.contains("PNG or JPEG"), "{error}");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.png");
         for (bytes, kind) in [(&b"GIF89a......"[..], "GIF"), (b"\0\0\0\x18ftypheic....", "HEIF")] {

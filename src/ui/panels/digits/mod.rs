@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 const OPEN_PICTURE: &str = "open picture";
-const PICTURE_ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// A neuron or feature map that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

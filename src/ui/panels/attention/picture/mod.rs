@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 /// The tag of the question for a picture.
 pub(super) const OPEN_PICTURE: &str = "open picture";
-const ENDINGS: [&str; 3] = ["png", "jpg", "jpeg"];
+const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 
 /// Which attention is laid over the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
