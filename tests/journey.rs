@@ -62,6 +62,8 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     assert!(sitting.state().trainings().all(|t| t.summary.is_none()), "training went on meanwhile");
     sitting.press(Modifiers::COMMAND, Key::Num5);
     sitting.press(Modifiers::NONE, Key::Escape);
+    assert!(sitting.state().trainings().all(|t| t.summary.is_none()), "Esc ends no training");
+    sitting.click("Stop");
     sitting.until("training stops", |s| s.state().trainings().all(|t| t.summary.is_some()));
     let training = sitting.state().trainings().next().unwrap();
     assert!(training.points.iter().all(|p| p.loss.is_finite()));

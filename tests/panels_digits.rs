@@ -194,6 +194,30 @@ fn the_start_button_sends_what_was_filled_in() {
 }
 
 #[test]
+fn escape_in_a_field_or_anywhere_ends_no_training() {
+    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
+    window.engine.0.borrow_mut().answers = false;
+    window.type_into(Role::TextInput, "MNIST folder", "data/none");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
+    window.engine.say(Event::Progress { job, label: "Reading".into(), done: 0, total: 0, unit: "images" });
+    window.harness.run();
+    for panel in ["prompt", "fine_tune", "digits", "log"] {
+        window.show(panel);
+        if panel == "prompt" {
+            window.type_into(Role::MultilineTextInput, "Query", "typed while it learns");
+        }
+        for _ in 0..3 {
+            window.press(Modifiers::NONE, Key::Escape);
+        }
+    }
+    let cancels = |window: &Window<'_>| window.engine.sent(|c| matches!(c, Command::Cancel { .. }).then_some(()));
+    assert!(cancels(&window).is_empty());
+    window.click("Stop");
+    assert_eq!(cancels(&window).len(), 1, "its own button does");
+}
+
+#[test]
 fn a_run_can_be_held_and_stopped_and_its_error_stands_beside_it() {
     let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
     window.engine.0.borrow_mut().answers = false;

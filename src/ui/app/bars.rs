@@ -72,7 +72,8 @@ impl App {
         };
         let words = job_words(&self.state, job);
         let (id, paused) = (job.id, job.is_paused());
-        if widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked() {
+        let help = if self.short_job() == Some(id) { "Esc" } else { "Ends it with what there is by now." };
+        if widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text(help).clicked() {
             self.give(crate::engine::Command::Cancel { job: id });
         }
         ui.label(RichText::new(words).font(Type::Body.mono()).color(theme.body()));

@@ -53,10 +53,16 @@ impl App {
         } else if pressed(&UNDO) {
             self.on_shown(|panel, cx| panel.undo(cx));
         }
-        // Esc first leaves a text field or closes a menu; only then it stops the job.
-        let free = ctx.memory(|m| m.focused().is_none()) && !egui::Popup::is_any_open(ctx);
-        if free && ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
-            self.stop();
+        // Esc first leaves a text field or closes a menu; only then it stops the job. The toolkit has taken the keyboard from the
+        // field by now, so what counts is who had it in the last frame.
+        let is_free = !self.had_focus && !egui::Popup::is_any_open(ctx);
+        if is_free && ctx.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Escape)) {
+            self.give_up_short_job();
         }
+    }
+
+    /// Notes at the end of a frame whether something has the keyboard.
+    pub(super) fn note_focus(&mut self, ctx: &egui::Context) {
+        self.had_focus = ctx.memory(|memory| memory.focused().is_some());
     }
 }

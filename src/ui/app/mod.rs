@@ -79,6 +79,8 @@ pub struct App {
     starting: Starting,
     frames: usize,
     closing: Closing,
+    /// True when something had the keyboard at the end of the last frame.
+    had_focus: bool,
     session_due: Instant,
     memory_due: Instant,
     started: Instant,
@@ -165,6 +167,7 @@ impl App {
         self.carry_out(&ctx);
         self.post(&ctx);
         self.keep(&ctx);
+        self.note_focus(&ctx);
         if self.starting.is_under_way() {
             self.frames += 1;
             if self.frames > FRAMES_OF_A_START {

@@ -98,8 +98,9 @@ impl App {
             all.push(entry(action.icon, &action.title, "", Deed::Panel(action.id)));
         }
         all.push(entry(Icon::Play, "Run", "Ctrl+Enter", Deed::Run));
-        if self.stoppable().is_some() {
-            all.push(entry(Icon::Square, "Stop the running job", "Esc", Deed::Stop));
+        if let Some(job) = self.stoppable() {
+            let keys = if self.short_job() == Some(job) { "Esc" } else { "" };
+            all.push(entry(Icon::Square, "Stop the running job", keys, Deed::Stop));
         }
         for (place, panel) in self.panels.iter().enumerate() {
             let keys = format!("Ctrl+{}", place + 1);

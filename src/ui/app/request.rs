@@ -142,7 +142,7 @@ impl App {
         self.give(Command::SetDevice { choice });
     }
 
-    /// The job that Esc and the stop button end: the shown panel's own, else the one that began last.
+    /// The job that the stop button ends: the shown panel's own, else the one that began last.
     pub(super) fn stoppable(&self) -> Option<JobId> {
         let own = self.panels[self.shown].current_job().filter(|j| self.state.is_active(*j));
         own.or_else(|| {
@@ -153,6 +153,18 @@ impl App {
 
     pub(super) fn stop(&mut self) {
         if let Some(job) = self.stoppable() {
+            self.give(Command::Cancel { job });
+        }
+    }
+
+    /// The job that Esc ends: the shown panel's own, unless it is training, of which hours may be lost by one key.
+    pub(super) fn short_job(&self) -> Option<JobId> {
+        let own = self.panels[self.shown].current_job()?;
+        self.state.job(own).filter(|job| job.is_active() && !matches!(*job.work, Work::Train(_))).map(|job| job.id)
+    }
+
+    pub(super) fn give_up_short_job(&mut self) {
+        if let Some(job) = self.short_job() {
             self.give(Command::Cancel { job });
         }
     }

@@ -105,6 +105,7 @@ impl App {
             starting,
             frames: 0,
             closing: Default::default(),
+            had_focus: false,
             session_due: now,
             memory_due: now,
             started: now,

@@ -192,8 +192,7 @@ fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
         });
         right.add_enabled_ui(!stopping, |ui| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
-                if danger_button(ui, Icon::Square, "Stop").on_hover_text("Keeps the best weights so far. Esc").clicked()
-                {
+                if danger_button(ui, Icon::Square, "Stop").on_hover_text("Keeps the best weights so far.").clicked() {
                     cx.cancel(job);
                 }
             });
