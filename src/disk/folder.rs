@@ -47,7 +47,8 @@ pub(crate) fn remove_folder(path: &Path) -> Result<()> {
     empty(&removed)
 }
 
-fn empty(folder: &Path) -> Result<()> {
+/// Removes a folder with all that is in it.
+pub(super) fn empty(folder: &Path) -> Result<()> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         entries => entries?,

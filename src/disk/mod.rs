@@ -25,14 +25,38 @@ fn step() -> Result<()> {
 /// # Errors
 /// When it cannot be written; the old file is then as it was.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    write_with(path, |aside| File::create(aside).and_then(|mut file| file.write_all(bytes)))
+    replace(path, |aside| File::create(aside).and_then(|mut file| file.write_all(bytes)))
 }
 
-/// The same for whoever writes to a path: `fill` is given a place beside the file.
+/// The same for whoever writes to a path: `fill` is given a place in a folder of its own beside the file. Libraries write aside, too,
+/// and what a killed one left would have a name that nobody knows; the next write of the file empties the folder.
 ///
 /// # Errors
 /// When it cannot be written; the old file is then as it was.
 pub(crate) fn write_with<E: From<Error>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    replace(path, |aside| {
+        let mut room = aside.as_os_str().to_owned();
+        room.push(".d");
+        let room = PathBuf::from(room);
+        folder::empty(&room)?;
+        step()?;
+        std::fs::create_dir(&room)?;
+        let written = fill(&room.join("file")).and_then(|()| {
+            step()?;
+            Ok(std::fs::rename(room.join("file"), aside)?)
+        });
+        if written.is_ok() || step().is_ok() {
+            folder::empty(&room)?;
+        }
+        written
+    })
+}
+
+/// Fills a file beside another one and gives it its name.
+fn replace<E: From<Error>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
