@@ -316,6 +316,11 @@ fn a_pointer_is_told_as_one() {
         std::fs::write(dir.path().join(file), pointer).unwrap();
         check_complaint(dir.path(), &[file, "pointer", "12345", "git lfs pull"]);
     }
+    let dir = copy("gpt2");
+    std::fs::write(dir.path().join("chat_template.jinja"), pointer).unwrap();
+    let written = render_chat(&ChatTemplate::read(dir.path()), &crate::types::ChatPrompt::default());
+    let told = crate::types::UserError::from(written.unwrap_err()).to_string();
+    assert!(["chat_template.jinja", "pointer", "git lfs pull"].iter().all(|word| told.contains(word)), "{told}");
 }
 
 fn renamed(dir: &Path, rename: impl Fn(&str) -> String) {

@@ -81,6 +81,10 @@ impl From<LoadError> for ChatError {
         let (path, problem) = match error {
             LoadError::Read { path, source } => (path, source.to_string()),
             LoadError::Json { path, source } => (path, format!("not valid JSON: {source}")),
+            LoadError::Pointer { path, .. } => {
+                let problem = "it is a pointer of Git LFS in the template's place; run `git lfs pull` in the folder";
+                (path, problem.to_owned())
+            }
             LoadError::Field { path, field, problem } => (path, format!("the field `{field}` {problem}")),
             other => (PathBuf::new(), other.to_string()),
         };

@@ -107,7 +107,7 @@ fn read_file(dir: &Path, file: &str, name: &str) -> Result<Source, ChatError> {
         let bytes = usize::try_from(size).unwrap_or(usize::MAX);
         return Err(ChatError::TooLong { file: file.to_owned(), bytes });
     }
-    let text = std::fs::read_to_string(&path).map_err(|error| broken(error.to_string()))?;
+    let text = String::from_utf8(crate::load::file::read(&path)?).map_err(|error| broken(error.to_string()))?;
     Ok(Source { name: name.to_owned(), file: file.to_owned(), text })
 }
 
