@@ -319,7 +319,7 @@ fn a_pointer_is_told_as_one() {
     let dir = copy("gpt2");
     std::fs::write(dir.path().join("chat_template.jinja"), pointer).unwrap();
     let written = render_chat(&ChatTemplate::read(dir.path()), &crate::types::ChatPrompt::default());
-    let told = crate::types::UserError::from(written.unwrap_err()).to_string();
+    let told = UserError::from(written.unwrap_err()).to_string();
     assert!(["chat_template.jinja", "pointer", "git lfs pull"].iter().all(|word| told.contains(word)), "{told}");
 }
 
