@@ -12,6 +12,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{DeviceChoice, JobId, UserError};
 use fovea::ui::{AppOptions, ThemeChoice, panels};
+use std::path::Path;
 use window::{SMALL, Window, has_adapter, plain, scripted_engine, with_text_model};
 
 /// Fills the panel as a person would, as far as that is possible without a pointer.
@@ -375,7 +376,7 @@ fn a_session_that_an_earlier_program_saved_comes_back_whole() {
     std::fs::copy(&saved, &file).unwrap();
     let options = AppOptions { state_dir: Some(dir.path().to_owned()), ..AppOptions::default() };
     let mut window = Window::open(SMALL, 1.0, options);
-    let read = |path: &std::path::Path| {
+    let read = |path: &Path| {
         std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
     };
     let before = read(&saved).unwrap();
@@ -422,6 +423,52 @@ fn a_head_is_exported_to_a_typed_path() {
         let bytes = window.export(format, &dir.path().join(format!("head.{}", format.to_lowercase())));
         assert!(bytes.starts_with(begins) && bytes.len() > 500, "{format}: {} bytes", bytes.len());
     }
+}
+
+#[test]
+fn a_failed_export_stays_until_it_was_read() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Num3);
+    let nowhere = Path::new("/nonexistent/folder/head.svg");
+    window.begin_export("SVG", nowhere);
+    window.wait("no message", |window| window.has("Close the message"));
+    // Other work does not take it away; the message says what failed, and why.
+    window.press(Modifiers::COMMAND, Key::Num1);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let told = |words: &str| {
+        let mut labels = window.harness.get_all_by_role(Role::Label);
+        labels.any(|label| label.value().is_some_and(|text| text.contains(words)))
+    };
+    assert!(told("/nonexistent/folder/head.svg") && told("No such file or directory"));
+    window.click("Close the message");
+    assert!(!window.has("Close the message"));
+    window.press(Modifiers::COMMAND, Key::Num3);
+    window.begin_export("SVG", nowhere);
+    window.wait("no message", |window| window.has("Close the message"));
+    let dir = tempfile::tempdir().unwrap();
+    window.export("SVG", &dir.path().join("head.svg"));
+    window.wait("the message stays", |window| !window.has("Close the message"));
+}
+
+#[test]
+fn a_long_example_wraps_in_its_cell() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    window.click("Add an example");
+    let height = |window: &Window<'_>| window.harness.get_by_label("Example 1 input").rect().height();
+    let one_line = height(&window);
+    window.harness.get_by_label("Example 1 input").focus();
+    window.settle();
+    window.harness.event(Input::Text("an example that is a good deal longer than its cell is wide".into()));
+    window.settle();
+    let typed = window.harness.get_by_label("Example 1 input").value();
+    assert_eq!(typed.as_deref(), Some("an example that is a good deal longer than its cell is wide"));
+    assert!(height(&window) > 2.5 * one_line, "{} after {one_line}", height(&window));
+    window.press(Modifiers::NONE, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let sent = window.engine.generations();
+    let PromptInput::Text(text) = &sent.last().unwrap().1 else { panic!("{:?}", sent.last()) };
+    assert!(text.starts_with("an example that is a good deal longer than its cell is wide -> "), "{text:?}");
 }
 
 /// Presses the window's close button; true when the window stays.

@@ -2,8 +2,11 @@
 
 mod support;
 
-use fovea::engine::{Command, Outcome, Work, shipped_tasks};
-use fovea::types::{DeviceChoice, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, TaskTable, Variant};
+use fovea::engine::{Command, Event, Outcome, PromptInput, Work, shipped_tasks};
+use fovea::types::{
+    DeviceChoice, FewShotPrompt, GeneratedToken, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, Sampling,
+    Shot, TaskTable, Variant,
+};
 use std::sync::Arc;
 use support::root;
 use support::script::Script;
@@ -67,6 +70,56 @@ fn examples_tell_the_task() {
     assert!(two > 0.6 && eight > 0.8, "k = 2: {two}, k = 8: {eight}");
     assert!(two > none + 0.4, "{none} without examples, {two} with two");
     assert!(eight > shuffled + 0.25, "{eight} behind right examples, {shuffled} behind wrong ones");
+}
+
+/// A ready-made prompt of the prompt panel, and how tokens are drawn for it.
+fn ready_made(id: &str) -> (FewShotPrompt, Sampling) {
+    let text = std::fs::read_to_string(root().join("assets/tasks").join(id).with_extension("toml")).unwrap();
+    let task: toml::Table = text.parse().unwrap();
+    let text = |name: &str| task.get(name).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let shots = task["shots"].as_array().unwrap().iter().map(|pair| Shot {
+        input: pair[0].as_str().unwrap().to_owned(),
+        output: pair[1].as_str().unwrap().to_owned(),
+        on: true,
+    });
+    let prompt = FewShotPrompt {
+        instruction: text("instruction"),
+        shots: shots.collect(),
+        query: text("query"),
+        template: text("template"),
+        separator: "\n".to_owned(),
+    };
+    let sampling = Sampling {
+        temperature: task.get("temperature").and_then(toml::Value::as_float).unwrap_or_default() as f32,
+        max_new_tokens: task["max_new_tokens"].as_integer().unwrap() as usize,
+        stop: vec![text("stop").replace("\\n", "\n")],
+        ..Sampling::default()
+    };
+    (prompt, sampling)
+}
+
+#[test]
+fn the_first_prompts_a_person_tries_are_answered_and_end_there() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let info = open(&mut script);
+    for (id, answer) in [("opposites", "cold"), ("plurals", "houses")] {
+        let (prompt, sampling) = ready_made(id);
+        let job = script.generate(info.id, PromptInput::Text(prompt.render().text), sampling);
+        script.end(job).unwrap();
+        let tokens: Vec<GeneratedToken> = script
+            .seen
+            .iter()
+            .filter_map(|event| match event {
+                Event::Token { job: of, token } if *of == job => Some(token.clone()),
+                _ => None,
+            })
+            .collect();
+        let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
+        assert_eq!(text.trim(), answer, "{id}: {text:?}");
+        // The line break that ended it is a token of its own, though it adds no text.
+        let last = tokens.last().unwrap();
+        assert_eq!((last.name(), last.text.as_str()), ("\n", ""), "{id}");
+    }
 }
 
 #[test]

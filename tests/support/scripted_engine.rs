@@ -175,7 +175,7 @@ pub fn token(place: usize) -> GeneratedToken {
     let mut top: Vec<Candidate> = others.iter().enumerate().map(other).collect();
     top.push(Candidate { id: 200 + place as u32, text: text.into(), probability });
     top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    GeneratedToken { id: 200 + place as u32, text: text.into(), logprob: probability.ln(), top }
+    GeneratedToken { id: 200 + place as u32, text: text.into(), own: text.into(), logprob: probability.ln(), top }
 }
 
 /// A model with the architecture its name asks for.

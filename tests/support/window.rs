@@ -94,8 +94,8 @@ impl Window<'_> {
         }
     }
 
-    /// Exports by the command palette to a typed path; what was written.
-    pub fn export(&mut self, format: &str, path: &Path) -> Vec<u8> {
+    /// Asks for an export by the command palette, to a typed path.
+    pub fn begin_export(&mut self, format: &str, path: &Path) {
         self.press(Modifiers::COMMAND, Key::K);
         self.harness.event(Input::Text(format!("export {format}")));
         self.settle();
@@ -107,6 +107,11 @@ impl Window<'_> {
         self.harness.event(Input::Text(path.display().to_string()));
         self.settle();
         self.press(Modifiers::NONE, Key::Enter);
+    }
+
+    /// Exports by the command palette to a typed path; what was written.
+    pub fn export(&mut self, format: &str, path: &Path) -> Vec<u8> {
+        self.begin_export(format, path);
         self.wait("no file", |_| std::fs::metadata(path).is_ok_and(|file| file.len() > 0));
         // It is there a moment before all of its bytes are.
         let mut read = std::fs::read(path).expect("it is there");

@@ -189,6 +189,7 @@ impl Running {
         let token = GeneratedToken {
             id,
             text,
+            own: model.tokenizer.token_text(id),
             logprob: scores.log_probability(id) as f32,
             top: scores.top(sampling.candidates).into_iter().map(candidate).collect(),
         };

@@ -34,6 +34,10 @@ pub struct GeneratedToken {
     /// Text that this token adds to the output. Bytes that do not yet make a whole character are held back and come with
     /// the token that completes it, so joining all texts gives the exact decoded string.
     pub text: String,
+    /// The token's own text, whatever stands around it: a line break that is given with the word behind it is its own here. U+FFFD
+    /// where a character is spread over several tokens.
+    #[serde(default)]
+    pub own: String,
     /// Natural log of the probability under the model at temperature 1, before any truncation.
     pub logprob: f32,
     /// The most likely tokens at this position, most likely first.
@@ -41,15 +45,10 @@ pub struct GeneratedToken {
 }
 
 impl GeneratedToken {
-    /// What to call the token: the text it adds, or its own where it adds none, such as a mark for a capital letter. White
-    /// space that is held back comes with the next token and is not told twice; such a token has no name.
+    /// What to call the token: its own text, or what it adds where that is not known.
     #[must_use]
     pub fn name(&self) -> &str {
-        if !self.text.is_empty() {
-            return &self.text;
-        }
-        let own = self.top.iter().find(|candidate| candidate.id == self.id);
-        own.map(|own| own.text.as_str()).filter(|own| !own.trim().is_empty()).unwrap_or_default()
+        if self.own.is_empty() { &self.text } else { &self.own }
     }
 }
 
@@ -69,16 +68,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_that_adds_no_text_is_called_by_its_own() {
-        let top = vec![
-            Candidate { id: 4, text: " dog".into(), probability: 0.6 },
-            Candidate { id: 7, text: "\u{E}".into(), probability: 0.3 },
-            Candidate { id: 8, text: "\n".into(), probability: 0.1 },
-        ];
-        let token = |id: u32, text: &str| GeneratedToken { id, text: text.into(), logprob: -1.0, top: top.clone() };
-        assert_eq!(token(7, "").name(), "\u{E}");
-        assert_eq!(token(4, " Dog").name(), " Dog", "what it adds counts");
-        assert_eq!(token(8, "").name(), "", "the line break comes with the next token");
-        assert_eq!(token(9, "").name(), "", "not among the likeliest");
+    fn a_token_is_called_by_its_own_text() {
+        let token = |own: &str, text: &str| GeneratedToken {
+            id: 4,
+            text: text.into(),
+            own: own.into(),
+            logprob: -1.0,
+            top: Vec::new(),
+        };
+        assert_eq!(token("\n", "").name(), "\n", "the text of a line break may come with the next token");
+        assert_eq!(token(" 4", "\n4").name(), " 4");
+        assert_eq!(token("", " Dog").name(), " Dog");
     }
 }

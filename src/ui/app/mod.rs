@@ -20,7 +20,7 @@ use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
-use crate::types::{Ability, DeviceChoice};
+use crate::types::{Ability, DeviceChoice, UserError};
 use crate::ui::PanelId;
 use crate::ui::Themed;
 use about::About;
@@ -37,6 +37,8 @@ use std::time::{Duration, Instant};
 /// A start has succeeded once so many frames were painted: a picture that cannot be painted ends the program in the first ones.
 const FRAMES_OF_A_START: usize = 3;
 const EVENTS_PER_FRAME: usize = 256;
+/// Width that stage and inspector keep when the controls are drawn wider, in points.
+const ROOM: f32 = 660.0;
 /// How often what was typed is compared with what is on disk.
 const SESSION_EVERY: Duration = Duration::from_millis(500);
 /// How often memory is read while something is painted.
@@ -70,6 +72,7 @@ pub struct App {
     about: Option<About>,
     path_entry: Option<PathEntry>,
     toast: Option<Toast>,
+    failure: Option<UserError>,
     /// Kinds of models that were opened unasked; once each, so that a failure is not repeated for ever.
     offered: BTreeSet<PathBuf>,
     /// True once the person was told that the engine is gone.
@@ -131,7 +134,7 @@ impl App {
         self.post(ctx);
         if !self.engine_lost && !self.link.is_running() {
             self.engine_lost = true;
-            self.fail(crate::types::UserError::new(
+            self.fail(UserError::new(
                 "The engine has stopped.",
                 "Its thread ended through a defect in Fovea.",
                 "Start Fovea again; what you typed and drew is kept.",
@@ -160,6 +163,7 @@ impl App {
         self.take_drops(&ctx);
         self.top_bar(ui);
         self.status_bar(ui);
+        self.failure_bar(ui);
         self.rail(ui);
         self.workplace(ui);
         self.overlays(&ctx);
@@ -221,13 +225,13 @@ impl App {
         let margin = Margin::symmetric(space::L as i8, space::M as i8);
         // In a small window the stage has the first claim on the width.
         let width = ui.available_width();
-        let controls = 280.0..=(width * 0.28).clamp(280.0, 340.0);
+        let controls = 280.0..=(width - ROOM).clamp(280.0, 560.0);
         let inspector = 220.0..=(width * 0.24).clamp(220.0, 380.0);
         let has_controls = !self.panels[shown].at_foot();
         if has_controls {
             egui::Panel::left("controls")
                 .resizable(true)
-                .default_size(320.0)
+                .default_size((width * 0.28).clamp(280.0, 320.0))
                 .size_range(controls)
                 .frame(Frame::new().fill(theme.surface()))
                 .show(ui, |ui| self.controls(ui, margin));

@@ -4,23 +4,22 @@ use super::App;
 use crate::ui::files::{FileMode, FileRequest, Purpose};
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::widgets;
-use egui::{Align2, Area, Frame, Id, Order, RichText, Stroke, TextEdit, vec2};
+use egui::{Align, Align2, Area, Frame, Id, Layout, Order, RichText, Stroke, TextEdit, vec2};
 use lucide_icons::Icon;
 use std::path::PathBuf;
 
 /// How long a short message stays, in seconds.
 const TOAST_S: f64 = 4.0;
 
-/// A short message.
+/// A short message of something that succeeded. What failed stays until it was read, and covers nothing.
 pub(super) struct Toast {
     words: String,
-    is_error: bool,
     until_s: f64,
 }
 
 impl Toast {
-    pub(super) fn new(words: String, is_error: bool, now_s: f64) -> Self {
-        Self { words, is_error, until_s: now_s + TOAST_S }
+    pub(super) fn new(words: String, now_s: f64) -> Self {
+        Self { words, until_s: now_s + TOAST_S }
     }
 }
 
@@ -77,7 +76,7 @@ impl App {
             }
             done = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
             ui.add_space(space::S);
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let ready = !entry.text.trim().is_empty();
                 ui.add_enabled_ui(ready, |ui| done |= widgets::primary_button(ui, Icon::Check, verb).clicked());
                 cancel = widgets::secondary_button(ui, None, "Cancel").clicked();
@@ -101,8 +100,6 @@ impl App {
         }
         ctx.request_repaint_after(std::time::Duration::from_secs_f64(left_s));
         let theme = self.theme;
-        let (icon, colour) =
-            if toast.is_error { (Icon::CircleAlert, theme.danger()) } else { (Icon::Check, theme.success()) };
         Area::new(Id::unique("toast")).order(Order::Foreground).anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0)).show(
             ctx,
             |ui| {
@@ -113,12 +110,40 @@ impl App {
                     .inner_margin(egui::Margin::symmetric(12, 8))
                     .show(ui, |ui| {
                         ui.horizontal(|ui| {
-                            ui.label(RichText::new(char::from(icon)).font(Type::Body.icon()).color(colour));
+                            let icon = RichText::new(char::from(Icon::Check)).font(Type::Body.icon());
+                            ui.label(icon.color(theme.success()));
                             ui.label(RichText::new(&toast.words).font(Type::Body.sans()).color(theme.body()));
                         });
                     });
             },
         );
+    }
+}
+
+impl App {
+    /// What failed last, in a row of its own above the status bar, until it is closed or something succeeds.
+    pub(super) fn failure_bar(&mut self, ui: &mut egui::Ui) {
+        let Some(error) = &self.failure else { return };
+        let theme = self.theme;
+        let mut close = false;
+        let frame = Frame::new().fill(theme.danger_soft()).inner_margin(egui::Margin::symmetric(12, 4));
+        egui::Panel::bottom("failure").exact_size(36.0).frame(frame).show(ui, |ui| {
+            ui.horizontal(|ui| {
+                ui.label(RichText::new(char::from(Icon::CircleAlert)).font(Type::Body.icon()).color(theme.danger()));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    close = widgets::icon_button(ui, Icon::X, "Close the message").clicked();
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                        ui.label(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body()));
+                        let more = format!("{} {}", error.why, error.next);
+                        let text = RichText::new(more.trim()).font(Type::Body.sans()).color(theme.body());
+                        ui.add(egui::Label::new(text).truncate());
+                    });
+                });
+            });
+        });
+        if close {
+            self.failure = None;
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::about::About;
-use crate::types::DeviceChoice;
+use crate::types::{DeviceChoice, ModelId, model_name};
 use crate::ui::theme::{ThemeChoice, Type, space};
 use crate::ui::{Intent, PanelId};
 use egui::{Button, Key, Modifiers, RichText, ScrollArea, TextEdit};
@@ -23,6 +23,7 @@ enum Deed {
     Stop,
     OpenFolder,
     Open(PathBuf),
+    Use(ModelId),
     Theme(ThemeChoice),
     Device(DeviceChoice),
     Inspector,
@@ -107,8 +108,20 @@ impl App {
             all.push(entry(panel.icon(), &format!("Show {}", panel.title()), &keys, Deed::Show(panel.id())));
         }
         all.push(entry(Icon::FolderOpen, "Open a model folder…", "Ctrl+O", Deed::OpenFolder));
-        for model in &self.state.shipped {
-            all.push(entry(Icon::Box, &format!("Open model {}", model.name), "", Deed::Open(model.path.clone())));
+        for model in self.state.models.values() {
+            all.push(entry(Icon::Box, &format!("Use model {}", model.info.name), "", Deed::Use(model.info.id)));
+        }
+        let is_open = |path: &PathBuf| self.state.models.values().any(|model| model.info.path == *path);
+        let shipped = self.state.shipped.iter().map(|model| (model.name.clone(), &model.path));
+        let cached = self.state.hub.cached().iter().filter(|model| model.complete);
+        let cached = cached.filter_map(|model| Some((model.name.clone(), model.path.as_ref()?)));
+        let recent = self.state.recent.iter().map(|path| (model_name(path), path));
+        let mut listed: Vec<&PathBuf> = Vec::new();
+        for (name, path) in shipped.chain(cached).chain(recent) {
+            if !is_open(path) && !listed.contains(&path) {
+                all.push(entry(Icon::Box, &format!("Open model {name}"), "", Deed::Open(path.clone())));
+                listed.push(path);
+            }
         }
         all.push(entry(Icon::Sun, "Use the light theme", "", Deed::Theme(ThemeChoice::Light)));
         all.push(entry(Icon::Moon, "Use the dark theme", "", Deed::Theme(ThemeChoice::Dark)));
@@ -128,6 +141,7 @@ impl App {
             Deed::Stop => self.stop(),
             Deed::OpenFolder => self.ask_for_model(),
             Deed::Open(path) => self.open_path(path),
+            Deed::Use(model) => self.state.activate(model),
             Deed::Theme(choice) => self.set_theme(ctx, choice),
             Deed::Device(choice) => self.set_device(choice),
             Deed::Inspector => self.inspector_open = !self.inspector_open,

@@ -115,11 +115,13 @@ impl App {
     }
 
     pub(super) fn say(&mut self, words: String) {
-        self.toast = Some(Toast::new(words, false, self.state.now_s));
+        self.toast = Some(Toast::new(words, self.state.now_s));
+        self.failure = None;
     }
 
     pub(super) fn fail(&mut self, error: crate::types::UserError) {
-        self.toast = Some(Toast::new(error.what.clone(), true, self.state.now_s));
+        self.toast = None;
+        self.failure = Some(error.clone());
         self.state.log.error(self.state.now_s, None, error);
     }
 

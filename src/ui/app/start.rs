@@ -99,6 +99,7 @@ impl App {
             about: None,
             path_entry: None,
             toast: None,
+            failure: None,
             offered: Default::default(),
             engine_lost: false,
             writer,

@@ -7,6 +7,7 @@ mod lab;
 mod log;
 mod models;
 mod prompt;
+mod suggestion;
 
 use super::Panel;
 

@@ -48,7 +48,7 @@ fn generate(state: &mut State, model: ModelId) -> JobId {
 }
 
 fn token(id: u32, text: &str) -> GeneratedToken {
-    GeneratedToken { id, text: text.into(), logprob: -1.0, top: Vec::new() }
+    GeneratedToken { id, text: text.into(), own: text.into(), logprob: -1.0, top: Vec::new() }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Theme, Type};
-use egui::text::{LayoutJob, TextFormat};
+use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, Galley, Key, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
 use std::sync::Arc;
 
@@ -71,7 +71,10 @@ pub fn token_strip<'a>(
         response.widget_info(|| {
             WidgetInfo::selected(Role::ListItem, true, chip.selected, format!("Token {index}: {:?}", chip.text))
         });
-        let galley = ui.painter().layout_job(shown_text(theme, chip.text));
+        let mut words = shown_text(theme, chip.text);
+        // A chip is no wider than the strip; the tooltip has the whole text.
+        words.wrap = TextWrapping::truncate_at_width(rect.width() - 2.0 * CHIP_PADDING + 1.0);
+        let galley = ui.painter().layout_job(words);
         paint(ui, rect, galley, &chip, response.hovered());
         if response.hovered() {
             out.hovered = Some(index);
@@ -102,7 +105,7 @@ fn place<'a>(ui: &Ui, width: f32, count: usize, chip: &impl Fn(usize) -> Chip<'a
             } else {
                 ui.painter().layout_job(shown_text(theme, text)).size().x
             };
-            let size = Vec2::new(text_width.max(4.0) + 2.0 * CHIP_PADDING, CHIP_HEIGHT);
+            let size = Vec2::new((text_width.max(4.0) + 2.0 * CHIP_PADDING).min(width), CHIP_HEIGHT);
             if at.x > 0.0 && at.x + size.x > width {
                 at = Pos2::new(0.0, at.y + CHIP_HEIGHT + GAP.y);
             }

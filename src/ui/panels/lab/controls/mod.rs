@@ -2,7 +2,6 @@
 
 mod answers;
 mod examples;
-mod suggestion;
 mod task;
 mod wording;
 
@@ -13,6 +12,7 @@ use super::desk::Desk;
 use super::plan::Missing;
 use crate::types::JobId;
 use crate::ui::Cx;
+use crate::ui::panels::suggestion;
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, Reorder, caption};
 use egui::Ui;
@@ -45,7 +45,7 @@ impl Controls {
     /// `reading` is the job that reads a table.
     pub fn show(&mut self, desk: &mut Desk, reading: Option<JobId>, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
         ui.add_space(space::S);
-        suggestion::show(ui, cx);
+        suggestion::for_examples(ui, cx);
         let edits = task::show(desk, &mut self.search, reading, ui, cx);
         ui.add_space(space::XS);
         answers::query(desk, ui);

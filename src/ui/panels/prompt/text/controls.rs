@@ -1,11 +1,13 @@
 //! The left column: what is asked, and how tokens are drawn.
 
 use super::plain::Plain;
+use super::task::{Needs, Task};
 use super::{Mode, TextPrompt, chat, task};
 use crate::types::{Ability, FewShotPrompt, Sampling};
 use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::Themed;
+use crate::ui::panels::suggestion;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, TextArea, field, section};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
@@ -36,7 +38,8 @@ impl TextPrompt {
         if self.is_chat() {
             chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
         } else {
-            prompt(&mut self.plain, ui, cx);
+            let tokens = Drawn { sampling: &mut self.sampling, stop: &mut self.stop };
+            prompt(&mut self.plain, tokens, ui, cx);
         }
         sampling(&mut self.sampling, &mut self.stop, ui, cx);
         if !self.is_chat() {
@@ -74,10 +77,21 @@ impl TextPrompt {
     }
 }
 
-fn prompt(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// How tokens are drawn: what a ready-made prompt brings along.
+struct Drawn<'a> {
+    sampling: &'a mut Sampling,
+    stop: &'a mut String,
+}
+
+fn prompt(plain: &mut Plain, drawn: Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     ui.add_space(space::XS);
-    presets(&mut plain.prompt, ui);
+    let task = presets(&mut plain.prompt, drawn, ui);
+    match task.map(|task| task.needs) {
+        Some(Needs::LargeModel) => suggestion::for_large(ui, cx),
+        Some(Needs::Examples) => suggestion::for_examples(ui, cx),
+        Some(Needs::Nothing) | None => {}
+    }
     if widgets::ghost_button(ui, Some(Icon::FlaskConical), "Open in the lab").on_hover_text(LAB_HELP).clicked() {
         cx.intend(Intent::Experiment(plain.prompt.clone()));
     }
@@ -111,7 +125,8 @@ fn prompt(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-fn presets(prompt: &mut FewShotPrompt, ui: &mut Ui) {
+/// The choice of ready-made prompts; the one that is as it was chosen.
+fn presets(prompt: &mut FewShotPrompt, drawn: Drawn<'_>, ui: &mut Ui) -> Option<&'static Task> {
     let current = task::all().iter().find(|t| t.prompt == *prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
@@ -125,11 +140,15 @@ fn presets(prompt: &mut FewShotPrompt, ui: &mut Ui) {
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
                 *prompt = task.prompt.clone();
+                drawn.sampling.temperature = task.temperature;
+                drawn.sampling.max_new_tokens = task.max_new_tokens;
+                task.stop.clone_into(drawn.stop);
             }
         }
-        widgets::caption(ui, "Replaces what is below; Ctrl+Z brings it back.");
+        widgets::caption(ui, "Replaces the prompt, which Ctrl+Z brings back, and the sampling that suits it.");
     });
     let _ = response.response.accessible_name("Example prompts");
+    task::all().iter().find(|task| task.prompt == *prompt)
 }
 
 fn sampling(sampling: &mut Sampling, stop: &mut String, ui: &mut Ui, cx: &mut Cx<'_>) {

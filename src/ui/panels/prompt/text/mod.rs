@@ -145,6 +145,7 @@ impl TextPrompt {
         kept.push(GeneratedToken {
             id: choice.id,
             text: choice.text.clone(),
+            own: choice.text.clone(),
             logprob: choice.probability.ln(),
             top: token.top.clone(),
         });

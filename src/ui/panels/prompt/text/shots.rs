@@ -86,16 +86,16 @@ impl ShotTable {
         let columns = [(&mut shot.input, "input", 0.58), (&mut shot.output, "output", 0.42)];
         for (column, (text, hint, share)) in columns.into_iter().enumerate() {
             let ink = if shot.on { theme.body() } else { theme.neutral(6) };
-            let edit = TextEdit::singleline(text)
+            // A long text wraps, so that it can be read whole; lines of its own it gets by pasting alone.
+            let edit = TextEdit::multiline(text)
                 .id(cell_id(base, row, column))
+                .return_key(None)
+                .desired_rows(1)
                 .hint_text(hint)
                 .text_color(ink)
                 .margin(egui::Margin::symmetric(6, 4))
                 .desired_width(cells * share - 12.0);
-            let response = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
-            if !response.has_focus() && text.chars().count() > 12 {
-                let _ = response.on_hover_text(text.as_str());
-            }
+            let _ = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
         }
         if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
             *edit = Some(Edit::Delete(row));

@@ -4,11 +4,28 @@ use crate::types::{FewShotPrompt, Shot};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// One ready-made prompt.
+/// One ready-made prompt, with what makes it work.
 pub(super) struct Task {
     pub id: &'static str,
     pub title: String,
     pub prompt: FewShotPrompt,
+    pub needs: Needs,
+    pub temperature: f32,
+    pub max_new_tokens: usize,
+    /// Stop strings as typed.
+    pub stop: String,
+}
+
+/// What a model must be able to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Needs {
+    #[default]
+    Nothing,
+    /// To infer a task from its examples, as a small model does that was trained on that.
+    Examples,
+    /// The same of sentences, which takes a large one.
+    LargeModel,
 }
 
 #[derive(Deserialize)]
@@ -22,6 +39,13 @@ struct File {
     separator: String,
     query: String,
     shots: Vec<[String; 2]>,
+    #[serde(default)]
+    needs: Needs,
+    #[serde(default)]
+    temperature: f32,
+    max_new_tokens: usize,
+    #[serde(default)]
+    stop: String,
 }
 
 fn line_break() -> String {
@@ -38,15 +62,18 @@ static TASKS: LazyLock<Vec<Task>> = LazyLock::new(|| {
     .into_iter()
     .map(|(id, text)| {
         let file: File = toml::from_str(text).expect("the tasks that are built in are well-formed");
-        let shots = file.shots.into_iter().map(|[input, output]| Shot { input, output, on: true }).collect();
+        let shots =
+            file.shots.iter().map(|[input, output]| Shot { input: input.clone(), output: output.clone(), on: true });
+        let shots = shots.collect();
         let prompt = FewShotPrompt {
-            instruction: file.instruction,
+            instruction: file.instruction.clone(),
             shots,
-            query: file.query,
-            template: file.template,
-            separator: file.separator,
+            query: file.query.clone(),
+            template: file.template.clone(),
+            separator: file.separator.clone(),
         };
-        Task { id, title: file.title, prompt }
+        let File { title, needs, temperature, max_new_tokens, stop, .. } = file;
+        Task { id, title, prompt, needs, temperature, max_new_tokens, stop }
     })
     .collect()
 });
