@@ -159,13 +159,21 @@ impl Running {
         self.new_tokens += 1;
         let is_eos = self.ends.contains(&id);
         let mut text = String::new();
-        let mut stop = None;
+        let mut stop;
         if is_eos {
             stop = Some(StopReason::EndOfSequence);
         } else {
             let passed = self.stops.push(&self.decoder.push(id));
             text = passed.text;
-            stop = passed.stop.map(StopReason::StopString).or(stop);
+            stop = passed.stop.map(StopReason::StopString);
+            // What the decoder holds back until more follows is there all the same: a line break ends a line before the next begins.
+            if stop.is_none() && !self.stops.is_empty() {
+                let ahead = self.stops.clone().push(&self.decoder.clone().finish());
+                if let Some(met) = ahead.stop {
+                    text.push_str(&ahead.text);
+                    stop = Some(StopReason::StopString(met));
+                }
+            }
         }
         if stop.is_none() && self.new_tokens >= sampling.max_new_tokens {
             stop = Some(StopReason::MaxNewTokens);

@@ -1,7 +1,7 @@
 //! Finds stop strings in a text that comes in pieces, wherever the pieces are cut.
 
 /// What a piece of text led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Passed {
     /// Text that certainly belongs to the output.
     pub text: String,
@@ -21,6 +21,11 @@ impl StopStrings {
     pub(super) fn new(strings: &[String]) -> Self {
         let strings = strings.iter().filter(|string| !string.is_empty()).cloned().collect();
         Self { strings, held: String::new() }
+    }
+
+    /// True where nothing is looked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.strings.is_empty()
     }
 
     /// Takes the next piece. Of several stop strings the one that is complete first counts, and of those the longest, so

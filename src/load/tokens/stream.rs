@@ -9,7 +9,7 @@ const WINDOW: usize = 4;
 
 /// Turns tokens into text as they come. Bytes that do not make a whole character yet wait for the next token, so joining
 /// what [`Self::push`] and [`Self::finish`] return gives the exact text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StreamDecoder {
     tokenizer: Arc<Tokenizer>,
     pending: Vec<u8>,

@@ -76,6 +76,13 @@ impl Preview {
         }
     }
 
+    /// What a token is part of. Its first letter tells: the space before a word often comes from the template.
+    fn kind_of(&self, token: &PromptToken) -> Option<SegmentKind> {
+        let text = self.rendered.text.get(token.span.clone()).filter(|text| !text.is_empty())?;
+        let space = text.len() - text.trim_start().len();
+        self.rendered.kind_at(token.span.start + if space < text.len() { space } else { 0 })
+    }
+
     /// The strip. Without a model, or until the tokens have come, pieces of the text stand in for them.
     pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
         let theme = ui.theme();
@@ -84,13 +91,13 @@ impl Preview {
             Some(tokens) => {
                 let chip = |i: usize| {
                     let token: &PromptToken = &tokens[i];
-                    let kind = if token.span.is_empty() { None } else { self.rendered.kind_at(token.span.start) };
+                    let kind = self.kind_of(token);
                     let text = if token.text.is_empty() { "∅" } else { token.text.as_str() };
                     Chip { text, fill: kind_fill(theme, kind, paper), selected: false, underline: None }
                 };
                 token_strip(ui, "Prompt tokens", tokens.len(), chip, |ui, i| {
                     let token = &tokens[i];
-                    let kind = if token.span.is_empty() { None } else { self.rendered.kind_at(token.span.start) };
+                    let kind = self.kind_of(token);
                     tip(ui, i, token, kind);
                 });
             }

@@ -12,6 +12,8 @@ const HELP: &str = "Examples shown to the model before the query. From a few pai
 const HANDLE: f32 = 16.0;
 const SWITCH: f32 = 18.0;
 const BIN: f32 = 24.0;
+/// Height of a cell of one line.
+const CELL: f32 = 28.0;
 
 /// What to do to the rows after they are painted.
 enum Edit {
@@ -50,7 +52,7 @@ impl ShotTable {
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing = Vec2::new(space::XS, space::XS);
             for (row, shot) in shots.iter_mut().enumerate() {
-                let shown = ui.horizontal(|ui| self.row(ui, base, row, shot, &mut edit));
+                let shown = ui.horizontal_top(|ui| self.row(ui, base, row, shot, &mut edit));
                 rows.push(shown.response.rect);
             }
         });
@@ -71,13 +73,23 @@ impl ShotTable {
     fn row(&mut self, ui: &mut Ui, base: Id, row: usize, shot: &mut Shot, edit: &mut Option<Edit>) {
         let theme = ui.theme();
         let number = row + 1;
+        // Beside the first line of the cells, however many there are.
+        let beside = |ui: &mut Ui, width: f32, add: &mut dyn FnMut(&mut Ui)| {
+            let size = Vec2::new(width, CELL);
+            ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                ui.set_min_size(size);
+                add(ui);
+            });
+        };
         let (id, name) = (base.with(("handle", row)), format!("Move example {number}"));
-        if let Some(moved) = self.order.handle(ui, id, row, HANDLE, &name) {
-            *edit = Some(Edit::Move(moved));
-        }
-        ui.scope(|ui| {
+        beside(ui, HANDLE, &mut |ui| {
+            if let Some(moved) = self.order.handle(ui, id, row, HANDLE, &name) {
+                *edit = Some(Edit::Move(moved));
+            }
+        });
+        beside(ui, SWITCH, &mut |ui| {
             ui.spacing_mut().icon_width = SWITCH - 2.0;
-            ui.spacing_mut().interact_size.x = SWITCH;
+            ui.spacing_mut().interact_size = Vec2::new(SWITCH, 20.0);
             let response = ui.add_sized([SWITCH, 20.0], egui::Checkbox::without_text(&mut shot.on));
             let _ = response.accessible_name(format!("Use example {number}")).on_hover_text("Use this example");
         });
@@ -87,7 +99,7 @@ impl ShotTable {
         for (column, (text, hint, share)) in columns.into_iter().enumerate() {
             let ink = if shot.on { theme.body() } else { theme.neutral(6) };
             // A long text wraps, so that it can be read whole; lines of its own it gets by pasting alone.
-            let edit = TextEdit::multiline(text)
+            let cell = TextEdit::multiline(text)
                 .id(cell_id(base, row, column))
                 .return_key(None)
                 .desired_rows(1)
@@ -95,11 +107,13 @@ impl ShotTable {
                 .text_color(ink)
                 .margin(egui::Margin::symmetric(6, 4))
                 .desired_width(cells * share - 12.0);
-            let _ = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
+            let _ = ui.add(cell).accessible_name(format!("Example {number} {hint}"));
         }
-        if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
-            *edit = Some(Edit::Delete(row));
-        }
+        beside(ui, BIN, &mut |ui| {
+            if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
+                *edit = Some(Edit::Delete(row));
+            }
+        });
     }
 }
 
