@@ -103,7 +103,7 @@ impl DigitsPanel {
 
     pub(super) fn picture_controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         section(ui, "Picture", |ui| {
-            if secondary_button(ui, Some(Icon::Image), "Open a picture").clicked() {
+            if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
                 self.ask_for_picture(cx);
             }
             caption(ui, "Or drop a file on the window.");

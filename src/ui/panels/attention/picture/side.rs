@@ -30,7 +30,7 @@ pub(in super::super) fn controls(
     ui.add_space(space::S);
     section(ui, "Picture", |ui| {
         // One under the other: side by side they do not fit into the narrowest column.
-        if secondary_button(ui, Some(Icon::Image), "Open a picture").clicked() {
+        if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
             PictureView::ask_for_file(cx);
         }
         ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
