@@ -38,8 +38,8 @@ impl TextPrompt {
         if self.is_chat() {
             chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
         } else {
-            let tokens = Drawn { sampling: &mut self.sampling, stop: &mut self.stop };
-            prompt(&mut self.plain, tokens, ui, cx);
+            let mut drawn = Drawn { sampling: &mut self.sampling, stop: &mut self.stop };
+            prompt(&mut self.plain, &mut drawn, ui, cx);
         }
         sampling(&mut self.sampling, &mut self.stop, ui, cx);
         if !self.is_chat() {
@@ -83,7 +83,7 @@ struct Drawn<'a> {
     stop: &'a mut String,
 }
 
-fn prompt(plain: &mut Plain, drawn: Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn prompt(plain: &mut Plain, drawn: &mut Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     ui.add_space(space::XS);
     let task = presets(&mut plain.prompt, drawn, ui);
@@ -126,7 +126,7 @@ fn prompt(plain: &mut Plain, drawn: Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// The choice of ready-made prompts; the one that is as it was chosen.
-fn presets(prompt: &mut FewShotPrompt, drawn: Drawn<'_>, ui: &mut Ui) -> Option<&'static Task> {
+fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn<'_>, ui: &mut Ui) -> Option<&'static Task> {
     let current = task::all().iter().find(|t| t.prompt == *prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
