@@ -193,8 +193,8 @@ fn the_start_button_sends_what_was_filled_in() {
     assert!(window.has("CNN 1"));
 }
 
-#[test]
-fn escape_in_a_field_or_anywhere_ends_no_training() {
+/// A window with a training run under way.
+fn in_training() -> (Window<'static>, JobId) {
     let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
     window.engine.0.borrow_mut().answers = false;
     window.type_into(Role::TextInput, "MNIST folder", "data/none");
@@ -202,6 +202,12 @@ fn escape_in_a_field_or_anywhere_ends_no_training() {
     let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
     window.engine.say(Event::Progress { job, label: "Reading".into(), done: 0, total: 0, unit: "images" });
     window.harness.run();
+    (window, job)
+}
+
+#[test]
+fn escape_in_a_field_or_anywhere_ends_no_training() {
+    let (mut window, _) = in_training();
     for panel in ["prompt", "fine_tune", "digits", "log"] {
         window.show(panel);
         if panel == "prompt" {
@@ -219,13 +225,7 @@ fn escape_in_a_field_or_anywhere_ends_no_training() {
 
 #[test]
 fn a_run_can_be_held_and_stopped_and_its_error_stands_beside_it() {
-    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
-    window.engine.0.borrow_mut().answers = false;
-    window.type_into(Role::TextInput, "MNIST folder", "data/none");
-    window.press(Modifiers::COMMAND, Key::Enter);
-    let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
-    window.engine.say(Event::Progress { job, label: "Reading".into(), done: 0, total: 0, unit: "images" });
-    window.harness.run();
+    let (mut window, job) = in_training();
     window.click("Pause");
     window.engine.say(Event::Paused { job, paused: true });
     window.harness.run();
