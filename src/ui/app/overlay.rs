@@ -8,6 +8,8 @@ use egui::{Align, Align2, Area, Frame, Id, Layout, Order, RichText, Stroke, Text
 use lucide_icons::Icon;
 use std::path::PathBuf;
 
+/// Room for the button that closes a message.
+const CLOSE_WIDTH: f32 = 36.0;
 /// How long a short message stays, in seconds.
 const TOAST_S: f64 = 4.0;
 
@@ -127,18 +129,19 @@ impl App {
         let theme = self.theme;
         let mut close = false;
         let frame = Frame::new().fill(theme.danger_soft()).inner_margin(egui::Margin::symmetric(12, 4));
-        egui::Panel::bottom("failure").exact_size(36.0).frame(frame).show(ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.label(RichText::new(char::from(Icon::CircleAlert)).font(Type::Body.icon()).color(theme.danger()));
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    close = widgets::icon_button(ui, Icon::X, "Close the message").clicked();
-                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                        ui.label(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body()));
-                        let more = format!("{} {}", error.why, error.next);
-                        let text = RichText::new(more.trim()).font(Type::Body.sans()).color(theme.body());
-                        ui.add(egui::Label::new(text).truncate());
-                    });
+        egui::Panel::bottom("failure").frame(frame).show(ui, |ui| {
+            ui.horizontal_top(|ui| {
+                let words = vec2(ui.available_width() - CLOSE_WIDTH, 0.0);
+                // A long path wraps: why it failed and what to do next stay in sight.
+                ui.allocate_ui_with_layout(words, Layout::left_to_right(Align::Min).with_main_wrap(true), |ui| {
+                    ui.set_min_width(words.x);
+                    let icon = RichText::new(char::from(Icon::CircleAlert)).font(Type::Body.icon());
+                    ui.label(icon.color(theme.danger()));
+                    ui.label(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body()));
+                    let more = format!("{} {}", error.why, error.next);
+                    ui.label(RichText::new(more.trim()).font(Type::Body.sans()).color(theme.body()));
                 });
+                close = widgets::icon_button(ui, Icon::X, "Close the message").clicked();
             });
         });
         if close {
