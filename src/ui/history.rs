@@ -36,6 +36,11 @@ impl<T: Clone + PartialEq> History<T> {
         self.future.clear();
     }
 
+    /// Takes a change in without making it a step: what belongs to the last one, such as what came of it.
+    pub fn amend(&mut self, value: &T) {
+        self.last = value.clone();
+    }
+
     /// What was changed until now is a step of its own, however soon the next change follows.
     pub fn part(&mut self, value: &T, now_s: f64) {
         self.observe(value, now_s);

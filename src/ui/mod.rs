@@ -26,7 +26,7 @@ pub use intent::{Intent, PanelId};
 pub use panel::{Action, Cx, Panel, Request, Selection};
 pub use session::recent_models;
 pub use state::{
-    Download, DownloadPhase, HubState, Job, KShotRun, Live, Log, LogEntry, OpenModel, Phase, Progress, Prompting,
-    Reported, Run, ShippedModel, State, Training,
+    Download, DownloadPhase, HubState, Job, KShotRun, Live, Log, LogEntry, Made, OpenModel, Phase, Progress, Prompting,
+    Reported, Run, ShippedModel, State, Training, full_name,
 };
 pub use theme::{Theme, ThemeChoice, Themed};

@@ -5,6 +5,7 @@ use crate::engine::Work;
 use crate::hub::CachedModel;
 use crate::types::{Ability, Blocks, ModelId, ModelInfo, ModelKind, model_name};
 use crate::ui::Themed;
+use crate::ui::full_name;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets;
 use egui::{Button, RichText, Ui};
@@ -25,7 +26,7 @@ impl App {
         let active = needed.and_then(|a| self.state.active(a)).or_else(|| self.state.active(Ability::Prompt));
         let (name, facts) = match (active, self.state.opening()) {
             (_, Some(job)) => (job_name(job), "opening…".to_owned()),
-            (Some(model), None) => (model.info.name.clone(), facts(&model.info)),
+            (Some(model), None) => (full_name(&model.info), facts(&model.info)),
             (None, None) => ("No model".to_owned(), "choose one".to_owned()),
         };
         let atoms = (

@@ -152,7 +152,9 @@ pub fn run(
         let wake = ctx.clone();
         let last = options.state_dir.as_deref().map(|dir| session::load(dir).0.device).unwrap_or_default();
         let link = connect(options.device.unwrap_or(last), Box::new(move || wake.request_repaint()));
-        Ok(Box::new(App::new(&ctx, link, options)))
+        let mut app = App::new(&ctx, link, options);
+        app.state.began = Some(jiff::Zoned::now());
+        Ok(Box::new(app))
     });
     eframe::run_native("fovea", native, creator).map_err(|e| {
         UserError::new(

@@ -1,5 +1,6 @@
 //! One piece of work, as the window sees it.
 
+use super::Made;
 use super::live::Live;
 use crate::engine::{Outcome, Turn, Work, WorkFacts};
 use crate::types::{JobId, ModelId, UserError};
@@ -74,6 +75,8 @@ pub struct Job {
     pub stopping: bool,
     /// When it was given to the engine, in seconds since the app started.
     pub started_s: f64,
+    /// With which model, as that was then.
+    pub made: Option<Made>,
     /// When it ended.
     pub ended_s: Option<f64>,
 }
@@ -90,6 +93,7 @@ impl Job {
             outcome: None,
             stopping: false,
             started_s: now_s,
+            made: None,
             ended_s: None,
         }
     }

@@ -5,6 +5,7 @@ mod job;
 mod keep;
 mod live;
 mod log;
+mod made;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ pub use hub::{Download, DownloadPhase, HubState};
 pub use job::{Job, Phase, Progress};
 pub use live::{KShotRun, Live, Run, Training};
 pub use log::{Log, LogEntry};
+pub use made::{Made, full_name};
 pub use report::Reported;
 
 use crate::engine::{Command, Event, Outcome, Work};
@@ -46,6 +48,8 @@ pub struct OpenModel {
     pub weights: Arc<Vec<LayerWeights>>,
     /// Counts the times the model was opened, trained or saved: what was computed before belongs to other weights.
     pub version: u64,
+    /// Counts the times its weights became others since it was opened.
+    pub weights_version: u64,
     /// SHA-256 of its weights, where it was asked for.
     pub sha256: Option<String>,
     /// The latest answer of a digit network.
@@ -81,6 +85,8 @@ impl Prompting {
 pub struct State {
     /// Seconds since the app started; set by the app before events are applied.
     pub now_s: f64,
+    /// When that was by the clock; unknown where pictures must be the same at any time.
+    pub began: Option<jiff::Zoned>,
     /// The device in use, once known.
     pub device: Option<DeviceStatus>,
     /// Memory the process holds, in bytes, where the platform tells.
@@ -234,7 +240,8 @@ impl State {
                     };
                     self.jobs.retain(|_, j| !is_dropped(j));
                 }
-                self.jobs.insert(*job, Job::new(*job, *model, Arc::clone(work), self.now_s));
+                let made = model.and_then(|model| self.models.get(&model)).map(Made::with);
+                self.jobs.insert(*job, Job { made, ..Job::new(*job, *model, Arc::clone(work), self.now_s) });
             }
             Command::Close { model } => self.forget(*model),
             Command::Cancel { job } => {
@@ -272,8 +279,11 @@ impl State {
                 let id = info.id;
                 let before = self.models.remove(&id);
                 let version = before.as_ref().map_or(0, |open| open.version + 1);
+                let trained = u64::from(info.modified);
+                let weights_version = before.as_ref().map_or(0, |open| open.weights_version + trained);
                 let classification = before.and_then(|open| open.classification);
-                self.models.insert(id, OpenModel { info, weights, version, sha256: None, classification });
+                let open = OpenModel { info, weights, version, weights_version, sha256: None, classification };
+                self.models.insert(id, open);
                 if !self.chosen.contains(&id) {
                     self.chosen.insert(0, id);
                 }

@@ -8,7 +8,7 @@ use crate::types::{ColorMap, UserError};
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
-use crate::ui::widgets::{self, caption, icon_button};
+use crate::ui::widgets::{self, Stamp, caption, icon_button};
 use egui::Ui;
 use lucide_icons::Icon;
 use std::path::Path;
@@ -28,6 +28,14 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             caption(ui, "Scroll to zoom, drag to move");
         }
     });
+    let stamp = Stamp::of(cx.state, shown.job);
+    if let Some(stamp) = &stamp {
+        stamp.show(ui);
+    }
+    Stamp::over(stamp.as_ref(), ui, |ui| patterns(view, colours, ui, cx, shown));
+}
+
+fn patterns(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     ui.add_space(space::XS);
     let (in_strip, in_map) = if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
         beside(view, colours, ui, cx, shown)
@@ -88,8 +96,8 @@ pub(super) fn action_id(format: Format) -> &'static str {
 /// Asks where to, then draws and writes on the dialog's thread.
 pub(super) fn export(map: ColorMap, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
     let (layer, head) = (cx.selection.layer, cx.selection.head);
-    let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
-    let name = model.map_or("model", |m| m.info.name.as_str());
+    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
+    let name = made.map_or("model", |made| made.model.as_str());
     let title = format!("{name}, layer {layer}, head {head}");
     let extension = format.extension();
     let file = format!("attention-{name}-layer{layer}-head{head}.{extension}");

@@ -18,7 +18,7 @@ use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, error_card, icon_button, job_progress, secondary_button};
+use crate::ui::widgets::{Stamp, caption, empty_state, error_card, icon_button, job_progress, secondary_button};
 use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
@@ -35,6 +35,11 @@ use std::sync::Arc;
 
 const OPEN_PICTURE: &str = "open picture";
 const PICTURE_ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+
+/// An answer that takes longer is waited for with the old one dimmed; dimming for less would flicker, in seconds.
+const LATE_S: f64 = 0.15;
+/// Width beside the canvas that the input and the probabilities need.
+const BESIDE: f32 = 250.0;
 
 /// A neuron or feature map that is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +116,14 @@ impl DigitsPanel {
         self.model(state)?.classification.as_ref()
     }
 
+    /// With what the answer was made. It is old while the network has been at a newer drawing for a while.
+    fn stamp(&self, state: &State) -> Option<Stamp> {
+        let job = self.reading.job()?;
+        let is_late = state.job(job).is_some_and(|job| job.is_active() && state.now_s - job.started_s > LATE_S);
+        let stamp = Stamp::in_use(state, job, Ability::ReadDigits)?;
+        Some(stamp.old_where(is_late, "The drawing was changed since; the network is at it."))
+    }
+
     fn open_picture(&mut self, path: &Path, cx: &mut Cx<'_>) {
         let context = self.context.clone();
         let file = path.to_owned();
@@ -133,9 +146,16 @@ impl DigitsPanel {
     /// Canvas, input and probabilities in a row.
     fn top_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = ui.theme();
-        let side = (ui.available_width() * 0.42).min(ui.available_height() * 0.40).clamp(176.0, 360.0).floor();
+        // The drawing does not move when the inspector opens: there is room for it from the start.
+        let window = ui.ctx().content_rect();
+        let room = window.right() - ui.max_rect().left() - (window.width() * 0.24).clamp(220.0, 380.0);
+        let side = (room * 0.48).min(room - BESIDE).min(ui.available_height() * 0.40).clamp(176.0, 360.0).floor();
         let small = (side * 0.45).clamp(84.0, 140.0).floor();
         let rest = (ui.available_width() - side - small - 2.0 * space::L).clamp(120.0, 400.0).floor();
+        let stamp = self.stamp(cx.state);
+        if self.reading.running(cx.state).is_some() {
+            ui.ctx().request_repaint_after(std::time::Duration::from_secs_f64(LATE_S));
+        }
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = space::L;
             ui.vertical(|ui| {
@@ -152,17 +172,18 @@ impl DigitsPanel {
                 self.input_picture(ui, cx, small);
                 if let Some(digit) = self.answer(cx.state).and_then(|a| probabilities::most_likely(&a.probabilities)) {
                     caption(ui, "Reads it as");
-                    ui.label(
-                        RichText::new(digit.to_string())
-                            .font(egui::FontId::new(48.0, crate::ui::theme::bold()))
-                            .color(theme.body()),
-                    );
+                    let large = egui::FontId::new(48.0, crate::ui::theme::bold());
+                    let digit = RichText::new(digit.to_string()).font(large).color(theme.body());
+                    Stamp::over(stamp.as_ref(), ui, |ui| ui.label(digit));
+                    if let Some(stamp) = &stamp {
+                        stamp.show(ui);
+                    }
                 }
             });
             ui.vertical(|ui| {
                 ui.set_width(rest);
                 let answer = self.answer(cx.state).map(|a| a.probabilities.as_slice());
-                probabilities::show(ui, answer);
+                Stamp::over(stamp.as_ref(), ui, |ui| probabilities::show(ui, answer));
                 if self.model(cx.state).is_some_and(|m| m.info.architecture == Architecture::DigitMlp) {
                     ui.add_space(space::S);
                     network::legends(ui);

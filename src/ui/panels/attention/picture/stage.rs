@@ -7,7 +7,7 @@ use crate::ui::Themed;
 use crate::ui::panels::attention::Shown;
 use crate::ui::panels::attention::look::Look;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, segmented, significant};
+use crate::ui::widgets::{self, Stamp, caption, segmented, significant};
 use egui::{Color32, ColorImage, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
@@ -28,6 +28,9 @@ pub(in super::super) fn show(view: &mut PictureView, look: Look, ui: &mut Ui, cx
         let sources = [(Source::Head, "Head"), (Source::Layer, "Layer"), (Source::Rollout, "Rollout")];
         segmented(ui, &mut view.source, &sources);
     });
+    if let Some(stamp) = Stamp::of(cx.state, shown.job) {
+        stamp.show(ui);
+    }
     ui.add_space(space::XS);
     let key = MapKey { job: shown.job, source: view.source, layer, head, query, look };
     let Some(weights) = view.weights(key, shown) else {

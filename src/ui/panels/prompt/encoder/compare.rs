@@ -6,7 +6,7 @@ use crate::ui::Cx;
 use crate::ui::PanelId;
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, rgb, space};
-use crate::ui::widgets::{self, caption, empty_state, secondary_button, share_bar};
+use crate::ui::widgets::{self, Stamp, caption, empty_state, secondary_button, share_bar};
 use egui::{
     Align2, Color32, FontId, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
@@ -38,6 +38,10 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.go_to(PanelId::Attention);
         }
     });
+    let stamp = view.stamp(cx.state);
+    if let Some(stamp) = &stamp {
+        stamp.show(ui);
+    }
     for (place, embedding) in report.embeddings.iter().enumerate().filter(|(_, e)| e.left_out > 0) {
         let words = format!(
             "Text {} was cut off behind {} tokens; {} more were left out.",
@@ -49,11 +53,13 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.add_space(space::S);
     let Some(similarities) = view.similarities(cx.state) else { return };
-    egui::ScrollArea::both().id_salt("similarities").auto_shrink(false).show(ui, |ui| {
-        matrix(view, ui, cx, &report, &similarities);
-        ui.add_space(space::M);
-        let marks = [-1.0f32, -0.5, 0.0, 0.5, 1.0].map(|v| ((v + 1.0) / 2.0, format!("{v}")));
-        widgets::legend(ui, 280.0, |place| colour(theme, place * 2.0 - 1.0), &marks);
+    Stamp::over(stamp.as_ref(), ui, |ui| {
+        egui::ScrollArea::both().id_salt("similarities").auto_shrink(false).show(ui, |ui| {
+            matrix(view, ui, cx, &report, &similarities);
+            ui.add_space(space::M);
+            let marks = [-1.0f32, -0.5, 0.0, 0.5, 1.0].map(|v| ((v + 1.0) / 2.0, format!("{v}")));
+            widgets::legend(ui, 280.0, |place| colour(theme, place * 2.0 - 1.0), &marks);
+        });
     });
 }
 

@@ -7,7 +7,7 @@ use crate::ui::PanelId;
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{
-    self, Chip, candidate_bars, caption, empty_state, secondary_button, token_strip, visible_text,
+    self, Chip, Stamp, candidate_bars, caption, empty_state, secondary_button, token_strip, visible_text,
 };
 use egui::{Color32, Frame, RichText, ScrollArea, Stroke, Ui};
 use lucide_icons::Icon;
@@ -16,7 +16,6 @@ use lucide_icons::Icon;
 const COLUMN: f32 = 250.0;
 
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
-    let theme = ui.theme();
     let report = view.job(cx.state).and_then(|job| cx.state.report::<FillReport>(job)).cloned();
     let Some(report) = report else {
         if view.running(cx.state).is_none() {
@@ -33,9 +32,18 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.go_to(PanelId::Attention);
         }
     });
+    let stamp = view.stamp(cx.state);
+    if let Some(stamp) = &stamp {
+        stamp.show(ui);
+    }
+    Stamp::over(stamp.as_ref(), ui, |ui| guesses(ui, &report));
+}
+
+fn guesses(ui: &mut Ui, report: &FillReport) {
+    let theme = ui.theme();
     card(theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        tokens(ui, &report);
+        tokens(ui, report);
     });
     ui.add_space(space::M);
     widgets::stage_header(ui, "What it guesses", "", |_| ());

@@ -7,7 +7,7 @@ mod fill;
 use crate::engine::{FillSpec, Work};
 use crate::types::{Ability, EmbeddingReport, EncoderInfo, JobId, ModelId};
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, error_card, job_progress};
+use crate::ui::widgets::{Stamp, caption, error_card, job_progress};
 use crate::ui::{Ask, Cx, OpenModel, State};
 use egui::{Frame, Margin, Ui};
 use serde::{Deserialize, Serialize};
@@ -139,6 +139,22 @@ impl EncoderView {
             Mode::Compare => (self.comparing.question()?.0, self.comparing.job()),
         };
         job.filter(|_| Self::model(state).is_some_and(|model| model.info.id == asked))
+    }
+
+    /// With what the answer on show was made.
+    fn stamp(&self, state: &State) -> Option<Stamp> {
+        let (is_retyped, pooling) = match self.mode(state) {
+            Mode::Fill => (self.filling.question()?.1 != self.masked(state), None),
+            Mode::Compare => {
+                let pooling = Self::facts(state)?.pooling.to_string();
+                (self.comparing.question()?.1 != self.lines(), Some(pooling))
+            }
+        };
+        let stamp = Stamp::of(state, self.job(state)?)?.old_where(is_retyped, "The text was changed since.");
+        Some(match pooling {
+            Some(words) => stamp.with(words),
+            None => stamp,
+        })
     }
 
     /// The jobs whose answers must be kept.

@@ -139,10 +139,7 @@ fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn<'_>, ui: &mut Ui) -> Op
     let response = combo.show_ui(ui, |ui| {
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
-                *prompt = task.prompt.clone();
-                drawn.sampling.temperature = task.temperature;
-                drawn.sampling.max_new_tokens = task.max_new_tokens;
-                task.stop.clone_into(drawn.stop);
+                task.begin(prompt, drawn.sampling, drawn.stop);
             }
         }
         widgets::caption(ui, "Replaces the prompt, which Ctrl+Z brings back, and the sampling that suits it.");

@@ -4,6 +4,7 @@ mod chat;
 mod controls;
 mod inspector;
 mod output;
+mod past;
 mod plain;
 mod preview;
 mod shots;
@@ -21,6 +22,7 @@ use output::{Output, Shown};
 use plain::Plain;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// How the model is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,10 @@ enum Wish {
     Run,
     /// To go on from another candidate for a token, by their places.
     Branch(usize, usize),
+    /// To look at another run.
+    LookAt(JobId),
+    /// To have the prompt back that the run on show was made from.
+    Retype,
     /// To have a turn written.
     Ask(chat::Ask),
     /// To write a plain prompt instead.
@@ -49,6 +55,16 @@ enum Wish {
 /// The prompt that begins a first session.
 pub(super) fn story() -> FewShotPrompt {
     task::story()
+}
+
+/// What a run begins from.
+#[derive(Default)]
+struct From {
+    /// The prompt's tokens, where they are known.
+    prompt: Vec<PromptToken>,
+    kept: Vec<GeneratedToken>,
+    text: Rc<str>,
+    typed: Option<Rc<FewShotPrompt>>,
 }
 
 /// The view: two modes, each with what was typed in it and what came out; how tokens are drawn is the same in both.
@@ -119,7 +135,7 @@ impl TextPrompt {
         self.switch(Mode::Prompt);
     }
 
-    fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, prompt: Vec<PromptToken>, kept: Vec<GeneratedToken>) {
+    fn generate(&mut self, cx: &mut Cx<'_>, input: PromptInput, from: From) {
         let Some(model) = cx.state.active(Ability::Continue) else {
             cx.toast("Open a text model first");
             return;
@@ -132,7 +148,8 @@ impl TextPrompt {
         cx.send(Command::start(job, model.info.id, Work::Generate(spec)));
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
-        self.output_mut().shown = Some(Shown { job, prompt, kept });
+        let From { prompt, kept, text, typed } = from;
+        self.output_mut().begin(Shown { job, prompt, kept, text, typed });
     }
 
     /// Goes on from an alternative of the token at `index`.
@@ -150,15 +167,27 @@ impl TextPrompt {
             top: token.top.clone(),
         });
         let ids = prompt.iter().map(|t| t.id).chain(kept.iter().map(|t| t.id)).collect();
+        let from = From { prompt, kept, text: Rc::clone(&shown.text), typed: shown.typed.clone() };
+        if self.is_chat() {
+            self.chat.reopen();
+        } else {
+            self.plain.part(cx.state.now_s);
+        }
+        self.generate(cx, PromptInput::Ids(ids), from);
         self.output_mut().selected = Some(index);
-        self.chat.reopen();
-        self.generate(cx, PromptInput::Ids(ids), prompt, kept);
+    }
+
+    fn look_at(&mut self, job: JobId) {
+        self.plain.output.look_at(job);
+        self.plain.amend();
     }
 
     fn fulfil(&mut self, wish: Option<Wish>, cx: &mut Cx<'_>) {
         match wish {
             Some(Wish::Run) => self.run(cx),
             Some(Wish::Branch(index, alternative)) => self.branch(cx, index, alternative),
+            Some(Wish::LookAt(job)) => self.look_at(job),
+            Some(Wish::Retype) => self.plain.retype(cx.state.now_s),
             Some(Wish::Ask(ask)) => self.ask(cx, ask),
             Some(Wish::Plain) => self.switch(Mode::Prompt),
             None => {}
@@ -172,7 +201,11 @@ impl TextPrompt {
     }
 
     pub fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
-        let wish = inspector::show(self.output(), ui, cx);
+        let mut wish = inspector::show(self.output(), ui, cx);
+        if let Some(shown) = self.plain.output.shown.as_ref().filter(|_| !self.is_chat()) {
+            let chosen = self.plain.output.past.list(shown.job, ui, cx);
+            wish = wish.or(chosen.map(Wish::LookAt));
+        }
         self.fulfil(wish, cx);
     }
 
@@ -192,6 +225,7 @@ impl TextPrompt {
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.plain.preview.shows(shown);
         self.chat.shows(shown);
+        self.plain.output.past.shows(shown);
         let outputs = [&self.plain.output, &self.chat.output];
         shown.extend(outputs.into_iter().filter_map(|output| output.shown.as_ref()).map(|shown| shown.job));
     }
@@ -202,7 +236,11 @@ impl TextPrompt {
         }
         let text = self.plain.prompt.render().text;
         self.plain.output.selected = None;
-        self.generate(cx, PromptInput::Text(text), Vec::new(), Vec::new());
+        self.plain.part(cx.state.now_s);
+        let typed = Some(Rc::new(self.plain.prompt.clone()));
+        let from = From { text: text.as_str().into(), typed, ..From::default() };
+        self.generate(cx, PromptInput::Text(text), from);
+        self.plain.amend();
     }
 
     /// Answers or continues what the last turn asks for.
@@ -221,7 +259,7 @@ impl TextPrompt {
             return;
         }
         let prompt = self.chat.open(ask, cx);
-        self.generate(cx, PromptInput::Chat(Box::new(prompt)), Vec::new(), Vec::new());
+        self.generate(cx, PromptInput::Chat(Box::new(prompt)), From::default());
     }
 
     pub fn undo(&mut self, cx: &mut Cx<'_>) {
@@ -259,7 +297,7 @@ impl TextPrompt {
         } else if id == "plain" || id == "chat" {
             self.switch(if id == "chat" { Mode::Chat } else { Mode::Prompt });
         } else if let Some(task) = task::all().iter().find(|t| t.id == id) {
-            self.plain.prompt = task.prompt.clone();
+            task.begin(&mut self.plain.prompt, &mut self.sampling, &mut self.stop);
             self.switch(Mode::Prompt);
         }
     }

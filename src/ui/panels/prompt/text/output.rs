@@ -1,12 +1,14 @@
 //! What was generated: every token with how likely it was.
 
 use super::Wish;
-use crate::types::{Ability, GeneratedToken, JobId, PromptToken, StopReason};
+use super::past::Past;
+use crate::types::{Ability, FewShotPrompt, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, candidate_bars, caption, error_card, token_strip, visible_text};
 use crate::ui::{Cx, Run, State};
 use egui::{Color32, Frame, RichText, ScrollArea, Ui};
+use std::rc::Rc;
 
 /// Probability at which the colour is at its strongest.
 const FLOOR: f32 = 0.001;
@@ -19,6 +21,10 @@ pub(super) struct Shown {
     pub prompt: Vec<PromptToken>,
     /// Tokens kept when the person went on from an alternative, that alternative last.
     pub kept: Vec<GeneratedToken>,
+    /// The text that was to be continued.
+    pub text: Rc<str>,
+    /// What was typed for it; `None` in a chat.
+    pub typed: Option<Rc<FewShotPrompt>>,
 }
 
 impl Shown {
@@ -46,6 +52,8 @@ impl Shown {
 #[derive(Default)]
 pub(super) struct Output {
     pub shown: Option<Shown>,
+    /// The runs of before, that on show among them.
+    pub past: Past,
     /// Generated token the person clicked.
     pub selected: Option<usize>,
     /// Generated token under the pointer, as of the last frame.
@@ -55,6 +63,22 @@ pub(super) struct Output {
 impl Output {
     pub fn running(&self, state: &State) -> Option<JobId> {
         self.shown.as_ref().map(|s| s.job).filter(|j| state.is_active(*j))
+    }
+
+    /// Shows a run that has just begun.
+    pub fn begin(&mut self, shown: Shown) {
+        self.past.push(shown.clone());
+        self.shown = Some(shown);
+    }
+
+    /// Shows a run of before. Does nothing where it is no longer kept.
+    pub fn look_at(&mut self, job: JobId) {
+        if let Some(run) = self.past.find(job)
+            && self.shown.as_ref().is_none_or(|shown| shown.job != job)
+        {
+            self.shown = Some(run.clone());
+            (self.selected, self.hovered) = (None, None);
+        }
     }
 
     /// The generated token to tell about: under the pointer, else the clicked one.
@@ -89,6 +113,21 @@ pub(super) fn card(theme: &Theme) -> Frame {
         .stroke(egui::Stroke::new(1.0, theme.grid()))
         .corner_radius(RADIUS)
         .inner_margin(space::M)
+}
+
+/// What the model answers to a query behind examples, as one reads it.
+pub(super) fn answer(shown: &Shown, ui: &mut Ui, cx: &Cx<'_>) {
+    let has_examples = shown.typed.as_ref().is_some_and(|typed| typed.shots.iter().any(|shot| shot.on));
+    let text: String = shown.tokens(cx.state).map(|token| token.text.as_str()).collect();
+    if !has_examples || text.trim().is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        caption(ui, "Answer");
+        let words = RichText::new(text.trim()).font(Type::Strong.bold()).color(ui.theme().body());
+        ui.add(egui::Label::new(words).wrap().selectable(true));
+    });
+    ui.add_space(space::XS);
 }
 
 /// The generated tokens. Gives what the person wants to go on from.

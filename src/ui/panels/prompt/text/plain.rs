@@ -4,17 +4,24 @@ use super::Wish;
 use super::output::{self, Output};
 use super::preview::Preview;
 use super::shots::ShotTable;
-use crate::types::{Ability, FewShotPrompt};
+use crate::types::{Ability, FewShotPrompt, JobId};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, empty_state};
-use crate::ui::{Cx, History, Themed};
+use crate::ui::widgets::{self, Stamp, caption, empty_state};
+use crate::ui::{Cx, History, State, Themed};
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
+
+/// What undo goes through: what was typed, and the run that was on show beside it.
+#[derive(Clone, PartialEq)]
+struct Step {
+    prompt: FewShotPrompt,
+    run: Option<JobId>,
+}
 
 /// What the mode remembers.
 pub(super) struct Plain {
     pub prompt: FewShotPrompt,
-    history: History<FewShotPrompt>,
+    history: History<Step>,
     pub table: ShotTable,
     pub preview: Preview,
     pub output: Output,
@@ -22,27 +29,62 @@ pub(super) struct Plain {
 
 impl Plain {
     pub fn new(prompt: FewShotPrompt) -> Self {
-        let history = History::new(prompt.clone());
+        let history = History::new(Step { prompt: prompt.clone(), run: None });
         Self { prompt, history, table: ShotTable::default(), preview: Preview::default(), output: Output::default() }
     }
 
     /// Puts another prompt in the place of the typed one; undo brings that back.
     pub fn take(&mut self, prompt: FewShotPrompt, now_s: f64) {
-        self.history.part(&self.prompt, now_s);
+        self.part(now_s);
         self.prompt = prompt;
+    }
+
+    fn step(&self) -> Step {
+        Step { prompt: self.prompt.clone(), run: self.output.shown.as_ref().map(|shown| shown.job) }
+    }
+
+    /// What follows is a step of its own.
+    pub fn part(&mut self, now_s: f64) {
+        self.history.part(&self.step(), now_s);
+    }
+
+    /// What is on show now belongs to the last step: it came of what was typed.
+    pub fn amend(&mut self) {
+        self.history.amend(&self.step());
+    }
+
+    /// Brings the prompt back that the run on show was made from; undo brings back what stands there now.
+    pub fn retype(&mut self, now_s: f64) {
+        if let Some(typed) = self.output.shown.as_ref().and_then(|shown| shown.typed.clone()) {
+            self.take((*typed).clone(), now_s);
+        }
     }
 
     /// Remembers what was changed in this frame.
     pub fn observe(&mut self, now_s: f64) {
-        self.history.observe(&self.prompt, now_s);
+        let step = self.step();
+        self.history.observe(&step, now_s);
     }
 
     pub fn undo(&mut self) {
-        self.history.undo(&mut self.prompt);
+        self.go(History::undo);
     }
 
     pub fn redo(&mut self) {
-        self.history.redo(&mut self.prompt);
+        self.go(History::redo);
+    }
+
+    fn go(&mut self, way: impl Fn(&mut History<Step>, &mut Step) -> bool) {
+        let mut step = self.step();
+        if !way(&mut self.history, &mut step) {
+            return;
+        }
+        self.prompt = step.prompt;
+        // Before the first run there was nothing to look at; what is on show now is better, and says that it is old.
+        if let Some(run) = step.run {
+            self.output.look_at(run);
+        }
+        self.amend();
     }
 }
 
@@ -53,7 +95,7 @@ pub(super) fn stage(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<W
         output::problems(&plain.output, ui, cx);
         prompt_card(plain, ui, cx);
         ui.add_space(space::M);
-        wish = output_card(&mut plain.output, ui, cx);
+        wish = output_card(plain, ui, cx);
     });
     wish
 }
@@ -97,9 +139,32 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     plain.preview.legend(ui);
 }
 
-fn output_card(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
+/// With what the run on show was made.
+fn stamp(plain: &Plain, state: &State) -> Option<Stamp> {
+    let shown = plain.output.shown.as_ref()?;
+    let stamp = Stamp::in_use(state, shown.job, Ability::Continue)?;
+    let is_retyped = shown.typed.as_ref().is_some_and(|typed| **typed != plain.prompt);
+    let stamp = stamp.old_where(is_retyped, "The prompt was changed since.");
+    Some(match state.run(shown.job) {
+        Some(run) => stamp.drawn(&run.spec().sampling),
+        None => stamp,
+    })
+}
+
+/// Which of the runs from the same text is on show, and the way to the others.
+fn siblings(output: &Output, ui: &mut Ui) -> Option<Wish> {
+    let (place, jobs) = output.past.siblings(output.shown.as_ref()?);
+    widgets::stepper(ui, place, jobs.len(), "output").map(|to| Wish::LookAt(jobs[to]))
+}
+
+fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     let theme = ui.theme();
+    let stamp = stamp(plain, cx.state);
+    let is_retyped = plain.output.shown.as_ref().and_then(|shown| shown.typed.as_ref());
+    let is_retyped = is_retyped.is_some_and(|typed| **typed != plain.prompt);
+    let output = &mut plain.output;
     let shown = output.shown.clone();
+    let mut wish = None;
     let text: String = shown.iter().flat_map(|s| s.tokens(cx.state)).map(|t| t.text.as_str()).collect();
     let wide = ui.available_width() > 560.0;
     widgets::stage_header(ui, "Output", "", |ui| {
@@ -107,6 +172,11 @@ fn output_card(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish
             ui.ctx().copy_text(text.clone());
             cx.toast("Copied the output");
         }
+        let words = "Bring back the prompt this was made from";
+        if is_retyped && widgets::icon_button(ui, Icon::Undo2, words).clicked() {
+            wish = Some(Wish::Retype);
+        }
+        wish = siblings(output, ui).or(wish);
         if let Some(shown) = shown.as_ref().filter(|_| wide) {
             output::figures(ui, cx, shown);
         }
@@ -115,8 +185,10 @@ fn output_card(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish
         // Beside the heading there is no room for the figures.
         ui.horizontal_wrapped(|ui| output::figures(ui, cx, shown));
     }
+    if let Some(stamp) = &stamp {
+        stamp.show(ui);
+    }
     let rest = ui.available_height() - 44.0;
-    let mut wish = None;
     output::card(theme).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.set_min_height((rest - 2.0 * space::M).max(80.0));
@@ -129,7 +201,14 @@ fn output_card(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish
                 let run = empty_state(ui, Icon::MessageSquareText, title, words, ready.then_some("Run the prompt"));
                 wish = run.then_some(Wish::Run);
             }
-            Some(_) => wish = output::strip(output, ui, cx, rest),
+            Some(shown) => {
+                let asked = Stamp::over(stamp.as_ref(), ui, |ui| {
+                    output::answer(shown, ui, cx);
+                    let rest = ui.available_height() - 2.0 * space::M;
+                    output::strip(output, ui, cx, rest)
+                });
+                wish = asked.or(wish.take());
+            }
         }
     });
     ui.add_space(space::XS);

@@ -1,6 +1,6 @@
 //! Ready-made prompts to begin with, from `assets/tasks`.
 
-use crate::types::{FewShotPrompt, Shot};
+use crate::types::{FewShotPrompt, Sampling, Shot};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -14,6 +14,16 @@ pub(super) struct Task {
     pub max_new_tokens: usize,
     /// Stop strings as typed.
     pub stop: String,
+}
+
+impl Task {
+    /// Puts it in the place of what is typed, with the sampling that suits it.
+    pub fn begin(&self, prompt: &mut FewShotPrompt, sampling: &mut Sampling, stop: &mut String) {
+        prompt.clone_from(&self.prompt);
+        sampling.temperature = self.temperature;
+        sampling.max_new_tokens = self.max_new_tokens;
+        stop.clone_from(&self.stop);
+    }
 }
 
 /// What a model must be able to do.
