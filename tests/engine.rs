@@ -190,6 +190,41 @@ fn a_model_can_be_prompted_while_it_trains_and_changes_under_the_prompt() {
 }
 
 #[test]
+fn a_trained_model_says_how_many_steps_changed_it_until_a_folder_holds_them() {
+    let scratch = tempfile::tempdir().unwrap();
+    let text = write_lines(scratch.path());
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("tests/golden/llama")).id;
+    let latest = |script: &Script| {
+        let infos = script.seen.iter().rev().filter_map(|event| match event {
+            Event::Model { info, .. } if info.id == model => Some((info.modified, info.trained_steps)),
+            _ => None,
+        });
+        infos.into_iter().next().unwrap()
+    };
+    let train = |script: &mut Script, share: f64| {
+        let spec = format!(
+            "learning_rate = 0.01\nbatch_size = 4\nsteps = 7\neval_every = 7\nvalidation_share = {share}\n\
+             start = {{ from = \"open_model\" }}\n[task]\nkind = \"text\"\ndata = [{:?}]\ncontext = 16\n",
+            text.display().to_string()
+        );
+        let job = JobId::next();
+        script.send(Command::start(job, model, Work::Train(toml::from_str::<TrainSpec>(&spec).unwrap())));
+        script.end(job).unwrap();
+    };
+    assert_eq!(latest(&script), (false, 0));
+    train(&mut script, 0.2);
+    assert_eq!(latest(&script), (true, 7));
+    train(&mut script, 0.0);
+    assert_eq!(latest(&script), (true, 14), "a second run changes what the first one left");
+    let saved = JobId::next();
+    let spec = SaveSpec { path: scratch.path().join("saved"), precision: Precision::F32 };
+    script.send(Command::start(saved, model, Work::Save(spec)));
+    script.end(saved).unwrap();
+    assert_eq!(latest(&script), (false, 0));
+}
+
+#[test]
 fn a_full_queue_loses_nothing_and_closing_it_does_not_hang() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open(&root().join("tests/golden/gpt2")).id;

@@ -29,6 +29,7 @@ fn info(name: &str, architecture: Architecture, shape: Shape) -> ModelInfo {
         shape,
         held_out: None,
         modified: false,
+        trained_steps: 0,
     }
 }
 

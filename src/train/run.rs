@@ -257,9 +257,9 @@ impl<O: Objective> Run<O> {
         self.best.as_ref().map_or_else(|| (self.start.clone(), None), |(best, net)| (net.clone(), Some(best.step)))
     }
 
-    /// The network a run ends with: the best, or the last where nothing was held out.
-    pub(crate) fn result(&self) -> O::Net {
-        self.best.as_ref().map_or_else(|| self.net.valid(), |(_, net)| net.clone())
+    /// The network a run ends with and its step: the best, or the last where nothing was held out.
+    pub(crate) fn result(&self) -> (O::Net, usize) {
+        self.best.as_ref().map_or_else(|| (self.net.valid(), self.step), |(best, net)| (net.clone(), best.step))
     }
 
     /// Points of the learning curve that were not taken yet; those of before a checkpoint among them.

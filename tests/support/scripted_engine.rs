@@ -202,6 +202,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         },
         held_out: None,
         modified: false,
+        trained_steps: 0,
     }
 }
 

@@ -207,6 +207,7 @@ mod tests {
             shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
             held_out: None,
             modified: false,
+            trained_steps: 0,
         }
     }
 

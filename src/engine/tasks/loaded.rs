@@ -33,7 +33,7 @@ impl LoadedModel {
         }
     }
 
-    /// The same, to change it: training sets `modified`, saving clears it and sets `path` and `name`.
+    /// The same, to change it: training sets `modified` and `trained_steps`, saving clears both and sets `path` and `name`.
     pub(crate) fn info_mut(&mut self) -> &mut ModelInfo {
         match self {
             Self::Text(model) => &mut model.info,

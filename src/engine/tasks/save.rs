@@ -33,7 +33,7 @@ impl Task for Save {
         }
         if let Some(saved) = cx.models.get_mut(self.model) {
             let info = saved.info_mut();
-            info.modified = false;
+            (info.modified, info.trained_steps) = (false, 0);
             info.path.clone_from(path);
             if let Some(name) = path.file_name() {
                 info.name = name.to_string_lossy().into_owned();

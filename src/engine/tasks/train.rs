@@ -6,7 +6,7 @@ use crate::load::{self, DigitModel, TextModel};
 use crate::nn::{CausalLm, DigitNet};
 use crate::train::objectives::{Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check};
-use crate::types::{ModelId, ModelKind, Precision, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ModelId, ModelInfo, ModelKind, Precision, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,30 @@ where
     Box::new(Trainer { model, place: Place::default(), state: State::New { spec, objective } })
 }
 
+/// What training did to weights that stand in the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changes {
+    /// No file held the weights the run began with.
+    modified: bool,
+    /// Optimiser steps since a file held them.
+    steps: u64,
+}
+
+impl Changes {
+    fn of(info: &ModelInfo) -> Self {
+        Self { modified: info.modified, steps: info.trained_steps }
+    }
+
+    /// These, and so many steps of a run.
+    fn and(self, steps: usize) -> Self {
+        Self { modified: self.modified || steps > 0, steps: self.steps + steps as u64 }
+    }
+
+    fn note(self, info: &mut ModelInfo) {
+        (info.modified, info.trained_steps) = (self.modified, self.steps);
+    }
+}
+
 /// A kind of model that can be trained where it stands in the store.
 pub(super) trait Trained: Sized {
     type Net;
@@ -43,7 +67,8 @@ pub(super) trait Trained: Sized {
 
     fn into_store(self, id: ModelId) -> LoadedModel;
 
-    fn put(models: &mut ModelStore, id: ModelId, net: Self::Net) -> Result<(), UserError>;
+    /// Puts a network in the place of the open model's, whose weights these changes made what they are.
+    fn put(models: &mut ModelStore, id: ModelId, net: Self::Net, changes: Changes) -> Result<(), UserError>;
 }
 
 impl Trained for TextModel {
@@ -58,11 +83,11 @@ impl Trained for TextModel {
         LoadedModel::Text(self)
     }
 
-    fn put(models: &mut ModelStore, id: ModelId, net: CausalLm) -> Result<(), UserError> {
+    fn put(models: &mut ModelStore, id: ModelId, net: CausalLm, changes: Changes) -> Result<(), UserError> {
         models.text(id)?;
         if let Some(LoadedModel::Text(model)) = models.get_mut(id) {
             model.lm = net;
-            model.info.modified = true;
+            changes.note(&mut model.info);
         }
         Ok(())
     }
@@ -80,11 +105,11 @@ impl Trained for DigitModel {
         LoadedModel::Digits(self)
     }
 
-    fn put(models: &mut ModelStore, id: ModelId, net: DigitNet) -> Result<(), UserError> {
+    fn put(models: &mut ModelStore, id: ModelId, net: DigitNet, changes: Changes) -> Result<(), UserError> {
         models.digits(id)?;
         if let Some(LoadedModel::Digits(model)) = models.get_mut(id) {
             model.net = net;
-            model.info.modified = true;
+            changes.note(&mut model.info);
         }
         Ok(())
     }
@@ -108,6 +133,8 @@ enum State<O: Objective> {
 struct Running<O: Objective> {
     model: ModelId,
     run: Run<O>,
+    /// Of the weights the run began with.
+    before: Changes,
     points_sent: Instant,
     model_sent: Instant,
 }
@@ -141,6 +168,9 @@ where
             (cx.emit)(model.event());
         }
         let start = O::net(O::Model::in_store(cx.models, self.model)?);
+        let info = cx.models.get(self.model).ok_or_else(not_open)?.info();
+        // No file holds weights that were drawn.
+        let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
         let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
         if is_resumed {
@@ -148,7 +178,7 @@ where
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
         }
         let now = Instant::now();
-        Ok(State::Running(Box::new(Running { model: self.model, run, points_sent: now, model_sent: now })))
+        Ok(State::Running(Box::new(Running { model: self.model, run, before, points_sent: now, model_sent: now })))
     }
 }
 
@@ -160,7 +190,7 @@ where
         match self.run.advance(cx.device)? {
             Happened::Nothing => {}
             Happened::Learned => {
-                O::Model::put(cx.models, self.model, self.run.net())?;
+                O::Model::put(cx.models, self.model, self.run.net(), self.before.and(self.run.step()))?;
                 self.announce(cx, false);
             }
             Happened::Validated => self.announce(cx, true),
@@ -190,7 +220,8 @@ where
 
     /// Ends the run: the best weights stay in the store and, if asked for, on disk.
     fn finish(&mut self, stopped_early: bool, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        O::Model::put(cx.models, self.model, self.run.result())?;
+        let (net, step) = self.run.result();
+        O::Model::put(cx.models, self.model, net, self.before.and(step))?;
         self.announce(cx, true);
         self.run.flush_log()?;
         if let Some(out) = &self.run.spec().out {
@@ -210,7 +241,7 @@ where
             Some(best) => format!("The weights of step {best}, the best so far, are kept."),
             None => "The weights are back where the run began.".to_owned(),
         };
-        if let Err(error) = O::Model::put(cx.models, self.model, net) {
+        if let Err(error) = O::Model::put(cx.models, self.model, net, self.before.and(best.unwrap_or(0))) {
             return error;
         }
         self.announce(cx, true);
@@ -268,7 +299,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();
-    info.modified = false;
+    (info.modified, info.trained_steps) = (false, 0);
     out.clone_into(&mut info.path);
     if let Some(name) = out.file_name() {
         info.name = name.to_string_lossy().into_owned();

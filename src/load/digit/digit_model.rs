@@ -39,6 +39,7 @@ impl DigitModel {
             shape: Shape::Digits { layers: config.layers().len(), classes: config.classes() },
             held_out: None,
             modified: false,
+            trained_steps: 0,
         };
         Self { info, config, net }
     }

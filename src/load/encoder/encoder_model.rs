@@ -89,6 +89,7 @@ pub fn open_encoder_model(
         },
         held_out: None,
         modified: false,
+        trained_steps: 0,
     };
     Ok(EncoderModel {
         info,

@@ -64,6 +64,7 @@ impl TextModel {
             },
             held_out: None,
             modified: false,
+            trained_steps: 0,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
         Self { info, config, lm, tokenizer: tokenizer.into(), bos, eos, chat }

@@ -81,6 +81,7 @@ pub fn open_vision_model(
         },
         held_out: None,
         modified: false,
+        trained_steps: 0,
     };
     Ok(VisionModel { info, config, vit, preprocessor, labels })
 }

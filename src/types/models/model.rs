@@ -229,6 +229,9 @@ pub struct ModelInfo {
     pub held_out: Option<HeldOut>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
+    /// Optimiser steps that lie between the weights in memory and those of [`Self::path`]; 0 as long as they are the same.
+    #[serde(default)]
+    pub trained_steps: u64,
 }
 
 impl ModelInfo {
