@@ -21,7 +21,32 @@ const STORY: &str = ", there was a little girl named Lily. She loved to play in 
 fn chat() -> Window<'static> {
     let mut window = Window::on("prompt", with_text_model());
     window.click("Chat");
+    // The first question stands in a turn instead of the field at the foot.
+    window.click("Add a turn");
+    window.harness.event(Input::Text("Who are you?".into()));
+    window.settle();
+    clear_composer(&mut window);
     window
+}
+
+fn composer<'a>(window: &'a Window<'_>) -> egui_kittest::Node<'a> {
+    window.harness.get_by_role_and_label(Role::MultilineTextInput, "Message")
+}
+
+fn clear_composer(window: &mut Window<'_>) {
+    composer(window).focus();
+    window.settle();
+    window.press(Modifiers::COMMAND, Key::A);
+    window.press(Modifiers::NONE, Key::Backspace);
+}
+
+/// Types into the field at the foot and presses Enter.
+fn say(window: &mut Window<'_>, text: &str) {
+    composer(window).focus();
+    window.settle();
+    window.harness.event(Input::Text(text.into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
 }
 
 /// The conversations sent so far, as the template gets them.
@@ -147,6 +172,87 @@ fn an_earlier_turn_is_written_anew_and_what_followed_comes_back() {
 }
 
 #[test]
+fn enter_sends_what_stands_at_the_foot_and_shift_enter_breaks_the_line() {
+    let mut window = Window::on("prompt", with_text_model());
+    window.click("Chat");
+    assert_eq!(composer(&window).value().unwrap_or_default(), "Who are you?", "what a first session asks");
+    composer(&window).focus();
+    window.settle();
+    window.press(Modifiers::COMMAND, Key::End);
+    window.press(Modifiers::SHIFT, Key::Enter);
+    window.harness.event(Input::Text("And why?".into()));
+    window.settle();
+    assert!(sent(&window).is_empty());
+    window.press(Modifiers::NONE, Key::Enter);
+    let asked = [(User, "Who are you?\nAnd why?")];
+    assert_eq!(sent(&window), [prompt(&asked, ChatEnding::GenerationPrompt)]);
+    assert_eq!(texts(&window), ["Who are you?\nAnd why?", STORY]);
+    assert_eq!(composer(&window).value().unwrap_or_default(), "");
+    // The keyboard stays where one writes on.
+    say(&mut window, "Really?");
+    assert_eq!(texts(&window).len(), 4);
+    assert_eq!(sent(&window)[1].messages.len(), 3);
+    // With nothing to say Enter sends nothing.
+    window.press(Modifiers::NONE, Key::Enter);
+    assert_eq!(sent(&window).len(), 2);
+}
+
+#[test]
+fn a_turn_written_anew_is_one_of_several_ways_and_each_keeps_what_followed() {
+    let mut window = chat();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    say(&mut window, "Really?");
+    assert!(!window.has("1 / 2"));
+    write(&mut window, "Turn 2, assistant", " Indeed.");
+    let first = texts(&window);
+    window.click("Write turn 2 anew");
+    assert_eq!(texts(&window), ["Who are you?", STORY]);
+    // The scripted model says the same again, which was the first way; with what was typed behind it, it became another.
+    assert!(window.has("1 / 2"), "which way this is");
+    window.click("Next answer");
+    assert_eq!(texts(&window), first);
+    assert!(window.has("2 / 2"));
+    window.click("Previous answer");
+    assert_eq!(texts(&window)[..2], ["Who are you?", STORY]);
+}
+
+#[test]
+fn the_tokens_under_a_chat_follow_undo_and_say_when_they_are_old() {
+    let mut window = chat();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.harness.get_by_role_and_label(Role::RadioButton, "Answer").click();
+    window.settle();
+    assert!(window.has("Token 5: \" girl\"") && !window.has("made before the last change"));
+    write(&mut window, "Turn 2, assistant", " The end.");
+    assert!(window.has("made before the last change"));
+    window.press(Modifiers::COMMAND, Key::Z);
+    assert!(window.has("Token 5: \" girl\"") && !window.has("made before the last change"));
+    window.press(Modifiers::COMMAND, Key::Z);
+    assert!(!window.has("Token 5: \" girl\""), "the answer was taken back");
+    window.press(Modifiers::COMMAND, Key::Y);
+    assert!(window.has("Token 5: \" girl\"") && !window.has("made before the last change"));
+}
+
+#[test]
+fn conversations_are_kept_gone_back_to_and_written_to_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = chat();
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.click("New conversation");
+    assert!(texts(&window).is_empty());
+    say(&mut window, "An owl?");
+    window.click("Who are you?");
+    assert_eq!(texts(&window), ["Who are you?", STORY]);
+    assert!(window.has("An owl?"), "the other one is in the list");
+    for (format, name) in [("the conversation as Markdown", "talk.md"), ("the conversation as JSON", "talk.json")] {
+        let written = window.export(format, &dir.path().join(name));
+        assert!(String::from_utf8(written).unwrap().contains("Who are you?"), "{name}");
+    }
+    window.click("Delete conversation 1");
+    assert!(!window.has("An owl?"));
+}
+
+#[test]
 fn an_alternative_changes_the_turn_it_stands_in() {
     let mut window = chat();
     window.press(Modifiers::COMMAND, Key::Enter);
@@ -263,11 +369,18 @@ fn a_conversation_survives_the_end_of_the_app() {
     let options = || AppOptions { state_dir: Some(dir.path().to_owned()), ..plain(ThemeChoice::Dark) };
     let mut window = Window::on("prompt", options());
     window.click("Chat");
-    write(&mut window, "Turn 1, user", " Far away");
     window.click("Add a turn");
+    window.harness.event(Input::Text("Far away".into()));
+    window.settle();
+    window.click("Add a turn");
+    composer(&window).focus();
+    window.settle();
+    window.press(Modifiers::COMMAND, Key::End);
+    window.harness.event(Input::Text(" Not sent yet".into()));
+    window.settle();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
     while !std::fs::read_to_string(dir.path().join("session.json"))
-        .is_ok_and(|t| t.contains("Far away") && t.contains("assistant"))
+        .is_ok_and(|t| t.contains("Far away") && t.contains("assistant") && t.contains("Not sent yet"))
     {
         assert!(std::time::Instant::now() < deadline, "the session was not written");
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -275,7 +388,8 @@ fn a_conversation_survives_the_end_of_the_app() {
     }
     drop(window);
     let window = Window::on("prompt", options());
-    let expected = [("user", "Who are you? Far away"), ("assistant", "")];
+    assert_eq!(composer(&window).value().as_deref(), Some("Who are you? Not sent yet"));
+    let expected = [("user", "Far away"), ("assistant", "")];
     assert_eq!(turns(&window), expected.map(|(role, text)| (role.to_owned(), text.to_owned())));
 }
 

@@ -10,7 +10,7 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{Harness, SnapshotOptions};
-use fovea::engine::{Work, read_card};
+use fovea::engine::{Command, Event, Work, read_card};
 use fovea::hub::{HubSettings, RepoId, RetryPolicy, free_space};
 use fovea::ui::{App, AppOptions, DownloadPhase, ThemeChoice};
 use hub_server::{COMMIT, Fault, HubServer};
@@ -332,4 +332,66 @@ fn pictures_of_list_and_card_are_the_approved_ones() {
         desk.harness.snapshot_options(format!("models-card-{name}"), &options);
         results.extend_harness(&mut desk.harness);
     }
+}
+
+fn closed(desk: &Desk<'_>) -> usize {
+    desk.engine.sent(|command| matches!(command, Command::Close { .. }).then_some(())).len()
+}
+
+#[test]
+fn an_open_model_is_marked_and_closed_and_changed_weights_are_asked_about() {
+    let mut desk = Desk::open();
+    assert!(desk.shows("No model is open."));
+    desk.click("Open sprout");
+    assert!(desk.shows("in use"));
+    desk.click("Close sprout");
+    assert_eq!(closed(&desk), 1);
+    assert!(desk.app().state().models.is_empty() && desk.shows("No model is open."));
+    desk.click("Open sprout");
+    let mut info = desk.app().state().models.values().next().unwrap().info.clone();
+    (info.modified, info.trained_steps) = (true, 3);
+    desk.engine.say(Event::Model { info, weights: Default::default() });
+    desk.settle();
+    desk.click("Close sprout (changed, 3 steps)");
+    assert_eq!(closed(&desk), 1, "asked first");
+    desk.click("Close, not saved sprout (changed, 3 steps)");
+    assert_eq!(closed(&desk), 2);
+}
+
+#[test]
+fn what_the_makers_of_a_model_say_can_be_read_and_shipped_ones_have_a_licence() {
+    let mut desk = Desk::open();
+    assert!(desk.shows("MIT OR Apache-2.0"));
+    desk.click("Card of sprout");
+    desk.until_shown("What its makers say");
+    desk.click("What its makers say");
+    assert!(desk.shows("Data"), "a heading of its card");
+}
+
+#[test]
+fn a_folder_that_is_gone_is_taken_from_the_list() {
+    let scratch = tempfile::tempdir().unwrap();
+    let state = scratch.path().join("state");
+    fs::create_dir_all(&state).unwrap();
+    let gone = scratch.path().join("gone");
+    fs::write(state.join("session.json"), serde_json::json!({ "recent": [gone] }).to_string()).unwrap();
+    let mut desk = Desk::in_folder(scratch, ThemeChoice::Dark, 1.0, 2_000_000_000);
+    desk.until_shown("Take gone from the list");
+    desk.click("Take gone from the list");
+    assert!(desk.app().state().recent.is_empty() && !desk.shows("Take gone from the list"));
+}
+
+#[test]
+fn an_opening_that_failed_says_so_in_its_row_until_it_is_closed() {
+    let mut desk = Desk::open();
+    desk.engine.0.borrow_mut().answers = false;
+    desk.click("Open sprout");
+    let job = desk.app().state().opening().unwrap().id;
+    let error = fovea::types::UserError::new("The weights are cut off.", "Why.", "Next.");
+    desk.engine.say(Event::Failed { job: Some(job), error });
+    desk.settle();
+    assert!(desk.shows("The weights are cut off."));
+    desk.click("Close the error");
+    assert!(!desk.shows("The weights are cut off."));
+    assert_eq!(desk.app().state().log.errors_unread(), 1, "the log keeps it");
 }

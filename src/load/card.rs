@@ -66,6 +66,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         vocabulary: number(&["vocab_size"]),
         is_causal,
         has_chat_template: source.has_chat_template(),
+        text: source.text(),
         licence: source.licence().map(|licence| printable(&licence).into_owned()),
         files: source.files(),
         unreadable,

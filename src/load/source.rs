@@ -15,6 +15,7 @@ use crate::load::tokens::tokenizer_class::UsualClass;
 use crate::load::tokens::tokenizer_files;
 use crate::load::vision::preprocessor;
 use crate::types::{CardFile, HeldOut, printable};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The file that makes a folder a model folder.
@@ -97,6 +98,9 @@ pub(in crate::load) trait ModelSource {
     /// What few-shot training left out, where that is told.
     fn held_out(&self) -> Option<HeldOut>;
 
+    /// What its makers say of it, in Markdown.
+    fn text(&self) -> Option<String>;
+
     /// The licence, where it is told.
     fn licence(&self) -> Option<String>;
 
@@ -113,6 +117,11 @@ pub(in crate::load) fn source(path: &Path) -> Box<dyn ModelSource> {
 pub(crate) fn holds_model(dir: &Path) -> bool {
     dir.join(CONFIG_FILE).exists() || weight_paths(dir).is_ok()
 }
+
+/// The files that tell of a model, the first that is there.
+const TEXT_FILES: [&str; 2] = ["README.md", "MODEL_CARD.md"];
+/// Bytes of them that are read.
+const LONGEST_TEXT: u64 = 256 << 10;
 
 /// A folder in Hugging Face layout.
 struct Folder {
@@ -189,9 +198,17 @@ impl ModelSource for Folder {
         few_shot_file::read(&self.whole)
     }
 
+    fn text(&self) -> Option<String> {
+        TEXT_FILES.iter().find_map(|name| {
+            let file = std::fs::File::open(self.whole.join(name)).ok()?;
+            let mut bytes = Vec::new();
+            file.take(LONGEST_TEXT).read_to_end(&mut bytes).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        })
+    }
+
     fn licence(&self) -> Option<String> {
-        let text = std::fs::read_to_string(self.whole.join("README.md")).ok()?;
-        licence_of(&text)
+        licence_of(&self.text()?)
     }
 
     fn files(&self) -> Vec<CardFile> {

@@ -49,6 +49,10 @@ pub trait Panel {
     fn inspector_title(&self) -> Option<&'static str> {
         None
     }
+    /// True when the inspector would only say how to fill it.
+    fn inspector_is_empty(&self, _selection: &Selection) -> bool {
+        false
+    }
     /// The right column, inside a scroll area with panel margins.
     fn inspector(&mut self, _ui: &mut egui::Ui, _cx: &mut Cx<'_>) {}
 
@@ -136,6 +140,10 @@ pub enum Request {
     ListModels,
     /// Ask for a model folder and open it.
     OpenFolder,
+    /// Show the error of a job no longer beside it; the log keeps it.
+    Dismiss(JobId),
+    /// Take a folder from the list of those opened lately.
+    Forget(PathBuf),
     /// Ask for a path; the answer goes to [`Panel::picked`] of the panel that asked.
     Pick {
         /// Comes back with the answer.
@@ -234,6 +242,16 @@ impl<'a> Cx<'a> {
     /// Asks for a path and writes there, away from the UI thread.
     pub fn save_as(&mut self, file: FileRequest, write: impl FnOnce(&Path) -> Result<(), UserError> + Send + 'static) {
         self.requests.push(Request::SaveAs { file, write: Box::new(write) });
+    }
+
+    /// Shows the error of a job no longer beside it.
+    pub fn dismiss(&mut self, job: JobId) {
+        self.requests.push(Request::Dismiss(job));
+    }
+
+    /// Takes a folder from the list of those opened lately.
+    pub fn forget(&mut self, folder: PathBuf) {
+        self.requests.push(Request::Forget(folder));
     }
 
     /// Shows another panel and gives it work: [`Panel::receive`] gets it after this frame.

@@ -44,7 +44,10 @@ pub struct ModelCard {
     pub is_causal: bool,
     /// True when a chat template comes with the tokenizer.
     pub has_chat_template: bool,
-    /// From the front matter of README.md.
+    /// What its makers say of it, in Markdown: README.md, or MODEL_CARD.md.
+    #[serde(skip)]
+    pub text: Option<String>,
+    /// From the front matter of that text.
     pub licence: Option<String>,
     /// The folder's files, largest first.
     pub files: Vec<CardFile>,

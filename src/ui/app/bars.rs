@@ -16,7 +16,7 @@ const STATUS_HEIGHT: f32 = 28.0;
 impl App {
     pub(super) fn top_bar(&mut self, ui: &mut Ui) {
         let theme = ui.theme();
-        egui::Panel::top("top bar")
+        let shown = egui::Panel::top("top bar")
             .exact_size(TOP_HEIGHT)
             .frame(Frame::new().fill(theme.surface()).inner_margin(Margin::symmetric(16, 0)))
             .show(ui, |ui| {
@@ -36,6 +36,7 @@ impl App {
                     });
                 });
             });
+        self.regions.note(shown.response.rect);
     }
 
     /// The program's name, which leads to what is told about it.
@@ -91,7 +92,8 @@ impl App {
                 ui.horizontal_centered(|ui| {
                     // What is at the right is short and must not be pushed out, so it is laid out first.
                     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        if !self.inspector_open && self.panels[self.shown].inspector_title().is_some() {
+                        let width = ui.ctx().content_rect().width() - super::rail::WIDTH;
+                        if !self.inspector_open && self.inspector_title(width).is_some() {
                             let name = "Show inspector";
                             if widgets::icon_button(ui, Icon::PanelRightOpen, name).clicked() {
                                 self.inspector_open = true;

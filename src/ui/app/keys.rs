@@ -13,6 +13,8 @@ const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O)
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
 const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(SHIFT_CTRL, Key::Z);
+const NEXT_REGION: KeyboardShortcut = KeyboardShortcut::new(Modifiers::NONE, Key::F6);
+const LAST_REGION: KeyboardShortcut = KeyboardShortcut::new(Modifiers::SHIFT, Key::F6);
 const INSPECTOR: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::I);
 
 const DIGITS: [Key; 9] =
@@ -41,6 +43,11 @@ impl App {
         }
         if pressed(&INSPECTOR) {
             self.inspector_open = !self.inspector_open;
+        }
+        if pressed(&LAST_REGION) {
+            self.next_region(ctx, true);
+        } else if pressed(&NEXT_REGION) {
+            self.next_region(ctx, false);
         }
         if pressed(&RUN) {
             self.on_shown(|panel, cx| panel.run(cx));

@@ -9,6 +9,7 @@ mod model_menu;
 mod overlay;
 mod palette;
 mod rail;
+mod regions;
 mod request;
 mod start;
 
@@ -39,6 +40,8 @@ const FRAMES_OF_A_START: usize = 3;
 const EVENTS_PER_FRAME: usize = 256;
 /// Width that stage and inspector keep when the controls are drawn wider, in points.
 const ROOM: f32 = 660.0;
+/// Width beside the rail from which an inspector without content may stand, in points.
+const ROOMY: f32 = 1100.0;
 /// How often what was typed is compared with what is on disk.
 const SESSION_EVERY: Duration = Duration::from_millis(500);
 /// How often memory is read while something is painted.
@@ -82,6 +85,7 @@ pub struct App {
     starting: Starting,
     frames: usize,
     closing: Closing,
+    regions: regions::Regions,
     /// True when something had the keyboard at the end of the last frame.
     had_focus: bool,
     session_due: Instant,
@@ -161,6 +165,7 @@ impl App {
         let ctx = ui.ctx().clone();
         self.keys(&ctx);
         self.take_drops(&ctx);
+        self.regions.begin();
         self.top_bar(ui);
         self.status_bar(ui);
         self.failure_bar(ui);
@@ -229,14 +234,16 @@ impl App {
         let inspector = 220.0..=(width * 0.24).clamp(220.0, 380.0);
         let has_controls = !self.panels[shown].at_foot();
         if has_controls {
-            egui::Panel::left("controls")
+            let shown = egui::Panel::left("controls")
                 .resizable(true)
                 .default_size((width * 0.28).clamp(280.0, 320.0))
                 .size_range(controls)
                 .frame(Frame::new().fill(theme.surface()))
                 .show(ui, |ui| self.controls(ui, margin));
+            self.regions.note(shown.response.rect);
         }
-        if let Some(title) = self.panels[shown].inspector_title() {
+        let before = ui.available_rect_before_wrap();
+        if let Some(title) = self.inspector_title(width) {
             let mut open = self.inspector_open;
             egui::Panel::right("inspector")
                 .resizable(true)
@@ -246,9 +253,21 @@ impl App {
                 .show_collapsible(ui, &mut open, |ui| self.inspector(ui, title, margin));
             self.inspector_open = open;
         }
+        let stage = ui.available_rect_before_wrap();
+        self.regions.note(stage);
+        if stage.right() < before.right() {
+            self.regions.note(egui::Rect::from_min_max(stage.right_top(), before.right_bottom()));
+        }
         CentralPanel::no_frame().frame(Frame::new().fill(theme.ground())).show(ui, |ui| {
             self.with_panel(shown, |panel, cx| panel.stage(ui, cx));
         });
+    }
+
+    /// The title of the inspector, if there is one now. In a small window one without content gives its room to the stage.
+    pub(super) fn inspector_title(&self, width: f32) -> Option<&'static str> {
+        let panel = &self.panels[self.shown];
+        let is_needless = width < ROOMY && panel.inspector_is_empty(&self.selection);
+        panel.inspector_title().filter(|_| !is_needless)
     }
 
     fn controls(&mut self, ui: &mut egui::Ui, margin: Margin) {

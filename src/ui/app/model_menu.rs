@@ -24,6 +24,7 @@ impl App {
         let theme = ui.theme();
         let needed = self.panels[self.shown].needs();
         let active = needed.and_then(|a| self.state.active(a)).or_else(|| self.state.active(Ability::Prompt));
+        let shown = active.map(|model| model.info.id);
         let (name, facts) = match (active, self.state.opening()) {
             (_, Some(job)) => (job_name(job), "opening…".to_owned()),
             (Some(model), None) => (full_name(&model.info), facts(&model.info)),
@@ -43,7 +44,7 @@ impl App {
             .show(|ui| {
                 ui.set_min_width(320.0);
                 ui.spacing_mut().button_padding = egui::vec2(8.0, 5.0);
-                self.model_list(ui)
+                self.model_list(shown, ui)
             })
             .and_then(|shown| shown.inner);
         match choice {
@@ -54,16 +55,15 @@ impl App {
         }
     }
 
-    fn model_list(&self, ui: &mut Ui) -> Option<Choice> {
+    /// `shown` is the model the chip names.
+    fn model_list(&self, shown: Option<ModelId>, ui: &mut Ui) -> Option<Choice> {
         let mut choice = None;
         if !self.state.models.is_empty() {
             widgets::caption(ui, "Open");
-            let in_use: Vec<ModelId> = self.state.in_use().map(|m| m.info.id).collect();
             for model in self.state.models.values() {
                 let info = &model.info;
-                let on = in_use.contains(&info.id);
-                let mark = if info.modified { " · not saved" } else { "" };
-                let text = format!("{}   {}{mark}", info.name, facts(info));
+                let on = shown == Some(info.id);
+                let text = format!("{}   {}", full_name(info), facts(info));
                 let response = ui.add(Button::selectable(on, text).min_size(egui::vec2(ui.available_width(), 0.0)));
                 if response.on_hover_text(details(info)).clicked() {
                     choice = Some(Choice::Use(info.id));

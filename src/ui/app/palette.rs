@@ -28,7 +28,7 @@ enum Deed {
     Device(DeviceChoice),
     Inspector,
     About,
-    Panel(&'static str),
+    Panel(PanelId, &'static str),
 }
 
 struct Entry {
@@ -43,12 +43,11 @@ impl App {
         let Some(mut palette) = self.palette.take() else { return };
         let theme = self.theme;
         let entries = self.entries();
-        let found: Vec<&Entry> = entries.iter().filter(|e| matches(&e.title, &palette.text)).collect();
         let step = |key| ctx.input_mut(|i| i.consume_key(Modifiers::NONE, key));
         let (down, up) = (step(Key::ArrowDown), step(Key::ArrowUp));
         palette.place = (palette.place + usize::from(down)).saturating_sub(usize::from(up));
-        palette.place = palette.place.min(found.len().saturating_sub(1));
-        let mut chosen = step(Key::Enter).then_some(palette.place);
+        let is_entered = step(Key::Enter);
+        let (mut chosen, mut found) = (None, Vec::new());
 
         let area = egui::Modal::default_area(egui::Id::unique("palette"))
             .anchor(egui::Align2::CENTER_TOP, egui::vec2(0.0, 96.0));
@@ -61,6 +60,10 @@ impl App {
             if field.changed() {
                 palette.place = 0;
             }
+            // Letters and the Enter key behind them may come in one frame: what was typed counts.
+            found = entries.iter().filter(|e| matches(&e.title, &palette.text)).collect();
+            palette.place = palette.place.min(found.len().saturating_sub(1));
+            chosen = is_entered.then_some(palette.place);
             ui.add_space(space::XS);
             ScrollArea::vertical().max_height(340.0).auto_shrink([false, true]).show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 2.0;
@@ -95,8 +98,9 @@ impl App {
     fn entries(&self) -> Vec<Entry> {
         let entry = |icon, title: &str, keys: &str, deed| Entry { icon, title: title.into(), keys: keys.into(), deed };
         let mut all = Vec::new();
-        for action in self.panels[self.shown].actions(&self.state) {
-            all.push(entry(action.icon, &action.title, "", Deed::Panel(action.id)));
+        let shown = &self.panels[self.shown];
+        for action in shown.actions(&self.state) {
+            all.push(entry(action.icon, &action.title, "", Deed::Panel(shown.id(), action.id)));
         }
         all.push(entry(Icon::Play, "Run", "Ctrl+Enter", Deed::Run));
         if let Some(job) = self.stoppable() {
@@ -131,6 +135,13 @@ impl App {
         all.push(entry(Icon::Zap, "Choose the device automatically", "", Deed::Device(DeviceChoice::Auto)));
         all.push(entry(Icon::PanelRightOpen, "Show or hide the inspector", "Ctrl+I", Deed::Inspector));
         all.push(entry(Icon::Info, "About Fovea", "", Deed::About));
+        // What the other panels can do leads to them.
+        for panel in self.panels.iter().filter(|panel| panel.id() != shown.id()) {
+            for action in panel.actions(&self.state) {
+                let title = format!("{}: {}", panel.title(), action.title);
+                all.push(entry(action.icon, &title, "", Deed::Panel(panel.id(), action.id)));
+            }
+        }
         all
     }
 
@@ -146,7 +157,10 @@ impl App {
             Deed::Device(choice) => self.set_device(choice),
             Deed::Inspector => self.inspector_open = !self.inspector_open,
             Deed::About => self.about = Some(About::new()),
-            Deed::Panel(id) => self.on_shown(|panel, cx| panel.act(id, cx)),
+            Deed::Panel(panel, id) => {
+                self.show_panel(panel);
+                self.on_shown(|panel, cx| panel.act(id, cx));
+            }
         }
     }
 }

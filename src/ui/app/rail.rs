@@ -7,7 +7,7 @@ use crate::ui::theme::{Type, icon_family};
 use egui::{Align2, FontId, Frame, Rect, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
-const WIDTH: f32 = 84.0;
+pub(super) const WIDTH: f32 = 84.0;
 const ENTRY_HEIGHT: f32 = 60.0;
 
 /// One entry: what it says, and whether it is the one shown.
@@ -23,7 +23,7 @@ struct Entry {
 impl App {
     pub(super) fn rail(&mut self, ui: &mut Ui) {
         let theme = ui.theme();
-        egui::Panel::left("rail")
+        let shown = egui::Panel::left("rail")
             .resizable(false)
             .exact_size(WIDTH)
             .frame(Frame::new().fill(theme.surface()).inner_margin(egui::Margin::symmetric(6, 8)))
@@ -39,6 +39,7 @@ impl App {
                     self.rail_entry(ui, place);
                 }
             });
+        self.regions.note(shown.response.rect);
     }
 
     fn rail_entry(&mut self, ui: &mut Ui, place: usize) {

@@ -22,6 +22,8 @@ impl App {
                 Request::Hub(command) => self.give_hub(command),
                 Request::ListModels => self.list_models(),
                 Request::OpenFolder => self.ask_for_model(),
+                Request::Dismiss(job) => self.state.dismiss(job),
+                Request::Forget(path) => self.state.recent.retain(|recent| *recent != path),
                 Request::Pick { tag, file } => {
                     let panel = place.map(|p| self.panels[p].id());
                     self.dialogs.ask(file, Purpose::Pick { panel, tag });

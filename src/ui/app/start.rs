@@ -106,6 +106,7 @@ impl App {
             starting,
             frames: 0,
             closing: Default::default(),
+            regions: Default::default(),
             had_focus: false,
             session_due: now,
             memory_due: now,

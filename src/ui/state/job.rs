@@ -73,6 +73,8 @@ pub struct Job {
     pub outcome: Option<Outcome>,
     /// True once it was asked to stop.
     pub stopping: bool,
+    /// True once the person has put its error away.
+    pub is_dismissed: bool,
     /// When it was given to the engine, in seconds since the app started.
     pub started_s: f64,
     /// With which model, as that was then.
@@ -92,6 +94,7 @@ impl Job {
             progress: None,
             outcome: None,
             stopping: false,
+            is_dismissed: false,
             started_s: now_s,
             made: None,
             ended_s: None,

@@ -22,7 +22,54 @@ impl Made {
 /// A model's name, and whether its weights are those of its folder.
 #[must_use]
 pub fn full_name(info: &ModelInfo) -> String {
-    if info.modified { format!("{} (changed)", info.name) } else { info.name.clone() }
+    match (info.modified, info.trained_steps) {
+        (false, _) => info.name.clone(),
+        (true, 0) => format!("{} (random weights)", info.name),
+        (true, 1) => format!("{} (changed, 1 step)", info.name),
+        (true, steps) => format!("{} (changed, {steps} steps)", info.name),
+    }
+}
+
+/// True when an open model has other weights than before.
+pub(super) fn has_other_weights(before: &ModelInfo, now: &ModelInfo) -> bool {
+    now.modified && (!before.modified || now.trained_steps != before.trained_steps)
+}
+
+/// A name that no other open model has: a folder that is opened again while it is open gives `name 2`. A model keeps the
+/// name it got.
+pub(super) fn own_name(name: &str, before: Option<&str>, others: &[&str]) -> String {
+    let is_same = |before: &&str| {
+        let number = before.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
+        *before == name || number.is_some_and(|number| number.parse::<usize>().is_ok())
+    };
+    if let Some(before) = before.filter(is_same) {
+        return before.to_owned();
+    }
+    if !others.contains(&name) {
+        return name.to_owned();
+    }
+    let mut number = 2;
+    while others.contains(&format!("{name} {number}").as_str()) {
+        number += 1;
+    }
+    format!("{name} {number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_name;
+
+    #[test]
+    fn models_of_one_folder_have_names_that_differ_and_keep_them() {
+        assert_eq!(own_name("sprout", None, &["seedling"]), "sprout");
+        assert_eq!(own_name("sprout", None, &["sprout"]), "sprout 2");
+        assert_eq!(own_name("sprout", None, &["sprout", "sprout 2"]), "sprout 3");
+        // The first was closed meanwhile.
+        assert_eq!(own_name("sprout", Some("sprout 2"), &[]), "sprout 2");
+        // It was saved under another name.
+        assert_eq!(own_name("mine", Some("sprout 2"), &["sprout"]), "mine");
+        assert_eq!(own_name("sprout", Some("sprout-large"), &["sprout"]), "sprout 2");
+    }
 }
 
 impl State {

@@ -148,12 +148,20 @@ impl State {
         self.jobs.get(&id).is_some_and(Job::is_active)
     }
 
-    /// Why a job failed, if it did.
+    /// Why a job failed, if it did and the person has not put that away.
     #[must_use]
     pub fn error(&self, id: JobId) -> Option<&UserError> {
-        match &self.jobs.get(&id)?.phase {
-            Phase::Failed(error) => Some(error),
+        let job = self.jobs.get(&id)?;
+        match &job.phase {
+            Phase::Failed(error) if !job.is_dismissed => Some(error),
             _ => None,
+        }
+    }
+
+    /// Puts the error of a job away. The log keeps it.
+    pub fn dismiss(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.is_dismissed = true;
         }
     }
 
@@ -275,12 +283,15 @@ impl State {
                 }
                 self.device = Some(status);
             }
-            Event::Model { info, weights } => {
+            Event::Model { mut info, weights } => {
                 let id = info.id;
                 let before = self.models.remove(&id);
+                let others: Vec<&str> = self.models.values().map(|open| open.info.name.as_str()).collect();
+                info.name = made::own_name(&info.name, before.as_ref().map(|open| open.info.name.as_str()), &others);
                 let version = before.as_ref().map_or(0, |open| open.version + 1);
-                let trained = u64::from(info.modified);
-                let weights_version = before.as_ref().map_or(0, |open| open.weights_version + trained);
+                let weights_version = before
+                    .as_ref()
+                    .map_or(0, |open| open.weights_version + u64::from(made::has_other_weights(&open.info, &info)));
                 let classification = before.and_then(|open| open.classification);
                 let open = OpenModel { info, weights, version, weights_version, sha256: None, classification };
                 self.models.insert(id, open);

@@ -82,7 +82,8 @@ impl Stamp {
     /// The line.
     pub fn show(&self, ui: &mut Ui) {
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::S;
+            ui.spacing_mut().item_spacing = egui::vec2(space::S, 0.0);
+            ui.spacing_mut().interact_size.y = 0.0;
             caption(ui, self.text()).on_hover_text("What this was made with, and when.");
             if let Some(why) = &self.old {
                 let words = RichText::new("made before the last change").font(Type::Caption.sans());

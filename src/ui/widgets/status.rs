@@ -8,8 +8,24 @@ use crate::ui::{Cx, Job};
 use egui::{Color32, CornerRadius, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
-/// An error beside its job: what happened, why, what to do; details are folded.
+/// The error of a job, if it ended with one, until it is closed. True while it is shown.
+pub fn job_error(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) -> bool {
+    let Some(error) = cx.state.error(job) else { return false };
+    if card(ui, error, true) {
+        cx.dismiss(job);
+    }
+    ui.add_space(space::S);
+    true
+}
+
+/// An error where it arose: what happened, why, what to do; details are folded.
 pub fn error_card(ui: &mut Ui, error: &UserError) {
+    card(ui, error, false);
+}
+
+/// The card. True when it was closed.
+fn card(ui: &mut Ui, error: &UserError, can_close: bool) -> bool {
+    let mut is_closed = false;
     let theme = ui.theme();
     egui::Frame::new()
         .fill(theme.danger_soft())
@@ -21,7 +37,18 @@ pub fn error_card(ui: &mut Ui, error: &UserError) {
             ui.spacing_mut().item_spacing.y = space::XS;
             ui.horizontal_top(|ui| {
                 ui.label(RichText::new(char::from(Icon::CircleAlert)).font(Type::Body.icon()).color(theme.danger()));
-                ui.add(egui::Label::new(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body())).wrap());
+                let what =
+                    egui::Label::new(RichText::new(&error.what).font(Type::Body.bold()).color(theme.body())).wrap();
+                if can_close {
+                    let width = ui.available_width() - 28.0;
+                    ui.allocate_ui(Vec2::new(width, 0.0), |ui| {
+                        ui.set_width(width);
+                        ui.add(what);
+                    });
+                    is_closed = icon_button(ui, Icon::X, "Close the error").clicked();
+                } else {
+                    ui.add(what);
+                }
             });
             for text in [&error.why, &error.next] {
                 if !text.is_empty() {
@@ -37,6 +64,7 @@ pub fn error_card(ui: &mut Ui, error: &UserError) {
                     });
             }
         });
+    is_closed
 }
 
 /// A running job's bar with rate, time left and a stop button; nothing for the first 300 ms, and nothing once it ended.

@@ -32,6 +32,7 @@ struct Look<'a> {
     id: Option<Id>,
     is_read_only: bool,
     margin: Option<Margin>,
+    breaks_with_shift: bool,
 }
 
 impl<'a> TextArea<'a> {
@@ -46,6 +47,7 @@ impl<'a> TextArea<'a> {
             id: None,
             is_read_only: false,
             margin: None,
+            breaks_with_shift: false,
         };
         Self { text, look }
     }
@@ -92,6 +94,13 @@ impl<'a> TextArea<'a> {
         self
     }
 
+    /// The Enter key alone breaks no line, so that it can mean something else; with Shift it does.
+    #[must_use]
+    pub fn breaks_with_shift(mut self) -> Self {
+        self.look.breaks_with_shift = true;
+        self
+    }
+
     /// Grows as far as its text does.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
@@ -114,6 +123,11 @@ impl Look<'_> {
         let edit = edit.font(self.font.clone()).desired_width(f32::INFINITY).interactive(!self.is_read_only);
         let edit = if let Some(ink) = self.ink { edit.text_color(ink) } else { edit };
         let edit = if let Some(margin) = self.margin { edit.margin(margin) } else { edit };
+        let edit = if self.breaks_with_shift {
+            edit.return_key(egui::KeyboardShortcut::new(egui::Modifiers::SHIFT, egui::Key::Enter))
+        } else {
+            edit
+        };
         let Some(most) = self.most_rows else { return ui.add(edit) };
         let margin = self.margin.unwrap_or(Margin::symmetric(4, 2)).sum().y;
         let tallest = ui.fonts_mut(|fonts| fonts.row_height(&self.font)) * most as f32 + margin;

@@ -17,9 +17,8 @@ use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteF
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::paths;
-use crate::ui::theme::space;
-use crate::ui::widgets::{empty_state, error_card, job_progress};
-use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, State};
+use crate::ui::widgets::{empty_state, job_error, job_progress};
+use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, Selection, State};
 use egui::{Frame, Margin, Ui};
 use look::{Colours, Contrast, Direction};
 use lucide_icons::Icon;
@@ -140,10 +139,7 @@ impl AttentionPanel {
     /// The job of what is on show, and what went wrong with it.
     fn under_way(&self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let Some(job) = self.asked_job() else { return };
-        if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
-            ui.add_space(space::S);
-        } else if cx.state.is_active(job) {
+        if !job_error(ui, cx, job) && cx.state.is_active(job) {
             job_progress(ui, cx, job);
         }
     }
@@ -161,8 +157,7 @@ impl AttentionPanel {
             job_progress(ui, cx, job);
             return;
         }
-        if let Some(error) = asked.and_then(|j| cx.state.error(j)) {
-            error_card(ui, error);
+        if asked.is_some_and(|job| job_error(ui, cx, job)) {
             return;
         }
         match cx.state.prompting() {
@@ -291,6 +286,10 @@ impl Panel for AttentionPanel {
         Some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
     }
 
+    fn inspector_is_empty(&self, selection: &Selection) -> bool {
+        self.prompting != Prompting::Sees && selection.token.is_none()
+    }
+
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let shown = self.shown(cx.state);
         match cx.state.prompting() {
@@ -307,8 +306,8 @@ impl Panel for AttentionPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.prompting = cx.state.prompting();
-        let is_kept =
-            |job: &JobId| cx.state.report::<InspectReport>(*job).is_some() && self.prompting == Prompting::Continues;
+        let is_there = |job: JobId| cx.state.report::<InspectReport>(job).is_some() || cx.state.is_active(job);
+        let is_kept = |job: &JobId| is_there(*job) && self.prompting == Prompting::Continues;
         self.handed = cx.selection.inspection.filter(is_kept);
         self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.

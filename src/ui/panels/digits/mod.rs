@@ -18,7 +18,7 @@ use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
 use crate::ui::theme::space;
-use crate::ui::widgets::{Stamp, caption, empty_state, error_card, icon_button, job_progress, secondary_button};
+use crate::ui::widgets::{Stamp, caption, empty_state, icon_button, job_error, job_progress, secondary_button};
 use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
@@ -320,8 +320,8 @@ impl Panel for DigitsPanel {
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.context = Some(ui.ctx().clone());
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
-            if let Some(error) = self.reading.error(cx.state) {
-                error_card(ui, error);
+            if let Some(job) = self.reading.job() {
+                job_error(ui, cx, job);
             }
             self.top_row(ui, cx);
             ui.add_space(space::S);

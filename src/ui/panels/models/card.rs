@@ -1,6 +1,6 @@
 //! The card of one model: its figures, and the table of its tensors below them.
 
-use super::{ModelsPanel, table};
+use super::{ModelsPanel, description, table};
 use crate::types::{ModelCard, Precision, bytes_in_words, count_in_words};
 use crate::ui::Cx;
 use crate::ui::Themed;
@@ -8,6 +8,7 @@ use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, icon_button, secondary_button};
 use egui::{Frame, Label, Margin, RichText, Ui};
 use lucide_icons::Icon;
+use serde::{Deserialize, Serialize};
 
 const PARAMETERS_HELP: &str = "Numbers that training has set. A matrix that is used twice counts once.";
 const WEIGHTS_HELP: &str = "Memory of the weights alone: 4 bytes for each parameter in F32, 2 in F16.";
@@ -17,6 +18,17 @@ const FLOPS_HELP: &str = "Additions and multiplications for one token that sees 
      the head's included.";
 const FULL_HELP: &str = "The same with a full context. Attention adds 4 · layers · heads · head width for every token that is \
      seen: a query times every key, and every value times its share.";
+
+/// What stands below the figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Below {
+    /// The tensors.
+    #[default]
+    Tensors,
+    /// What the makers say.
+    Description,
+}
 
 pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     let folder = panel.typed.folder.clone().unwrap_or_default();
@@ -57,6 +69,15 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
         };
         figures(ui, &shown.card);
         ui.add_space(space::M);
+        if let Some(text) = &shown.card.text {
+            let choices = [(Below::Tensors, "Tensors"), (Below::Description, "What its makers say")];
+            widgets::segmented(ui, &mut panel.typed.below, &choices);
+            ui.add_space(space::S);
+            if panel.typed.below == Below::Description {
+                description::show(ui, text);
+                return;
+            }
+        }
         match shown.tensors.clone() {
             Ok(tensors) => table::show(panel, ui, cx, &tensors),
             Err(error) => error_card(ui, &error),
@@ -93,7 +114,7 @@ fn all(card: &ModelCard) -> Vec<Figure> {
     if card.is_causal {
         add("chat template", "", Some(if card.has_chat_template { "yes" } else { "no" }.to_owned()));
     }
-    add("licence", "As README.md says.", card.licence.clone());
+    add("licence", "As its card says.", card.licence.clone());
     all
 }
 

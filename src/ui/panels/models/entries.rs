@@ -1,8 +1,8 @@
 //! What stands in the list of models: plain values, made from the state.
 
 use crate::hub::{CachedModel, CatalogueEntry, RepoId, catalogue};
-use crate::types::{ModelCard, Precision, UserError, count_in_words, model_name, weight_bytes};
-use crate::ui::{Download, DownloadPhase, State};
+use crate::types::{ModelCard, ModelId, Precision, UserError, count_in_words, model_name, weight_bytes};
+use crate::ui::{Download, DownloadPhase, OpenModel, State, full_name};
 use std::path::{Path, PathBuf};
 
 /// One model of the list.
@@ -20,11 +20,38 @@ pub(super) struct Entry {
     pub bytes: Option<u64>,
     /// True when `bytes` is what the catalogue says.
     pub is_about: bool,
-    /// Memory of the weights in F32, which is the most they take.
+    /// Memory of the weights as they are, or would be, on the device in use.
     pub memory: Option<u64>,
     pub licence: Option<String>,
     pub place: Place,
     pub download: Option<Download>,
+    /// The open model, in the list of those.
+    pub model: Option<ModelId>,
+    /// What is said behind the name.
+    pub mark: Option<&'static str>,
+    /// True for a folder that is not there any more.
+    pub is_gone: bool,
+}
+
+impl Default for Entry {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            detail: String::new(),
+            open: None,
+            folder: None,
+            id: None,
+            bytes: None,
+            is_about: false,
+            memory: None,
+            licence: None,
+            place: Place::Here,
+            download: None,
+            model: None,
+            mark: None,
+            is_gone: false,
+        }
+    }
 }
 
 /// Where a model is.
@@ -68,7 +95,9 @@ pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
     recent.extend(open.filter(|path| !state.recent.contains(path)));
     let recent = recent.into_iter().filter(|path| !in_cache(path) && !is_shipped(path));
     let recent = recent.map(|path| folder_entry(state, path));
+    let open = state.models.values().map(|open| open_entry(state, open)).collect();
     vec![
+        section("Open", "in memory now", "No model is open.", open),
         section("Shipped", "come with Fovea", "No shipped models were found.", shipped.collect()),
         section(
             "On this computer",
@@ -94,13 +123,47 @@ fn folder_entry(state: &State, path: &Path) -> Entry {
         detail: described(card),
         open: may_open(card).then(|| path.to_owned()),
         folder: Some(path.to_owned()),
-        id: None,
         bytes: figures(card).map(ModelCard::file_bytes),
-        is_about: false,
-        memory: figures(card).and_then(|card| card.weight_bytes(Precision::F32)),
+        memory: figures(card).and_then(|card| memory(state, card)),
         licence: figures(card).and_then(|card| card.licence.clone()),
-        place: Place::Here,
-        download: None,
+        is_gone: matches!(card, Some(Err(_))),
+        ..Entry::default()
+    }
+}
+
+/// The element type that weights of a file have once they are loaded: a GPU computes in F32.
+fn loaded_as(state: &State, stored: Precision) -> Precision {
+    if state.device.as_ref().is_some_and(|device| device.is_gpu) { Precision::F32 } else { stored }
+}
+
+/// What the weights of a folder take once they are loaded.
+fn memory(state: &State, card: &ModelCard) -> Option<u64> {
+    card.weight_bytes(loaded_as(state, card.precision.unwrap_or(Precision::F32)))
+}
+
+/// A model in memory.
+fn open_entry(state: &State, open: &OpenModel) -> Entry {
+    let info = &open.info;
+    // Trained weights are F32 wherever they came from.
+    let precision = if info.modified { Precision::F32 } else { loaded_as(state, info.precision) };
+    let is_in_use = state.in_use().any(|used| used.info.id == info.id);
+    let card = state.hub.card(&info.path);
+    let cached = state.hub.cached().iter().find(|model| model.path.as_ref() == Some(&info.path));
+    let card = card.or_else(|| cached.and_then(|model| model.card.as_ref()));
+    Entry {
+        name: full_name(info),
+        detail: format!(
+            "{} · {} parameters · {precision}",
+            info.architecture.family(),
+            count_in_words(info.parameters)
+        ),
+        folder: info.path.is_absolute().then(|| info.path.clone()),
+        bytes: figures(card).map(ModelCard::file_bytes),
+        memory: Some(weight_bytes(info.parameters, precision)),
+        licence: figures(card).and_then(|card| card.licence.clone()),
+        model: Some(info.id),
+        mark: is_in_use.then_some("in use"),
+        ..Entry::default()
     }
 }
 
@@ -145,15 +208,11 @@ fn away(id: &RepoId, download: &Download) -> Entry {
     Entry {
         name: id.to_string(),
         detail: "On its way".to_owned(),
-        open: None,
-        folder: None,
         id: Some(id.clone()),
         bytes: (download.state.total > 0).then_some(download.state.total),
-        is_about: false,
-        memory: None,
-        licence: None,
         place: Place::Away,
         download: Some(download.clone()),
+        ..Entry::default()
     }
 }
 
@@ -166,12 +225,12 @@ fn cached_entry(state: &State, model: &CachedModel) -> Entry {
         open: model.path.clone().filter(|_| model.complete && may_open(card)),
         folder: model.path.clone().filter(|_| model.complete),
         bytes: Some(model.bytes),
-        is_about: false,
-        memory: figures(card).and_then(|card| card.weight_bytes(Precision::F32)),
+        memory: figures(card).and_then(|card| memory(state, card)),
         licence: figures(card).and_then(|card| card.licence.clone()),
         place: if model.complete { Place::Here } else { Place::Partly },
         download: id.as_ref().and_then(|id| state.hub.downloads.get(id)).cloned(),
         id,
+        ..Entry::default()
     }
 }
 
@@ -190,10 +249,15 @@ fn catalogue_entry(state: &State, entry: &CatalogueEntry) -> Entry {
         id: Some(entry.id.clone()),
         bytes: Some(entry.download_bytes),
         is_about: true,
-        memory: Some(weight_bytes(entry.parameters, Precision::F32)),
+        // A file holds little but the weights; where they become F32 they take four bytes each.
+        memory: Some(match loaded_as(state, Precision::F16) {
+            Precision::F32 => weight_bytes(entry.parameters, Precision::F32),
+            _ => entry.download_bytes,
+        }),
         licence: Some(entry.licence.clone()),
         place,
         download: state.hub.downloads.get(&entry.id).filter(|download| !is_said(download)).cloned(),
+        ..Entry::default()
     }
 }
 
@@ -229,7 +293,7 @@ mod tests {
         let mut state = State::default();
         let id = RepoId::parse("ada/tiny").unwrap();
         state.hub.apply(HubEvent::Progress { id: id.clone(), state: DownloadState::default() });
-        let names = |state: &State| sections(state, "")[1].entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
+        let names = |state: &State| sections(state, "")[2].entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&state), ["ada/tiny"]);
         state
             .hub
@@ -239,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_search_looks_at_names_tasks_and_licences() {
-        let found = |search: &str| sections(&State::default(), search)[3].entries.len();
+        let found = |search: &str| sections(&State::default(), search)[4].entries.len();
         assert_eq!(found(""), catalogue().len());
         assert_eq!(found("pythia apache"), 2);
         assert_eq!(found("VISION"), 2);

@@ -3,6 +3,7 @@
 //! The panel owns what is typed and which card is shown; what lies in the cache and what is being fetched is in the state.
 
 mod card;
+mod description;
 mod entries;
 mod inspector;
 mod list;
@@ -10,7 +11,7 @@ mod row;
 mod table;
 
 use crate::engine::{list_tensors, read_card, tensor_stats};
-use crate::types::{ModelCard, TensorEntry, TensorStats, UserError};
+use crate::types::{ModelCard, ModelId, TensorEntry, TensorStats, UserError};
 use crate::ui::lenient;
 use crate::ui::paths;
 use crate::ui::reader::Reader;
@@ -34,6 +35,8 @@ struct Typed {
     #[serde(with = "paths::one")]
     folder: Option<PathBuf>,
     tensors: TensorView,
+    /// What stands below the figures of a card.
+    below: card::Below,
 }
 
 /// A card with the tensors, or why there are none.
@@ -62,6 +65,8 @@ pub struct ModelsPanel {
     failed: Option<UserError>,
     reading: Reader<Shown>,
     clicked: Option<Clicked>,
+    /// An open model that is to be closed although its weights would be lost: asked once.
+    closing: Option<ModelId>,
     measuring: Reader<Option<TensorStats>>,
     context: Option<egui::Context>,
     /// When it was last in sight, in the app's seconds.

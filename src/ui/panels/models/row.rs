@@ -2,11 +2,14 @@
 
 use super::ModelsPanel;
 use super::entries::{Entry, Place};
+use crate::engine::{Command, Work};
 use crate::hub::{DownloadStage, DownloadState};
-use crate::types::bytes_in_words;
+use crate::types::{JobId, ModelId, bytes_in_words};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, danger_button, error_card, icon_button, progress_bar, secondary_button, seconds};
+use crate::ui::widgets::{
+    caption, danger_button, error_card, icon_button, job_error, progress_bar, secondary_button, seconds,
+};
 use crate::ui::{Cx, Download, DownloadPhase};
 use egui::{Align, Label, Layout, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
@@ -18,8 +21,8 @@ const LICENCE: f32 = 100.0;
 const ACTIONS: f32 = 204.0;
 /// Least width of the button that opens a model.
 const VERB_WIDTH: f32 = 54.0;
-const MEMORY_HELP: &str = "Memory of the weights in F32: 4 bytes for each parameter. It is the most they take; what is \
-     computed with them comes on top.";
+const MEMORY_HELP: &str = "Memory of the weights once they are loaded: on a CPU in the type of their file, on a GPU and after \
+     training in F32. What is computed with them comes on top.";
 
 /// A list wider than this tears names and figures apart.
 pub(super) const WIDEST: f32 = 1180.0;
@@ -116,8 +119,27 @@ pub(super) fn show(
             });
             ui.add_space(space::S);
         }
+        if let Some(job) = opening_of(cx, entry) {
+            ui.scope(|ui| {
+                ui.set_max_width(columns.width());
+                job_error(ui, cx, job);
+            });
+        }
         line(ui, columns.width());
     });
+}
+
+fn name(ui: &mut Ui, entry: &Entry) {
+    let words = RichText::new(&entry.name).font(Type::Body.bold()).color(ui.theme().body());
+    ui.add(Label::new(words).truncate());
+}
+
+/// The opening of the folder, while that is the latest that was tried.
+fn opening_of(cx: &Cx<'_>, entry: &Entry) -> Option<JobId> {
+    let opening = cx.state.latest_opening()?;
+    let Work::Open(path) = &*opening.work else { return None };
+    let is_this = entry.model.is_none() && entry.folder.as_ref() == Some(path);
+    is_this.then_some(opening.id)
 }
 
 /// The name, and below it what the model is or how its download stands.
@@ -126,7 +148,20 @@ fn title(ui: &mut Ui, entry: &Entry) {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.add_space(5.0);
-        ui.add(Label::new(RichText::new(&entry.name).font(Type::Body.bold()).color(theme.body())).truncate());
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = space::S;
+            if let Some(mark) = entry.mark {
+                // Laid out first, so that a long name cannot push it out.
+                let words = RichText::new(mark).font(Type::Caption.sans()).color(theme.accent_text());
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    ui.add_space(space::S);
+                    ui.label(words);
+                    ui.with_layout(Layout::left_to_right(Align::Center), |ui| name(ui, entry));
+                });
+            } else {
+                name(ui, entry);
+            }
+        });
         match &entry.download {
             Some(Download { phase: DownloadPhase::Active, state, stopping }) => {
                 let words = if *stopping { "Stopping".to_owned() } else { progress_words(state) };
@@ -221,6 +256,15 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         }
         _ => {}
     }
+    if let Some(model) = entry.model {
+        of_an_open_model(panel, ui, cx, entry, model);
+    }
+    if entry.is_gone
+        && let Some(folder) = &entry.folder
+        && icon_button(ui, Icon::X, &format!("Take {} from the list", entry.name)).clicked()
+    {
+        cx.forget(folder.clone());
+    }
     if let Some(path) = &entry.open {
         let is_open = cx.state.models.values().any(|model| model.info.path == *path);
         let is_opening = cx.state.opening().is_some();
@@ -242,6 +286,39 @@ fn actions(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry)
         if icon_button(ui, Icon::Copy, &format!("Copy the path of {}", entry.name)).clicked() {
             ui.ctx().copy_text(folder.display().to_string());
             cx.toast("Copied the path");
+        }
+    }
+}
+
+/// What can be done with a model in memory. Laid out from right to left.
+fn of_an_open_model(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry: &Entry, model: ModelId) {
+    let would_be_lost = cx.state.models.get(&model).is_some_and(|open| open.info.modified);
+    let is_busy = cx.state.active_jobs().any(|job| job.model == Some(model) && !job.is_quiet());
+    let is_asked = panel.closing == Some(model);
+    let (words, help) = match (would_be_lost, is_asked) {
+        (true, true) => ("Close, not saved", "Its weights were changed and are in no folder: they will be gone."),
+        _ => ("Close", "Takes it out of memory; its folder stays."),
+    };
+    let button = ui.add_enabled_ui(!is_busy, |ui| match is_asked {
+        true => danger_button(ui, Icon::X, words),
+        false => secondary_button(ui, None, words),
+    });
+    let button = button.inner.on_hover_text(help).on_disabled_hover_text("It is at work: stop that first.");
+    let (enabled, name) = (button.enabled(), format!("{words} {}", entry.name));
+    button.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, &name));
+    if button.clicked() {
+        if would_be_lost && !is_asked {
+            panel.closing = Some(model);
+        } else {
+            panel.closing = None;
+            cx.send(Command::Close { model });
+        }
+    }
+    if entry.mark.is_none() {
+        let button = secondary_button(ui, None, "Use");
+        button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Use {}", entry.name)));
+        if button.clicked() {
+            cx.activate(model);
         }
     }
 }

@@ -6,13 +6,13 @@ mod text;
 use crate::types::{Ability, FewShotPrompt, JobId, Sampling};
 use crate::ui::lenient;
 use crate::ui::widgets::empty_state;
-use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, State};
+use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, Selection, State};
 use egui::Ui;
 use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use text::{Conversation, Mode, TextPrompt};
+use text::{Beside, Conversation, Mode, TextPrompt};
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ struct Typed {
     mode: Mode,
     /// The conversation of the chat mode, as of the last look.
     chat: Conversation,
+    /// What belongs to it: a turn that is not sent yet, other conversations.
+    beside: Beside,
     /// What an encoder is given.
     encoder: encoder::Typed,
 }
@@ -32,8 +34,9 @@ struct Typed {
 impl Default for Typed {
     fn default() -> Self {
         let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
-        let (mode, chat) = (Mode::default(), Conversation::default());
-        Self { prompt: text::story(), sampling, stop: String::new(), mode, chat, encoder: encoder::Typed::default() }
+        let (mode, chat, beside) = (Mode::default(), Conversation::default(), Beside::first());
+        let encoder = encoder::Typed::default();
+        Self { prompt: text::story(), sampling, stop: String::new(), mode, chat, beside, encoder }
     }
 }
 
@@ -109,6 +112,10 @@ impl Panel for PromptPanel {
             Prompting::Encodes => Some(self.encoder.inspector_title()),
             Prompting::Sees => None,
         }
+    }
+
+    fn inspector_is_empty(&self, _selection: &Selection) -> bool {
+        self.prompting == Prompting::Continues && self.text.inspector_is_empty()
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {

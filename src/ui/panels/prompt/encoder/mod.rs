@@ -7,7 +7,7 @@ mod fill;
 use crate::engine::{FillSpec, Work};
 use crate::types::{Ability, EmbeddingReport, EncoderInfo, JobId, ModelId};
 use crate::ui::theme::space;
-use crate::ui::widgets::{Stamp, caption, error_card, job_progress};
+use crate::ui::widgets::{Stamp, caption, job_error, job_progress};
 use crate::ui::{Ask, Cx, OpenModel, State};
 use egui::{Frame, Margin, Ui};
 use serde::{Deserialize, Serialize};
@@ -192,10 +192,7 @@ impl EncoderView {
         Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
             let opening = cx.state.latest_opening().map(|j| j.id);
             for job in [opening, self.job(cx.state)].into_iter().flatten() {
-                if let Some(error) = cx.state.error(job) {
-                    error_card(ui, error);
-                    ui.add_space(space::S);
-                } else if cx.state.is_active(job) {
+                if !job_error(ui, cx, job) && cx.state.is_active(job) {
                     job_progress(ui, cx, job);
                     ui.add_space(space::S);
                 }

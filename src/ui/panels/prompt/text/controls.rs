@@ -13,6 +13,9 @@ use crate::ui::widgets::{self, TextArea, field, section};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
 use lucide_icons::Icon;
 
+/// What takes longer says so beforehand, in seconds.
+const WORTH_SAYING_S: f64 = 2.0;
+
 const INSTRUCTION_HELP: &str = "Said once, before the examples. Models that only continue text read it as more text.";
 const TEMPLATE_HELP: &str =
     "How one example is written: {input} and {output} are replaced. The query uses the part before {output}.";
@@ -59,6 +62,9 @@ impl TextPrompt {
             }
             return;
         }
+        if let Some(words) = cost(cx, &self.sampling) {
+            widgets::caption(ui, words);
+        }
         let name = if self.is_chat() { chat::default_words(&self.chat) } else { "Run" };
         let is_open = cx.state.active(Ability::Continue).is_some();
         let ready = is_open && (!self.is_chat() || self.chat.can_be_asked(cx));
@@ -75,6 +81,16 @@ impl TextPrompt {
             self.run(cx);
         }
     }
+}
+
+/// What a run takes at most, by what the last one on this model took; nothing where that is no time to speak of, or not known.
+fn cost(cx: &Cx<'_>, sampling: &Sampling) -> Option<String> {
+    let model = cx.state.active(Ability::Continue)?.info.id;
+    let last = cx.state.runs().rev().find(|run| run.model == model && run.tokens_per_s() > 0.0)?;
+    let seconds = sampling.max_new_tokens as f64 / last.tokens_per_s();
+    let rate = widgets::significant(last.tokens_per_s());
+    (seconds > WORTH_SAYING_S)
+        .then(|| format!("At most about {}, at {rate} tok/s as before.", widgets::seconds(seconds)))
 }
 
 /// How tokens are drawn: what a ready-made prompt brings along.

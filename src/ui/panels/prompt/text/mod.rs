@@ -15,7 +15,7 @@ use crate::engine::{Command, GenerateSpec, PromptInput, Work};
 use crate::types::{Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, PromptToken, Sampling};
 use crate::ui::{Action, Cx};
 use chat::Chat;
-pub(super) use chat::Conversation;
+pub(super) use chat::{Beside, Conversation};
 use egui::Ui;
 use lucide_icons::Icon;
 use output::{Output, Shown};
@@ -57,6 +57,10 @@ pub(super) fn story() -> FewShotPrompt {
     task::story()
 }
 
+/// How a conversation can leave the window, by the names of the palette's entries.
+const EXPORTS: [(&str, &str, chat::Export); 2] =
+    [("chat-markdown", "Markdown", chat::Export::Markdown), ("chat-json", "JSON", chat::Export::Json)];
+
 /// What a run begins from.
 #[derive(Default)]
 struct From {
@@ -84,7 +88,7 @@ impl TextPrompt {
             sampling: typed.sampling,
             stop: typed.stop,
             plain: Plain::new(typed.prompt),
-            chat: Chat::new(typed.chat),
+            chat: Chat::new(typed.chat, typed.beside),
         }
     }
 
@@ -96,6 +100,7 @@ impl TextPrompt {
             stop: self.stop.clone(),
             mode: self.mode,
             chat: self.chat.conversation.clone(),
+            beside: self.chat.beside(),
             ..Typed::default()
         }
     }
@@ -169,7 +174,7 @@ impl TextPrompt {
         let ids = prompt.iter().map(|t| t.id).chain(kept.iter().map(|t| t.id)).collect();
         let from = From { prompt, kept, text: Rc::clone(&shown.text), typed: shown.typed.clone() };
         if self.is_chat() {
-            self.chat.reopen();
+            self.chat.reopen(cx.state.now_s);
         } else {
             self.plain.part(cx.state.now_s);
         }
@@ -198,6 +203,11 @@ impl TextPrompt {
         let wish =
             if self.is_chat() { chat::stage(&mut self.chat, ui, cx) } else { plain::stage(&mut self.plain, ui, cx) };
         self.fulfil(wish, cx);
+    }
+
+    /// True while no token is chosen and there are no runs to list.
+    pub fn inspector_is_empty(&self) -> bool {
+        self.output().selected.is_none() && (self.is_chat() || !self.plain.output.past.has_several())
     }
 
     pub fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -246,6 +256,9 @@ impl TextPrompt {
     /// Answers or continues what the last turn asks for.
     fn run_chat(&mut self, cx: &mut Cx<'_>) {
         if self.chat.can_be_asked(cx) {
+            if cx.state.active(Ability::Continue).is_some() {
+                self.chat.say(cx.state.now_s);
+            }
             self.ask(cx, self.chat.conversation.next());
         } else {
             cx.toast("The chat template gives no text: see under the turns");
@@ -286,8 +299,11 @@ impl TextPrompt {
         let examples = task::all().iter().map(|t| (t.id, format!("Example: {}", t.title), Icon::BookOpen));
         let other = if self.is_chat() { ("plain", "Write a plain prompt") } else { ("chat", "Chat with the model") };
         let mode = (other.0, other.1.to_owned(), Icon::MessagesSquare);
+        let has_turns = self.is_chat() && !self.chat.conversation.turns.is_empty();
+        let exports = EXPORTS.iter().filter(|_| has_turns);
+        let exports = exports.map(|(id, name, _)| (*id, format!("Export the conversation as {name}"), Icon::Download));
         let seed = ("new-seed", "Draw a new seed and run".to_owned(), Icon::Dices);
-        examples.chain([seed, mode]).map(|(id, title, icon)| Action { id, title, icon }).collect()
+        examples.chain([seed, mode]).chain(exports).map(|(id, title, icon)| Action { id, title, icon }).collect()
     }
 
     pub fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
@@ -296,6 +312,8 @@ impl TextPrompt {
             self.run(cx);
         } else if id == "plain" || id == "chat" {
             self.switch(if id == "chat" { Mode::Chat } else { Mode::Prompt });
+        } else if let Some((_, _, export)) = EXPORTS.iter().find(|(export, ..)| *export == id) {
+            self.chat.export(*export, cx);
         } else if let Some(task) = task::all().iter().find(|t| t.id == id) {
             task.begin(&mut self.plain.prompt, &mut self.sampling, &mut self.stop);
             self.switch(Mode::Prompt);

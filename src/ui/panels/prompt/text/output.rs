@@ -5,8 +5,8 @@ use super::past::Past;
 use crate::types::{Ability, FewShotPrompt, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
-use crate::ui::widgets::{self, Chip, candidate_bars, caption, error_card, token_strip, visible_text};
-use crate::ui::{Cx, Run, State};
+use crate::ui::widgets::{self, Chip, candidate_bars, caption, token_strip, visible_text};
+use crate::ui::{Cx, Job, Run, State};
 use egui::{Color32, Frame, RichText, ScrollArea, Ui};
 use std::rc::Rc;
 
@@ -95,13 +95,13 @@ pub(super) fn problems(output: &Output, ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     let no_model = cx.state.active(Ability::Continue).is_none();
     let opening = cx.state.latest_opening();
-    let failed_opening = opening.and_then(|j| cx.state.error(j.id));
-    let failed_run = output.shown.as_ref().and_then(|s| cx.state.error(s.job));
-    for error in [failed_opening, failed_run].into_iter().flatten() {
-        error_card(ui, error);
-        ui.add_space(space::S);
+    let is_opening = opening.is_some_and(Job::is_active);
+    let opening = opening.map(|job| job.id);
+    let mut has_failed = false;
+    for job in [opening, output.shown.as_ref().map(|shown| shown.job)].into_iter().flatten() {
+        has_failed |= widgets::job_error(ui, cx, job);
     }
-    if no_model && opening.is_none_or(|j| !j.is_active()) && failed_opening.is_none() {
+    if no_model && !is_opening && !has_failed {
         caption(ui, "No text model is open. Choose one in the top bar, or drop a model folder on the window.");
         ui.add_space(space::S);
     }

@@ -37,6 +37,11 @@ impl Past {
         (jobs.iter().position(|job| *job == of.job).unwrap_or(0), jobs)
     }
 
+    /// True when there is more than the run on show.
+    pub fn has_several(&self) -> bool {
+        self.runs.len() > 1
+    }
+
     /// The jobs whose results must be kept.
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         shown.extend(self.runs.iter().map(|run| run.job));
@@ -44,7 +49,7 @@ impl Past {
 
     /// The list, newest first. Gives the run that is to be looked at.
     pub fn list(&self, on_show: JobId, ui: &mut Ui, cx: &Cx<'_>) -> Option<JobId> {
-        if self.runs.len() < 2 {
+        if !self.has_several() {
             return None;
         }
         let mut chosen = None;

@@ -4,10 +4,11 @@ use super::Wish;
 use super::output::{self, Output};
 use super::preview::Preview;
 use super::shots::ShotTable;
-use crate::types::{Ability, FewShotPrompt, JobId};
+use crate::engine::{Command, InspectSpec, PromptInput, Work};
+use crate::types::{Ability, FewShotPrompt, JobId, SiteFilter};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, Stamp, caption, empty_state};
-use crate::ui::{Cx, History, State, Themed};
+use crate::ui::{Cx, History, Intent, State, Themed};
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -116,6 +117,11 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.ctx().copy_text(plain.preview.rendered.text.clone());
             cx.toast("Copied the prompt");
         }
+        if plain.preview.tokens(cx.state).is_some_and(|tokens| !tokens.is_empty())
+            && widgets::icon_button(ui, Icon::Grid3x3, "Look at the attention of this text").clicked()
+        {
+            look_at_attention(&plain.preview.rendered.text, cx);
+        }
         let ink = if too_long { theme.danger() } else { theme.caption() };
         ui.label(RichText::new(words).font(Type::Caption.mono()).color(ink));
         if too_long {
@@ -137,6 +143,16 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
         });
     });
     plain.preview.legend(ui);
+}
+
+/// Has the text read once, as it is, and shows where its tokens look.
+fn look_at_attention(text: &str, cx: &mut Cx<'_>) {
+    let Some(model) = cx.state.active(Ability::Continue).map(|open| open.info.id) else { return };
+    let job = JobId::next();
+    let prompt = PromptInput::Text(text.to_owned());
+    let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+    cx.send(Command::start(job, model, Work::Inspect(spec)));
+    cx.intend(Intent::Inspect(job));
 }
 
 /// With what the run on show was made.
@@ -183,7 +199,10 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
     });
     if let Some(shown) = shown.as_ref().filter(|_| !wide) {
         // Beside the heading there is no room for the figures.
-        ui.horizontal_wrapped(|ui| output::figures(ui, cx, shown));
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().interact_size.y = 0.0;
+            output::figures(ui, cx, shown);
+        });
     }
     if let Some(stamp) = &stamp {
         stamp.show(ui);

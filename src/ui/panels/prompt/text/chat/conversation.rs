@@ -13,7 +13,7 @@ pub(in super::super::super) struct Conversation {
 
 impl Default for Conversation {
     fn default() -> Self {
-        Self { turns: vec![ChatTurn::new(ChatRole::User, "Who are you?")], format: ChatFormat::Model }
+        Self { turns: Vec::new(), format: ChatFormat::Model }
     }
 }
 

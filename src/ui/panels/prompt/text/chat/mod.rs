@@ -1,22 +1,58 @@
-//! The chat mode of the prompt panel: turns that are edited in place, and an answer that streams into one of them.
+//! The chat mode of the prompt panel: turns that are edited in place, a field for the next one, and an answer that streams into
+//! the conversation.
 
+mod branches;
+mod composer;
 mod controls;
 mod conversation;
 mod receives;
 mod stage;
+mod talks;
 mod turns;
+mod written;
 
 pub(super) use controls::{controls, default_words};
 pub(in super::super) use conversation::Conversation;
 pub(super) use stage::stage;
 
 use super::output::{Output, Shown};
-use crate::types::{ChatFormat, ChatPrompt, ChatTurn, FewShotPrompt, JobId};
-use crate::ui::{Cx, History, State};
+use crate::types::{Ability, ChatFormat, ChatPrompt, ChatRole, ChatTurn, FewShotPrompt, JobId, UserError};
+use crate::ui::files::FileRequest;
+use crate::ui::{Cx, History, State, full_name};
+use branches::Branches;
 pub(super) use conversation::Ask;
 use conversation::Edit;
 use receives::Receives;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use talks::Talks;
+use written::Answers;
+
+/// What survives a restart beside the conversation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Beside {
+    /// What stands in the field at the foot.
+    draft: String,
+    talks: Talks,
+    branches: Branches,
+    /// True when the tokens under the turns are folded away.
+    is_folded: bool,
+}
+
+impl Beside {
+    /// What a first session begins with.
+    pub(in super::super) fn first() -> Self {
+        Self { draft: "Who are you?".to_owned(), ..Self::default() }
+    }
+}
+
+/// How a conversation leaves the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Export {
+    Markdown,
+    Json,
+}
 
 /// What the card under the turns shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,10 +76,16 @@ struct Answer {
 pub(super) struct Chat {
     pub conversation: Conversation,
     pub output: Output,
+    draft: String,
     history: History<Conversation>,
+    talks: Talks,
+    branches: Branches,
+    answers: Answers,
     receives: Receives,
     answer: Option<Answer>,
     below: Below,
+    /// True when the card under the turns is folded away.
+    is_folded: bool,
     /// Token of the written text that was clicked.
     selected: Option<usize>,
     /// The turn to bring into sight.
@@ -54,22 +96,41 @@ pub(super) struct Chat {
     height: f32,
     /// The turn whose text gets the focus.
     focus: Option<usize>,
+    /// True when the field at the foot gets it.
+    wants_composer: bool,
 }
 
 impl Chat {
-    pub(super) fn new(conversation: Conversation) -> Self {
+    pub(super) fn new(conversation: Conversation, beside: Beside) -> Self {
+        let Beside { draft, talks, branches, is_folded } = beside;
         Self {
             history: History::new(conversation.clone()),
             conversation,
             output: Output::default(),
+            draft,
+            talks,
+            branches,
+            answers: Answers::default(),
             receives: Receives::default(),
             answer: None,
             below: Below::default(),
+            is_folded,
             selected: None,
             scroll_to: None,
             follows_end: false,
             height: 0.0,
             focus: None,
+            wants_composer: false,
+        }
+    }
+
+    /// What survives a restart beside the conversation.
+    pub(super) fn beside(&self) -> Beside {
+        Beside {
+            draft: self.draft.clone(),
+            talks: self.talks.clone(),
+            branches: self.branches.clone(),
+            is_folded: self.is_folded,
         }
     }
 
@@ -83,13 +144,75 @@ impl Chat {
         }
         if was_open && self.writing().is_none() {
             self.history.part(&self.conversation, cx.state.now_s);
+            if let (Some(answer), Some(shown)) = (&self.answer, &shown) {
+                self.answers.add(&self.conversation, answer.turn, &answer.before, shown);
+                self.branches.grow(&self.conversation.turns, answer.turn, &answer.before);
+                self.branches.keep(&self.conversation.turns, answer.turn);
+            }
         }
         if !is_running {
             self.history.observe(&self.conversation, cx.state.now_s);
+            self.look_at_what_stands(cx.state);
             if is_shown {
-                self.receives.update(&self.conversation, cx);
+                self.receives.update(&self.pending(), cx);
             }
         }
+    }
+
+    /// The tokens on show are those of an answer that stands in the conversation, whatever was undone or gone back to. One
+    /// whose turn was edited stays, as old, until its turn is gone.
+    fn look_at_what_stands(&mut self, state: &State) {
+        let standing = self.answers.in_sight(&self.conversation);
+        let standing = standing.map(|(turn, written)| (turn, written.was.clone(), written.shown.clone()));
+        match standing {
+            Some((turn, before, shown)) => {
+                if self.output.shown.as_ref().is_none_or(|on_show| on_show.job != shown.job) {
+                    self.output.shown = Some(shown);
+                    self.output.selected = None;
+                }
+                self.answer = Some(Answer { turn, before, is_open: false });
+            }
+            None => {
+                let turn = self.answer.as_ref().and_then(|answer| self.conversation.turns.get(answer.turn));
+                let has_failed = self.output.shown.as_ref().is_some_and(|shown| state.error(shown.job).is_some());
+                if turn.is_none_or(|turn| turn.role != ChatRole::Assistant) && !has_failed {
+                    self.output.shown = None;
+                }
+            }
+        }
+    }
+
+    /// True when the tokens on show are not those of the turn any more.
+    fn is_edited(&self) -> bool {
+        let on_show = self.output.shown.as_ref().map(|shown| shown.job);
+        let standing = self.answers.in_sight(&self.conversation).map(|(_, written)| written.shown.job);
+        self.writing().is_none() && on_show.is_some() && on_show != standing
+    }
+
+    /// The conversation with what stands in the field at the foot, as if it were sent.
+    fn pending(&self) -> Conversation {
+        let mut pending = self.conversation.clone();
+        if !self.draft.trim().is_empty() {
+            pending.turns.push(ChatTurn::new(ChatRole::User, self.draft.trim_end()));
+        }
+        pending
+    }
+
+    /// Says what stands in the field at the foot. False when nothing does.
+    pub(super) fn say(&mut self, now_s: f64) -> bool {
+        if self.draft.trim().is_empty() {
+            return false;
+        }
+        self.history.part(&self.conversation, now_s);
+        self.conversation = self.pending();
+        self.draft.clear();
+        self.wants_composer = true;
+        true
+    }
+
+    /// True while something waits to be said.
+    pub(super) fn has_draft(&self) -> bool {
+        !self.draft.trim().is_empty()
     }
 
     /// Writes what the model said so far into its turn.
@@ -137,9 +260,11 @@ impl Chat {
         self.scroll_to = self.focus;
     }
 
-    /// Goes on writing into the same turn: an alternative was chosen.
-    pub(super) fn reopen(&mut self) {
+    /// Goes on writing into the same turn: an alternative was chosen. What stood there is kept as another way.
+    pub(super) fn reopen(&mut self, now_s: f64) {
+        self.history.part(&self.conversation, now_s);
         if let Some(answer) = &mut self.answer {
+            self.branches.keep(&self.conversation.turns, answer.turn);
             answer.is_open = true;
         }
     }
@@ -152,6 +277,7 @@ impl Chat {
     /// The jobs whose answers must be kept.
     pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.receives.shows(shown);
+        self.answers.shows(shown);
     }
 
     pub(super) fn undo(&mut self) {
@@ -168,6 +294,9 @@ impl Chat {
     pub(super) fn open(&mut self, ask: Ask, cx: &mut Cx<'_>) -> ChatPrompt {
         self.history.part(&self.conversation, cx.state.now_s);
         let prompt = self.conversation.prompt(ask);
+        if let Ask::Answer(place) = ask {
+            self.branches.keep(&self.conversation.turns, place);
+        }
         let (turn, gone) = self.conversation.open(ask);
         if gone > 0 {
             let turns = if gone == 1 { "turn" } else { "turns" };
@@ -188,12 +317,50 @@ impl Chat {
         self.scroll_to = Some(0);
     }
 
+    /// Begins anew; the conversation goes to those of before.
     fn new_conversation(&mut self, now_s: f64) {
         self.history.part(&self.conversation, now_s);
-        let turns = vec![ChatTurn::default()];
-        self.conversation = Conversation { turns, format: self.conversation.format.clone() };
+        self.talks.keep(&self.conversation);
+        self.conversation = Conversation { turns: Vec::new(), format: self.conversation.format.clone() };
         self.answer = None;
-        self.focus = Some(0);
+        self.wants_composer = true;
+    }
+
+    /// Goes back to a conversation of before; the one on show goes to them.
+    fn go_back_to(&mut self, place: usize, now_s: f64) {
+        let Some(conversation) = self.talks.take(place) else { return };
+        self.history.part(&self.conversation, now_s);
+        self.talks.keep(&self.conversation);
+        self.conversation = conversation;
+        self.answer = None;
+        self.scroll_to = self.conversation.turns.len().checked_sub(1);
+    }
+
+    /// Goes another way at a turn.
+    fn go(&mut self, turn: usize, to: usize, now_s: f64) {
+        self.history.part(&self.conversation, now_s);
+        self.branches.go(&mut self.conversation.turns, turn, to);
+    }
+
+    /// Asks for a file, and writes the conversation into it.
+    pub(super) fn export(&self, export: Export, cx: &mut Cx<'_>) {
+        let model =
+            cx.state.active(Ability::Continue).map_or_else(|| "a model".to_owned(), |open| full_name(&open.info));
+        let turns = &self.conversation.turns;
+        let (name, extension, text) = match export {
+            Export::Markdown => ("Markdown", "md", talks::markdown(turns, &model)),
+            Export::Json => ("JSON", "json", talks::json(turns, &model)),
+        };
+        let file = FileRequest::save(format!("Export {name}"), format!("conversation.{extension}"));
+        cx.save_as(file.filter(name, &[extension]), move |path| {
+            crate::disk::write(path, text.as_bytes()).map_err(|e| {
+                UserError::new(
+                    format!("{} could not be written.", path.display()),
+                    e.to_string(),
+                    "Choose a folder you may write to, with enough room.",
+                )
+            })
+        });
     }
 
     fn write_lines(&mut self, wanted: bool) {

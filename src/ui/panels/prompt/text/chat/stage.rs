@@ -1,25 +1,35 @@
 //! The stage in chat mode: the turns above, what the model receives or what it answered below.
 
 use super::super::{Wish, output};
-use super::{Below, Chat, receives, turns};
+use super::{Below, Chat, composer, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, error_card, secondary_button, segmented};
+use crate::ui::widgets::{self, Stamp, caption, error_card, secondary_button, segmented};
 use egui::{Frame, Margin, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
+
+/// Height of the field at the foot, with two lines.
+const COMPOSER: f32 = 64.0;
+/// Height of the heading of what is folded away.
+const FOLDED: f32 = 40.0;
 
 pub(in super::super) fn stage(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     let mut wish = None;
     Frame::new().inner_margin(Margin::symmetric(space::XL as i8, space::L as i8)).show(ui, |ui| {
         output::problems(&chat.output, ui, cx);
-        let below = (ui.available_height() * 0.38).clamp(150.0, 340.0);
-        let above = (ui.available_height() - below).max(140.0);
+        let room = ui.available_height() - COMPOSER;
+        let below = if chat.is_folded { FOLDED } else { (room * 0.40).clamp(150.0, 340.0) };
+        let above = (room - below).max(120.0);
         ui.scope(|ui| {
             ui.set_height(above);
             wish = conversation(chat, ui, cx, above);
         });
+        if composer::show(chat, ui, cx) {
+            wish = Some(Wish::Run);
+        }
+        ui.add_space(space::S);
         wish = underneath(chat, ui, cx).or(wish.take());
     });
     wish
@@ -41,6 +51,9 @@ fn conversation(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) -> O
     if let Some(edit) = done.edit {
         chat.apply(edit, cx.state.now_s);
     }
+    if let Some((turn, to)) = done.way {
+        chat.go(turn, to, cx.state.now_s);
+    }
     done.ask.map(Wish::Ask)
 }
 
@@ -51,8 +64,17 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
     let too_long = count.zip(context).is_some_and(|(count, context)| count > context);
     ui.horizontal(|ui| {
+        let (icon, words) = match chat.is_folded {
+            true => (Icon::ChevronRight, "Show the tokens"),
+            false => (Icon::ChevronDown, "Fold the tokens"),
+        };
+        if widgets::icon_button(ui, icon, words).clicked() {
+            chat.is_folded = !chat.is_folded;
+        }
         let choices = [(Below::Receives, "The model receives"), (Below::Answer, "Answer")];
-        segmented(ui, &mut chat.below, &choices);
+        if segmented(ui, &mut chat.below, &choices) {
+            chat.is_folded = false;
+        }
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if let Some(chat) = chat.receives.written(cx)
                 && widgets::icon_button(ui, Icon::Copy, "Copy the written text").clicked()
@@ -70,8 +92,11 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     if too_long {
         ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
     }
-    let rest = ui.available_height() - 28.0;
     let mut wish = None;
+    if chat.is_folded && chat.receives.failure(cx).is_none() {
+        return wish;
+    }
+    let rest = ui.available_height() - 28.0;
     match chat.below {
         Below::Receives => {
             if let Some(failure) = chat.receives.failure(cx) {
@@ -85,15 +110,33 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
             output::card(theme).show(ui, |ui| {
                 ui.set_width(ui.available_width());
                 ui.set_min_height((rest - 2.0 * space::M).max(48.0));
-                match chat.output.shown {
-                    Some(_) => wish = output::strip(&mut chat.output, ui, cx, rest),
-                    None => drop(caption(ui, "Nothing was answered yet.")),
+                match chat.output.shown.is_some() {
+                    true => {
+                        let stamp = stamp(chat, cx);
+                        if let Some(stamp) = &stamp {
+                            stamp.show(ui);
+                        }
+                        let rest = rest - 20.0;
+                        wish = Stamp::over(stamp.as_ref(), ui, |ui| output::strip(&mut chat.output, ui, cx, rest));
+                    }
+                    false => drop(caption(ui, "Nothing was answered yet.")),
                 }
             });
             output::probability_legend(ui);
         }
     }
     wish
+}
+
+/// With what the answer on show was made.
+fn stamp(chat: &Chat, cx: &Cx<'_>) -> Option<Stamp> {
+    let shown = chat.output.shown.as_ref()?;
+    let stamp = Stamp::in_use(cx.state, shown.job, Ability::Continue)?;
+    let stamp = stamp.old_where(chat.is_edited(), "The conversation was changed since.");
+    Some(match cx.state.run(shown.job) {
+        Some(run) => stamp.drawn(&run.spec().sampling),
+        None => stamp,
+    })
 }
 
 fn written(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
@@ -106,7 +149,7 @@ fn written(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) {
         // What the model goes on from is at the end.
         let area = ScrollArea::vertical().id_salt("chat strip").max_height(inner).auto_shrink([false, true]);
         area.stick_to_bottom(true).show(ui, |ui| {
-            clicked = chat.receives.show(ui, cx, &chat.conversation, chat.selected);
+            clicked = chat.receives.show(ui, cx, &chat.pending(), chat.selected);
         });
     });
     if let Some(token) = clicked {

@@ -22,6 +22,8 @@ const TOOLS: f32 = 6.0 * (BUTTON + GAP);
 pub(super) struct Done {
     pub edit: Option<Edit>,
     pub ask: Option<Ask>,
+    /// Another way to go at a turn.
+    pub way: Option<(usize, usize)>,
 }
 
 /// The turns. `writing` is the one that the model writes at the moment; `note` tells of the latest answer.
@@ -33,6 +35,7 @@ pub(super) fn show(chat: &mut Chat, ui: &mut Ui, writing: Option<usize>, note: i
     let noted = chat.answered();
     for place in 0..count {
         let is_written = writing == Some(place);
+        let (way, ways) = chat.branches.at(&chat.conversation.turns, place);
         let turn = &mut chat.conversation.turns[place];
         let frame = Frame::new().fill(theme.surface()).corner_radius(RADIUS).inner_margin(space::S);
         let shown = frame.show(ui, |ui| {
@@ -47,6 +50,9 @@ pub(super) fn show(chat: &mut Chat, ui: &mut Ui, writing: Option<usize>, note: i
                 note(ui);
             }
             tools(ui, header, place, count, turn, is_written, &mut done);
+            if !is_written && let Some(to) = other_ways(ui, header, way, ways) {
+                done.way = Some((place, to));
+            }
         });
         let bar = Rect::from_min_size(shown.response.rect.min, Vec2::new(3.0, shown.response.rect.height()));
         ui.painter().rect_filled(bar, 1, role_colour(theme, chat.conversation.turns[place].role));
@@ -59,6 +65,9 @@ pub(super) fn show(chat: &mut Chat, ui: &mut Ui, writing: Option<usize>, note: i
             ui.memory_mut(|memory| memory.request_focus(base.with(place)));
         }
         ui.add_space(space::XS);
+    }
+    if count == 0 {
+        widgets::caption(ui, "Nothing was said yet. Write below, or add a turn.");
     }
     let role = count.checked_sub(1).map_or(ChatRole::User, |last| chat.conversation.role_after(last));
     if widgets::ghost_button(ui, Some(Icon::Plus), "Add a turn").clicked() {
@@ -104,6 +113,17 @@ fn role_menu(ui: &mut Ui, header: Rect, place: usize, role: ChatRole, fixed: boo
         });
     });
     chosen
+}
+
+/// Which way the conversation goes on from here, and the way to the others.
+fn other_ways(ui: &mut Ui, header: Rect, way: usize, ways: usize) -> Option<usize> {
+    if ways < 2 {
+        return None;
+    }
+    let room = Rect::from_min_max(header.min, egui::pos2(header.right() - TOOLS, header.bottom()));
+    let layout = Layout::right_to_left(Align::Center);
+    ui.scope_builder(UiBuilder::new().max_rect(room).layout(layout), |ui| widgets::stepper(ui, way, ways, "answer"))
+        .inner
 }
 
 fn text(ui: &mut Ui, id: Id, turn: &mut ChatTurn, place: usize, is_written: bool) {
