@@ -48,12 +48,15 @@ fn place_of(ctx: &Context, id: Id) -> Option<egui::Pos2> {
     ctx.viewport(|viewport| viewport.prev_pass.widgets.get(id).map(|widget| widget.rect.center()))
 }
 
-/// The first widget within a rectangle that can have the keyboard, as of the last frame, in the order of the Tab key.
+/// The uppermost widget within a rectangle that can have the keyboard, as of the last frame; of several the one at the left.
 fn first_in(ctx: &Context, region: Rect) -> Option<Id> {
     ctx.viewport(|viewport| {
         let widgets = viewport.prev_pass.widgets.layers().flat_map(|(_, widgets)| widgets.iter());
-        let mut inside = widgets
-            .filter(|widget| widget.enabled && widget.sense.is_focusable() && region.contains(widget.rect.center()));
-        inside.next().map(|widget| widget.id)
+        let inside = widgets.filter(|widget| {
+            let within = region.contains_rect(widget.rect) && widget.rect != region;
+            widget.enabled && widget.sense.is_focusable() && within
+        });
+        let place = |widget: &&egui::WidgetRect| (widget.rect.top().round() as i32, widget.rect.left().round() as i32);
+        inside.min_by_key(place).map(|widget| widget.id)
     })
 }
