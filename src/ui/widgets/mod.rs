@@ -3,6 +3,7 @@
 mod button;
 mod candidates;
 mod heat_map;
+mod large_field;
 mod layout;
 mod reorder;
 mod stamp;
@@ -14,6 +15,7 @@ mod token_strip;
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
 pub use candidates::candidate_bars;
 pub use heat_map::{ColorTable, TextureCache, pooled_image};
+pub use large_field::enlarge;
 pub use layout::{caption, empty_state, explain, field, figure, one_line, row, section, slider, stage_header};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;

@@ -33,6 +33,7 @@ struct Look<'a> {
     is_read_only: bool,
     margin: Option<Margin>,
     breaks_with_shift: bool,
+    title: Option<&'a str>,
 }
 
 impl<'a> TextArea<'a> {
@@ -48,6 +49,7 @@ impl<'a> TextArea<'a> {
             is_read_only: false,
             margin: None,
             breaks_with_shift: false,
+            title: None,
         };
         Self { text, look }
     }
@@ -101,6 +103,13 @@ impl<'a> TextArea<'a> {
         self
     }
 
+    /// Can be opened large, under this title.
+    #[must_use]
+    pub fn can_be_large(mut self, title: &'a str) -> Self {
+        self.look.title = Some(title);
+        self
+    }
+
     /// Grows as far as its text does.
     #[must_use]
     pub fn unlimited(mut self) -> Self {
@@ -113,7 +122,14 @@ impl Widget for TextArea<'_> {
     fn ui(self, ui: &mut Ui) -> Response {
         let Self { text, look } = self;
         let id = look.id.unwrap_or_else(|| ui.next_auto_id());
-        if text.len() <= LONGEST { look.show(text, id, ui) } else { in_parts(text, &look, id, ui) }
+        if text.len() > LONGEST {
+            return in_parts(text, &look, id, ui);
+        }
+        let response = look.show(text, id, ui);
+        if let Some(title) = look.title {
+            super::enlarge(ui, &response, text, title, &look.font);
+        }
+        response
     }
 }
 

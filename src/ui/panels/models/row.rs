@@ -299,9 +299,9 @@ fn of_an_open_model(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, entry
         (true, true) => ("Close, not saved", "Its weights were changed and are in no folder: they will be gone."),
         _ => ("Close", "Takes it out of memory; its folder stays."),
     };
-    let button = ui.add_enabled_ui(!is_busy, |ui| match is_asked {
-        true => danger_button(ui, Icon::X, words),
-        false => secondary_button(ui, None, words),
+    let button = ui.add_enabled_ui(!is_busy, |ui| {
+        ui.set_min_width(VERB_WIDTH);
+        if is_asked { danger_button(ui, Icon::X, words) } else { secondary_button(ui, None, words) }
     });
     let button = button.inner.on_hover_text(help).on_disabled_hover_text("It is at work: stop that first.");
     let (enabled, name) = (button.enabled(), format!("{words} {}", entry.name));

@@ -113,7 +113,9 @@ fn prompt(plain: &mut Plain, drawn: &mut Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>
     }
     let prompt = &mut plain.prompt;
     ui.add_space(space::XS);
-    field(ui, "Instruction", INSTRUCTION_HELP, |ui| ui.add(TextArea::new(&mut prompt.instruction, 1).hint("None")));
+    field(ui, "Instruction", INSTRUCTION_HELP, |ui| {
+        ui.add(TextArea::new(&mut prompt.instruction, 1).hint("None").can_be_large("Instruction"))
+    });
     ui.add_space(space::XS);
     let had_shots = !prompt.shots.is_empty();
     plain.table.show(ui, &mut prompt.shots);
@@ -123,10 +125,12 @@ fn prompt(plain: &mut Plain, drawn: &mut Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>
     }
     ui.add_space(space::XS);
     field(ui, "Query", "What the model is asked to go on from.", |ui| {
-        ui.add(TextArea::new(&mut prompt.query, 3).hint("What should the model continue?"))
+        ui.add(TextArea::new(&mut prompt.query, 3).hint("What should the model continue?").can_be_large("Query"))
     });
     CollapsingHeader::new(RichText::new("Template").font(Type::Body.bold())).show(ui, |ui| {
-        field(ui, "One example", TEMPLATE_HELP, |ui| ui.add(TextArea::new(&mut prompt.template, 1).mono()));
+        field(ui, "One example", TEMPLATE_HELP, |ui| {
+            ui.add(TextArea::new(&mut prompt.template, 1).mono().can_be_large("One example"))
+        });
         let mut separator = prompt.separator.replace('\n', "\\n");
         let edited = field(ui, "Between examples", SEPARATOR_HELP, |ui| {
             ui.add(TextEdit::singleline(&mut separator).font(Type::Body.mono()).desired_width(f32::INFINITY))

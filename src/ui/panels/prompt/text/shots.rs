@@ -2,7 +2,7 @@
 
 use crate::types::{FewShotPrompt, Shot};
 use crate::ui::Themed;
-use crate::ui::theme::space;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, Reorder, RowMove, icon_button, pasted_rows};
 use egui::{Align, Id, Layout, TextEdit, Ui, Vec2};
 use lucide_icons::Icon;
@@ -107,7 +107,10 @@ impl ShotTable {
                 .text_color(ink)
                 .margin(egui::Margin::symmetric(6, 4))
                 .desired_width(cells * share - 12.0);
-            let _ = ui.add(cell).accessible_name(format!("Example {number} {hint}"));
+            let cell = ui.add(cell);
+            let title = format!("Example {number}, {hint}");
+            widgets::enlarge(ui, &cell, text, &title, &Type::Body.sans());
+            let _ = cell.accessible_name(format!("Example {number} {hint}"));
         }
         beside(ui, BIN, &mut |ui| {
             if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {

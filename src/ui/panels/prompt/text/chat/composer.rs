@@ -37,7 +37,11 @@ pub(super) fn show(chat: &mut Chat, ui: &mut Ui, cx: &Cx<'_>) -> bool {
             ui.allocate_ui(egui::vec2(width, 0.0), |ui| {
                 ui.set_width(width);
                 let hint = "Say something: Enter sends, Shift+Enter breaks the line";
-                let area = TextArea::new(&mut chat.draft, 2).id(field_id()).hint(hint).breaks_with_shift();
+                let area = TextArea::new(&mut chat.draft, 2)
+                    .id(field_id())
+                    .hint(hint)
+                    .breaks_with_shift()
+                    .can_be_large("Message");
                 let _ = ui.add(area.margin(egui::Margin::symmetric(8, 6))).accessible_name("Message");
             });
             ui.add_enabled_ui(ready, |ui| icon_button(ui, Icon::SendHorizontal, "Send").clicked()).inner
