@@ -72,6 +72,8 @@ pub struct Job {
     pub outcome: Option<Outcome>,
     /// True once it was asked to stop.
     pub stopping: bool,
+    /// Why it is held, where an error holds it.
+    pub trouble: Option<UserError>,
     /// When it was given to the engine, in seconds since the app started.
     pub started_s: f64,
     /// When it ended.
@@ -89,6 +91,7 @@ impl Job {
             progress: None,
             outcome: None,
             stopping: false,
+            trouble: None,
             started_s: now_s,
             ended_s: None,
         }
@@ -124,6 +127,8 @@ impl Job {
         match self.phase {
             Phase::Paused => "paused",
             _ if self.stopping => "stopping",
+            // Data is read and a model opened first; how far that is says nothing of the training.
+            _ if matches!(&self.live, Live::Training(training) if training.points.is_empty()) => "preparing",
             _ => self.facts().doing,
         }
     }
