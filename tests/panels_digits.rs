@@ -196,8 +196,9 @@ fn the_start_button_sends_what_was_filled_in() {
 /// A window with a training run under way.
 fn in_training() -> (Window<'static>, JobId) {
     let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
-    window.engine.0.borrow_mut().answers = false;
     window.type_into(Role::TextInput, "MNIST folder", "data/none");
+    window.click("Try two steps");
+    window.engine.0.borrow_mut().answers = false;
     window.press(Modifiers::COMMAND, Key::Enter);
     let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
     window.engine.say(Event::Progress { job, label: "Reading".into(), done: 0, total: 0, unit: "images" });

@@ -88,6 +88,8 @@ impl Session {
             Some(Event::Failed { job: failed, error }) if failed.is_none_or(|failed| failed == job) => {
                 return Err(error.into());
             }
+            // Nobody is asked on the command line: the same command goes on once there is room.
+            Some(Event::Held { job: held, error }) if held == job => return Err(error.into()),
             Some(Event::Device(status)) => tell_fallback(&status),
             Some(event) => on_event(event)?,
             None if !self.engine.is_running() => return Err(engine_gone().into()),

@@ -124,7 +124,8 @@ impl Appending {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        writeln!(self.file, "{line}")
+        // In one piece: after a failure the line is there as a whole, or not at all.
+        self.file.write_all(format!("{line}\n").as_bytes())
     }
 
     /// Makes sure that every line is on disk.

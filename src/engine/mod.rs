@@ -20,7 +20,8 @@ pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SaveSpec, Turn, Work, WorkFacts};
 
 use crate::types::{
-    ChatPrompt, DigitImage, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, UserError,
+    ChatPrompt, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, TrainPoint,
+    UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -107,6 +108,26 @@ pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result
 /// Files of any program are looked at: one that makes a reader panic is one error, and not the end of a thread.
 fn careful<T>(what: &str, read: impl FnOnce() -> Result<T, UserError>) -> Result<T, UserError> {
     guard::guarded(read).unwrap_or_else(|panicked| Err(panicked.user_error(what)))
+}
+
+/// The training runs that are kept in a folder, the newest first. Reads files: not for the UI thread.
+#[must_use]
+pub fn kept_runs(dir: &Path) -> Vec<KeptRun> {
+    crate::train::kept_runs(dir)
+}
+
+/// The learning curve of a kept run. Reads a file: not for the UI thread.
+#[must_use]
+pub fn read_curve(run: &Path) -> Vec<TrainPoint> {
+    crate::train::read_curve(run)
+}
+
+/// Deletes a kept run with its checkpoint and its result. Not for the UI thread.
+///
+/// # Errors
+/// When the folder holds no run, a program trains it, or it cannot be deleted.
+pub fn delete_run(run: &Path) -> Result<(), UserError> {
+    crate::train::delete_run(run)
 }
 
 /// Reads a PNG, JPEG or WebP in colour, for a vision transformer. Reads a file: not for the UI thread.

@@ -5,8 +5,8 @@ use super::Work;
 use crate::types::{
     BatchReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, LayerWeights, MemoryTraffic,
-    ModelId, ModelInfo, Picture, PictureReport, PromptToken, ScoreReport, TableReport, TokenizeReport, TrainPoint,
-    TrainSummary, UserError,
+    ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, ScoreReport, TableReport, TokenizeReport,
+    TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub enum Command {
     Pause { job: JobId },
     /// Go on with a job that was held.
     Resume { job: JobId },
+    /// Go on with a job that was held by an error, and give up what failed: a run goes on in memory, and is not kept.
+    LetGo { job: JobId },
     /// End a job within one step. It ends with what it has.
     Cancel { job: JobId },
     /// Move to another device. Jobs end with what they have; open models come along, weights in training included.
@@ -83,6 +85,10 @@ pub enum Event {
     KShot { job: JobId, points: Vec<KShotPoint> },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
     Sample { job: JobId, step: usize, text: String },
+    /// A training run is about to take its first step, or the first after a checkpoint.
+    Begun { job: JobId, record: Box<RunRecord> },
+    /// A job cannot go on as things are, and is held: [`Command::Resume`] tries again, [`Command::LetGo`] gives up what failed.
+    Held { job: JobId, error: UserError },
     /// A job was held or goes on.
     Paused { job: JobId, paused: bool },
     /// A job ended well, or was stopped and ended with what it had.
@@ -127,6 +133,8 @@ pub enum Outcome {
     MemoryMeasured(MemoryTraffic),
     /// Training ended.
     Trained(TrainSummary),
+    /// What two steps of training took.
+    Tried(TrainingCost),
     /// Written to this folder.
     Saved { path: PathBuf },
     /// The job was cancelled before it had anything to show.

@@ -96,6 +96,11 @@ impl Scheduler {
         }
     }
 
+    /// A job, to change what it does.
+    pub(crate) fn get_mut(&mut self, id: JobId) -> Option<&mut Job> {
+        self.jobs.iter_mut().find(|job| job.id == id)
+    }
+
     /// Takes a job out for good.
     pub(crate) fn remove(&mut self, id: JobId) -> Option<Job> {
         let place = self.jobs.iter().position(|job| job.id == id)?;

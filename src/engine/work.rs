@@ -50,6 +50,8 @@ pub enum Work {
     /// Train. The model is where the weights in training can be used from, while the run goes on and afterwards: an open
     /// model for [`crate::types::StartFrom::OpenModel`], else a new id.
     Train(TrainSpec),
+    /// Take two steps of a training run on a copy of its weights and throw them away, to tell what the run would cost.
+    TryTraining(TrainSpec),
     /// Write a model as a folder that Fovea and transformers open.
     Save(SaveSpec),
 }
@@ -169,6 +171,7 @@ impl Work {
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
+            Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),
             Self::Save(_) => row("Saving the model", "saving", Waited, Spare),
         }
     }

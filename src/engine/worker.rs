@@ -59,6 +59,12 @@ impl Worker {
             Command::Start { job, model, work } => self.add(job, model, work),
             Command::Pause { job } => self.set_paused(job, true),
             Command::Resume { job } => self.set_paused(job, false),
+            Command::LetGo { job } => {
+                if let Some(held) = self.scheduler.get_mut(job) {
+                    held.task.let_go();
+                }
+                self.set_paused(job, false);
+            }
             Command::Cancel { job } => {
                 if let Some(job) = self.scheduler.remove(job) {
                     self.cancel(job);
@@ -96,6 +102,11 @@ impl Worker {
         self.scheduler.took(&job, now - begun, now);
         match result {
             Ok(Step::More) => self.scheduler.put_back(job),
+            Ok(Step::Held(error)) => {
+                let id = job.id;
+                self.scheduler.put_back(Job { paused: true, ..job });
+                self.events.send(Event::Held { job: id, error });
+            }
             Ok(Step::Done(outcome)) => self.finish(job, Ok(outcome)),
             Err(error) => self.finish(job, Err(error)),
         }

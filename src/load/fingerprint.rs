@@ -11,6 +11,7 @@ use crate::load::source::source;
 use crate::load::tensors::weights::StoredTensor;
 use crate::load::text::family;
 use crate::load::text::text_model::TextModel;
+use crate::load::tokens::tokenizer::Tokenizer;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -82,6 +83,14 @@ pub fn text_fingerprint(model: &TextModel) -> String {
 #[must_use]
 pub fn digit_fingerprint(model: &DigitModel) -> String {
     of_tensors(digit_model::stored_tensors(&model.net))
+}
+
+/// The digest of a tokenizer, in hexadecimal digits.
+///
+/// # Errors
+/// When it cannot be written as tokenizer.json.
+pub fn tokenizer_fingerprint(tokenizer: &Tokenizer) -> Result<String, LoadError> {
+    Ok(hexadecimal(Sha256::new_with_prefix(tokenizer.to_json()?)))
 }
 
 fn of_tensors(mut tensors: Vec<(String, StoredTensor)>) -> String {

@@ -213,6 +213,17 @@ impl Checkpoint {
         disk::put_folder(&unfinished, &finished).map_err(|e| failed(&e))
     }
 
+    /// The step of the checkpoint in `out`, if there is one, without reading its weights.
+    pub(super) fn step_in(out: &Path) -> Option<usize> {
+        let place = out.join(FOLDER);
+        let copies = [out.join(UNFINISHED), disk::set_aside(&place), place];
+        let step = |copy: &PathBuf| {
+            let run: RunState = serde_json::from_slice(&std::fs::read(copy.join(RUN_FILE)).ok()?).ok()?;
+            Some(run.step)
+        };
+        copies.iter().filter_map(step).max()
+    }
+
     /// Reads the checkpoint in `folder`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use super::checkpoint::cannot_write;
 use crate::disk::{self, Appending};
 use crate::types::{TrainPoint, UserError};
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// The file's name in the output folder.
@@ -13,32 +14,41 @@ const HEADER: &str = "step,elapsed_s,loss,learning_rate,validation_loss,validati
 pub(super) struct TrainingLog {
     folder: PathBuf,
     file: Appending,
+    /// Those that are not in the file yet.
+    waiting: VecDeque<String>,
+}
+
+/// The points of the log in a folder; none where there is no log.
+pub(super) fn read(out: &Path) -> Vec<TrainPoint> {
+    let text = std::fs::read_to_string(out.join(FILE)).unwrap_or_default();
+    text.lines().skip(1).filter_map(parse).collect()
 }
 
 impl TrainingLog {
     /// Begins the log in `out`, keeping the points up to `step` of a run that is resumed; they are returned.
     pub(super) fn begin(out: &Path, step: usize) -> Result<(Self, Vec<TrainPoint>), UserError> {
         let path = out.join(FILE);
-        let mut kept = Vec::new();
-        if step > 0
-            && let Ok(text) = std::fs::read_to_string(&path)
-        {
-            kept = text.lines().skip(1).filter_map(parse).filter(|point| point.step <= step).collect();
-        }
+        let mut kept = if step > 0 { read(out) } else { Vec::new() };
+        kept.retain(|point| point.step <= step);
         let lines: String = kept.iter().map(|point| line(point) + "\n").collect();
         let written = disk::write(&path, format!("{HEADER}\n{lines}").as_bytes());
         let file = written.and_then(|()| Appending::open(&path)).map_err(|error| cannot_write(out, &error))?;
-        Ok((Self { folder: out.to_owned(), file }, kept))
+        Ok((Self { folder: out.to_owned(), file, waiting: VecDeque::new() }, kept))
     }
 
-    /// Adds one point.
-    pub(super) fn add(&mut self, point: &TrainPoint) -> Result<(), UserError> {
-        self.file.line(&line(point)).map_err(|error| cannot_write(&self.folder, &error))
+    /// Adds one point; it waits for [`Self::flush`].
+    pub(super) fn add(&mut self, point: &TrainPoint) {
+        self.waiting.push_back(line(point));
     }
 
-    /// Makes sure everything is on disk.
+    /// Makes sure everything is on disk. What could not be written waits for the next time.
     pub(super) fn flush(&mut self) -> Result<(), UserError> {
-        self.file.sync().map_err(|error| cannot_write(&self.folder, &error))
+        let failed = |error| cannot_write(&self.folder, &error);
+        while let Some(line) = self.waiting.front() {
+            self.file.line(line).map_err(failed)?;
+            self.waiting.pop_front();
+        }
+        self.file.sync().map_err(failed)
     }
 }
 
@@ -86,7 +96,7 @@ mod tests {
         let (mut log, kept) = TrainingLog::begin(dir.path(), 0).unwrap();
         assert_eq!(kept, []);
         for step in 1..=3 {
-            log.add(&point(step)).unwrap();
+            log.add(&point(step));
         }
         log.flush().unwrap();
         let (_, kept) = TrainingLog::begin(dir.path(), 2).unwrap();

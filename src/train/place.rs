@@ -3,7 +3,7 @@
 use super::checkpoint::{Checkpoint, cannot_write};
 use crate::disk::{self, Lock};
 use crate::types::{TrainSpec, UserError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Says which run a folder is of, beside the model that came of it.
 const SPEC_FILE: &str = "training.json";
@@ -13,10 +13,27 @@ const LOCK_FILE: &str = ".training.lock";
 /// A run's output folder, held until this is dropped; nothing for a run that writes none.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
+    /// The folder, where it was not there before and holds nothing of a run that has taken a step.
+    new: Option<PathBuf>,
 }
 
 impl Place {
+    /// Gives the folder back; one that a run made and never wrote a step to is removed.
+    pub(crate) fn leave(&mut self) {
+        self.lock = None;
+        if let Some(out) = self.new.take()
+            && let Err(error) = disk::remove_folder(&out)
+        {
+            log::warn!("{} was not removed: {error}", out.display());
+        }
+    }
+
+    /// The run has begun: what is in its folder stays.
+    pub(crate) fn keep(&mut self) {
+        self.new = None;
+    }
+
     /// Takes the folder of a run, and gives its checkpoint where it is to go on.
     ///
     /// # Errors
@@ -24,10 +41,11 @@ impl Place {
     /// nothing can be written.
     pub(crate) fn take(spec: &TrainSpec) -> Result<(Self, Option<Checkpoint>), UserError> {
         let Some(out) = &spec.out else { return Ok((Self::default(), None)) };
+        let is_new = !out.exists();
         std::fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
         let lock = Lock::take(&out.join(LOCK_FILE)).map_err(|error| cannot_write(out, &error))?;
         let Some(lock) = lock else { return Err(busy(out)) };
-        let place = Self { _lock: Some(lock) };
+        let place = Self { lock: Some(lock), new: is_new.then(|| out.clone()) };
         if let Some(checkpoint) = Checkpoint::find(out)? {
             return if checkpoint.run.spec == *spec {
                 Ok((place, Some(checkpoint)))
@@ -45,6 +63,17 @@ impl Place {
         }
         Ok((place, None))
     }
+}
+
+/// True while a program writes a run to the folder.
+pub(super) fn is_held(out: &Path) -> bool {
+    let path = out.join(LOCK_FILE);
+    path.exists() && Lock::take(&path).is_ok_and(|lock| lock.is_none())
+}
+
+/// True for the folder of a run that was taken and given back before anything was learned.
+pub(super) fn is_unbegun(out: &Path) -> bool {
+    out.join(SPEC_FILE).is_file() && !crate::load::holds_model(out) && !is_held(out)
 }
 
 fn busy(out: &Path) -> UserError {

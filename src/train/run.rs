@@ -26,6 +26,8 @@ pub(crate) struct Run<O: Objective> {
     start: O::Net,
     best: Option<(BestScore, O::Net)>,
     next: Next,
+    /// A checkpoint is to be written before the next step.
+    unwritten: bool,
     log: Option<TrainingLog>,
     pending: Vec<TrainPoint>,
 }
@@ -52,6 +54,8 @@ pub(crate) enum Happened {
     Validated,
     /// A sample is whole.
     Sampled(String),
+    /// The checkpoint that is due could not be written. The next stretch tries it again; [`Run::let_go`] does without.
+    Unwritten(UserError),
     /// All steps are done.
     Finished,
     /// The loss became no number, and nothing sensible can follow. [`Run::kept`] are the weights to go back to.
@@ -104,32 +108,35 @@ impl<O: Objective> Run<O> {
             (log, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
-        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, log, pending })
+        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, unwritten: false, log, pending })
     }
 
-    /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff.
-    ///
-    /// # Errors
-    /// When a file of the run cannot be written.
-    pub(crate) fn advance(&mut self, device: &Device) -> Result<Happened, UserError> {
+    /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff. A checkpoint that is due is a stretch of its own.
+    pub(crate) fn advance(&mut self, device: &Device) -> Happened {
+        if self.unwritten {
+            return match self.write_checkpoint() {
+                Ok(()) => Happened::Nothing,
+                Err(error) => Happened::Unwritten(error),
+            };
+        }
         let begun = Instant::now();
         let happened = match std::mem::replace(&mut self.next, Next::Learn) {
-            Next::Learn if self.step == self.spec.steps => Ok(Happened::Finished),
+            Next::Learn if self.step == self.spec.steps => Happened::Finished,
             Next::Learn => self.learn(begun, device),
             Next::Validate { point, slice, sum } => self.validate(point, slice, sum, device),
-            Next::Sample => Ok(self.sample()),
+            Next::Sample => self.sample(),
         };
         self.elapsed += begun.elapsed();
         happened
     }
 
-    fn learn(&mut self, begun: Instant, device: &Device) -> Result<Happened, UserError> {
+    fn learn(&mut self, begun: Instant, device: &Device) -> Happened {
         let step = self.step + 1;
         let Loss { mean, tokens } = self.objective.loss(&self.spec, &self.net, step, &device.clone().autodiff());
         let gradients = mean.backward();
         let loss = f64::from(mean.into_scalar::<f32>());
         if !loss.is_finite() {
-            return Ok(Happened::Diverged { step, loss });
+            return Happened::Diverged { step, loss };
         }
         let gradients = GradientsParams::from_grads(gradients, &self.net);
         let learning_rate = learning_rate(&self.spec, step);
@@ -143,35 +150,30 @@ impl<O: Objective> Run<O> {
         if is_due && self.objective.validation_slices() > 0 {
             self.next = Next::Validate { point, slice: 0, sum: Tally::default() };
         } else {
-            self.record(point)?;
+            self.record(point);
+            self.unwritten = is_due && self.spec.out.is_some();
         }
-        Ok(Happened::Learned)
+        Happened::Learned
     }
 
-    /// One slice of a validation; the last one keeps the weights if they are the best, and writes a checkpoint.
-    fn validate(
-        &mut self,
-        mut point: TrainPoint,
-        slice: usize,
-        sum: Tally,
-        device: &Device,
-    ) -> Result<Happened, UserError> {
+    /// One slice of a validation; the last one keeps the weights if they are the best, and a checkpoint follows.
+    fn validate(&mut self, mut point: TrainPoint, slice: usize, sum: Tally, device: &Device) -> Happened {
         let net = self.net.valid();
         let sum = sum.plus(self.objective.validate(&net, slice, device));
         if slice + 1 < self.objective.validation_slices() {
             self.next = Next::Validate { point, slice: slice + 1, sum };
-            return Ok(Happened::Nothing);
+            return Happened::Nothing;
         }
         let loss = sum.mean_loss();
         point.validation_loss = Some(loss);
         point.validation_accuracy = sum.accuracy();
-        self.record(point)?;
+        self.record(point);
         if loss.is_finite() && self.best.as_ref().is_none_or(|(best, _)| loss < best.loss) {
             self.best = Some((BestScore { step: point.step, loss }, net));
         }
         self.next = Next::Sample;
-        self.write_checkpoint()?;
-        Ok(Happened::Validated)
+        self.unwritten = self.spec.out.is_some();
+        Happened::Validated
     }
 
     fn sample(&mut self) -> Happened {
@@ -197,9 +199,16 @@ impl<O: Objective> Run<O> {
         self.write_checkpoint()
     }
 
-    fn record(&mut self, point: TrainPoint) -> Result<(), UserError> {
+    fn record(&mut self, point: TrainPoint) {
         self.pending.push(point);
-        self.log.as_mut().map_or(Ok(()), |log| log.add(&point))
+        if let Some(log) = &mut self.log {
+            log.add(&point);
+        }
+    }
+
+    /// Goes on in memory alone: nothing more is written.
+    pub(crate) fn let_go(&mut self) {
+        (self.spec.out, self.log, self.unwritten) = (None, None, false);
     }
 
     fn write_checkpoint(&mut self) -> Result<(), UserError> {
@@ -221,7 +230,9 @@ impl<O: Objective> Run<O> {
             moments: self.optimiser.moments(&self.net),
         };
         let best_net = self.best.as_ref().map(|(_, net)| net);
-        Checkpoint::write(out, snapshot, &self.net.valid(), best_net, |folder| self.objective.write_extra(folder))
+        Checkpoint::write(out, snapshot, &self.net.valid(), best_net, |folder| self.objective.write_extra(folder))?;
+        self.unwritten = false;
+        Ok(())
     }
 
     /// Makes sure that the log is on disk.

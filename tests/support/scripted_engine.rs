@@ -9,7 +9,7 @@ use fovea::types::{
     ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
     KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
     RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Shape, Site, StopReason, TokenizeReport, TrainPoint,
-    TrainSummary,
+    TrainSummary, TrainingCost,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -379,6 +379,11 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             };
             let points = (1..=100).map(point).collect();
             vec![Event::Trained { job: *job, points }, done(job, Outcome::Trained(summary))]
+        }
+        Work::TryTraining(_) => {
+            let cost =
+                TrainingCost { step_s: 0.05, validation_s: 0.02, memory_bytes: Some(250_000_000), parameters: 13_002 };
+            vec![done(job, Outcome::Tried(cost))]
         }
         Work::Score(request) => vec![done(job, Outcome::Scored(Arc::new(scores(request))))],
         Work::Batch(spec) => vec![done(job, Outcome::Batched(Arc::new(batch(spec))))],

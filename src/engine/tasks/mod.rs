@@ -31,8 +31,11 @@ mod store;
 mod train;
 #[cfg(test)]
 mod train_kill_tests;
+mod train_origin;
 #[cfg(test)]
 mod train_tests;
+mod train_trial;
+mod trained;
 mod wrong_kind;
 
 pub(crate) use loaded::LoadedModel;
@@ -71,6 +74,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Evaluate(data) => Box::new(evaluate::Evaluate::new(model, data.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
+        Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
         Work::ReadTable(_) | Work::Tokenize(_) => unreachable!("{} is done elsewhere", work.facts().name),
     })
@@ -93,6 +97,8 @@ pub(crate) struct TaskContext<'a> {
 pub(crate) enum Step {
     /// There is more to do.
     More,
+    /// The job cannot go on as things are, and is held for a person to decide: the next step tries again.
+    Held(UserError),
     /// The job is done.
     Done(Outcome),
 }
@@ -114,6 +120,9 @@ pub(crate) trait Task {
     fn cancel(&mut self, _cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         Ok(Outcome::Cancelled)
     }
+
+    /// Goes on without what could not be done when the job was held.
+    fn let_go(&mut self) {}
 
     /// The folder to read again when the device changes before the task is done; `None` ends the job instead.
     fn reads_again(&self) -> Option<PathBuf> {

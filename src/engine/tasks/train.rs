@@ -1,12 +1,12 @@
 //! Training as a job: a run's steps, with what happens shown to the window and the network kept in the store.
 
-use super::{LoadedModel, ModelStore, Step, Task, TaskContext, not_open, wrong_kind};
+use super::train_origin::{Origin, info_of};
+use super::trained::{Changes, Trained};
+use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::load::{self, DigitModel, TextModel};
-use crate::nn::{CausalLm, DigitNet};
 use crate::train::objectives::{Digits, FewShot, NextToken};
-use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check};
-use crate::types::{ModelId, ModelInfo, ModelKind, Precision, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
+use crate::types::{ModelId, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -35,86 +35,6 @@ where
     Box::new(Trainer { model, place: Place::default(), state: State::New { spec, objective } })
 }
 
-/// What training did to weights that stand in the store.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Changes {
-    /// No file held the weights the run began with.
-    modified: bool,
-    /// Optimiser steps since a file held them.
-    steps: u64,
-}
-
-impl Changes {
-    fn of(info: &ModelInfo) -> Self {
-        Self { modified: info.modified, steps: info.trained_steps }
-    }
-
-    /// These, and so many steps of a run.
-    fn and(self, steps: usize) -> Self {
-        Self { modified: self.modified || steps > 0, steps: self.steps + steps as u64 }
-    }
-
-    fn note(self, info: &mut ModelInfo) {
-        (info.modified, info.trained_steps) = (self.modified, self.steps);
-    }
-}
-
-/// A kind of model that can be trained where it stands in the store.
-pub(super) trait Trained: Sized {
-    type Net;
-
-    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError>;
-
-    fn into_store(self, id: ModelId) -> LoadedModel;
-
-    /// Puts a network in the place of the open model's, whose weights these changes made what they are.
-    fn put(models: &mut ModelStore, id: ModelId, net: Self::Net, changes: Changes) -> Result<(), UserError>;
-}
-
-impl Trained for TextModel {
-    type Net = CausalLm;
-
-    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
-        models.text(id)
-    }
-
-    fn into_store(mut self, id: ModelId) -> LoadedModel {
-        self.info.id = id;
-        LoadedModel::Text(self)
-    }
-
-    fn put(models: &mut ModelStore, id: ModelId, net: CausalLm, changes: Changes) -> Result<(), UserError> {
-        models.text(id)?;
-        if let Some(LoadedModel::Text(model)) = models.get_mut(id) {
-            model.lm = net;
-            changes.note(&mut model.info);
-        }
-        Ok(())
-    }
-}
-
-impl Trained for DigitModel {
-    type Net = DigitNet;
-
-    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
-        models.digits(id)
-    }
-
-    fn into_store(mut self, id: ModelId) -> LoadedModel {
-        self.info.id = id;
-        LoadedModel::Digits(self)
-    }
-
-    fn put(models: &mut ModelStore, id: ModelId, net: DigitNet, changes: Changes) -> Result<(), UserError> {
-        models.digits(id)?;
-        if let Some(LoadedModel::Digits(model)) = models.get_mut(id) {
-            model.net = net;
-            changes.note(&mut model.info);
-        }
-        Ok(())
-    }
-}
-
 struct Trainer<O: Objective> {
     model: ModelId,
     /// Held as long as the run writes.
@@ -123,16 +43,30 @@ struct Trainer<O: Objective> {
 }
 
 enum State<O: Objective> {
-    New { spec: TrainSpec, objective: O },
-    Preparing { spec: TrainSpec, objective: O, checkpoint: Option<Box<Checkpoint>> },
+    New {
+        spec: TrainSpec,
+        objective: O,
+    },
+    /// Reads the weights the run begins with, to name them.
+    Naming(Prepared<O>),
+    Preparing(Prepared<O>),
     Running(Box<Running<O>>),
     Failed,
+}
+
+/// What is there of a run before its first step.
+struct Prepared<O> {
+    spec: TrainSpec,
+    objective: O,
+    checkpoint: Option<Box<Checkpoint>>,
+    origin: Origin,
 }
 
 /// A run, and what was shown of it.
 struct Running<O: Objective> {
     model: ModelId,
     run: Run<O>,
+    origin: Origin,
     /// Of the weights the run began with.
     before: Changes,
     points_sent: Instant,
@@ -144,41 +78,64 @@ where
     O::Model: Trained<Net = O::Net>,
 {
     /// Reads a stretch; once all is ready, from prepared data and model to the first step, or the step after a checkpoint.
-    fn prepare(
-        &self,
-        spec: TrainSpec,
-        mut objective: O,
-        checkpoint: Option<Box<Checkpoint>>,
-        cx: &mut TaskContext<'_>,
-    ) -> Result<State<O>, UserError> {
+    fn prepare(&self, mut prepared: Prepared<O>, cx: &mut TaskContext<'_>) -> Result<State<O>, UserError> {
         let (job, emit) = (cx.job, &mut *cx.emit);
         let mut tell = |Progress { label, done, total, unit }| emit(Event::Progress { job, label, done, total, unit });
-        let folder = checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
-        let open = match spec.start {
+        let folder = prepared.checkpoint.as_ref().map(|checkpoint| checkpoint.folder.clone());
+        let from = prepared.origin.from.clone();
+        let open = match from {
             StartFrom::OpenModel => Some(O::Model::in_store(cx.models, self.model)?),
             StartFrom::Scratch | StartFrom::Folder { .. } => None,
         };
+        let spec = TrainSpec { start: from, ..prepared.spec.clone() };
         let setup = Setup { spec: &spec, open, checkpoint: folder.as_deref(), device: cx.device };
-        match objective.prepare(&setup, &mut tell)? {
-            Preparation::More => return Ok(State::Preparing { spec, objective, checkpoint }),
+        match prepared.objective.prepare(&setup, &mut tell)? {
+            Preparation::More => return Ok(State::Preparing(prepared)),
             Preparation::ReadyForOpen => {}
-            Preparation::Ready(made) => cx.models.insert(self.model, made.into_store(self.model)),
+            Preparation::Ready(made) => {
+                let mut made = made.into_store(self.model);
+                prepared.origin.name(made.info_mut());
+                cx.models.insert(self.model, made);
+            }
         }
+        let Prepared { spec, objective, checkpoint, mut origin } = prepared;
         if let Some(model) = cx.models.get(self.model) {
             (cx.emit)(model.event());
         }
         let start = O::net(O::Model::in_store(cx.models, self.model)?);
-        let info = cx.models.get(self.model).ok_or_else(not_open)?.info();
+        let info = info_of(cx.models, self.model)?;
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
         let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
+        let (info, tokenizer) = (info.clone(), O::Model::in_store(cx.models, self.model)?.tokenizer());
+        origin.begin(&info, tokenizer, cx)?;
         if is_resumed {
             let (label, done) = (RESUMED.to_owned(), run.step() as u64);
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
         }
-        let now = Instant::now();
-        Ok(State::Running(Box::new(Running { model: self.model, run, before, points_sent: now, model_sent: now })))
+        let (model, now) = (self.model, Instant::now());
+        Ok(State::Running(Box::new(Running { model, run, origin, before, points_sent: now, model_sent: now })))
+    }
+
+    /// What comes before the first step, a stretch at a time.
+    fn before(&mut self, state: State<O>, cx: &mut TaskContext<'_>) -> Result<State<O>, UserError> {
+        match state {
+            State::New { spec, objective } => {
+                check(&spec)?;
+                let (place, checkpoint) = Place::take(&spec)?;
+                self.place = place;
+                let origin = Origin::of::<O::Model>(&spec, self.model, cx.models)?;
+                let checkpoint = checkpoint.map(Box::new);
+                Ok(State::Naming(Prepared { spec, objective, checkpoint, origin }))
+            }
+            State::Naming(mut prepared) => {
+                let is_named = prepared.origin.name_weights(cx)?;
+                Ok(if is_named { State::Preparing(prepared) } else { State::Naming(prepared) })
+            }
+            State::Preparing(prepared) => self.prepare(prepared, cx),
+            state @ (State::Running(_) | State::Failed) => Ok(state),
+        }
     }
 }
 
@@ -187,7 +144,7 @@ where
     O::Model: Trained<Net = O::Net>,
 {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        match self.run.advance(cx.device)? {
+        match self.run.advance(cx.device) {
             Happened::Nothing => {}
             Happened::Learned => {
                 O::Model::put(cx.models, self.model, self.run.net(), self.before.and(self.run.step()))?;
@@ -196,7 +153,9 @@ where
             Happened::Validated => self.announce(cx, true),
             Happened::Sampled(text) => (cx.emit)(Event::Sample { job: cx.job, step: self.run.step(), text }),
             Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)),
-            Happened::Finished => return self.finish(false, cx).map(Step::Done),
+            // What was learned is in the store; a person may make room, or do without the files.
+            Happened::Finished => return Ok(self.finish(RunState::Done, cx).map_or_else(Step::Held, Step::Done)),
+            Happened::Unwritten(error) => return Ok(Step::Held(error)),
         }
         Ok(Step::More)
     }
@@ -219,19 +178,22 @@ where
     }
 
     /// Ends the run: the best weights stay in the store and, if asked for, on disk.
-    fn finish(&mut self, stopped_early: bool, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
+    fn finish(&mut self, state: RunState, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         let (net, step) = self.run.result();
         O::Model::put(cx.models, self.model, net, self.before.and(step))?;
         self.announce(cx, true);
         self.run.flush_log()?;
+        let summary = self.run.summary(state == RunState::Stopped);
         if let Some(out) = &self.run.spec().out {
             save(self.model, out, self.run.spec().precision, cx)?;
             self.run.objective().write_beside(out)?;
-            if !stopped_early {
-                Checkpoint::remove(out);
+            (self.origin.record.state, self.origin.record.summary) = (state, Some(summary.clone()));
+            self.origin.write()?;
+            if state == RunState::Done {
+                remove_means(out);
             }
         }
-        Ok(Outcome::Trained(self.run.summary(stopped_early)))
+        Ok(Outcome::Trained(summary))
     }
 
     /// A loss that is no number: nothing sensible can follow. The best weights so far stay.
@@ -253,6 +215,11 @@ where
                 Err(error) => detail = error.to_string(),
             }
         }
+        self.origin.record.state = RunState::Diverged;
+        self.origin.record.summary = Some(self.run.summary(true));
+        if let Err(error) = self.origin.write() {
+            detail = error.to_string();
+        }
         UserError::new(
             format!("Training stopped at step {step}: the loss became {loss}."),
             "The weights ran away, most often because the learning rate is too high.",
@@ -271,31 +238,45 @@ where
             return running.step(cx);
         }
         // What fails on the way leaves the task failed.
-        self.state = match std::mem::replace(&mut self.state, State::Failed) {
-            State::New { spec, objective } => {
-                check(&spec)?;
-                let (place, checkpoint) = Place::take(&spec)?;
-                self.place = place;
-                State::Preparing { spec, objective, checkpoint: checkpoint.map(Box::new) }
+        let state = std::mem::replace(&mut self.state, State::Failed);
+        match self.before(state, cx) {
+            Ok(state) => self.state = state,
+            Err(error) => {
+                self.place.leave();
+                return Err(error);
             }
-            State::Preparing { spec, objective, checkpoint } => self.prepare(spec, objective, checkpoint, cx)?,
-            state => state,
-        };
+        }
+        if matches!(self.state, State::Running(_)) {
+            self.place.keep();
+        }
         Ok(Step::More)
     }
 
     fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
-        let State::Running(running) = &mut self.state else { return Ok(Outcome::Cancelled) };
-        running.run.stop()?;
-        running.finish(true, cx)
+        let State::Running(running) = &mut self.state else {
+            self.place.leave();
+            return Ok(Outcome::Cancelled);
+        };
+        let written = running.run.stop();
+        // The best weights are kept in memory, also where nothing can be written.
+        let outcome = running.finish(RunState::Stopped, cx);
+        written.and(outcome)
+    }
+
+    fn let_go(&mut self) {
+        if let State::Running(running) = &mut self.state {
+            running.run.let_go();
+            running.origin.record.spec.out = None;
+            self.place.leave();
+        }
     }
 }
 
 fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
     let Some(loaded) = cx.models.get_mut(model) else { return Err(not_open()) };
     match loaded {
-        LoadedModel::Text(model) => load::save_text_model(model, out, precision)?,
-        LoadedModel::Digits(model) => load::save_digit_model(model, out, precision)?,
+        LoadedModel::Text(model) => model.save(out, precision)?,
+        LoadedModel::Digits(model) => model.save(out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
     let info = loaded.info_mut();

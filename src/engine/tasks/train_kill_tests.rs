@@ -4,12 +4,15 @@ use super::train::task;
 use super::train_tests::data;
 use super::*;
 use crate::disk::stop;
-use crate::types::TrainSpec;
+use crate::load::{self, DigitModel};
+use crate::nn::DigitConfig;
+use crate::train::{kept_runs, read_record};
+use crate::types::{DigitNetwork, Precision, RunState, TrainSpec};
 use std::path::Path;
 
-fn spec(data: &Path, out: &Path) -> TrainSpec {
+fn spec(data: &Path, out: &Path, more: &str) -> TrainSpec {
     let text = format!(
-        "learning_rate = 0.02\nbatch_size = 8\nsteps = 8\neval_every = 3\nvalidation_share = 0.25\nseed = 5\nout = {out:?}\n\
+        "learning_rate = 0.02\nbatch_size = 8\nsteps = 8\neval_every = 3\nseed = 5\nout = {out:?}\n{more}\n\
          [task]\nkind = \"digits\"\ndata = {data:?}\nnetwork = \"mlp\"\naugment = true"
     );
     toml::from_str(&text).unwrap()
@@ -17,16 +20,27 @@ fn spec(data: &Path, out: &Path) -> TrainSpec {
 
 /// Runs to the end, or to a stop before the task's turn `turn`. Gives the turns it took.
 fn train(spec: &TrainSpec, turn: Option<usize>) -> Result<usize, UserError> {
+    train_on(ModelId::next(), &mut ModelStore::default(), spec, turn)
+}
+
+fn train_on(
+    model: ModelId,
+    models: &mut ModelStore,
+    spec: &TrainSpec,
+    turn: Option<usize>,
+) -> Result<usize, UserError> {
     let device = Device::flex();
-    let (mut task, mut models) = (task(ModelId::next(), spec.clone()), ModelStore::default());
+    let mut task = task(model, spec.clone());
     for taken in 0.. {
         let mut emit = |_| {};
-        let mut cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut emit };
+        let mut cx = TaskContext { job: JobId::next(), device: &device, models, emit: &mut emit };
         if turn == Some(taken) {
             return task.cancel(&mut cx).map(|_| taken);
         }
-        if let Step::Done(_) = task.step(&mut cx)? {
-            return Ok(taken);
+        match task.step(&mut cx)? {
+            Step::More => {}
+            Step::Held(error) => return Err(error),
+            Step::Done(_) => return Ok(taken),
         }
     }
     unreachable!("a run ends")
@@ -51,17 +65,22 @@ fn names(out: &Path) -> Vec<String> {
     names
 }
 
-/// All that runs end with is compared in one folder, whose path is part of the spec.
-fn begun_again_equals(begin: impl Fn(&TrainSpec, usize) -> bool) -> usize {
+/// All that runs end with is compared in one folder, whose path is part of the spec. `begin` begins a run, perhaps not to its end,
+/// and `again` begins it again.
+fn begun_again_equals(
+    more: &str,
+    begin: impl Fn(&TrainSpec, usize) -> bool,
+    again: impl Fn(&TrainSpec) -> Result<usize, UserError>,
+) -> usize {
     let (data, home) = (data(), tempfile::tempdir().unwrap());
     let out = home.path().join("run");
-    let spec = spec(data.path(), &out);
-    train(&spec, None).unwrap();
+    let spec = spec(data.path(), &out, more);
+    begin(&spec, usize::MAX);
     let (wanted, files) = (result(&out), names(&out));
     for ended_at in 0.. {
         std::fs::remove_dir_all(&out).unwrap();
         let was_ended = begin(&spec, ended_at);
-        train(&spec, None).unwrap_or_else(|error| panic!("ended at {ended_at}: {error}"));
+        again(&spec).unwrap_or_else(|error| panic!("ended at {ended_at}: {error}"));
         assert!(result(&out) == wanted, "ended at {ended_at}, the result is another one");
         assert_eq!(names(&out), files, "ended at {ended_at}");
         if !was_ended {
@@ -71,17 +90,90 @@ fn begun_again_equals(begin: impl Fn(&TrainSpec, usize) -> bool) -> usize {
     unreachable!("a run ends")
 }
 
+const HELD_OUT: &str = "validation_share = 0.25";
+const NOTHING_HELD_OUT: &str = "validation_share = 0.0";
+
 #[test]
 fn a_run_killed_at_any_change_on_disk_goes_on_as_if_it_had_not_been() {
-    let steps = begun_again_equals(|spec, steps| stop::after(steps, || train(spec, None)).1);
-    assert!(steps > 60, "only {steps} changes were ended");
+    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+        let begin = |spec: &TrainSpec, steps| stop::after(steps, || train(spec, None)).1;
+        let steps = begun_again_equals(more, begin, |spec| train(spec, None));
+        assert!(steps > 60, "only {steps} changes were ended");
+    }
 }
 
 #[test]
 fn a_run_stopped_at_any_turn_goes_on_as_if_it_had_not_been() {
-    let turns = begun_again_equals(|spec, turn| {
-        std::fs::create_dir_all(spec.out.as_ref().unwrap()).unwrap();
-        train(spec, Some(turn)).unwrap() == turn
-    });
-    assert!(turns > 10, "only {turns} turns were stopped at");
+    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+        let begin = |spec: &TrainSpec, turn| {
+            std::fs::create_dir_all(spec.out.as_ref().unwrap()).unwrap();
+            train(spec, Some(turn)).unwrap() == turn
+        };
+        let turns = begun_again_equals(more, begin, |spec| train(spec, None));
+        assert!(turns > 10, "only {turns} turns were stopped at");
+    }
+}
+
+/// A store with one digit network that no file holds.
+fn open_model() -> (ModelId, ModelStore) {
+    let config = DigitConfig::of(DigitNetwork::Mlp);
+    let mut model = DigitModel::new("drawn", config.clone(), config.init(77, &Device::flex()));
+    let id = ModelId::next();
+    (model.info.id, model.info.modified) = (id, true);
+    let mut models = ModelStore::default();
+    models.insert(id, LoadedModel::Digits(model));
+    (id, models)
+}
+
+#[test]
+fn a_run_of_a_model_in_memory_goes_on_in_a_program_that_has_not_opened_it() {
+    let more = "validation_share = 0.25\nstart = { from = \"open_model\" }";
+    let begin_open = |spec: &TrainSpec, turn| {
+        let (id, mut models) = open_model();
+        train_on(id, &mut models, spec, turn)
+    };
+    let again = |spec: &TrainSpec| {
+        // A program that was ended before the run's record was there has no run to go on with.
+        match read_record(spec.out.as_ref().unwrap()).map(|record| record.state) {
+            None => begin_open(spec, None),
+            // One that came to its end and could not take away what it needed: looking at the list does.
+            Some(RunState::Done) => Ok(kept_runs(spec.out.as_ref().unwrap().parent().unwrap()).len()),
+            Some(_) => train(spec, None),
+        }
+    };
+    let killed = |spec: &TrainSpec, steps| stop::after(steps, || begin_open(spec, None)).1;
+    assert!(begun_again_equals(more, killed, again) > 60);
+    let stopped = |spec: &TrainSpec, turn| begin_open(spec, Some(turn)).unwrap() == turn;
+    assert!(begun_again_equals(more, stopped, again) > 10);
+}
+
+#[test]
+fn a_run_goes_on_only_from_the_weights_it_began_with() {
+    let (data, home) = (data(), tempfile::tempdir().unwrap());
+    let (out, folder) = (home.path().join("run"), home.path().join("model"));
+    let (id, mut models) = open_model();
+    let Some(LoadedModel::Digits(model)) = models.get_mut(id) else { unreachable!("it was put there") };
+    load::save_digit_model(model, &folder, Precision::F32).unwrap();
+    (model.info.path, model.info.modified) = (folder.clone(), false);
+    let spec = spec(data.path(), &out, "validation_share = 0.25\nstart = { from = \"open_model\" }");
+    train_on(id, &mut models, &spec, Some(12)).unwrap();
+    let record = read_record(&out).unwrap();
+    assert_eq!((record.state, record.start.as_ref().unwrap().weights.as_path()), (RunState::Stopped, &*folder));
+    assert!(!out.join("start").exists(), "a folder holds the weights already");
+
+    let other = DigitConfig::of(DigitNetwork::Mlp);
+    let other = DigitModel::new("other", other.clone(), other.init(78, &Device::flex()));
+    load::save_digit_model(&other, &folder, Precision::F32).unwrap();
+    let error = train(&spec, None).unwrap_err();
+    assert!(error.why.contains("not those it began with"), "{error}");
+    assert_eq!(read_record(&out).unwrap().state, RunState::Stopped, "the run is as it was");
+}
+
+#[test]
+fn a_run_that_fails_before_its_first_step_leaves_no_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let out = home.path().join("run");
+    let error = train(&spec(Path::new("not there"), &out, HELD_OUT), None).unwrap_err();
+    assert!(error.what.contains("not there"), "{error}");
+    assert!(!out.exists());
 }

@@ -1,4 +1,5 @@
 //! What to train, and what training reports.
 
+pub(super) mod record;
 pub(super) mod train;
 pub(super) mod train_written;

@@ -46,6 +46,9 @@ pub struct AppOptions {
     pub native_dialogs: bool,
 }
 
+/// The folder for training runs, inside the folder for what Fovea keeps.
+const RUNS: &str = "runs";
+
 impl App {
     /// A window's contents, with fonts and theme set on `ctx`.
     #[must_use]
@@ -58,6 +61,7 @@ impl App {
         }
         state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
         state.recent.clone_from(&session.recent);
+        state.runs_dir = options.state_dir.as_ref().map(|dir| dir.join(RUNS));
         let mut panels = panels::all();
         let mut is_whole = true;
         for panel in &mut panels {

@@ -75,6 +75,8 @@ pub struct Job {
     pub stopping: bool,
     /// True once the person has put its error away.
     pub is_dismissed: bool,
+    /// Why it is held, where an error holds it.
+    pub trouble: Option<UserError>,
     /// When it was given to the engine, in seconds since the app started.
     pub started_s: f64,
     /// With which model, as that was then.
@@ -95,6 +97,7 @@ impl Job {
             outcome: None,
             stopping: false,
             is_dismissed: false,
+            trouble: None,
             started_s: now_s,
             made: None,
             ended_s: None,
@@ -131,6 +134,8 @@ impl Job {
         match self.phase {
             Phase::Paused => "paused",
             _ if self.stopping => "stopping",
+            // Data is read and a model opened first; how far that is says nothing of the training.
+            _ if matches!(&self.live, Live::Training(training) if training.points.is_empty()) => "preparing",
             _ => self.facts().doing,
         }
     }

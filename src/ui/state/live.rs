@@ -2,8 +2,8 @@
 
 use crate::engine::{Event, GenerateSpec, Outcome, Work};
 use crate::types::{
-    GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, TrainPoint, TrainSpec,
-    TrainSummary,
+    GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, TrainPoint,
+    TrainSpec, TrainSummary,
 };
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ impl Live {
                 work: Arc::clone(work),
                 points: Vec::new(),
                 samples: Vec::new(),
+                record: None,
                 summary: None,
             }),
             (Work::KShot(_), Some(model)) => {
@@ -46,6 +47,7 @@ impl Live {
             (Self::Run(run), Event::Token { token, .. }) => run.push(token, now_s),
             (Self::Run(run), Event::HeldBack { text, .. }) => run.complete(&text),
             (Self::Training(training), Event::Trained { points, .. }) => training.points.extend(points),
+            (Self::Training(training), Event::Begun { record, .. }) => training.record = Some(*record),
             (Self::Training(training), Event::Sample { step, text, .. }) => training.samples.push((step, text)),
             (Self::KShot(run), Event::KShot { points, .. }) => run.points.extend(points),
             _ => {}
@@ -162,6 +164,8 @@ pub struct Training {
     pub points: Vec<TrainPoint>,
     /// Texts written after validations: step and text.
     pub samples: Vec<(usize, String)>,
+    /// What the engine tells of it, once it has begun.
+    pub record: Option<RunRecord>,
     /// How it ended, once it has.
     pub summary: Option<TrainSummary>,
 }

@@ -97,6 +97,8 @@ pub struct State {
     pub shipped: Vec<ShippedModel>,
     /// Model folders opened lately, newest first.
     pub recent: Vec<PathBuf>,
+    /// The folder for runs that are kept; none in a window that keeps nothing.
+    pub runs_dir: Option<PathBuf>,
     /// Models in the Hugging Face cache, and downloads into it.
     pub hub: HubState,
     /// Open models.
@@ -257,7 +259,12 @@ impl State {
                     job.stopping = true;
                 }
             }
-            Command::Pause { .. } | Command::Resume { .. } | Command::SetDevice { .. } => {}
+            Command::Resume { job } | Command::LetGo { job } => {
+                if let Some(job) = self.jobs.get_mut(job) {
+                    job.trouble = None;
+                }
+            }
+            Command::Pause { .. } | Command::SetDevice { .. } => {}
         }
     }
 
@@ -307,6 +314,7 @@ impl State {
             Event::Prompted { job, .. }
             | Event::Token { job, .. }
             | Event::HeldBack { job, .. }
+            | Event::Begun { job, .. }
             | Event::Trained { job, .. }
             | Event::KShot { job, .. }
             | Event::Sample { job, .. } => {
@@ -318,6 +326,12 @@ impl State {
                         let (done, total) = (last.step as u64, training.spec().steps as u64);
                         job.advance(now_s, "Training".to_owned(), done, total, "steps");
                     }
+                }
+            }
+            Event::Held { job, error } => {
+                self.log.error(now_s, Some(job), error.clone());
+                if let Some(job) = self.jobs.get_mut(&job).filter(|j| j.is_active()) {
+                    (job.phase, job.trouble) = (Phase::Paused, Some(error));
                 }
             }
             Event::Paused { job, paused } => {

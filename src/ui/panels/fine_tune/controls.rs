@@ -1,18 +1,18 @@
 //! The left column: what to train, on what, with which numbers; start, pause, stop.
 
-use super::form::{DigitStart, Missing, Subject};
+use super::form::{DigitStart, Subject};
 use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
 use crate::chart::{number, number_grouped};
 use crate::engine::Command;
-use crate::types::{Ability, DigitNetwork, JobId, LrSchedule};
+use crate::types::{Ability, DigitNetwork, JobId, LrSchedule, RunBytes, bytes_in_words};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, field, ghost_button, icon_button, primary_button, secondary_button, seconds, section,
-    segmented, share_bar,
+    caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button, seconds,
+    section, segmented, share_bar,
 };
-use crate::ui::{Cx, Phase};
+use crate::ui::{Cx, Phase, State};
 use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
 use std::ops::RangeInclusive;
@@ -56,7 +56,7 @@ impl FineTunePanel {
                 let context = model.info.shape.context().unwrap_or_default();
                 let words = format!("{}, context {context}", model.info.name);
                 ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
-                caption(ui, "Its weights are changed in memory. The folder stays as it is until you save.");
+                caption(ui, "Its weights are changed in memory. Its folder stays as it is.");
             }
             None => {
                 caption(ui, "No text model is open.");
@@ -153,36 +153,64 @@ impl FineTunePanel {
         });
     }
 
+    /// Whether a run is kept, and what that takes.
+    pub(super) fn keeping(&mut self, ui: &mut Ui, state: &State) {
+        let Some(runs) = &state.runs_dir else { return };
+        let help = format!(
+            "A kept run survives a crash as its last checkpoint, can be stopped and go on, is listed with its settings and its \
+             curve, and leaves its result as a model, all in a folder of its own in {}. While a checkpoint takes the place of \
+             the one before, both are there.",
+            runs.display()
+        );
+        ui.add(Checkbox::new(&mut self.form.keep, "Keep the run on the disk")).on_hover_text(help);
+        if !self.form.keep {
+            caption(ui, "What it learns lives in memory only until it is saved.");
+            return;
+        }
+        let spec = self.form.spec(state).ok();
+        let tried = spec.as_ref().and_then(|(_, spec)| self.trial.cost(state, spec)).map(|cost| cost.parameters);
+        let open = || Some(state.models.get(&spec.as_ref()?.0)?.info.parameters);
+        let Some(parameters) = tried.or_else(open) else { return };
+        let RunBytes { checkpoint, result } = RunBytes::of(parameters);
+        let room = self.kept.free.map(|free| format!("; {} are free", bytes_in_words(free))).unwrap_or_default();
+        let (most, left) = (bytes_in_words(2 * checkpoint), bytes_in_words(result));
+        caption(ui, format!("Up to {most} while it trains, {left} when it is done{room}."));
+    }
+
     /// Start, or what can be done with the run under way.
     pub(super) fn start_and_stop(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         match self.active_run(cx.state) {
             Some(job) => run_buttons(ui, cx, job),
             None => {
-                let problem = self.form.spec(cx.state).err();
-                ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
-                    ui.add_enabled_ui(problem.is_none(), |ui| {
-                        let button = primary_button(ui, Icon::Play, "Start training");
-                        let button = button.on_hover_text("Ctrl+Enter");
-                        if button.on_disabled_hover_text(problem.map_or("", Missing::words)).clicked() {
-                            self.start(cx);
-                        }
-                    });
-                });
+                self.keeping(ui, cx.state);
+                ui.add_space(space::XS);
+                self.start_buttons(ui, cx);
             }
         }
     }
 }
 
-/// Progress, pause and stop of a run under way.
+/// Progress, pause and stop of a run under way; where it is held by an error, what can be done about it.
 fn run_buttons(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
     let Some(found) = cx.state.job(job) else { return };
     let (paused, stopping, waiting) = (found.is_paused(), found.stopping, found.phase == Phase::Waiting);
-    progress(ui, cx, job);
+    let trouble = found.trouble.as_ref().filter(|_| !stopping);
+    if let Some(error) = trouble {
+        error_card(ui, error);
+        ui.add_space(space::XS);
+        let help = "The run goes on in memory and is not kept; what it learns can be saved when it is done.";
+        if secondary_button(ui, None, "Go on without keeping it").on_hover_text(help).clicked() {
+            cx.send(Command::LetGo { job });
+        }
+    } else {
+        progress(ui, cx, job);
+    }
     ui.columns_const(|[left, right]| {
         left.add_enabled_ui(!stopping && !waiting, |ui| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
+                let again = if trouble.is_some() { "Try again" } else { "Resume" };
                 if paused {
-                    if primary_button(ui, Icon::Play, "Resume").clicked() {
+                    if primary_button(ui, Icon::Play, again).clicked() {
                         cx.send(Command::Resume { job });
                     }
                 } else if secondary_button(ui, Some(Icon::Pause), "Pause").clicked() {
@@ -220,7 +248,7 @@ fn progress(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
         }
         None => {
             let label = cx.state.job(job).and_then(|j| j.progress.as_ref()).map(|p| p.label.clone());
-            (label.unwrap_or_else(|| "Preparing".to_owned()), 0.0)
+            (label.filter(|label| !label.is_empty()).unwrap_or_else(|| "Preparing".to_owned()), 0.0)
         }
     };
     caption(ui, words);
@@ -285,7 +313,7 @@ fn rate(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
 }
 
 /// A learning rate as people write it: `3e-4`, `0.01`.
-fn rate_words(value: f64) -> String {
+pub(super) fn rate_words(value: f64) -> String {
     if (0.001..=1.0).contains(&value) {
         number(value)
     } else {

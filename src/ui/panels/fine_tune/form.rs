@@ -98,6 +98,8 @@ pub(super) struct Form {
     pub start: DigitStart,
     pub augment: bool,
     pub digits: Settings,
+    /// Runs are written to the data folder.
+    pub keep: bool,
 }
 
 impl Default for Form {
@@ -112,6 +114,7 @@ impl Default for Form {
             start: DigitStart::default(),
             augment: false,
             digits: Settings::digits(),
+            keep: true,
         }
     }
 }

@@ -4,15 +4,16 @@ use super::FineTunePanel;
 use super::view::NamedRun;
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
-use crate::types::{Ability, JobId, Precision, Sampling, TrainTask};
+use crate::types::{Ability, FewShotPrompt, JobId, Precision, Sampling, TrainTask};
 use crate::ui::Cx;
-use crate::ui::PanelId;
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{
-    TextArea, caption, error_card, field, job_progress, primary_button, secondary_button, section, segmented,
+    TextArea, caption, error_card, field, icon_button, job_progress, primary_button, secondary_button, section,
+    segmented,
 };
+use crate::ui::{Intent, PanelId, Training};
 use egui::{Frame, RichText, Ui};
 use lucide_icons::Icon;
 use std::path::PathBuf;
@@ -29,16 +30,18 @@ impl FineTunePanel {
         let theme = ui.theme();
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, run);
-        self.result(ui, cx, run);
-        if matches!(run.training.spec().task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
-            self.prompt_box(ui, cx, run);
-            samples(ui, run);
+        self.files(ui, cx, run);
+        let Some(training) = run.training else { return };
+        self.result(ui, cx, training);
+        if matches!(run.spec.task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
+            self.prompt_box(ui, cx, training);
+            samples(ui, cx, training);
         }
     }
 
     /// What can be done with the weights, during the run and after it.
-    fn result(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        let Some(model) = cx.state.models.get(&run.training.model) else { return };
+    fn result(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, training: &Training) {
+        let Some(model) = cx.state.models.get(&training.model) else { return };
         let (id, modified) = (model.info.id, model.info.modified);
         section(ui, "Result", |ui| {
             let help = "How each weight is written. F16 takes half the room and keeps about three decimal digits; the model \
@@ -76,8 +79,8 @@ impl FineTunePanel {
     }
 
     /// Asks the model with the weights it has now, also while it trains.
-    fn prompt_box(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        let model = run.training.model;
+    fn prompt_box(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, training: &Training) {
+        let model = training.model;
         if !cx.state.models.contains_key(&model) {
             return;
         }
@@ -120,7 +123,7 @@ impl FineTunePanel {
 
 fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
     let theme = ui.theme();
-    let spec = run.training.spec();
+    let spec = run.spec;
     let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let (data, context) = match &spec.task {
         TrainTask::Digits(task) => (task.data.display().to_string(), None),
@@ -142,18 +145,36 @@ fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
 }
 
 /// The texts the model wrote after each validation, newest first, beside the loss it had then.
-fn samples(ui: &mut Ui, run: &NamedRun<'_>) {
+fn samples(ui: &mut Ui, cx: &mut Cx<'_>, training: &Training) {
+    let is_open = cx.state.models.contains_key(&training.model);
     section(ui, "What it writes", |ui| {
-        if run.training.samples.is_empty() {
+        if training.samples.is_empty() {
             caption(ui, "After each validation the model writes a short text, always from the same beginning.");
         }
-        for (step, text) in run.training.samples.iter().rev().take(SAMPLES_SHOWN) {
-            let loss = run.training.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
+        for (step, text) in training.samples.iter().rev().take(SAMPLES_SHOWN) {
+            let loss = training.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
             let loss = loss.map_or_else(String::new, |l| format!(" · validation loss {}", number(l)));
-            caption(ui, format!("step {}{loss}", number_grouped(*step as u64)));
+            let step = number_grouped(*step as u64);
+            ui.horizontal(|ui| {
+                caption(ui, format!("step {step}{loss}"));
+                let take = |ui: &mut Ui| {
+                    is_open
+                        && icon_button(ui, Icon::ArrowRight, &format!("Take the text of step {step} to the prompt"))
+                            .clicked()
+                };
+                if ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), take).inner {
+                    cx.activate(training.model);
+                    cx.intend(Intent::Prompt(as_it_is(text)));
+                }
+            });
             text_card(ui, text);
         }
     });
+}
+
+/// A prompt that is this text and nothing else.
+fn as_it_is(text: &str) -> FewShotPrompt {
+    FewShotPrompt { query: text.to_owned(), template: "{input}{output}".to_owned(), ..FewShotPrompt::default() }
 }
 
 fn text_card(ui: &mut Ui, text: &str) {

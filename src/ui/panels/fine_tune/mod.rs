@@ -2,28 +2,37 @@
 //!
 //! The panel owns what is filled in and how the curves are looked at; the runs themselves live in the state.
 
+mod again;
 mod controls;
+mod cost;
 mod form;
 mod inspector;
+mod kept;
 mod plot;
 mod runs;
 mod view;
 
 use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
 use crate::engine::{Command, SaveSpec, Work};
-use crate::types::{Ability, JobId, ModelId, Precision, TrainPoint, UserError};
+use crate::types::{
+    Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainPoint, TrainSpec, TrainTask, UserError,
+};
 use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
 use crate::ui::{Action, Cx, Panel, PanelId, State};
+use cost::Trial;
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
+use kept::KeptRuns;
 use lucide_icons::Icon;
 use plot::{LossPlot, Move};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
-use view::{NamedRun, View};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use view::{NamedRun, RunKey, View};
 
 const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
@@ -37,7 +46,13 @@ pub struct FineTunePanel {
     form: Form,
     view: View,
     plot: LossPlot,
-    selected: Option<JobId>,
+    selected: Option<RunKey>,
+    /// The selected run's job.
+    job: Option<JobId>,
+    kept: KeptRuns,
+    trial: Trial,
+    /// A run that is to be deleted once the person is sure: its folder and its name.
+    deleting: Option<(PathBuf, String)>,
     prompt: String,
     asked: Option<JobId>,
     saving: Option<ModelId>,
@@ -60,23 +75,49 @@ impl FineTunePanel {
         state.trainings().map(|training| training.job).find(|job| state.is_active(*job))
     }
 
-    fn start(&mut self, cx: &mut Cx<'_>) {
-        if self.active_run(cx.state).is_some() {
-            return;
+    /// The run that is filled in, with a folder of its own where it is to be kept.
+    fn filled_in(&self, state: &State) -> Result<(ModelId, TrainSpec), Missing> {
+        let (model, mut spec) = self.form.spec(state)?;
+        if let Some(runs) = state.runs_dir.as_deref().filter(|_| self.form.keep) {
+            let name = match (&spec.task, &spec.start) {
+                (TrainTask::Digits(task), StartFrom::Scratch | StartFrom::Folder { .. }) => match task.network {
+                    DigitNetwork::Mlp => "mlp",
+                    DigitNetwork::Cnn => "cnn",
+                },
+                _ => state.models.get(&model).map_or("run", |open| open.info.name.as_str()),
+            };
+            spec.out = Some(again::new_folder(runs, name));
         }
-        match self.form.spec(cx.state) {
-            Ok((model, spec)) => {
-                let job = JobId::next();
-                cx.send(Command::start(job, model, Work::Train(spec)));
-                self.selected = Some(job);
-                self.plot.go(Move::Fit);
+        Ok((model, spec))
+    }
+
+    /// Gives a run to the engine.
+    fn begin(&mut self, cx: &mut Cx<'_>, model: ModelId, spec: TrainSpec) {
+        let job = JobId::next();
+        self.selected = Some(spec.out.clone().map_or(RunKey::Job(job), RunKey::Folder));
+        cx.send(Command::start(job, model, Work::Train(spec)));
+        self.plot.go(Move::Fit);
+    }
+
+    /// The kind of the run that is selected, else of the newest: only one kind is drawn at a time.
+    fn kind(&self, runs: &[NamedRun<'_>]) -> LossKind {
+        let selected = runs.iter().find(|run| Some(&run.key) == self.selected.as_ref());
+        selected.or(runs.last()).map_or(LossKind::Digits, NamedRun::kind)
+    }
+
+    /// The job of the selected run, where it has one in this session.
+    fn selected_job(&self, state: &State) -> Option<JobId> {
+        match self.selected.as_ref()? {
+            RunKey::Job(job) => Some(*job),
+            RunKey::Folder(folder) => {
+                let of_folder = |training: &&crate::ui::Training| training.spec().out.as_ref() == Some(folder);
+                state.trainings().rev().find(of_folder).map(|training| training.job)
             }
-            Err(missing) => cx.toast(missing.words()),
         }
     }
 
     fn export(&self, cx: &mut Cx<'_>, format: Format, runs: &[NamedRun<'_>]) {
-        let figure = self.view.figure(runs);
+        let figure = self.view.figure(runs, &self.kind(runs));
         if figure.runs.is_empty() {
             let why = "No run that is shown has measured anything yet.";
             cx.fail(UserError::new("There is nothing to export.", why, "Start a run, or show one that is hidden."));
@@ -233,13 +274,17 @@ impl Panel for FineTunePanel {
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state = cx.state;
-        let runs = view::runs(state);
+        self.kept.tick(ui.ctx(), cx);
+        self.question(ui, cx);
+        let listed = Arc::clone(&self.kept.listed);
+        let runs = view::runs(state, &listed);
+        let kind = self.kind(&runs);
         Frame::new().inner_margin(Margin::same(space::L as i8)).show(ui, |ui| {
             if runs.is_empty() {
                 self.empty(ui, cx);
                 return;
             }
-            let has_accuracy = runs.iter().any(|r| view::best_accuracy(&r.training.points).is_some());
+            let has_accuracy = runs.iter().any(|r| view::best_accuracy(r.points).is_some());
             if !has_accuracy {
                 self.view.accuracy = false;
             }
@@ -247,17 +292,17 @@ impl Panel for FineTunePanel {
             stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
             self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
-            if let Some(error) = self.selected.and_then(|job| state.error(job)) {
+            if let Some(error) = self.selected_job(state).and_then(|job| state.error(job)) {
                 error_card(ui, error);
             }
-            let figure = self.view.figure(&runs);
+            let figure = self.view.figure(&runs, &kind);
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
             let size = vec2(ui.available_width(), (ui.available_height() - table - space::S).max(120.0));
             if figure.runs.is_empty() {
-                let empty = |r: &NamedRun<'_>| r.training.points.is_empty();
-                let words = if runs.iter().any(|r| empty(r) && state.is_active(r.training.job)) {
+                let active = self.active_run(state).and_then(|job| state.training(job));
+                let words = if active.is_some_and(|training| training.points.is_empty()) {
                     "Reading the data. The first step appears here as soon as it is done."
-                } else if runs.iter().all(empty) {
+                } else if runs.iter().all(|run| run.steps() == 0) {
                     "No run has done a step yet."
                 } else {
                     "Every run is hidden. Show one in the table below."
@@ -267,30 +312,44 @@ impl Panel for FineTunePanel {
                     ui.centered_and_justified(|ui| caption(ui, words));
                 });
             } else {
-                let summary =
-                    runs.iter().filter(|r| self.view.shows(r)).map(view::summary).collect::<Vec<_>>().join(" ");
+                let summary = runs
+                    .iter()
+                    .filter(|r| self.view.shows(r) && r.kind() == kind)
+                    .map(view::summary)
+                    .collect::<Vec<_>>()
+                    .join(" ");
                 let stamp = plot::stamp(&figure, &runs);
                 self.plot.show(ui, &figure, stamp, size, &summary);
             }
             ui.add_space(space::S);
-            self.run_table(ui, cx, &runs);
+            self.run_table(ui, cx, &runs, &kind);
         });
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        self.selected.map(|_| "Run")
+        self.selected.as_ref().map(|_| "Run")
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state = cx.state;
-        let runs = view::runs(state);
-        if let Some(run) = runs.iter().find(|r| Some(r.training.job) == self.selected) {
+        let listed = Arc::clone(&self.kept.listed);
+        let runs = view::runs(state, &listed);
+        if let Some(run) = runs.iter().find(|r| Some(&r.key) == self.selected.as_ref()) {
             self.run_details(ui, cx, run);
         }
     }
 
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.job = self.selected_job(cx.state);
+        self.await_trial(cx);
+    }
+
     fn current_job(&self) -> Option<JobId> {
-        self.selected
+        self.job
+    }
+
+    fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        shown.extend(self.trial.job());
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
@@ -340,6 +399,11 @@ impl Panel for FineTunePanel {
         if self.active_run(state).is_some() {
             actions = vec![action("pause", "Pause or resume training", Icon::Pause)];
         }
+        if let Some(run) = view::runs(state, &self.kept.listed).iter().rev().find(|run| run.can_go_on(state))
+            && self.active_run(state).is_none()
+        {
+            actions.push(Action { id: "go_on", title: format!("Go on training {}", run.name), icon: Icon::Play });
+        }
         if state.trainings().next().is_some() {
             actions.push(action("svg", "Export learning curves as SVG", Icon::Download));
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
@@ -351,11 +415,18 @@ impl Panel for FineTunePanel {
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
         if let Some(format) = Format::ALL.into_iter().find(|f| f.extension() == id) {
             let state = cx.state;
-            self.export(cx, format, &view::runs(state));
+            let listed = Arc::clone(&self.kept.listed);
+            self.export(cx, format, &view::runs(state, &listed));
             return;
         }
         match (id, self.active_run(cx.state)) {
             ("start", None) => self.start(cx),
+            ("go_on", None) => {
+                let (state, listed) = (cx.state, Arc::clone(&self.kept.listed));
+                if let Some(run) = view::runs(state, &listed).iter().rev().find(|run| run.can_go_on(state)) {
+                    self.go_on(cx, run);
+                }
+            }
             ("pause", Some(job)) => {
                 let paused = cx.state.job(job).is_some_and(crate::ui::Job::is_paused);
                 cx.send(if paused { Command::Resume { job } } else { Command::Pause { job } });

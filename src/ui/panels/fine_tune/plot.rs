@@ -8,7 +8,6 @@ use crate::chart::{
     CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, linear_ticks, log_ticks, number,
     spread_labels,
 };
-use crate::types::JobId;
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
@@ -48,7 +47,7 @@ pub(super) fn stamp(figure: &CurveFigure<'_>, runs: &[NamedRun<'_>]) -> u64 {
     for run in &figure.runs {
         (run.name, run.hue, run.points.len()).hash(&mut hasher);
     }
-    runs.iter().map(|r| r.training.job).collect::<Vec<JobId>>().hash(&mut hasher);
+    runs.iter().for_each(|run| run.key.hash(&mut hasher));
     hasher.finish()
 }
 

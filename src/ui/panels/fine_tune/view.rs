@@ -1,11 +1,16 @@
 //! How curves are looked at, and what a run is called.
 
+use super::kept::Listed;
+use super::runs::Order;
 use crate::chart::{CurveFigure, Metric, RunCurve, TimeAxis, number, number_grouped};
-use crate::types::{DigitNetwork, JobId, StartFrom, TrainPoint, TrainTask};
+use crate::types::{
+    DigitNetwork, JobId, KeptRun, LossKind, RunRecord, RunState, StartFrom, TrainPoint, TrainSpec, TrainTask,
+};
 use crate::ui::widgets::seconds;
 use crate::ui::{Phase, State, Training};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Choices above the plot. They survive a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,50 +22,168 @@ pub(super) struct View {
     pub log_y: bool,
     /// Weight of the past in the moving average, `0..1`.
     pub smoothing: f64,
-    /// Runs that are not drawn.
+    /// Runs of this session that are not drawn.
     #[serde(skip)]
-    pub hidden: BTreeSet<JobId>,
+    pub hidden: BTreeSet<RunKey>,
+    /// Older runs that are drawn.
+    #[serde(skip)]
+    pub shown: BTreeSet<RunKey>,
+    /// The order of the table; the newest first without one.
+    pub order: Option<Order>,
 }
 
 impl Default for View {
     fn default() -> Self {
-        Self { accuracy: false, seconds: false, log_x: false, log_y: false, smoothing: 0.9, hidden: BTreeSet::new() }
+        Self {
+            accuracy: false,
+            seconds: false,
+            log_x: false,
+            log_y: false,
+            smoothing: 0.9,
+            hidden: BTreeSet::new(),
+            shown: BTreeSet::new(),
+            order: None,
+        }
     }
+}
+
+/// What a run is known by, also after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum RunKey {
+    /// One that is not kept.
+    Job(JobId),
+    /// One that has a folder.
+    Folder(PathBuf),
 }
 
 /// A run with its name and hue.
 pub(super) struct NamedRun<'a> {
-    pub training: &'a Training,
+    pub key: RunKey,
     pub name: String,
     pub hue: usize,
+    pub spec: &'a TrainSpec,
+    pub points: &'a [TrainPoint],
+    /// What the engine told of it, once it had begun.
+    pub record: Option<&'a RunRecord>,
+    /// It in this session.
+    pub training: Option<&'a Training>,
+    /// It on the disk.
+    pub kept: Option<&'a KeptRun>,
 }
 
-/// All runs, oldest first.
-pub(super) fn runs(state: &State) -> Vec<NamedRun<'_>> {
-    state
-        .trainings()
-        .enumerate()
-        .map(|(i, training)| NamedRun { training, name: format!("{} {}", what(state, training), i + 1), hue: i })
-        .collect()
+impl NamedRun<'_> {
+    /// What its losses are losses of.
+    pub fn kind(&self) -> LossKind {
+        match (self.record, &self.spec.task) {
+            (Some(record), _) => record.loss_kind(),
+            (None, TrainTask::Digits(_)) => LossKind::Digits,
+            (None, TrainTask::Text(_) | TrainTask::FewShot(_)) => LossKind::Tokens(String::new()),
+        }
+    }
+
+    /// What it began with.
+    pub fn model(&self) -> String {
+        match self.record.and_then(|record| record.start.as_ref()) {
+            Some(start) => start.name.clone(),
+            None if self.spec.start == StartFrom::Scratch => "random weights".to_owned(),
+            None => "–".to_owned(),
+        }
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> usize {
+        let told = self.kept.map_or(0, |kept| {
+            let summary = kept.record.summary.as_ref().map(|summary| summary.steps);
+            summary.or(kept.checkpoint).unwrap_or(0)
+        });
+        self.points.last().map_or(told, |point| point.step)
+    }
+
+    /// The lowest validation loss and its step.
+    pub fn best(&self) -> Option<(usize, f64)> {
+        best(self.points).or_else(|| self.kept?.record.summary.as_ref()?.best)
+    }
+
+    /// Seconds of training.
+    pub fn seconds(&self) -> Option<f64> {
+        let told = || Some(self.kept?.record.summary.as_ref()?.elapsed_s);
+        self.points.last().map(|point| point.elapsed_s).or_else(told)
+    }
+
+    /// True for one that is over, has not done all its steps, and can be taken up again.
+    pub fn can_go_on(&self, state: &State) -> bool {
+        let is_active = self.training.is_some_and(|training| state.is_active(training.job));
+        !is_active && self.kept.is_some_and(KeptRun::can_go_on)
+    }
 }
 
-fn what(state: &State, training: &Training) -> String {
-    match (&training.spec().task, &training.spec().start) {
+/// All runs, oldest first: those on the disk, and those of this session. One that was taken up again is one run.
+pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> {
+    let mut found: Vec<NamedRun<'a>> = Vec::new();
+    for run in kept.runs.iter().rev() {
+        found.push(NamedRun {
+            key: RunKey::Folder(run.folder.clone()),
+            name: what(state, &run.record.spec, Some(&run.record), None),
+            hue: 0,
+            spec: &run.record.spec,
+            points: kept.curve(&run.folder),
+            record: Some(&run.record),
+            training: None,
+            kept: Some(run),
+        });
+    }
+    for training in state.trainings() {
+        let spec = training.spec();
+        let key = spec.out.clone().map_or(RunKey::Job(training.job), RunKey::Folder);
+        let record = training.record.as_ref();
+        let name = what(state, spec, record, Some(training));
+        match found.iter_mut().find(|run| run.key == key) {
+            Some(run) => {
+                // What the latest job shows of it; one that has only begun shows what was there before.
+                if !training.points.is_empty() || run.training.is_none() && !state.is_active(training.job) {
+                    run.points = &training.points;
+                }
+                (run.training, run.record) = (Some(training), record.or(run.record));
+            }
+            None => found.push(NamedRun {
+                key,
+                name,
+                hue: 0,
+                spec,
+                points: &training.points,
+                record,
+                training: Some(training),
+                kept: None,
+            }),
+        }
+    }
+    for (place, run) in found.iter_mut().enumerate() {
+        (run.hue, run.name) = (place, format!("{} {}", run.name, place + 1));
+    }
+    found
+}
+
+fn what(state: &State, spec: &TrainSpec, record: Option<&RunRecord>, training: Option<&Training>) -> String {
+    let open = || training.and_then(|training| Some(state.models.get(&training.model)?.info.name.clone()));
+    match (&spec.task, &spec.start) {
         (TrainTask::Digits(task), StartFrom::Scratch | StartFrom::Folder { .. }) => match task.network {
             DigitNetwork::Mlp => "MLP".to_owned(),
             DigitNetwork::Cnn => "CNN".to_owned(),
         },
-        _ => state.models.get(&training.model).map_or_else(|| "run".to_owned(), |m| m.info.name.clone()),
+        _ => match record.and_then(|record| record.start.as_ref()) {
+            Some(start) => start.name.clone(),
+            None => open().unwrap_or_else(|| "run".to_owned()),
+        },
     }
 }
 
 impl View {
-    /// The figure of the runs that are drawn: the same one on screen and in a file.
-    pub fn figure<'a>(&self, runs: &'a [NamedRun<'a>]) -> CurveFigure<'a> {
+    /// The figure of the runs that are drawn, which are of one kind: the same one on screen and in a file.
+    pub fn figure<'a>(&self, runs: &'a [NamedRun<'a>], kind: &LossKind) -> CurveFigure<'a> {
         let shown: Vec<RunCurve<'a>> = runs
             .iter()
-            .filter(|r| self.shows(r) && !r.training.points.is_empty())
-            .map(|r| RunCurve { name: &r.name, hue: r.hue, points: &r.training.points })
+            .filter(|r| self.shows(r) && r.kind() == *kind && !r.points.is_empty())
+            .map(|r| RunCurve { name: &r.name, hue: r.hue, points: r.points })
             .collect();
         let names: Vec<&str> = shown.iter().map(|r| r.name).collect();
         let what = if self.accuracy { "validation accuracy" } else { "training and validation loss" };
@@ -75,9 +198,20 @@ impl View {
         }
     }
 
-    /// True when a run is drawn.
+    /// True when a run is drawn among those of its kind.
     pub fn shows(&self, run: &NamedRun<'_>) -> bool {
-        !self.hidden.contains(&run.training.job)
+        if run.training.is_some() { !self.hidden.contains(&run.key) } else { self.shown.contains(&run.key) }
+    }
+
+    /// Draws a run, or leaves it out.
+    pub fn set_shown(&mut self, run: &NamedRun<'_>, is_shown: bool) {
+        if is_shown {
+            self.hidden.remove(&run.key);
+            self.shown.insert(run.key.clone());
+        } else {
+            self.shown.remove(&run.key);
+            self.hidden.insert(run.key.clone());
+        }
     }
 }
 
@@ -95,9 +229,21 @@ pub(super) fn best_accuracy(points: &[TrainPoint]) -> Option<f64> {
 }
 
 /// Where a run stands, in a word.
-pub(super) fn standing(state: &State, training: &Training) -> &'static str {
+pub(super) fn standing(state: &State, run: &NamedRun<'_>) -> &'static str {
+    let kept = || match run.kept.map(|kept| (kept.record.state, kept.is_held)) {
+        Some((RunState::Running, true)) => "runs elsewhere",
+        Some((RunState::Running, false)) => "interrupted",
+        Some((RunState::Stopped, _)) => "stopped",
+        Some((RunState::Diverged, _)) => "failed",
+        Some((RunState::Done, _)) | None => "done",
+    };
+    let Some(training) = run.training else { return kept() };
     let stopped = training.summary.as_ref().is_some_and(|s| s.stopped_early);
-    match state.job(training.job).map(|j| (&j.phase, j.stopping)) {
+    let job = state.job(training.job);
+    if job.is_some_and(|job| job.trouble.is_some()) {
+        return "held";
+    }
+    match job.map(|j| (&j.phase, j.stopping)) {
         Some((Phase::Running | Phase::Waiting, true)) => "stopping",
         Some((Phase::Waiting, _)) => "waiting",
         Some((Phase::Running, _)) if training.points.is_empty() => "preparing",
@@ -112,7 +258,7 @@ pub(super) fn standing(state: &State, training: &Training) -> &'static str {
 
 /// The curve in words, for those who cannot see it.
 pub(super) fn summary(run: &NamedRun<'_>) -> String {
-    let points = &run.training.points;
+    let points = run.points;
     let (Some(first), Some(last)) = (points.first(), points.last()) else {
         return format!("{}: nothing measured yet.", run.name);
     };
@@ -188,26 +334,29 @@ mod tests {
             .collect()
     }
 
+    fn named<'a>(training: &'a Training, name: &str, hue: usize) -> NamedRun<'a> {
+        let (key, spec, points) = (RunKey::Job(training.job), training.spec(), &*training.points);
+        let name = name.to_owned();
+        NamedRun { key, name, hue, spec, points, record: None, training: Some(training), kept: None }
+    }
+
     #[test]
     fn the_summary_tells_what_the_curve_shows() {
         let training = training(falling());
-        let run = NamedRun { training: &training, name: "MLP 1".to_owned(), hue: 0 };
         assert_eq!(
-            summary(&run),
+            summary(&named(&training, "MLP 1", 0)),
             "MLP 1: training loss fell from 3.95 to 2.02 in 40 steps (40 s). Lowest validation loss 2.6 at step 40."
         );
     }
 
     #[test]
-    fn hidden_runs_and_runs_without_points_are_not_drawn() {
+    fn hidden_runs_runs_without_points_and_runs_of_another_kind_are_not_drawn() {
         let (full, empty) = (training(falling()), training(Vec::new()));
-        let runs = vec![
-            NamedRun { training: &full, name: "a".to_owned(), hue: 0 },
-            NamedRun { training: &empty, name: "b".to_owned(), hue: 1 },
-        ];
+        let runs = vec![named(&full, "a", 0), named(&empty, "b", 1)];
         let mut view = View::default();
-        assert_eq!(view.figure(&runs).runs.len(), 1);
-        view.hidden.insert(JobId(5));
-        assert!(view.figure(&runs).runs.is_empty());
+        assert_eq!(view.figure(&runs, &LossKind::Digits).runs.len(), 1);
+        assert!(view.figure(&runs, &LossKind::Tokens(String::new())).runs.is_empty());
+        view.set_shown(&runs[0], false);
+        assert!(view.figure(&runs, &LossKind::Digits).runs.is_empty());
     }
 }

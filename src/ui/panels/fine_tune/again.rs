@@ -1,0 +1,124 @@
+//! What can be done with a run that is over: go on, open its result, find its folder, delete it.
+
+use super::FineTunePanel;
+use super::view::{NamedRun, RunKey};
+use crate::engine::{Command, Work};
+use crate::types::{JobId, ModelId, bytes_in_words};
+use crate::ui::Cx;
+use crate::ui::Themed;
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{caption, danger_button, ghost_button, primary_button, secondary_button, section};
+use egui::{Id, RichText, Ui};
+use lucide_icons::Icon;
+use std::path::PathBuf;
+
+impl FineTunePanel {
+    /// Takes a run up where it was left: under the model that holds its result, or a new one.
+    pub(super) fn go_on(&mut self, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        if self.active_run(cx.state).is_some() {
+            return;
+        }
+        let own = cx.state.models.values().find(|open| Some(&open.info.path) == run.spec.out.as_ref());
+        let model = own.map_or_else(ModelId::next, |open| open.info.id);
+        cx.send(Command::start(JobId::next(), model, Work::Train(run.spec.clone())));
+        self.selected = Some(run.key.clone());
+    }
+
+    /// The files of a kept run, and what can be done with them.
+    pub(super) fn files(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        let RunKey::Folder(folder) = &run.key else { return };
+        let is_active = run.training.is_some_and(|training| cx.state.is_active(training.job));
+        section(ui, "On the disk", |ui| {
+            let path = RichText::new(folder.display().to_string()).font(Type::Caption.mono());
+            ui.add(egui::Label::new(path.color(ui.theme().caption())).wrap().selectable(true));
+            if let Some(kept) = run.kept {
+                let checkpoint =
+                    kept.checkpoint.map(|step| format!(" · checkpoint of step {step}")).unwrap_or_default();
+                caption(ui, format!("{}{checkpoint}", bytes_in_words(kept.bytes)));
+            }
+            ui.horizontal_wrapped(|ui| {
+                if run.can_go_on(cx.state) {
+                    ui.add_enabled_ui(self.active_run(cx.state).is_none(), |ui| {
+                        if primary_button(ui, Icon::Play, "Go on training").clicked() {
+                            self.go_on(cx, run);
+                        }
+                    });
+                }
+                let is_open = cx.state.models.values().any(|open| open.info.path == *folder);
+                if !is_active && !is_open && run.kept.is_some_and(|kept| kept.has_model) {
+                    let button = secondary_button(ui, Some(Icon::FolderOpen), "Open its model");
+                    if button.on_hover_text("The weights of the best validation, as a model of its own.").clicked() {
+                        cx.open_model(folder.clone());
+                    }
+                }
+                if secondary_button(ui, Some(Icon::Copy), "Copy the path").clicked() {
+                    ui.ctx().copy_text(folder.display().to_string());
+                }
+                if !is_active && run.kept.is_some() && ghost_button(ui, Some(Icon::Trash2), "Delete the run").clicked()
+                {
+                    self.deleting = Some((folder.clone(), run.name.clone()));
+                }
+            });
+        });
+    }
+
+    /// Asks before a run is deleted.
+    pub(super) fn question(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let Some((folder, name)) = self.deleting.clone() else { return };
+        let bytes = self.kept.listed.runs.iter().find(|run| run.folder == folder).map_or(0, |run| run.bytes);
+        let (mut sure, mut not) = (false, false);
+        let modal = egui::Modal::new(Id::unique("delete run")).show(ui.ctx(), |ui| {
+            ui.set_width(420.0);
+            let theme = ui.theme();
+            ui.label(RichText::new(format!("Delete {name}?")).font(Type::Strong.bold()).color(theme.body()));
+            ui.add_space(space::XS);
+            let mut words = format!(
+                "Its settings, its curve, its checkpoint and its result are deleted: {} in {}.",
+                bytes_in_words(bytes),
+                folder.display()
+            );
+            if cx.state.models.values().any(|open| open.info.path == folder) {
+                words += " The model it left stays open until the window is closed, and has no file then.";
+            }
+            ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
+            ui.add_space(space::S);
+            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+                not |= primary_button(ui, Icon::Undo2, "Keep it").clicked();
+                sure = danger_button(ui, Icon::Trash2, "Delete").clicked();
+            });
+        });
+        if sure {
+            self.kept.delete(folder, ui.ctx(), cx);
+            self.selected = None;
+        }
+        if sure || not || modal.should_close() {
+            self.deleting = None;
+        }
+    }
+}
+
+/// A folder for a run that begins now: when, and what is trained.
+pub(super) fn new_folder(runs: &std::path::Path, name: &str) -> PathBuf {
+    let time = jiff::Zoned::now().strftime("%Y-%m-%d-%H%M%S");
+    let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+    // A run of a run's result is named once by its time.
+    let is_time = |c: char| c.is_ascii_digit() || c == '-';
+    let short = if plain.starts_with("20") { plain.trim_start_matches(is_time) } else { &plain };
+    let named = if short.is_empty() { &plain } else { short };
+    runs.join(format!("{time}-{}", named.to_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::new_folder;
+    use std::path::Path;
+
+    #[test]
+    fn a_folder_is_named_by_time_and_model_and_once_by_time_alone() {
+        for (name, end) in [("SmolLM2 135M", "-smollm2-135m"), ("2026-11-28-161502-sprout", "-sprout"), ("20", "-20")] {
+            let folder = new_folder(Path::new("runs"), name);
+            let written = folder.file_name().unwrap().to_str().unwrap();
+            assert!(written.ends_with(end) && written.len() == 17 + end.len(), "{written}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Runs that lie in the data folder: listed, their curves read and deleted away from the UI thread.
+
+use crate::engine::{delete_run, kept_runs, read_curve};
+use crate::hub::free_space;
+use crate::types::{KeptRun, TrainPoint};
+use crate::ui::reader::Reader;
+use crate::ui::{Cx, State};
+use egui::Context;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What was read.
+#[derive(Clone, Default)]
+pub(super) struct Listed {
+    /// The newest first.
+    pub runs: Vec<KeptRun>,
+    curves: BTreeMap<PathBuf, Vec<TrainPoint>>,
+}
+
+impl Listed {
+    /// The learning curve of a run, once it was asked for and read.
+    pub fn curve(&self, folder: &Path) -> &[TrainPoint] {
+        self.curves.get(folder).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What is known of them.
+#[derive(Default)]
+pub(super) struct KeptRuns {
+    /// Lent for a frame as a whole.
+    pub listed: Arc<Listed>,
+    /// Bytes there is room for, where the platform tells.
+    pub free: Option<u64>,
+    /// Curves that are to be read, the next one last.
+    wanted: Vec<PathBuf>,
+    list: Reader<(Vec<KeptRun>, Option<u64>)>,
+    curve: Reader<(PathBuf, Vec<TrainPoint>)>,
+    deletion: Reader<()>,
+    /// Runs of this session that had begun or ended when the list was read.
+    listed_at: Option<(usize, usize)>,
+}
+
+impl KeptRuns {
+    /// Takes in what was read, and reads what is missing.
+    pub fn tick(&mut self, ctx: &Context, cx: &mut Cx<'_>) {
+        if let Some(answer) = self.list.poll() {
+            match answer {
+                Ok((runs, free)) => {
+                    Arc::make_mut(&mut self.listed).runs = runs;
+                    self.free = free;
+                }
+                Err(error) => cx.fail(error),
+            }
+        }
+        match self.curve.poll() {
+            Some(Ok((folder, points))) => drop(Arc::make_mut(&mut self.listed).curves.insert(folder, points)),
+            Some(Err(error)) => cx.fail(error),
+            None => {}
+        }
+        if let Some(answer) = self.deletion.poll() {
+            self.listed_at = None;
+            if let Err(error) = answer {
+                cx.fail(error);
+            }
+        }
+        self.read(ctx, cx);
+    }
+
+    fn read(&mut self, ctx: &Context, cx: &mut Cx<'_>) {
+        let now = moment(cx.state);
+        if let Some(dir) = cx.state.runs_dir.clone().filter(|_| self.listed_at != Some(now) && !self.list.is_busy()) {
+            self.listed_at = Some(now);
+            let wake = ctx.clone();
+            let work = move |_: &dyn Fn() -> bool| Ok((kept_runs(&dir), free_space(&dir)));
+            if let Err(error) = self.list.start(work, move || wake.request_repaint()) {
+                cx.fail(error);
+            }
+        }
+        if !self.curve.is_busy()
+            && let Some(folder) = self.wanted.pop()
+        {
+            let wake = ctx.clone();
+            let work = move |_: &dyn Fn() -> bool| {
+                let points = read_curve(&folder);
+                Ok((folder, points))
+            };
+            if let Err(error) = self.curve.start(work, move || wake.request_repaint()) {
+                cx.fail(error);
+            }
+        }
+    }
+
+    /// Asks for a learning curve.
+    pub fn want_curve(&mut self, folder: &Path) {
+        if !self.listed.curves.contains_key(folder) && !self.wanted.iter().any(|wanted| wanted == folder) {
+            self.wanted.push(folder.to_owned());
+        }
+    }
+
+    /// Deletes a run.
+    pub fn delete(&mut self, folder: PathBuf, ctx: &Context, cx: &mut Cx<'_>) {
+        Arc::make_mut(&mut self.listed).curves.remove(&folder);
+        let wake = ctx.clone();
+        let work = move |_: &dyn Fn() -> bool| delete_run(&folder);
+        if let Err(error) = self.deletion.start(work, move || wake.request_repaint()) {
+            cx.fail(error);
+        }
+    }
+}
+
+/// Runs that have begun, and runs that have ended.
+fn moment(state: &State) -> (usize, usize) {
+    let begun = state.trainings().filter(|training| training.record.is_some()).count();
+    (begun, state.trainings().filter(|training| !state.is_active(training.job)).count())
+}
