@@ -32,6 +32,7 @@ pub(super) fn run(model: Option<PathBuf>) -> Result<(), CliError> {
         hub: HubSettings::from_env(read_card),
         free_memory: None,
         native_dialogs: true,
+        system_fonts: true,
     };
     let connect = |device: DeviceChoice, wake: Box<dyn Fn() + Send>| -> Box<dyn EngineLink> {
         Box::new(EngineHandle::start(EngineOptions { device, threads: None }, wake))

@@ -6,6 +6,7 @@
 mod app;
 mod ask;
 pub mod files;
+mod glyphs;
 mod history;
 mod intent;
 mod lenient;

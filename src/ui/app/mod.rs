@@ -16,6 +16,7 @@ mod start;
 pub use start::{AppOptions, EngineLink, run};
 
 use super::files::Dialogs;
+use super::glyphs::SystemFonts;
 use super::session::{Session, Starting, Writer};
 use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
@@ -65,6 +66,8 @@ pub struct App {
     /// What panels asked for in this frame, with the panel's place.
     requests: Vec<(Option<usize>, Request)>,
     dialogs: Dialogs,
+    /// Typefaces for what Fovea's own lack, when they are wanted.
+    system_fonts: Option<SystemFonts>,
     /// The Hugging Face cache and downloads, when they are wanted.
     hub: Option<HubHandle>,
     /// Commands the hub had no room for yet.
@@ -135,6 +138,9 @@ impl App {
             self.answered(answer);
         }
         self.hear_hub(ctx);
+        for words in self.system_fonts.iter_mut().flat_map(|fonts| fonts.take_in(ctx)) {
+            self.state.log.info(self.state.now_s, words);
+        }
         self.post(ctx);
         if !self.engine_lost && !self.link.is_running() {
             self.engine_lost = true;

@@ -5,6 +5,7 @@ use crate::engine::{Command, Event};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, UserError};
 use crate::ui::files::Dialogs;
+use crate::ui::glyphs::{self, SystemFonts};
 use crate::ui::session::{self, Session, Starting, Writer};
 use crate::ui::{PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct AppOptions {
     pub free_memory: Option<u64>,
     /// True shows the platform's file dialogs; false asks for typed paths.
     pub native_dialogs: bool,
+    /// True shows what Fovea's own typefaces lack in those of the system, or as code points; false as boxes.
+    pub system_fonts: bool,
 }
 
 /// The folder for training runs, inside the folder for what Fovea keeps.
@@ -54,6 +57,10 @@ impl App {
     #[must_use]
     pub fn new(ctx: &egui::Context, link: Box<dyn EngineLink>, options: AppOptions) -> Self {
         ctx.set_fonts(theme::fonts());
+        let system_fonts = options.system_fonts.then(|| {
+            ctx.add_glyph_rasterizer(glyphs::code_points());
+            SystemFonts::begin(ctx)
+        });
         let (starting, session, word) = options.state_dir.as_deref().map_or_else(Default::default, Starting::begin);
         let mut state = State::default();
         if let Some(word) = word {
@@ -96,6 +103,7 @@ impl App {
             outbox: Default::default(),
             requests: Vec::new(),
             dialogs: Dialogs::new(options.native_dialogs, move || wake.request_repaint()),
+            system_fonts,
             hub: None,
             hub_outbox: Default::default(),
             fixed_free_memory: options.free_memory,
@@ -150,6 +158,7 @@ pub fn run(
             .with_inner_size([1280.0, 800.0])
             .with_min_inner_size([1024.0, 640.0])
             .with_drag_and_drop(true),
+        system_font_fallback: false,
         ..Default::default()
     };
     let creator: eframe::AppCreator<'_> = Box::new(move |cc| {

@@ -26,9 +26,10 @@ pub fn fonts() -> FontDefinitions {
     add("noto-bold", notosans::BOLD_TTF);
     add("lucide", lucide_icons::LUCIDE_FONT_BYTES);
 
-    // What Noto Sans lacks (symbols, emoji) still comes from egui's own faces behind it. Icons are last everywhere, so
-    // that an icon may stand in the middle of a sentence.
-    let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
+    // What Noto Sans lacks comes from egui's own faces behind it: signs of mathematics from Hack, emoji from those made for
+    // them. Icons are last everywhere, so that an icon may stand in the middle of a sentence.
+    let mut fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
+    fallback.insert(1.min(fallback.len()), "Hack".to_owned());
     let with = |first: &str| {
         let mut names = vec![first.to_owned()];
         names.extend(fallback.iter().cloned());

@@ -1,0 +1,8 @@
+//! Characters that none of Fovea's own typefaces has: found in the system's, and written as code points where no face has them.
+
+mod code_point;
+mod installed;
+mod system_fonts;
+
+pub use code_point::code_points;
+pub use system_fonts::SystemFonts;
