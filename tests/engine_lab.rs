@@ -4,7 +4,7 @@ mod support;
 
 use fovea::engine::{Command, Event, Outcome, SaveSpec, Work};
 use fovea::types::{
-    BatchReport, BatchSpec, CONTENT_FREE, DeviceChoice, FewShotPrompt, JobId, KShotPoint, KShotReport, KShotSpec,
+    BatchReport, BatchSpec, CONTENT_FREE, DeviceChoice, Draw, FewShotPrompt, JobId, KShotPoint, KShotReport, KShotSpec,
     LabelTreatment, ModelId, ScoreReport, ScoreRequest, Shot, TableWarning, TaskTable, TrainSpec, UserError, Variant,
 };
 use sha2::{Digest, Sha256};
@@ -36,6 +36,7 @@ fn curve(rows: usize) -> KShotSpec {
         seeds: vec![7, 8],
         queries: 6,
         variant: Variant::default(),
+        draw: Draw::Plain,
         edits: Vec::new(),
     }
 }

@@ -4,8 +4,8 @@ mod support;
 
 use fovea::engine::{Command, Event, Outcome, PromptInput, Work, shipped_tasks};
 use fovea::types::{
-    DeviceChoice, FewShotPrompt, GeneratedToken, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo, Sampling,
-    Shot, TaskTable, Variant,
+    DeviceChoice, Draw, FewShotPrompt, GeneratedToken, JobId, KShotReport, KShotSpec, LabelTreatment, ModelInfo,
+    Sampling, Shot, TaskTable, Variant,
 };
 use std::sync::Arc;
 use support::root;
@@ -40,7 +40,15 @@ fn measure(
     labels: LabelTreatment,
 ) -> Arc<KShotReport> {
     let variant = Variant { labels, without_instruction: true, ..Variant::default() };
-    let spec = KShotSpec { table, ks: ks.to_vec(), seeds: vec![1, 2], queries: 20, variant, edits: Vec::new() };
+    let spec = KShotSpec {
+        table,
+        ks: ks.to_vec(),
+        seeds: vec![1, 2],
+        queries: 20,
+        variant,
+        draw: Draw::Plain,
+        edits: Vec::new(),
+    };
     let job = JobId::next();
     script.send(Command::start(job, info.id, Work::KShot(spec)));
     let Outcome::KShot(report) = script.end(job).unwrap() else { panic!("no curve") };

@@ -4,7 +4,7 @@
 
 use crate::types::{BatchSpec, FewShotPrompt, KShotSpec, LabelTreatment, Random, Shot, UserError};
 
-/// Streams of random numbers of a seed; [`crate::types::TaskTable::draw`] uses stream 0.
+/// Streams of random numbers of a seed; [`crate::types::TaskTable::draw`] uses streams 0 and 3.
 const SHUFFLING: u64 = 1;
 const RANDOM_LABELS: u64 = 2;
 
@@ -61,7 +61,7 @@ impl KShotSpec {
     /// their answers and their order).
     #[must_use]
     pub fn batch(&self, k: usize, seed: u64) -> BatchSpec {
-        let (_, rest) = self.table.draw(self.largest_k(), seed);
+        let (_, rest) = self.table.draw(self.largest_k(), seed, self.draw);
         let query = |&row: &usize| {
             let [input, output] = &self.table.rows[row];
             [input.clone(), self.renamed(output)]
@@ -76,7 +76,7 @@ impl KShotSpec {
     }
 
     fn prompt(&self, k: usize, seed: u64) -> FewShotPrompt {
-        let (mut prompt, _) = self.table.draw(k, seed);
+        let (mut prompt, _) = self.table.draw(k, seed, self.draw);
         if self.variant.without_instruction {
             prompt.instruction.clear();
         }
@@ -129,14 +129,22 @@ fn shuffle_outputs(shots: &mut [Shot], mut random: Random) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{TaskTable, Variant};
+    use crate::types::{Draw, TaskTable, Variant};
 
     fn spec(variant: Variant) -> KShotSpec {
         let labels = ["even", "odd"].map(str::to_owned);
         let rows = (0..30).map(|i| [i.to_string(), labels[i % 2].clone()]).collect();
         let table =
             TaskTable { instruction: "Even or odd?".into(), labels: labels.into(), rows, ..TaskTable::default() };
-        KShotSpec { table, ks: vec![0, 2, 8], seeds: vec![3], queries: 10, variant, edits: Vec::new() }
+        KShotSpec {
+            table,
+            ks: vec![0, 2, 8],
+            seeds: vec![3],
+            queries: 10,
+            variant,
+            draw: Draw::Plain,
+            edits: Vec::new(),
+        }
     }
 
     fn with_labels(labels: LabelTreatment) -> KShotSpec {
@@ -157,6 +165,22 @@ mod tests {
         assert!(eight.queries.iter().all(|[input, _]| !inputs(&eight).contains(&input.as_str())));
         assert_ne!(spec.batch(8, 4).queries, eight.queries);
         assert_eq!(spec.batch(8, 3), eight, "a point can be made again");
+    }
+
+    #[test]
+    fn the_examples_of_a_point_show_every_label_where_that_is_asked_for() {
+        let spec = KShotSpec { draw: Draw::Balanced, ..spec(Variant::default()) };
+        for seed in 1..40 {
+            let answers: Vec<String> = spec.batch(2, seed).prompt.shots.into_iter().map(|shot| shot.output).collect();
+            assert_ne!(answers[0], answers[1]);
+            assert_eq!(spec.batch(0, seed).queries, spec.batch(8, seed).queries);
+        }
+        let before: KShotSpec = {
+            let mut written = serde_json::to_value(&spec).unwrap();
+            written.as_object_mut().unwrap().remove("draw").unwrap();
+            serde_json::from_value(written).unwrap()
+        };
+        assert_eq!(before.draw, Draw::Plain, "a point of before can be made again");
     }
 
     #[test]

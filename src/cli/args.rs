@@ -368,6 +368,9 @@ pub struct KShotArgs {
     /// Write examples another way than the task's file says, such as "{input} >> {output}"; \n is a line break
     #[arg(long, value_name = "TEXT")]
     pub template: Option<String>,
+    /// Draw examples as they fall, as before no label was left out
+    #[arg(long)]
+    pub plain_draw: bool,
     /// Leave the instruction out
     #[arg(long)]
     pub no_instruction: bool,

@@ -8,7 +8,7 @@ use super::{CliError, tasks};
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure};
 use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{
-    JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant, printable,
+    Draw, JobId, KShotReport, KShotSpec, LabelTreatment, ModelId, ModelInfo, TaskTable, UserError, Variant, printable,
 };
 use indicatif::ProgressBar;
 use std::sync::Arc;
@@ -34,6 +34,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
             seeds: (1..=args.seeds).collect(),
             queries: args.queries,
             variant: variant(args),
+            draw: if args.plain_draw { Draw::Plain } else { Draw::Balanced },
             edits: edits.clone(),
         };
         spec.check()?;

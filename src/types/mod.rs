@@ -17,6 +17,7 @@ mod training;
 
 pub use error::UserError;
 pub use few_shot::columns::Columns;
+pub use few_shot::draw::Draw;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
 pub use few_shot::kshot::{
     Answer, BatchReport, BatchSpec, KShotPoint, KShotReport, KShotSpec, LabelTreatment, Variant,

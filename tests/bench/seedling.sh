@@ -28,7 +28,7 @@ kshot() {
     local tasks=()
     while [[ $# -gt 0 && $1 != -- ]]; do tasks+=(--task "$1"); shift; done
     shift
-    $fovea kshot --model "$model" --device cpu "${tasks[@]}" --no-instruction "$@"
+    $fovea kshot --model "$model" --device cpu "${tasks[@]}" --no-instruction --plain-draw "$@"
 }
 title() { printf '\n== %s ==\n' "$*"; }
 

@@ -13,7 +13,7 @@ use fovea::types::{
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub struct Dialogue {
     pub heads: usize,
     /// What the chat template says instead of writing anything.
     pub chat_error: Option<ChatFailure>,
+    /// The hash of a model's weights, where it is another than that of all the others.
+    pub hashes: BTreeMap<ModelId, String>,
 }
 
 /// The window's end.
@@ -96,6 +98,12 @@ impl EngineLink for ScriptedEngine {
                 let Work::Tokenize(prompt) = &**work else { unreachable!() };
                 let outcome = Outcome::Tokenized(Arc::new(tokenized(prompt, script.chat_error.clone())));
                 script.events.push_back(Event::Done { job: *job, outcome });
+            }
+            Command::Start { job, model: Some(model), work }
+                if matches!(**work, Work::Fingerprint) && script.answers =>
+            {
+                let hash = script.hashes.get(model).cloned().unwrap_or_else(|| "ab".repeat(32));
+                script.events.push_back(Event::Done { job: *job, outcome: Outcome::Fingerprinted(hash) });
             }
             _ if script.answers => {
                 let answers = answer(&command, script.layers, script.heads);
@@ -394,7 +402,6 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 KShotReport { spec: spec.clone(), points: points.clone(), answers, notes: Vec::new(), elapsed_ms: 9.0 };
             vec![Event::KShot { job: *job, points }, done(job, Outcome::KShot(Arc::new(report)))]
         }
-        Work::Fingerprint => vec![done(job, Outcome::Fingerprinted("ab".repeat(32)))],
         Work::Save(spec) => vec![done(job, Outcome::Saved { path: spec.path.clone() })],
         _ => Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! Running whole tables of queries, and accuracy against the number of examples.
 
-use crate::types::{Edit, FewShotPrompt, TaskTable};
+use crate::types::{Draw, Edit, FewShotPrompt, TaskTable};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -116,6 +116,9 @@ pub struct KShotSpec {
     pub queries: usize,
     /// How the prompts differ from the plain ones.
     pub variant: Variant,
+    /// How the examples are drawn; as they fall where nothing is said of it.
+    #[serde(default)]
+    pub draw: Draw,
     /// Changes inside the model while it reads each prompt and its answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edit>,

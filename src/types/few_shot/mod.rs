@@ -2,6 +2,7 @@
 
 pub(super) mod columns;
 mod delimited;
+pub(super) mod draw;
 pub(super) mod few_shot_task;
 pub(super) mod kshot;
 pub(super) mod rows;

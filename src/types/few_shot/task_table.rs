@@ -239,20 +239,6 @@ impl TaskTable {
         Random::new(hash, 0).unit() < share
     }
 
-    /// The prompt of `k` examples drawn with a seed, and the rest of the rows in the order drawn: what can be asked. The
-    /// examples of a smaller k are the first of a larger one's.
-    #[must_use]
-    pub fn draw(&self, k: usize, seed: u64) -> (FewShotPrompt, Vec<usize>) {
-        let order = Random::new(seed, 0).permutation(self.rows.len());
-        let order: Vec<usize> = order.into_iter().map(|row| row as usize).collect();
-        let (examples, rest) = order.split_at(k.min(order.len()));
-        let shot = |&row: &usize| {
-            let [input, output] = self.rows[row].clone();
-            Shot { input, output, on: true }
-        };
-        (self.prompt(examples.iter().map(shot).collect(), ""), rest.to_vec())
-    }
-
     /// A prompt with these examples and this query, written as the task is.
     #[must_use]
     pub fn prompt(&self, shots: Vec<Shot>, query: &str) -> FewShotPrompt {
@@ -301,17 +287,5 @@ mod tests {
         let held = (0..2000).filter(|i| TaskTable::holds_out("plurals", &format!("word{i}"), 0.1)).count();
         assert!((150..250).contains(&held), "{held} of 2000");
         assert!(TaskTable::holds_out("a", "b", 1.0) && !TaskTable::holds_out("a", "b", 0.0));
-    }
-
-    #[test]
-    fn smaller_draws_are_the_beginning_of_larger_ones() {
-        let rows = (0..20).map(|i| [format!("i{i}"), format!("o{i}")]).collect();
-        let table = TaskTable { rows, ..TaskTable::default() };
-        let (two, _) = table.draw(2, 7);
-        let (eight, rest) = table.draw(8, 7);
-        assert_eq!(two.shots, eight.shots[..2]);
-        assert_eq!(rest.len(), 12);
-        assert!(rest.iter().all(|&row| eight.shots.iter().all(|shot| shot.input != table.rows[row][0])));
-        assert_ne!(table.draw(8, 8).0.shots, eight.shots);
     }
 }

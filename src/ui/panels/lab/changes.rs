@@ -1,44 +1,96 @@
 //! What was changed between two runs, in words.
 
+use super::asked::AskedModel;
 use super::setup::{Example, Setup, Side};
+use crate::types::Draw;
 
 /// Changes named one by one; more are counted.
 const MOST_NAMED: usize = 3;
 
-/// One sentence that says what the person changed since an earlier setup, for a side; empty where nothing did.
-pub(super) fn sentence(before: &Setup, now: &Setup, side: usize) -> String {
-    let mut parts = Vec::new();
-    if before.table.id != now.table.id || before.table.title != now.table.title {
-        return format!("Another task: {}.", now.table.title);
+/// What a run is begun with.
+#[derive(Clone, Debug)]
+pub(super) struct Begun {
+    pub setup: Setup,
+    /// The models that are asked, by column; none where none is open.
+    pub models: Vec<Option<AskedModel>>,
+}
+
+/// What the person changed since an earlier run: a sentence, or with two columns one of both and one of each.
+pub(super) fn sentences(before: &Begun, now: &Begun) -> Vec<String> {
+    let (was, is) = (&before.setup, &now.setup);
+    if was.table.id != is.table.id || was.table.title != is.table.title {
+        return vec![format!("Another task: {}.", is.table.title)];
     }
-    if before.query != now.query {
-        parts.push(format!("the query is {:?}", now.query));
-    } else if before.expected != now.expected {
-        parts.push(format!("the right answer is {:?}", now.expected));
+    let mut words = match (was.two, is.two) {
+        (false, true) => vec!["Two columns.".to_owned()],
+        (true, false) => vec!["One column.".to_owned()],
+        _ => Vec::new(),
+    };
+    let mut of_all = of_all(was, is);
+    if !is.two {
+        of_all.extend(of_column(before, now, 0, 0));
     }
-    let answers = |s: &Setup| (s.pool, s.distractors, s.typed.clone());
-    if answers(before) != answers(now) || before.table.labels != now.table.labels {
-        parts.push("other answers are compared".to_owned());
+    words.extend(sentence(of_all, ""));
+    for (side, letter) in ["A", "B"].into_iter().enumerate().take(if is.two { 2 } else { 0 }) {
+        // A column that was not there before is told by how it differs from the other.
+        let old = if was.two { side } else { 0 };
+        words.extend(sentence(of_column(before, now, old, side), &format!("Column {letter}: ")));
     }
-    of_side(&before.sides[side], &now.sides[side], &mut parts);
+    words
+}
+
+/// One sentence of several changes; none of none.
+fn sentence(mut parts: Vec<String>, begin: &str) -> Option<String> {
     let more = parts.len().saturating_sub(MOST_NAMED);
     parts.truncate(MOST_NAMED);
     if parts.is_empty() {
-        return String::new();
+        return None;
     }
-    let mut words = parts.join("; ");
+    let mut words = begin.to_owned() + &parts.join("; ");
     if more > 0 {
         words += &format!("; and {more} more");
     }
     let mut letters = words.chars();
     let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+    Some(format!("{first}{}.", letters.as_str()))
+}
+
+/// What is the same in every column.
+fn of_all(was: &Setup, is: &Setup) -> Vec<String> {
+    let mut parts = Vec::new();
+    if was.query != is.query {
+        parts.push(format!("the query is {:?}", is.query));
+    } else if was.expected != is.expected {
+        parts.push(format!("the right answer is {:?}", is.expected));
+    }
+    let answers = |s: &Setup| (s.pool, s.distractors, s.typed.clone());
+    if answers(was) != answers(is) || was.table.labels != is.table.labels {
+        parts.push("other answers are compared".to_owned());
+    }
+    parts
+}
+
+/// What differs between a column before, `old`, and one now.
+fn of_column(before: &Begun, now: &Begun, old: usize, side: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let model = |begun: &Begun, side: usize| begun.models.get(side).cloned().flatten();
+    if let (Some(was), Some(is)) = (model(before, old), model(now, side)) {
+        parts.extend(model_changed(&was, &is));
+    }
+    of_side(&before.setup.sides[old], &now.setup.sides[side], &mut parts);
+    parts
+}
+
+fn model_changed(was: &AskedModel, is: &AskedModel) -> Option<String> {
+    let is_same = was.open == is.open || was.sha256.is_some() && was.sha256 == is.sha256;
+    if is_same {
+        return None;
+    }
+    let (old, new) = (was.title(), is.title());
+    Some(if old == new { format!("{new} has other weights") } else { format!("the model is {new} (was {old})") })
 }
 
 fn of_side(before: &Side, now: &Side, parts: &mut Vec<String>) {
-    if before.model != now.model {
-        parts.push("another model".to_owned());
-    }
     match (before.says_instruction, now.says_instruction) {
         (true, false) => parts.push("the instruction was dropped".to_owned()),
         (false, true) => parts.push("the instruction is back".to_owned()),
@@ -75,6 +127,11 @@ fn renamed(before: &Side, now: &Side) -> String {
 fn examples(before: &Side, now: &Side, parts: &mut Vec<String>) {
     let (old, new) = (&before.examples, &now.examples);
     if old == new {
+        return;
+    }
+    if before.draw != now.draw && pairs(old) != pairs(new) {
+        let how = if now.draw == Draw::Plain { "drawn as they fall" } else { "every label drawn" };
+        parts.push(format!("other examples ({how})"));
         return;
     }
     if before.seed != now.seed && pairs(old) != pairs(new) {
@@ -150,10 +207,19 @@ mod tests {
         Setup::of(Arc::new(TaskTable { rows, labels, title: "T".into(), ..TaskTable::default() }), 4, 7)
     }
 
+    fn begun(setup: Setup) -> Begun {
+        let model = AskedModel { name: "sprout".into(), ..AskedModel::default() };
+        Begun { setup, models: vec![Some(model.clone()), Some(model)] }
+    }
+
+    fn told(before: Setup, now: Setup) -> String {
+        sentences(&begun(before), &begun(now)).join(" ")
+    }
+
     fn after(change: impl FnOnce(&mut Setup)) -> String {
         let (before, mut now) = (setup(), setup());
         change(&mut now);
-        sentence(&before, &now, 0)
+        told(before, now)
     }
 
     #[test]
@@ -181,12 +247,12 @@ mod tests {
         let wrong = corrupted.wrong_answer(&example, 3);
         assert!(wrong.is_some() && wrong.as_ref() != Some(&example.output));
         corrupted.sides[0].examples[0].wrong.clone_from(&wrong);
-        let words = sentence(&setup(), &corrupted, 0);
+        let words = told(setup(), corrupted.clone());
         assert_eq!(
             words,
             format!("The answer of example 1 is wrong now: {:?} for {:?}.", wrong.unwrap(), example.output)
         );
-        assert_eq!(sentence(&corrupted, &setup(), 0), "The answer of example 1 is right again.");
+        assert_eq!(told(corrupted, setup()), "The answer of example 1 is right again.");
     }
 
     #[test]
@@ -201,10 +267,36 @@ mod tests {
     }
 
     #[test]
-    fn only_the_side_asked_for_counts() {
-        let (before, mut now) = (setup(), setup());
+    fn the_column_that_changed_is_named() {
+        let mut before = setup();
+        before.show_two(true);
+        let mut now = before.clone();
         now.sides[1].calibrate = true;
-        assert_eq!(sentence(&before, &now, 0), "");
-        assert_eq!(sentence(&before, &now, 1), "Calibrated.");
+        assert_eq!(told(before.clone(), now.clone()), "Column B: calibrated.");
+        now.query = "what".into();
+        now.sides[0].says_instruction = false;
+        let words = "The query is \"what\". Column A: the instruction was dropped. Column B: calibrated.";
+        assert_eq!(told(before.clone(), now.clone()), words);
+        // What a column that is not shown was changed to is no change.
+        before.two = false;
+        let mut hidden = before.clone();
+        hidden.sides[1].calibrate = true;
+        assert_eq!(told(before.clone(), hidden), "");
+        now.query.clone_from(&before.query);
+        let words = "Two columns. Column A: the instruction was dropped. Column B: calibrated.";
+        assert_eq!(told(before, now), words);
+    }
+
+    #[test]
+    fn another_model_is_named_with_the_one_before() {
+        let mut setup = setup();
+        setup.show_two(true);
+        let (before, mut now) = (begun(setup.clone()), begun(setup));
+        let seedling = AskedModel { name: "seedling".into(), sha256: Some("aa".into()), ..AskedModel::default() };
+        now.models[1] = Some(AskedModel { open: Some((crate::types::ModelId::next(), 0)), ..seedling.clone() });
+        assert_eq!(sentences(&before, &now), ["Column B: the model is seedling (was sprout)."]);
+        let mut trained = now.clone();
+        trained.models[1] = Some(AskedModel { sha256: Some("bb".into()), ..seedling });
+        assert_eq!(sentences(&now, &trained), ["Column B: seedling has other weights."]);
     }
 }

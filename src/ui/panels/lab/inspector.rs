@@ -12,7 +12,7 @@ use egui::{Grid, RichText, Role, Sense, Ui, Vec2, WidgetInfo};
 
 /// Runs shown at first, and more for each click.
 const PAGE: usize = 40;
-const ROW: f32 = 44.0;
+const ROW: f32 = 60.0;
 /// Characters of a token's text there is room for beside its probabilities.
 const TOKEN_LETTERS: usize = 9;
 
@@ -37,7 +37,7 @@ fn tokens(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
     let title = format!("Tokens of ‘{}’", visible_text(&score.text));
     ui.add_space(space::XS);
     ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body()))
-        .on_hover_text("Each token's probability over the whole vocabulary, given all that stands before it.");
+        .on_hover_text("Natural logarithm of each token's probability over the whole vocabulary, given all that stands before it, in nats.");
     Grid::new("tokens").num_columns(4).min_row_height(22.0).spacing([space::XS, 2.0]).min_col_width(38.0).show(
         ui,
         |ui| {
@@ -50,18 +50,20 @@ fn tokens(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
                 mono(ui, &short_name(&token.text)).on_hover_text(visible_text(&token.text));
                 for column in &columns {
                     let token = column.and_then(|score| score.tokens.get(at));
-                    mono(ui, &token.map_or_else(dash, |token| short(token.log_prob)));
+                    let label = mono(ui, &token.map_or_else(dash, |token| nats(token.log_prob)));
+                    if let Some(token) = token {
+                        label.on_hover_text(format!("P {}", probability(token.log_prob)));
+                    }
                 }
                 ui.end_row();
             }
-            caption(ui, "product");
+            caption(ui, "ln P")
+                .on_hover_text("The sum over the tokens: the logarithm of the probability of the whole answer.");
             for column in &columns {
-                mono(ui, &column.map_or_else(dash, |score| short(score.log_prob)));
-            }
-            ui.end_row();
-            caption(ui, "ln P").on_hover_text("Natural logarithm of the product: the sum over the tokens, in nats.");
-            for column in &columns {
-                mono(ui, &column.map_or_else(dash, |score| format!("{:.2}", score.log_prob)));
+                let label = mono(ui, &column.map_or_else(dash, |score| nats(score.log_prob)));
+                if let Some(score) = column {
+                    label.on_hover_text(format!("P {}", probability(score.log_prob)));
+                }
             }
             ui.end_row();
         },
@@ -69,9 +71,9 @@ fn tokens(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
     ui.add_space(space::M);
 }
 
-/// A probability without the space that a narrow table has no room for.
-fn short(log_prob: f64) -> String {
-    probability(log_prob).replace(' ', "")
+/// A logarithm with two decimals, all of a table alike.
+fn nats(log_prob: f64) -> String {
+    format!("{log_prob:.2}").replace('-', "−")
 }
 
 fn dash() -> String {
@@ -117,12 +119,12 @@ fn runs(tab: &mut CompareTab, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
         tab.runs_shown = shown + PAGE;
     }
     if let Some(number) = chosen {
-        let setup = tab.past.entries[number].setup.whole(&desk.setup.table);
+        let setup = tab.past.entries[number].recall(&desk.setup.table, cx.state);
         desk.take(setup, cx);
     }
 }
 
-/// One run: what was changed, the likeliest answer of the few-shot prompt, when.
+/// One run: the model and when, what was changed, the likeliest answer of the few-shot prompt.
 fn one(ui: &mut Ui, number: usize, entry: &Entry) -> bool {
     let theme = ui.theme();
     let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
@@ -134,7 +136,8 @@ fn one(ui: &mut Ui, number: usize, entry: &Entry) -> bool {
     let few = entry.best.iter().map(|cards| cards.last().cloned().flatten());
     let few: Vec<String> = few.flatten().map(|(answer, share)| format!("{answer} {}", percent(share as f32))).collect();
     let (few, ago) = (few.join(" · "), entry.ago());
-    let name = format!("Run {}: {what} {few}, {ago}", number + 1);
+    let models = entry.models();
+    let name = format!("Run {}: {models}: {what} {few}, {ago}", number + 1);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     if !ui.is_rect_visible(rect) {
         return response.clicked();
@@ -144,17 +147,25 @@ fn one(ui: &mut Ui, number: usize, entry: &Entry) -> bool {
     painter.rect_filled(rect, CHIP_RADIUS, fill);
     let inner = rect.shrink2(Vec2::new(space::S, 6.0));
     let line = |text: &str, font, ink, width: f32| one_line(&painter, text, font, ink, width);
-    painter.galley(inner.left_top(), line(&what, Type::Body.sans(), theme.body(), inner.width()), theme.body());
     let when = painter.layout_no_wrap(ago, Type::Caption.sans(), theme.caption());
-    let bottom = inner.bottom() - when.size().y;
-    let left = line(&few, Type::Caption.mono(), theme.accent_text(), inner.width() - when.size().x - space::S);
-    painter.galley(egui::pos2(inner.left(), bottom), left, theme.body());
-    painter.galley(egui::pos2(inner.right() - when.size().x, bottom), when, theme.caption());
-    let models = entry.models.join(", ");
+    let room = inner.width() - when.size().x - space::S;
+    let (left, top) = (inner.left(), inner.top());
+    painter.galley(egui::pos2(inner.right() - when.size().x, top), when, theme.caption());
+    let title = line(&models, Type::Caption.bold(), theme.caption(), room);
+    painter.galley(egui::pos2(left, top), title, theme.caption());
+    let words = line(&what, Type::Body.sans(), theme.body(), inner.width());
+    painter.galley(egui::pos2(left, top + 16.0), words, theme.body());
+    let best = line(&few, Type::Caption.mono(), theme.accent_text(), inner.width());
+    painter.galley(egui::pos2(left, inner.bottom() - best.size().y), best, theme.accent_text());
     response
         .on_hover_ui(|ui| {
             ui.label(RichText::new(&what).font(Type::Body.bold()).color(theme.body()));
-            caption(ui, format!("{} · {} · {models}", entry.setup.title(), entry.date()));
+            caption(ui, format!("{} · {}", entry.setup.title(), entry.date()));
+            for model in entry.models.iter().filter(|model| !model.name.is_empty()) {
+                let hash = model.short_hash().map_or_else(String::new, |hash| format!(" · weights {hash}…"));
+                let place = model.path.as_ref().map_or_else(String::new, |path| format!(" · {}", path.display()));
+                caption(ui, format!("{}{hash}{place}", model.title()));
+            }
             for (side, cards) in entry.best.iter().enumerate() {
                 for (card, best) in Card::ALL.iter().zip(cards).filter_map(|(card, best)| Some((card, best.as_ref()?)))
                 {

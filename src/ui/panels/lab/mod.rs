@@ -1,12 +1,14 @@
 //! The few-shot lab: what examples in the prompt do to the probability of every answer.
 
 mod actions;
+mod asked;
 mod batch;
 mod changes;
 mod compare;
 mod controls;
 mod curve;
 mod desk;
+mod errors;
 mod file;
 mod fit;
 mod inspector;
@@ -16,6 +18,7 @@ mod pairs;
 mod panel;
 mod past;
 mod plan;
+mod recalled;
 mod scoring;
 mod setup;
 mod side;
@@ -24,6 +27,7 @@ use crate::engine::{Command, Work};
 use crate::types::{JobId, TableReport, UserError};
 use crate::ui::widgets;
 use crate::ui::{Cx, Intent, State};
+use asked::Hashes;
 use batch::BatchTab;
 use compare::CompareTab;
 use controls::Controls;
@@ -36,6 +40,7 @@ use kept::TableText;
 use looked::LookedTab;
 use lucide_icons::Icon;
 use pairs::Pairs;
+use recalled::Recalled;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -79,6 +84,8 @@ pub struct LabPanel {
     batch: BatchTab,
     pairs: Pairs,
     files: Files,
+    recalled: Recalled,
+    hashes: Hashes,
     /// The job that reads a table.
     table_job: Option<JobId>,
     table_text: TableText,
@@ -123,6 +130,15 @@ impl LabPanel {
     fn running_job(&self, state: &State) -> Option<JobId> {
         let others = || Tab::ALL.iter().find_map(|(tab, _)| self.job_of(*tab, state));
         self.job_of(self.tab, state).or_else(others)
+    }
+
+    /// Has the weights named of what was run, and of what may be the model of a run that was brought back.
+    fn name_weights(&mut self, cx: &mut Cx<'_>) {
+        let mut models = self.compare.past.note_hashes(cx.state);
+        models.extend(recalled::unhashed(&self.desk, cx.state));
+        for model in models {
+            self.hashes.ask(model, cx);
+        }
     }
 
     /// Takes in a table that was read.

@@ -61,6 +61,7 @@ impl Panel for LabPanel {
             });
             ui.add_space(space::S);
             file::notices(&mut self.files, ui);
+            self.recalled.show(&mut self.desk, ui, cx);
             match self.tab {
                 Tab::Compare => compare::stage(&mut self.compare, &self.desk, ui, cx),
                 Tab::Curve => self.curve.stage(&self.desk, ui, cx),
@@ -105,6 +106,7 @@ impl Panel for LabPanel {
             self.tab = Tab::Compare;
         }
         self.compare.keep_picked(&self.desk);
+        self.name_weights(cx);
         self.curve.tick(cx);
         self.batch.tick(cx.state);
         self.running = self.running_job(cx.state);

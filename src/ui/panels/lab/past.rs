@@ -1,8 +1,10 @@
 //! Every scored run of the lab: what was changed, when, the best answers, and how to get back to it.
 
+use super::asked::AskedModel;
 use super::setup::Setup;
 use crate::engine::shipped_tasks;
-use crate::types::TaskTable;
+use crate::types::{ModelId, TaskTable};
+use crate::ui::State;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -23,8 +25,8 @@ pub(super) struct Entry {
     pub at_s: u64,
     /// What was changed since the run before, in words; empty for the first.
     pub changed: String,
-    /// Names of the models, by column.
-    pub models: Vec<String>,
+    /// The models, by column.
+    pub models: Vec<AskedModel>,
     /// By column, then by card.
     pub best: Vec<Vec<Best>>,
     /// What was asked.
@@ -78,9 +80,24 @@ impl Stored {
 
 impl Entry {
     /// A run that ended now.
-    pub fn new(changed: String, models: Vec<String>, best: Vec<Vec<Best>>, setup: &Setup) -> Self {
+    pub fn new(changed: String, models: Vec<AskedModel>, best: Vec<Vec<Best>>, setup: &Setup) -> Self {
         let at_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         Self { at_s, changed, models, best, setup: Stored::new(setup) }
+    }
+
+    /// The models' names: one where all columns asked the same.
+    pub fn models(&self) -> String {
+        let mut titles: Vec<String> = self.models.iter().map(AskedModel::title).collect();
+        titles.dedup();
+        titles.join(" · ")
+    }
+
+    /// What was asked, with rows from the table in use, of the models that were asked then: where the column would ask another
+    /// one now, it asks none until the person says so.
+    pub fn recall(&self, now: &Arc<TaskTable>, state: &State) -> Setup {
+        let mut setup = self.setup.whole(now);
+        setup.ask_again(&self.models, state);
+        setup
     }
 
     /// How long ago it was, in words.
@@ -107,26 +124,42 @@ impl Entry {
 #[derive(Default)]
 pub(super) struct Past {
     pub entries: Vec<Entry>,
-    pushed: usize,
-    /// The stored runs as text, with the count they belong to: written anew only after a run.
+    changes: usize,
+    /// The stored runs as text, with the count of changes they belong to: written anew only after one.
     text: RefCell<Option<(usize, String)>>,
 }
 
 impl Past {
     pub fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
-        self.pushed += 1;
+        self.changes += 1;
         if self.entries.len() > KEPT {
             self.entries.remove(0);
         }
     }
 
+    /// Notes the hashes of models that came since; the models whose hash is not known.
+    pub fn note_hashes(&mut self, state: &State) -> Vec<ModelId> {
+        let mut unknown = Vec::new();
+        for asked in self.entries.iter_mut().flat_map(|entry| &mut entry.models).filter(|m| m.sha256.is_none()) {
+            let Some((model, version)) = asked.open else { continue };
+            let Some(open) = state.models.get(&model).filter(|open| open.version == version) else { continue };
+            asked.sha256.clone_from(&open.sha256);
+            if asked.sha256.is_some() {
+                self.changes += 1;
+            } else {
+                unknown.push(model);
+            }
+        }
+        unknown
+    }
+
     /// The latest runs as text.
     pub fn save(&self) -> String {
         let mut text = self.text.borrow_mut();
-        if text.as_ref().is_none_or(|(count, _)| *count != self.pushed) {
+        if text.as_ref().is_none_or(|(count, _)| *count != self.changes) {
             let latest = &self.entries[self.entries.len().saturating_sub(STORED)..];
-            *text = Some((self.pushed, serde_json::to_string(latest).unwrap_or_default()));
+            *text = Some((self.changes, serde_json::to_string(latest).unwrap_or_default()));
         }
         text.as_ref().map(|(_, text)| text.clone()).unwrap_or_default()
     }
@@ -147,7 +180,8 @@ mod tests {
         let setup = Setup::default();
         let mut past = Past::default();
         let best = vec![vec![Some(("positive".to_owned(), 0.75)), None, None]];
-        past.push(Entry::new("Calibrated.".into(), vec!["m".into()], best, &setup));
+        let model = AskedModel { name: "m".into(), sha256: Some("ab".into()), ..AskedModel::default() };
+        past.push(Entry::new("Calibrated.".into(), vec![model], best, &setup));
         let again = Past::restore(&past.save()).unwrap();
         assert_eq!(again.entries, past.entries);
         assert_eq!(again.entries[0].ago(), "just now");
@@ -164,6 +198,37 @@ mod tests {
         let whole = stored.whole(&Arc::new(TaskTable::default()));
         assert_eq!(whole.table.rows.len(), setup.sides[0].examples.len() + 1);
         assert_eq!(whole.sides, setup.sides);
+    }
+
+    #[test]
+    fn runs_of_before_that_name_their_models_alone_are_read() {
+        let setup = Setup::default();
+        let mut past = Past::default();
+        past.push(Entry::new(
+            String::new(),
+            vec![AskedModel { name: "m".into(), ..AskedModel::default() }],
+            vec![],
+            &setup,
+        ));
+        let mut saved: serde_json::Value = serde_json::from_str(&past.save()).unwrap();
+        saved[0]["models"] = serde_json::json!(["m"]);
+        for side in saved[0]["setup"]["sides"].as_array_mut().unwrap() {
+            side.as_object_mut().unwrap().remove("of_run").unwrap();
+        }
+        assert_eq!(Past::restore(&saved.to_string()).unwrap().entries, past.entries);
+    }
+
+    #[test]
+    fn the_hash_of_a_model_is_noted_once_it_is_known_and_kept() {
+        let open = super::super::asked::tests::open("m", None);
+        let mut past = Past::default();
+        past.push(Entry::new(String::new(), vec![AskedModel::of(&open)], vec![], &Setup::default()));
+        assert!(!past.save().contains("\"ab\""));
+        let mut state = super::super::asked::tests::state(vec![open.clone()]);
+        assert_eq!(past.note_hashes(&state), [open.info.id]);
+        state.models.get_mut(&open.info.id).unwrap().sha256 = Some("ab".into());
+        assert!(past.note_hashes(&state).is_empty());
+        assert!(past.save().contains("\"ab\""), "what is saved is written anew");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What would be asked now: the prompts and answers of every card, worked out again only when something changed.
 
+use super::asked::Found;
 use super::fit::{Counter, surely_fits};
 use super::setup::{Card, Setup, Side};
 use crate::types::{Ability, ModelId, RenderedPrompt, ScoreRequest};
@@ -34,6 +35,8 @@ pub(super) struct SidePlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     Model,
+    /// That of the run that was brought back.
+    RunModel,
     Query,
     Place,
     Answers,
@@ -43,6 +46,7 @@ impl Missing {
     pub fn words(self) -> &'static str {
         match self {
             Self::Model => "Open a text model first.",
+            Self::RunModel => "The model of this run is not open: open it, or say that another one is asked.",
             Self::Query => "Type a query first.",
             Self::Place => "The template has no {input}, so the query is not in the prompt.",
             Self::Answers => "There are no answers to compare: choose where they come from, or type some.",
@@ -72,6 +76,12 @@ pub(super) struct Plan {
 
 /// The open text model that a side asks.
 pub(super) fn model_of<'a>(side: &Side, state: &'a State) -> Option<&'a OpenModel> {
+    if let Some(model) = &side.of_run {
+        return match model.find(state) {
+            Found::Open(open) => Some(open),
+            Found::Unhashed(_) | Found::Other(_) | Found::Closed => None,
+        };
+    }
     match &side.model {
         None => state.active(Ability::Continue),
         Some(path) => state.models.values().find(|m| m.info.can(Ability::Continue) && m.info.path == *path),
@@ -111,7 +121,8 @@ impl Plan {
         let side = |(place, basis): (usize, &Option<Basis>)| side_plan(setup, place, *basis, &answers, counter);
         let sides: Vec<SidePlan> = basis.iter().enumerate().map(side).collect();
         let missing = if sides.iter().all(|side| side.model.is_none()) {
-            Some(Missing::Model)
+            let is_of_run = setup.sides().iter().any(|side| side.of_run.is_some());
+            Some(if is_of_run { Missing::RunModel } else { Missing::Model })
         } else if setup.query.trim().is_empty() {
             Some(Missing::Query)
         } else if setup.sides().iter().any(|side| !side.template.contains("{input}")) {

@@ -1,8 +1,9 @@
 //! Scoring the three prompts of every column: by itself a moment after each change, the newest change wins.
 
-use super::changes;
+use super::asked::AskedModel;
+use super::changes::{Begun, sentences};
 use super::past::{Entry, Past};
-use super::plan::Plan;
+use super::plan::{Plan, SidePlan};
 use super::setup::{Card, Setup};
 use crate::engine::Work;
 use crate::types::{CandidateScore, JobId, ModelId, ScoreReport, ScoreRequest, UserError};
@@ -61,9 +62,9 @@ impl Slot {
         self.ask.running(state)
     }
 
-    /// Why the newest question was not answered.
-    pub fn error<'a>(&self, state: &'a State) -> Option<&'a UserError> {
-        self.ask.error(state)
+    /// Why the newest question was not answered, and the job that says so.
+    fn problem<'a>(&self, state: &'a State) -> Option<(JobId, &'a UserError)> {
+        Some((self.ask.job()?, self.ask.error(state)?))
     }
 
     /// The value of an answer in the report before; `None` where it was not asked.
@@ -76,7 +77,7 @@ impl Slot {
 
 /// A run that is under way: what it was begun with.
 struct Run {
-    setup: Arc<Setup>,
+    begun: Arc<Begun>,
     changed: Vec<String>,
     jobs: Vec<JobId>,
 }
@@ -91,15 +92,22 @@ pub(super) struct Scoring {
     due_s: Option<f64>,
     run: Option<Run>,
     /// What the newest complete run was begun with.
-    last: Option<Arc<Setup>>,
+    last: Option<Arc<Begun>>,
     /// What that run changed, in sentences.
     pub changed: Vec<String>,
+    /// Jobs whose errors the person closed.
+    pub closed: BTreeSet<JobId>,
 }
 
 impl Scoring {
     /// What the newest complete run was begun with.
     pub fn last(&self) -> Option<&Setup> {
-        self.last.as_deref()
+        self.last.as_ref().map(|begun| &begun.setup)
+    }
+
+    /// True when what a card shows answers what would be asked now.
+    pub fn is_current(&self, plan: &Plan, side: usize, card: usize) -> bool {
+        plan.sides.get(side).is_some() && question(plan, side, card).as_ref() == self.slots[side][card].ask.question()
     }
 
     /// Seconds until the next scoring is due.
@@ -110,6 +118,18 @@ impl Scoring {
     /// True while a change waits to be scored, or is being scored.
     pub fn is_busy(&self, state: &State) -> bool {
         self.due_s.is_some() || self.running(state).is_some()
+    }
+
+    /// Why a card was not scored, as long as it would be asked the same and nobody closed the error; with its job.
+    pub fn problem<'a>(
+        &self,
+        plan: Option<&Plan>,
+        (side, card): (usize, usize),
+        state: &'a State,
+    ) -> Option<(JobId, &'a UserError)> {
+        let problem = self.slots[side][card].problem(state)?;
+        let is_current = plan.is_some_and(|plan| self.is_current(plan, side, card));
+        (is_current && !self.closed.contains(&problem.0)).then_some(problem)
     }
 
     /// The oldest job that is under way.
@@ -155,8 +175,10 @@ impl Scoring {
     pub fn ask(&mut self, plan: &Plan, setup: &Setup, everything: bool, cx: &mut Cx<'_>) {
         self.is_live = true;
         self.due_s = None;
-        let setup = Arc::new(setup.clone());
-        let changed = self.changes(&setup);
+        let model = |side: &SidePlan| side.model.and_then(|id| cx.state.models.get(&id)).map(AskedModel::of);
+        let models = plan.sides.iter().map(model).collect();
+        let begun = Arc::new(Begun { setup: setup.clone(), models });
+        let changed = self.last.as_ref().map(|last| sentences(last, &begun)).unwrap_or_default();
         let mut jobs = Vec::new();
         for (side, card) in places(plan) {
             let Some(question) = question(plan, side, card) else { continue };
@@ -169,24 +191,7 @@ impl Scoring {
                 _ => jobs.push(slot.ask.ask(question, cx, |asked| (asked.model, Work::Score(asked.request.clone())))),
             }
         }
-        self.run = Some(Run { setup, changed, jobs });
-    }
-
-    /// What was changed since the last run, in words, a sentence for each column where anything was.
-    fn changes(&self, setup: &Setup) -> Vec<String> {
-        let Some(last) = &self.last else { return Vec::new() };
-        let mut words = match (last.two, setup.two) {
-            (false, true) => vec!["Two columns.".to_owned()],
-            (true, false) => vec!["One column.".to_owned()],
-            _ => Vec::new(),
-        };
-        for side in 0..setup.sides().len().min(last.sides().len()) {
-            let sentence = changes::sentence(last, setup, side);
-            if !sentence.is_empty() {
-                words.push(if setup.two { format!("{}: {sentence}", ["A", "B"][side]) } else { sentence });
-            }
-        }
-        words
+        self.run = Some(Run { begun, changed, jobs });
     }
 
     fn hear(&mut self, past: &mut Past, state: &State) {
@@ -203,24 +208,21 @@ impl Scoring {
         if let Some(run) = self.run.take_if(|run| is_over(run)) {
             let is_whole = run.jobs.iter().all(|job| state.report::<ScoreReport>(*job).is_some());
             if is_whole {
-                past.push(self.entry(&run, state));
+                past.push(self.entry(&run));
                 self.changed.clone_from(&run.changed);
-                self.last = Some(run.setup);
+                self.last = Some(run.begun);
             }
         }
     }
 
-    fn entry(&self, run: &Run, state: &State) -> Entry {
+    fn entry(&self, run: &Run) -> Entry {
         let side = |side: usize| {
             let best = |slot: &Slot| slot.shown.as_ref()?.best().map(|(answer, value)| (answer.to_owned(), value));
             self.slots[side].iter().map(best).collect::<Vec<_>>()
         };
-        let sides = run.setup.sides().len();
-        let models = (0..sides).map(|side| {
-            let model = self.slots[side][0].shown.as_ref().and_then(|shown| state.models.get(&shown.model));
-            model.map_or_else(String::new, |m| m.info.name.clone())
-        });
-        Entry::new(run.changed.join(" "), models.collect(), (0..sides).map(side).collect(), &run.setup)
+        let Begun { setup, models } = &*run.begun;
+        let models = models.iter().map(|model| model.clone().unwrap_or_default()).collect();
+        Entry::new(run.changed.join(" "), models, (0..setup.sides().len()).map(side).collect(), setup)
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a person edits in the lab: a task, a query with the answers that are compared, and how the model is asked.
 
+use super::asked::{AskedModel, Found};
+use super::plan::model_of;
 pub(super) use super::side::{Card, Example, Side};
 use crate::types::{CONTENT_FREE, FewShotPrompt, Random, ScoreRequest, Shot, TaskTable};
+use crate::ui::State;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -105,6 +108,23 @@ impl Setup {
         self.two = two;
     }
 
+    /// Asks the models of a run again. A column that would ask another one asks none until the person says so.
+    pub fn ask_again(&mut self, models: &[AskedModel], state: &State) {
+        for (side, model) in self.sides.iter_mut().zip(models).filter(|(_, model)| !model.name.is_empty()) {
+            side.of_run = None;
+            let now = model_of(side, state).map(|open| open.info.id);
+            let is_it = matches!(model.find(state), Found::Open(open) if Some(open.info.id) == now);
+            side.of_run = (!is_it).then(|| model.clone());
+        }
+    }
+
+    /// The same, whatever model is asked.
+    pub fn of_any_model(&self) -> Self {
+        let mut setup = self.clone();
+        setup.sides.iter_mut().for_each(|side| (side.model, side.of_run) = (None, None));
+        setup
+    }
+
     /// Gives the task other labels. They are compared from then on, unless typed answers are.
     pub fn set_labels(&mut self, labels: Vec<String>) {
         if self.table.labels == labels {
@@ -129,15 +149,17 @@ impl Setup {
     pub fn resize(&mut self, side: usize, k: usize) {
         let chosen = &mut self.sides[side];
         chosen.examples.truncate(k);
-        let order = Random::new(chosen.seed, 0).permutation(self.table.rows.len());
-        for row in order {
+        let is_usable = |row: usize| {
+            let [input, output] = &self.table.rows[row];
+            !input.trim().is_empty() && !output.trim().is_empty() && *input != self.query
+        };
+        for row in self.table.order(chosen.seed, chosen.draw, is_usable) {
             if chosen.examples.len() >= k {
                 break;
             }
-            let [input, output] = &self.table.rows[row as usize];
+            let [input, output] = &self.table.rows[row];
             let is_there = chosen.examples.iter().any(|example| example.input == *input);
-            let is_whole = !input.trim().is_empty() && !output.trim().is_empty();
-            if is_whole && !is_there && *input != self.query {
+            if !is_there {
                 let (input, output) = (input.clone(), output.clone());
                 chosen.examples.push(Example { input, output, on: true, wrong: None });
             }

@@ -1,6 +1,7 @@
 //! How the model is asked: examples, wording and scoring of one column, and the three prompts made of it.
 
-use crate::types::{Shot, TaskTable};
+use super::asked::AskedModel;
+use crate::types::{Draw, Shot, TaskTable};
 use crate::ui::paths;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ pub(super) struct Side {
     /// The model's folder; `None` for the model in use.
     #[serde(with = "paths::one")]
     pub model: Option<PathBuf>,
+    /// The model of the run that was brought back, where the column would have asked another one: only that is asked until the
+    /// person says otherwise.
+    pub of_run: Option<AskedModel>,
     pub instruction: String,
     /// False leaves the instruction out without deleting it.
     pub says_instruction: bool,
@@ -33,6 +37,8 @@ pub(super) struct Side {
     pub examples: Vec<Example>,
     /// What the examples were drawn with.
     pub seed: u64,
+    /// How they were drawn; as they fell where nothing was kept of it.
+    pub draw: Draw,
     /// Other names for answers: old to new.
     pub names: BTreeMap<String, String>,
     /// Use contextual calibration.
@@ -79,6 +85,7 @@ impl Side {
             template: table.template.clone(),
             separator: table.separator.clone(),
             seed,
+            draw: Draw::Balanced,
             ending: true,
             ..Self::default()
         }

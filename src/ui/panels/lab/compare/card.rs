@@ -1,6 +1,7 @@
 //! One card: a prompt with so many examples, what the model says, and every answer.
 
 use super::super::desk::Desk;
+use super::super::errors::closable;
 use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::CompareTab;
@@ -8,7 +9,7 @@ use super::row::{self, Row};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Type, space};
-use crate::ui::widgets::{caption, error_card, percent, share_bar};
+use crate::ui::widgets::{caption, percent, share_bar};
 use egui::{Align, Frame, Layout, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
 
@@ -24,8 +25,11 @@ pub(super) fn show(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'
             tab.picked.card = (side, card);
         }
         let slot = &tab.scoring.slots[side][card];
-        if let Some(error) = slot.error(cx.state) {
-            return error_card(ui, error);
+        if let Some((job, error)) = tab.scoring.problem(desk.plan.as_ref(), (side, card), cx.state) {
+            if closable(ui, error) {
+                tab.scoring.closed.insert(job);
+            }
+            return;
         }
         let Some(shown) = &slot.shown else {
             let busy = tab.scoring.is_busy(cx.state);
@@ -33,7 +37,8 @@ pub(super) fn show(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'
             return;
         };
         ui.scope(|ui| {
-            if slot.running(cx.state).is_some() {
+            let is_current = desk.plan.as_ref().is_some_and(|plan| tab.scoring.is_current(plan, side, card));
+            if !is_current || slot.running(cx.state).is_some() {
                 // What is shown belongs to the question before.
                 ui.set_opacity(0.5);
             }

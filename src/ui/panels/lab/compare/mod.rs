@@ -3,17 +3,19 @@
 mod card;
 mod row;
 mod sent;
+mod table;
 
 pub(super) use row::probability;
 
 use super::desk::Desk;
+use super::errors::closable;
 use super::past::Past;
 use super::scoring::Scoring;
 use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, empty_state, error_card, job_progress, stage_header};
+use crate::ui::widgets::{self, caption, empty_state, job_progress, stage_header};
 use egui::{CollapsingHeader, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -83,7 +85,7 @@ pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<
     }
     let has_scores = tab.scoring.slots.iter().flatten().any(|slot| slot.shown.is_some());
     let missing = desk.missing();
-    if !has_scores && !tab.scoring.is_busy(cx.state) && !errors(tab, ui, cx) {
+    if !has_scores && !tab.scoring.is_busy(cx.state) && !errors(tab, desk, ui, cx) {
         return empty(tab, desk, ui, cx);
     }
     header(tab, desk, ui, cx);
@@ -98,25 +100,16 @@ pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<
     ScrollArea::vertical().id_salt("compare").auto_shrink(false).show(ui, |ui| {
         changed(tab, ui);
         if sides == 2 {
-            ui.columns(2, |columns| {
-                for (side, ui) in columns.iter_mut().enumerate() {
-                    column_title(desk, ui, cx, side);
-                    for card in 0..Card::ALL.len() {
-                        card::show(tab, desk, ui, cx, side, card);
-                    }
+            table::show(tab, desk, ui, cx);
+        } else if side_by_side {
+            ui.columns(3, |columns| {
+                for (card, ui) in columns.iter_mut().enumerate() {
+                    card::show(tab, desk, ui, cx, 0, card);
                 }
             });
         } else {
-            if side_by_side {
-                ui.columns(3, |columns| {
-                    for (card, ui) in columns.iter_mut().enumerate() {
-                        card::show(tab, desk, ui, cx, 0, card);
-                    }
-                });
-            } else {
-                for card in 0..Card::ALL.len() {
-                    card::show(tab, desk, ui, cx, 0, card);
-                }
+            for card in 0..Card::ALL.len() {
+                card::show(tab, desk, ui, cx, 0, card);
             }
         }
         legend(desk, ui);
@@ -144,16 +137,6 @@ fn header(tab: &CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
-fn column_title(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>, side: usize) {
-    let model = super::plan::model_of(&desk.setup.sides[side], cx.state);
-    let name = model.map_or("no model", |m| m.info.name.as_str());
-    let letter = ["A", "B"][side];
-    ui.horizontal(|ui| {
-        ui.label(RichText::new(letter).font(Type::Strong.bold()).color(ui.theme().accent_text()));
-        ui.add(egui::Label::new(RichText::new(name).font(Type::Strong.bold()).color(ui.theme().body())).truncate());
-    });
-}
-
 /// What the last run changed.
 fn changed(tab: &CompareTab, ui: &mut Ui) {
     let theme = ui.theme();
@@ -176,13 +159,21 @@ fn legend(desk: &Desk, ui: &mut Ui) {
     ui.add_space(space::XS);
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::M;
-        let share =
-            if side.calibrate { "Bold: share among the answers, calibrated" } else { "Bold: share among the answers" };
+        let what = if desk.setup.two { "Numbers" } else { "Bold" };
+        let calibrated = if side.calibrate { ", calibrated" } else { "" };
         widgets::explain(
             ui,
-            share,
+            &format!("{what}: share among the answers{calibrated}"),
             "The probability of an answer divided by the sum over all answers that are compared.",
         );
+        if desk.setup.two {
+            widgets::explain(
+                ui,
+                "B − A: difference in points",
+                "Percentage points that B gives an answer more than A.",
+            );
+            return;
+        }
         let help = "The product of the probabilities of the answer's tokens over the whole vocabulary.";
         widgets::explain(ui, "P: probability of exactly this answer", help);
         let help = "Percentage points since the run before. The thin mark on a bar is where it ended then.";
@@ -204,14 +195,21 @@ fn prompt_as_sent(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
 }
 
 /// Errors of the newest questions. True when there was one.
-fn errors(tab: &CompareTab, ui: &mut Ui, cx: &Cx<'_>) -> bool {
-    let mut errors: Vec<_> = tab.scoring.slots.iter().flatten().filter_map(|slot| slot.error(cx.state)).collect();
-    errors.dedup();
-    for error in &errors {
-        error_card(ui, error);
+fn errors(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) -> bool {
+    let places = (0..2).flat_map(|side| (0..Card::ALL.len()).map(move |card| (side, card)));
+    let plan = desk.plan.as_ref();
+    let mut problems: Vec<_> = places.filter_map(|place| tab.scoring.problem(plan, place, cx.state)).collect();
+    let jobs: Vec<_> = problems.iter().map(|(job, _)| *job).collect();
+    problems.dedup_by(|a, b| a.1 == b.1);
+    let mut is_closed = false;
+    for (_, error) in &problems {
+        is_closed |= closable(ui, error);
         ui.add_space(space::S);
     }
-    !errors.is_empty()
+    if is_closed {
+        tab.scoring.closed.extend(jobs);
+    }
+    !problems.is_empty()
 }
 
 fn empty(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {

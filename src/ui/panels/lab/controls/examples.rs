@@ -3,7 +3,7 @@
 use super::super::desk::Desk;
 use super::super::setup::{Example, Setup};
 use super::fresh_seed;
-use crate::types::FewShotPrompt;
+use crate::types::{Draw, FewShotPrompt};
 use crate::ui::Themed;
 use crate::ui::theme::{CONTROL_HEIGHT, Type, space};
 use crate::ui::widgets::{self, Reorder, RowMove, caption, icon_button, pasted_rows};
@@ -15,11 +15,15 @@ const HELP: &str = "Examples shown to the model before the query. From a few pai
 const K_HELP: &str =
     "How many examples the few-shot prompt shows. More of the same draw are added; fewer are taken from the end.";
 const SEED_HELP: &str = "Start of the random numbers the examples are drawn with: the same seed draws the same pairs.";
+const DRAW_HELP: &str = "On: in rounds, each of one row of every label, the labels of a round in an order drawn with the seed; so no label is \
+     left out where k allows. Off: rows as they fall, as results of before were drawn.";
 /// Most examples the slider gives.
 const MOST: usize = 32;
 const HANDLE: f32 = 14.0;
 const SWITCH: f32 = 18.0;
 const BUTTON: f32 = 24.0;
+/// Height of a cell of one line.
+const CELL: f32 = 26.0;
 
 /// What to do to the rows after they are painted.
 #[derive(Clone, Copy)]
@@ -96,6 +100,14 @@ fn draw_again(desk: &mut Desk, ui: &mut Ui) {
             desk.setup.draw(side, k, seed);
         }
     });
+    if !desk.setup.table.labels.is_empty() {
+        let mut is_balanced = desk.setup.sides[side].draw == Draw::Balanced;
+        if ui.checkbox(&mut is_balanced, "Draw every label").on_hover_text(DRAW_HELP).changed() {
+            let seed = desk.setup.sides[side].seed;
+            desk.setup.sides[side].draw = if is_balanced { Draw::Balanced } else { Draw::Plain };
+            desk.setup.draw(side, k, seed);
+        }
+    }
 }
 
 fn rows(desk: &mut Desk, order: &mut Reorder, ui: &mut Ui, base: Id, cut: usize) -> Option<Edit> {
@@ -110,7 +122,7 @@ fn rows(desk: &mut Desk, order: &mut Reorder, ui: &mut Ui, base: Id, cut: usize)
         for (row, example) in examples.iter_mut().enumerate() {
             on += usize::from(example.on);
             let is_cut = example.on && on <= cut;
-            let shown = ui.horizontal(|ui| one(ui, base, row, example, is_cut, order, &mut edit));
+            let shown = ui.horizontal_top(|ui| one(ui, base, row, example, is_cut, order, &mut edit));
             rects.push(shown.response.rect);
         }
     });
@@ -129,13 +141,15 @@ fn one(
     let theme = ui.theme();
     let number = row + 1;
     let (id, name) = (base.with(("handle", row)), format!("Move example {number}"));
-    if let Some(moved) = order.handle(ui, id, row, HANDLE, &name) {
-        *edit = Some(Edit::Move(moved));
-    }
-    ui.scope(|ui| {
+    beside(ui, HANDLE, |ui| {
+        if let Some(moved) = order.handle(ui, id, row, HANDLE, &name) {
+            *edit = Some(Edit::Move(moved));
+        }
+    });
+    beside(ui, SWITCH, |ui| {
         ui.spacing_mut().icon_width = SWITCH - 2.0;
-        ui.spacing_mut().interact_size.x = SWITCH;
-        let response = ui.add_sized([SWITCH, 26.0], egui::Checkbox::without_text(&mut example.on));
+        ui.spacing_mut().interact_size = Vec2::new(SWITCH, 20.0);
+        let response = ui.add_sized([SWITCH, 20.0], egui::Checkbox::without_text(&mut example.on));
         let _ = response.accessible_name(format!("Use example {number}")).on_hover_text("Use this example");
     });
     let cells = ui.available_width() - 2.0 * BUTTON - 3.0 * 3.0;
@@ -147,8 +161,11 @@ fn one(
         [(&mut example.input, "input", 0.58), (output, "output", 0.42)].into_iter().enumerate()
     {
         let marked = column == 1 && is_wrong;
-        let edit = TextEdit::singleline(text)
+        // A long text wraps, so that it can be read whole; lines of its own it gets by pasting alone.
+        let edit = TextEdit::multiline(text)
             .id(cell_id(base, row, column))
+            .return_key(None)
+            .desired_rows(1)
             .hint_text(hint)
             .text_color(if marked { theme.warning() } else { ink })
             .margin(egui::Margin::symmetric(5, 4))
@@ -157,8 +174,6 @@ fn one(
         if marked {
             ui.painter().hline(response.rect.x_range(), response.rect.bottom(), Stroke::new(2.0, theme.warning()));
             let _ = response.on_hover_text(format!("A wrong answer. The right one is {right:?}."));
-        } else if !response.has_focus() && text.chars().count() > 12 {
-            let _ = response.on_hover_text(text.as_str());
         }
     }
     let (icon, name) = if is_wrong {
@@ -166,12 +181,23 @@ fn one(
     } else {
         (Icon::Replace, format!("Give example {number} a wrong answer"))
     };
-    if icon_button(ui, icon, &name).clicked() {
-        *edit = Some(Edit::Corrupt(row));
-    }
-    if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
-        *edit = Some(Edit::Delete(row));
-    }
+    beside(ui, 2.0 * BUTTON + 3.0, |ui| {
+        if icon_button(ui, icon, &name).clicked() {
+            *edit = Some(Edit::Corrupt(row));
+        }
+        if icon_button(ui, Icon::Trash2, &format!("Delete example {number}")).clicked() {
+            *edit = Some(Edit::Delete(row));
+        }
+    });
+}
+
+/// Something that stands beside the first line of the cells, however many they have.
+fn beside(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
+    let size = Vec2::new(width, CELL);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_size(size);
+        add(ui);
+    });
 }
 
 fn apply(setup: &mut Setup, side: usize, edit: Edit, ui: &Ui, base: Id) {

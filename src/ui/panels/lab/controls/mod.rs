@@ -89,7 +89,8 @@ pub(super) fn footer(tab: Tab, running: Option<JobId>, desk: &Desk, ui: &mut Ui,
     }
     let asks_table = matches!(tab, Tab::Curve | Tab::Batch);
     let missing = desk.missing();
-    let missing = missing.filter(|missing| !asks_table || matches!(missing, Missing::Model | Missing::Place));
+    let missing =
+        missing.filter(|missing| !asks_table || matches!(missing, Missing::Model | Missing::RunModel | Missing::Place));
     let mut wish = None;
     ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), |ui| {
         if let Some(job) = running.filter(|_| is_long) {

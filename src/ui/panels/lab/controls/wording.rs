@@ -3,12 +3,13 @@
 use super::super::desk::Desk;
 use super::super::plan::model_of;
 use super::super::setup::Side;
-use crate::types::Ability;
+use crate::types::{Ability, model_name};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{TextArea, caption, field};
 use egui::{CollapsingHeader, ComboBox, RichText, TextEdit, Ui};
+use std::path::PathBuf;
 
 const INSTRUCTION_HELP: &str =
     "Said once, before the examples. Untick it to leave it out of the prompt without losing it.";
@@ -26,7 +27,7 @@ pub(super) fn show(desk: &mut Desk, typed: &mut Option<String>, ui: &mut Ui, cx:
     let theme = ui.theme();
     let place = desk.side;
     if desk.setup.two {
-        model(&mut desk.setup.sides[place], ui, cx);
+        model(desk, ui, cx);
     }
     let side = &mut desk.setup.sides[place];
     ui.spacing_mut().item_spacing.y = space::XS;
@@ -98,43 +99,96 @@ fn rename(side: &mut Side, names: &[String], ui: &mut Ui) {
     }
 }
 
-/// Which open model a column asks.
-fn model(side: &mut Side, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// A model a column can ask.
+enum Choice {
+    InUse,
+    Open(PathBuf),
+    /// It is to be opened first.
+    Closed(PathBuf),
+}
+
+/// Which model a column asks.
+fn model(desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
+    let side = desk.asked();
     let asked = model_of(side, cx.state).map(|m| m.info.name.clone());
-    let shown = match (&asked, &side.model) {
-        (Some(name), Some(_)) => name.clone(),
-        (Some(name), None) => format!("{name} (in use)"),
-        (None, Some(path)) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        (None, None) => "None is open".to_owned(),
+    let shown = match (&asked, &side.of_run, &side.model) {
+        (Some(name), None, None) => format!("{name} (in use)"),
+        (Some(name), ..) => name.clone(),
+        (None, Some(model), _) => model.title(),
+        (None, None, Some(path)) => model_name(path),
+        (None, None, None) => "None is open".to_owned(),
     };
-    field(ui, "Model", "Which of the open models this column asks. Open more in the top bar.", |ui| {
+    let mut choice = None;
+    let help = "Which model this column asks. One that is not open is opened.";
+    field(ui, "Model", help, |ui| {
         let combo = ComboBox::from_id_salt("side model").selected_text(shown.as_str()).width(ui.available_width());
         let combo = combo.icon(|ui, rect, visuals, _is_open| {
             let icon = char::from(lucide_icons::Icon::ChevronDown);
             let (at, ink) = (rect.center(), visuals.fg_stroke.color);
             ui.painter().text(at, egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
         });
-        let response = combo.truncate().show_ui(ui, |ui| {
-            if ui.selectable_label(side.model.is_none(), "The model in use").clicked() {
-                side.model = None;
-            }
-            for open in cx.state.models.values().filter(|m| m.info.can(Ability::Continue)) {
-                let on = side.model.as_ref() == Some(&open.info.path);
-                if ui.selectable_label(on, open.info.name.as_str()).clicked() {
-                    side.model = Some(open.info.path.clone());
-                }
-            }
-        });
-        response.response
+        combo.truncate().show_ui(ui, |ui| choice = models(side, ui, cx)).response
     });
-    if let (None, Some(path)) = (asked, side.model.clone()) {
+    let closed = (asked.is_none() && side.of_run.is_none()).then(|| side.model.clone()).flatten();
+    if let Some(path) = closed {
         ui.horizontal(|ui| {
             let words = "This model is not open.";
             ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
             if crate::ui::widgets::secondary_button(ui, None, "Open it").clicked() {
-                cx.open_model(path);
+                choice = Some(Choice::Closed(path));
             }
         });
     }
+    let place = desk.side;
+    let chosen = match choice {
+        None => return,
+        Some(Choice::InUse) => None,
+        Some(Choice::Open(path)) => Some(path),
+        Some(Choice::Closed(path)) => {
+            // What is opened is in use from then on; the other column goes on asking what it asks now.
+            let used = cx.state.active(Ability::Continue).map(|open| open.info.path.clone());
+            let other = &mut desk.setup.sides[1 - place];
+            other.model = other.model.take().or(used);
+            cx.open_model(path.clone());
+            Some(path)
+        }
+    };
+    let side = &mut desk.setup.sides[place];
+    (side.of_run, side.model) = (None, chosen);
+}
+
+/// The list of models: the one in use, the open ones, and those that can be opened. One is marked: what the column asks.
+fn models(side: &Side, ui: &mut Ui, cx: &Cx<'_>) -> Option<Choice> {
+    let mut choice = None;
+    let asked = model_of(side, cx.state).map(|open| open.info.id);
+    let follows = side.model.is_none() && side.of_run.is_none();
+    if ui.selectable_label(follows, "The model in use").clicked() {
+        choice = Some(Choice::InUse);
+    }
+    let can = |open: &&crate::ui::OpenModel| open.info.can(Ability::Continue);
+    caption(ui, "Open");
+    for open in cx.state.models.values().filter(can) {
+        let on = !follows && asked == Some(open.info.id);
+        if ui.selectable_label(on, open.info.name.as_str()).clicked() {
+            choice = Some(Choice::Open(open.info.path.clone()));
+        }
+    }
+    let is_closed = |path: &&PathBuf| cx.state.models.values().all(|open| open.info.path != **path);
+    let shipped = cx.state.shipped.iter().filter(|model| model.kind.can(Ability::Continue)).map(|model| &model.path);
+    let groups: [(&str, Vec<&PathBuf>); 2] = [
+        ("Comes with Fovea", shipped.filter(is_closed).collect()),
+        ("Recent", cx.state.recent.iter().filter(is_closed).collect()),
+    ];
+    for (title, paths) in groups.into_iter().filter(|(_, paths)| !paths.is_empty()) {
+        caption(ui, title);
+        for path in paths {
+            let on = !follows && asked.is_none() && side.model.as_ref() == Some(path);
+            let entry = ui.selectable_label(on, model_name(path)).on_hover_text(path.display().to_string());
+            if entry.clicked() {
+                choice = Some(Choice::Closed(path.clone()));
+            }
+        }
+    }
+    choice
 }

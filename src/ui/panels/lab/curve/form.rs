@@ -133,8 +133,15 @@ pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(Mod
                 job: None,
             };
             let (ks, seeds, queries) = (ks.clone(), seeds.clone(), form.queries);
-            let spec =
-                KShotSpec { table: table.clone(), ks, seeds, queries, variant: variant.clone(), edits: Vec::new() };
+            let spec = KShotSpec {
+                table: table.clone(),
+                ks,
+                seeds,
+                queries,
+                variant: variant.clone(),
+                draw: side.draw,
+                edits: Vec::new(),
+            };
             curves.push((model.info.id, spec, curve));
         }
     }

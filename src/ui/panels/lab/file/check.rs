@@ -1,5 +1,6 @@
 //! Repeating a run that was opened from a file, and telling whether the same comes out.
 
+use super::super::asked::short;
 use super::super::scoring::Scoring;
 use super::super::setup::{Card, Setup};
 use super::Record;
@@ -27,6 +28,11 @@ pub(in super::super) struct Verdict {
 impl Check {
     pub fn new(record: Record, setup: Setup) -> Self {
         Self { record, setup, is_asked: false, verdict: None }
+    }
+
+    /// True when this setup asks the same, of whatever model.
+    pub fn is_of(&self, setup: &Setup) -> bool {
+        self.setup.of_any_model() == setup.of_any_model()
     }
 
     /// Compares once the scores are there.
@@ -96,8 +102,4 @@ fn other_models(record: &Record, scoring: &Scoring, state: &State) -> String {
         }
     }
     words
-}
-
-fn short(sha256: &str) -> &str {
-    sha256.get(..8).unwrap_or(sha256)
 }

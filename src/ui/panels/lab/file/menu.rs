@@ -40,14 +40,17 @@ pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>,
     let response = icon_button(ui, Icon::Ellipsis, "Presets and export");
     let mut chosen = None;
     Popup::menu(&response).show(|ui| {
-        ui.set_min_width(220.0);
         let two = if panel.desk.setup.two { "Show one column" } else { "Compare two columns" };
         let others = [("two", two, Icon::Columns2), ("to-prompt", "Open in Prompt", Icon::SquareArrowOutUpRight)];
         // Where there is no room for buttons of their own, they are here.
-        for (id, title, icon) in others.into_iter().filter(|_| is_narrow).chain(ENTRIES) {
+        let entries: Vec<_> = others.into_iter().filter(|_| is_narrow).chain(ENTRIES).collect();
+        let width = menu_width(ui, entries.iter().map(|(_, title, _)| *title));
+        ui.set_width(width);
+        for (id, title, icon) in entries {
             let mark = RichText::new(char::from(icon)).font(Type::Body.icon()).color(theme.caption());
-            let button = egui::Button::new((mark, title)).frame_when_inactive(false);
-            let response = ui.add(button.min_size(egui::vec2(ui.available_width(), 28.0)));
+            let words = RichText::new(title).font(Type::Body.sans()).color(theme.body());
+            let button = egui::Button::new((mark, words)).frame_when_inactive(false);
+            let response = ui.add(button.min_size(egui::vec2(width, 28.0)));
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, title));
             if response.clicked() {
                 chosen = Some(id);
@@ -57,6 +60,18 @@ pub(in super::super) fn menu(panel: &mut LabPanel, ui: &mut Ui, cx: &mut Cx<'_>,
     if let Some(id) = chosen {
         super::super::actions::act(panel, id, cx);
     }
+}
+
+/// As wide as the longest of these entries, with an icon before each.
+pub(in super::super) fn menu_width<'a>(ui: &Ui, titles: impl Iterator<Item = &'a str>) -> f32 {
+    let width = |text: &str| {
+        let galley = ui.painter().layout_no_wrap(text.to_owned(), Type::Body.sans(), ui.theme().body());
+        galley.size().x
+    };
+    let icon =
+        ui.painter().layout_no_wrap(char::from(Icon::Save).into(), Type::Body.icon(), ui.theme().body()).size().x;
+    let around = 2.0 * ui.spacing().button_padding.x + ui.spacing().icon_spacing;
+    (titles.map(width).fold(0.0, f32::max) + icon + around).ceil() + 2.0
 }
 
 /// The entries for the command palette.
@@ -134,7 +149,7 @@ impl Files {
     fn repeat(&mut self, desk: &Desk, compare: &mut CompareTab, visible: bool, cx: &mut Cx<'_>) {
         let (setup, scoring) = (&desk.setup, &mut compare.scoring);
         // What was changed since is another run.
-        self.check.take_if(|check| check.setup != *setup);
+        self.check.take_if(|check| !check.is_of(setup));
         let Some(check) = &mut self.check else { return };
         let ready = desk.plan.as_ref().filter(|plan| {
             plan.is_of(setup) && plan.missing.is_none() && plan.sides.iter().all(|side| !side.is_counting)

@@ -91,6 +91,9 @@ pub(super) fn notices(files: &mut Files, ui: &mut Ui) {
 fn portable(setup: &Setup, state: &State) -> (Setup, Vec<Option<String>>) {
     let mut setup = setup.clone();
     let names = setup.sides.each_mut().map(|side| {
+        if let Some(model) = side.of_run.take() {
+            return Some(model.name);
+        }
         let path = side.model.take()?;
         let open = state.models.values().find(|m| m.info.path == path).map(|m| m.info.name.clone());
         open.or_else(|| Some(path.file_name()?.to_string_lossy().into_owned()))

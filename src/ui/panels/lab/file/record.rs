@@ -1,5 +1,6 @@
 //! A run as it is exported: everything that is needed to repeat it, and every token with its probability.
 
+use super::super::asked::AskedModel;
 use super::super::setup::{Card, Setup};
 use super::{VERSION, localised, portable};
 use crate::types::{ModelInfo, ScoreReport, ScoreRequest};
@@ -82,8 +83,16 @@ impl Record {
         }
     }
 
+    /// The setup, asking the models of the run and no others.
     pub fn setup(&self, state: &State) -> Setup {
-        localised(self.setup.clone(), &self.asked, state)
+        let mut setup = localised(self.setup.clone(), &self.asked, state);
+        let model = |model: &RecordedModel| AskedModel {
+            name: model.name.clone(),
+            sha256: Some(model.sha256.clone()),
+            ..AskedModel::default()
+        };
+        setup.ask_again(&self.models.iter().map(model).collect::<Vec<_>>(), state);
+        setup
     }
 }
 
