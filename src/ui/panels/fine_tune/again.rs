@@ -31,7 +31,7 @@ impl FineTunePanel {
         section(ui, "On the disk", |ui| {
             let path = RichText::new(folder.display().to_string()).font(Type::Caption.mono());
             ui.add(egui::Label::new(path.color(ui.theme().caption())).wrap().selectable(true));
-            if let Some(kept) = run.kept {
+            if let Some(kept) = run.kept.filter(|_| !is_active) {
                 let checkpoint =
                     kept.checkpoint.map(|step| format!(" · checkpoint of step {step}")).unwrap_or_default();
                 caption(ui, format!("{}{checkpoint}", bytes_in_words(kept.bytes)));

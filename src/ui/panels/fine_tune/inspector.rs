@@ -72,7 +72,7 @@ impl FineTunePanel {
                 {
                     caption(ui, format!("Saved to {}.", path.display()));
                 }
-            } else if modified {
+            } else if modified && training.spec().out.is_none() {
                 caption(ui, "The weights live in memory only until they are saved.");
             }
         });

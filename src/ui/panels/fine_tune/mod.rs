@@ -50,6 +50,8 @@ pub struct FineTunePanel {
     /// The selected run's job.
     job: Option<JobId>,
     kept: KeptRuns,
+    /// The newest kept run was shown once.
+    greeted: bool,
     trial: Trial,
     /// A run that is to be deleted once the person is sure: its folder and its name.
     deleting: Option<(PathBuf, String)>,
@@ -204,6 +206,11 @@ impl FineTunePanel {
     /// Before the first run: what comes, and a button for the next thing that is missing.
     fn empty(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let missing = self.form.spec(cx.state).err();
+        if self.trial.job().is_some_and(|job| cx.state.is_active(job)) {
+            let sentence = "Two steps are taken on a copy first. Then the loss appears here, step by step.";
+            empty_state(ui, Icon::TrendingDown, "Watch a model learn", sentence, None);
+            return;
+        }
         let sentence = match missing {
             None => "Everything is filled in. The loss appears here, step by step.".to_owned(),
             Some(missing) => format!("{} Then the loss appears here, step by step.", missing.words()),
@@ -275,6 +282,15 @@ impl Panel for FineTunePanel {
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state = cx.state;
         self.kept.tick(ui.ctx(), cx);
+        // A window that begins shows where the last run stands.
+        if self.selected.is_none() && state.trainings().next().is_none() && !self.greeted {
+            if let Some(newest) = self.kept.listed.runs.first() {
+                let key = RunKey::Folder(newest.folder.clone());
+                self.kept.want_curve(&newest.folder.clone());
+                self.view.shown.insert(key.clone());
+                (self.selected, self.greeted) = (Some(key), true);
+            }
+        }
         self.question(ui, cx);
         let listed = Arc::clone(&self.kept.listed);
         let runs = view::runs(state, &listed);
