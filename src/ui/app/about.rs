@@ -99,7 +99,8 @@ impl About {
         let theme = ui.theme();
         ui.horizontal(|ui| {
             ui.label(RichText::new("Licences").font(Type::Strong.bold()).color(theme.body()));
-            let field = TextEdit::singleline(&mut self.search).hint_text("Search by name").desired_width(220.0);
+            let field =
+                TextEdit::singleline(&mut self.search).hint_text(widgets::hint("Search by name")).desired_width(220.0);
             let field = ui.add(field).accessible_name("Search by name");
             if std::mem::take(&mut self.is_new) {
                 field.request_focus();

@@ -53,8 +53,9 @@ impl App {
             .anchor(egui::Align2::CENTER_TOP, egui::vec2(0.0, 96.0));
         let modal = egui::Modal::new(egui::Id::unique("palette")).area(area).show(ctx, |ui| {
             ui.set_width(480.0);
-            let field =
-                TextEdit::singleline(&mut palette.text).hint_text("Type a command").desired_width(f32::INFINITY);
+            let field = TextEdit::singleline(&mut palette.text)
+                .hint_text(crate::ui::widgets::hint("Type a command"))
+                .desired_width(f32::INFINITY);
             let field = ui.add(field.font(Type::Strong.sans()).margin(egui::Margin::symmetric(8, 8)));
             field.request_focus();
             if field.changed() {

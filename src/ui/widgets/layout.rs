@@ -24,6 +24,12 @@ pub fn caption(ui: &mut Ui, text: impl Into<String>) -> Response {
     ui.label(RichText::new(text).font(Type::Caption.sans()).color(theme.caption()))
 }
 
+/// What an empty field says: slanted, so that nobody takes it for what was typed.
+#[must_use]
+pub fn hint(words: &str) -> RichText {
+    RichText::new(words).italics()
+}
+
 /// A label above a control. `help` explains the term on hover, in a sentence a first-year student understands.
 /// The control is named after the label for screen readers.
 pub fn field(ui: &mut Ui, label: &str, help: &str, add: impl FnOnce(&mut Ui) -> Response) -> Response {

@@ -135,7 +135,7 @@ impl Widget for TextArea<'_> {
 
 impl Look<'_> {
     fn show(&self, text: &mut String, id: Id, ui: &mut Ui) -> Response {
-        let edit = TextEdit::multiline(text).id(id).desired_rows(self.rows).hint_text(self.hint);
+        let edit = TextEdit::multiline(text).id(id).desired_rows(self.rows).hint_text(super::hint(self.hint));
         let edit = edit.font(self.font.clone()).desired_width(f32::INFINITY).interactive(!self.is_read_only);
         let edit = if let Some(ink) = self.ink { edit.text_color(ink) } else { edit };
         let edit = if let Some(margin) = self.margin { edit.margin(margin) } else { edit };

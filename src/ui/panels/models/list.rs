@@ -53,10 +53,12 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
 /// The two fields above the list.
 fn fields(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal(|ui| {
-        let search = TextEdit::singleline(&mut panel.typed.search).hint_text("Search").desired_width(FIELD_WIDTH);
+        let search =
+            TextEdit::singleline(&mut panel.typed.search).hint_text(widgets::hint("Search")).desired_width(FIELD_WIDTH);
         named(&ui.add(search), "Search models");
         ui.add_space(space::L);
-        let field = TextEdit::singleline(&mut panel.typed.id).hint_text("owner/name, or the address of a model");
+        let field =
+            TextEdit::singleline(&mut panel.typed.id).hint_text(widgets::hint("owner/name, or the address of a model"));
         let field = ui.add(field.desired_width(FIELD_WIDTH));
         named(&field, "Name of a model on the hub");
         if field.changed() {

@@ -81,7 +81,8 @@ pub(super) fn shape(tensor: &TensorEntry) -> String {
 pub(super) fn show(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>, tensors: &Arc<Vec<TensorEntry>>) {
     let rows = panel.typed.tensors.rows(tensors);
     ui.horizontal(|ui| {
-        let field = TextEdit::singleline(&mut panel.typed.tensors.filter).hint_text("Filter tensors");
+        let field =
+            TextEdit::singleline(&mut panel.typed.tensors.filter).hint_text(crate::ui::widgets::hint("Filter tensors"));
         let _ = ui.add(field.desired_width(280.0)).accessible_name("Filter tensors");
         let words = format!("{} of {} tensors. Click one to see its values.", rows.len(), tensors.len());
         caption(ui, words);

@@ -103,7 +103,7 @@ impl ShotTable {
                 .id(cell_id(base, row, column))
                 .return_key(None)
                 .desired_rows(1)
-                .hint_text(hint)
+                .hint_text(widgets::hint(hint))
                 .text_color(ink)
                 .margin(egui::Margin::symmetric(6, 4))
                 .desired_width(cells * share - 12.0);
