@@ -17,7 +17,7 @@ use lucide_icons::Icon;
 const HEIGHT: f32 = 48.0;
 const SIZE: f32 = 76.0;
 const MEMORY: f32 = 96.0;
-const LICENCE: f32 = 100.0;
+const LICENCE: f32 = 128.0;
 const ACTIONS: f32 = 204.0;
 /// Least width of the button that opens a model.
 const VERB_WIDTH: f32 = 54.0;
