@@ -3,7 +3,7 @@
 mod support;
 
 use image::RgbImage;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use support::{root, skipped};
@@ -161,4 +161,81 @@ fn a_person_types_runs_draws_and_comes_back_after_a_crash() {
     until(&photos, "the stroke is there again after the crash", |p| marks(p, CANVAS) > 2000);
     assert!(session_holds(&state, "The little dog"));
     drop(program);
+}
+
+/// A window that trains a perceptron on these images, in its first panel.
+fn about_to_train(state: &Path, data: &Path) {
+    let form = serde_json::json!({ "digit_data": data, "digits": { "steps": 3000, "eval_every": 50 } });
+    let session =
+        serde_json::json!({ "panel": "fine_tune", "device": "cpu", "panels": { "fine_tune": { "form": form } } });
+    std::fs::create_dir_all(state).unwrap();
+    std::fs::write(state.join("session.json"), session.to_string()).unwrap();
+}
+
+/// The record of the only run, once it holds.
+fn record(state: &Path, what: &str, holds: impl Fn(&Path, &serde_json::Value) -> bool) -> PathBuf {
+    let begun = Instant::now();
+    loop {
+        let runs = std::fs::read_dir(state.join("runs")).into_iter().flatten().flatten();
+        for folder in runs.map(|entry| entry.path()) {
+            let text = std::fs::read(folder.join("run.json")).unwrap_or_default();
+            if serde_json::from_slice(&text).is_ok_and(|record| holds(&folder, &record)) {
+                return folder;
+            }
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain: {what}");
+        pause(20);
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been() {
+    let test = "a_run_that_was_killed_goes_on_and_ends_as_if_it_had_not_been";
+    if std::env::var_os("DISPLAY").is_none() || xdotool(&["version"]).is_none() {
+        return skipped(test, "no display (DISPLAY is not set), or xdotool is not installed");
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("images");
+    bars(&data);
+    let weights = |killed: bool| {
+        let state = scratch.path().join(if killed { "killed" } else { "whole" });
+        about_to_train(&state, &data);
+        let mut program = start(&state);
+        focus(&program);
+        xdotool(&["key", "ctrl+Return"]);
+        if killed {
+            let run = record(&state, "a checkpoint", |run, _| run.join("checkpoint/run.json").exists());
+            drop(program);
+            let text = std::fs::read_to_string(run.join("run.json")).unwrap();
+            assert!(text.contains("\"running\""), "it was killed in its midst: {text}");
+            program = start(&state);
+            focus(&program);
+            xdotool(&["key", "ctrl+k"]);
+            pause(700);
+            xdotool(&["type", "--delay", "20", "go on training"]);
+            pause(700);
+            xdotool(&["key", "Return"]);
+        }
+        let run = record(&state, "the end of the run", |_, record| record["state"] == "done");
+        let weights = std::fs::read(run.join("model.safetensors")).unwrap();
+        drop(program);
+        weights
+    };
+    assert!(weights(true) == weights(false), "the killed run ended with other weights");
+}
+
+/// 600 images of which each class has a bar in a row of its own.
+fn bars(folder: &Path) {
+    let idx = |axes: &[u32], elements: Vec<u8>| {
+        let mut bytes = vec![0, 0, 8, axes.len() as u8];
+        bytes.extend(axes.iter().flat_map(|n| n.to_be_bytes()));
+        bytes.extend(elements);
+        bytes
+    };
+    std::fs::create_dir_all(folder).unwrap();
+    let pixel = |i: usize| if (i % 784 / 28 + 1) / 3 == i / 784 % 10 { 230 } else { (i * 31 % 23) as u8 };
+    let images = idx(&[600, 28, 28], (0..600 * 784).map(pixel).collect());
+    std::fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
+    let labels = idx(&[600], (0..600).map(|i| (i % 10) as u8).collect());
+    std::fs::write(folder.join("train-labels-idx1-ubyte"), labels).unwrap();
 }

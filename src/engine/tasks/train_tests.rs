@@ -1,10 +1,10 @@
 //! Training with an objective that goes wrong at a chosen step.
 
-use super::train::trainer;
-use super::{LoadedModel, ModelStore, TaskContext};
-use crate::engine::Event;
+use super::train::{task, trainer};
+use super::{LoadedModel, ModelStore, Step, Task, TaskContext};
+use crate::engine::{Event, Outcome};
 use crate::load::{self, DigitModel};
-use crate::nn::DigitNet;
+use crate::nn::{DigitConfig, DigitNet};
 use crate::train::objective::{Loss, Tally};
 use crate::train::objectives::Digits;
 use crate::train::{Objective, Preparation, Progress, Setup};
@@ -127,4 +127,95 @@ fn before_any_validation_the_weights_go_back_to_the_start() {
     let LoadedModel::Digits(kept) = models.get(model).unwrap() else { panic!("not a digit network") };
     assert_eq!(kept.net.layer_weights(), kept.config.init(2, &Device::flex()).layer_weights());
     assert!(!out.path().join("model.safetensors").exists(), "untrained weights are not worth a file");
+}
+
+/// A run of 12 steps whose folder became a file after its first validation.
+fn unwritable(out: &Path, data: &Path) -> (Box<dyn Task>, ModelStore, ModelId) {
+    let text = format!(
+        "learning_rate = 0.01\nbatch_size = 8\nsteps = 12\neval_every = 3\nvalidation_share = 0.25\nout = {out:?}\n\
+         [task]\nkind = \"digits\"\ndata = {data:?}\nnetwork = \"mlp\""
+    );
+    let (model, mut models) = (ModelId::next(), ModelStore::default());
+    let mut run = task(model, toml::from_str(&text).unwrap());
+    while !out.join("checkpoint/run.json").exists() {
+        assert!(matches!(step(&mut run, &mut models), Step::More));
+    }
+    std::fs::remove_dir_all(out).unwrap();
+    std::fs::write(out, "").unwrap();
+    let error = loop {
+        match step(&mut run, &mut models) {
+            Step::More => {}
+            Step::Held(error) => break error,
+            Step::Done(_) => panic!("nothing could be written"),
+        }
+    };
+    assert!(error.what.contains("Nothing can be written") && !error.next.is_empty(), "{error}");
+    assert!(matches!(step(&mut run, &mut models), Step::Held(_)), "it is held as long as nothing changes");
+    (run, models, model)
+}
+
+fn step(run: &mut Box<dyn Task>, models: &mut ModelStore) -> Step {
+    let device = Device::flex();
+    run.step(&mut TaskContext { job: JobId::next(), device: &device, models, emit: &mut |_| {} }).unwrap()
+}
+
+fn end(run: &mut Box<dyn Task>, models: &mut ModelStore) {
+    while let Step::More = step(run, models) {}
+}
+
+#[test]
+fn a_run_held_by_a_full_disk_goes_on_where_it_was_once_there_is_room() {
+    let (home, data) = (tempfile::tempdir().unwrap(), data());
+    let (out, never) = (home.path().join("run"), home.path().join("never held"));
+    let (mut run, mut models, _) = unwritable(&out, data.path());
+    std::fs::remove_file(&out).unwrap();
+    std::fs::create_dir(&out).unwrap();
+    end(&mut run, &mut models);
+    let mut spec = crate::train::read_record(&out).unwrap().spec;
+    spec.out = Some(never.clone());
+    let (mut run, mut models) = (task(ModelId::next(), spec), ModelStore::default());
+    end(&mut run, &mut models);
+    let weights = |out: &Path| std::fs::read(out.join("model.safetensors")).unwrap();
+    assert!(weights(&out) == weights(&never), "what held it changed nothing");
+}
+
+#[test]
+fn a_run_that_is_to_go_on_without_its_files_ends_in_memory() {
+    let (home, data) = (tempfile::tempdir().unwrap(), data());
+    let out = home.path().join("run");
+    let (mut run, mut models, model) = unwritable(&out, data.path());
+    run.let_go();
+    end(&mut run, &mut models);
+    let info = models.get(model).unwrap().info();
+    assert!(info.modified && info.trained_steps > 0, "{info:?}");
+    assert!(out.is_file(), "nothing was written");
+}
+
+#[test]
+fn a_trial_tells_what_a_run_costs_and_changes_nothing() {
+    let data = data();
+    let config = DigitConfig::of(DigitNetwork::Mlp);
+    let mut drawn = DigitModel::new("drawn", config.clone(), config.init(7, &Device::flex()));
+    let (model, mut models) = (ModelId::next(), ModelStore::default());
+    drawn.info.id = model;
+    models.insert(model, LoadedModel::Digits(drawn));
+    let text = format!(
+        "learning_rate = 0.5\nbatch_size = 8\nsteps = 100\neval_every = 10\nvalidation_share = 0.25\n\
+         start = {{ from = \"open_model\" }}\n[task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"",
+        data.path()
+    );
+    let spec: TrainSpec = toml::from_str(&text).unwrap();
+    let mut trial = super::train_trial::task(model, spec.clone());
+    let cost = loop {
+        match step(&mut trial, &mut models) {
+            Step::More => {}
+            Step::Done(Outcome::Tried(cost)) => break cost,
+            _ => panic!("another end"),
+        }
+    };
+    assert!(cost.step_s > 0.0 && cost.validation_s > 0.0 && cost.parameters == 13_002, "{cost:?}");
+    assert!((cost.seconds(&spec) - (100.0 * cost.step_s + 10.0 * cost.validation_s)).abs() < 1e-9);
+    let LoadedModel::Digits(after) = models.get(model).unwrap() else { panic!("not a digit network") };
+    assert_eq!(after.net.layer_weights(), config.init(7, &Device::flex()).layer_weights());
+    assert!(!after.info.modified && after.info.trained_steps == 0);
 }
