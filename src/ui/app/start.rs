@@ -58,6 +58,7 @@ impl App {
         }
         state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
         state.recent.clone_from(&session.recent);
+        state.folder.clone_from(&options.state_dir);
         let mut panels = panels::all();
         let mut is_whole = true;
         for panel in &mut panels {

@@ -89,6 +89,8 @@ pub struct State {
     pub free_memory: Option<u64>,
     /// Models that come with Fovea.
     pub shipped: Vec<ShippedModel>,
+    /// The folder in which the window keeps what is its own; none where nothing is kept.
+    pub folder: Option<PathBuf>,
     /// Model folders opened lately, newest first.
     pub recent: Vec<PathBuf>,
     /// Models in the Hugging Face cache, and downloads into it.
