@@ -173,7 +173,7 @@ fn a_preset_is_saved_opened_and_refused_when_it_is_newer() {
     let refused = "It is a preset of version 2; this Fovea understands up to version 1.";
     wait(&mut window, "the refusal", |w| w.has(refused));
     assert!(window.has("Task: Living or lifeless"), "nothing was replaced");
-    window.click("Close");
+    window.click("Close the error");
     assert!(!window.has(refused));
     window.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
     wait(&mut window, "the preset", |w| w.has("Task: Sentiment"));

@@ -1,6 +1,7 @@
 //! What one panel, the palette, a saved session or a lesson wants of another panel: the one door between them.
 
 use crate::types::{FewShotPrompt, JobId};
+use std::path::PathBuf;
 
 /// The panels, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,8 @@ pub enum Intent {
     Prompt(FewShotPrompt),
     /// Take a prompt's examples to the lab.
     Experiment(FewShotPrompt),
+    /// Train the text model in use on a text file.
+    Train(PathBuf),
     /// Look at the attention of a pass that was read already.
     Inspect(JobId),
 }
@@ -68,6 +71,7 @@ impl Intent {
             Self::Show(panel) => *panel,
             Self::Prompt(_) => PanelId::Prompt,
             Self::Experiment(_) => PanelId::Lab,
+            Self::Train(_) => PanelId::FineTune,
             Self::Inspect(_) => PanelId::Attention,
         }
     }

@@ -69,6 +69,7 @@ impl App {
         state.shipped = options.shipped.as_deref().map(shipped::in_folder).unwrap_or_default();
         state.recent.clone_from(&session.recent);
         state.runs_dir = options.state_dir.as_ref().map(|dir| dir.join(RUNS));
+        state.folder.clone_from(&options.state_dir);
         let mut panels = panels::all();
         let mut is_whole = true;
         for panel in &mut panels {

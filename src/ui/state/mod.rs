@@ -95,6 +95,8 @@ pub struct State {
     pub free_memory: Option<u64>,
     /// Models that come with Fovea.
     pub shipped: Vec<ShippedModel>,
+    /// The folder in which the window keeps what is its own; none where nothing is kept.
+    pub folder: Option<PathBuf>,
     /// Model folders opened lately, newest first.
     pub recent: Vec<PathBuf>,
     /// The folder for runs that are kept; none in a window that keeps nothing.

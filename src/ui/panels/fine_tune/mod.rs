@@ -21,7 +21,7 @@ use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
-use crate::ui::{Action, Cx, Panel, PanelId, State};
+use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use cost::Trial;
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
@@ -262,6 +262,13 @@ impl Panel for FineTunePanel {
             (Subject::Text, _) => Some(Ability::Continue),
             (Subject::Digits, form::DigitStart::Open) => Some(Ability::ReadDigits),
             (Subject::Digits, _) => None,
+        }
+    }
+
+    fn receive(&mut self, intent: Intent, _cx: &mut Cx<'_>) {
+        if let Intent::Train(path) = intent {
+            self.form.subject = Subject::Text;
+            self.form.text_data = path.display().to_string();
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn all(panel: &LabPanel, _state: &State) -> Vec<Action> {
         ("open-table", "Open a table of pairs", Icon::Table2),
         ("new-task", "New task", Icon::FilePlus2),
         ("to-prompt", "Open in Prompt", Icon::SquareArrowOutUpRight),
+        ("train", "Train on these pairs", Icon::TrendingDown),
         ("measure", "Measure the curve", Icon::ChartLine),
         ("batch", "Ask the whole table", Icon::ListChecks),
         ("looked", "Where the answer looked", Icon::Crosshair),
@@ -69,6 +70,7 @@ pub(super) fn act(panel: &mut LabPanel, id: &'static str, cx: &mut Cx<'_>) {
             let prompt = panel.desk.prompt();
             cx.intend(Intent::Prompt(prompt));
         }
+        "train" => panel.train(cx),
         "measure" => {
             panel.tab = Tab::Curve;
             panel.curve.measure(&panel.desk, cx);

@@ -14,6 +14,7 @@ mod fit;
 mod inspector;
 mod kept;
 mod looked;
+mod pace;
 mod pairs;
 mod panel;
 mod past;
@@ -22,6 +23,7 @@ mod recalled;
 mod scoring;
 mod setup;
 mod side;
+mod training;
 
 use crate::engine::{Command, Work};
 use crate::types::{JobId, TableReport, UserError};
@@ -43,6 +45,7 @@ use pairs::Pairs;
 use recalled::Recalled;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use training::ForTraining;
 
 /// Tag of the question for a table of pairs.
 const TABLE_FILE: &str = "table";
@@ -86,6 +89,9 @@ pub struct LabPanel {
     files: Files,
     recalled: Recalled,
     hashes: Hashes,
+    training: ForTraining,
+    /// Which of the tasks that were begun the errors of reading files belong to.
+    errors_of: u64,
     /// The job that reads a table.
     table_job: Option<JobId>,
     table_text: TableText,
@@ -101,6 +107,20 @@ impl LabPanel {
         self.desk.setup.show_two(two);
         self.desk.side = usize::from(two);
         self.tab = Tab::Compare;
+    }
+
+    /// Takes the pairs of the task to training.
+    fn train(&mut self, cx: &mut Cx<'_>) {
+        self.training.begin(&self.desk, self.files.context.clone(), cx);
+    }
+
+    /// What went wrong when a file was read stands beside no other task.
+    fn drop_errors(&mut self, state: &State) {
+        if self.errors_of != self.desk.begun {
+            self.errors_of = self.desk.begun;
+            self.files.error = None;
+            self.table_job.take_if(|job| !state.is_active(*job));
+        }
     }
 
     /// Begins with a task that has no pairs yet.

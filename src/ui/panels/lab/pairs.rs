@@ -31,17 +31,20 @@ enum Edit {
     Show(usize),
 }
 
-pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+/// True when the pairs are to be taken to training.
+pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     let theme = ui.theme();
     let base = ui.scope_id().with("lab pairs");
     let sub = format!("{} pairs", desk.setup.table.rows.len());
     let title = desk.setup.table.title.clone();
-    let mut added = false;
+    let (mut added, mut trains) = (false, false);
     stage_header(ui, &title, &sub, |ui| {
         added = secondary_button(ui, Some(Icon::Plus), "Add a pair").clicked();
         if secondary_button(ui, Some(Icon::FilePlus2), "New task").clicked() {
             desk.new_task(cx);
         }
+        let help = "Writes the pairs as a text and takes it to Fine-tune.";
+        trains = icon_button(ui, Icon::TrendingDown, "Train on these pairs").on_hover_text(help).clicked();
     });
     ui.horizontal(|ui| {
         let field = TextEdit::singleline(&mut pairs.filter).hint_text("Filter").desired_width(200.0);
@@ -64,7 +67,7 @@ pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx
             "No pair has these words."
         };
         caption(ui, words);
-        return;
+        return trains;
     }
     head(ui);
     let mut edit = None;
@@ -80,6 +83,7 @@ pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx
     if let Some(edit) = edit {
         apply(desk, edit);
     }
+    trains
 }
 
 impl Pairs {

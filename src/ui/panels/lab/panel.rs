@@ -36,8 +36,10 @@ impl Panel for LabPanel {
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
         self.files.context.get_or_insert_with(|| ui.ctx().clone());
-        if self.controls.show(&mut self.desk, self.table_job, ui, cx) == Some(Wish::Pairs) {
-            self.tab = Tab::Pairs;
+        match self.controls.show(&mut self.desk, self.table_job, ui, cx) {
+            Some(Wish::Pairs) => self.tab = Tab::Pairs,
+            Some(Wish::CloseError) => self.table_job = None,
+            Some(Wish::Run) | None => {}
         }
         self.desk.observe(cx.state.now_s);
     }
@@ -67,7 +69,11 @@ impl Panel for LabPanel {
                 Tab::Curve => self.curve.stage(&self.desk, ui, cx),
                 Tab::Looked => self.looked.stage(&self.desk, ui, cx),
                 Tab::Batch => self.batch.stage(&self.desk, ui, cx),
-                Tab::Pairs => pairs::stage(&mut self.pairs, &mut self.desk, ui, cx),
+                Tab::Pairs => {
+                    if pairs::stage(&mut self.pairs, &mut self.desk, ui, cx) {
+                        self.train(cx);
+                    }
+                }
             }
         });
         if self.desk.is_ahead() {
@@ -107,6 +113,8 @@ impl Panel for LabPanel {
         }
         self.compare.keep_picked(&self.desk);
         self.name_weights(cx);
+        self.training.tick(cx);
+        self.drop_errors(cx.state);
         self.curve.tick(cx);
         self.batch.tick(cx.state);
         self.running = self.running_job(cx.state);

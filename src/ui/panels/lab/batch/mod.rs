@@ -4,13 +4,15 @@ mod answers;
 mod confusion;
 
 use super::desk::Desk;
+use super::errors::closable;
+use super::pace;
 use crate::chart::answers_table;
 use crate::engine::{Command, Work};
-use crate::types::{BatchReport, BatchSpec, JobId, UserError};
+use crate::types::{BatchReport, BatchSpec, JobId, ModelId, UserError};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
-use crate::ui::widgets::{self, caption, empty_state, error_card, figure, icon_button, job_progress, stage_header};
+use crate::ui::widgets::{self, caption, empty_state, figure, icon_button, job_progress, stage_header};
 use crate::ui::{Cx, State};
 use answers::List;
 use egui::{DragValue, Ui};
@@ -35,6 +37,8 @@ pub(super) struct BatchTab {
     pub most: Option<usize>,
     asked: Option<(JobId, Vec<String>, String, usize)>,
     measured: Option<Measured>,
+    /// The task as it was begun, and the model, that the newest batch is of; none once its error was closed.
+    basis: Option<(u64, Option<ModelId>)>,
     list: List,
 }
 
@@ -89,6 +93,7 @@ impl BatchTab {
         let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate, edits: Vec::new() };
         let job = JobId::next();
         cx.send(Command::start(job, model, Work::Batch(spec)));
+        self.basis = Some((desk.begun, Some(model)));
         self.asked = Some((job, labels, desk.setup.table.title.clone(), count));
     }
 
@@ -107,11 +112,14 @@ impl BatchTab {
     /// The middle of the window.
     pub fn stage(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = ui.theme();
-        self.choices(desk, ui);
+        self.choices(desk, ui, cx);
         if let Some((job, ..)) = self.asked {
             job_progress(ui, cx, job);
-            if let Some(error) = cx.state.error(job) {
-                error_card(ui, error);
+            let is_of = self.basis == Some((desk.begun, desk.model(cx.state).map(|model| model.info.id)));
+            if let Some(error) = cx.state.error(job).filter(|_| is_of)
+                && closable(ui, error)
+            {
+                self.basis = None;
             }
         }
         let running = self.running(cx.state).is_some();
@@ -150,7 +158,7 @@ impl BatchTab {
         }
     }
 
-    fn choices(&mut self, desk: &Desk, ui: &mut Ui) {
+    fn choices(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
         let rows = self.rest_count(&desk.setup, desk.side);
         ui.horizontal_wrapped(|ui| {
             let mut all = self.most.is_none();
@@ -164,6 +172,9 @@ impl BatchTab {
             let shots = desk.asked().on();
             caption(ui, format!("with the {shots} examples at the left"));
         });
+        let queries = self.most.unwrap_or(rows).min(rows);
+        let asked: Vec<_> = desk.model(cx.state).map(|model| (model.info.id, queries)).into_iter().collect();
+        pace::show(&format!("{queries} queries"), &asked, desk, ui, cx);
         ui.add_space(space::XS);
     }
 

@@ -37,7 +37,7 @@ impl Columns {
         let each = ((points.left() - rect.left() - name) / 2.0).max(0.0);
         let side = |place: f32| {
             let left = rect.left() + name + each * place + space::S;
-            Rect::from_min_max(pos2(left, rect.top()), pos2(left + each - space::S, rect.bottom()))
+            Rect::from_min_max(pos2(left, rect.top()), pos2(left + each - space::M, rect.bottom()))
         };
         let name = Rect::from_min_max(rect.min, pos2(rect.left() + name, rect.bottom()));
         Self { name, sides: [side(0.0), side(1.0)], points }
@@ -47,6 +47,11 @@ impl Columns {
     fn side_at(&self, x: f32) -> usize {
         usize::from(x > self.sides[1].left())
     }
+}
+
+/// What a scroll bar leaves.
+fn width(ui: &Ui) -> f32 {
+    ui.available_width() - space::S
 }
 
 /// A share with one decimal, all of a table alike.
@@ -74,7 +79,7 @@ pub(super) fn show(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'
 /// The letters of the columns and the models they ask.
 fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
     let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEAD), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width(ui), HEAD), Sense::hover());
     let columns = Columns::of(rect);
     let mut names = Vec::new();
     for (side, place) in columns.sides.into_iter().enumerate() {
@@ -140,7 +145,7 @@ fn title(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, card: usize) {
     let kind = Card::ALL[card];
     let plan = |side: usize| desk.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card));
     let shots: Vec<usize> = (0..2).map(|side| plan(side).map_or(0, |plan| plan.shots)).collect();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), HEAD), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width(ui), HEAD), Sense::click());
     let columns = Columns::of(rect);
     let is_picked = tab.picked.card.1 == card;
     let words = format!("{}: {} and {} examples", kind.title(), shots[0], shots[1]);
@@ -177,7 +182,7 @@ fn one(
     shown: &[Option<Shown>; 2],
 ) -> (Response, Columns) {
     let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width(ui), ROW), Sense::click());
     let columns = Columns::of(rect);
     let scores = [0, 1].map(|side| {
         let shown = shown[side].as_ref()?;
@@ -246,7 +251,7 @@ fn cell(ui: &Ui, place: Rect, share: Option<f64>, (fill, ink): (Color32, Color32
 /// The probability of everything that is none of the answers.
 fn rest(ui: &mut Ui, shown: &[Option<Shown>; 2]) {
     let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(width(ui), ROW), Sense::hover());
     let columns = Columns::of(rect);
     let mass = [0, 1].map(|side| shown[side].as_ref().map(|shown| shown.report.other_mass()));
     let words = |side: usize| mass[side].map_or_else(|| "–".to_owned(), share_words);

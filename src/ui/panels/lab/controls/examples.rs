@@ -169,7 +169,7 @@ fn one(
             .hint_text(hint)
             .text_color(if marked { theme.warning() } else { ink })
             .margin(egui::Margin::symmetric(5, 4))
-            .desired_width(cells * share - 10.0);
+            .desired_width(cells * share);
         let response = ui.add(edit).accessible_name(format!("Example {number} {hint}"));
         if marked {
             ui.painter().hline(response.rect.x_range(), response.rect.bottom(), Stroke::new(2.0, theme.warning()));

@@ -39,6 +39,8 @@ pub(super) enum Wish {
     Pairs,
     /// To do what the tab on show is for.
     Run,
+    /// To close the error of a table that was not read.
+    CloseError,
 }
 
 impl Controls {
@@ -46,7 +48,7 @@ impl Controls {
     pub fn show(&mut self, desk: &mut Desk, reading: Option<JobId>, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
         ui.add_space(space::S);
         suggestion::for_examples(ui, cx);
-        let edits = task::show(desk, &mut self.search, reading, ui, cx);
+        let wish = task::show(desk, &mut self.search, reading, ui, cx);
         ui.add_space(space::XS);
         answers::query(desk, ui);
         if desk.setup.two {
@@ -68,7 +70,7 @@ impl Controls {
         ui.add_space(space::XS);
         wording::show(desk, &mut self.labels, ui, cx);
         answers::compared(desk, ui);
-        edits.then_some(Wish::Pairs)
+        wish
     }
 }
 

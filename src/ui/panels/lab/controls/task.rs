@@ -2,13 +2,15 @@
 
 use super::super::TABLE_FILE;
 use super::super::desk::Desk;
+use super::super::errors::closable;
+use super::Wish;
 use crate::engine::shipped_tasks;
 use crate::types::{Ability, JobId, TaskKind, TaskTable};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, error_card, icon_button, job_progress};
+use crate::ui::widgets::{caption, icon_button, job_progress};
 use egui::{
     Align, Button, Color32, Label, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, ScrollArea, TextEdit,
     Ui, WidgetInfo,
@@ -35,12 +37,18 @@ pub(in super::super) fn table_file() -> FileRequest {
     FileRequest::open("Open a table of pairs").filter("Pairs", &["tsv", "csv", "jsonl", "json", "txt"])
 }
 
-/// `reading` is the job that reads a table. True when the pairs are to be shown.
-pub(super) fn show(desk: &mut Desk, search: &mut String, reading: Option<JobId>, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
+/// `reading` is the job that reads a table.
+pub(super) fn show(
+    desk: &mut Desk,
+    search: &mut String,
+    reading: Option<JobId>,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+) -> Option<Wish> {
     let left_out = cx.state.active(Ability::Continue).and_then(|model| model.info.held_out.as_ref());
     let held_out = left_out.map(|left_out| left_out.held_out_tasks.as_slice()).unwrap_or_default();
     caption(ui, "Task").on_hover_text("Pairs of question and answer, and how they are written in a prompt.");
-    let (mut chosen, mut edits) = (None, false);
+    let (mut chosen, mut edits, mut closes) = (None, false, false);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -58,14 +66,14 @@ pub(super) fn show(desk: &mut Desk, search: &mut String, reading: Option<JobId>,
     if let Some(job) = reading {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
-            error_card(ui, error);
+            closes = closable(ui, error);
         }
     }
     warnings(desk, ui);
     if let Some(task) = chosen {
         desk.begin(Arc::new(shipped_tasks()[task].clone()), cx);
     }
-    edits
+    if closes { Some(Wish::CloseError) } else { edits.then_some(Wish::Pairs) }
 }
 
 /// How many pairs there are, of what kind.

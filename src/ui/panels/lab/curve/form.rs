@@ -1,6 +1,7 @@
 //! What is measured: numbers of examples, seeds, queries, variants and models.
 
 use super::super::desk::Desk;
+use super::super::pace;
 use super::Curve;
 use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
 use crate::ui::paths;
@@ -155,7 +156,7 @@ fn models<'a>(form: &Form, desk: &Desk, state: &'a State) -> Vec<&'a OpenModel> 
     active.into_iter().chain(others.filter(|m| active.is_none_or(|a| a.info.id != m.info.id))).collect()
 }
 
-pub(super) fn show(form: &mut Form, desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
+pub(super) fn show(form: &mut Form, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let has_names = desk.asked().names.values().any(|name| !name.is_empty());
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = space::S;
@@ -193,19 +194,20 @@ pub(super) fn show(form: &mut Form, desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
             }
         });
     }
-    let cost = cost(form, desk, cx.state);
-    caption(ui, cost);
+    cost(form, desk, ui, cx);
 }
 
-/// How much would be asked.
-fn cost(form: &Form, desk: &Desk, state: &State) -> String {
+/// How much would be asked, and about how long that takes.
+fn cost(form: &Form, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let rows = desk.setup.table.rows.len();
     let most = form.ks.iter().copied().filter(|k| *k < rows).max().unwrap_or_default();
     let queries = form.queries.min(rows.saturating_sub(most));
-    let curves = form.kinds.len() * models(form, desk, state).len();
-    let points = form.ks.len() * form.seeds;
+    let points = form.ks.iter().filter(|k| **k < rows).count() * form.seeds;
+    let each = form.kinds.len() * points * queries;
+    let asked: Vec<_> = models(form, desk, cx.state).iter().map(|model| (model.info.id, each)).collect();
+    let curves = form.kinds.len() * asked.len();
     let word = if curves == 1 { "curve" } else { "curves" };
-    format!("{curves} {word} · {} queries", curves * points * queries)
+    pace::show(&format!("{curves} {word} · {} queries", each * asked.len()), &asked, desk, ui, cx);
 }
 
 fn toggle<T: Ord>(set: &mut BTreeSet<T>, value: T, on: bool) {

@@ -6,14 +6,14 @@ mod plot;
 mod words;
 
 use super::desk::Desk;
+use super::errors::closable;
+use super::file::menu_width;
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
 use crate::engine::{Command, Work};
 use crate::types::{JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
-use crate::ui::widgets::{
-    caption, empty_state, error_card, ghost_button, icon_button, job_progress, segmented, stage_header,
-};
+use crate::ui::widgets::{caption, empty_state, ghost_button, icon_button, job_progress, segmented, stage_header};
 use crate::ui::{Cx, Phase, State};
 use egui::{Ui, vec2};
 pub(super) use form::Form;
@@ -163,6 +163,10 @@ impl CurveTab {
         match form::curves(&self.form, desk, cx.state) {
             Err(words) => cx.toast(words),
             Ok(wanted) => {
+                // What went wrong before has another try.
+                for curve in &mut self.curves {
+                    curve.job = None;
+                }
                 for (model, spec, mut curve) in wanted {
                     curve.hue = self.free_hue();
                     curve.name = self.free_name(&curve);
@@ -202,8 +206,13 @@ impl CurveTab {
                 caption(ui, format!("{left} more curves follow"));
             }
         }
-        for error in self.curves.iter().filter_map(|curve| cx.state.error(curve.job?)) {
-            error_card(ui, error);
+        let task = &desk.setup.table.title;
+        for curve in self.curves.iter_mut().filter(|curve| curve.task == *task) {
+            if let Some(error) = curve.job.and_then(|job| cx.state.error(job))
+                && closable(ui, error)
+            {
+                curve.job = None;
+            }
         }
         if self.curves.is_empty() {
             let sentence = "The more examples, the better the answers? Each point asks many queries with other examples and counts \
@@ -221,10 +230,10 @@ impl CurveTab {
         stage_header(ui, title, "", |ui| {
             let button = icon_button(ui, Icon::Download, "Export curves");
             egui::Popup::menu(&button).show(|ui| {
-                ui.set_min_width(140.0);
-                for format in Format::ALL {
-                    let name = format!("Export {}", format.name());
-                    if ghost_button(ui, None, &name).clicked() {
+                let names = Format::ALL.map(|format| format!("Export {}", format.name()));
+                ui.set_width(menu_width(ui, names.iter().map(String::as_str)));
+                for (format, name) in Format::ALL.into_iter().zip(&names) {
+                    if ghost_button(ui, None, name).clicked() {
                         export = Some(format);
                     }
                 }

@@ -6,15 +6,16 @@ mod menu;
 mod record;
 
 pub(super) use check::Check;
-pub(super) use menu::{LAB_FILE, act, actions, menu};
+pub(super) use menu::{LAB_FILE, act, actions, menu, menu_width};
 pub(super) use record::Record;
 
+use super::errors::closable;
 use super::setup::Setup;
 use crate::types::{Ability, UserError};
 use crate::ui::Themed;
 use crate::ui::reader::Reader;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{error_card, ghost_button, icon_button};
+use crate::ui::widgets::icon_button;
 use crate::ui::{OpenModel, State};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
@@ -61,8 +62,7 @@ pub(super) fn notices(files: &mut Files, ui: &mut Ui) {
     let theme = ui.theme();
     let mut close = false;
     if let Some(error) = &files.error {
-        error_card(ui, error);
-        close = ghost_button(ui, Some(Icon::X), "Close").clicked();
+        close = closable(ui, error);
         ui.add_space(space::S);
     }
     if close {

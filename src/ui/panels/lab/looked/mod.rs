@@ -4,13 +4,14 @@ mod heads;
 mod parts;
 
 use super::desk::Desk;
+use super::errors::closable;
 use super::setup::Card;
 use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, empty_state, error_card, job_progress, segmented, stage_header, visible_text};
+use crate::ui::widgets::{caption, empty_state, job_progress, segmented, stage_header, visible_text};
 use crate::ui::{Answer, Ask, Cx, Intent, State};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
@@ -76,6 +77,8 @@ pub(super) struct LookedTab {
     /// Layer and head that are looked at; `None` for the mean over all.
     head: Option<(usize, usize)>,
     seen: Option<Seen>,
+    /// The job whose error was closed.
+    closed: Option<JobId>,
 }
 
 impl LookedTab {
@@ -194,8 +197,11 @@ impl LookedTab {
         });
         if let Some(job) = self.reading.job() {
             job_progress(ui, cx, job);
-            if let Some(error) = cx.state.error(job) {
-                error_card(ui, error);
+            let is_current = self.question(desk).as_ref() == self.reading.question();
+            if let Some(error) = cx.state.error(job).filter(|_| is_current && self.closed != Some(job))
+                && closable(ui, error)
+            {
+                self.closed = Some(job);
             }
         }
         let (side, examples) = (desk.side, desk.asked().examples.len());
