@@ -362,9 +362,19 @@ impl Tokenizer {
         self.limit.is_none_or(|limit| (id as usize) < limit)
     }
 
-    /// A token's own text; U+FFFD stands for bytes that are no whole character. Empty for ids no token has.
+    /// A token's own text. Bytes that are no whole character are written as numbers, `<E4B8>`, so that the pieces of one can
+    /// be told from each other. Empty for ids no token has.
     #[must_use]
     pub fn token_text(&self, id: u32) -> String {
+        match &self.bytes {
+            Some(bytes) if !self.is_none() => with_numbers(bytes.of_token(id)),
+            _ => self.lossy_token_text(id),
+        }
+    }
+
+    /// A token's own text, in which U+FFFD stands for bytes that are no whole character.
+    #[must_use]
+    pub fn lossy_token_text(&self, id: u32) -> String {
         if self.is_none() {
             return format!("[{id}]");
         }
@@ -400,6 +410,25 @@ impl Tokenizer {
         let plain = || ids.iter().filter_map(|&id| self.inner.id_to_token(id)).collect();
         guarded(|| self.inner.decode(ids, false)).unwrap_or_else(|_| plain())
     }
+}
+
+/// A text, and as numbers those of its bytes that are no whole character.
+fn with_numbers(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut broken = String::new();
+    for chunk in bytes.utf8_chunks() {
+        if !chunk.valid().is_empty() {
+            text += &in_brackets(&mut broken);
+            text += chunk.valid();
+        }
+        chunk.invalid().iter().for_each(|byte| broken += &format!("{byte:02X}"));
+    }
+    text + &in_brackets(&mut broken)
+}
+
+fn in_brackets(numbers: &mut String) -> String {
+    let numbers = std::mem::take(numbers);
+    if numbers.is_empty() { numbers } else { format!("<{numbers}>") }
 }
 
 fn placed(encoding: &tokenizers::Encoding) -> Vec<PlacedToken> {

@@ -80,10 +80,19 @@ fn bytes_without_a_piece_are_put_together_again() {
     let tokenizer = sentencepiece();
     let ids = tokenizer.ids("é€").unwrap();
     let texts: Vec<String> = ids.iter().map(|&id| tokenizer.token_text(id)).collect();
-    assert_eq!(texts, ["<s>", " ", "é", "\u{FFFD}", "\u{FFFD}", "\u{FFFD}"]);
+    assert_eq!(texts, ["<s>", " ", "é", "<E2>", "<82>", "<AC>"]);
+    assert_eq!(tokenizer.lossy_token_text(ids[3]), "\u{FFFD}");
     let mut stream = tokenizer.stream(&[]);
     let pushed: Vec<String> = ids[2..].iter().map(|&id| stream.push(id)).collect();
     assert_eq!(pushed, ["é", "", "", "€"]);
+}
+
+#[test]
+fn bytes_that_are_no_whole_character_are_written_as_numbers() {
+    assert_eq!(with_numbers("Größe €".as_bytes()), "Größe €");
+    assert_eq!(with_numbers(b" \xE4\xB8"), " <E4B8>");
+    assert_eq!(with_numbers(b"\xAD\xE6\x96\x87\xE5"), "<AD>文<E5>");
+    assert_eq!(with_numbers(b"\xFF\xC0\x80"), "<FFC080>");
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl FewShot {
     fn begin_texts(&mut self, setup: &Setup<'_, TextModel>) -> Result<Preparing, UserError> {
         let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
         let tokenizer = Arc::clone(&model.tokenizer);
-        let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.token_text(id));
+        let texts = (0..tokenizer.vocabulary() as u32).map(|id| tokenizer.lossy_token_text(id));
         self.tables.widen(texts.filter_map(|text| text.strip_prefix(' ').map(str::to_owned)));
         self.sources.begin(&self.task.text, model)?;
         self.tokenizer = Some(tokenizer);

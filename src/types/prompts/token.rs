@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct PromptToken {
     /// Index into the vocabulary.
     pub id: u32,
-    /// The token's own text; may hold U+FFFD where a character is spread over several tokens.
+    /// The token's own text; where a character is spread over several tokens, its bytes as numbers, `<E4B8>`.
     pub text: String,
     /// Byte range in the rendered prompt; empty for tokens the tokenizer adds (such as a beginning-of-sequence token).
     pub span: std::ops::Range<usize>,
@@ -34,8 +34,8 @@ pub struct GeneratedToken {
     /// Text that this token adds to the output. Bytes that do not yet make a whole character are held back and come with
     /// the token that completes it, so joining all texts gives the exact decoded string.
     pub text: String,
-    /// The token's own text, whatever stands around it: a line break that is given with the word behind it is its own here. U+FFFD
-    /// where a character is spread over several tokens.
+    /// The token's own text, whatever stands around it: a line break that is given with the word behind it is its own here. Where
+    /// a character is spread over several tokens, its bytes as numbers, `<E4B8>`.
     #[serde(default)]
     pub own: String,
     /// Natural log of the probability under the model at temperature 1, before any truncation.

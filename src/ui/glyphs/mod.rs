@@ -2,6 +2,7 @@
 
 mod code_point;
 mod installed;
+pub mod right_to_left;
 mod system_fonts;
 
 pub use code_point::code_points;

@@ -6,8 +6,11 @@
 use super::installed::{Face, Installed};
 use egui::{Context, FallbackRequest, FontData, FontInsert, FontProvider};
 use std::collections::HashSet;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Messages on the way, in each direction.
+const ROOM: usize = 16;
 
 /// The window's end of the search.
 pub struct SystemFonts {
@@ -19,8 +22,8 @@ impl SystemFonts {
     /// Lets `ctx` ask for what its faces lack. Nothing is looked for yet.
     #[must_use]
     pub fn begin(ctx: &Context) -> Self {
-        let (answers, found) = channel();
-        let asked = Asked { characters: HashSet::new(), faces: Vec::new(), thread: Thread::Due(answers, ctx.clone()) };
+        let (answers, found) = sync_channel(ROOM);
+        let asked = Asked::by(Thread::Due(answers, ctx.clone()));
         let wanted = Arc::new(Wanted(Mutex::new(asked)));
         ctx.set_font_providers(vec![wanted.clone()]);
         Self { wanted, found }
@@ -29,6 +32,7 @@ impl SystemFonts {
     /// Puts the faces that were found behind those at hand; a sentence about each, for the log.
     pub fn take_in(&mut self, ctx: &Context) -> Vec<String> {
         let faces: Vec<Face> = self.found.try_iter().collect();
+        self.wanted.with(Asked::post);
         if faces.is_empty() {
             return Vec::new();
         }
@@ -51,6 +55,8 @@ struct Wanted(Mutex<Asked>);
 struct Asked {
     /// Characters that were looked for, each once.
     characters: HashSet<char>,
+    /// Those of them for which there was no room in the queue yet.
+    waiting: String,
     /// What was found, the first first.
     faces: Vec<Face>,
     thread: Thread,
@@ -58,8 +64,8 @@ struct Asked {
 
 enum Thread {
     /// Not begun: where its answers go, and whom to wake.
-    Due(Sender<Face>, Context),
-    Runs(Sender<char>),
+    Due(SyncSender<Face>, Context),
+    Runs(SyncSender<String>),
 }
 
 impl Wanted {
@@ -83,12 +89,16 @@ impl FontProvider for Wanted {
 }
 
 impl Asked {
+    fn by(thread: Thread) -> Self {
+        Self { characters: HashSet::new(), waiting: String::new(), faces: Vec::new(), thread }
+    }
+
     fn look_for(&mut self, character: char) {
         if !self.characters.insert(character) {
             return;
         }
         if let Thread::Due(answers, wake) = &self.thread {
-            let (wanted, characters) = channel();
+            let (wanted, characters) = sync_channel(ROOM);
             let (answers, wake) = (answers.clone(), wake.clone());
             let begun =
                 std::thread::Builder::new().name("fonts".into()).spawn(move || search(&characters, &answers, &wake));
@@ -97,22 +107,30 @@ impl Asked {
             }
             self.thread = Thread::Runs(wanted);
         }
-        if let Thread::Runs(wanted) = &self.thread {
-            // Without the thread the code point stays.
-            let _ = wanted.send(character);
+        self.waiting.push(character);
+        self.post();
+    }
+
+    /// Sends what is waiting, as far as there is room. Without the thread the code points stay.
+    fn post(&mut self) {
+        let Thread::Runs(wanted) = &self.thread else { return };
+        if !self.waiting.is_empty()
+            && let Err(TrySendError::Full(back)) = wanted.try_send(std::mem::take(&mut self.waiting))
+        {
+            self.waiting = back;
         }
     }
 }
 
 /// Ends with the window, which is at the other end of both queues.
-fn search(characters: &Receiver<char>, answers: &Sender<Face>, wake: &Context) {
+fn search(characters: &Receiver<String>, answers: &SyncSender<Face>, wake: &Context) {
     let mut installed: Option<Installed> = None;
     let mut found: Vec<Face> = Vec::new();
     while let Ok(first) = characters.recv() {
         let installed = installed.get_or_insert_with(Installed::on_this_system);
         // What a frame lacks arrives together, and each new face lays out all text anew.
         let before = found.len();
-        for character in std::iter::once(first).chain(characters.try_iter()) {
+        for character in std::iter::once(first).chain(characters.try_iter()).collect::<String>().chars() {
             if !found.iter().any(|face| face.has(character))
                 && let Some(face) = installed.face_for(character)
             {
@@ -123,10 +141,10 @@ fn search(characters: &Receiver<char>, answers: &Sender<Face>, wake: &Context) {
             if answers.send(face.clone()).is_err() {
                 return;
             }
-        }
-        if found.len() > before {
             wake.request_repaint();
         }
+        // Also when nothing was found: there is room for what waits.
+        wake.request_repaint();
     }
 }
 
@@ -135,6 +153,7 @@ mod tests {
     use super::*;
     use crate::ui::theme::{self, Type, bold};
     use egui::FontId;
+    use std::io::Write;
     use std::time::{Duration, Instant};
 
     fn frame(ctx: &Context, text: &str) -> [bool; 3] {
@@ -152,7 +171,8 @@ mod tests {
     fn a_chinese_letter_gets_a_glyph_in_every_family_where_the_system_has_one() {
         if Installed::on_this_system().face_for('中').is_none() {
             // `.ci/run` installs one.
-            println!("skipped: no typeface with Chinese letters is installed");
+            let line = "a_chinese_letter_gets_a_glyph skipped: no typeface with Chinese letters is installed\n";
+            let _ = std::io::stderr().write_all(line.as_bytes());
             return;
         }
         let ctx = Context::default();
@@ -174,9 +194,11 @@ mod tests {
 
     #[test]
     fn the_system_is_asked_once_for_a_character_it_lacks() {
-        let (wanted, characters) = channel();
-        let mut asked = Asked { characters: HashSet::new(), faces: Vec::new(), thread: Thread::Runs(wanted) };
-        "abba".chars().for_each(|c| asked.look_for(c));
-        assert_eq!(characters.try_iter().collect::<String>(), "ab");
+        let (wanted, characters) = sync_channel(2);
+        let mut asked = Asked::by(Thread::Runs(wanted));
+        "abbacd".chars().for_each(|c| asked.look_for(c));
+        assert_eq!(characters.try_iter().collect::<Vec<_>>(), ["a", "b"]);
+        asked.post();
+        assert_eq!(characters.try_iter().collect::<Vec<_>>(), ["cd"], "what found no room is sent later");
     }
 }

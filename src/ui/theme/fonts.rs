@@ -46,3 +46,62 @@ pub fn fonts() -> FontDefinitions {
     mono.push("lucide".to_owned());
     fonts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::theme::Type;
+    use egui::FontId;
+    use egui::epaint::text::{Fonts, TextOptions};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    /// Characters beyond ASCII in the files below a folder, each with one of the files. Comments are passed over, and so is
+    /// code that is compiled for tests alone.
+    fn characters(folder: &Path, found: &mut BTreeMap<char, String>) {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let name = path.display().to_string();
+            if path.is_dir() {
+                characters(&path, found);
+                continue;
+            }
+            let is_code = name.ends_with(".rs");
+            if name.ends_with("tests.rs")
+                || !is_code && ![".tsv", ".toml", ".ron", ".txt", "CARD.md"].iter().any(|end| name.ends_with(end))
+            {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            let text = if is_code { text.split("#[cfg(test)]").next().unwrap_or_default() } else { &text };
+            let lines = text.lines().filter(|line| !is_code || !line.trim_start().starts_with("//"));
+            for c in lines.flat_map(str::chars).filter(|c| !c.is_ascii()) {
+                found.entry(c).or_insert_with(|| name.clone());
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_of_fovea_s_own_texts_has_a_glyph_in_the_faces_that_come_along() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = BTreeMap::new();
+        for folder in ["src/ui", "src/types", "assets", "models"] {
+            characters(&root.join(folder), &mut found);
+        }
+        assert!(found.contains_key(&'’') && found.contains_key(&'ß'), "the texts were read");
+        let mut fonts = Fonts::new(TextOptions::default(), fonts());
+        for family in [FontFamily::Proportional, FontFamily::Monospace, bold()] {
+            let font = FontId::new(Type::Body.size(), family);
+            let missing: Vec<_> = found.iter().filter(|(c, _)| !fonts.has_glyph(&font, **c)).collect();
+            assert!(missing.is_empty(), "{font:?} lacks {missing:?}");
+        }
+    }
+
+    #[test]
+    fn signs_and_emoji_come_along_in_every_family() {
+        let mut fonts = Fonts::new(TextOptions::default(), fonts());
+        for family in [FontFamily::Proportional, FontFamily::Monospace, bold()] {
+            assert!(fonts.has_glyphs(&FontId::new(13.0, family.clone()), "∝∑√→😀🎉❤♞"), "{family:?}");
+        }
+    }
+}

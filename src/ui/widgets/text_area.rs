@@ -2,10 +2,12 @@
 //! long to be laid out as a whole.
 
 use crate::types::bytes_in_words;
+use crate::ui::glyphs::right_to_left;
 use crate::ui::theme::{Themed, Type, space};
 use crate::ui::widgets::icon_button;
 use egui::{
-    Color32, FontId, Id, Label, Margin, Rect, Response, RichText, ScrollArea, StrokeKind, TextEdit, Ui, Widget,
+    Color32, FontId, Id, Label, Margin, Rect, Response, RichText, ScrollArea, StrokeKind, TextBuffer, TextEdit, Ui,
+    Widget,
 };
 use lucide_icons::Icon;
 use std::ops::Range;
@@ -135,6 +137,9 @@ impl Widget for TextArea<'_> {
 
 impl Look<'_> {
     fn show(&self, text: &mut String, id: Id, ui: &mut Ui) -> Response {
+        let mut layouter =
+            |ui: &Ui, text: &dyn TextBuffer, width: f32| right_to_left::laid_out(ui, text.as_str(), &self.font, width);
+        let is_right_to_left = right_to_left::is_in(text);
         let edit = TextEdit::multiline(text).id(id).desired_rows(self.rows).hint_text(super::hint(self.hint));
         let edit = edit.font(self.font.clone()).desired_width(f32::INFINITY).interactive(!self.is_read_only);
         let edit = if let Some(ink) = self.ink { edit.text_color(ink) } else { edit };
@@ -144,6 +149,7 @@ impl Look<'_> {
         } else {
             edit
         };
+        let edit = if is_right_to_left { edit.layouter(&mut layouter) } else { edit };
         let Some(most) = self.most_rows else { return ui.add(edit) };
         let margin = self.margin.unwrap_or(Margin::symmetric(4, 2)).sum().y;
         let tallest = ui.fonts_mut(|fonts| fonts.row_height(&self.font)) * most as f32 + margin;
