@@ -175,7 +175,15 @@ pub fn token(place: usize) -> GeneratedToken {
     let mut top: Vec<Candidate> = others.iter().enumerate().map(other).collect();
     top.push(Candidate { id: 200 + place as u32, text: text.into(), probability });
     top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    GeneratedToken { id: 200 + place as u32, text: text.into(), own: text.into(), logprob: probability.ln(), top }
+    GeneratedToken {
+        id: 200 + place as u32,
+        text: text.into(),
+        own: text.into(),
+        logprob: probability.ln(),
+        rank: None,
+        top,
+        drawn: Vec::new(),
+    }
 }
 
 /// A model with the architecture its name asks for.
@@ -201,6 +209,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
             Shape::Digits { layers: 3, classes: 10 }
         },
         held_out: None,
+        own_sampling: None,
         modified: false,
     }
 }

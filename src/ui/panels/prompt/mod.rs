@@ -12,7 +12,7 @@ use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use text::{Conversation, Mode, TextPrompt};
+use text::{Conversation, Mode, SamplingPreset, TextPrompt};
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ struct Typed {
     sampling: Sampling,
     /// Stop strings as typed: one a line, `\n` for a line break.
     stop: String,
+    /// Sampling settings under names.
+    presets: Vec<SamplingPreset>,
     mode: Mode,
     /// The conversation of the chat mode, as of the last look.
     chat: Conversation,
@@ -33,7 +35,15 @@ impl Default for Typed {
     fn default() -> Self {
         let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
         let (mode, chat) = (Mode::default(), Conversation::default());
-        Self { prompt: text::story(), sampling, stop: String::new(), mode, chat, encoder: encoder::Typed::default() }
+        Self {
+            prompt: text::story(),
+            sampling,
+            stop: String::new(),
+            presets: Vec::new(),
+            mode,
+            chat,
+            encoder: encoder::Typed::default(),
+        }
     }
 }
 

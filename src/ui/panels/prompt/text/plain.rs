@@ -1,8 +1,9 @@
 //! The plain prompt: a text to continue, with or without examples, and what came of it.
 
 use super::Wish;
-use super::output::{self, Output};
+use super::output::{self, Output, Shown};
 use super::preview::Preview;
+use super::samples::{Chosen, Samples};
 use super::shots::ShotTable;
 use crate::types::{Ability, FewShotPrompt};
 use crate::ui::theme::{Type, space};
@@ -18,12 +19,20 @@ pub(super) struct Plain {
     pub table: ShotTable,
     pub preview: Preview,
     pub output: Output,
+    pub samples: Samples,
 }
 
 impl Plain {
     pub fn new(prompt: FewShotPrompt) -> Self {
         let history = History::new(prompt.clone());
-        Self { prompt, history, table: ShotTable::default(), preview: Preview::default(), output: Output::default() }
+        Self {
+            prompt,
+            history,
+            table: ShotTable::default(),
+            preview: Preview::default(),
+            output: Output::default(),
+            samples: Samples::default(),
+        }
     }
 
     /// Puts another prompt in the place of the typed one; undo brings that back.
@@ -53,7 +62,13 @@ pub(super) fn stage(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<W
         output::problems(&plain.output, ui, cx);
         prompt_card(plain, ui, cx);
         ui.add_space(space::M);
-        wish = output_card(&mut plain.output, ui, cx);
+        if plain.preview.comparing.is_open {
+            comparison_card(&mut plain.preview, ui, cx);
+        } else if plain.samples.is_open() {
+            samples_card(plain, ui, cx);
+        } else {
+            wish = output_card(&mut plain.output, ui, cx);
+        }
     });
     wish
 }
@@ -61,7 +76,33 @@ pub(super) fn stage(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<W
 /// Height that a wrapped legend, the output with its heading and figures, and its legend need at least.
 const BELOW_PROMPT: f32 = 360.0;
 
-fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn comparison_card(preview: &mut Preview, ui: &mut Ui, cx: &Cx<'_>) {
+    widgets::stage_header(ui, "Token by token", "", |_| {});
+    let rest = ui.available_height() - space::XL;
+    output::card(ui.theme()).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.set_min_height((rest - 2.0 * space::M).max(80.0));
+        preview.compare(ui, cx);
+    });
+}
+
+fn samples_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
+    match plain.samples.show(ui, cx) {
+        Some(Chosen::Tokens(job, place)) => {
+            let report = plain.samples.report(cx.state);
+            let sample = report.and_then(|report| Some((report.prompt.clone(), report.samples.get(place)?)));
+            if let Some((prompt, sample)) = sample {
+                plain.output = Output::default();
+                plain.output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone() });
+            }
+            plain.samples.close();
+        }
+        Some(Chosen::Back) => plain.samples.close(),
+        None => {}
+    }
+}
+
+fn prompt_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     let count = plain.preview.tokens(cx.state).map(<[_]>::len);
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
@@ -80,6 +121,11 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
         }
     });
+    plain.preview.head(ui, cx);
+    if plain.preview.comparing.is_open {
+        // Every token of it stands in the comparison.
+        return;
+    }
     let room = ui.available_height();
     let most = (room * 0.36).min(room - BELOW_PROMPT).max(90.0);
     output::card(theme).show(ui, |ui| {
@@ -94,7 +140,6 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     });
-    plain.preview.legend(ui);
 }
 
 fn output_card(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
