@@ -89,6 +89,44 @@ fn generate_streams_text_and_the_same_as_json() {
 }
 
 #[test]
+fn samples_are_told_with_how_far_they_agree() {
+    let model = golden("gpt2");
+    let asked = [
+        "generate",
+        "--device",
+        "cpu",
+        "--model",
+        &model,
+        "--prompt",
+        "abc",
+        "--max-new-tokens",
+        "5",
+        "--samples",
+        "3",
+    ];
+    let lines = json(&[&asked[..], &["--temperature", "1", "--seed", "4", "--json"]].concat());
+    let (last, samples) = lines.split_last().unwrap();
+    assert_eq!(samples.iter().map(|sample| sample["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [4, 5, 6]);
+    assert!(samples.iter().all(|sample| sample["tokens"][0]["rank"].as_u64().is_some()));
+    let (agreed, distinct) = (&last["agreement"], last["agreement"]["distinct"].as_u64().unwrap());
+    assert!(distinct > 1 && agreed["parts_at"].is_u64() && agreed["samples"] == 3, "{agreed}");
+    let plain = text(&asked);
+    assert_eq!(plain.matches("seed ").count(), 3, "{plain}");
+}
+
+#[test]
+fn the_surprise_of_a_text_is_told_token_by_token() {
+    let model = golden("gpt2");
+    let asked = ["surprise", "--device", "cpu", "--model", &model, "--text", "red is rot", "--text", "ab"];
+    let lines = json(&[&asked[..], &["--json"]].concat());
+    let sum: f64 = lines[0]["tokens"].as_array().unwrap().iter().filter_map(|token| token["log_prob"].as_f64()).sum();
+    assert!((lines[0]["nats"].as_f64().unwrap() + sum).abs() < 1e-9 && lines[0]["tokens"][0]["log_prob"].is_null());
+    assert_eq!((lines.len(), lines[1]["bytes"].as_u64()), (2, Some(1)));
+    let plain = text(&asked);
+    assert!(plain.contains("nats in 1 token;") && plain.contains("bits a byte"), "{plain}");
+}
+
+#[test]
 fn generate_gives_the_reference_ids_of_a_published_model() {
     let Some(model) = shared("generate_gives_the_reference_ids_of_a_published_model", "models/tinystories-656k") else {
         return;
@@ -499,6 +537,13 @@ fn every_mistake_of_a_person_is_told_in_plain_words() {
     says(&["generate", "--model", &model, "--prompt", ""], &["empty"]);
     says(&["generate", "--model", &model, "--prompt", "a", "--temperature=-1"], &["temperature"]);
     says(&["generate", "--model", &model, "--prompt", "a", "--top-p", "0"], &["Top-p"]);
+    says(&["generate", "--model", &model, "--prompt", "a", "--min-p", "2"], &["Min-p is 2"]);
+    says(&["generate", "--model", &model, "--prompt", "a", "--repetition-penalty", "0"], &["repetition penalty is 0"]);
+    says(
+        &["generate", "--model", &model, "--prompt", "a", "--logit-bias", "the = 2"],
+        &["Line 1", "the = 2", "262 = -5"],
+    );
+    says(&["generate", "--model", &model, "--prompt", "a", "--own-sampling"], &["generation_config.json"]);
     let out = path("x.safetensors");
     says(&["inspect", "--model", &model, "--ids", "64", "--out", &out], &["64"]);
     says(

@@ -130,11 +130,15 @@ fn a_long_text_is_shown_and_typed_in_parts() {
         field.value().unwrap_or_default().lines().next().unwrap_or_default().to_owned()
     };
     assert_eq!(shown(&window), "line 0");
+    window.harness.get_by_label("Last part of the text").scroll_to_me();
+    window.settle();
     window.click("Last part of the text");
     assert!(shown(&window).starts_with("line 1"), "{}", shown(&window));
     focus(&mut window);
     window.press(Modifiers::CTRL, Key::End);
     window.harness.event(Input::Text("and on".into()));
+    window.settle();
+    window.harness.get_by_label("First part of the text").scroll_to_me();
     window.settle();
     window.click("First part of the text");
     focus(&mut window);
@@ -396,7 +400,12 @@ fn a_session_that_an_earlier_program_saved_comes_back_whole() {
     };
     for (panel, kept) in before["panels"].as_object().unwrap() {
         for (field, value) in kept.as_object().unwrap() {
-            assert_eq!(&after["panels"][panel][field], value, "{panel}, {field}");
+            let mut saved = after["panels"][panel][field].clone();
+            if let (Some(saved), Some(value)) = (saved.as_object_mut(), value.as_object()) {
+                // What that program did not know of has its defaults.
+                saved.retain(|name, _| value.contains_key(name));
+            }
+            assert_eq!(&saved, value, "{panel}, {field}");
         }
     }
     for field in ["theme", "device", "inspector"] {

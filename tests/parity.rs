@@ -11,9 +11,10 @@ mod reference;
 
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 use fovea::load::{TextModel, open_text_model};
+use fovea::nn::output::adjust::Adjustments;
 use fovea::nn::output::sample;
 use fovea::nn::{CausalLm, Hooks, Padding, Scores, TokenTree};
-use fovea::types::{Capture, Sampling, Site};
+use fovea::types::{BiasHit, Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 
 /// Folder and what it stands for. Sequences are longer than windows (5) and original contexts (8).
@@ -288,6 +289,24 @@ fn wgpu_device() -> Option<Device> {
     std::panic::catch_unwind(attempt).ok().flatten()
 }
 
+/// Bias and penalties change scores on a GPU before the likeliest are chosen, and the rank is counted there.
+fn check_adjusted_draws(device: &Device) {
+    let logits: Vec<f32> = (0..5003u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 20) as f32 / 400.0).collect();
+    let least = (0..5003).min_by(|a, b| logits[*a].total_cmp(&logits[*b])).unwrap() as u32;
+    let hit = |id, bias| BiasHit { id, text: String::new(), bias };
+    let sampling = Sampling { repetition_penalty: 1.3, presence_penalty: 0.2, ..Sampling::default() };
+    let likeliest = sample::most_likely(&logits);
+    let mut by = Adjustments::new(&sampling, &[hit(least, 20.0), hit(likeliest, -3.0)], &[7, 9]).unwrap();
+    by.note(11);
+    let on_device = Tensor::<2>::from_data(TensorData::new(logits.clone(), [1, logits.len()]), device);
+    let mut scores = Scores::read_adjusted(on_device, &sampling, Some(&by)).unwrap();
+    let drawn = scores.draw(&mut sample::Sampler::new(&sampling)).unwrap();
+    assert_eq!((drawn, drawn), (least, sample::most_likely(&by.all(&logits))));
+    assert_eq!(scores.rank(drawn).unwrap(), sample::rank_of(&logits, drawn));
+    assert!((scores.log_probability(drawn) - sample::log_softmax(&logits)[drawn as usize]).abs() < 1e-3);
+    assert_eq!(scores.read_count(), 16);
+}
+
 /// Tokens drawn from a GPU's scores are those drawn on the CPU, and few scores are read for them.
 fn check_draws(device: &Device) {
     // A vocabulary too large to be read whole, with many equal scores.
@@ -303,8 +322,10 @@ fn check_draws(device: &Device) {
             for (ours, theirs) in scores.top(10).iter().zip(sample::top_candidates(&all, 10)) {
                 assert!(ours.0 == theirs.0 && (ours.1 - theirs.1).abs() < 1e-4, "{ours:?} and {theirs:?}");
             }
-            assert_eq!(scores.draw(&mut there).unwrap(), here.draw(&logits), "at temperature {temperature}");
+            let drawn = scores.draw(&mut there).unwrap();
+            assert_eq!(drawn, here.draw(&logits), "at temperature {temperature}");
             assert!(scores.read_count() <= length, "{} scores read at temperature {temperature}", scores.read_count());
+            assert_eq!(scores.rank(drawn).unwrap(), sample::rank_of(&logits, drawn));
         }
     }
 }
@@ -326,6 +347,7 @@ fn a_gpu_computes_the_same() {
     let expected = Reference::read("gpt2").ids("greedy");
     assert_eq!(greedy(&gpt2, &expected[..4], 3), expected[..7], "greedy continuation through the cache");
     check_draws(&device);
+    check_adjusted_draws(&device);
 }
 
 #[test]

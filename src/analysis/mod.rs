@@ -1,13 +1,15 @@
 //! Maths on values that are on the host: what attention says, what a drawing looks like to a
-//! network, and which prompts a curve of accuracy is made of.
+//! network, which prompts a curve of accuracy is made of, and which tokens of two texts stand for each other.
 //!
 //! Must not know: tensors, windows, threads or files.
 
+mod align;
 mod kshot_prompt;
 mod prompt_attention;
 mod raster;
 mod rollout;
 
+pub use align::align;
 pub use prompt_attention::{
     HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
 };

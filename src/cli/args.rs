@@ -1,5 +1,7 @@
 //! What can be written on the command line.
 
+use super::sampling::SamplingArgs;
+use super::surprise::SurpriseArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub enum Verb {
     Inspect(InspectArgs),
     /// Tell how likely each of some answers is after a prompt
     Score(ScoreArgs),
+    /// Tell how surprised a model is by each token of a text
+    Surprise(SurpriseArgs),
     /// Measure accuracy against the number of examples in the prompt; Ctrl-C ends with what there is
     Kshot(KShotArgs),
     /// Rank the heads of a model by how much they continue what stood there before (induction)
@@ -158,21 +162,11 @@ pub struct GenerateArgs {
     pub prompt: Option<String>,
     #[command(flatten)]
     pub chat: ChatArgs,
-    /// Stop after this many tokens
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub max_new_tokens: usize,
-    /// Divides the logits; 0 always takes the most likely token
-    #[arg(long, value_name = "T", default_value_t = 0.0, allow_negative_numbers = true)]
-    pub temperature: f32,
-    /// Keep only the K most likely tokens; 0 keeps all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    pub top_k: usize,
-    /// Keep the smallest set of tokens with this much probability
-    #[arg(long, value_name = "P", default_value_t = 1.0, allow_negative_numbers = true)]
-    pub top_p: f32,
-    /// Seed of the random numbers
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Draw this many continuations, each with the next seed, and tell how far they agree
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub samples: usize,
     /// Stop when the output holds this text, which is cut off; may be given several times
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,

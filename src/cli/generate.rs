@@ -4,14 +4,22 @@ use super::args::GenerateArgs;
 use super::output::{print, print_json, tell, tell_edits};
 use super::session::{Session, unexpected};
 use super::{CliError, chat};
-use crate::engine::{Command, Event, GenerateSpec, Outcome, PromptInput, Work};
-use crate::types::{Edit, GenerationStats, JobId, Sampling};
+use crate::engine::{Command, Event, GenerateSpec, Outcome, PromptInput, SamplesSpec, Work};
+use crate::types::{Agreement, Edit, GenerationStats, JobId, ModelId, Sampling};
 use serde::Serialize;
 
 /// The last line of `--json`.
 #[derive(Serialize)]
 struct Done {
     done: GenerationStats,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    edits: Vec<Edit>,
+}
+
+/// The last line of `--json` with several samples.
+#[derive(Serialize)]
+struct Agreed {
+    agreement: Agreement,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     edits: Vec<Edit>,
 }
@@ -24,15 +32,12 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     };
     let edits = args.edits.edits()?;
     let (session, info) = Session::with_model(&args.model)?;
-    let sampling = Sampling {
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        seed: args.seed,
-        max_new_tokens: args.max_new_tokens,
-        stop: chat::stops(&args.chat, &args.stop),
-        ..Sampling::default()
-    };
+    let stop = chat::stops(&args.chat, &args.stop);
+    let sampling = Sampling { stop, ..args.sampling.settings(&info.name, info.own_sampling.as_deref())? };
+    if args.samples != 1 {
+        let generate = GenerateSpec { prompt, sampling, edits };
+        return samples(&session, info.id, SamplesSpec { generate, count: args.samples }, args.json);
+    }
     let job = JobId::next();
     let command = Command::start(job, info.id, Work::Generate(GenerateSpec { prompt, sampling, edits: edits.clone() }));
     let outcome = session.run(job, command, |event| match event {
@@ -52,4 +57,57 @@ pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
         done.new_tokens, done.prompt_tokens, done.ttft_ms, done.tokens_per_s, done.stop
     ));
     Ok(())
+}
+
+/// Draws several continuations, and tells each and how far they agree.
+fn samples(session: &Session, model: ModelId, spec: SamplesSpec, as_json: bool) -> Result<(), CliError> {
+    let edits = spec.generate.edits.clone();
+    let job = JobId::next();
+    let outcome = session.run(job, Command::start(job, model, Work::Samples(spec)), |_| Ok(()))?;
+    let Outcome::Sampled(report) = outcome else { return Err(unexpected()) };
+    let agreement = report.agreement().ok_or_else(unexpected)?;
+    if as_json {
+        for sample in &report.samples {
+            print_json(sample)?;
+        }
+        return print_json(&Agreed { agreement, edits });
+    }
+    for sample in &report.samples {
+        print(&format!("seed {}:{}\n", sample.seed, indented(&sample.text)))?;
+    }
+    tell_edits(&edits);
+    tell(format_args!("{}", agreement_in_words(&agreement)));
+    Ok(())
+}
+
+/// A text behind a name: its further lines stand below its first.
+fn indented(text: &str) -> String {
+    let space = if text.starts_with(char::is_whitespace) { "" } else { " " };
+    format!("{space}{}", text.replace('\n', "\n  "))
+}
+
+fn agreement_in_words(agreement: &Agreement) -> String {
+    let Agreement { answer, count, samples, distinct, parts_at } = agreement;
+    let share = agreement.share() * 100.0;
+    let parts = parts_at.map_or_else(
+        || "all are the same".to_owned(),
+        |at| format!("{distinct} different texts, which part at token {at}"),
+    );
+    format!("{count} of {samples} ({share:.0} %) say {answer:?}; {parts}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agreement_is_told_with_where_samples_part() {
+        let told = |distinct, parts_at| {
+            agreement_in_words(&Agreement { answer: "yes".into(), count: 3, samples: 4, distinct, parts_at })
+        };
+        assert_eq!(told(2, Some(5)), "3 of 4 (75 %) say \"yes\"; 2 different texts, which part at token 5");
+        assert!(told(1, None).ends_with("all are the same"));
+        assert_eq!(indented("a\nb"), " a\n  b");
+        assert_eq!(indented(" a"), " a");
+    }
 }

@@ -23,9 +23,11 @@ mod logger;
 mod manual;
 mod models;
 mod output;
+mod sampling;
 mod score;
 mod session;
 mod spec;
+mod surprise;
 mod tasks;
 mod train;
 mod window;
@@ -82,6 +84,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::ChatTemplate(args)) => chat::run(&args),
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Score(args)) => score::run(&args),
+        Some(Verb::Surprise(args)) => surprise::run(&args),
         Some(Verb::Heads(args)) => heads::run(&args),
         Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),

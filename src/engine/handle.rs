@@ -1,7 +1,7 @@
 //! The engine as everyone else sees it. Nothing here waits, except where its name says so.
 
 use super::events::{EventSink, Wake};
-use super::tokenizer::{self, TokenizeJob, TokenizerMessage};
+use super::tokenizer::{self, Question, TokenizeJob, TokenizerMessage};
 use super::worker::Worker;
 use super::{Command, Event, Work, device, guard};
 use crate::types::DeviceChoice;
@@ -70,7 +70,13 @@ impl EngineHandle {
         let aside = match &command {
             Command::Start { job, model: Some(model), work } => match &**work {
                 Work::Tokenize(prompt) => {
-                    let start = TokenizeJob { job: *job, model: *model, prompt: prompt.clone() };
+                    let question = Question::Tokens(prompt.clone());
+                    let start = TokenizeJob { job: *job, model: *model, question };
+                    return tokenizer.try_send(TokenizerMessage::Start(start)).map_err(|_| command);
+                }
+                Work::ReadBias(lines) => {
+                    let question = Question::Bias(lines.clone());
+                    let start = TokenizeJob { job: *job, model: *model, question };
                     return tokenizer.try_send(TokenizerMessage::Start(start)).map_err(|_| command);
                 }
                 _ => None,

@@ -17,7 +17,9 @@ mod worker;
 pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
-pub use work::{FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SaveSpec, Turn, Work, WorkFacts};
+pub use work::{
+    FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, SurpriseSpec, Turn, Work, WorkFacts,
+};
 
 use crate::types::{
     ChatPrompt, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, TrainPoint,

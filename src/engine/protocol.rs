@@ -3,10 +3,10 @@
 
 use super::Work;
 use crate::types::{
-    BatchReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport, FillReport,
-    GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, LayerWeights, MemoryTraffic,
-    ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, ScoreReport, TableReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError,
+    BatchReport, BiasReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport,
+    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, LayerWeights,
+    MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport,
+    SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -104,6 +104,12 @@ pub enum Outcome {
     Opened { model: ModelId },
     /// Generation ended.
     Generated(GenerationStats),
+    /// The continuations.
+    Sampled(Arc<SamplesReport>),
+    /// How surprised the model is by each token of a text.
+    Surprised(Arc<SurpriseReport>),
+    /// The tokens that logit bias is for.
+    BiasRead(Arc<BiasReport>),
     /// The captured sites.
     Inspected(Arc<InspectReport>),
     /// The tokens of a prompt.

@@ -21,7 +21,7 @@ pub(crate) enum TokenizerMessage {
     Opened(ModelId, Reader),
     /// A model was closed.
     Closed(ModelId),
-    /// A prompt to tokenize.
+    /// A question to answer.
     Start(TokenizeJob),
     /// A job that is wanted no more, if it is one of this thread.
     Cancel(JobId),
@@ -35,14 +35,22 @@ pub(crate) struct Reader {
     pub chat: Arc<Result<ChatTemplate, ChatError>>,
 }
 
-/// A prompt to tokenize.
+/// What is asked about tokens.
+pub(crate) enum Question {
+    /// Those of a prompt.
+    Tokens(PromptInput),
+    /// Those that lines of logit bias mean.
+    Bias(String),
+}
+
+/// A question to answer.
 pub(crate) struct TokenizeJob {
     /// Its name in commands and events.
     pub job: JobId,
     /// Whose tokenizer to use.
     pub model: ModelId,
-    /// The prompt.
-    pub prompt: PromptInput,
+    /// What is asked.
+    pub question: Question,
 }
 
 /// Answers jobs until every sender is gone, each when it is done: one for a model that is not open yet waits for it, and a chat
@@ -109,8 +117,17 @@ impl Desk<'_> {
         let ready: Vec<TokenizeJob> = self.waiting.extract_if(.., is_ready).collect();
         for waiting in ready {
             let reader = &self.readers[&waiting.model];
-            let PromptInput::Chat(chat) = &waiting.prompt else {
-                self.tell(waiting.job, reader.read(&waiting.prompt));
+            let prompt = match &waiting.question {
+                Question::Tokens(prompt) => prompt,
+                Question::Bias(lines) => {
+                    let report = super::tasks::bias_report(&reader.tokenizer, lines);
+                    let outcome = Outcome::BiasRead(Arc::new(report));
+                    self.events.send(Event::Done { job: waiting.job, outcome });
+                    continue;
+                }
+            };
+            let PromptInput::Chat(chat) = prompt else {
+                self.tell(waiting.job, reader.read(prompt));
                 continue;
             };
             match start_chat(&reader.chat, chat) {

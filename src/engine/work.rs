@@ -18,6 +18,13 @@ pub enum Work {
     OpenRandom(RandomModel),
     /// Stream tokens. [`super::Event::Prompted`] comes first, then [`super::Event::Token`]s.
     Generate(GenerateSpec),
+    /// Draw several continuations of a prompt that is read once. [`super::Event::Progress`] in samples; with the samples so far when
+    /// it is cancelled.
+    Samples(SamplesSpec),
+    /// How surprised a model is by each token of a text.
+    Surprise(SurpriseSpec),
+    /// Which tokens lines of logit bias mean. Waits for a model that is being opened.
+    ReadBias(String),
     /// One uncached forward pass over a sequence.
     Inspect(InspectSpec),
     /// Split a prompt into tokens, on a thread of its own, so that they are there at once even while the engine is in the
@@ -74,6 +81,24 @@ pub struct GenerateSpec {
     pub prompt: PromptInput,
     /// How tokens are drawn, and when it ends.
     pub sampling: Sampling,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
+/// Several continuations of one prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SamplesSpec {
+    /// What is continued, and how; its seed is that of the first sample, and each further one has the next.
+    pub generate: GenerateSpec,
+    /// How many.
+    pub count: usize,
+}
+
+/// A text that is read and not written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurpriseSpec {
+    /// What is read.
+    pub prompt: PromptInput,
     /// Changes inside the model.
     pub edits: Vec<Edit>,
 }
@@ -154,6 +179,9 @@ impl Work {
         match self {
             Self::Open(_) | Self::OpenRandom(_) => row("Opening the model", "opening", Waited, Spare),
             Self::Generate(_) => row("The generation", "generating", Waited, Spare),
+            Self::Samples(_) => row("Drawing the samples", "generating", Waited, Spare),
+            Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
+            Self::ReadBias(_) => row("Reading the logit bias", "reading", Aside, WhileShown),
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
             Self::Tokenize(_) => row("Splitting the prompt into tokens", "tokenizing", Aside, WhileShown),
             // Only the newest drawing matters.

@@ -41,13 +41,17 @@ pub use pictures::digit::{
 };
 pub use pictures::picture::{ClassProbability, Picture, PictureReport, VisionInfo};
 pub use printable::{is_unprintable, printable, printable_lines};
+pub use prompts::bias::{BiasHit, BiasReport, BiasedToken, LogitBias};
 pub use prompts::chat::{
     ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, RenderedChat,
 };
+pub use prompts::own_sampling::OwnSampling;
 pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
 pub use prompts::run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason};
+pub use prompts::samples::{Agreement, DrawnSample, SamplesReport};
 pub use prompts::sampling::Sampling;
 pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
+pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
 pub use random::Random;
 pub use sites::edit::{Edit, EditChange, Picks};

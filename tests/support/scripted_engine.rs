@@ -183,7 +183,15 @@ pub fn token(place: usize) -> GeneratedToken {
     let mut top: Vec<Candidate> = others.iter().enumerate().map(other).collect();
     top.push(Candidate { id: 200 + place as u32, text: text.into(), probability });
     top.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    GeneratedToken { id: 200 + place as u32, text: text.into(), own: text.into(), logprob: probability.ln(), top }
+    GeneratedToken {
+        id: 200 + place as u32,
+        text: text.into(),
+        own: text.into(),
+        logprob: probability.ln(),
+        rank: None,
+        top,
+        drawn: Vec::new(),
+    }
 }
 
 /// A model with the architecture its name asks for.
@@ -209,6 +217,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
             Shape::Digits { layers: 3, classes: 10 }
         },
         held_out: None,
+        own_sampling: None,
         modified: false,
         trained_steps: 0,
     }

@@ -206,6 +206,7 @@ mod tests {
             parameters: 1,
             shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
             held_out: None,
+            own_sampling: None,
             modified: false,
             trained_steps: 0,
         }

@@ -8,6 +8,7 @@ mod answers;
 mod batch;
 mod classify;
 mod continuations;
+mod continuing;
 mod edits;
 mod embed;
 mod evaluate;
@@ -23,11 +24,14 @@ mod opening;
 mod picture;
 mod prompt;
 mod read_table;
+mod samples;
+mod sampling;
 mod save;
 mod score;
 mod shares;
 mod stop;
 mod store;
+mod surprise;
 mod train;
 #[cfg(test)]
 mod train_kill_tests;
@@ -40,6 +44,7 @@ mod wrong_kind;
 
 pub(crate) use loaded::LoadedModel;
 pub(crate) use prompt::explain;
+pub(crate) use sampling::bias_report;
 pub(crate) use store::ModelStore;
 
 use super::{Event, Outcome, Work};
@@ -62,6 +67,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Open(path) => Box::new(open::Open::new(model, path.clone())),
         Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
         Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
+        Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
+        Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
@@ -76,7 +83,9 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
-        Work::ReadTable(_) | Work::Tokenize(_) => unreachable!("{} is done elsewhere", work.facts().name),
+        Work::ReadTable(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
+            unreachable!("{} is done elsewhere", work.facts().name)
+        }
     })
 }
 

@@ -38,6 +38,7 @@ impl DigitModel {
             parameters: config.parameters(),
             shape: Shape::Digits { layers: config.layers().len(), classes: config.classes() },
             held_out: None,
+            own_sampling: None,
             modified: false,
             trained_steps: 0,
         };

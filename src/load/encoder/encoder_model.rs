@@ -88,6 +88,7 @@ pub fn open_encoder_model(
             reads: reads.clone(),
         },
         held_out: None,
+        own_sampling: None,
         modified: false,
         trained_steps: 0,
     };

@@ -14,7 +14,7 @@ use crate::load::fields::Fields;
 use crate::load::source::{CONFIG_FILE, ModelSource, source, write_generation};
 use crate::load::text::family;
 use crate::nn::TextConfig;
-use crate::types::{Architecture, Precision};
+use crate::types::{Architecture, OwnSampling, Precision};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -26,6 +26,8 @@ pub(in crate::load) struct TextSettings {
     pub(in crate::load) bos: Option<u32>,
     /// Tokens that end a text; may be empty.
     pub(in crate::load) eos: Vec<u32>,
+    /// How its authors sample from it, if they say.
+    pub(in crate::load) own: Option<OwnSampling>,
 }
 
 /// Which architecture a folder holds, by its config.json alone.
@@ -50,13 +52,15 @@ pub(in crate::load) fn read_settings(source: &dyn ModelSource) -> Result<TextSet
     refuse_what_is_not_computed(&fields)?;
     let config = family::read_config(&fields, architecture)?;
     let mut eos = fields.token_ids("eos_token_id")?;
+    let mut own = None;
     if let Some(generation) = source.generation()? {
+        own = Some(own_sampling(&generation)).filter(|own| !own.is_empty());
         let ids = generation.token_ids("eos_token_id")?;
         if !ids.is_empty() {
             eos = ids;
         }
     }
-    Ok(TextSettings { config, bos: fields.token_ids("bos_token_id")?.first().copied(), eos })
+    Ok(TextSettings { config, bos: fields.token_ids("bos_token_id")?.first().copied(), eos, own })
 }
 
 /// Writes config.json and generation_config.json.
@@ -78,7 +82,28 @@ pub(in crate::load) fn write_settings(
     config["eos_token_id"] = eos.clone();
     config["torch_dtype"] = json!(precision.torch_name());
     crate::load::write_json(&dir.join(CONFIG_FILE), &config)?;
-    write_generation(dir, &json!({ "bos_token_id": settings.bos, "eos_token_id": eos }))
+    let mut generation = json!({ "bos_token_id": settings.bos, "eos_token_id": eos });
+    if let (Some(fields), Some(Ok(Value::Object(own)))) =
+        (generation.as_object_mut(), settings.own.as_ref().map(serde_json::to_value))
+    {
+        fields.extend(own);
+    }
+    write_generation(dir, &generation)
+}
+
+/// What generation_config.json says about sampling. What is no number there is not said: nothing but a person's choice needs it.
+fn own_sampling(generation: &Fields) -> OwnSampling {
+    let number = |name: &str| generation.value(name).and_then(Value::as_f64).map(|x| x as f32);
+    let count = |name: &str| generation.value(name).and_then(Value::as_u64).and_then(|x| usize::try_from(x).ok());
+    OwnSampling {
+        do_sample: generation.value("do_sample").and_then(Value::as_bool),
+        temperature: number("temperature"),
+        top_k: count("top_k"),
+        top_p: number("top_p"),
+        min_p: number("min_p"),
+        repetition_penalty: number("repetition_penalty"),
+        max_new_tokens: count("max_new_tokens"),
+    }
 }
 
 /// Which architecture these settings are of. `model_type` decides, as in transformers: the names of classes have changed, and

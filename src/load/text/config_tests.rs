@@ -2,9 +2,10 @@
 
 use crate::load::folder_tests::{CAUSAL, check_complaint, copy, edit_config, golden};
 use crate::load::source::source;
-use crate::load::text::config::read_settings;
+use crate::load::text::config::{read_settings, write_settings};
 use crate::load::*;
 use crate::nn::{Activation, GptNeoxConfig, LlamaConfig, RopeScaling, SlidingWindow, TextConfig};
+use crate::types::{OwnSampling, Precision};
 use serde_json::{Value, json};
 
 type Edit = fn(&mut Value);
@@ -224,4 +225,26 @@ fn ends_of_a_text_come_from_either_file_as_number_or_list() {
     assert_eq!(ends(json!(63), Some(json!([5, 6]))), [5, 6]);
     assert_eq!(ends(json!([1, 2]), Some(Value::Null)), [1, 2]);
     assert_eq!(ends(Value::Null, None), [0; 0]);
+}
+
+#[test]
+fn how_its_authors_sample_is_read_and_written_again() {
+    let own = |generation: Value| {
+        let dir = copy("llama");
+        write_json(&dir.path().join("generation_config.json"), &generation).unwrap();
+        let settings = read_settings(&*source(dir.path())).unwrap();
+        write_settings(&settings, Precision::F32, dir.path()).unwrap();
+        assert_eq!(read_settings(&*source(dir.path())).unwrap().own, settings.own, "written again");
+        settings.own
+    };
+    let said = own(json!({ "do_sample": true, "temperature": 0.5, "top_k": 20, "top_p": "much", "max_new_tokens": 9 }));
+    let expected = OwnSampling {
+        do_sample: Some(true),
+        temperature: Some(0.5),
+        top_k: Some(20),
+        max_new_tokens: Some(9),
+        ..OwnSampling::default()
+    };
+    assert_eq!(said, Some(expected));
+    assert_eq!(own(json!({ "eos_token_id": 3 })), None, "nothing is said about sampling");
 }

@@ -63,6 +63,7 @@ impl TextModel {
                 context: config.context(),
             },
             held_out: None,
+            own_sampling: None,
             modified: false,
             trained_steps: 0,
         };
@@ -90,7 +91,7 @@ pub fn open_text_model(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<TextModel, LoadError> {
     let source = source(dir);
-    let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
+    let TextSettings { config, bos, eos, own } = config::read_settings(&*source)?;
     let family = family::family(&config);
     let tokenizer = source.tokenizer(family.tokenizer_class(), config.vocabulary())?;
     let files = source.weights()?;
@@ -102,6 +103,7 @@ pub fn open_text_model(
     model.info.path = dir.to_owned();
     model.info.precision = precision;
     model.info.held_out = source.held_out();
+    model.info.own_sampling = own.map(Box::new);
     model.chat = Arc::new(source.chat_template());
     Ok(model)
 }
@@ -113,7 +115,7 @@ pub fn open_text_model(
 /// When config.json or an existing tokenizer.json is wrong.
 pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextModel, LoadError> {
     let source = source(dir);
-    let TextSettings { config, bos, eos } = config::read_settings(&*source)?;
+    let TextSettings { config, bos, eos, own } = config::read_settings(&*source)?;
     let read = source.tokenizer(family::family(&config).tokenizer_class(), config.vocabulary())?;
     let tokenizer = if read.is_none() { Tokenizer::bytes() } else { read };
     check_room(dir, &config)?;
@@ -121,6 +123,7 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
     let lm = config.init(device);
     let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
+    model.info.own_sampling = own.map(Box::new);
     Ok(model)
 }
 
@@ -133,7 +136,8 @@ pub fn random_text_model(dir: &Path, device: &Device, seed: u64) -> Result<TextM
 pub fn save_text_model(model: &TextModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
     write_weights(&family::stored_tensors(&model.lm), precision, dir)?;
-    let settings = TextSettings { config: model.config.clone(), bos: model.bos, eos: model.eos.clone() };
+    let (bos, eos, own) = (model.bos, model.eos.clone(), model.info.own_sampling.as_deref().cloned());
+    let settings = TextSettings { config: model.config.clone(), bos, eos, own };
     config::write_settings(&settings, precision, dir)?;
     if !model.tokenizer.is_none() {
         model.tokenizer.to_file(&dir.join(TOKENIZER_FILE))?;

@@ -80,6 +80,7 @@ pub fn open_vision_model(
             sees: VisionInfo { size, grid: [rows, columns], labels: labels.clone() },
         },
         held_out: None,
+        own_sampling: None,
         modified: false,
         trained_steps: 0,
     };

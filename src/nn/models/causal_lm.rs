@@ -120,6 +120,15 @@ impl CausalLm {
         with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), Wanted::Last, hooks)).squeeze_dim(1)
     }
 
+    /// As [`Self::forward_cached`], with the scores after each of the new tokens: ids `[B, T]` → logits `[B, T, V]`.
+    ///
+    /// # Panics
+    /// When the remembered and the new tokens exceed the context.
+    #[must_use]
+    pub fn forward_cached_whole(&self, ids: Tensor<2, Int>, state: &mut DecoderState, hooks: &mut Hooks) -> Tensor<3> {
+        with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), Wanted::All, hooks))
+    }
+
     /// Next-token scores at some positions only, as learning from answers alone needs them: ids `[B, T]` and places of N of
     /// the B·T positions, row-major → logits `[N, V]`. Differentiable as [`Self::forward`] is. The projection to the
     /// vocabulary, which is most of a small model's work, is made for these positions alone.

@@ -1,5 +1,6 @@
 //! What is made of scores: losses, log-probabilities, the next token.
 
+pub mod adjust;
 pub(super) mod loss;
 pub mod sample;
 pub(super) mod scores;

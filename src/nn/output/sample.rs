@@ -9,12 +9,14 @@ use crate::types::Sampling;
 /// Tokens put into order at first; the next attempts order 16 times as many.
 const FIRST_ORDERED: usize = 64;
 
-/// Draws tokens: scores are divided by the temperature, cut to the `top_k` best, then to the nucleus of mass `top_p`.
+/// Draws tokens: scores are divided by the temperature, cut to the `top_k` best, then to the nucleus of mass `top_p`, then to those
+/// at least `min_p` times as likely as the likeliest.
 #[derive(Clone, Debug)]
 pub struct Sampler {
     temperature: f64,
     top_k: usize,
     top_p: f64,
+    min_p: f64,
     random: Random,
 }
 
@@ -25,6 +27,28 @@ pub(in crate::nn) struct Place(f64);
 /// Tokens and weights of which one can be drawn, the weight of all that can, and whether these are all that can.
 type Drawable<'a> = (&'a [(u32, f64)], f64, bool);
 
+/// A token that was drawn, and what is needed to tell how likely it and others were then.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::nn) struct Drawn {
+    pub id: u32,
+    temperature: f64,
+    /// The highest logit.
+    max: f32,
+    /// The weight of all that could be drawn.
+    mass: f64,
+    /// The last in order that could be, where not all could.
+    last: Option<(u32, f64)>,
+}
+
+impl Drawn {
+    /// How likely a token with this logit was to be drawn; `None` for one that could not be.
+    pub(in crate::nn) fn share(&self, id: u32, logit: f32) -> Option<f64> {
+        let weight = weight(logit, self.max, self.temperature);
+        let is_cut = self.last.is_some_and(|last| likelier_first(&last, &(id, weight)).is_lt());
+        (!is_cut && weight > 0.0).then(|| weight / self.mass)
+    }
+}
+
 impl Sampler {
     /// A sampler with its own random numbers, which depend on the seed alone.
     #[must_use]
@@ -33,6 +57,7 @@ impl Sampler {
             temperature: f64::from(sampling.temperature),
             top_k: sampling.top_k,
             top_p: f64::from(sampling.top_p),
+            min_p: f64::from(sampling.min_p),
             random: Random::new(sampling.seed, 0),
         }
     }
@@ -43,7 +68,7 @@ impl Sampler {
     /// When `logits` is empty.
     pub fn draw(&mut self, logits: &[f32]) -> u32 {
         let place = self.place();
-        self.draw_at(logits, place)
+        self.draw_at(logits, place).id
     }
 
     /// Where the next draw falls. Every drawn token takes one random number; taking the likeliest takes none.
@@ -52,10 +77,11 @@ impl Sampler {
     }
 
     /// The token at a place, all scores being known.
-    pub(in crate::nn) fn draw_at(&self, logits: &[f32], place: Place) -> u32 {
+    pub(in crate::nn) fn draw_at(&self, logits: &[f32], place: Place) -> Drawn {
         assert!(!logits.is_empty(), "no scores to draw from");
         if self.temperature <= 0.0 {
-            return most_likely(logits);
+            let id = most_likely(logits);
+            return self.likeliest(id, logits[id as usize]);
         }
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut weights: Vec<_> = logits.iter().enumerate().map(|(i, &x)| (i as u32, self.weight(x, max))).collect();
@@ -68,8 +94,8 @@ impl Sampler {
                 weights.select_nth_unstable_by(ordered - 1, likelier_first);
             }
             weights[..ordered].sort_unstable_by(likelier_first);
-            if let Some(id) = self.draw_among(&weights[..ordered], mass, is_all, place) {
-                return id;
+            if let Some(drawn) = self.draw_among(&weights[..ordered], max, mass, is_all, place) {
+                return drawn;
             }
             ordered = ordered.saturating_mul(16);
         }
@@ -77,33 +103,37 @@ impl Sampler {
 
     /// The token at a place, of the first tokens and logits of a vocabulary in order of likelihood, in which all tokens
     /// together weigh `mass`, in units of the first one's [weight](Self::weight). Nothing when they are not enough.
-    pub(in crate::nn) fn draw_likeliest(&self, logits: &[(u32, f32)], mass: f64, place: Place) -> Option<u32> {
+    pub(in crate::nn) fn draw_likeliest(&self, logits: &[(u32, f32)], mass: f64, place: Place) -> Option<Drawn> {
         let &(first, max) = logits.first()?;
         if self.temperature <= 0.0 {
-            return Some(first);
+            return Some(self.likeliest(first, max));
         }
         let weights: Vec<_> = logits.iter().map(|&(id, x)| (id, self.weight(x, max))).collect();
-        self.draw_among(&weights, mass, false, place)
+        self.draw_among(&weights, max, mass, false, place)
     }
 
-    /// exp((x − max) / temperature).
+    /// The likeliest token, where no other can be drawn.
+    fn likeliest(&self, id: u32, max: f32) -> Drawn {
+        Drawn { id, temperature: self.temperature, max, mass: 1.0, last: Some((id, 1.0)) }
+    }
+
     fn weight(&self, logit: f32, max: f32) -> f64 {
-        ((f64::from(logit) - f64::from(max)) / self.temperature).exp()
+        weight(logit, max, self.temperature)
     }
 
     /// The token at a place, of the likeliest tokens, in order. Nothing when it lies behind them, or the border of what can
     /// be drawn does, and they are not all.
-    fn draw_among(&self, ordered: &[(u32, f64)], mass: f64, is_all: bool, place: Place) -> Option<u32> {
+    fn draw_among(&self, ordered: &[(u32, f64)], max: f32, mass: f64, is_all: bool, place: Place) -> Option<Drawn> {
         let (kept, mass, is_all) = self.cut(ordered, mass, is_all)?;
         let mut rest = place.0 * mass;
-        for &(id, weight) in kept {
+        let reached = kept.iter().find(|(_, weight)| {
             rest -= weight;
-            if rest < 0.0 {
-                return Some(id);
-            }
-        }
-        // Rounding left a crumb of probability over.
-        kept.last().filter(|_| is_all).map(|last| last.0)
+            rest < 0.0
+        });
+        // Rounding may leave a crumb of probability over.
+        let last = kept.last().copied().filter(|_| is_all);
+        let id = reached.copied().or(last)?.0;
+        Some(Drawn { id, temperature: self.temperature, max, mass, last })
     }
 
     /// The tokens that can be drawn. Nothing when that takes more tokens than there are.
@@ -129,8 +159,28 @@ impl Sampler {
                 None => {}
             }
         }
+        if self.min_p > 0.0 {
+            // The likeliest weighs 1, and the temperature has been divided by, as in transformers.
+            let least = self.min_p * kept.first().map_or(1.0, |first| first.1);
+            let enough = kept.partition_point(|w| w.1 >= least).max(1).min(kept.len());
+            if enough < kept.len() {
+                kept = &kept[..enough];
+                mass = kept.iter().map(|w| w.1).sum();
+                is_all = true;
+            } else if !is_all {
+                return None;
+            }
+        }
         Some((kept, mass, is_all))
     }
+}
+
+/// exp((x − max) / temperature); at temperature 0 nothing but the highest weighs.
+fn weight(logit: f32, max: f32, temperature: f64) -> f64 {
+    if temperature <= 0.0 {
+        return if logit < max { 0.0 } else { 1.0 };
+    }
+    ((f64::from(logit) - f64::from(max)) / temperature).exp()
 }
 
 /// A total order, so that equal probabilities never make a draw depend on chance.
@@ -148,6 +198,15 @@ pub fn most_likely(logits: &[f32]) -> u32 {
         }
     }
     best as u32
+}
+
+/// The place of a token among all by its score, from 1; of equal scores the lower id stands first.
+#[must_use]
+pub fn rank_of(logits: &[f32], id: u32) -> u32 {
+    let logit = logits[id as usize];
+    let (before, after) = logits.split_at(id as usize);
+    let above = before.iter().filter(|x| **x >= logit).count() + after.iter().filter(|x| **x > logit).count();
+    above as u32 + 1
 }
 
 /// ln Σ exp of the scores, all of it in double precision: what a score is above it is the log of its probability. NaN when
@@ -223,6 +282,29 @@ mod tests {
     }
 
     #[test]
+    fn a_draw_tells_how_likely_each_token_was_in_it() {
+        let logits = [3f32.ln(), 2f32.ln(), 2f32.ln(), 1f32.ln(), f32::NEG_INFINITY];
+        let share = |temperature, top_k, top_p| {
+            let mut sampler = sampler(temperature, top_k, top_p, 1);
+            let place = sampler.place();
+            let drawn = sampler.draw_at(&logits, place);
+            (0u32..).zip(logits).map(move |(id, logit)| drawn.share(id, logit)).collect::<Vec<_>>()
+        };
+        let near = |shares: &[Option<f64>], expected: &[Option<f64>]| {
+            let same = |(a, b): (&Option<f64>, &Option<f64>)| match (a, b) {
+                (Some(a), Some(b)) => (a - b).abs() < 1e-6,
+                (a, b) => a.is_none() && b.is_none(),
+            };
+            assert!(shares.iter().zip(expected).all(same), "{shares:?} and {expected:?}");
+        };
+        near(&share(1.0, 0, 1.0), &[Some(0.375), Some(0.25), Some(0.25), Some(0.125), None]);
+        near(&share(1.0, 2, 1.0), &[Some(0.6), Some(0.4), None, None, None]);
+        near(&share(1.0, 0, 0.8), &[Some(3.0 / 7.0), Some(2.0 / 7.0), Some(2.0 / 7.0), None, None]);
+        near(&share(0.5, 0, 1.0), &[Some(0.5), Some(4.0 / 18.0), Some(4.0 / 18.0), Some(1.0 / 18.0), None]);
+        near(&share(0.0, 0, 1.0), &[Some(1.0), None, None, None, None]);
+    }
+
+    #[test]
     fn same_seed_same_draws() {
         let logits: Vec<f32> = (0..50).map(|i| (i as f32).sin()).collect();
         let draws = |seed| {
@@ -270,6 +352,19 @@ mod tests {
             let best = top_candidates(&log_softmax(&logits), k);
             let ids = |tokens: &[(u32, f64)]| tokens.iter().map(|t| t.0).collect::<Vec<_>>();
             prop_assert_eq!(ids(&kept), ids(&best));
+        }
+
+        #[test]
+        fn min_p_keeps_what_is_likely_enough_beside_the_likeliest(logits in logits(), p in 0.01f32..1.0) {
+            let settings = Sampling { temperature: 0.7, min_p: p, ..Sampling::default() };
+            let kept = distribution(&Sampler::new(&settings), &logits);
+            let hot: Vec<f32> = logits.iter().map(|x| x / 0.7).collect();
+            let full: Vec<f64> = log_softmax(&hot).iter().map(|l| l.exp()).collect();
+            let max = full.iter().copied().fold(0.0, f64::max);
+            let share = |id: u32| full[id as usize] / max;
+            prop_assert!(kept.iter().all(|k| share(k.0) >= f64::from(p) - 1e-4));
+            let enough = (0..logits.len() as u32).filter(|id| share(*id) > f64::from(p) + 1e-4).count();
+            prop_assert!(enough <= kept.len() && !kept.is_empty());
         }
 
         #[test]

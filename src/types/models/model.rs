@@ -1,6 +1,6 @@
 //! What is known of a model and of the device it runs on.
 
-use crate::types::{Ability, HeldOut, ModelId, Shape};
+use crate::types::{Ability, HeldOut, ModelId, OwnSampling, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -227,6 +227,9 @@ pub struct ModelInfo {
     pub shape: Shape,
     /// What its few-shot training left out, where its folder tells.
     pub held_out: Option<HeldOut>,
+    /// How its authors sample from it, where its folder tells.
+    #[serde(default)]
+    pub own_sampling: Option<Box<OwnSampling>>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
     /// Optimiser steps that lie between the weights in memory and those of [`Self::path`]; 0 as long as they are the same.

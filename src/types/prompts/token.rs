@@ -21,7 +21,7 @@ pub struct Candidate {
     pub id: u32,
     /// The token's own text.
     pub text: String,
-    /// Probability under the model at temperature 1, before any truncation, in `0..=1`.
+    /// Probability in `0..=1`: under the model at temperature 1, before any truncation, unless the list says otherwise.
     #[serde(rename = "prob")]
     pub probability: f32,
 }
@@ -40,8 +40,17 @@ pub struct GeneratedToken {
     pub own: String,
     /// Natural log of the probability under the model at temperature 1, before any truncation.
     pub logprob: f32,
+    /// Its place among all tokens by probability under the model, from 1; of equally likely ones the lower id stands first.
+    /// `None` where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u32>,
     /// The most likely tokens at this position, most likely first.
     pub top: Vec<Candidate>,
+    /// What it was drawn from: the most likely tokens after bias, penalties, temperature and cuts, with their probabilities then,
+    /// most likely first. Holds the token itself and, of [`Self::top`], those and only those that could be drawn. Empty where
+    /// nobody drew.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drawn: Vec<Candidate>,
 }
 
 impl GeneratedToken {
@@ -49,6 +58,13 @@ impl GeneratedToken {
     #[must_use]
     pub fn name(&self) -> &str {
         if self.own.is_empty() { &self.text } else { &self.own }
+    }
+
+    /// The place of a token among all by probability, from 1, where it is known: of the token itself, and of the most likely.
+    #[must_use]
+    pub fn rank_of(&self, id: u32) -> Option<u32> {
+        let place = self.top.iter().position(|candidate| candidate.id == id).map(|place| place as u32 + 1);
+        place.or(self.rank.filter(|_| id == self.id))
     }
 }
 
@@ -74,7 +90,9 @@ mod tests {
             text: text.into(),
             own: own.into(),
             logprob: -1.0,
+            rank: None,
             top: Vec::new(),
+            drawn: Vec::new(),
         };
         assert_eq!(token("\n", "").name(), "\n", "the text of a line break may come with the next token");
         assert_eq!(token(" 4", "\n4").name(), " 4");

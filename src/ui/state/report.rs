@@ -2,8 +2,8 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    BatchReport, Classification, EmbeddingReport, EvaluationReport, FillReport, InspectReport, KShotReport,
-    LayerActivation, PictureReport, ScoreReport, TableReport, TokenizeReport,
+    BatchReport, BiasReport, Classification, EmbeddingReport, EvaluationReport, FillReport, InspectReport, KShotReport,
+    LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport, TableReport, TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -27,6 +27,9 @@ macro_rules! reported {
 }
 
 reported! {
+    SamplesReport => Sampled,
+    SurpriseReport => Surprised,
+    BiasReport => BiasRead,
     InspectReport => Inspected,
     TokenizeReport => Tokenized,
     Classification => Classified,
@@ -55,6 +58,8 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::PictureClassified(report) => report.seen.rgb.len(),
         // A token with its texts and numbers; an answer with the query it belongs to.
         Outcome::Tokenized(report) => report.tokens.len() * 64,
+        Outcome::Sampled(report) => report.samples.iter().map(|sample| sample.tokens.len() * 1024).sum(),
+        Outcome::Surprised(report) => report.tokens.len() * 128,
         Outcome::Scored(report) => report.candidates.iter().map(|candidate| candidate.tokens.len() * 64).sum(),
         Outcome::Batched(report) => report.answers.len() * 256,
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),

@@ -24,6 +24,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
             _ => Shape::Decoder { blocks: BLOCKS, vocabulary: 1, context: 1 },
         },
         held_out: None,
+        own_sampling: None,
         modified: false,
         trained_steps: 0,
     }
@@ -49,7 +50,15 @@ fn generate(state: &mut State, model: ModelId) -> JobId {
 }
 
 fn token(id: u32, text: &str) -> GeneratedToken {
-    GeneratedToken { id, text: text.into(), own: text.into(), logprob: -1.0, top: Vec::new() }
+    GeneratedToken {
+        id,
+        text: text.into(),
+        own: text.into(),
+        logprob: -1.0,
+        rank: None,
+        top: Vec::new(),
+        drawn: Vec::new(),
+    }
 }
 
 #[test]

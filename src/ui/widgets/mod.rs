@@ -13,7 +13,7 @@ mod text_area;
 mod token_strip;
 
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
-pub use candidates::candidate_bars;
+pub use candidates::{Distribution, candidate_bars, token_bars};
 pub use heat_map::{ColorTable, TextureCache, pooled_image};
 pub use large_field::enlarge;
 pub use layout::{caption, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header};

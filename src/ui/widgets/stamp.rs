@@ -108,16 +108,20 @@ impl Stamp {
 
 /// How tokens were drawn, as short as it can be said.
 fn drawn(sampling: &Sampling) -> Vec<String> {
-    if sampling.temperature <= 0.0 {
-        return vec!["temperature 0".to_owned()];
-    }
-    let mut words = vec![format!("seed {}", sampling.seed), format!("temperature {}", sampling.temperature)];
-    if sampling.top_k > 0 {
-        words.push(format!("top-k {}", sampling.top_k));
-    }
-    if sampling.top_p < 1.0 {
-        words.push(format!("top-p {}", sampling.top_p));
-    }
+    let is_greedy = sampling.temperature <= 0.0;
+    let mut words = match is_greedy {
+        true => vec!["temperature 0".to_owned()],
+        false => vec![format!("seed {}", sampling.seed), format!("temperature {}", sampling.temperature)],
+    };
+    let mut add = |matters: bool, text: String| words.extend(matters.then_some(text));
+    // What cuts the unlikely off does not matter to the likeliest.
+    add(!is_greedy && sampling.top_k > 0, format!("top-k {}", sampling.top_k));
+    add(!is_greedy && sampling.top_p < 1.0, format!("top-p {}", sampling.top_p));
+    add(!is_greedy && sampling.min_p > 0.0, format!("min-p {}", sampling.min_p));
+    add(sampling.repetition_penalty != 1.0, format!("repetition {}", sampling.repetition_penalty));
+    add(sampling.presence_penalty != 0.0, format!("presence {}", sampling.presence_penalty));
+    add(sampling.frequency_penalty != 0.0, format!("frequency {}", sampling.frequency_penalty));
+    add(!sampling.bias.trim().is_empty(), "logit bias".to_owned());
     words
 }
 
@@ -132,5 +136,7 @@ mod tests {
         let free = Sampling { temperature: 0.8, seed: 7, ..Sampling::default() };
         assert_eq!(drawn(&free), ["seed 7", "temperature 0.8"]);
         assert_eq!(drawn(&Sampling { top_k: 40, top_p: 0.9, ..free })[2..], ["top-k 40", "top-p 0.9"]);
+        let punished = Sampling { presence_penalty: 0.5, min_p: 0.1, bias: "5 = 1".into(), ..Sampling::default() };
+        assert_eq!(drawn(&punished), ["temperature 0", "presence 0.5", "logit bias"]);
     }
 }

@@ -12,7 +12,7 @@ use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use text::{Beside, Conversation, Mode, TextPrompt};
+use text::{Beside, Conversation, Mode, SamplingPreset, TextPrompt};
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ struct Typed {
     sampling: Sampling,
     /// Stop strings as typed: one a line, `\n` for a line break.
     stop: String,
+    /// Sampling settings under names.
+    presets: Vec<SamplingPreset>,
     mode: Mode,
     /// The conversation of the chat mode, as of the last look.
     chat: Conversation,
@@ -34,9 +36,16 @@ struct Typed {
 impl Default for Typed {
     fn default() -> Self {
         let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
-        let (mode, chat, beside) = (Mode::default(), Conversation::default(), Beside::first());
-        let encoder = encoder::Typed::default();
-        Self { prompt: text::story(), sampling, stop: String::new(), mode, chat, beside, encoder }
+        Self {
+            prompt: text::story(),
+            sampling,
+            stop: String::new(),
+            presets: Vec::new(),
+            mode: Mode::default(),
+            chat: Conversation::default(),
+            beside: Beside::first(),
+            encoder: encoder::Typed::default(),
+        }
     }
 }
 

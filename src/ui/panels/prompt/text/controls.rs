@@ -2,15 +2,15 @@
 
 use super::plain::Plain;
 use super::task::{Needs, Task};
-use super::{Mode, TextPrompt, chat, task};
+use super::{Mode, TextPrompt, chat, sampling, task};
 use crate::types::{Ability, FewShotPrompt, Sampling};
 use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::Themed;
 use crate::ui::panels::suggestion;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, TextArea, field, section};
-use egui::{CollapsingHeader, DragValue, RichText, Slider, TextEdit, Ui};
+use crate::ui::widgets::{self, TextArea, field};
+use egui::{CollapsingHeader, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
 
 /// What takes longer says so beforehand, in seconds.
@@ -20,16 +20,8 @@ const INSTRUCTION_HELP: &str = "Said once, before the examples. Models that only
 const TEMPLATE_HELP: &str =
     "How one example is written: {input} and {output} are replaced. The query uses the part before {output}.";
 const SEPARATOR_HELP: &str = "Written between examples; \\n is a line break.";
-const TEMPERATURE_HELP: &str = "Divides the logits before the softmax: p ∝ exp(logit / temperature). 0 always takes the most \
-     likely token; higher values make unlikely tokens likelier.";
-const TOP_K_HELP: &str = "Draws only from the k most likely tokens; 0 keeps all.";
-const TOP_P_HELP: &str =
-    "Draws only from the smallest set of tokens whose probabilities add up to p (nucleus sampling); 1 keeps all.";
-const SEED_HELP: &str = "Start of the random numbers: the same seed gives the same text.";
-const MAX_HELP: &str = "Stops after this many new tokens.";
 const LAB_HELP: &str = "Takes this prompt to the few-shot lab, which compares the exact probabilities of answers without \
      examples, with one and with all.";
-const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
 
 impl TextPrompt {
     pub fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -44,7 +36,8 @@ impl TextPrompt {
             let mut drawn = Drawn { sampling: &mut self.sampling, stop: &mut self.stop };
             prompt(&mut self.plain, &mut drawn, ui, cx);
         }
-        sampling(&mut self.sampling, &mut self.stop, ui, cx);
+        let count = (!self.is_chat()).then_some(&mut self.plain.samples.count);
+        sampling::show(&mut self.drawing, &mut self.sampling, &mut self.stop, count, ui, cx);
         if !self.is_chat() {
             self.plain.observe(cx.state.now_s);
         }
@@ -54,7 +47,8 @@ impl TextPrompt {
         let wide = |ui: &mut Ui, add: &mut dyn FnMut(&mut Ui) -> bool| {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
         };
-        if let Some(job) = self.output().running(cx.state) {
+        let samples = self.plain.samples.running(cx.state).filter(|_| !self.is_chat());
+        if let Some(job) = self.output().running(cx.state).or(samples) {
             let stop =
                 wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
             if stop {
@@ -166,39 +160,6 @@ fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn<'_>, ui: &mut Ui) -> Op
     });
     let _ = response.response.accessible_name("Example prompts");
     task::all().iter().find(|task| task.prompt == *prompt)
-}
-
-fn sampling(sampling: &mut Sampling, stop: &mut String, ui: &mut Ui, cx: &mut Cx<'_>) {
-    section(ui, "Sampling", |ui| {
-        field(ui, "Temperature", TEMPERATURE_HELP, |ui| {
-            widgets::slider(ui, Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
-        });
-        field(ui, "Top-p", TOP_P_HELP, |ui| {
-            widgets::slider(ui, Slider::new(&mut sampling.top_p, 0.05..=1.0).fixed_decimals(2).step_by(0.01))
-        });
-        let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context()).unwrap_or(4096);
-        widgets::row(ui, 2, |columns| {
-            field(&mut columns[0], "Top-k", TOP_K_HELP, |ui| {
-                number(ui, DragValue::new(&mut sampling.top_k).range(0..=1000).speed(0.3))
-            });
-            field(&mut columns[1], "New tokens, at most", MAX_HELP, |ui| {
-                number(ui, DragValue::new(&mut sampling.max_new_tokens).range(1..=context))
-            });
-        });
-        widgets::row(ui, 2, |columns| {
-            field(&mut columns[0], "Seed", SEED_HELP, |ui| number(ui, DragValue::new(&mut sampling.seed).speed(0.2)));
-            columns[1].add_space(20.0);
-            if widgets::secondary_button(&mut columns[1], Some(Icon::Dices), "New seed").clicked() {
-                sampling.seed = fresh_seed();
-            }
-        });
-        field(ui, "Stop strings", STOP_HELP, |ui| ui.add(TextArea::new(stop, 1).mono().hint("None")));
-    });
-}
-
-fn number(ui: &mut Ui, value: DragValue<'_>) -> egui::Response {
-    let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
-    ui.add_sized(size, value)
 }
 
 /// A seed nobody chose: the clock's fast digits.

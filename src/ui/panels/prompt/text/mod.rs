@@ -1,13 +1,19 @@
 //! Prompting a model that continues texts: instruction, examples and query, or a chat.
 
+mod bias;
 mod chat;
+mod compare;
 mod controls;
 mod inspector;
 mod output;
 mod past;
 mod plain;
+mod presets;
 mod preview;
+mod samples;
+mod sampling;
 mod shots;
+mod surprise;
 mod task;
 
 use super::Typed;
@@ -20,6 +26,8 @@ use egui::Ui;
 use lucide_icons::Icon;
 use output::{Output, Shown};
 use plain::Plain;
+pub(super) use presets::SamplingPreset;
+use sampling::Drawing;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -77,6 +85,7 @@ pub(super) struct TextPrompt {
     sampling: Sampling,
     /// Stop strings as typed: one a line, `\n` for a line break.
     stop: String,
+    drawing: Drawing,
     plain: Plain,
     chat: Chat,
 }
@@ -87,6 +96,7 @@ impl TextPrompt {
             mode: typed.mode,
             sampling: typed.sampling,
             stop: typed.stop,
+            drawing: Drawing::new(typed.presets),
             plain: Plain::new(typed.prompt),
             chat: Chat::new(typed.chat, typed.beside),
         }
@@ -98,6 +108,7 @@ impl TextPrompt {
             prompt: self.plain.prompt.clone(),
             sampling: self.sampling.clone(),
             stop: self.stop.clone(),
+            presets: self.drawing.presets.clone(),
             mode: self.mode,
             chat: self.chat.conversation.clone(),
             beside: self.chat.beside(),
@@ -169,7 +180,9 @@ impl TextPrompt {
             text: choice.text.clone(),
             own: choice.text.clone(),
             logprob: choice.probability.ln(),
+            rank: token.rank_of(choice.id),
             top: token.top.clone(),
+            drawn: token.drawn.clone(),
         });
         let ids = prompt.iter().map(|t| t.id).chain(kept.iter().map(|t| t.id)).collect();
         let from = From { prompt, kept, text: Rc::clone(&shown.text), typed: shown.typed.clone() };
@@ -234,6 +247,8 @@ impl TextPrompt {
 
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.plain.preview.shows(shown);
+        self.plain.samples.shows(shown);
+        self.drawing.bias.shows(shown);
         self.chat.shows(shown);
         self.plain.output.past.shows(shown);
         let outputs = [&self.plain.output, &self.chat.output];
@@ -246,11 +261,27 @@ impl TextPrompt {
         }
         let text = self.plain.prompt.render().text;
         self.plain.output.selected = None;
+        self.plain.preview.comparing.is_open = false;
+        if self.plain.samples.count > 1 {
+            self.plain.samples.typed = Some(Rc::new(self.plain.prompt.clone()));
+            return self.run_samples(PromptInput::Text(text), cx);
+        }
+        self.plain.samples.close();
         self.plain.part(cx.state.now_s);
         let typed = Some(Rc::new(self.plain.prompt.clone()));
         let from = From { text: text.as_str().into(), typed, ..From::default() };
         self.generate(cx, PromptInput::Text(text), from);
         self.plain.amend();
+    }
+
+    /// Draws several continuations at once.
+    fn run_samples(&mut self, prompt: PromptInput, cx: &mut Cx<'_>) {
+        let Some(model) = cx.state.active(Ability::Continue).map(|model| model.info.id) else {
+            cx.toast("Open a text model first");
+            return;
+        };
+        let generate = GenerateSpec { prompt, sampling: self.sampling(), edits: Vec::new() };
+        self.plain.samples.run(model, generate, cx);
     }
 
     /// Answers or continues what the last turn asks for.

@@ -5,7 +5,7 @@ use super::past::Past;
 use crate::types::{Ability, FewShotPrompt, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, mix, space};
-use crate::ui::widgets::{self, Chip, candidate_bars, caption, token_strip, visible_text};
+use crate::ui::widgets::{self, Chip, Distribution, caption, token_bars, token_strip, visible_text};
 use crate::ui::{Cx, Job, Run, State};
 use egui::{Color32, Frame, RichText, ScrollArea, Ui};
 use std::rc::Rc;
@@ -165,7 +165,7 @@ pub(super) fn strip(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f
                 let token = tokens[i];
                 let name = visible_text(token.name());
                 ui.label(RichText::new(name).font(Type::Strong.mono()).color(theme.body()));
-                if let Some(place) = candidate_bars(ui, &token.top, token.id, true) {
+                if let Some(place) = token_bars(ui, token, Distribution::Model, true) {
                     chosen = Some((i, place));
                 }
                 caption(ui, "Click an alternative to go on from it.");
@@ -244,6 +244,6 @@ fn surprise_fill(theme: &Theme, share: f32, paper: Color32) -> Color32 {
     mix(paper, theme.category(1), share * 0.55)
 }
 
-fn probability_fill(theme: &Theme, probability: f32, paper: Color32) -> Color32 {
+pub(super) fn probability_fill(theme: &Theme, probability: f32, paper: Color32) -> Color32 {
     surprise_fill(theme, surprise(probability), paper)
 }

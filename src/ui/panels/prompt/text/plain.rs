@@ -1,8 +1,9 @@
 //! The plain prompt: a text to continue, with or without examples, and what came of it.
 
 use super::Wish;
-use super::output::{self, Output};
+use super::output::{self, Output, Shown};
 use super::preview::Preview;
+use super::samples::{Chosen, Samples};
 use super::shots::ShotTable;
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
 use crate::types::{Ability, FewShotPrompt, JobId, SiteFilter};
@@ -26,12 +27,20 @@ pub(super) struct Plain {
     pub table: ShotTable,
     pub preview: Preview,
     pub output: Output,
+    pub samples: Samples,
 }
 
 impl Plain {
     pub fn new(prompt: FewShotPrompt) -> Self {
         let history = History::new(Step { prompt: prompt.clone(), run: None });
-        Self { prompt, history, table: ShotTable::default(), preview: Preview::default(), output: Output::default() }
+        Self {
+            prompt,
+            history,
+            table: ShotTable::default(),
+            preview: Preview::default(),
+            output: Output::default(),
+            samples: Samples::default(),
+        }
     }
 
     /// Puts another prompt in the place of the typed one; undo brings that back.
@@ -96,7 +105,13 @@ pub(super) fn stage(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<W
         output::problems(&plain.output, ui, cx);
         prompt_card(plain, ui, cx);
         ui.add_space(space::M);
-        wish = output_card(plain, ui, cx);
+        if plain.preview.comparing.is_open {
+            comparison_card(&mut plain.preview, ui, cx);
+        } else if plain.samples.is_open() {
+            samples_card(plain, ui, cx);
+        } else {
+            wish = output_card(plain, ui, cx);
+        }
     });
     wish
 }
@@ -104,7 +119,36 @@ pub(super) fn stage(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<W
 /// Height that a wrapped legend, the output with its heading and figures, and its legend need at least.
 const BELOW_PROMPT: f32 = 360.0;
 
-fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn comparison_card(preview: &mut Preview, ui: &mut Ui, cx: &Cx<'_>) {
+    widgets::stage_header(ui, "Token by token", "", |_| {});
+    let rest = ui.available_height() - space::XL;
+    output::card(ui.theme()).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.set_min_height((rest - 2.0 * space::M).max(80.0));
+        preview.compare(ui, cx);
+    });
+}
+
+fn samples_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
+    match plain.samples.show(&plain.prompt, ui, cx) {
+        Some(Chosen::Tokens(job, place)) => {
+            let report = plain.samples.report(cx.state);
+            let sample = report.and_then(|report| Some((report.prompt.clone(), report.samples.get(place)?)));
+            if let Some((prompt, sample)) = sample {
+                let typed = plain.samples.typed.clone();
+                let text = plain.preview.rendered.text.as_str().into();
+                let output = &mut plain.output;
+                (output.selected, output.hovered) = (None, None);
+                output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone(), text, typed });
+            }
+            plain.samples.close();
+        }
+        Some(Chosen::Back) => plain.samples.close(),
+        None => {}
+    }
+}
+
+fn prompt_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     let count = plain.preview.tokens(cx.state).map(<[_]>::len);
     let context = cx.state.active(Ability::Continue).and_then(|m| m.info.shape.context());
@@ -128,6 +172,11 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(RichText::new("Longer than the context.").font(Type::Caption.sans()).color(theme.danger()));
         }
     });
+    plain.preview.head(ui, cx);
+    if plain.preview.comparing.is_open {
+        // Every token of it stands in the comparison.
+        return;
+    }
     let room = ui.available_height();
     let most = (room * 0.36).min(room - BELOW_PROMPT).max(90.0);
     output::card(theme).show(ui, |ui| {
@@ -142,7 +191,6 @@ fn prompt_card(plain: &Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     });
-    plain.preview.legend(ui);
 }
 
 /// Has the text read once, as it is, and shows where its tokens look.

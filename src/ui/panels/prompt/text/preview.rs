@@ -1,12 +1,17 @@
 //! What the model receives, token by token, kept up to date while the person types.
 
+use super::compare::Comparing;
+use super::surprise::{self, Reading, Tint};
 use crate::engine::Work;
-use crate::types::{Ability, FewShotPrompt, JobId, ModelId, PromptToken, RenderedPrompt, SegmentKind, TokenizeReport};
+use crate::types::{
+    Ability, FewShotPrompt, JobId, ModelId, PromptToken, RenderedPrompt, SegmentKind, SurpriseReport, TokenizeReport,
+};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use crate::ui::widgets::{self, Chip, token_strip, visible_text};
 use crate::ui::{Answer, Ask, Cx, State};
 use egui::{Align2, Color32, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo};
+use lucide_icons::Icon;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -20,6 +25,10 @@ pub(super) struct Preview {
     tokens: Ask<(ModelId, String)>,
     /// Prompt the rendering belongs to.
     source: Option<FewShotPrompt>,
+    /// What the colours tell.
+    tint: Tint,
+    surprise: Reading,
+    pub comparing: Comparing,
     /// The text in pieces that flow like words, with what each is part of: shown until there are tokens.
     pieces: Vec<(Range<usize>, SegmentKind)>,
 }
@@ -60,11 +69,52 @@ impl Preview {
         let Some(model) = cx.state.active(Ability::Continue).map(|m| m.info.id) else { return };
         let question = (model, self.rendered.text.clone());
         self.tokens.follow(question, 0.0, cx, |(model, text)| (*model, Work::Tokenize(text.clone().into())));
+        if self.tint == Tint::Surprise && !self.rendered.text.is_empty() {
+            self.surprise.follow(model, &self.rendered.text, cx);
+            self.comparing.follow(model, cx);
+        }
+    }
+
+    /// What the colours tell, as a choice, and what belongs to it: which colour stands for what, or the sums of the text.
+    pub(super) fn head(&mut self, ui: &mut Ui, cx: &Cx<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = Vec2::new(space::M, space::XS);
+            widgets::segmented(ui, &mut self.tint, &[(Tint::Parts, "Parts"), (Tint::Surprise, "Surprise")]);
+            match self.tint {
+                Tint::Parts => {
+                    self.comparing.is_open = false;
+                    self.legend(ui);
+                }
+                Tint::Surprise if self.rendered.text.is_empty() => {}
+                Tint::Surprise => {
+                    let name = if self.comparing.is_open { "Back to the output" } else { "Compare with a text" };
+                    if widgets::ghost_button(ui, Some(Icon::Columns2), name).clicked() {
+                        self.comparing.is_open = !self.comparing.is_open;
+                    }
+                }
+            }
+        });
+        if self.tint == Tint::Surprise && !self.rendered.text.is_empty() && !self.comparing.is_open {
+            self.surprise.sums(&self.rendered.text, ui, cx);
+        }
+    }
+
+    /// The card of the prompt beside another text.
+    pub(super) fn compare(&mut self, ui: &mut Ui, cx: &Cx<'_>) {
+        self.comparing.show((&self.rendered.text, &self.surprise), ui, cx);
+    }
+
+    /// How surprising each token is, while that is what the colours tell.
+    fn surprise<'a>(&self, state: &'a State) -> Option<&'a SurpriseReport> {
+        let report = self.surprise.report(&self.rendered.text, state).filter(|_| self.tint == Tint::Surprise)?;
+        Some(report)
     }
 
     /// The jobs whose answers must be kept.
     pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.tokens.shows(shown);
+        self.surprise.shows(shown);
+        self.comparing.shows(shown);
     }
 
     /// The tokens of the text as it is now; `None` until they have come.
@@ -87,18 +137,25 @@ impl Preview {
     pub(super) fn show(&self, ui: &mut Ui, cx: &Cx<'_>) {
         let theme = ui.theme();
         let paper = theme.surface();
+        let surprise = self.surprise(cx.state);
         match self.tokens(cx.state) {
             Some(tokens) => {
+                let told = |i: usize| surprise.and_then(|report| report.tokens.get(i));
                 let chip = |i: usize| {
                     let token: &PromptToken = &tokens[i];
                     let kind = self.kind_of(token);
                     let text = if token.text.is_empty() { "∅" } else { token.text.as_str() };
-                    Chip { text, fill: kind_fill(theme, kind, paper), selected: false, underline: None }
+                    let parts = kind_fill(theme, kind, paper);
+                    let fill = told(i).map_or(parts, |token| surprise::fill(theme, token, paper));
+                    Chip { text, fill, selected: false, underline: None }
                 };
                 token_strip(ui, "Prompt tokens", tokens.len(), chip, |ui, i| {
                     let token = &tokens[i];
                     let kind = self.kind_of(token);
                     tip(ui, i, token, kind);
+                    if let Some(token) = told(i) {
+                        surprise::tip(ui, token);
+                    }
                 });
             }
             None => {
@@ -115,25 +172,22 @@ impl Preview {
     }
 
     /// Which colour stands for what; only kinds that occur.
-    pub(super) fn legend(&self, ui: &mut Ui) {
+    fn legend(&self, ui: &mut Ui) {
         let theme = ui.theme();
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = Vec2::new(space::M, space::XS);
-            let mut seen = Vec::new();
-            for segment in &self.rendered.segments {
-                let hue = hue(segment.kind);
-                if seen.contains(&hue) {
-                    continue;
-                }
-                seen.push(hue);
-                let words = match segment.kind {
-                    SegmentKind::ShotInput(_) => "Example input".to_owned(),
-                    SegmentKind::ShotOutput(_) => "Example output".to_owned(),
-                    kind => kind_words(Some(kind)),
-                };
-                entry(ui, kind_fill(theme, Some(segment.kind), theme.surface()), &words);
+        let mut seen = Vec::new();
+        for segment in &self.rendered.segments {
+            let hue = hue(segment.kind);
+            if seen.contains(&hue) {
+                continue;
             }
-        });
+            seen.push(hue);
+            let words = match segment.kind {
+                SegmentKind::ShotInput(_) => "Example input".to_owned(),
+                SegmentKind::ShotOutput(_) => "Example output".to_owned(),
+                kind => kind_words(Some(kind)),
+            };
+            entry(ui, kind_fill(theme, Some(segment.kind), theme.surface()), &words);
+        }
     }
 }
 

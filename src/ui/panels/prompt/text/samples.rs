@@ -1,0 +1,158 @@
+//! Several continuations of the prompt, and how far they agree.
+
+use super::output;
+use crate::engine::{GenerateSpec, SamplesSpec, Work};
+use crate::types::{Ability, Agreement, DrawnSample, FewShotPrompt, JobId, ModelId, SamplesReport};
+use crate::ui::theme::{Type, space};
+use crate::ui::widgets::{self, Stamp, figure, ghost_button, icon_button, job_error};
+use crate::ui::{Answer, Ask, Cx, State, Themed};
+use egui::{RichText, ScrollArea, Ui};
+use lucide_icons::Icon;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How many samples are drawn, and those that were.
+pub(super) struct Samples {
+    pub count: usize,
+    ask: Ask<SamplesSpec>,
+    /// What was typed for them.
+    pub typed: Option<Rc<FewShotPrompt>>,
+    is_open: bool,
+}
+
+impl Default for Samples {
+    fn default() -> Self {
+        Self { count: 1, ask: Ask::default(), typed: None, is_open: false }
+    }
+}
+
+/// What a person wants of a sample.
+pub(super) enum Chosen {
+    /// To see its tokens: the job it is of, and its place.
+    Tokens(JobId, usize),
+    /// To see the output of a single run again.
+    Back,
+}
+
+impl Samples {
+    /// Draws as many as are wanted.
+    pub(super) fn run(&mut self, model: ModelId, generate: GenerateSpec, cx: &mut Cx<'_>) {
+        let spec = SamplesSpec { generate, count: self.count };
+        self.ask.ask(spec, cx, |spec| (model, Work::Samples(spec.clone())));
+        self.is_open = true;
+    }
+
+    /// True while they stand in the place of the output.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    pub(super) fn close(&mut self) {
+        self.is_open = false;
+    }
+
+    pub(super) fn running(&self, state: &State) -> Option<JobId> {
+        self.ask.running(state)
+    }
+
+    /// What was drawn.
+    pub(super) fn report<'a>(&self, state: &'a State) -> Option<&'a Arc<SamplesReport>> {
+        match self.ask.answer(state) {
+            Answer::New(report) => Some(report),
+            _ => None,
+        }
+    }
+
+    /// With what they were made, where the prompt is this one now.
+    fn stamp(&self, prompt: &FewShotPrompt, state: &State) -> Option<Stamp> {
+        let spec = self.ask.question()?;
+        let is_retyped = self.typed.as_ref().is_some_and(|typed| **typed != *prompt);
+        let stamp = Stamp::in_use(state, self.ask.job()?, Ability::Continue)?.drawn(&spec.generate.sampling);
+        Some(stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since."))
+    }
+
+    /// The jobs whose answers must be kept.
+    pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
+        self.ask.shows(shown);
+    }
+
+    /// The card in the place of the output, where the prompt is this one now.
+    pub(super) fn show(&self, prompt: &FewShotPrompt, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Chosen> {
+        let theme = ui.theme();
+        let mut chosen = None;
+        let report = self.report(cx.state).map(Arc::clone);
+        widgets::stage_header(ui, "Samples", "", |ui| {
+            if ghost_button(ui, Some(Icon::Undo2), "Single output").clicked() {
+                chosen = Some(Chosen::Back);
+            }
+            let copy = report.as_ref().filter(|_| icon_button(ui, Icon::Copy, "Copy all samples").clicked());
+            if let Some(report) = copy {
+                let texts: Vec<&str> = report.samples.iter().map(|sample| sample.text.as_str()).collect();
+                ui.ctx().copy_text(texts.join("\n\n"));
+                cx.toast("Copied the samples");
+            }
+        });
+        let stamp = self.stamp(prompt, cx.state);
+        if let Some(stamp) = &stamp {
+            stamp.show(ui);
+        }
+        let rest = ui.available_height() - space::XL;
+        output::card(theme).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.set_min_height((rest - 2.0 * space::M).max(80.0));
+            if let Some(job) = self.running(cx.state) {
+                widgets::job_progress(ui, cx, job);
+            }
+            if let Some(job) = self.ask.job() {
+                job_error(ui, cx, job);
+            }
+            let (Some(report), Some(job)) = (&report, self.ask.job()) else { return };
+            let Some(agreement) = report.agreement() else { return };
+            Stamp::over(stamp.as_ref(), ui, |ui| told(&agreement, ui));
+            ui.add_space(space::S);
+            let list = ScrollArea::vertical().id_salt("samples").auto_shrink(false);
+            list.max_height((ui.available_height() - space::M).max(80.0)).show(ui, |ui| {
+                for (place, sample) in report.samples.iter().enumerate() {
+                    if one(sample, sample.text.trim() == agreement.answer && agreement.count > 1, ui) {
+                        chosen = Some(Chosen::Tokens(job, place));
+                    }
+                }
+            });
+        });
+        chosen
+    }
+}
+
+/// How far they agree.
+fn told(agreement: &Agreement, ui: &mut Ui) {
+    widgets::row(ui, 3, |columns| {
+        let share = widgets::percent(agreement.share() as f32);
+        let of = format!("{} of {}", agreement.count, agreement.samples);
+        figure(&mut columns[0], &share, &of, "the most frequent text");
+        figure(&mut columns[1], &agreement.distinct.to_string(), "", "different texts");
+        let at = agreement.parts_at.map_or_else(|| "never".to_owned(), |at| format!("token {at}"));
+        figure(&mut columns[2], &at, "", "where they part");
+    });
+}
+
+/// One of them. True when its tokens are wanted.
+fn one(sample: &DrawnSample, is_frequent: bool, ui: &mut Ui) -> bool {
+    let theme = ui.theme();
+    let mut wanted = false;
+    ui.horizontal(|ui| {
+        let head = format!("seed {} · {} tokens · {}", sample.seed, sample.tokens.len(), sample.stop);
+        ui.label(RichText::new(head).font(Type::Caption.mono()).color(theme.caption()));
+        if is_frequent {
+            ui.label(RichText::new("most frequent").font(Type::Caption.sans()).color(theme.accent_text()));
+        }
+        let name = format!("Show the tokens of seed {}", sample.seed);
+        wanted = icon_button(ui, Icon::ScanText, &name).clicked();
+    });
+    let text = if sample.text.is_empty() { "(nothing)" } else { sample.text.trim_start() };
+    let text = RichText::new(text).font(Type::Body.mono()).color(theme.body());
+    ui.add(egui::Label::new(text).wrap().selectable(true));
+    ui.add_space(space::XS);
+    ui.separator();
+    wanted
+}
