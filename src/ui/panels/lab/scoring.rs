@@ -62,6 +62,11 @@ impl Slot {
         self.ask.running(state)
     }
 
+    /// The job that brought the newest report.
+    fn job(&self, state: &State) -> Option<JobId> {
+        self.ask.job().filter(|job| state.report::<ScoreReport>(*job).is_some())
+    }
+
     /// Why the newest question was not answered, and the job that says so.
     fn problem<'a>(&self, state: &'a State) -> Option<(JobId, &'a UserError)> {
         Some((self.ask.job()?, self.ask.error(state)?))
@@ -130,6 +135,11 @@ impl Scoring {
         let problem = self.slots[side][card].problem(state)?;
         let is_current = plan.is_some_and(|plan| self.is_current(plan, side, card));
         (is_current && !self.closed.contains(&problem.0)).then_some(problem)
+    }
+
+    /// A job whose scores are on show in a column.
+    pub fn job(&self, side: usize, state: &State) -> Option<JobId> {
+        self.slots[side].iter().rev().find_map(|slot| slot.job(state))
     }
 
     /// The oldest job that is under way.

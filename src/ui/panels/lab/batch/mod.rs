@@ -12,7 +12,7 @@ use crate::types::{BatchReport, BatchSpec, JobId, ModelId, UserError};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
-use crate::ui::widgets::{self, caption, empty_state, figure, icon_button, job_progress, stage_header};
+use crate::ui::widgets::{self, Stamp, caption, empty_state, figure, icon_button, job_progress, stage_header};
 use crate::ui::{Cx, State};
 use answers::List;
 use egui::{DragValue, Ui};
@@ -139,6 +139,10 @@ impl BatchTab {
             export = icon_button(ui, Icon::Download, "Export CSV").clicked();
             copy = icon_button(ui, Icon::Copy, "Copy as TSV").clicked();
         });
+        let stamp = self.stamp(measured, desk, cx.state);
+        if let Some(stamp) = &stamp {
+            stamp.show(ui);
+        }
         numbers(ui, theme, measured, self.asked.as_ref().map(|(.., count)| *count));
         let Measured { job, report, labels, .. } = measured;
         let (job, report, labels) = (*job, report.clone(), labels.clone());
@@ -156,6 +160,17 @@ impl BatchTab {
         if export {
             self.export(cx);
         }
+    }
+
+    /// With what the answers on show were made, where the desk is as it is now.
+    fn stamp(&self, measured: &Measured, desk: &Desk, state: &State) -> Option<Stamp> {
+        let job = state.job(measured.job)?;
+        let Work::Batch(spec) = &*job.work else { return None };
+        let is_other = desk.model(state).is_some_and(|open| job.model != Some(open.info.id));
+        let shots = spec.prompt.shots.iter().filter(|shot| shot.on).count();
+        let stamp = Stamp::of(state, measured.job)?.with(format!("{shots} examples"));
+        let stamp = stamp.old_where(is_other, "Another model is in use now.");
+        Some(stamp.old_where(spec.prompt != desk.prompt(), "The examples or their wording were changed since."))
     }
 
     fn choices(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {

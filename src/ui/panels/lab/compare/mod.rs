@@ -15,7 +15,7 @@ use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, empty_state, job_progress, stage_header};
+use crate::ui::widgets::{self, Stamp, caption, empty_state, job_progress, stage_header};
 use egui::{CollapsingHeader, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
 
@@ -89,6 +89,11 @@ pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<
         return empty(tab, desk, ui, cx);
     }
     header(tab, desk, ui, cx);
+    for side in 0..desk.setup.sides().len() {
+        if let Some(stamp) = tab.scoring.job(side, cx.state).and_then(|job| Stamp::of(cx.state, job)) {
+            stamp.show(ui);
+        }
+    }
     if let Some(job) = tab.scoring.running(cx.state) {
         job_progress(ui, cx, job);
     }

@@ -7,7 +7,7 @@ use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
 use crate::ui::paths;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption};
-use crate::ui::{Cx, OpenModel, State};
+use crate::ui::{Cx, OpenModel, State, full_name};
 use egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -124,7 +124,7 @@ pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(Mod
             let curve = Curve {
                 name,
                 task: table.title.clone(),
-                model: model.info.name.clone(),
+                model: full_name(&model.info),
                 hue: 0,
                 points: Vec::new(),
                 notes: Vec::new(),

@@ -38,6 +38,7 @@ pub(super) fn summary(curve: &Curve, metric: KShotMetric) -> String {
     if curve.points.len() < curve.wanted {
         words += &format!(" {} of {} points.", curve.points.len(), curve.wanted);
     }
+    words += &format!(" Asked of {}.", curve.model);
     words
 }
 
@@ -77,18 +78,21 @@ pub(super) mod tests {
         let curve = curve(&[(0, 1, 8), (16, 1, 14), (0, 2, 10), (16, 2, 18)]);
         assert_eq!(
             summary(&curve, KShotMetric::Accuracy),
-            "True labels: accuracy 45 % at k = 0, 80 % at k = 16 (+35 points); 2 seeds × 20 queries a point."
+            "True labels: accuracy 45 % at k = 0, 80 % at k = 16 (+35 points); 2 seeds × 20 queries a point. Asked of m."
         );
         assert_eq!(
             summary(&curve, KShotMetric::LogProb),
-            "True labels: mean ln P −2.00 at k = 0, −1.00 at k = 16; 2 seeds × 20 queries a point."
+            "True labels: mean ln P −2.00 at k = 0, −1.00 at k = 16; 2 seeds × 20 queries a point. Asked of m."
         );
     }
 
     #[test]
     fn what_was_stopped_says_how_far_it_came() {
         let words = summary(&curve(&[(0, 1, 8)]), KShotMetric::Accuracy);
-        assert_eq!(words, "True labels: accuracy 40 % at k = 0; 1 seed × 20 queries a point. 1 of 4 points.");
+        assert_eq!(
+            words,
+            "True labels: accuracy 40 % at k = 0; 1 seed × 20 queries a point. 1 of 4 points. Asked of m."
+        );
         assert_eq!(summary(&curve(&[]), KShotMetric::Accuracy), "True labels: nothing measured yet.");
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, empty_state, job_progress, segmented, stage_header, visible_text};
+use crate::ui::widgets::{Stamp, caption, empty_state, job_progress, segmented, stage_header, visible_text};
 use crate::ui::{Answer, Ask, Cx, Intent, State};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
@@ -195,6 +195,9 @@ impl LookedTab {
                 ui.add_space(space::S);
             }
         });
+        if let Some(stamp) = self.reading.job().and_then(|job| Stamp::of(cx.state, job)) {
+            stamp.show(ui);
+        }
         if let Some(job) = self.reading.job() {
             job_progress(ui, cx, job);
             let is_current = self.question(desk).as_ref() == self.reading.question();
