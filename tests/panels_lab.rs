@@ -185,9 +185,9 @@ fn a_second_column_asks_another_prompt_and_another_model() {
     window.click("Instruction");
     until_scores(&mut window, 15);
     assert!(!requests(&window)[14].1.prompt.contains("Is the sentence"));
-    let rows = labels(&window, "positive, ");
+    let rows: Vec<String> = labels(&window, "positive, ").into_iter().filter(|row| row.contains(": A ")).collect();
     assert_eq!(rows.len(), 3, "one row of the table with none, one and all examples");
-    assert!(rows.iter().all(|row| row.contains(": A ") && row.contains(", B ") && row.contains(" points")), "{rows:?}");
+    assert!(rows.iter().all(|row| row.contains(", B ") && row.contains(" points")), "{rows:?}");
 }
 
 #[test]

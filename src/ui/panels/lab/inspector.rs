@@ -73,7 +73,7 @@ fn tokens(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
 
 /// A logarithm with two decimals, all of a table alike.
 fn nats(log_prob: f64) -> String {
-    format!("{:>6}", format!("{log_prob:.2}").replace('-', "−"))
+    format!("{:>5}", format!("{log_prob:.2}").replace('-', "−"))
 }
 
 fn dash() -> String {

@@ -195,7 +195,8 @@ fn prompt_as_sent(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
         .default_open(true)
         .show(ui, |ui| {
             sent::show(ui, &plan.rendered);
-            caption(ui, "Click another card to see its prompt.");
+            let what = if desk.setup.two { "heading" } else { "card" };
+            caption(ui, format!("Click another {what} to see its prompt."));
         });
 }
 

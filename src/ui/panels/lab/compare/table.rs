@@ -1,6 +1,7 @@
 //! Two columns as one table: of every answer, with no, one and all examples, what each column gives it and how far they are
 //! apart.
 
+use super::super::asked::AskedModel;
 use super::super::desk::Desk;
 use super::super::errors::closable;
 use super::super::scoring::Shown;
@@ -83,7 +84,7 @@ fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
     let columns = Columns::of(rect);
     let mut names = Vec::new();
     for (side, place) in columns.sides.into_iter().enumerate() {
-        let model = desk.setup.sides[side].of_run.as_ref().map(|model| model.title());
+        let model = desk.setup.sides[side].of_run.as_ref().map(AskedModel::title);
         let open = super::super::plan::model_of(&desk.setup.sides[side], cx.state).map(|m| m.info.name.clone());
         let name = open.or(model).unwrap_or_else(|| "no model".to_owned());
         let words = format!("{} · {name}", ["A", "B"][side]);
