@@ -135,7 +135,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
     for training in state.trainings() {
         let spec = training.spec();
         let key = spec.out.clone().map_or(RunKey::Job(training.job), RunKey::Folder);
-        let record = training.record.as_ref();
+        let record = training.record.as_deref();
         let name = what(state, spec, record, Some(training));
         match found.iter_mut().find(|run| run.key == key) {
             Some(run) => {
