@@ -29,6 +29,7 @@ pub(super) struct View {
     #[serde(skip)]
     pub shown: BTreeSet<RunKey>,
     /// The order of the table; the newest first without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
 }
 
