@@ -67,5 +67,16 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     sitting.until("training stops", |s| s.state().trainings().all(|t| t.summary.is_some()));
     let training = sitting.state().trainings().next().unwrap();
     assert!(training.points.iter().all(|p| p.loss.is_finite()));
-    assert!(sitting.state().active(Ability::Continue).unwrap().info.modified);
+    let stopped = training.points.len();
+    let info = sitting.state().active(Ability::Continue).unwrap().info.clone();
+    assert!(!info.modified && info.path.starts_with(scratch.path().join("state/runs")), "{}", info.path.display());
+
+    // The stopped run goes on under the model it left.
+    sitting.until("the run is listed", |s| s.has("Go on training"));
+    sitting.click("Go on training");
+    sitting.until("it learns more", |s| s.state().trainings().any(|t| t.points.len() > stopped));
+    sitting.click("Stop");
+    sitting.until("it stops again", |s| s.state().trainings().all(|t| t.summary.is_some()));
+    let again = sitting.state().trainings().next_back().unwrap();
+    assert_eq!((again.model, again.points[0].step), (info.id, 1), "its curve is one curve");
 }

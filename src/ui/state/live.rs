@@ -47,7 +47,7 @@ impl Live {
             (Self::Run(run), Event::Token { token, .. }) => run.push(token, now_s),
             (Self::Run(run), Event::HeldBack { text, .. }) => run.complete(&text),
             (Self::Training(training), Event::Trained { points, .. }) => training.points.extend(points),
-            (Self::Training(training), Event::Begun { record, .. }) => training.record = Some(*record),
+            (Self::Training(training), Event::Begun { record, .. }) => training.record = Some(record),
             (Self::Training(training), Event::Sample { step, text, .. }) => training.samples.push((step, text)),
             (Self::KShot(run), Event::KShot { points, .. }) => run.points.extend(points),
             _ => {}
@@ -165,7 +165,7 @@ pub struct Training {
     /// Texts written after validations: step and text.
     pub samples: Vec<(usize, String)>,
     /// What the engine tells of it, once it has begun.
-    pub record: Option<RunRecord>,
+    pub record: Option<Box<RunRecord>>,
     /// How it ended, once it has.
     pub summary: Option<TrainSummary>,
 }

@@ -99,6 +99,7 @@ pub(super) struct Form {
     pub augment: bool,
     pub digits: Settings,
     /// Runs are written to the data folder.
+    #[serde(skip_serializing_if = "is_true")]
     pub keep: bool,
 }
 
@@ -204,6 +205,11 @@ impl Form {
         let task = TrainTask::Digits(DigitTask { data, network, augment: self.augment });
         Ok((model, task, start, &self.digits))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 fn path(text: &str) -> Option<PathBuf> {

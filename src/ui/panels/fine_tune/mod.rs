@@ -290,13 +290,14 @@ impl Panel for FineTunePanel {
         let state = cx.state;
         self.kept.tick(ui.ctx(), cx);
         // A window that begins shows where the last run stands.
-        if self.selected.is_none() && state.trainings().next().is_none() && !self.greeted {
-            if let Some(newest) = self.kept.listed.runs.first() {
-                let key = RunKey::Folder(newest.folder.clone());
-                self.kept.want_curve(&newest.folder.clone());
-                self.view.shown.insert(key.clone());
-                (self.selected, self.greeted) = (Some(key), true);
-            }
+        if !self.greeted
+            && self.selected.is_none()
+            && state.trainings().next().is_none()
+            && let Some(newest) = self.kept.listed.runs.first().map(|run| run.folder.clone())
+        {
+            self.kept.want_curve(&newest);
+            self.view.shown.insert(RunKey::Folder(newest.clone()));
+            (self.selected, self.greeted) = (Some(RunKey::Folder(newest)), true);
         }
         self.question(ui, cx);
         let listed = Arc::clone(&self.kept.listed);

@@ -29,6 +29,7 @@ pub(super) struct View {
     #[serde(skip)]
     pub shown: BTreeSet<RunKey>,
     /// The order of the table; the newest first without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
 }
 
@@ -135,7 +136,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
     for training in state.trainings() {
         let spec = training.spec();
         let key = spec.out.clone().map_or(RunKey::Job(training.job), RunKey::Folder);
-        let record = training.record.as_ref();
+        let record = training.record.as_deref();
         let name = what(state, spec, record, Some(training));
         match found.iter_mut().find(|run| run.key == key) {
             Some(run) => {
