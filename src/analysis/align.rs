@@ -43,10 +43,10 @@ fn common<T: PartialEq>(a: &[T], b: &[T]) -> Vec<(usize, usize)> {
         if a[i] == b[j] {
             found.push((i, j));
             (i, j) = (i + 1, j + 1);
-        } else if lengths[(i + 1) * width + j] >= lengths[i * width + j + 1] {
-            i += 1;
         } else {
-            j += 1;
+            // Where either would do, the shorter list goes on: what the longer one says twice is met the first time.
+            let (skips_a, skips_b) = (lengths[(i + 1) * width + j], lengths[i * width + j + 1]);
+            if skips_a > skips_b || skips_a == skips_b && a.len() < b.len() { i += 1 } else { j += 1 }
         }
     }
     found
@@ -67,6 +67,8 @@ mod tests {
         assert_eq!(rows("abcd", "axyd"), ["aa", "bx", "cy", "dd"]);
         assert_eq!(rows("ad", "abcd"), ["aa", "-b", "-c", "dd"]);
         assert_eq!(rows("abx", "a"), ["aa", "b-", "x-"]);
+        assert_eq!(rows("abcabc", "axc"), ["aa", "bx", "cc", "a-", "b-", "c-"]);
+        assert_eq!(rows("axc", "abcabc"), ["aa", "xb", "cc", "-a", "-b", "-c"]);
         assert_eq!(rows("", "ab"), ["-a", "-b"]);
     }
 }
