@@ -18,6 +18,11 @@ pub fn job_error(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) -> bool {
     true
 }
 
+/// An error that is no job's, with a button that closes it. True when that was pressed.
+pub fn closable_error(ui: &mut Ui, error: &UserError) -> bool {
+    card(ui, error, true)
+}
+
 /// An error where it arose: what happened, why, what to do; details are folded.
 pub fn error_card(ui: &mut Ui, error: &UserError) {
     card(ui, error, false);

@@ -4,7 +4,7 @@ use super::FineTunePanel;
 use crate::engine::{Command, Outcome, Work};
 use crate::types::{JobId, ModelId, RunBytes, TrainSpec, TrainingCost, bytes_in_words};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, error_card, ghost_button, job_progress, primary_button, secondary_button, seconds};
+use crate::ui::widgets::{caption, ghost_button, job_error, job_progress, primary_button, secondary_button, seconds};
 use crate::ui::{Cx, Phase, State, Themed};
 use egui::{RichText, Ui};
 use lucide_icons::Icon;
@@ -125,8 +125,8 @@ impl FineTunePanel {
             self.tell(ui, cx.state, spec, &cost);
         } else {
             self.trial.asks = false;
-            if let Some(error) = self.trial.job().and_then(|job| cx.state.error(job)) {
-                error_card(ui, error);
+            if let Some(job) = self.trial.job() {
+                job_error(ui, cx, job);
             }
         }
         let problem = filled_in.as_ref().err().map(|missing| missing.words());

@@ -10,7 +10,7 @@ use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::{
-    TextArea, caption, error_card, field, icon_button, job_progress, primary_button, secondary_button, section,
+    TextArea, caption, field, icon_button, job_error, job_progress, primary_button, secondary_button, section,
     segmented,
 };
 use crate::ui::{Intent, PanelId, Training};
@@ -65,8 +65,9 @@ impl FineTunePanel {
             });
             if let Some(save) = self.save_job.filter(|job| cx.state.job(*job).and_then(|j| j.model) == Some(id)) {
                 job_progress(ui, cx, save);
-                if let Some(error) = cx.state.error(save) {
-                    error_card(ui, error);
+                let has_failed = job_error(ui, cx, save);
+                if has_failed {
+                    // Nothing was saved.
                 } else if let Some(Work::Save(SaveSpec { path, .. })) =
                     cx.state.job(save).filter(|j| !j.is_active()).map(|j| &*j.work)
                 {
@@ -113,9 +114,7 @@ impl FineTunePanel {
                 if let Some(answer) = cx.state.run(job).filter(|r| r.model == model) {
                     text_card(ui, &answer.text);
                 }
-                if let Some(error) = cx.state.error(job) {
-                    error_card(ui, error);
-                }
+                job_error(ui, cx, job);
             }
         });
     }

@@ -20,7 +20,7 @@ use crate::types::{
 use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, error_card, icon_button, segmented, stage_header};
+use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented, stage_header};
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use cost::Trial;
 use egui::{Frame, Margin, Slider, Ui, vec2};
@@ -316,8 +316,8 @@ impl Panel for FineTunePanel {
             stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
             self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
-            if let Some(error) = self.selected_job(state).and_then(|job| state.error(job)) {
-                error_card(ui, error);
+            if let Some(job) = self.selected_job(state) {
+                job_error(ui, cx, job);
             }
             let figure = self.view.figure(&runs, &kind);
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);

@@ -18,8 +18,8 @@ pub(in super::super) fn export(view: &mut PictureView, look: Look, cx: &mut Cx<'
     let key = MapKey { job: shown.job, source, layer, head, query, look };
     let Some(weights) = view.weights(key, shown).map(|weights| weights.to_vec()) else { return };
     let strength = view.strength;
-    let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|m| cx.state.models.get(&m));
-    let name = model.map_or("model", |m| m.info.name.as_str());
+    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
+    let name = made.map_or("model", |made| made.model.as_str());
     let (what, place) = match source {
         Source::Head => (format!("layer {layer}, head {head}"), format!("layer{layer}-head{head}")),
         Source::Layer => (format!("layer {layer}, mean of heads"), format!("layer{layer}")),

@@ -8,7 +8,7 @@ use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::CompareTab;
 use super::row::probability;
-use crate::ui::Cx;
+use crate::ui::{Cx, full_name};
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::{one_line, share_bar};
@@ -85,7 +85,7 @@ fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
     let mut names = Vec::new();
     for (side, place) in columns.sides.into_iter().enumerate() {
         let model = desk.setup.sides[side].of_run.as_ref().map(AskedModel::title);
-        let open = super::super::plan::model_of(&desk.setup.sides[side], cx.state).map(|m| m.info.name.clone());
+        let open = super::super::plan::model_of(&desk.setup.sides[side], cx.state).map(|m| full_name(&m.info));
         let name = open.or(model).unwrap_or_else(|| "no model".to_owned());
         let words = format!("{} · {name}", ["A", "B"][side]);
         let galley = one_line(ui.painter(), &words, Type::Body.bold(), theme.accent_text(), place.width());

@@ -91,8 +91,12 @@ fn other_models(record: &Record, scoring: &Scoring, state: &State) -> String {
     for (side, then) in record.models.iter().enumerate() {
         let shown = scoring.slots.get(side).and_then(|cards| cards[0].shown.as_ref());
         let Some(now) = shown.and_then(|shown| state.models.get(&shown.model)) else { continue };
-        let same_weights = now.sha256.as_ref().is_none_or(|sha256| *sha256 == then.sha256);
-        if now.info.name != then.name || !same_weights {
+        // The weights tell, and where they are not known the name does: a folder that is open twice has two names.
+        let is_other = match &now.sha256 {
+            Some(sha256) => *sha256 != then.sha256,
+            None => now.info.name != then.name,
+        };
+        if is_other {
             words += &format!(
                 " It was made with {} (weights {}…), now {} was asked.",
                 then.name,
