@@ -19,7 +19,9 @@ pub use large_field::enlarge;
 pub use layout::{caption, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;
-pub use status::{closable_error, error_card, job_error, job_progress, legend, percent, progress_bar, seconds, share_bar, significant};
+pub use status::{
+    closable_error, error_card, job_error, job_progress, legend, percent, progress_bar, seconds, share_bar, significant,
+};
 pub use stepper::stepper;
 pub use text_area::TextArea;
 pub use token_strip::{Chip, StripResponse, token_strip, visible_text};

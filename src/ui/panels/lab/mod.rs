@@ -8,7 +8,6 @@ mod compare;
 mod controls;
 mod curve;
 mod desk;
-mod errors;
 mod file;
 mod fit;
 mod inspector;

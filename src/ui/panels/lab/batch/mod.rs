@@ -4,7 +4,6 @@ mod answers;
 mod confusion;
 
 use super::desk::Desk;
-use super::errors::closable;
 use super::pace;
 use crate::chart::answers_table;
 use crate::engine::{Command, Work};
@@ -12,6 +11,7 @@ use crate::types::{BatchReport, BatchSpec, JobId, ModelId, UserError};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{self, Stamp, caption, empty_state, figure, icon_button, job_progress, stage_header};
 use crate::ui::{Cx, State};
 use answers::List;
@@ -117,7 +117,7 @@ impl BatchTab {
             job_progress(ui, cx, job);
             let is_of = self.basis == Some((desk.begun, desk.model(cx.state).map(|model| model.info.id)));
             if let Some(error) = cx.state.error(job).filter(|_| is_of)
-                && closable(ui, error)
+                && closable_error(ui, error)
             {
                 self.basis = None;
             }

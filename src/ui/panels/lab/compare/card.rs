@@ -1,7 +1,6 @@
 //! One card: a prompt with so many examples, what the model says, and every answer.
 
 use super::super::desk::Desk;
-use super::super::errors::closable;
 use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::CompareTab;
@@ -9,6 +8,7 @@ use super::row::{self, Row};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{caption, percent, share_bar};
 use egui::{Align, Frame, Layout, Rect, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo};
 use lucide_icons::Icon;
@@ -26,7 +26,7 @@ pub(super) fn show(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'
         }
         let slot = &tab.scoring.slots[side][card];
         if let Some((job, error)) = tab.scoring.problem(desk.plan.as_ref(), (side, card), cx.state) {
-            if closable(ui, error) {
+            if closable_error(ui, error) {
                 tab.scoring.closed.insert(job);
             }
             return;

@@ -8,13 +8,13 @@ mod table;
 pub(super) use row::probability;
 
 use super::desk::Desk;
-use super::errors::closable;
 use super::past::Past;
 use super::scoring::Scoring;
 use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{self, Stamp, caption, empty_state, job_progress, stage_header};
 use egui::{CollapsingHeader, RichText, ScrollArea, Ui};
 use lucide_icons::Icon;
@@ -209,7 +209,7 @@ fn errors(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) -> bool {
     problems.dedup_by(|a, b| a.1 == b.1);
     let mut is_closed = false;
     for (_, error) in &problems {
-        is_closed |= closable(ui, error);
+        is_closed |= closable_error(ui, error);
         ui.add_space(space::S);
     }
     if is_closed {

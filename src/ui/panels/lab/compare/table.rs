@@ -3,15 +3,15 @@
 
 use super::super::asked::AskedModel;
 use super::super::desk::Desk;
-use super::super::errors::closable;
 use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::CompareTab;
 use super::row::probability;
-use crate::ui::{Cx, full_name};
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{one_line, share_bar};
+use crate::ui::{Cx, full_name};
 use egui::{Align2, Color32, Rect, Response, Role, Sense, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
@@ -105,7 +105,7 @@ fn group(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>, card: 
     let errors: Vec<_> =
         (0..2).filter_map(|side| tab.scoring.problem(desk.plan.as_ref(), (side, card), cx.state)).collect();
     for (place, (job, error)) in errors.iter().enumerate() {
-        if errors[..place].iter().all(|(_, other)| other != error) && closable(ui, error) {
+        if errors[..place].iter().all(|(_, other)| other != error) && closable_error(ui, error) {
             tab.scoring.closed.insert(*job);
         }
     }

@@ -2,7 +2,6 @@
 
 use super::super::TABLE_FILE;
 use super::super::desk::Desk;
-use super::super::errors::closable;
 use super::Wish;
 use crate::engine::shipped_tasks;
 use crate::types::{Ability, JobId, TaskKind, TaskTable};
@@ -10,6 +9,7 @@ use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{caption, icon_button, job_progress};
 use egui::{
     Align, Button, Color32, Label, Layout, Popup, PopupCloseBehavior, Response, RichText, Role, ScrollArea, TextEdit,
@@ -66,7 +66,7 @@ pub(super) fn show(
     if let Some(job) = reading {
         job_progress(ui, cx, job);
         if let Some(error) = cx.state.error(job) {
-            closes = closable(ui, error);
+            closes = closable_error(ui, error);
         }
     }
     warnings(desk, ui);

@@ -6,13 +6,13 @@ mod plot;
 mod words;
 
 use super::desk::Desk;
-use super::errors::closable;
 use super::file::menu_width;
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
 use crate::engine::{Command, Work};
 use crate::types::{JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{caption, empty_state, ghost_button, icon_button, job_progress, segmented, stage_header};
 use crate::ui::{Cx, Phase, State};
 use egui::{Ui, vec2};
@@ -209,7 +209,7 @@ impl CurveTab {
         let task = &desk.setup.table.title;
         for curve in self.curves.iter_mut().filter(|curve| curve.task == *task) {
             if let Some(error) = curve.job.and_then(|job| cx.state.error(job))
-                && closable(ui, error)
+                && closable_error(ui, error)
             {
                 curve.job = None;
             }

@@ -9,12 +9,12 @@ pub(super) use check::Check;
 pub(super) use menu::{LAB_FILE, act, actions, menu, menu_width};
 pub(super) use record::Record;
 
-use super::errors::closable;
 use super::setup::Setup;
 use crate::types::{Ability, UserError};
 use crate::ui::Themed;
 use crate::ui::reader::Reader;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::icon_button;
 use crate::ui::{OpenModel, State};
 use egui::{RichText, Ui};
@@ -62,7 +62,7 @@ pub(super) fn notices(files: &mut Files, ui: &mut Ui) {
     let theme = ui.theme();
     let mut close = false;
     if let Some(error) = &files.error {
-        close = closable(ui, error);
+        close = closable_error(ui, error);
         ui.add_space(space::S);
     }
     if close {

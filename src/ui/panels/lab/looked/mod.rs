@@ -4,13 +4,13 @@ mod heads;
 mod parts;
 
 use super::desk::Desk;
-use super::errors::closable;
 use super::setup::Card;
 use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{Stamp, caption, empty_state, job_progress, segmented, stage_header, visible_text};
 use crate::ui::{Answer, Ask, Cx, Intent, State};
 use egui::{RichText, Ui};
@@ -202,7 +202,7 @@ impl LookedTab {
             job_progress(ui, cx, job);
             let is_current = self.question(desk).as_ref() == self.reading.question();
             if let Some(error) = cx.state.error(job).filter(|_| is_current && self.closed != Some(job))
-                && closable(ui, error)
+                && closable_error(ui, error)
             {
                 self.closed = Some(job);
             }
