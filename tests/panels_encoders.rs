@@ -30,6 +30,7 @@ fn info(name: &str, architecture: Architecture, shape: Shape) -> ModelInfo {
         held_out: None,
         modified: false,
         trained_steps: 0,
+        own_sampling: None,
     }
 }
 

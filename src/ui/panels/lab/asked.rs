@@ -153,9 +153,11 @@ pub(super) mod tests {
             shape: Shape::Decoder { blocks, vocabulary: 8, context: 512 },
             held_out: None,
             modified: false,
+            trained_steps: 0,
+            own_sampling: None,
         };
         let sha256 = sha256.map(str::to_owned);
-        OpenModel { info, weights: Arc::default(), version: 0, sha256, classification: None }
+        OpenModel { info, weights: Arc::default(), version: 0, weights_version: 0, sha256, classification: None }
     }
 
     pub fn state(models: Vec<OpenModel>) -> State {
