@@ -130,7 +130,7 @@ fn a_batch_that_is_stopped_keeps_its_first_answers() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open_slow(scratch.path()).id;
     let queries: Vec<_> = (0..20_000).map(|i| [format!("{i}"), "yes".to_owned()]).collect();
-    let spec = BatchSpec { prompt: table(4).draw(2, 1).0, queries: queries.clone(), ..BatchSpec::default() };
+    let spec = BatchSpec { prompt: table(4).draw(2, 1, Draw::Plain).0, queries: queries.clone(), ..BatchSpec::default() };
     let job = JobId::next();
     script.send(Command::start(job, model, Work::Batch(spec)));
     script.until("an answer", |event| match event {
@@ -175,7 +175,7 @@ fn what_should_be_known_of_a_curve_is_noted() {
 fn scores_are_those_of_a_table_of_labels_and_calibration_divides_by_what_nothing_gives() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open(&root().join("tests/golden/gpt2")).id;
-    let prompt = table(12).draw(2, 3).0;
+    let prompt = table(12).draw(2, 3, Draw::Plain).0;
     let labels = table(12).labels;
     let asked = |query: &str| FewShotPrompt { query: query.to_owned(), ..prompt.clone() }.render().text;
     let request = |query: &str, content_free: Vec<String>| ScoreRequest {
