@@ -130,7 +130,8 @@ fn a_batch_that_is_stopped_keeps_its_first_answers() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open_slow(scratch.path()).id;
     let queries: Vec<_> = (0..20_000).map(|i| [format!("{i}"), "yes".to_owned()]).collect();
-    let spec = BatchSpec { prompt: table(4).draw(2, 1, Draw::Plain).0, queries: queries.clone(), ..BatchSpec::default() };
+    let spec =
+        BatchSpec { prompt: table(4).draw(2, 1, Draw::Plain).0, queries: queries.clone(), ..BatchSpec::default() };
     let job = JobId::next();
     script.send(Command::start(job, model, Work::Batch(spec)));
     script.until("an answer", |event| match event {

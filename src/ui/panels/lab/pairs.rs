@@ -47,7 +47,8 @@ pub(super) fn stage(pairs: &mut Pairs, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx
         trains = icon_button(ui, Icon::TrendingDown, "Train on these pairs").on_hover_text(help).clicked();
     });
     ui.horizontal(|ui| {
-        let field = TextEdit::singleline(&mut pairs.filter).hint_text("Filter").desired_width(200.0);
+        let field =
+            TextEdit::singleline(&mut pairs.filter).hint_text(crate::ui::widgets::hint("Filter")).desired_width(200.0);
         let _ = ui.add(field).accessible_name("Filter pairs");
         let words = "Paste rows of a spreadsheet into a cell; input and output in two columns.";
         ui.add(egui::Label::new(RichText::new(words).font(Type::Caption.sans()).color(theme.caption())).truncate());

@@ -46,7 +46,9 @@ impl List {
         ui.horizontal(|ui| {
             let kinds = [(Which::All, "All"), (Which::Wrong, "Wrong"), (Which::Right, "Right")];
             segmented(ui, &mut self.which, &kinds);
-            let field = TextEdit::singleline(&mut self.filter).hint_text("Filter").desired_width(160.0);
+            let field = TextEdit::singleline(&mut self.filter)
+                .hint_text(crate::ui::widgets::hint("Filter"))
+                .desired_width(160.0);
             let _ = ui.add(field).accessible_name("Filter answers");
             if let Some((right, said)) = self.cell {
                 let words = format!("{} for {} ×", labels[said], labels[right]);

@@ -29,7 +29,7 @@ pub(super) fn query(desk: &mut Desk, ui: &mut Ui) {
     let area = TextArea::new(&mut desk.setup.query, 1).hint("What should be answered?");
     let _ = ui.add(area).accessible_name("Query").on_hover_text(QUERY_HELP);
     field(ui, "Right answer", EXPECTED_HELP, |ui| {
-        let edit = TextEdit::singleline(&mut desk.setup.expected).hint_text("Not known");
+        let edit = TextEdit::singleline(&mut desk.setup.expected).hint_text(widgets::hint("Not known"));
         ui.add(edit.desired_width(f32::INFINITY))
     });
 }

@@ -166,7 +166,7 @@ fn one(
             .id(cell_id(base, row, column))
             .return_key(None)
             .desired_rows(1)
-            .hint_text(hint)
+            .hint_text(widgets::hint(hint))
             .text_color(if marked { theme.warning() } else { ink })
             .margin(egui::Margin::symmetric(5, 4))
             .desired_width(cells * share);

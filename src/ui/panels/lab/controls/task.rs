@@ -131,7 +131,9 @@ fn picker(desk: &Desk, search: &mut String, ui: &mut Ui, held_out: &[String]) ->
     let popup = Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     popup.show(|ui| {
         ui.set_width(300.0);
-        let field = TextEdit::singleline(search).hint_text("Search tasks").margin(egui::Margin::symmetric(8, 6));
+        let field = TextEdit::singleline(search)
+            .hint_text(crate::ui::widgets::hint("Search tasks"))
+            .margin(egui::Margin::symmetric(8, 6));
         let field = ui.add(field.desired_width(f32::INFINITY)).accessible_name("Search tasks");
         if ui.memory(|m| m.focused().is_none()) {
             field.request_focus();

@@ -86,7 +86,7 @@ fn rename(side: &mut Side, names: &[String], ui: &mut Ui) {
             let label = egui::Label::new(RichText::new(name).font(Type::Body.sans()).color(theme.body())).truncate();
             ui.add_sized([width * 0.42, 24.0], label);
             let mut text = side.names.get(name).cloned().unwrap_or_default();
-            let edit = TextEdit::singleline(&mut text).hint_text(name.as_str());
+            let edit = TextEdit::singleline(&mut text).hint_text(crate::ui::widgets::hint(name.as_str()));
             let edit = ui.add(edit.desired_width(width * 0.48)).accessible_name(format!("Other name for {name}"));
             if edit.changed() {
                 if text.is_empty() {

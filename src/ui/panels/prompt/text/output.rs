@@ -10,6 +10,8 @@ use crate::ui::{Cx, Job, Run, State};
 use egui::{Color32, Frame, RichText, ScrollArea, Ui};
 use std::rc::Rc;
 
+/// Bytes of what is taken for an answer; what is longer is a text, and is read as one.
+const LONGEST_ANSWER: usize = 100;
 /// Probability at which the colour is at its strongest.
 const FLOOR: f32 = 0.001;
 
@@ -119,12 +121,13 @@ pub(super) fn card(theme: &Theme) -> Frame {
 pub(super) fn answer(shown: &Shown, ui: &mut Ui, cx: &Cx<'_>) {
     let has_examples = shown.typed.as_ref().is_some_and(|typed| typed.shots.iter().any(|shot| shot.on));
     let text: String = shown.tokens(cx.state).map(|token| token.text.as_str()).collect();
-    if !has_examples || text.trim().is_empty() {
+    let text = text.trim();
+    if !has_examples || text.is_empty() || text.len() > LONGEST_ANSWER {
         return;
     }
     ui.horizontal_wrapped(|ui| {
         caption(ui, "Answer");
-        let words = RichText::new(text.trim()).font(Type::Strong.bold()).color(ui.theme().body());
+        let words = RichText::new(text).font(Type::Strong.bold()).color(ui.theme().body());
         ui.add(egui::Label::new(words).wrap().selectable(true));
     });
     ui.add_space(space::XS);

@@ -270,9 +270,10 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
             }
             Some(shown) => {
                 let asked = Stamp::over(stamp.as_ref(), ui, |ui| {
+                    let before = ui.min_rect().height();
                     output::answer(shown, ui, cx);
-                    let rest = ui.available_height() - 2.0 * space::M;
-                    output::strip(output, ui, cx, rest)
+                    let taken = ui.min_rect().height() - before;
+                    output::strip(output, ui, cx, rest - taken)
                 });
                 wish = asked.or(wish.take());
             }

@@ -3,8 +3,8 @@
 use crate::types::{Ability, Sampling};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button};
-use crate::ui::{Cx, Themed};
-use egui::{ComboBox, RichText, TextEdit, Ui};
+use crate::ui::Cx;
+use egui::{ComboBox, TextEdit, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 
@@ -90,8 +90,9 @@ fn keep(presets: &mut Vec<SamplingPreset>, name: &mut String, sampling: &Samplin
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = space::XS;
         let width = ui.available_width() - 28.0;
-        let hint = RichText::new("Keep these settings as…").color(ui.theme().neutral(6));
-        let edit = TextEdit::singleline(name).hint_text(hint).desired_width(width - 12.0);
+        let edit = TextEdit::singleline(name)
+            .hint_text(crate::ui::widgets::hint("Keep these settings as…"))
+            .desired_width(width - 12.0);
         let field = ui.add(edit);
         let _ = field.clone().accessible_name("Name of the settings");
         let entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
