@@ -134,12 +134,12 @@ fn name(ui: &mut Ui, entry: &Entry) {
     ui.add(Label::new(words).truncate());
 }
 
-/// The opening of the folder, while that is the latest that was tried.
+/// The opening of the folder that failed, while that is the latest that was tried.
 fn opening_of(cx: &Cx<'_>, entry: &Entry) -> Option<JobId> {
     let opening = cx.state.latest_opening()?;
     let Work::Open(path) = &*opening.work else { return None };
     let is_this = entry.model.is_none() && entry.folder.as_ref() == Some(path);
-    is_this.then_some(opening.id)
+    is_this.then_some(opening.id).filter(|job| cx.state.error(*job).is_some())
 }
 
 /// The name, and below it what the model is or how its download stands.
