@@ -374,6 +374,20 @@ fn the_legend_of_a_prompt_wraps_where_the_window_is_narrow() {
     }
 }
 
+/// Takes out what an earlier program did not know of, at any depth: that has its defaults.
+fn forget_what_is_new(now: &mut serde_json::Value, then: &serde_json::Value) {
+    match (now, then) {
+        (serde_json::Value::Object(now), serde_json::Value::Object(then)) => {
+            now.retain(|name, _| then.contains_key(name));
+            now.iter_mut().for_each(|(name, value)| forget_what_is_new(value, &then[name]));
+        }
+        (serde_json::Value::Array(now), serde_json::Value::Array(then)) => {
+            now.iter_mut().zip(then).for_each(|(now, then)| forget_what_is_new(now, then));
+        }
+        _ => {}
+    }
+}
+
 #[test]
 fn a_session_that_an_earlier_program_saved_comes_back_whole() {
     let saved = support::root().join("tests/golden/older/session.json");
@@ -401,10 +415,7 @@ fn a_session_that_an_earlier_program_saved_comes_back_whole() {
     for (panel, kept) in before["panels"].as_object().unwrap() {
         for (field, value) in kept.as_object().unwrap() {
             let mut saved = after["panels"][panel][field].clone();
-            if let (Some(saved), Some(value)) = (saved.as_object_mut(), value.as_object()) {
-                // What that program did not know of has its defaults.
-                saved.retain(|name, _| value.contains_key(name));
-            }
+            forget_what_is_new(&mut saved, value);
             assert_eq!(&saved, value, "{panel}, {field}");
         }
     }

@@ -1,9 +1,9 @@
 //! Sets of sampling settings: the model's own, and those a person keeps under names.
 
 use crate::types::{Ability, Sampling};
+use crate::ui::Cx;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button};
-use crate::ui::Cx;
 use egui::{ComboBox, TextEdit, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
