@@ -55,23 +55,6 @@ pub(super) fn own_name(name: &str, before: Option<&str>, others: &[&str]) -> Str
     format!("{name} {number}")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::own_name;
-
-    #[test]
-    fn models_of_one_folder_have_names_that_differ_and_keep_them() {
-        assert_eq!(own_name("sprout", None, &["seedling"]), "sprout");
-        assert_eq!(own_name("sprout", None, &["sprout"]), "sprout 2");
-        assert_eq!(own_name("sprout", None, &["sprout", "sprout 2"]), "sprout 3");
-        // The first was closed meanwhile.
-        assert_eq!(own_name("sprout", Some("sprout 2"), &[]), "sprout 2");
-        // It was saved under another name.
-        assert_eq!(own_name("mine", Some("sprout 2"), &["sprout"]), "mine");
-        assert_eq!(own_name("sprout", Some("sprout-large"), &["sprout"]), "sprout 2");
-    }
-}
-
 impl State {
     /// The time of day of a moment, such as `14:05`, where the clock is known.
     #[must_use]
@@ -95,5 +78,22 @@ impl State {
     pub fn changed_in_use(&self, job: &Job, ability: Ability) -> Option<String> {
         let other = self.active(ability).filter(|open| job.model.is_some_and(|model| model != open.info.id));
         other.map(|open| format!("{} is in use now.", open.info.name)).or_else(|| self.changed_since(job))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_name;
+
+    #[test]
+    fn models_of_one_folder_have_names_that_differ_and_keep_them() {
+        assert_eq!(own_name("sprout", None, &["seedling"]), "sprout");
+        assert_eq!(own_name("sprout", None, &["sprout"]), "sprout 2");
+        assert_eq!(own_name("sprout", None, &["sprout", "sprout 2"]), "sprout 3");
+        // The first was closed meanwhile.
+        assert_eq!(own_name("sprout", Some("sprout 2"), &[]), "sprout 2");
+        // It was saved under another name.
+        assert_eq!(own_name("mine", Some("sprout 2"), &["sprout"]), "mine");
+        assert_eq!(own_name("sprout", Some("sprout-large"), &["sprout"]), "sprout 2");
     }
 }

@@ -89,8 +89,11 @@ pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<
         return empty(tab, desk, ui, cx);
     }
     header(tab, desk, ui, cx);
-    for side in 0..desk.setup.sides().len() {
-        if let Some(stamp) = tab.scoring.job(side, cx.state).and_then(|job| Stamp::of(cx.state, job)) {
+    let stamp = |side: usize| Stamp::of(cx.state, tab.scoring.job(side, cx.state)?);
+    let stamps: Vec<Stamp> = (0..desk.setup.sides().len()).filter_map(stamp).collect();
+    for (place, stamp) in stamps.iter().enumerate() {
+        // Two columns that ask one model are said once.
+        if stamps[..place].iter().all(|other| other.text() != stamp.text()) {
             stamp.show(ui);
         }
     }
