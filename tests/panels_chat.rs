@@ -198,6 +198,18 @@ fn enter_sends_what_stands_at_the_foot_and_shift_enter_breaks_the_line() {
 }
 
 #[test]
+fn what_was_typed_is_sent_by_the_enter_key_of_the_same_frame() {
+    let mut window = chat();
+    composer(&window).focus();
+    window.settle();
+    window.harness.event(Input::Text("Really?".into()));
+    window.harness.key_press_modifiers(Modifiers::NONE, Key::Enter);
+    window.settle();
+    assert_eq!(texts(&window)[..2], ["Who are you?", "Really?"]);
+    assert_eq!(sent(&window).len(), 1);
+}
+
+#[test]
 fn a_turn_written_anew_is_one_of_several_ways_and_each_keeps_what_followed() {
     let mut window = chat();
     window.press(Modifiers::COMMAND, Key::Enter);

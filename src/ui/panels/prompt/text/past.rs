@@ -53,7 +53,7 @@ impl Past {
             return None;
         }
         let mut chosen = None;
-        section(ui, "Last runs", |ui| {
+        let list = |ui: &mut Ui| {
             ui.spacing_mut().item_spacing.y = space::XS;
             for run in self.runs.iter().rev() {
                 if row(run, run.job == on_show, ui, cx.state) {
@@ -61,7 +61,8 @@ impl Past {
                 }
             }
             caption(ui, format!("The last {KEPT} are kept until Fovea is closed."));
-        });
+        };
+        section(ui, "Last runs", |ui| ui.scope(list));
         chosen
     }
 }

@@ -26,8 +26,7 @@ fn take_enter(input: &mut InputState) -> bool {
 /// The field and its button. True when what stands in it is to be said.
 pub(super) fn show(chat: &mut Chat, ui: &mut Ui, cx: &Cx<'_>) -> bool {
     const BUTTON: f32 = 28.0;
-    let is_busy = chat.writing().is_some();
-    let ready = !is_busy && !chat.draft.trim().is_empty() && chat.can_be_asked(cx);
+    let is_free = chat.writing().is_none() && chat.can_be_asked(cx);
     let is_typing = ui.memory(|memory| memory.has_focus(field_id()));
     let entered = is_typing && ui.input_mut(take_enter);
     let clicked = ui
@@ -37,18 +36,17 @@ pub(super) fn show(chat: &mut Chat, ui: &mut Ui, cx: &Cx<'_>) -> bool {
             ui.allocate_ui(egui::vec2(width, 0.0), |ui| {
                 ui.set_width(width);
                 let hint = "Say something: Enter sends, Shift+Enter breaks the line";
-                let area = TextArea::new(&mut chat.draft, 2)
-                    .id(field_id())
-                    .hint(hint)
-                    .breaks_with_shift()
-                    .can_be_large("Message");
-                let _ = ui.add(area.margin(egui::Margin::symmetric(8, 6))).accessible_name("Message");
+                let area = TextArea::new(&mut chat.draft, 2).id(field_id()).hint(hint).breaks_with_shift();
+                let area = area.can_be_large("Message").margin(egui::Margin::symmetric(8, 6));
+                let _ = ui.add(area).accessible_name("Message");
             });
+            let ready = is_free && chat.has_draft();
             ui.add_enabled_ui(ready, |ui| icon_button(ui, Icon::SendHorizontal, "Send").clicked()).inner
         })
         .inner;
     if std::mem::take(&mut chat.wants_composer) {
         ui.memory_mut(|memory| memory.request_focus(field_id()));
     }
-    ready && (clicked || entered)
+    // Letters and the Enter key behind them may come in one frame: what stands there now is meant.
+    is_free && chat.has_draft() && (clicked || entered)
 }

@@ -61,7 +61,7 @@ fn conversations(chat: &mut Chat, ui: &mut Ui, cx: &Cx<'_>) {
         return;
     }
     let (mut chosen, mut gone) = (None, None);
-    section(ui, "Conversations", |ui| {
+    let list = |ui: &mut Ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         for (place, talk) in chat.talks.kept.iter().enumerate() {
             ui.horizontal(|ui| {
@@ -82,7 +82,8 @@ fn conversations(chat: &mut Chat, ui: &mut Ui, cx: &Cx<'_>) {
                 }
             });
         }
-    });
+    };
+    section(ui, "Conversations", |ui| ui.scope(list));
     if let Some(place) = chosen {
         chat.go_back_to(place, cx.state.now_s);
     } else if let Some(place) = gone {
