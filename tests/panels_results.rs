@@ -82,8 +82,7 @@ fn runs_of_before_are_listed_and_looked_at() {
     assert_eq!(rows(&window), 2);
     let shown = window.app().state().latest_run().unwrap().job;
     let nodes = window.harness.get_all_by_role(Role::Button);
-    let oldest =
-        nodes.into_iter().filter(|n| n.accesskit_node().label().is_some_and(|l| l.starts_with("Run: "))).next_back();
+    let oldest = nodes.into_iter().rfind(|n| n.accesskit_node().label().is_some_and(|l| l.starts_with("Run: ")));
     oldest.unwrap().click();
     window.settle();
     window.click("Bring back the prompt this was made from");
