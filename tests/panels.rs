@@ -292,6 +292,7 @@ fn attention_inspects_the_last_run_once_and_arrows_choose_the_head() {
     assert!(inspections(&window).is_empty(), "nothing is inspected before anybody looks");
     window.press(Modifiers::COMMAND, Key::Num3);
     assert_eq!(inspections(&window), [4 + 24]);
+    window.click("Layer 0 head 0");
     window.press(Modifiers::NONE, Key::ArrowRight);
     window.press(Modifiers::NONE, Key::ArrowDown);
     window.harness.get_by_label("Layer 1 · head 1");
@@ -307,6 +308,7 @@ fn attention_of_a_clicked_token_is_told_as_numbers() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     window.press(Modifiers::COMMAND, Key::Enter);
     window.press(Modifiers::COMMAND, Key::Num3);
+    window.click("Layer 0 head 0");
     window.harness.get_all_by_label("Token 1: \" there\"").next().unwrap().click();
     window.settle();
     // Row 1 of layer 0, head 0: exp(-1) + 0.5 and 1, scaled to add up to 1.

@@ -4,12 +4,14 @@
 //! Must not know: tensors, windows, threads or files.
 
 mod align;
+mod first_head;
 mod kshot_prompt;
 mod prompt_attention;
 mod raster;
 mod rollout;
 
 pub use align::align;
+pub use first_head::first_head;
 pub use prompt_attention::{
     HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
 };

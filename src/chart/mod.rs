@@ -1,5 +1,5 @@
-//! Figures for export: an attention heat map, attention over a picture, learning curves, and curves of accuracy against the
-//! number of examples, as SVG, PNG or CSV.
+//! Figures for export: an attention heat map, the heat maps of all heads, attention over a picture, learning curves, and
+//! curves of accuracy against the number of examples, as SVG, PNG or CSV.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -7,6 +7,7 @@
 
 mod curve;
 mod envelope;
+mod head_grid;
 mod heat_map;
 mod ink;
 mod kshot;
@@ -19,6 +20,7 @@ mod ticks;
 
 pub use curve::curve_figure;
 pub use envelope::envelope;
+pub use head_grid::{HeadGridFigure, head_grid_figure};
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
@@ -110,6 +112,14 @@ pub enum ChartError {
         /// The value.
         value: f32,
     },
+    /// A table has more rows than anything opens.
+    #[error("the table would have {rows} rows, and {most} are the most")]
+    TooManyRows {
+        /// Rows it would have.
+        rows: usize,
+        /// Rows it may have.
+        most: usize,
+    },
     /// The file name has no known extension.
     #[error("'{name}' ends in none of .svg, .png and .csv")]
     UnknownFormat {
@@ -130,6 +140,7 @@ impl From<ChartError> for UserError {
         let next = match error {
             ChartError::Empty(_) => "Let it run until it has a result, then draw it again.",
             ChartError::Shape { .. } => "Run the prompt again, so that tokens and pattern belong together.",
+            ChartError::TooManyRows { .. } => "Export one head, or all heads as a picture, or take a shorter text.",
             ChartError::Patches { .. } => "Open the picture again, so that picture and attention belong together.",
             ChartError::NotFinite { .. } => "Look at the weights: a NaN in a model spreads to every later value.",
             ChartError::UnknownFormat { .. } => "Choose a file name that ends in .svg, .png or .csv.",

@@ -15,6 +15,21 @@ pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<
     rows.finish()
 }
 
+/// A row a weight that is not 0, in full precision: layers of heads over `tokens` tokens.
+pub(super) fn head_grid_table(layers: &[Vec<Option<&[f32]>>], tokens: usize) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["layer", "head", "query", "key", "weight"].map(str::to_owned))?;
+    for (layer, heads) in layers.iter().enumerate() {
+        for (head, pattern) in heads.iter().enumerate().filter_map(|(head, p)| Some((head, (*p)?))) {
+            for (at, weight) in pattern.iter().enumerate().filter(|(_, w)| **w != 0.0) {
+                let place = [layer, head, at / tokens, at % tokens].map(|n| n.to_string());
+                rows.write(place.into_iter().chain([weight.to_string()]))?;
+            }
+        }
+    }
+    rows.finish()
+}
+
 /// A row a token: its number, what it is, its place in the picture, counted from 1, and its weight in full precision.
 pub(super) fn overlay_table(special: &[(String, f32)], weights: &[f32], columns: usize) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();

@@ -28,12 +28,14 @@ pub struct Chip<'a> {
 }
 
 /// What the pointer and the keyboard did to a strip.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct StripResponse {
     /// Token under the pointer.
     pub hovered: Option<usize>,
     /// Token that was clicked, or reached by the arrow keys.
     pub clicked: Option<usize>,
+    /// Where each token stands.
+    pub places: Vec<Rect>,
 }
 
 /// Shows `count` tokens. `name` is what a screen reader tells; `tooltip` is painted for the token under the pointer.
@@ -46,7 +48,7 @@ pub fn token_strip<'a>(
 ) -> StripResponse {
     let theme = ui.theme();
     let width = ui.available_width();
-    let placed = place(ui, width, count, &chip);
+    let mut placed = place(ui, width, count, &chip);
     let height = placed.last().map_or(CHIP_HEIGHT, Rect::bottom);
     let (area, whole) = ui.allocate_exact_size(Vec2::new(width, height), Sense::focusable_noninteractive());
     let selected = (0..count).find(|i| chip(*i).selected);
@@ -56,13 +58,14 @@ pub fn token_strip<'a>(
         info
     });
     let covered = ui.memory(|m| m.top_modal_layer().is_some());
-    let mut out = StripResponse { hovered: None, clicked: arrows(ui, &whole, selected, count) };
+    let mut out = StripResponse { hovered: None, clicked: arrows(ui, &whole, selected, count), places: Vec::new() };
     if whole.has_focus() {
         let line = Stroke::new(1.0, theme.accent());
         ui.painter().rect_stroke(area.expand(3.0), CHIP_RADIUS, line, StrokeKind::Outside);
     }
-    for (index, rect) in placed.into_iter().enumerate() {
-        let rect = rect.translate(area.min.to_vec2());
+    for (index, rect) in placed.iter_mut().enumerate() {
+        *rect = rect.translate(area.min.to_vec2());
+        let rect = *rect;
         if !ui.is_rect_visible(rect) {
             continue;
         }
@@ -87,6 +90,7 @@ pub fn token_strip<'a>(
             response.on_hover_ui(|ui| tooltip(ui, index));
         }
     }
+    out.places = placed;
     out
 }
 

@@ -1,5 +1,6 @@
-//! The left column: all heads small, and how they are coloured.
+//! The left column: how heads are coloured and exported, and below that all of them, small.
 
+use super::figure::Extent;
 use super::look::{Colours, Contrast, Direction};
 use super::tokens::TokensView;
 use super::{Shown, overview};
@@ -10,7 +11,6 @@ use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
 use crate::ui::{Cx, Prompting};
 use egui::{RichText, Ui};
-use lucide_icons::Icon;
 
 const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
      of its own: softmax(q·k / √d), over all earlier tokens, or over all tokens in an encoder.";
@@ -20,30 +20,18 @@ pub(super) const CONTRAST_HELP: &str =
 /// How weights become colours.
 pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
 
-/// Gives the format that the head is to be written in.
+/// Gives what is to be written, and how.
 pub(super) fn show(
     view: &mut TokensView,
     colours: &mut Colours,
     shown: Option<&Shown>,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-) -> Option<Format> {
+) -> Option<(Extent, Format)> {
     let theme = ui.theme();
     ui.add_space(space::S);
     if cx.state.prompting() == Prompting::Encodes {
         view.typing(ui, cx);
-    }
-    let title = shown.map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
-    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
-    match shown {
-        Some(shown) => {
-            overview::show(view, colours, ui, cx, shown);
-            caption(ui, "Rows are layers, columns heads. Arrow keys move.");
-            if let Some(words) = &shown.report.left_out {
-                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
-            }
-        }
-        None => drop(caption(ui, "They appear here after a run.")),
     }
     section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
@@ -56,26 +44,55 @@ pub(super) fn show(
         ui.add_space(space::XS);
         widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
     });
+    let mut wanted = None;
+    if shown.is_some() {
+        section(ui, "Export", |ui| {
+            let rows = [("This head", "Export", Extent::Head), ("All heads", "Export all heads as", Extent::AllHeads)];
+            for (words, verb, extent) in rows {
+                ui.horizontal(|ui| {
+                    ui.allocate_ui(egui::vec2(62.0, 0.0), |ui| caption(ui, words));
+                    wanted = wanted.or(formats(ui, verb).map(|format| (extent, format)));
+                });
+            }
+        });
+    }
+    ui.add_space(space::M);
+    let title = shown.map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
+    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
+    match shown {
+        Some(shown) => {
+            overview::show(view, colours, ui, cx, shown);
+            caption(ui, "Rows are layers, columns heads. Arrow keys move.");
+            if let Some(words) = &shown.report.left_out {
+                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+            }
+        }
+        None => drop(caption(ui, "They appear here after a run.")),
+    }
     section(ui, "Token strip", |ui| {
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
         segmented(ui, &mut view.direction, &ways);
     });
-    shown.and_then(|_| export(ui, "Export this head"))
+    wanted
 }
 
 /// Buttons for writing what the stage shows into a file; gives the format that was chosen.
 pub(super) fn export(ui: &mut Ui, title: &str) -> Option<Format> {
     let mut chosen = None;
     section(ui, title, |ui| {
-        ui.horizontal(|ui| {
-            for format in Format::ALL {
-                let name = format!("Export {}", format.name());
-                let response = widgets::secondary_button(ui, Some(Icon::Download), format.name());
-                if response.accessible_name(name).clicked() {
-                    chosen = Some(format);
-                }
-            }
-        });
+        ui.horizontal(|ui| chosen = formats(ui, "Export"));
     });
+    chosen
+}
+
+/// A button a format, each called `verb` and its name.
+fn formats(ui: &mut Ui, verb: &str) -> Option<Format> {
+    let mut chosen = None;
+    for format in Format::ALL {
+        let response = widgets::secondary_button(ui, None, format.name());
+        if response.accessible_name(format!("{verb} {}", format.name())).clicked() {
+            chosen = Some(format);
+        }
+    }
     chosen
 }

@@ -1,10 +1,10 @@
 //! The stage: heading, token strip, the large head; and its export.
 
-use super::look::Colours;
+use super::look::{Colours, Contrast};
 use super::tokens::TokensView;
 use super::{Shown, large, strip};
-use crate::chart::{AttentionFigure, Format, attention_figure};
-use crate::types::{ColorMap, UserError};
+use crate::chart::{AttentionFigure, Format, HeadGridFigure, attention_figure, head_grid_figure};
+use crate::types::UserError;
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
@@ -85,19 +85,29 @@ fn map(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_
     None
 }
 
-pub(super) fn action_id(format: Format) -> &'static str {
-    match format {
-        Format::Svg => "export-svg",
-        Format::Png => "export-png",
-        Format::Csv => "export-csv",
-    }
+/// How much of a report is written into a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    Head,
+    AllHeads,
 }
 
+/// What can be exported: the palette's id, what, and how.
+pub(super) const EXPORTS: [(&str, Extent, Format); 6] = [
+    ("export-svg", Extent::Head, Format::Svg),
+    ("export-png", Extent::Head, Format::Png),
+    ("export-csv", Extent::Head, Format::Csv),
+    ("export-all-svg", Extent::AllHeads, Format::Svg),
+    ("export-all-png", Extent::AllHeads, Format::Png),
+    ("export-all-csv", Extent::AllHeads, Format::Csv),
+];
+
 /// Asks where to, then draws and writes on the dialog's thread.
-pub(super) fn export(map: ColorMap, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+pub(super) fn export(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
     let (layer, head) = (cx.selection.layer, cx.selection.head);
     let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
     let name = made.map_or("model", |made| made.model.as_str());
+    let map = colours.map;
     let title = format!("{name}, layer {layer}, head {head}");
     let extension = format.extension();
     let file = format!("attention-{name}-layer{layer}-head{head}.{extension}");
@@ -108,6 +118,25 @@ pub(super) fn export(map: ColorMap, cx: &mut Cx<'_>, shown: &Shown, format: Form
         let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
         let figure = AttentionFigure { title, tokens, pattern, map, scale_max: 1.0 };
         let bytes = attention_figure(&figure, format).map_err(UserError::from)?;
+        write(path, &bytes)
+    });
+}
+
+/// The same for all heads at once.
+pub(super) fn export_all(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
+    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
+    let name = made.map_or("model", |made| made.model.as_str());
+    let (title, extension) = (format!("{name}, all heads"), format.extension());
+    let file = format!("attention-{name}-all-heads.{extension}");
+    let title_of_dialog = format!("Export all heads as {}", format.name());
+    let request = FileRequest::save(title_of_dialog, file).filter(format.name(), &[extension]);
+    let (map, square_root) = (colours.map, colours.contrast == Contrast::SquareRoot);
+    let (report, layers, heads) = (shown.report.clone(), shown.layers, shown.heads);
+    cx.save_as(request, move |path| {
+        let row = |layer| (0..heads).map(|head| report.pattern(layer, head)).collect();
+        let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
+        let figure = HeadGridFigure { title, tokens, layers: (0..layers).map(row).collect(), map, square_root };
+        let bytes = head_grid_figure(&figure, format).map_err(UserError::from)?;
         write(path, &bytes)
     });
 }

@@ -57,6 +57,13 @@ impl View {
         self.settle();
     }
 
+    /// Moves no further than brings a token's row into sight; `tokens` are on a side.
+    fn reveal(&mut self, row: usize, tokens: usize) {
+        let (top, bottom) = (row as f32 / tokens as f32, (row + 1) as f32 / tokens as f32);
+        self.corner.y = self.corner.y.min(top).max(bottom - 1.0 / self.zoom);
+        self.settle();
+    }
+
     fn settle(&mut self) {
         let most = 1.0 - 1.0 / self.zoom;
         self.corner = self.corner.clamp(Vec2::ZERO, Vec2::splat(most.max(0.0)));
@@ -124,7 +131,16 @@ pub(super) fn show(
     let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + room), Sense::hover());
     let rect = Rect::from_min_size(area.min + Vec2::splat(room), Vec2::splat(side));
     let response = ui.interact(rect, ui.scope_id().with("large head"), Sense::click_and_drag());
+    if view.painted.is_some_and(|(job, _)| job != shown.job) {
+        // Another sequence has other tokens where the last one was zoomed in.
+        view.sight = View::default();
+    }
     steer(&mut view.sight, ui, &response, rect, tokens);
+    let chosen = cx.selection.token.filter(|t| *t < tokens);
+    if let Some(row) = chosen.filter(|_| view.map_at != chosen) {
+        view.sight.reveal(row, tokens);
+    }
+    view.map_at = chosen;
     let plot = Plot { rect, view: view.sight, tokens };
 
     ui.painter().rect_filled(rect, 0, theme.ground());
@@ -132,7 +148,6 @@ pub(super) fn show(
     ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
 
     let under = response.hover_pos().and_then(|at| plot.cell_at(at).map(|cell| (at, cell)));
-    let chosen = cx.selection.token.filter(|t| *t < tokens);
     let query = under.map(|(_, (q, _))| q).or(view.hovered).or(chosen).filter(|q| *q < tokens);
     if let Some(query) = query {
         let row = plot.row(query).intersect(rect);
@@ -302,6 +317,17 @@ mod tests {
         view.zoom_at(3.0, (at - pos2(10.0, 20.0)) / 400.0, 16.0);
         assert_eq!(plot(view).cell_at(at), before);
         assert_eq!(before, Some((25, 50)));
+    }
+
+    #[test]
+    fn a_row_out_of_sight_is_brought_there_and_one_in_sight_moves_nothing() {
+        let mut view = View { zoom: 4.0, corner: Vec2::ZERO };
+        view.reveal(10, 100);
+        assert_eq!(view.corner, Vec2::ZERO);
+        view.reveal(79, 100);
+        assert!((view.corner - vec2(0.0, 0.55)).length() < 1e-5, "{:?}", view.corner);
+        view.reveal(20, 100);
+        assert!((view.corner - vec2(0.0, 0.2)).length() < 1e-5, "{:?}", view.corner);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod controls;
 mod figure;
+mod first_look;
 mod inspector;
 mod large;
 mod look;
@@ -20,6 +21,8 @@ use crate::ui::paths;
 use crate::ui::widgets::{empty_state, job_error, job_progress};
 use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, Selection, State};
 use egui::{Frame, Margin, Ui};
+use figure::Extent;
+use first_look::FirstLook;
 use look::{Colours, Contrast, Direction};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
@@ -51,6 +54,7 @@ pub struct AttentionPanel {
     colours: Colours,
     tokens: TokensView,
     picture: picture::PictureView,
+    first_look: FirstLook,
     /// What is inspected.
     patterns: Ask<Question>,
     /// An inspection that another panel asked for and handed over, as of the last tick.
@@ -144,10 +148,11 @@ impl AttentionPanel {
         }
     }
 
-    fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
-        match shown.report.picture {
-            Some(_) => picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format),
-            None => figure::export(self.colours.map, cx, shown, format),
+    fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, format: Format) {
+        match (&shown.report.picture, extent) {
+            (Some(_), _) => picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format),
+            (None, Extent::Head) => figure::export(&self.colours, cx, shown, format),
+            (None, Extent::AllHeads) => figure::export_all(&self.colours, cx, shown, format),
         }
     }
 
@@ -257,11 +262,13 @@ impl Panel for AttentionPanel {
         let shown = self.shown(cx.state);
         let Self { colours, tokens, picture, .. } = self;
         let wanted = match cx.state.prompting() {
-            Prompting::Sees => picture::controls(picture, colours, shown.as_ref(), ui, cx),
+            Prompting::Sees => {
+                picture::controls(picture, colours, shown.as_ref(), ui, cx).map(|format| (Extent::Head, format))
+            }
             Prompting::Continues | Prompting::Encodes => controls::show(tokens, colours, shown.as_ref(), ui, cx),
         };
-        if let Some((shown, format)) = shown.zip(wanted) {
-            self.export(cx, &shown, format);
+        if let Some((shown, (extent, format))) = shown.zip(wanted) {
+            self.export(cx, &shown, extent, format);
         }
     }
 
@@ -270,8 +277,8 @@ impl Panel for AttentionPanel {
         Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| match shown {
             None => self.without_report(ui, cx),
             Some(shown) => {
-                cx.selection.layer = cx.selection.layer.min(shown.layers.saturating_sub(1));
-                cx.selection.head = cx.selection.head.min(shown.heads.saturating_sub(1));
+                let model = cx.state.job(shown.job).and_then(|job| job.model);
+                self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                 arrows(ui, cx, &shown);
                 self.under_way(ui, cx);
                 match shown.report.picture {
@@ -358,9 +365,14 @@ impl Panel for AttentionPanel {
         if self.shown(state).is_none() {
             return actions;
         }
-        let export = Format::ALL.map(|f| (figure::action_id(f), format!("Export {}", f.name()), Icon::Download));
+        let is_picture = state.prompting() == Prompting::Sees;
+        let offered = figure::EXPORTS.into_iter().filter(|(_, extent, _)| *extent == Extent::Head || !is_picture);
+        let export = offered.map(|(id, extent, format)| {
+            let what = if extent == Extent::Head { "Export" } else { "Export all heads as" };
+            (id, format!("{what} {}", format.name()), Icon::Download)
+        });
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
-        actions.extend(export.into_iter().chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
+        actions.extend(export.chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
         actions
     }
 
@@ -371,10 +383,10 @@ impl Panel for AttentionPanel {
         if let Some(map) = ColorMap::ALL.into_iter().find(|m| look::map_id(*m) == id) {
             self.colours.map = map;
         }
-        if let Some(format) = Format::ALL.into_iter().find(|f| figure::action_id(*f) == id)
+        if let Some((_, extent, format)) = figure::EXPORTS.into_iter().find(|(export, ..)| *export == id)
             && let Some(shown) = self.shown(cx.state)
         {
-            self.export(cx, &shown, format);
+            self.export(cx, &shown, extent, format);
         }
     }
 

@@ -44,12 +44,18 @@ pub(super) fn show(
                 selected: focus == Some(i) || selected == Some(i),
                 underline: None,
             };
-            token_strip(ui, "Tokens of the run", count, chip, |ui, i| {
+            let strip = token_strip(ui, "Tokens of the run", count, chip, |ui, i| {
                 caption(ui, format!("{}   position {i} · id {}", visible_text(&tokens[i].text), tokens[i].id));
                 if let (Some(w), Some(f)) = (weight(i), focus.filter(|f| *f != i)) {
                     caption(ui, format!("weight {w:.4} for {}", visible_text(&tokens[f].text)));
                 }
-            })
+            });
+            // A token chosen elsewhere is brought into sight once; from then on the wheel is free.
+            if let Some(place) = selected.filter(|_| view.strip_at != selected).and_then(|t| strip.places.get(t)) {
+                ui.scroll_to_rect(*place, None);
+            }
+            view.strip_at = selected;
+            strip
         },
     );
     if let Some(token) = out.inner.clicked {

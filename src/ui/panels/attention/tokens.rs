@@ -34,6 +34,9 @@ pub(super) struct TokensView {
     pub painted: Option<(JobId, Look)>,
     /// Which part of the large head is in sight.
     pub sight: View,
+    /// The chosen token that the strip, and the large head, brought into sight last.
+    pub strip_at: Option<usize>,
+    pub map_at: Option<usize>,
     /// Token under the pointer, as of the last frame.
     pub hovered: Option<usize>,
 }

@@ -44,16 +44,6 @@ pub(in super::super) fn controls(
             from.map_or_else(|| "Or drop a file on the window.".to_owned(), |n| n.to_string_lossy().into_owned());
         caption(ui, words);
     });
-    if let Some(shown) = shown {
-        let title = format!("{} layers × {} heads", shown.layers, shown.heads);
-        section(ui, &title, |ui| {
-            heads::show(view, colours.look(theme), ui, cx, shown);
-            caption(ui, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
-            if let Some(words) = &shown.report.left_out {
-                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
-            }
-        });
-    }
     section(ui, "Colours", |ui| {
         let maps = ColorMap::ALL.map(|m| (m, m.name()));
         caption(ui, "Map");
@@ -65,7 +55,18 @@ pub(in super::super) fn controls(
             widgets::slider(ui, Slider::new(&mut view.strength, 0.0..=1.0).fixed_decimals(2))
         });
     });
-    shown.and_then(|_| controls::export(ui, "Export this picture"))
+    let wanted = shown.and_then(|_| controls::export(ui, "Export this picture"));
+    if let Some(shown) = shown {
+        let title = format!("{} layers × {} heads", shown.layers, shown.heads);
+        section(ui, &title, |ui| {
+            heads::show(view, colours.look(theme), ui, cx, shown);
+            caption(ui, "Where each head looks. Rows are layers, columns heads; arrow keys move.");
+            if let Some(words) = &shown.report.left_out {
+                ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
+            }
+        });
+    }
+    wanted
 }
 
 pub(in super::super) fn inspector(view: &PictureView, shown: Option<&Shown>, ui: &mut Ui, cx: &Cx<'_>) {
