@@ -17,6 +17,9 @@ const HEAD_HELP: &str = "A head is one of several attention patterns a layer com
 pub(super) const CONTRAST_HELP: &str =
     "Linear shows weights as they are. The square root makes small ones visible beside one that takes nearly all.";
 
+/// Room of the words before a row of buttons, so that the rows stand under each other.
+const LEAST_NAME: f32 = 64.0;
+
 /// How weights become colours.
 pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
 
@@ -50,7 +53,10 @@ pub(super) fn show(
             let rows = [("This head", "Export", Extent::Head), ("All heads", "Export all heads as", Extent::AllHeads)];
             for (words, verb, extent) in rows {
                 ui.horizontal(|ui| {
-                    ui.allocate_ui(egui::vec2(62.0, 0.0), |ui| caption(ui, words));
+                    ui.scope(|ui| {
+                        ui.set_min_width(LEAST_NAME);
+                        caption(ui, words);
+                    });
                     wanted = wanted.or(formats(ui, verb).map(|format| (extent, format)));
                 });
             }
