@@ -49,8 +49,11 @@ mod tests {
 
     const TOKENS: usize = 40;
 
+    /// A weight by query and key.
+    type Weight = fn(usize, usize) -> f32;
+
     /// One layer a capture, one head a rule: the weight of a key for a query.
-    fn report(layers: &[&[fn(usize, usize) -> f32]]) -> InspectReport {
+    fn report(layers: &[&[Weight]]) -> InspectReport {
         let tokens = (0..TOKENS).map(|i| PromptToken { id: i as u32, text: "t".into(), span: 0..0 }).collect();
         let all = || (0..TOKENS).flat_map(|query| (0..TOKENS).map(move |key| (query, key)));
         let captures = layers.iter().enumerate().map(|(layer, rules)| Capture {
