@@ -54,7 +54,7 @@ fn colours_and_export_stand_above_the_heads() {
     let heads = top("Layer 0 head 0");
     assert!(
         top("Viridis") < heads
-            && top("Square root") < heads
+            && top("Root") < heads
             && top("Export all heads as CSV") < heads
             && top("Export SVG") < heads
     );
@@ -140,4 +140,36 @@ fn strip_and_map_bring_the_chosen_token_into_sight() {
     }
     window.settle();
     assert_ne!(last(&window), before, "the strip went to the row that was clicked");
+}
+
+#[test]
+fn the_colour_scale_ends_at_what_is_largest_and_the_legend_says_so() {
+    let mut window = looking();
+    assert!(!window.has("Without the first token"), "1 is the end of the scale whatever a token has");
+    window.harness.get_by_role_and_label(Role::RadioButton, "Row").click();
+    window.settle();
+    assert!(window.has("Numbers are shares of the largest weight of each row."));
+    window.click("Without the first token");
+    assert!(window.has("Numbers are shares of the largest weight of each row but for the first token's."));
+    window.harness.get_by_role_and_label(Role::RadioButton, "Head").click();
+    window.settle();
+    assert!(window.has("Numbers are shares of the largest weight of the head but for the first token's."));
+    window.harness.get_by_role_and_label(Role::RadioButton, "1").click();
+    window.settle();
+    assert!(!window.has("Without the first token"));
+    let legend = |window: &Window<'_>| window.has("Colour scale: 0, 0.001, 0.01, 0.1, 1");
+    assert!(!legend(&window));
+    window.harness.get_by_role_and_label(Role::RadioButton, "Log").click();
+    window.settle();
+    assert!(legend(&window), "four powers of ten");
+}
+
+#[test]
+fn a_run_that_is_being_written_is_waited_for() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Num3);
+    assert!(window.has("The heads of this run appear when its last token is there."));
+    assert!(!window.has("Nothing to look into yet"));
 }

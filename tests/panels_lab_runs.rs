@@ -105,8 +105,9 @@ fn a_run_whose_folder_is_gone_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = restarted(folder.path(), false);
     bring_back(&mut window, "Run 1: first");
-    let words = labels(&window, "This run was made with first, which is not open.").remove(0);
-    assert!(words.contains("Its folder is gone: ") && !window.has("Open first"), "{words}");
+    let words = |w: &Window<'_>| labels(w, "This run was made with first, which is not open.").remove(0);
+    wait(&mut window, "a look at the disk", |w| words(w).contains("Its folder is gone: "));
+    assert!(!window.has("Open first"), "{}", words(&window));
     window.click("Ask other instead");
     assert!(labels(&window, "This run was made").is_empty());
     window.press(Modifiers::COMMAND, Key::Enter);

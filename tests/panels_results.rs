@@ -8,7 +8,8 @@ use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, InspectSpec, PromptInput, Work};
 use fovea::types::{Ability, ModelId, ModelInfo};
-use window::{SMALL, Window, with_text_model};
+use fovea::ui::AppOptions;
+use window::{SMALL, Window, scripted_engine, with_text_model};
 
 /// The texts of the tokens of the output on show.
 fn output(window: &Window<'_>) -> String {
@@ -159,4 +160,34 @@ fn an_empty_inspector_gives_its_room_to_the_stage_of_a_small_window() {
     assert!(small.has("Hide inspector"), "a token is chosen");
     let large = Window::open(egui::vec2(1280.0, 800.0), 1.0, with_text_model());
     assert!(large.has("Hide inspector"));
+}
+
+#[test]
+fn the_answer_to_a_query_behind_examples_is_shown_as_the_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let prompt = |on: bool| {
+        let shot = format!(r#"{{ "input": "up", "output": "down", "on": {on} }}"#);
+        format!(r#"{{ "shots": [{shot}], "query": "tall", "template": "{{input}} = {{output}}" }}"#)
+    };
+    for (on, name) in [(true, "with"), (false, "without")] {
+        let state = folder.path().join(name);
+        std::fs::create_dir(&state).unwrap();
+        let session = format!(r#"{{ "panels": {{ "prompt": {{ "prompt": {} }} }} }}"#, prompt(on));
+        std::fs::write(state.join("session.json"), session).unwrap();
+        let mut window = Window::open(SMALL, 1.0, AppOptions { state_dir: Some(state), ..with_text_model() });
+        window.engine.0.borrow_mut().answers = false;
+        window.press(Modifiers::COMMAND, Key::Enter);
+        let (job, asked) = window.engine.generations()[0].clone();
+        let expected = if on { "up = down\ntall =" } else { "tall =" };
+        assert_eq!(asked, PromptInput::Text(expected.into()));
+        let mut token = scripted_engine::token(0);
+        (token.text, token.own) = (" short".into(), " short".into());
+        window.engine.say(Event::Token { job, token });
+        window.settle();
+        assert_eq!((window.has("Answer"), window.has("short")), (on, on), "{name} an example");
+        // What is longer than an answer is a text, and stands below only.
+        (0..40).for_each(|place| window.engine.say(Event::Token { job, token: scripted_engine::token(place) }));
+        window.settle();
+        assert!(!window.has("Answer"));
+    }
 }

@@ -5,7 +5,7 @@ use super::ink::{MUTED, PAPER, TEXT};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::{ChartError, Format, table};
-use crate::types::ColorMap;
+use crate::types::{ColorMap, WeightScale};
 use image::{Rgb, RgbImage};
 use plotters::prelude::DrawingBackend;
 
@@ -20,8 +20,8 @@ pub struct HeadGridFigure<'a> {
     pub layers: Vec<Vec<Option<&'a [f32]>>>,
     /// Colours of the values; 0 is the paper itself.
     pub map: ColorMap,
-    /// Colours stand for square roots, so that small weights can be seen.
-    pub square_root: bool,
+    /// How weights become places on the scale of colours.
+    pub scale: WeightScale,
 }
 
 /// Rows of a table that are written, at most: some hundred megabytes.
@@ -87,21 +87,23 @@ impl HeadGrid<'_> {
         let (tokens, pool) = (self.figure.tokens.len(), self.pool());
         let cells = tokens.div_ceil(pool);
         let span = |i: u32| i as usize * pool..((i as usize + 1) * pool).min(tokens);
+        let shares = self.figure.scale.shares(pattern, tokens);
         RgbImage::from_fn(cells as u32, cells as u32, |x, y| {
-            let values = span(y).flat_map(|query| span(x).map(move |key| pattern[query * tokens + key]));
-            let most = values.fold(0.0, f32::max);
-            let place = if self.figure.square_root { most.sqrt() } else { most };
-            Rgb(self.figure.map.ink(place, [PAPER.0, PAPER.1, PAPER.2]))
+            let values = span(y).flat_map(|query| span(x).map(move |key| query * tokens + key));
+            let most = values.map(|cell| shares[cell]).fold(0.0, f32::max);
+            Rgb(self.figure.map.ink(self.figure.scale.curve.place(most), [PAPER.0, PAPER.1, PAPER.2]))
         })
     }
 
     fn note(&self) -> String {
-        let scale = if self.figure.square_root { "square root of the weights" } else { "weights" };
+        let scale = self.figure.scale;
+        let curve = scale.curve.words();
+        let of = scale.words().unwrap_or("weights");
         let pooled = match self.pool() {
             1 => String::new(),
             pool => format!("; each cell is the highest of {pool} × {pool} values"),
         };
-        format!("rows query, columns key; {} tokens; colours: {scale}, 0 to 1{pooled}", self.figure.tokens.len())
+        format!("rows query, columns key; {} tokens; colours: {curve}{of}, 0 to 1{pooled}", self.figure.tokens.len())
     }
 }
 
@@ -159,7 +161,7 @@ mod tests {
 
     fn figure<'a>(layers: Vec<Vec<Option<&'a [f32]>>>) -> HeadGridFigure<'a> {
         let tokens = vec!["a".to_owned(), "b".to_owned()];
-        HeadGridFigure { title: "tiny, all heads".into(), tokens, layers, map: ColorMap::Viridis, square_root: false }
+        HeadGridFigure { title: "tiny, all heads".into(), tokens, layers, map: ColorMap::Viridis, scale: WeightScale::LINEAR }
     }
 
     #[test]

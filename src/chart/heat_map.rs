@@ -5,7 +5,7 @@ use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::{for_pixels, shortened, visible, width};
 use super::ticks::{linear_ticks, number};
 use super::{ChartError, Format, table};
-use crate::types::ColorMap;
+use crate::types::{ColorMap, ScaleCurve, WeightScale};
 use plotters::prelude::{DrawingBackend, RGBColor};
 
 /// The attention of one head over a sequence of T tokens.
@@ -19,8 +19,8 @@ pub struct AttentionFigure<'a> {
     pub pattern: &'a [f32],
     /// Colours of the values; 0 is the paper itself.
     pub map: ColorMap,
-    /// The value at the upper end of the colour scale; 1 makes figures comparable.
-    pub scale_max: f32,
+    /// How values become places on the scale of colours.
+    pub scale: WeightScale,
 }
 
 /// Draws or writes an attention pattern.
@@ -56,6 +56,8 @@ const LEGEND_WIDTH: f64 = 12.0;
 /// A pattern with its layout.
 struct HeatMap<'a> {
     figure: &'a AttentionFigure<'a>,
+    /// The pattern as shares of the end of the scale.
+    shares: Vec<f32>,
     labels: Vec<String>,
     label_size: f64,
     /// Every how many tokens a label stands.
@@ -83,25 +85,26 @@ impl<'a> HeatMap<'a> {
             labels.iter().step_by(every * pool).map(|l| width(l, label_size, false)).fold(0.0, f64::max).ceil();
         let left = MARGIN + CAPTION + 12.0 + widest + 6.0;
         let top = MARGIN + TITLE + 12.0 + widest + 6.0;
-        Self { figure, labels, label_size, every, pool, cells, cell, left, top }
+        let shares = figure.scale.shares(figure.pattern, tokens);
+        Self { figure, shares, labels, label_size, every, pool, cells, cell, left, top }
     }
 
     fn side(&self) -> f64 {
         self.cells as f64 * self.cell
     }
 
-    /// The highest value in a cell: pooling must not hide a spike.
-    fn value(&self, row: usize, column: usize) -> f32 {
+    /// The highest share in a cell: pooling must not hide a spike.
+    fn share(&self, row: usize, column: usize) -> f32 {
         let tokens = self.figure.tokens.len();
         let span = |i: usize| i * self.pool..((i + 1) * self.pool).min(tokens);
         span(row)
-            .flat_map(|q| span(column).map(move |k| self.figure.pattern[q * tokens + k]))
+            .flat_map(|q| span(column).map(move |k| self.shares[q * tokens + k]))
             .fold(f32::NEG_INFINITY, f32::max)
     }
 
-    fn color(&self, value: f32) -> RGBColor {
-        let scale = if self.figure.scale_max > 0.0 { self.figure.scale_max } else { 1.0 };
-        let [r, g, b] = self.figure.map.ink(value / scale, [PAPER.0, PAPER.1, PAPER.2]);
+    /// The colour at a place of the scale.
+    fn color(&self, place: f32) -> RGBColor {
+        let [r, g, b] = self.figure.map.ink(place, [PAPER.0, PAPER.1, PAPER.2]);
         RGBColor(r, g, b)
     }
 
@@ -110,7 +113,7 @@ impl<'a> HeatMap<'a> {
         let ground = self.color(0.0);
         sheet.rect(self.left, self.top, self.side(), self.side(), ground)?;
         for row in 0..self.cells {
-            let colors: Vec<RGBColor> = (0..self.cells).map(|column| self.color(self.value(row, column))).collect();
+            let colors: Vec<RGBColor> = (0..self.cells).map(|column| self.color(self.figure.scale.curve.place(self.share(row, column)))).collect();
             let mut start = 0;
             for run in colors.chunk_by(|a, b| a == b) {
                 if run[0] != ground {
@@ -139,32 +142,46 @@ impl<'a> HeatMap<'a> {
         sheet.text("key: the token looked at", self.left + middle, bottom, caption)?;
         let upward = TextLook { upward: true, ..caption };
         sheet.text("query: the token that looks", MARGIN + CAPTION / 2.0, self.top + middle, upward)?;
-        if self.pool > 1 {
-            let note = format!("each cell is the highest of {0} × {0} values", self.pool);
-            sheet.text(&note, self.left + middle, bottom + CAPTION + 6.0, caption)?;
+        for (row, note) in self.notes().iter().enumerate() {
+            sheet.text(note, self.left + middle, bottom + (row + 1) as f64 * (CAPTION + 6.0), caption)?;
         }
         Ok(())
+    }
+
+    /// What has to be known to read the colours.
+    fn notes(&self) -> Vec<String> {
+        let pooled = format!("each cell is the highest of {0} × {0} values", self.pool);
+        let scale = self.figure.scale.words().map(|words| format!("colours: {words}"));
+        (self.pool > 1).then_some(pooled).into_iter().chain(scale).collect()
     }
 
     fn legend_height(&self) -> f64 {
         self.side().clamp(80.0, 220.0)
     }
 
+    /// Numbers of the legend: place on the scale, and the share there.
+    fn marks(&self) -> Vec<(f64, String)> {
+        let curve = self.figure.scale.curve;
+        match curve {
+            ScaleCurve::Linear => linear_ticks(0.0, 1.0, 5).into_iter().map(|tick| (tick.value, tick.label)).collect(),
+            _ => curve.marks().iter().map(|s| (f64::from(curve.place(*s)), number(f64::from(*s)))).collect(),
+        }
+    }
+
     fn legend_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let (x, height) = (self.left + self.side() + 24.0, self.legend_height());
-        let max = if self.figure.scale_max > 0.0 { self.figure.scale_max } else { 1.0 };
         let steps = 128;
         for step in 0..steps {
-            let value = (f64::from(step) + 0.5) / f64::from(steps);
+            let place = (f64::from(step) + 0.5) / f64::from(steps);
             let y = self.top + (1.0 - (f64::from(step) + 1.0) / f64::from(steps)) * height;
-            sheet.rect(x, y, LEGEND_WIDTH, height / f64::from(steps), self.color(value as f32 * max))?;
+            sheet.rect(x, y, LEGEND_WIDTH, height / f64::from(steps), self.color(place as f32))?;
         }
         frame(sheet, x, self.top, LEGEND_WIDTH, height)?;
         let look = TextLook { size: CAPTION, bold: false, color: TEXT, align: Align::Start, upward: false };
-        for tick in linear_ticks(0.0, f64::from(max), 5) {
-            let y = self.top + (1.0 - tick.value / f64::from(max)) * height;
+        for (place, label) in self.marks() {
+            let y = self.top + (1.0 - place) * height;
             sheet.line(&[[x + LEGEND_WIDTH, y], [x + LEGEND_WIDTH + 3.0, y]], 0.8, AXIS, 1.0)?;
-            sheet.text(&tick.label, x + LEGEND_WIDTH + 6.0, y, look)?;
+            sheet.text(&label, x + LEGEND_WIDTH + 6.0, y, look)?;
         }
         let caption = TextLook { color: MUTED, ..look };
         sheet.text("attention", x, self.top - 8.0 - CAPTION / 2.0, caption)
@@ -176,7 +193,7 @@ impl Draw for HeatMap<'_> {
         let legend = LEGEND_WIDTH + width("attention", CAPTION, false).max(40.0);
         let right = self.left + self.side() + 24.0 + legend + MARGIN;
         let title = width(&self.figure.title, TITLE, true) + 2.0 * MARGIN;
-        let notes = if self.pool > 1 { 2.0 } else { 1.0 };
+        let notes = 1.0 + self.notes().len() as f64;
         let bottom = self.top + self.side().max(self.legend_height()) + 8.0 + notes * (CAPTION + 6.0) + MARGIN - 6.0;
         (right.max(title).ceil() as u32, bottom.ceil() as u32)
     }

@@ -1,6 +1,7 @@
 //! Attention figures, read back: markup, pixels and numbers.
 
 use super::*;
+use crate::types::ScaleEnd;
 
 fn figure<'a>(tokens: &[&str], pattern: &'a [f32]) -> AttentionFigure<'a> {
     AttentionFigure {
@@ -8,7 +9,7 @@ fn figure<'a>(tokens: &[&str], pattern: &'a [f32]) -> AttentionFigure<'a> {
         tokens: tokens.iter().map(|t| (*t).to_owned()).collect(),
         pattern,
         map: ColorMap::Viridis,
-        scale_max: 1.0,
+        scale: WeightScale::LINEAR,
     }
 }
 
@@ -106,7 +107,26 @@ fn a_long_sequence_is_pooled_without_hiding_a_spike() {
     let figure = figure(&tokens, &pattern);
     let layout = HeatMap::new(&figure, Format::Png);
     assert_eq!((layout.pool, layout.cells), (2, 350));
-    assert_eq!(layout.value(300, 151), 1.0);
+    assert_eq!(layout.share(300, 151), 1.0);
     let svg = String::from_utf8(attention_figure(&figure, Format::Svg).unwrap()).unwrap();
     assert!(svg.contains("each cell is the highest of 2 × 2 values"));
+}
+
+#[test]
+fn colours_are_those_of_the_scale_and_a_note_says_what_it_ends_at() {
+    let pattern = [0.5, 0.1, 0.02, 0.08];
+    let scale = WeightScale { curve: ScaleCurve::SquareRoot, end: ScaleEnd::Row, without_first: true };
+    let figure = AttentionFigure { scale, ..figure(&["a", "b"], &pattern) };
+    let layout = HeatMap::new(&figure, Format::Png);
+    let png = image::load_from_memory(&attention_figure(&figure, Format::Png).unwrap()).unwrap().to_rgb8();
+    for (index, share) in [1.0, 1.0, 0.25, 1.0f32].into_iter().enumerate() {
+        let middle = |start: f64, place: usize| ((start + (place as f64 + 0.5) * layout.cell) * 2.0) as u32;
+        let pixel = png.get_pixel(middle(layout.left, index % 2), middle(layout.top, index / 2)).0;
+        assert_eq!(pixel, ColorMap::Viridis.ink(share.sqrt(), [255; 3]), "cell {index}");
+    }
+    let svg = String::from_utf8(attention_figure(&figure, Format::Svg).unwrap()).unwrap();
+    assert!(svg.contains("colours: shares of the largest weight of each row but for the first token"), "{svg}");
+    for mark in ["0.1", "0.25"] {
+        assert!(svg.contains(&format!(">\n{mark}\n<")), "the legend lacks {mark}");
+    }
 }

@@ -6,7 +6,7 @@ use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::ticks::number;
 use super::{ChartError, Format, table};
-use crate::types::{ColorMap, Picture};
+use crate::types::{ColorMap, Picture, ScaleCurve};
 use image::{Rgb, RgbImage};
 use plotters::prelude::{DrawingBackend, RGBColor};
 
@@ -29,8 +29,8 @@ pub struct OverlayFigure<'a> {
     pub query: Option<usize>,
     /// Colours of the weights, the largest taking the upper end.
     pub map: ColorMap,
-    /// True when a weight's place on the scale is its square root.
-    pub square_root: bool,
+    /// How a weight's share of the largest becomes a place on the scale.
+    pub curve: ScaleCurve,
     /// How much the weights cover the picture, in `0..=1`.
     pub strength: f32,
 }
@@ -93,13 +93,12 @@ impl<'a> Overlay<'a> {
 
     /// The place of a weight on the scale, in `0..=1`.
     fn place(&self, weight: f32) -> f32 {
-        let share = (weight / self.most).max(0.0);
-        if self.figure.square_root { share.sqrt() } else { share }
+        self.figure.curve.place(weight / self.most)
     }
 
     /// The weight at a place of the scale.
     fn weight(&self, place: f64) -> f64 {
-        f64::from(self.most) * if self.figure.square_root { place * place } else { place }
+        f64::from(self.most * self.figure.curve.share_at(place as f32))
     }
 
     /// The picture with the weights over it.

@@ -17,7 +17,7 @@ fn figure<'a>(picture: &'a Picture, weights: &'a [f32]) -> OverlayFigure<'a> {
         weights,
         query: None,
         map: ColorMap::Viridis,
-        square_root: true,
+        curve: ScaleCurve::SquareRoot,
         strength: 0.5,
     }
 }

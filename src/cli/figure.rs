@@ -6,7 +6,7 @@ use super::output::write_file;
 use super::session::{Session, unexpected};
 use crate::chart::{AttentionFigure, Format, attention_figure};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work};
-use crate::types::{Blocks, ColorMap, JobId, ModelInfo, SiteFilter, UserError};
+use crate::types::{Blocks, ColorMap, JobId, ModelInfo, SiteFilter, UserError, WeightScale};
 
 /// Draws the attention pattern of one head.
 pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
@@ -31,7 +31,7 @@ pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
         tokens: report.tokens.iter().map(|token| token.text.clone()).collect(),
         pattern,
         map: ColorMap::default(),
-        scale_max: 1.0,
+        scale: WeightScale::LINEAR,
     };
     write_file(&args.out, &attention_figure(&figure, format).map_err(UserError::from)?)
 }

@@ -40,6 +40,7 @@ pub use pictures::digit::{
     CANVAS_SIDE, Classification, DIGIT_SIDE, DigitImage, Drawing, LayerActivation, LayerWeights, Stroke,
 };
 pub use pictures::picture::{ClassProbability, Picture, PictureReport, VisionInfo};
+pub use pictures::weight_scale::{ScaleCurve, ScaleEnd, WeightScale};
 pub use printable::{is_unprintable, printable, printable_lines};
 pub use prompts::bias::{BiasHit, BiasReport, BiasedToken, LogitBias};
 pub use prompts::chat::{

@@ -242,7 +242,7 @@ impl App {
         if has_controls {
             let shown = egui::Panel::left("controls")
                 .resizable(true)
-                .default_size((width * 0.28).clamp(280.0, 320.0))
+                .default_size((160.0 + width / 8.0).clamp(280.0, 420.0))
                 .size_range(controls)
                 .frame(Frame::new().fill(theme.surface()))
                 .show(ui, |ui| self.controls(ui, margin));

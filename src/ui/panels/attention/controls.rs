@@ -1,11 +1,11 @@
 //! The left column: how heads are coloured and exported, and below that all of them, small.
 
 use super::figure::Extent;
-use super::look::{Colours, Contrast, Direction};
+use super::look::{Colours, Direction};
 use super::tokens::TokensView;
-use super::{Shown, overview};
+use super::{Shown, overview, palette};
 use crate::chart::Format;
-use crate::types::ColorMap;
+use crate::types::ScaleEnd;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
@@ -14,14 +14,13 @@ use egui::{RichText, Ui};
 
 const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
      of its own: softmax(q·k / √d), over all earlier tokens, or over all tokens in an encoder.";
-pub(super) const CONTRAST_HELP: &str =
-    "Linear shows weights as they are. The square root makes small ones visible beside one that takes nearly all.";
+const REACH_HELP: &str = "Where weights are spread over many tokens all of them are small. 1 keeps colours comparable between heads; \
+     the largest weight of the head, or of each row, makes the small ones visible. Numbers and exports stay weights.";
+const SINK_HELP: &str = "Many heads look at the first token when they look at nothing (an attention sink). Left out of what is \
+     largest, it does not leave the others in the dark.";
 
-/// Room of the words before a row of buttons, so that the rows stand under each other.
-const LEAST_NAME: f32 = 64.0;
-
-/// How weights become colours.
-pub(super) const SCALES: [(Contrast, &str); 2] = [(Contrast::Linear, "Linear"), (Contrast::SquareRoot, "Square root")];
+/// Where the colour scale ends.
+const ENDS: [(ScaleEnd, &str); 3] = [(ScaleEnd::Whole, "1"), (ScaleEnd::Head, "Head"), (ScaleEnd::Row, "Row")];
 
 /// Gives what is to be written, and how.
 pub(super) fn show(
@@ -37,28 +36,26 @@ pub(super) fn show(
         view.typing(ui, cx);
     }
     section(ui, "Colours", |ui| {
-        let maps = ColorMap::ALL.map(|m| (m, m.name()));
-        caption(ui, "Map");
-        segmented(ui, &mut colours.map, &maps);
-        widgets::explain(ui, "Scale", CONTRAST_HELP);
-        segmented(ui, &mut colours.contrast, &SCALES);
+        palette::show(ui, colours);
+        palette::row(ui, "Ends at", Some(REACH_HELP), |ui| segmented(ui, &mut colours.scale.end, &ENDS));
+        if colours.scale.end != ScaleEnd::Whole {
+            ui.checkbox(&mut colours.scale.without_first, "Without the first token").on_hover_text(SINK_HELP);
+        }
         let look = colours.look(theme);
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);
         widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
+        if let Some(words) = look.scale.words() {
+            caption(ui, format!("Numbers are {words}."));
+        }
     });
     let mut wanted = None;
     if shown.is_some() {
         section(ui, "Export", |ui| {
             let rows = [("This head", "Export", Extent::Head), ("All heads", "Export all heads as", Extent::AllHeads)];
             for (words, verb, extent) in rows {
-                ui.horizontal(|ui| {
-                    ui.scope(|ui| {
-                        ui.set_min_width(LEAST_NAME);
-                        caption(ui, words);
-                    });
-                    wanted = wanted.or(formats(ui, verb).map(|format| (extent, format)));
-                });
+                let chosen = palette::row(ui, words, None, |ui| formats(ui, verb));
+                wanted = wanted.or(chosen.map(|format| (extent, format)));
             }
         });
     }

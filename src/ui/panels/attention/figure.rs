@@ -1,6 +1,6 @@
 //! The stage: heading, token strip, the large head; and its export.
 
-use super::look::{Colours, Contrast};
+use super::look::Colours;
 use super::tokens::TokensView;
 use super::{Shown, large, strip};
 use crate::chart::{AttentionFigure, Format, HeadGridFigure, attention_figure, head_grid_figure};
@@ -107,7 +107,7 @@ pub(super) fn export(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: 
     let (layer, head) = (cx.selection.layer, cx.selection.head);
     let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
     let name = made.map_or("model", |made| made.model.as_str());
-    let map = colours.map;
+    let (map, scale) = (colours.map, colours.scale);
     let title = format!("{name}, layer {layer}, head {head}");
     let extension = format.extension();
     let file = format!("attention-{name}-layer{layer}-head{head}.{extension}");
@@ -116,7 +116,7 @@ pub(super) fn export(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: 
     cx.save_as(request, move |path| {
         let Some(pattern) = report.pattern(layer, head) else { return Ok(()) };
         let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
-        let figure = AttentionFigure { title, tokens, pattern, map, scale_max: 1.0 };
+        let figure = AttentionFigure { title, tokens, pattern, map, scale };
         let bytes = attention_figure(&figure, format).map_err(UserError::from)?;
         write(path, &bytes)
     });
@@ -130,12 +130,12 @@ pub(super) fn export_all(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, form
     let file = format!("attention-{name}-all-heads.{extension}");
     let title_of_dialog = format!("Export all heads as {}", format.name());
     let request = FileRequest::save(title_of_dialog, file).filter(format.name(), &[extension]);
-    let (map, square_root) = (colours.map, colours.contrast == Contrast::SquareRoot);
+    let (map, scale) = (colours.map, colours.scale);
     let (report, layers, heads) = (shown.report.clone(), shown.layers, shown.heads);
     cx.save_as(request, move |path| {
         let row = |layer| (0..heads).map(|head| report.pattern(layer, head)).collect();
         let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
-        let figure = HeadGridFigure { title, tokens, layers: (0..layers).map(row).collect(), map, square_root };
+        let figure = HeadGridFigure { title, tokens, layers: (0..layers).map(row).collect(), map, scale };
         let bytes = head_grid_figure(&figure, format).map_err(UserError::from)?;
         write(path, &bytes)
     });

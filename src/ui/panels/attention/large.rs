@@ -207,7 +207,9 @@ fn cells(
     let look = colours.look(ui.theme());
     let key = HeadKey { job: shown.job, layer: cx.selection.layer, head: cx.selection.head, look, pool };
     let table = colours.table(ui.theme());
-    let texture = view.textures.get_or_make(ui, &key, || pooled_image(pattern, plot.tokens, pool, &table));
+    let texture = view
+        .textures
+        .get_or_make(ui, &key, || pooled_image(&look.scale.shares(pattern, plot.tokens), plot.tokens, pool, &table));
     view.painted = Some((shown.job, look));
     let covered = plot.tokens.div_ceil(pool) * pool;
     let side = plot.whole().width() * covered as f32 / plot.tokens as f32;

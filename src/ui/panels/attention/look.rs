@@ -1,23 +1,12 @@
 //! How weights become colours.
 
-use crate::types::ColorMap;
+use crate::types::{ColorMap, WeightScale};
 use crate::ui::Theme;
 use crate::ui::theme::rgb;
 use crate::ui::widgets::ColorTable;
 use egui::Color32;
 use serde::{Deserialize, Serialize};
 use std::rc::Rc;
-
-/// How a weight is turned into a place on the colour scale.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Contrast {
-    /// As it is.
-    Linear,
-    /// By its square root, so that small weights can be seen beside one that takes nearly all.
-    #[default]
-    SquareRoot,
-}
 
 /// Which way the token strip reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +23,13 @@ pub(super) enum Direction {
 #[derive(Default)]
 pub(super) struct Colours {
     pub map: ColorMap,
-    pub contrast: Contrast,
+    pub scale: WeightScale,
     table: Option<(Look, Rc<ColorTable>)>,
 }
 
 impl Colours {
     pub(super) fn look(&self, theme: &Theme) -> Look {
-        Look { map: self.map, contrast: self.contrast, dark: theme.is_dark() }
+        Look { map: self.map, scale: self.scale, dark: theme.is_dark() }
     }
 
     /// The colours of the present look.
@@ -61,17 +50,15 @@ impl Colours {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Look {
     pub map: ColorMap,
-    pub contrast: Contrast,
+    /// Its end is that of maps of tokens; weights over a picture are shares of the largest.
+    pub scale: WeightScale,
     pub dark: bool,
 }
 
 impl Look {
-    /// The place of a weight on the colour scale, in `0..=1`.
-    pub(super) fn place(self, weight: f32) -> f32 {
-        match self.contrast {
-            Contrast::Linear => weight,
-            Contrast::SquareRoot => weight.max(0.0).sqrt(),
-        }
+    /// The place of a share of the scale's end, in `0..=1`.
+    pub(super) fn place(self, share: f32) -> f32 {
+        self.scale.curve.place(share)
     }
 
     /// The colour at a place of the scale, on `paper`.
@@ -79,9 +66,9 @@ impl Look {
         rgb(self.map.ink(place, [paper.r(), paper.g(), paper.b()]))
     }
 
-    /// The colour of a weight on `paper`.
-    pub(super) fn colour(self, weight: f32, paper: Color32) -> Color32 {
-        self.at(self.place(weight), paper)
+    /// The colour of a share of the scale's end on `paper`.
+    pub(super) fn colour(self, share: f32, paper: Color32) -> Color32 {
+        self.at(self.place(share), paper)
     }
 
     /// The colour at a place of the scale where weights lie over a picture: bright for much in both themes.
@@ -89,25 +76,21 @@ impl Look {
         rgb(self.map.at(place))
     }
 
-    /// The colour of a weight over a picture, as transparent as leaves the picture in sight where weights are small.
-    pub(super) fn cover(self, weight: f32) -> Color32 {
-        let (colour, covering) = self.map.cover(self.place(weight));
+    /// The colour of a share over a picture, as transparent as leaves the picture in sight where weights are small.
+    pub(super) fn cover(self, share: f32) -> Color32 {
+        let (colour, covering) = self.map.cover(self.place(share));
         rgb(colour).gamma_multiply(covering)
     }
 
-    /// The colours of all weights on the theme's ground.
+    /// The colours of all shares on the theme's ground.
     pub(super) fn table(self, theme: &Theme) -> ColorTable {
         let paper = theme.ground();
-        ColorTable::new(|weight| self.colour(weight, paper))
+        ColorTable::new(|share| self.colour(share, paper))
     }
 
-    /// Numbers for the legend: place on the scale and weight.
+    /// Numbers for the legend: place on the scale and share.
     pub(super) fn marks(self) -> Vec<(f32, String)> {
-        let weights: &[f32] = match self.contrast {
-            Contrast::Linear => &[0.0, 0.25, 0.5, 0.75, 1.0],
-            Contrast::SquareRoot => &[0.0, 0.1, 0.25, 0.5, 1.0],
-        };
-        weights.iter().map(|w| (self.place(*w), format!("{w}"))).collect()
+        self.scale.curve.marks().iter().map(|share| (self.place(*share), format!("{share}"))).collect()
     }
 }
 

@@ -8,22 +8,23 @@ mod inspector;
 mod large;
 mod look;
 mod overview;
+mod palette;
 mod picture;
 mod strip;
 mod tokens;
 
 use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
+use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::paths;
-use crate::ui::widgets::{empty_state, job_error, job_progress};
+use crate::ui::widgets::{caption, empty_state, job_error, job_progress};
 use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, Selection, State};
 use egui::{Frame, Margin, Ui};
 use figure::Extent;
 use first_look::FirstLook;
-use look::{Colours, Contrast, Direction};
+use look::{Colours, Direction};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -169,6 +170,11 @@ impl AttentionPanel {
             Prompting::Encodes => return self.without_text(ui, cx),
             Prompting::Sees => return self.without_picture(ui, cx),
             Prompting::Continues => {}
+        }
+        if let Some(run) = cx.state.latest_run().filter(|run| cx.state.is_active(run.job)) {
+            caption(ui, "The heads of this run appear when its last token is there.");
+            job_progress(ui, cx, run.job);
+            return;
         }
         let sentence = "Attention shows, for each token, how much every earlier token counts when the model reads it. Run a \
                         prompt, and all heads of that run appear here.";
@@ -393,7 +399,9 @@ impl Panel for AttentionPanel {
     fn save(&self) -> serde_json::Value {
         let saved = Saved {
             map: self.colours.map,
-            contrast: self.colours.contrast,
+            contrast: self.colours.scale.curve,
+            ends_at: self.colours.scale.end,
+            without_first: self.colours.scale.without_first,
             direction: self.tokens.direction,
             text: self.tokens.text.clone(),
             picture: self.picture.path.clone(),
@@ -405,7 +413,8 @@ impl Panel for AttentionPanel {
 
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
-        (self.colours.map, self.colours.contrast) = (saved.map, saved.contrast);
+        let Saved { contrast: curve, ends_at: end, without_first, .. } = saved;
+        (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
         (self.tokens.direction, self.tokens.text) = (saved.direction, saved.text);
         (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);
         if (0.0..=1.0).contains(&saved.covering) {
@@ -420,7 +429,9 @@ impl Panel for AttentionPanel {
 #[serde(default)]
 struct Saved {
     map: ColorMap,
-    contrast: Contrast,
+    contrast: ScaleCurve,
+    ends_at: ScaleEnd,
+    without_first: bool,
     direction: Direction,
     text: String,
     #[serde(with = "paths::one")]
@@ -434,7 +445,9 @@ impl Default for Saved {
         let picture = picture::PictureView::default();
         Self {
             map: ColorMap::default(),
-            contrast: Contrast::default(),
+            contrast: ScaleCurve::default(),
+            ends_at: ScaleEnd::default(),
+            without_first: false,
             direction: Direction::default(),
             text: String::new(),
             picture: None,

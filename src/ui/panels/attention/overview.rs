@@ -99,7 +99,10 @@ fn small(
         });
     }
     let table = colours.table(ui.theme());
-    Some(view.textures.get_or_make(ui, &key, || pooled_image(values, tokens, key.pool, &table)))
+    Some(
+        view.textures
+            .get_or_make(ui, &key, || pooled_image(&look.scale.shares(values, tokens), tokens, key.pool, &table)),
+    )
 }
 
 fn one(

@@ -31,6 +31,13 @@ pub(super) fn show(
         };
         Some(pattern[query * count + key])
     };
+    // The colours of the map's row or column.
+    let place = (shown.job, cx.selection.layer, cx.selection.head, look.scale);
+    let ends = pattern.map(|pattern| view.ends(place, pattern, count)).unwrap_or_default();
+    let share = |i: usize| -> Option<f32> {
+        let query = if direction == Direction::LooksAt { focus? } else { i };
+        Some(weight(i)? / ends.get(query)?)
+    };
     let selected = cx.selection.token;
     let out = ScrollArea::vertical().id_salt("attention strip").max_height(height).auto_shrink([false, true]).show(
         ui,
@@ -38,8 +45,8 @@ pub(super) fn show(
             let chip = |i: usize| Chip {
                 text: if tokens[i].text.is_empty() { "∅" } else { &tokens[i].text },
                 // Text must stay readable on every map, so the tint stops half way.
-                fill: weight(i).map_or(Color32::TRANSPARENT, |w| {
-                    crate::ui::theme::mix(theme.ground(), look.colour(w, theme.ground()), 0.5)
+                fill: share(i).map_or(Color32::TRANSPARENT, |s| {
+                    crate::ui::theme::mix(theme.ground(), look.colour(s, theme.ground()), 0.5)
                 }),
                 selected: focus == Some(i) || selected == Some(i),
                 underline: None,

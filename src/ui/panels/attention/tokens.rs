@@ -2,11 +2,12 @@
 
 use super::large::View;
 use super::look::{Direction, Look};
-use crate::types::{Ability, JobId};
+use crate::types::{Ability, JobId, WeightScale};
 use crate::ui::Cx;
 use crate::ui::widgets::{TextArea, TextureCache, caption, secondary_button, section};
 use egui::Ui;
 use lucide_icons::Icon;
+use std::rc::Rc;
 
 /// What is read when there is nothing else.
 pub(super) const EXAMPLE: &str = "The bank of the river was steep.";
@@ -22,6 +23,9 @@ pub(super) struct HeadKey {
     pub pool: usize,
 }
 
+/// One head of one report on one scale.
+type HeadScale = (JobId, usize, usize, WeightScale);
+
 /// The view of tokens.
 #[derive(Default)]
 pub(super) struct TokensView {
@@ -34,6 +38,8 @@ pub(super) struct TokensView {
     pub painted: Option<(JobId, Look)>,
     /// Which part of the large head is in sight.
     pub sight: View,
+    /// The ends of the scale by query, of the head that the strip shows.
+    ends: Option<(HeadScale, Rc<[f32]>)>,
     /// The chosen token that the strip, and the large head, brought into sight last.
     pub strip_at: Option<usize>,
     pub map_at: Option<usize>,
@@ -42,6 +48,18 @@ pub(super) struct TokensView {
 }
 
 impl TokensView {
+    /// The weight at the end of the scale for each query of a `[count, count]` pattern, found once.
+    pub(super) fn ends(&mut self, head: HeadScale, pattern: &[f32], count: usize) -> Rc<[f32]> {
+        match &self.ends {
+            Some((of, ends)) if *of == head => ends.clone(),
+            _ => {
+                let ends: Rc<[f32]> = head.3.ends(pattern, count).into();
+                self.ends = Some((head, ends.clone()));
+                ends
+            }
+        }
+    }
+
     /// The text an encoder reads, typed here or taken from the prompt panel.
     pub fn typing(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         // A text that came from elsewhere takes the place of what was typed.

@@ -5,20 +5,22 @@ use super::desk::Desk;
 use crate::engine::Work;
 use crate::types::{Ability, ModelId};
 use crate::ui::Themed;
+use crate::ui::reader::Reader;
 use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::secondary_button;
 use crate::ui::{Cx, State};
-use egui::{Frame, Label, RichText, Stroke, Ui};
+use egui::{Context, Frame, Label, RichText, Stroke, Ui};
 use lucide_icons::Icon;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How long what was seen on the disk is believed, in seconds.
 const BELIEVED_S: f64 = 2.0;
 
-/// Remembers which folders are there, so that the disk is not asked in every frame.
+/// Remembers whether a folder is there. A thread asks the disk, which may be one behind a slow net.
 #[derive(Default)]
 pub(super) struct Recalled {
     looked: Option<(PathBuf, bool, f64)>,
+    looking: Reader<(PathBuf, bool)>,
 }
 
 /// What is said of a column's model, and what is offered.
@@ -45,7 +47,7 @@ impl Recalled {
     pub fn show(&mut self, desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
         for side in 0..desk.setup.sides().len() {
             let Some(model) = desk.setup.sides[side].of_run.clone() else { continue };
-            let Some(notice) = self.notice(&model, cx.state) else { continue };
+            let Some(notice) = self.notice(&model, cx.state, ui.ctx()) else { continue };
             let column = if desk.setup.two { ["Column A: ", "Column B: "][side] } else { "" };
             let other = instead(&model, cx.state);
             let (mut opens, mut asks) = (false, false);
@@ -74,7 +76,7 @@ impl Recalled {
     }
 
     /// What is to be said; nothing where the model in use is asked.
-    fn notice(&mut self, model: &AskedModel, state: &State) -> Option<Notice> {
+    fn notice(&mut self, model: &AskedModel, state: &State, ctx: &Context) -> Option<Notice> {
         let name = model.title();
         let in_use = state.active(Ability::Continue);
         match model.find(state) {
@@ -95,14 +97,15 @@ impl Recalled {
                     model.name
                 );
                 words += unsaved(model);
-                let folder = model.folder(state).filter(|path| *path != open.info.path && self.is_there(path, state));
+                let folder = model.folder(state).filter(|path| *path != open.info.path);
+                let folder = folder.filter(|path| self.is_there(path, state.now_s, ctx));
                 Some(Notice { words, opens: folder, is_waiting: true })
             }
-            Found::Closed => Some(self.closed(model, state)),
+            Found::Closed => Some(self.closed(model, state, ctx)),
         }
     }
 
-    fn closed(&mut self, model: &AskedModel, state: &State) -> Notice {
+    fn closed(&mut self, model: &AskedModel, state: &State, ctx: &Context) -> Notice {
         let begin = format!("This run was made with {}, which is not open. Nothing is scored.", model.title());
         let Some(path) = model.folder(state) else {
             let words = format!("{begin} Which folder it was in is not known.");
@@ -113,19 +116,29 @@ impl Recalled {
             let words = format!("{}, with which this run was made, is being opened.", model.name);
             return Notice { words, opens: None, is_waiting: true };
         }
-        if !self.is_there(&path, state) {
+        if !self.is_there(&path, state.now_s, ctx) {
             let words = format!("{begin} Its folder is gone: {}", path.display());
             return Notice { words, opens: None, is_waiting: true };
         }
         Notice { words: begin + unsaved(model), opens: Some(path), is_waiting: true }
     }
 
-    fn is_there(&mut self, path: &PathBuf, state: &State) -> bool {
-        let is_fresh = |(of, _, at_s): &(PathBuf, bool, f64)| of == path && state.now_s - at_s < BELIEVED_S;
-        if !self.looked.as_ref().is_some_and(is_fresh) {
-            self.looked = Some((path.clone(), path.is_dir(), state.now_s));
+    /// What was seen of a folder last; until it is known to be gone, it is there.
+    fn is_there(&mut self, path: &Path, now_s: f64, ctx: &Context) -> bool {
+        if let Some(Ok((path, is_there))) = self.looking.poll() {
+            self.looked = Some((path, is_there, now_s));
         }
-        self.looked.as_ref().is_some_and(|(_, is_there, _)| *is_there)
+        let known = self.looked.as_ref().filter(|(of, ..)| of == path);
+        if known.is_none_or(|(_, _, at_s)| now_s - at_s > BELIEVED_S) && !self.looking.is_busy() {
+            let (path, ctx) = (path.to_owned(), ctx.clone());
+            let look = move |_: &dyn Fn() -> bool| {
+                let is_there = path.is_dir();
+                Ok((path, is_there))
+            };
+            // Without a thread nothing is known, and opening the folder says what is wrong with it.
+            let _ = self.looking.start(look, move || ctx.request_repaint());
+        }
+        known.is_none_or(|(_, is_there, _)| *is_there)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::chart::{Format, OverlayFigure, overlay_figure};
 use crate::types::UserError;
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
-use crate::ui::panels::attention::look::{Contrast, Look};
+use crate::ui::panels::attention::look::Look;
 use crate::ui::panels::attention::{Shown, figure};
 use crate::ui::widgets;
 
@@ -42,7 +42,7 @@ pub(in super::super) fn export(view: &mut PictureView, look: Look, cx: &mut Cx<'
             weights: patches,
             query: query.checked_sub(report.special_tokens),
             map: look.map,
-            square_root: look.contrast == Contrast::SquareRoot,
+            curve: look.scale.curve,
             strength,
         };
         let bytes = overlay_figure(&figure, format).map_err(UserError::from)?;

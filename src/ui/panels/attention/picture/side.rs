@@ -2,14 +2,13 @@
 
 use super::{PictureView, heads, name_of};
 use crate::chart::Format;
-use crate::types::{Ability, ClassProbability, ColorMap};
+use crate::types::{Ability, ClassProbability};
 use crate::ui::Cx;
 use crate::ui::Themed;
-use crate::ui::panels::attention::Shown;
-use crate::ui::panels::attention::controls::{self, CONTRAST_HELP, SCALES};
+use crate::ui::panels::attention::{Shown, controls, palette};
 use crate::ui::panels::attention::look::Colours;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, percent, secondary_button, section, segmented, share_bar};
+use crate::ui::widgets::{self, caption, percent, secondary_button, section, share_bar};
 use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
 use lucide_icons::Icon;
 
@@ -45,11 +44,7 @@ pub(in super::super) fn controls(
         caption(ui, words);
     });
     section(ui, "Colours", |ui| {
-        let maps = ColorMap::ALL.map(|m| (m, m.name()));
-        caption(ui, "Map");
-        segmented(ui, &mut colours.map, &maps);
-        widgets::explain(ui, "Scale", CONTRAST_HELP);
-        segmented(ui, &mut colours.contrast, &SCALES);
+        palette::show(ui, colours);
         let help = "How much the weights cover the picture.";
         widgets::field(ui, "Covering", help, |ui| {
             widgets::slider(ui, Slider::new(&mut view.strength, 0.0..=1.0).fixed_decimals(2))
