@@ -58,7 +58,9 @@ fn sample(ui: &mut Ui, map: ColorMap, chosen: &mut ColorMap) {
     let step = strip.width() / STEPS as f32;
     for i in 0..STEPS {
         let left = strip.left() + step * i as f32;
-        let piece = Rect::from_min_max(pos2(left, strip.top()), pos2(left + step, strip.bottom()));
+        // A little wider than a step, so that no seam shows.
+        let right = (left + step + 0.5).min(strip.right());
+        let piece = Rect::from_min_max(pos2(left, strip.top()), pos2(right, strip.bottom()));
         let place = (i as f32 + 0.5) / STEPS as f32;
         ui.painter().rect_filled(piece, 0, rgb(map.ink(place, [ground.r(), ground.g(), ground.b()])));
     }
