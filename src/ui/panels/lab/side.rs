@@ -67,6 +67,14 @@ impl Card {
         }
     }
 
+    /// The title over a prompt of so many examples.
+    pub fn title_of(self, shots: usize) -> String {
+        match self {
+            Self::Few => format!("{shots}-shot"),
+            Self::Zero | Self::One => self.title().to_owned(),
+        }
+    }
+
     /// How many of the examples that are switched on it takes.
     pub fn takes(self, on: usize) -> usize {
         match self {

@@ -75,10 +75,7 @@ fn title(tab: &CompareTab, desk: &Desk, ui: &mut Ui, side: usize, card: usize) -
     let kind = Card::ALL[card];
     let plan = desk.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card));
     let shots = plan.map_or(0, |plan| plan.shots);
-    let name = match kind {
-        Card::Few => format!("{shots}-shot"),
-        _ => kind.title().to_owned(),
-    };
+    let name = kind.title_of(shots);
     let tokens = tab.scoring.slots[side][card].shown.as_ref().map(|shown| shown.report.prompt_tokens);
     let clicked = ui
         .horizontal(|ui| {

@@ -192,7 +192,7 @@ fn legend(desk: &Desk, ui: &mut Ui) {
 fn prompt_as_sent(tab: &CompareTab, desk: &Desk, ui: &mut Ui) {
     let (side, card) = tab.picked.card;
     let Some(plan) = desk.plan.as_ref().and_then(|plan| plan.sides.get(side)?.cards.get(card)) else { return };
-    let title = format!("Prompt as sent · {}", Card::ALL[card].title());
+    let title = format!("Prompt as sent · {}", Card::ALL[card].title_of(plan.shots));
     CollapsingHeader::new(RichText::new(title).font(Type::Body.bold()))
         .id_salt("prompt as sent")
         .default_open(true)
