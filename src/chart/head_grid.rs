@@ -161,7 +161,13 @@ mod tests {
 
     fn figure<'a>(layers: Vec<Vec<Option<&'a [f32]>>>) -> HeadGridFigure<'a> {
         let tokens = vec!["a".to_owned(), "b".to_owned()];
-        HeadGridFigure { title: "tiny, all heads".into(), tokens, layers, map: ColorMap::Viridis, scale: WeightScale::LINEAR }
+        HeadGridFigure {
+            title: "tiny, all heads".into(),
+            tokens,
+            layers,
+            map: ColorMap::Viridis,
+            scale: WeightScale::LINEAR,
+        }
     }
 
     #[test]

@@ -97,9 +97,7 @@ impl<'a> HeatMap<'a> {
     fn share(&self, row: usize, column: usize) -> f32 {
         let tokens = self.figure.tokens.len();
         let span = |i: usize| i * self.pool..((i + 1) * self.pool).min(tokens);
-        span(row)
-            .flat_map(|q| span(column).map(move |k| self.shares[q * tokens + k]))
-            .fold(f32::NEG_INFINITY, f32::max)
+        span(row).flat_map(|q| span(column).map(move |k| self.shares[q * tokens + k])).fold(f32::NEG_INFINITY, f32::max)
     }
 
     /// The colour at a place of the scale.
@@ -113,7 +111,9 @@ impl<'a> HeatMap<'a> {
         let ground = self.color(0.0);
         sheet.rect(self.left, self.top, self.side(), self.side(), ground)?;
         for row in 0..self.cells {
-            let colors: Vec<RGBColor> = (0..self.cells).map(|column| self.color(self.figure.scale.curve.place(self.share(row, column)))).collect();
+            let colors: Vec<RGBColor> = (0..self.cells)
+                .map(|column| self.color(self.figure.scale.curve.place(self.share(row, column))))
+                .collect();
             let mut start = 0;
             for run in colors.chunk_by(|a, b| a == b) {
                 if run[0] != ground {

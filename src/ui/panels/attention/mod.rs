@@ -15,7 +15,9 @@ mod tokens;
 
 use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale};
+use crate::types::{
+    Ability, ColorMap, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale,
+};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::paths;
