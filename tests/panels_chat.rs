@@ -462,3 +462,38 @@ fn the_token_that_ends_a_turn_is_named() {
     window.settle();
     assert!(window.has("Token 1: \"<|im_end|>\""));
 }
+
+#[test]
+fn what_suits_a_short_answer_does_not_cut_a_conversation_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || AppOptions { state_dir: Some(folder.path().to_owned()), ..with_text_model() };
+    let drawn = |window: &Window<'_>| {
+        let sampling = |_, work: &Work| match work {
+            Work::Generate(spec) => Some((spec.sampling.max_new_tokens, spec.sampling.stop.clone())),
+            _ => None,
+        };
+        window.engine.started(sampling).last().cloned().unwrap()
+    };
+    let short = (8, vec!["\n".to_owned()]);
+    let mut window = Window::open(SMALL, 1.0, options());
+    window.press(Modifiers::COMMAND, Key::K);
+    window.harness.event(Input::Text("example: opposites".into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(drawn(&window), short);
+    window.click("Chat");
+    say(&mut window, " And what is a fovea?");
+    assert_eq!(drawn(&window), (160, Vec::new()));
+    window.wait("no word of the conversation in the session", |_| {
+        std::fs::read_to_string(folder.path().join("session.json")).is_ok_and(|text| text.contains("what is a fovea"))
+    });
+    drop(window);
+    // Each is kept for the next start.
+    let mut window = Window::open(SMALL, 1.0, options());
+    window.press(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(drawn(&window), (160, Vec::new()));
+    window.click("Plain prompt");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    assert_eq!(drawn(&window), short);
+}

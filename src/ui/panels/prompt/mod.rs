@@ -3,7 +3,7 @@
 mod encoder;
 mod text;
 
-use crate::types::{Ability, FewShotPrompt, JobId, Sampling};
+use crate::types::{Ability, FewShotPrompt, JobId};
 use crate::ui::lenient;
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, Selection, State};
@@ -12,16 +12,18 @@ use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use text::{Beside, Conversation, Mode, SamplingPreset, TextPrompt};
+use text::{Beside, Conversation, Drawn, Mode, SamplingPreset, TextPrompt};
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Typed {
     prompt: FewShotPrompt,
-    sampling: Sampling,
-    /// Stop strings as typed: one a line, `\n` for a line break.
-    stop: String,
+    /// How tokens are drawn for a plain prompt.
+    #[serde(flatten)]
+    drawn: Drawn,
+    /// How they are in the chat mode; sessions of before had one for both.
+    drawn_in_chat: Option<Drawn>,
     /// Sampling settings under names.
     presets: Vec<SamplingPreset>,
     mode: Mode,
@@ -35,11 +37,10 @@ struct Typed {
 
 impl Default for Typed {
     fn default() -> Self {
-        let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
         Self {
             prompt: text::story(),
-            sampling,
-            stop: String::new(),
+            drawn: Drawn::default(),
+            drawn_in_chat: None,
             presets: Vec::new(),
             mode: Mode::default(),
             chat: Conversation::default(),

@@ -2,7 +2,7 @@
 
 use super::plain::Plain;
 use super::task::{Needs, Task};
-use super::{Mode, TextPrompt, chat, sampling, task};
+use super::{Drawn, Mode, TextPrompt, chat, sampling, task};
 use crate::types::{Ability, FewShotPrompt, Sampling};
 use crate::ui::Cx;
 use crate::ui::Intent;
@@ -33,11 +33,13 @@ impl TextPrompt {
         if self.is_chat() {
             chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
         } else {
-            let mut drawn = Drawn { sampling: &mut self.sampling, stop: &mut self.stop };
-            prompt(&mut self.plain, &mut drawn, ui, cx);
+            prompt(&mut self.plain, &mut self.drawn, ui, cx);
         }
-        let count = (!self.is_chat()).then_some(&mut self.plain.samples.count);
-        sampling::show(&mut self.drawing, &mut self.sampling, &mut self.stop, count, ui, cx);
+        let (drawn, count) = match self.mode {
+            Mode::Chat => (&mut self.drawn_in_chat, None),
+            Mode::Prompt => (&mut self.drawn, Some(&mut self.plain.samples.count)),
+        };
+        sampling::show(&mut self.drawing, drawn, count, ui, cx);
         if !self.is_chat() {
             self.plain.observe(cx.state.now_s);
         }
@@ -56,7 +58,7 @@ impl TextPrompt {
             }
             return;
         }
-        if let Some(words) = cost(cx, &self.sampling) {
+        if let Some(words) = cost(cx, &self.drawn().sampling) {
             widgets::caption(ui, words);
         }
         let name = if self.is_chat() { chat::default_words(&self.chat) } else { "Run" };
@@ -87,13 +89,7 @@ fn cost(cx: &Cx<'_>, sampling: &Sampling) -> Option<String> {
         .then(|| format!("At most about {}, at {rate} tok/s as before.", widgets::seconds(seconds)))
 }
 
-/// How tokens are drawn: what a ready-made prompt brings along.
-struct Drawn<'a> {
-    sampling: &'a mut Sampling,
-    stop: &'a mut String,
-}
-
-fn prompt(plain: &mut Plain, drawn: &mut Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn prompt(plain: &mut Plain, drawn: &mut Drawn, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
     ui.add_space(space::XS);
     let task = presets(&mut plain.prompt, drawn, ui);
@@ -140,7 +136,7 @@ fn prompt(plain: &mut Plain, drawn: &mut Drawn<'_>, ui: &mut Ui, cx: &mut Cx<'_>
 }
 
 /// The choice of ready-made prompts; the one that is as it was chosen.
-fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn<'_>, ui: &mut Ui) -> Option<&'static Task> {
+fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn, ui: &mut Ui) -> Option<&'static Task> {
     let current = task::all().iter().find(|t| t.prompt == *prompt);
     let title = current.map_or("Begin with an example", |t| t.title.as_str());
     let combo = egui::ComboBox::from_id_salt("task").selected_text(title).width(ui.available_width());
@@ -150,10 +146,12 @@ fn presets(prompt: &mut FewShotPrompt, drawn: &mut Drawn<'_>, ui: &mut Ui) -> Op
         let ink = visuals.fg_stroke.color;
         ui.painter().text(at, egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
     });
+    let width = ui.available_width();
     let response = combo.show_ui(ui, |ui| {
+        ui.set_max_width(width);
         for task in task::all() {
             if ui.selectable_label(current.is_some_and(|c| c.id == task.id), &task.title).clicked() {
-                task.begin(prompt, drawn.sampling, drawn.stop);
+                task.begin(prompt, drawn);
             }
         }
         widgets::caption(ui, "Replaces the prompt, which Ctrl+Z brings back, and the sampling that suits it.");

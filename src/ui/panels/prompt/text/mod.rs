@@ -28,6 +28,7 @@ use output::{Output, Shown};
 use plain::Plain;
 pub(super) use presets::SamplingPreset;
 use sampling::Drawing;
+pub(super) use sampling::Drawn;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -82,9 +83,9 @@ struct From {
 /// The view: two modes, each with what was typed in it and what came out; how tokens are drawn is the same in both.
 pub(super) struct TextPrompt {
     mode: Mode,
-    sampling: Sampling,
-    /// Stop strings as typed: one a line, `\n` for a line break.
-    stop: String,
+    /// How tokens are drawn, in each mode: what suits a short answer would cut a conversation off.
+    drawn: Drawn,
+    drawn_in_chat: Drawn,
     drawing: Drawing,
     plain: Plain,
     chat: Chat,
@@ -94,8 +95,8 @@ impl TextPrompt {
     pub fn new(typed: Typed) -> Self {
         Self {
             mode: typed.mode,
-            sampling: typed.sampling,
-            stop: typed.stop,
+            drawn_in_chat: typed.drawn_in_chat.unwrap_or_else(|| typed.drawn.clone()),
+            drawn: typed.drawn,
             drawing: Drawing::new(typed.presets),
             plain: Plain::new(typed.prompt),
             chat: Chat::new(typed.chat, typed.beside),
@@ -106,8 +107,8 @@ impl TextPrompt {
     pub fn typed(&self) -> Typed {
         Typed {
             prompt: self.plain.prompt.clone(),
-            sampling: self.sampling.clone(),
-            stop: self.stop.clone(),
+            drawn: self.drawn.clone(),
+            drawn_in_chat: Some(self.drawn_in_chat.clone()),
             presets: self.drawing.presets.clone(),
             mode: self.mode,
             chat: self.chat.conversation.clone(),
@@ -128,12 +129,17 @@ impl TextPrompt {
         if self.is_chat() { &mut self.chat.output } else { &mut self.plain.output }
     }
 
+    fn drawn(&self) -> &Drawn {
+        if self.is_chat() { &self.drawn_in_chat } else { &self.drawn }
+    }
+
     fn sampling(&self) -> Sampling {
-        let typed = self.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty());
+        let drawn = self.drawn();
+        let typed = drawn.stop.lines().map(|l| l.replace("\\n", "\n")).filter(|l| !l.is_empty());
         // In plain lines nothing but the next speaker's name tells that a turn is over.
         let is_lines = self.is_chat() && self.chat.conversation.format == ChatFormat::Lines;
         let stop = typed.chain(is_lines.then(|| LINES_END.to_owned())).collect();
-        Sampling { stop, ..self.sampling.clone() }
+        Sampling { stop, ..drawn.sampling.clone() }
     }
 
     /// Shows another mode. Each keeps its own output and what was typed.
@@ -339,14 +345,15 @@ impl TextPrompt {
 
     pub fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
         if id == "new-seed" {
-            self.sampling.seed = controls::fresh_seed();
+            let drawn = if self.is_chat() { &mut self.drawn_in_chat } else { &mut self.drawn };
+            drawn.sampling.seed = controls::fresh_seed();
             self.run(cx);
         } else if id == "plain" || id == "chat" {
             self.switch(if id == "chat" { Mode::Chat } else { Mode::Prompt });
         } else if let Some((_, _, export)) = EXPORTS.iter().find(|(export, ..)| *export == id) {
             self.chat.export(*export, cx);
         } else if let Some(task) = task::all().iter().find(|t| t.id == id) {
-            task.begin(&mut self.plain.prompt, &mut self.sampling, &mut self.stop);
+            task.begin(&mut self.plain.prompt, &mut self.drawn);
             self.switch(Mode::Prompt);
         }
     }

@@ -270,9 +270,9 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
             }
             Some(shown) => {
                 let asked = Stamp::over(stamp.as_ref(), ui, |ui| {
-                    let before = ui.min_rect().height();
+                    let top = ui.cursor().top();
                     output::answer(shown, ui, cx);
-                    let taken = ui.min_rect().height() - before;
+                    let taken = ui.cursor().top() - top;
                     output::strip(output, ui, cx, rest - taken)
                 });
                 wish = asked.or(wish.take());

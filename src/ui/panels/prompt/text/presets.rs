@@ -1,5 +1,6 @@
 //! Sets of sampling settings: the model's own, and those a person keeps under names.
 
+use super::sampling::Drawn;
 use crate::types::{Ability, Sampling};
 use crate::ui::Cx;
 use crate::ui::theme::{Type, space};
@@ -7,6 +8,9 @@ use crate::ui::widgets::{caption, icon_button};
 use egui::{ComboBox, TextEdit, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
+
+/// The settings of a first start.
+const FIRST: &str = "Fovea's own";
 
 /// Settings under a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,20 +34,17 @@ fn is_same(a: &Sampling, b: &Sampling) -> bool {
 }
 
 /// The choice of a set, and the place to keep the present one.
-pub(super) fn show(
-    presets: &mut Vec<SamplingPreset>,
-    name: &mut String,
-    sampling: &mut Sampling,
-    stop: &mut String,
-    ui: &mut Ui,
-    cx: &Cx<'_>,
-) {
+pub(super) fn show(presets: &mut Vec<SamplingPreset>, name: &mut String, drawn: &mut Drawn, ui: &mut Ui, cx: &Cx<'_>) {
+    let first = Drawn::default();
+    let Drawn { sampling, stop } = drawn;
+    let is_first = *stop == first.stop && is_same(&first.sampling, sampling);
     let own = cx.state.active(Ability::Continue).and_then(|model| model.info.own_sampling.clone());
     let is_own = own.as_ref().is_some_and(|own| is_same(&own.over(sampling), sampling));
     let current = presets.iter().find(|preset| preset.is(sampling, stop));
     let title = match current {
         Some(preset) => preset.name.as_str(),
         None if is_own => "The model's own",
+        None if is_first => FIRST,
         None => "Settings of your own",
     };
     let combo = ComboBox::from_id_salt("sampling presets").selected_text(title).width(ui.available_width());
@@ -64,6 +65,10 @@ pub(super) fn show(
             None => {
                 caption(ui, "The model's folder says nothing about sampling.");
             }
+        }
+        if ui.selectable_label(is_first, FIRST).clicked() {
+            let seed = sampling.seed;
+            (*sampling, *stop) = (Sampling { seed, ..first.sampling.clone() }, first.stop.clone());
         }
         for (place, preset) in presets.iter().enumerate() {
             ui.horizontal(|ui| {

@@ -9,6 +9,7 @@ use crate::ui::widgets::{self, TextArea, field, section};
 use crate::ui::{Cx, Themed};
 use egui::{CollapsingHeader, DragValue, RichText, Slider, Ui};
 use lucide_icons::Icon;
+use serde::{Deserialize, Serialize};
 
 const TEMPERATURE_HELP: &str = "Divides the logits before the softmax: p ∝ exp(logit / temperature). 0 always takes the most \
      likely token; higher values make unlikely tokens likelier.";
@@ -26,6 +27,22 @@ const MAX_HELP: &str = "Stops after this many new tokens.";
 const STOP_HELP: &str = "Stops as soon as the output holds one of these, one a line; \\n is a line break.";
 const SAMPLES_HELP: &str =
     "Continues the prompt this many times, each with the next seed, and tells how far the texts agree.";
+
+/// How tokens are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(in super::super) struct Drawn {
+    pub sampling: Sampling,
+    /// Stop strings as typed: one a line, `\n` for a line break.
+    pub stop: String,
+}
+
+impl Default for Drawn {
+    fn default() -> Self {
+        let sampling = Sampling { temperature: 0.8, top_k: 40, max_new_tokens: 160, ..Sampling::default() };
+        Self { sampling, stop: String::new() }
+    }
+}
 
 /// What the settings remember beside themselves.
 #[derive(Default)]
@@ -45,14 +62,14 @@ impl Drawing {
 /// The settings; `samples` is how many are drawn at once, where that is a choice.
 pub(super) fn show(
     drawing: &mut Drawing,
-    sampling: &mut Sampling,
-    stop: &mut String,
+    drawn: &mut Drawn,
     samples: Option<&mut usize>,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
 ) {
     section(ui, "Sampling", |ui| {
-        presets::show(&mut drawing.presets, &mut drawing.name, sampling, stop, ui, cx);
+        presets::show(&mut drawing.presets, &mut drawing.name, drawn, ui, cx);
+        let Drawn { sampling, stop } = drawn;
         field(ui, "Temperature", TEMPERATURE_HELP, |ui| {
             widgets::slider(ui, Slider::new(&mut sampling.temperature, 0.0..=2.0).fixed_decimals(2).step_by(0.05))
         });

@@ -1,6 +1,7 @@
 //! Ready-made prompts to begin with, from `assets/tasks`.
 
-use crate::types::{FewShotPrompt, Sampling, Shot};
+use super::Drawn;
+use crate::types::{FewShotPrompt, Shot};
 use serde::Deserialize;
 use std::sync::LazyLock;
 
@@ -18,11 +19,11 @@ pub(super) struct Task {
 
 impl Task {
     /// Puts it in the place of what is typed, with the sampling that suits it.
-    pub fn begin(&self, prompt: &mut FewShotPrompt, sampling: &mut Sampling, stop: &mut String) {
+    pub fn begin(&self, prompt: &mut FewShotPrompt, drawn: &mut Drawn) {
         prompt.clone_from(&self.prompt);
-        sampling.temperature = self.temperature;
-        sampling.max_new_tokens = self.max_new_tokens;
-        stop.clone_from(&self.stop);
+        drawn.sampling.temperature = self.temperature;
+        drawn.sampling.max_new_tokens = self.max_new_tokens;
+        drawn.stop.clone_from(&self.stop);
     }
 }
 
