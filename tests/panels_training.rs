@@ -187,14 +187,20 @@ fn the_table_is_sorted_by_a_click_on_a_title() {
     assert!(!order(&window), "and the other way round");
 }
 
-#[test]
-fn a_run_that_cannot_be_written_is_held_and_goes_on_only_as_the_person_wants() {
+/// A window in which a run on digits was started, of which nothing is heard yet.
+fn begun() -> (Window<'static>, JobId) {
     let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
     window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
     window.click("Try two steps");
     window.engine.0.borrow_mut().answers = false;
     window.click("Start training");
-    let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
+    let job = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
+    (window, job)
+}
+
+#[test]
+fn a_run_that_cannot_be_written_is_held_and_goes_on_only_as_the_person_wants() {
+    let (mut window, job) = begun();
     window.engine.say(Event::Trained { job, points: vec![TrainPoint { step: 1, loss: 2.0, ..TrainPoint::default() }] });
     let error = || UserError::new("Nothing can be written.", "No space is left on the device.", "Make room.");
     window.engine.say(Event::Held { job, error: error() });
@@ -217,12 +223,7 @@ fn a_run_that_cannot_be_written_is_held_and_goes_on_only_as_the_person_wants() {
 
 #[test]
 fn nothing_says_training_while_a_run_is_prepared() {
-    let mut window = Window::on("fine_tune", plain(ThemeChoice::Dark));
-    window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
-    window.click("Try two steps");
-    window.engine.0.borrow_mut().answers = false;
-    window.click("Start training");
-    let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
+    let (mut window, job) = begun();
     let label = "Splitting the text into tokens".to_owned();
     window.engine.say(Event::Progress { job, label, done: 9, total: 9, unit: "bytes" });
     window.settle();

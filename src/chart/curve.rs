@@ -1,7 +1,8 @@
 //! Learning curves as a figure.
 
-use super::ink::{AXIS, GRID, MUTED, PAPER, TEXT, hue};
+use super::ink::{AXIS, GRID, MUTED, hue};
 use super::lines::{CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, spread_labels};
+use super::page::{MARGIN, TITLE, begin};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::{shortened, width};
 use super::ticks::{Tick, linear_ticks, log_ticks, number};
@@ -9,8 +10,6 @@ use super::{ChartError, Format, envelope, table};
 use plotters::prelude::DrawingBackend;
 
 const SIZE: (f64, f64) = (960.0, 560.0);
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 16.0;
 const BODY: f64 = 12.0;
 const LABEL_GAP: f64 = 16.0;
 
@@ -185,9 +184,7 @@ impl Draw for CurvePicture<'_> {
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        sheet.rect(0.0, 0.0, SIZE.0, SIZE.1, PAPER)?;
-        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
-        sheet.text(&self.figure.title, MARGIN, MARGIN + TITLE / 2.0, title)?;
+        begin(sheet, SIZE, &self.figure.title)?;
         self.axes_on(sheet)?;
         self.lines_on(sheet)?;
         self.names_on(sheet)

@@ -1,7 +1,7 @@
 //! The attention patterns of all heads as one figure of small maps.
 
-use super::heat_map::{frame, visible_title};
 use super::ink::{MUTED, PAPER, TEXT};
+use super::page::{MARGIN, TITLE, begin, frame};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::{ChartError, Format, table};
@@ -58,8 +58,6 @@ pub fn head_grid_figure(figure: &HeadGridFigure<'_>, format: Format) -> Result<V
     picture(&HeadGrid { figure }, format)
 }
 
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 16.0;
 const CAPTION: f64 = 11.0;
 /// Side of a map, and the distance from one to the next.
 const MAP: f64 = 64.0;
@@ -122,10 +120,8 @@ impl Draw for HeadGrid<'_> {
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        let (page_width, page_height) = self.size();
-        sheet.rect(0.0, 0.0, f64::from(page_width), f64::from(page_height), PAPER)?;
-        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
-        sheet.text(&visible_title(&self.figure.title), MARGIN, MARGIN + TITLE / 2.0, title)?;
+        let (width, height) = self.size();
+        begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
         let number = TextLook { size: CAPTION, bold: false, color: TEXT, align: Align::Middle, upward: false };
         let caption = TextLook { color: MUTED, align: Align::Start, ..number };
         let middle = |index: usize| STEP * index as f64 + MAP / 2.0;

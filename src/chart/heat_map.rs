@@ -1,6 +1,7 @@
 //! The attention pattern of one head as a figure.
 
 use super::ink::{AXIS, MUTED, PAPER, TEXT};
+use super::page::{MARGIN, TITLE, begin, frame};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::{for_pixels, shortened, visible, width};
 use super::ticks::{linear_ticks, number};
@@ -45,8 +46,6 @@ pub fn attention_figure(figure: &AttentionFigure<'_>, format: Format) -> Result<
     picture(&HeatMap::new(figure, format), format)
 }
 
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 16.0;
 const CAPTION: f64 = 11.0;
 /// Cells on a side that are drawn one by one; longer sequences are pooled.
 const MOST_CELLS: usize = 512;
@@ -217,42 +216,12 @@ impl Draw for HeatMap<'_> {
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        let (page_width, page_height) = self.size();
-        sheet.rect(0.0, 0.0, f64::from(page_width), f64::from(page_height), PAPER)?;
-        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
-        sheet.text(&visible_title(&self.figure.title), MARGIN, MARGIN + TITLE / 2.0, title)?;
+        let (width, height) = self.size();
+        begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
         self.cells_on(sheet)?;
         self.labels_on(sheet)?;
         self.legend_on(sheet)
     }
-}
-
-/// A hairline just outside a rectangle, so that it takes nothing from the cells.
-pub(super) fn frame<B: DrawingBackend>(
-    sheet: &mut Sheet<'_, B>,
-    x: f64,
-    y: f64,
-    width: f64,
-    height: f64,
-) -> Result<(), ChartError> {
-    const HAIR: f64 = 0.5;
-    for (x, y, width, height) in [
-        (x - HAIR, y - HAIR, width + 2.0 * HAIR, HAIR),
-        (x - HAIR, y + height, width + 2.0 * HAIR, HAIR),
-        (x - HAIR, y, HAIR, height),
-        (x + width, y, HAIR, height),
-    ] {
-        sheet.rect(x, y, width, height, AXIS)?;
-    }
-    Ok(())
-}
-
-/// A title keeps its blanks, but may hold no control characters.
-pub(super) fn visible_title(title: &str) -> String {
-    title
-        .chars()
-        .map(|c| if c == ' ' { ' ' } else { visible(c.encode_utf8(&mut [0; 4])).chars().next().unwrap_or(c) })
-        .collect()
 }
 
 #[cfg(test)]

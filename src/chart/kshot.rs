@@ -1,8 +1,9 @@
 //! Accuracy against the number of examples as a figure: for every series the mean over seeds, and the band between the
 //! lowest and the highest seed.
 
-use super::ink::{AXIS, GRID, MUTED, PAPER, TEXT, hue};
+use super::ink::{AXIS, GRID, MUTED, hue};
 use super::lines::spread_labels;
+use super::page::{MARGIN, TITLE, begin};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::{shortened, width};
 use super::ticks::{linear_ticks, number};
@@ -12,8 +13,6 @@ use plotters::prelude::DrawingBackend;
 use std::collections::BTreeMap;
 
 const SIZE: (f64, f64) = (800.0, 480.0);
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 16.0;
 const BODY: f64 = 12.0;
 const LABEL_GAP: f64 = 16.0;
 /// Characters of a series' name.
@@ -263,9 +262,7 @@ impl Draw for KShotPicture<'_> {
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        sheet.rect(0.0, 0.0, SIZE.0, SIZE.1, PAPER)?;
-        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
-        sheet.text(&self.figure.title, MARGIN, MARGIN + TITLE / 2.0, title)?;
+        begin(sheet, SIZE, &self.figure.title)?;
         self.axes_on(sheet)?;
         self.curves_on(sheet)?;
         self.names_on(sheet)

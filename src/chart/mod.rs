@@ -13,6 +13,7 @@ mod ink;
 mod kshot;
 mod lines;
 mod overlay;
+mod page;
 mod sheet;
 mod table;
 mod text;

@@ -1,7 +1,7 @@
 //! Attention over the patches of a picture as a figure.
 
-use super::heat_map::{frame, visible_title};
 use super::ink::{AXIS, MUTED, PAPER, TEXT};
+use super::page::{MARGIN, TITLE, begin, frame, visible_title};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::ticks::number;
@@ -58,8 +58,6 @@ pub fn overlay_figure(figure: &OverlayFigure<'_>, format: Format) -> Result<Vec<
     picture(&Overlay::new(figure), format)
 }
 
-const MARGIN: f64 = 24.0;
-const TITLE: f64 = 16.0;
 const CAPTION: f64 = 11.0;
 /// The longer side of the picture, at most; a unit is half a pixel of a PNG.
 const SIDE: f64 = 480.0;
@@ -171,11 +169,9 @@ impl Draw for Overlay<'_> {
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        let (page_width, page_height) = self.size();
-        sheet.rect(0.0, 0.0, f64::from(page_width), f64::from(page_height), PAPER)?;
-        let title = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
-        sheet.text(&visible_title(&self.figure.title), MARGIN, MARGIN + TITLE / 2.0, title)?;
-        let caption = TextLook { size: CAPTION, bold: false, color: MUTED, ..title };
+        let (width, height) = self.size();
+        begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
+        let caption = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Start, upward: false };
         sheet.text(&visible_title(&self.figure.caption), MARGIN, MARGIN + TITLE + 8.0 + CAPTION / 2.0, caption)?;
         sheet.picture(MARGIN, TOP, self.pixel, &self.covered())?;
         frame(sheet, MARGIN, TOP, self.sides().0, self.sides().1)?;

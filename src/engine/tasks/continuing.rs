@@ -4,12 +4,12 @@ use super::edits::{Anatomy, fixed};
 use super::sampling;
 use super::stop::StopStrings;
 use crate::engine::device::TRY_THE_CPU;
-use crate::engine::{GenerateSpec, PromptInput};
+use crate::engine::{Event, GenerateSpec, PromptInput};
 use crate::load::{StreamDecoder, TextModel};
 use crate::nn::output::adjust::Adjustments;
 use crate::nn::output::sample::Sampler;
 use crate::nn::{DecoderState, Hooks, Scores, Unreadable};
-use crate::types::{BiasHit, Candidate, GeneratedToken, PromptToken, Sampling, StopReason, UserError};
+use crate::types::{BiasHit, Candidate, GeneratedToken, JobId, PromptToken, Sampling, StopReason, UserError};
 use burn::tensor::Tensor;
 
 /// Prompt tokens read in one step: long enough to use the device well, short enough to stop a long prompt at once.
@@ -19,7 +19,7 @@ const PREFILL_CHUNK: usize = 128;
 pub(super) struct Continuing {
     pub prompt: Vec<u32>,
     /// Prompt tokens the state holds.
-    pub read: usize,
+    read: usize,
     /// Scores `[1, V]` of the position after the prompt.
     after_prompt: Option<Tensor<2>>,
     state: DecoderState,
@@ -91,6 +91,12 @@ impl Continuing {
     /// Tokens drawn so far.
     pub(super) fn new_tokens(&self) -> usize {
         self.draft.new_tokens
+    }
+
+    /// How far the prompt is read.
+    pub(super) fn progress(&self, job: JobId) -> Event {
+        let (done, total) = (self.read as u64, self.prompt.len() as u64);
+        Event::Progress { job, label: "Reading the prompt".to_owned(), done, total, unit: "tokens" }
     }
 
     /// The text that is still held back, for whoever stops here.

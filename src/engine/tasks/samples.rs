@@ -68,9 +68,7 @@ impl Task for Samples {
         let Some(running) = &mut self.running else { return Ok(Step::More) };
         let model = cx.models.text(self.model)?;
         let Some(scores) = running.next_scores(model)? else {
-            let (done, total) = (running.read as u64, running.prompt.len() as u64);
-            let label = "Reading the prompt".to_owned();
-            (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "tokens" });
+            (cx.emit)(running.progress(cx.job));
             return Ok(Step::More);
         };
         let (token, stop) = running.draw(scores, model)?;
