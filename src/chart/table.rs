@@ -15,6 +15,17 @@ pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<
     rows.finish()
 }
 
+/// A row a line between two tokens, in full precision.
+pub(super) fn line_table(tokens: &[String], lines: &[(usize, usize, f32)]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["query_index", "query", "key_index", "key", "value"].map(str::to_owned))?;
+    for (query, key, value) in lines {
+        let [from, to] = [query, key].map(|at| tokens[*at].clone());
+        rows.write([query.to_string(), from, key.to_string(), to, value.to_string()])?;
+    }
+    rows.finish()
+}
+
 /// A row a weight that is not 0, in full precision: layers of heads over `tokens` tokens.
 pub(super) fn head_grid_table(layers: &[Vec<Option<&[f32]>>], tokens: usize) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();

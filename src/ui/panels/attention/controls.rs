@@ -1,6 +1,6 @@
 //! The left column: how heads are coloured and exported, and below that all of them, small.
 
-use super::figure::Extent;
+use super::export::{Extent, Kind};
 use super::look::{Colours, Direction};
 use super::tokens::TokensView;
 use super::{Shown, overview, palette};
@@ -19,8 +19,21 @@ const REACH_HELP: &str = "Where weights are spread over many tokens all of them 
 const SINK_HELP: &str = "Many heads look at the first token when they look at nothing (an attention sink). Left out of what is \
      largest, it does not leave the others in the dark.";
 
+const SAVE_HELP: &str = "Writes what was read, by which model, and what is seen of it: opened again, by the palette or by dropping it \
+     on the window, it shows the same.";
+
 /// Where the colour scale ends.
 const ENDS: [(ScaleEnd, &str); 3] = [(ScaleEnd::Whole, "1"), (ScaleEnd::Head, "Head"), (ScaleEnd::Row, "Row")];
+
+/// What somebody wants of the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    File(Extent, Kind),
+    /// On the clipboard.
+    Copy,
+    /// As a file that can be opened again.
+    Save,
+}
 
 /// Gives what is to be written, and how.
 pub(super) fn show(
@@ -29,7 +42,7 @@ pub(super) fn show(
     shown: Option<&Shown>,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-) -> Option<(Extent, Format)> {
+) -> Option<Wanted> {
     let theme = ui.theme();
     ui.add_space(space::S);
     if cx.state.prompting() == Prompting::Encodes {
@@ -51,12 +64,11 @@ pub(super) fn show(
     });
     let mut wanted = None;
     if shown.is_some() {
-        section(ui, "Export", |ui| {
-            let rows = [("This head", "Export", Extent::Head), ("All heads", "Export all heads as", Extent::AllHeads)];
-            for (words, verb, extent) in rows {
-                let chosen = palette::row(ui, words, None, |ui| formats(ui, verb));
-                wanted = wanted.or(chosen.map(|format| (extent, format)));
-            }
+        ui.add_space(space::M);
+        palette::row(ui, "Export", None, |ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            wanted = menu(ui, "This view", "Export", Extent::View, true);
+            wanted = wanted.or(menu(ui, "All heads", "Export all heads as", Extent::AllHeads, false));
         });
     }
     ui.add_space(space::M);
@@ -65,7 +77,10 @@ pub(super) fn show(
     match shown {
         Some(shown) => {
             overview::show(view, colours, ui, cx, shown);
-            caption(ui, "Rows are layers, columns heads. Arrow keys move.");
+            caption(
+                ui,
+                "Rows are layers, columns heads. Arrow keys move; a click with Ctrl picks heads to be seen together.",
+            );
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
             }
@@ -75,6 +90,29 @@ pub(super) fn show(
     section(ui, "Token strip", |ui| {
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
         segmented(ui, &mut view.direction, &ways);
+    });
+    wanted
+}
+
+/// A menu of files, each called `verb` and its kind.
+fn menu(ui: &mut Ui, title: &str, verb: &str, extent: Extent, can_copy: bool) -> Option<Wanted> {
+    let mut wanted = None;
+    ui.menu_button(RichText::new(title).font(Type::Body.sans()), |ui| {
+        for kind in Kind::ALL {
+            let name = format!("{verb} {}", kind.name());
+            if ui.button(name).clicked() {
+                wanted = Some(Wanted::File(extent, kind));
+                ui.close();
+            }
+        }
+        if can_copy && ui.button("Copy as a picture").clicked() {
+            wanted = Some(Wanted::Copy);
+            ui.close();
+        }
+        if can_copy && ui.button("Save this view…").on_hover_text(SAVE_HELP).clicked() {
+            wanted = Some(Wanted::Save);
+            ui.close();
+        }
     });
     wanted
 }
