@@ -30,7 +30,10 @@ pub fn units(tokens: &[PromptToken], grouping: Grouping, named: &[Named]) -> Vec
         if is_new {
             units.push(Unit { name: tokens[at].text.clone(), tokens: at..at + 1 });
         } else if let Some(unit) = units.last_mut() {
-            unit.name.push_str(&tokens[at].text);
+            if tokens[at].has_blank_before() {
+                unit.name.push(' ');
+            }
+            unit.name.push_str(tokens[at].piece());
             unit.tokens.end = at + 1;
         }
         at += 1;
@@ -60,10 +63,12 @@ fn parts_words(before: &PromptToken, here: &PromptToken) -> bool {
         return false;
     }
     // The texts of some tokenizers carry no blanks, but their places hold them.
-    if here.span.len() > here.text.len() {
+    if here.has_blank_before() {
         return true;
     }
-    let (Some(last), Some(first)) = (before.text.chars().next_back(), here.text.chars().next()) else { return false };
+    let (Some(last), Some(first)) = (before.text.chars().next_back(), here.piece().chars().next()) else {
+        return false;
+    };
     let is_letter = |c: char| c.is_alphanumeric() || c == '\'' || c == '’' || c == '\u{fffd}';
     first.is_whitespace() || last.is_whitespace() || is_letter(first) != is_letter(last)
 }
@@ -137,9 +142,11 @@ mod tests {
     fn words_of_an_encoder_are_parted_where_their_places_hold_a_blank() {
         let token = |text: &str, span: Range<usize>| PromptToken { id: 0, text: text.into(), span };
         // `the embedding`, as WordPiece cuts it: texts carry no blanks.
-        let tokens = [token("[CLS]", 0..0), token("the", 0..3), token("em", 3..6), token("bedding", 6..13)];
-        let words: Vec<_> = units(&tokens, Grouping::Words, &[]).into_iter().map(|unit| unit.tokens).collect();
-        assert_eq!(words, [0..1, 1..2, 2..4]);
+        let tokens = [token("[CLS]", 0..0), token("the", 0..3), token("em", 3..6), token("##bedding", 6..13)];
+        let words: Vec<_> = units(&tokens, Grouping::Words, &[]).into_iter().map(|unit| unit.name).collect();
+        assert_eq!(words, ["[CLS]", "the", "embedding"]);
+        let lines: Vec<_> = units(&tokens, Grouping::Lines, &[]).into_iter().map(|unit| unit.name).collect();
+        assert_eq!(lines, ["[CLS]", "the embedding"]);
     }
 
     #[test]

@@ -112,20 +112,22 @@ fn place_of(tokens: &[PromptToken], word: &str) -> Option<usize> {
         return None;
     }
     let goes_on = |end: usize| {
-        tokens
-            .get(end + 1)
-            .is_some_and(|next| next.span.start == tokens[end].span.end && next.text.starts_with(char::is_alphanumeric))
+        tokens.get(end + 1).is_some_and(|next| {
+            let touches = next.span.start == tokens[end].span.end && !next.has_blank_before();
+            touches && next.piece().starts_with(char::is_alphanumeric)
+        })
     };
     (0..tokens.len()).rev().filter(|end| !goes_on(*end)).find(|&end| {
         // A word may be spread over several tokens, of which the last has read the others.
         let mut text = String::new();
         for token in tokens[..=end].iter().rev() {
-            text.insert_str(0, &token.text.to_lowercase());
+            text.insert_str(0, &token.piece().to_lowercase());
             let found = text.trim();
             if found == wanted {
                 return true;
             }
-            if !wanted.ends_with(found) || text.starts_with(char::is_whitespace) {
+            let begins = text.starts_with(char::is_whitespace) || token.has_blank_before();
+            if !wanted.ends_with(found) || begins {
                 return false;
             }
         }

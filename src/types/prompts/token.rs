@@ -14,6 +14,21 @@ pub struct PromptToken {
     pub span: std::ops::Range<usize>,
 }
 
+impl PromptToken {
+    /// Its text where it goes on a word: without the mark that WordPiece puts before such pieces, which stands in no text.
+    #[must_use]
+    pub fn piece(&self) -> &str {
+        let rest = self.text.strip_prefix("##").filter(|rest| !rest.is_empty() && self.span.len() < self.text.len());
+        rest.unwrap_or(&self.text)
+    }
+
+    /// True where a blank stands before it that is in its place and not in its text, as some tokenizers have it.
+    #[must_use]
+    pub fn has_blank_before(&self) -> bool {
+        self.span.len() > self.text.len()
+    }
+}
+
 /// The beginning of what tokens say, in quotes, and how many there are: what a caption has room for.
 #[must_use]
 pub fn excerpt(tokens: &[PromptToken]) -> String {
