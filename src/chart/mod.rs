@@ -31,7 +31,7 @@ pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use sheet::png_pixels;
-pub use table::answers_table;
+pub use table::{answers_table, contexts_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 

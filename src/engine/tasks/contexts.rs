@@ -17,6 +17,8 @@ pub(crate) struct Contexts {
     spec: ContextsSpec,
     readings: [prompt::Reading; 2],
     read: Vec<Read>,
+    /// The embeddings of all tokens at length 1, `[V, D]`: made once, since they are by far the most to compute with.
+    vocabulary: Option<Tensor<2>>,
     report: Option<ContextsReport>,
 }
 
@@ -31,7 +33,7 @@ impl Contexts {
     /// To compare a word in two texts with `model`.
     pub(crate) fn new(model: ModelId, spec: ContextsSpec) -> Self {
         let readings = [prompt::Reading::default(), prompt::Reading::default()];
-        Self { model, spec, readings, read: Vec::new(), report: None }
+        Self { model, spec, readings, read: Vec::new(), vocabulary: None, report: None }
     }
 
     /// Reads the next text; nothing while it is not split into tokens.
@@ -82,7 +84,11 @@ impl Task for Contexts {
             return Ok(Step::Done(Outcome::ContextsCompared(Arc::new(report))));
         };
         let vectors = kept.map(|value| value.tensor::<3>().squeeze_dim::<2>(0)); // [T, D]
-        let layer = compare(cx.models, self.model, vectors, report.places)?;
+        if self.vocabulary.is_none() {
+            self.vocabulary = Some(directions(embeddings(cx.models, self.model)?));
+        }
+        let Some(vocabulary) = self.vocabulary.clone() else { return Ok(Step::More) };
+        let layer = compare(cx.models, self.model, vectors, report.places, vocabulary)?;
         report.layers.push(layer);
         let (done, total) = (done as u64 + 1, states.len() as u64);
         (cx.emit)(Event::Progress {
@@ -146,15 +152,15 @@ fn compare(
     id: ModelId,
     vectors: [Tensor<2>; 2],
     places: [usize; 2],
+    vocabulary: Tensor<2>,
 ) -> Result<ContextLayer, UserError> {
     let [first, second] = vectors.map(directions);
     let both = Tensor::cat(vec![first.clone().narrow(0, places[0], 1), second.clone().narrow(0, places[1], 1)], 0);
     // Each word beside all positions of the other text.
     let to_second = floats(both.clone().narrow(0, 0, 1).matmul(second.transpose()))?;
     let to_first = floats(both.clone().narrow(0, 1, 1).matmul(first.transpose()))?;
-    let table = directions(embeddings(models, id)?); // [V, D]
-    let near = floats(both.matmul(table.transpose()))?; // [2, V]
-    let vocabulary = near.len() / 2;
+    let near = floats(both.matmul(vocabulary.transpose()))?; // [2, V]
+    let count = near.len() / 2;
     let token = |(id_of, cosine): (usize, f32)| {
         let id_of = id_of as u32;
         let text = match models.get(id) {
@@ -164,7 +170,7 @@ fn compare(
         Ok((PromptToken { id: id_of, text, span: 0..0 }, cosine))
     };
     let tokens = |row: usize| {
-        let cosines = &near[row * vocabulary..(row + 1) * vocabulary];
+        let cosines = &near[row * count..(row + 1) * count];
         nearest(cosines).into_iter().map(token).collect::<Result<Vec<_>, UserError>>()
     };
     Ok(ContextLayer {

@@ -2,6 +2,7 @@
 
 use crate::engine::{ContextsSpec, Work};
 use crate::types::{Ability, ContextsReport, JobId, PromptToken};
+use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     Stamp, caption, explain, field, job_error, job_progress, primary_button, secondary_button, share_bar, visible_text,
@@ -62,6 +63,20 @@ impl Contexts {
         self.fill(cx.state.prompting());
         let Typed { texts, word } = self.typed.clone();
         self.ask.ask(ContextsSpec { texts, word }, cx, |spec| (model, Work::CompareContexts(spec.clone())));
+    }
+
+    /// Asks where to, and writes the table.
+    pub fn export(&self, cx: &mut Cx<'_>) {
+        let Answer::New(report) = self.ask.answer::<ContextsReport>(cx.state) else {
+            cx.toast("Compare the texts first");
+            return;
+        };
+        let (report, word) = (report.clone(), self.typed.word.trim().to_owned());
+        let request = FileRequest::save("Export CSV", format!("contexts-{word}.csv")).filter("CSV", &["csv"]);
+        cx.save_as(request, move |path| {
+            let table = crate::chart::contexts_table(&report).map_err(crate::types::UserError::from)?;
+            super::export::write(path, &table)
+        });
     }
 
     fn fill(&mut self, prompting: Prompting) {

@@ -2,7 +2,9 @@
 
 use super::export::{Extent, Kind};
 use super::look::{Colours, Direction};
+use super::plane::Measure;
 use super::tokens::TokensView;
+use super::ways::Way;
 use super::{Shown, overview, palette};
 use crate::chart::Format;
 use crate::types::ScaleEnd;
@@ -58,7 +60,8 @@ pub(super) fn show(
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);
         widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
-        if let Some(words) = look.scale.words() {
+        let lengths = view.planes.seen.measure == Measure::Lengths && view.way.is_of_planes();
+        if let Some(words) = look.scale.words().or(lengths.then_some("shares of the largest length")) {
             caption(ui, format!("Numbers are {words}."));
         }
     });
@@ -67,7 +70,8 @@ pub(super) fn show(
         ui.add_space(space::M);
         palette::row(ui, "Export", None, |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            wanted = menu(ui, "This view", "Export", Extent::View, true);
+            let is_table = view.way == Way::Contexts;
+            wanted = menu(ui, "This view", "Export", Extent::View, !is_table);
             wanted = wanted.or(menu(ui, "All heads", "Export all heads as", Extent::AllHeads, false));
         });
     }
@@ -98,7 +102,9 @@ pub(super) fn show(
 fn menu(ui: &mut Ui, title: &str, verb: &str, extent: Extent, can_copy: bool) -> Option<Wanted> {
     let mut wanted = None;
     ui.menu_button(RichText::new(title).font(Type::Body.sans()), |ui| {
-        for kind in Kind::ALL {
+        // Of a table there is no picture.
+        let is_table = extent == Extent::View && !can_copy;
+        for kind in Kind::ALL.into_iter().filter(|kind| !is_table || *kind == Kind::Figure(Format::Csv)) {
             let name = format!("{verb} {}", kind.name());
             if ui.button(name).clicked() {
                 wanted = Some(Wanted::File(extent, kind));

@@ -234,12 +234,17 @@ fn sums(ui: &Ui, plane: &Plane, plot: &Plot) {
             at = end;
         }
     };
-    edge(plot.rect.y_range(), plot.whole().top(), &plane.rows, rows, &mut |from, to, length| {
-        let bar = Rect::from_min_max(pos2(right, from), pos2(right + length, to));
-        painter.rect_filled(bar, 0, ink);
-    });
     edge(plot.rect.x_range(), plot.whole().left(), &plane.columns, columns, &mut |from, to, length| {
         let bar = Rect::from_min_max(pos2(from, below), pos2(to, below + length));
+        painter.rect_filled(bar, 0, ink);
+    });
+    // Rows of weights add up to 1, which needs no picture.
+    let least = plane.rows.iter().copied().fold(f32::INFINITY, f32::min);
+    if rows - least <= 1e-3 * rows {
+        return;
+    }
+    edge(plot.rect.y_range(), plot.whole().top(), &plane.rows, rows, &mut |from, to, length| {
+        let bar = Rect::from_min_max(pos2(right, from), pos2(right + length, to));
         painter.rect_filled(bar, 0, ink);
     });
 }

@@ -127,6 +127,8 @@ pub(super) fn show(
         }
     });
     cx.selection.words = plane.title();
+    // The small pictures of all heads wait until the stage is there.
+    view.painted = Some((plane.key.job, look));
     hovered
 }
 

@@ -181,6 +181,7 @@ impl AttentionPanel {
             (Some(_), Extent::View, Kind::Figure(format)) => {
                 picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format);
             }
+            (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
         }
