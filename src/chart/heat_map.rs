@@ -8,6 +8,7 @@ use super::ticks::{linear_ticks, number};
 use super::{ChartError, Format, table};
 use crate::types::{ColorMap, ScaleCurve, WeightScale};
 use plotters::prelude::{DrawingBackend, RGBColor};
+use std::borrow::Cow;
 
 /// The attention of one head over a sequence of T tokens.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ const LEGEND_WIDTH: f64 = 12.0;
 struct HeatMap<'a> {
     figure: &'a AttentionFigure<'a>,
     /// The pattern as shares of the end of the scale.
-    shares: Vec<f32>,
+    shares: Cow<'a, [f32]>,
     labels: Vec<String>,
     label_size: f64,
     /// Every how many tokens a label stands.

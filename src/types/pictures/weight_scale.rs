@@ -1,6 +1,7 @@
 //! How the weights of a head become places on a colour scale, in the window and in figures.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// How a weight's share of the end of the scale becomes a place on it. All rise from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,9 +110,13 @@ impl WeightScale {
         }
     }
 
-    /// Each weight of a `[side, side]` pattern as a share of the end of its row's scale, in `0..=1`.
+    /// Each weight of a `[side, side]` pattern as a share of the end of its row's scale; weights themselves, in
+    /// `0..=1`, where that is 1.
     #[must_use]
-    pub fn shares(self, pattern: &[f32], side: usize) -> Vec<f32> {
+    pub fn shares(self, pattern: &[f32], side: usize) -> Cow<'_, [f32]> {
+        if self.end == ScaleEnd::Whole {
+            return Cow::Borrowed(pattern);
+        }
         let ends = self.ends(pattern, side);
         let rows = pattern.chunks_exact(side.max(1)).zip(ends);
         rows.flat_map(|(row, end)| row.iter().map(move |weight| (weight / end).min(1.0))).collect()

@@ -11,6 +11,7 @@ use crate::ui::theme::space;
 use crate::ui::widgets::{self, Stamp, caption, icon_button};
 use egui::Ui;
 use lucide_icons::Icon;
+use std::sync::Arc;
 
 /// Least width of the tokens beside the map.
 const BESIDE: f32 = 300.0;
@@ -90,7 +91,7 @@ fn patterns(
     colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    plane: &Plane,
+    plane: &Arc<Plane>,
 ) -> Option<usize> {
     if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
         return beside(view, colours, ui, cx, plane);
@@ -101,7 +102,13 @@ fn patterns(
 }
 
 /// The map takes the height; the tokens flow in the room that is left at its right.
-fn beside(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, plane: &Plane) -> Option<usize> {
+fn beside(
+    view: &mut TokensView,
+    colours: &mut Colours,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    plane: &Arc<Plane>,
+) -> Option<usize> {
     let height = ui.available_height();
     let right = (ui.available_width() - height - space::XL).max(BESIDE);
     let mut hovered = (None, None);

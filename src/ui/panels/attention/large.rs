@@ -6,12 +6,13 @@ use super::tokens::{HeadKey, TokensView};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
-use crate::ui::widgets::{click_modifiers, pooled_image, visible_text};
+use crate::ui::widgets::{click_modifiers, visible_text};
 use egui::epaint::TextShape;
 use egui::{
     Align2, Color32, FontId, Modifiers, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
     pos2, vec2,
 };
+use std::sync::Arc;
 
 /// Room for the labels at the left and on top.
 const LABELS: std::ops::RangeInclusive<f32> = 48.0..=92.0;
@@ -121,7 +122,7 @@ pub(super) fn show(
     colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    plane: &Plane,
+    plane: &Arc<Plane>,
 ) -> Option<usize> {
     let theme = ui.theme();
     let tokens = plane.side();
@@ -249,7 +250,7 @@ fn sums(ui: &Ui, plane: &Plane, plot: &Plot) {
     });
 }
 
-fn cells(view: &mut TokensView, colours: &mut Colours, ui: &Ui, plane: &Plane, plot: &Plot) {
+fn cells(view: &mut TokensView, colours: &mut Colours, ui: &Ui, plane: &Arc<Plane>, plot: &Plot) {
     let pixels = plot.cell() * ui.ctx().pixels_per_point();
     // Powers of two, so that zooming makes a new picture only now and then.
     let pool = (1.0 / pixels).max(1.0).ceil() as usize;
@@ -257,16 +258,14 @@ fn cells(view: &mut TokensView, colours: &mut Colours, ui: &Ui, plane: &Plane, p
     let look = colours.look(ui.theme());
     let key = HeadKey { plane: plane.key, look, pool };
     let table = colours.table(ui.theme());
-    let scale = plane.scale(look.scale);
-    let texture = view
-        .textures
-        .get_or_make(ui, &key, || pooled_image(&scale.shares(plane.values(), plot.tokens), plot.tokens, pool, &table));
     view.painted = Some((plane.key.job, look));
-    let covered = plot.tokens.div_ceil(pool) * pool;
-    let side = plot.whole().width() * covered as f32 / plot.tokens as f32;
-    let on_screen = Rect::from_min_size(plot.whole().min, Vec2::splat(side));
-    let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    ui.painter().with_clip_rect(plot.rect).image(texture.id(), on_screen, uv, Color32::WHITE);
+    if let Some(texture) = view.sharp.texture(&mut view.textures, ui, key, plane, &table) {
+        let covered = plot.tokens.div_ceil(texture.1) * texture.1;
+        let side = plot.whole().width() * covered as f32 / plot.tokens as f32;
+        let on_screen = Rect::from_min_size(plot.whole().min, Vec2::splat(side));
+        let uv = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        ui.painter().with_clip_rect(plot.rect).image(texture.0.id(), on_screen, uv, Color32::WHITE);
+    }
 }
 
 fn label(text: &str) -> String {

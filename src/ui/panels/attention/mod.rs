@@ -16,6 +16,7 @@ mod palette;
 mod picture;
 mod pins;
 mod plane;
+mod sharp;
 mod strip;
 mod tokens;
 mod view_file;

@@ -12,7 +12,6 @@ use egui::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// Cells up to which one head is summed up in the frame that asks; anything else has a thread.
@@ -228,7 +227,7 @@ pub(super) fn title(over: Over, layer: usize, head: usize) -> String {
 
 /// What there is to show.
 pub(super) enum Planed {
-    Ready(Rc<Plane>),
+    Ready(Arc<Plane>),
     /// On its way.
     Computing(&'static str),
     /// Cannot be shown; why, and what can.
@@ -242,7 +241,7 @@ pub(super) struct Planes {
     /// Heads seen together, as layer and head.
     pub picked: BTreeSet<(usize, usize)>,
     pub named: Vec<NamedSpan>,
-    ready: Option<Rc<Plane>>,
+    ready: Option<Arc<Plane>>,
     reading: Reader<Made>,
     asked: Option<PlaneKey>,
     failed: Option<(PlaneKey, String)>,
@@ -252,7 +251,7 @@ pub(super) struct Planes {
     layer: Ask<(JobId, usize)>,
 }
 
-type Made = (PlaneKey, Result<(Vec<Unit>, Vec<f32>), String>);
+type Made = (PlaneKey, Result<Plane, String>);
 
 impl Planes {
     pub fn pick(&mut self, head: (usize, usize)) {
@@ -286,7 +285,7 @@ impl Planes {
     }
 
     /// The plane that was shown last.
-    pub fn last(&self) -> Option<&Rc<Plane>> {
+    pub fn last(&self) -> Option<&Arc<Plane>> {
         self.ready.as_ref()
     }
 
@@ -295,7 +294,7 @@ impl Planes {
         let seen = self.seen;
         let key = PlaneKey::of(shown.job, (cx.selection.layer, cx.selection.head), seen);
         if let Some(plane) = self.ready.as_ref().filter(|plane| plane.key == key) {
-            return Planed::Ready(Rc::clone(plane));
+            return Planed::Ready(Arc::clone(plane));
         }
         if let Some((_, why)) = self.failed.as_ref().filter(|(of, _)| *of == key) {
             return Planed::Missing(why.clone());
@@ -314,20 +313,19 @@ impl Planes {
             },
             Over::Picked | Over::All | Over::Rollout => Arc::clone(&shown.report),
         };
-        if seen == (Seen { version: seen.version, ..Seen::default() }) && self.named.is_empty() {
-            if report.pattern(key.layer, key.head).is_none() {
-                return Planed::Missing(NOT_CAPTURED.to_owned());
-            }
-            let units = analysis::units(&report.tokens, Grouping::Tokens, &[]);
-            return self.set(Plane::new(key, units, Values::OfReport(report)));
+        let cells = report.tokens.len().pow(2);
+        let is_plain = seen == (Seen { version: seen.version, ..Seen::default() }) && self.named.is_empty();
+        if is_plain && report.pattern(key.layer, key.head).is_none() {
+            return Planed::Missing(NOT_CAPTURED.to_owned());
         }
         let what = What {
             key,
             shape: (shown.layers, shown.heads),
             picked: self.picked.iter().copied().collect(),
             named: self.named.clone(),
+            is_plain,
         };
-        if seen.over == Over::Head && report.tokens.len().pow(2) <= AT_ONCE {
+        if seen.over == Over::Head && cells <= AT_ONCE {
             let made = what.make(&report, writes.as_deref(), &|| true);
             return self.take((key, made));
         }
@@ -344,21 +342,26 @@ impl Planes {
                 return Planed::Missing(words(&error));
             }
         }
+        // Another head of the same sequence takes a moment: until then the one before stays.
+        if let Some(before) = self.ready.as_ref().filter(|ready| ready.key.job == key.job && ready.key.seen == seen) {
+            return Planed::Ready(Arc::clone(before));
+        }
         Planed::Computing(match seen.over {
             Over::Rollout => "Multiplying the layers…",
+            Over::Head => "Adding up…",
             _ => "Adding the heads up…",
         })
     }
 
     fn set(&mut self, plane: Plane) -> Planed {
-        let plane = Rc::new(plane);
-        self.ready = Some(Rc::clone(&plane));
+        let plane = Arc::new(plane);
+        self.ready = Some(Arc::clone(&plane));
         Planed::Ready(plane)
     }
 
     fn take(&mut self, (key, made): Made) -> Planed {
         match made {
-            Ok((units, values)) => self.set(Plane::new(key, units, Values::Own(values))),
+            Ok(plane) => self.set(plane),
             Err(why) => {
                 self.failed = Some((key, why.clone()));
                 Planed::Missing(why)
@@ -423,10 +426,26 @@ struct What {
     shape: (usize, usize),
     picked: Vec<(usize, usize)>,
     named: Vec<NamedSpan>,
+    /// One head's weights, token by token: they are in the report as they are.
+    is_plain: bool,
 }
 
 impl What {
     fn make(
+        &self,
+        report: &Arc<InspectReport>,
+        writes: Option<&HeadWrites>,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<Plane, String> {
+        if self.is_plain {
+            let units = analysis::units(&report.tokens, Grouping::Tokens, &[]);
+            return Ok(Plane::new(self.key, units, Values::OfReport(Arc::clone(report))));
+        }
+        let (units, values) = self.values(report, writes, wanted)?;
+        Ok(Plane::new(self.key, units, Values::Own(values)))
+    }
+
+    fn values(
         &self,
         report: &InspectReport,
         writes: Option<&HeadWrites>,

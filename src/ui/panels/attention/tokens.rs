@@ -5,6 +5,7 @@ use super::lines::Lines;
 use super::look::{Direction, Look};
 use super::pins::Pins;
 use super::plane::{Plane, PlaneKey, Planes};
+use super::sharp::Sharp;
 use super::ways::Way;
 use crate::types::{Ability, JobId, PromptToken, WeightScale};
 use crate::ui::Cx;
@@ -45,6 +46,7 @@ pub(super) struct TokensView {
     pub text: String,
     read: Option<String>,
     pub textures: TextureCache<HeadKey>,
+    pub sharp: Sharp,
     /// What the large head showed in the last frame. Small pictures wait until it is there.
     pub painted: Option<(JobId, Look)>,
     /// Which part of the large head is in sight.
