@@ -19,6 +19,7 @@ pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
     FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, SurpriseSpec, Turn, Work, WorkFacts,
+    WritesSpec,
 };
 
 use crate::types::{

@@ -4,9 +4,9 @@
 use super::Work;
 use crate::types::{
     BatchReport, BiasReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport,
-    FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, LayerWeights,
-    MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport,
-    SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId, KShotPoint, KShotReport,
+    LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
+    ScoreReport, SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,6 +112,8 @@ pub enum Outcome {
     BiasRead(Arc<BiasReport>),
     /// The captured sites.
     Inspected(Arc<InspectReport>),
+    /// What heads write.
+    WritesMeasured(Arc<HeadWrites>),
     /// The tokens of a prompt.
     Tokenized(Arc<TokenizeReport>),
     /// The network's answer.

@@ -27,6 +27,9 @@ pub enum Work {
     ReadBias(String),
     /// One uncached forward pass over a sequence.
     Inspect(InspectSpec),
+    /// What each head writes into the residual stream for each token, in all layers: lengths and angles, by which attention
+    /// is weighed. [`super::Event::Progress`] in layers.
+    MeasureWrites(WritesSpec),
     /// Split a prompt into tokens, on a thread of its own, so that they are there at once even while the engine is in the
     /// middle of a long step. Waits for a model that is being opened.
     Tokenize(PromptInput),
@@ -114,6 +117,15 @@ pub struct InspectSpec {
     pub edits: Vec<Edit>,
 }
 
+/// A prompt whose tokens heads write something for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WritesSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
 /// A text with masks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FillSpec {
@@ -183,6 +195,7 @@ impl Work {
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
             Self::ReadBias(_) => row("Reading the logit bias", "reading", Aside, WhileShown),
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
+            Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::Tokenize(_) => row("Splitting the prompt into tokens", "tokenizing", Aside, WhileShown),
             // Only the newest drawing matters.
             Self::Classify(_) => {

@@ -56,6 +56,7 @@ pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, PromptToken, TokenizeReport};
 pub use random::Random;
 pub use sites::edit::{Edit, EditChange, Picks};
+pub use sites::head_writes::HeadWrites;
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{

@@ -182,7 +182,7 @@ pub(super) fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
     )
 }
 
-fn no_picture(name: &str) -> UserError {
+pub(super) fn no_picture(name: &str) -> UserError {
     UserError::new(
         format!("{name} reads pictures, not text."),
         "It is a vision transformer: its tokens are the patches of a picture.",

@@ -15,6 +15,7 @@ mod evaluate;
 mod fill;
 mod fingerprint;
 mod generate;
+mod head_writes;
 mod inspect;
 mod kshot;
 mod loaded;
@@ -70,6 +71,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
+        Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),

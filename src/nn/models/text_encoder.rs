@@ -181,6 +181,18 @@ impl TextEncoder {
         }
     }
 
+    /// What each head of a block gives to the output of its attention, without the bias that all share: values weighted by
+    /// attention `[B, H, T, K]` → `[B, H, T, D]`.
+    #[must_use]
+    pub fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        let blocks = match self {
+            Self::Bert(model) => &model.blocks,
+            Self::Roberta(model) => &model.blocks,
+            Self::DistilBert(model) => &model.blocks,
+        };
+        blocks[layer].attn_out.of_each_head(z)
+    }
+
     /// The sites it has, in the order a pass meets them.
     #[must_use]
     pub fn sites(&self) -> Vec<Site> {

@@ -129,6 +129,13 @@ impl Vit {
         Some(hooks.at(Site::Logits, logits))
     }
 
+    /// What each head of a block gives to the output of its attention, without the bias that all share: values weighted by
+    /// attention `[B, H, T, K]` → `[B, H, T, D]`.
+    #[must_use]
+    pub fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
+        self.blocks[layer].attn_out.of_each_head(z)
+    }
+
     /// The sites it has, in the order a pass meets them.
     #[must_use]
     pub fn sites(&self) -> Vec<Site> {

@@ -1,4 +1,5 @@
 //! Places inside a model, and changes there.
 
 pub(super) mod edit;
+pub(super) mod head_writes;
 pub(super) mod site;

@@ -2,8 +2,9 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    BatchReport, BiasReport, Classification, EmbeddingReport, EvaluationReport, FillReport, InspectReport, KShotReport,
-    LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport, TableReport, TokenizeReport,
+    BatchReport, BiasReport, Classification, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
+    KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport, TableReport,
+    TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ reported! {
     SurpriseReport => Surprised,
     BiasReport => BiasRead,
     InspectReport => Inspected,
+    HeadWrites => WritesMeasured,
     TokenizeReport => Tokenized,
     Classification => Classified,
     EmbeddingReport => Embedded,
@@ -48,6 +50,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
     let floats = |count: usize| count * size_of::<f32>();
     match outcome {
         Outcome::Inspected(report) => report.captures.iter().map(|capture| floats(capture.values.len())).sum(),
+        Outcome::WritesMeasured(writes) => writes.layers.iter().map(|products| floats(products.len())).sum(),
         Outcome::Embedded(report) => report.embeddings.iter().map(|embedding| floats(embedding.vector.len())).sum(),
         Outcome::Classified(result) => {
             let values = |layer: &LayerActivation| match layer {

@@ -2,6 +2,7 @@
 
 use super::look::Colours;
 use super::tokens::TokensView;
+use super::ways::{self, Way};
 use super::{Shown, large, strip};
 use crate::chart::{AttentionFigure, Format, HeadGridFigure, attention_figure, head_grid_figure};
 use crate::types::UserError;
@@ -32,7 +33,10 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
-    Stamp::over(stamp.as_ref(), ui, |ui| patterns(view, colours, ui, cx, shown));
+    ways::choose(&mut view.way, ui);
+    Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
+        Way::Map => patterns(view, colours, ui, cx, shown),
+    });
 }
 
 fn patterns(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
