@@ -129,6 +129,26 @@ impl AtlasScore {
         }
     }
 
+    /// The same in one word, for the head of a column.
+    #[must_use]
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::Previous => "Previous",
+            Self::Own => "Self",
+            Self::Sink => "First",
+            Self::Entropy => "Entropy",
+            Self::Distance => "Distance",
+            Self::AbsoluteDistance => "|Distance|",
+            Self::DistanceVariance => "Variance",
+            Self::Duplicate => "Duplicate",
+            Self::Induction => "Induction",
+            Self::InductionDiagonal => "Diagonal",
+            Self::InductionRepeats => "Repeats",
+            Self::Next => "Next",
+            Self::Separator => "Separator",
+        }
+    }
+
     /// How it is computed, with what it is divided by.
     #[must_use]
     pub fn formula(self) -> &'static str {

@@ -262,8 +262,8 @@ mod tests {
         let report = InspectReport { tokens, captures: vec![capture], picture: None, left_out: None };
         let scores = head_scores(&report, &parts, from);
         assert_eq!(scores.iter().map(|s| (s.layer, s.head, s.label)).collect::<Vec<_>>(), [(3, 0, 1.0), (3, 1, 0.0)]);
-        // Of four repeated tokens only the last looks at all: 0.75 at what followed the `=` before it.
-        assert_eq!(scores[0].induction, Some(0.75 / 4.0));
+        // Of four repeated tokens only the last looks at all, and at nothing but what followed the two `=` before it.
+        assert_eq!(scores[0].induction, Some(1.0 / 4.0));
         assert_eq!(attention_from(&report, from, Some((3, 1))).unwrap()[0], 1.0);
         let mean = attention_from(&report, from, None).unwrap();
         assert_eq!((mean[0], mean[3], mean[7]), (0.5, 0.125, 0.375));

@@ -1,5 +1,5 @@
-//! Figures for export: an attention heat map, the heat maps of all heads, attention over a picture, learning curves, and
-//! curves of accuracy against the number of examples, as SVG, PNG or CSV.
+//! Figures for export: an attention heat map, the heat maps of all heads, attention over a picture, heads as points of a plane,
+//! learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -14,6 +14,7 @@ mod kshot;
 mod lines;
 mod overlay;
 mod page;
+mod scatter;
 mod sheet;
 mod table;
 mod text;
@@ -26,7 +27,8 @@ pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
-pub use table::answers_table;
+pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
+pub use table::{HeadScores, answers_table, head_scores_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 

@@ -29,13 +29,21 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             caption(ui, "Scroll to zoom, drag to move");
         }
     });
-    let stamp = Stamp::of(cx.state, shown.job);
+    let stamp = match view.way {
+        Way::Map => Stamp::of(cx.state, shown.job),
+        Way::Atlas => view.atlas.stamp(cx.state, shown),
+    };
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
     ways::choose(&mut view.way, ui);
     Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
         Way::Map => patterns(view, colours, ui, cx, shown),
+        Way::Atlas => {
+            if view.atlas.show(ui, cx, shown) {
+                view.way = Way::Map;
+            }
+        }
     });
 }
 

@@ -1,6 +1,7 @@
 //! Where each token of the last run looked: every layer and head, one of them large. With an encoder, of a text; with a
 //! vision transformer, over the patches of a picture.
 
+mod atlas;
 mod controls;
 mod figure;
 mod first_look;
@@ -135,7 +136,8 @@ impl AttentionPanel {
         let kept = || {
             // A model that was closed was a decoder, most likely.
             let way = |job: &Job| model_of(job).map_or(Prompting::Continues, |m| Prompting::of(&m.info));
-            state.reports::<InspectReport>().filter(move |(job, _)| way(job) == state.prompting())
+            let is_text = |job: &Job| !self.tokens.atlas.is_probe(job.id);
+            state.reports::<InspectReport>().filter(move |(job, _)| is_text(job) && way(job) == state.prompting())
         };
         let asked = self.asked_job().and_then(|asked| kept().find(|(job, _)| job.id == asked));
         let (job, report) = asked.or_else(|| kept().next_back())?;
@@ -340,6 +342,7 @@ impl Panel for AttentionPanel {
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
         shown.extend(self.handed);
+        self.tokens.atlas.shows(shown);
         shown.extend(self.tokens.painted.as_ref().map(|(job, _)| *job));
     }
 

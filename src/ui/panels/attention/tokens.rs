@@ -1,5 +1,6 @@
 //! What only a sequence of tokens needs: its map, its strip, and the text that an encoder reads.
 
+use super::atlas::AtlasView;
 use super::large::View;
 use super::look::{Direction, Look};
 use super::ways::Way;
@@ -31,6 +32,7 @@ type HeadScale = (JobId, usize, usize, WeightScale);
 #[derive(Default)]
 pub(super) struct TokensView {
     pub way: Way,
+    pub atlas: AtlasView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

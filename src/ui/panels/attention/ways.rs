@@ -11,10 +11,12 @@ pub(super) enum Way {
     /// One head as a map of query by key, with the tokens as a strip.
     #[default]
     Map,
+    /// All heads by what they do.
+    Atlas,
 }
 
 /// The names of all ways, in the order in which they stand beside each other.
-const WAYS: &[(Way, &str)] = &[(Way::Map, "Map")];
+const WAYS: &[(Way, &str)] = &[(Way::Map, "Map"), (Way::Atlas, "Atlas")];
 
 /// The choice of a way.
 pub(super) fn choose(way: &mut Way, ui: &mut Ui) {
