@@ -97,7 +97,7 @@ fn a_vision_transformer_is_scored_on_a_picture() {
     let json = text(&["--model", "tests/golden/vit", "--image", file.to_str().unwrap(), "--json"]);
     let json: Value = serde_json::from_str(&json).unwrap();
     let ids: Vec<&str> = json["scores"].as_array().unwrap().iter().map(|score| score["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["self", "first_token", "entropy"]);
+    assert_eq!(ids, ["first_token", "self", "entropy"]);
     let message = failure(&["--model", "tests/golden/vit"]);
     assert!(message.contains("--image FILE"), "{message}");
 }

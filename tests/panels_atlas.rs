@@ -14,6 +14,9 @@ use fovea::ui::ThemeChoice;
 use std::sync::Arc;
 use window::{LAPTOP, SMALL, Window, has_adapter, plain, with_text_model};
 
+/// A window in which the table stands beside the plane.
+const WIDE: Vec2 = Vec2::new(1600.0, 900.0);
+
 /// Rows of the table, as a screen reader tells them.
 fn rows(window: &Window<'_>) -> Vec<String> {
     let all = window.harness.get_all_by_label_contains("ead ");
@@ -87,7 +90,7 @@ fn sort(window: &mut Window<'_>, by: &str) {
 
 #[test]
 fn a_click_on_a_heading_sorts_and_another_turns_it_round() {
-    let mut window = atlas_of(LAPTOP, ThemeChoice::Dark, 1.0, graded(12));
+    let mut window = atlas_of(WIDE, ThemeChoice::Dark, 1.0, graded(12));
     sort(&mut window, "previous token");
     assert_eq!(heads(&window), ["1.3", "1.2", "1.1", "1.0", "0.3", "0.2", "0.1", "0.0"]);
     sort(&mut window, "previous token");
@@ -98,7 +101,7 @@ fn a_click_on_a_heading_sorts_and_another_turns_it_round() {
 
 #[test]
 fn words_find_heads_and_those_that_mean_nothing_are_told() {
-    let mut window = atlas_of(LAPTOP, ThemeChoice::Dark, 1.0, graded(12));
+    let mut window = atlas_of(WIDE, ThemeChoice::Dark, 1.0, graded(12));
     sort(&mut window, "layer and head");
     window.type_into(Role::TextInput, "Find heads", ">0.5 previous");
     assert_eq!(heads(&window), ["1.0", "1.1", "1.2", "1.3"], "half, and what the second token adds");
@@ -111,7 +114,7 @@ fn words_find_heads_and_those_that_mean_nothing_are_told() {
 
 #[test]
 fn a_click_chooses_the_head_and_a_double_click_looks_at_it() {
-    let mut window = atlas(LAPTOP);
+    let mut window = atlas(WIDE);
     let other = rows(&window).into_iter().find(|row| !row.contains(" 0.0 ")).unwrap();
     let place = other.split_whitespace().nth(1).unwrap().split_once('.').unwrap();
     let title = format!("Layer {} · head {}", place.0, place.1);
@@ -170,7 +173,7 @@ fn a_head_of_nan_is_shown_as_such_and_stands_last() {
     let mut values = report.captures[0].values.to_vec();
     values[2 * 144 + 143] = f32::NAN;
     report.captures[0].values = values.into();
-    let mut window = atlas_of(LAPTOP, ThemeChoice::Dark, 1.0, report);
+    let mut window = atlas_of(WIDE, ThemeChoice::Dark, 1.0, report);
     sort(&mut window, "entropy");
     let told = rows(&window);
     assert_eq!(told.len(), 8);
@@ -179,7 +182,7 @@ fn a_head_of_nan_is_shown_as_such_and_stands_last() {
 
 #[test]
 fn the_table_and_the_plane_go_into_files() {
-    let mut window = atlas_of(LAPTOP, ThemeChoice::Dark, 1.0, graded(12));
+    let mut window = atlas_of(WIDE, ThemeChoice::Dark, 1.0, graded(12));
     let dir = tempfile::tempdir().unwrap();
     let mut save = |button: &str, file: &str| {
         let path = dir.path().join(file);

@@ -62,15 +62,15 @@ pub enum AtlasScore {
 impl AtlasScore {
     /// Every one, in the order of columns.
     pub const ALL: [Self; 13] = [
-        Self::Previous,
-        Self::Own,
-        Self::Sink,
-        Self::Next,
-        Self::Separator,
-        Self::Duplicate,
         Self::Induction,
-        Self::InductionDiagonal,
         Self::InductionRepeats,
+        Self::InductionDiagonal,
+        Self::Previous,
+        Self::Next,
+        Self::Duplicate,
+        Self::Sink,
+        Self::Separator,
+        Self::Own,
         Self::Entropy,
         Self::Distance,
         Self::AbsoluteDistance,

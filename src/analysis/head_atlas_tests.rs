@@ -126,7 +126,7 @@ fn what_cannot_be_averaged_is_not_zero() {
     let encoder = looking(&sequence(&[5, 6], Order::BothWays), |q| q);
     assert_eq!(encoder.value(AtlasScore::Separator), None, "no separator was read");
     let patches = atlas(&sequence(&[0, 0, 0], Order::Patches), vec![vec![1.0 / 3.0; 9]]);
-    assert_eq!(patches.scores(), [AtlasScore::Own, AtlasScore::Sink, AtlasScore::Entropy]);
+    assert_eq!(patches.scores(), [AtlasScore::Sink, AtlasScore::Own, AtlasScore::Entropy]);
 }
 
 #[test]

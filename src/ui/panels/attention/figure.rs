@@ -25,7 +25,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
         if !view.sight.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
             view.sight = large::View::default();
         }
-        if wide {
+        if wide && view.way == Way::Map {
             caption(ui, "Scroll to zoom, drag to move");
         }
     });

@@ -302,7 +302,9 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        Some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
+        // The atlas is of heads, and has no token to tell of.
+        let is_atlas = self.tokens.way == Way::Atlas && self.prompting != Prompting::Sees;
+        (!is_atlas).then_some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
     }
 
     fn inspector_is_empty(&self, selection: &Selection) -> bool {

@@ -25,6 +25,8 @@ use table::TableView;
 
 /// Least width at which the table stands beside the plane.
 const BESIDE: f32 = 820.0;
+/// Height of the line about the chosen head.
+const LINE: f32 = 28.0;
 
 const SOURCE_HELP: &str = "‘My text’ scores heads on what is on show. ‘Probe’ has the model read random tokens said twice: what \
      comes second can be known from what came first and from nothing else, so induction shows at its clearest.";
@@ -96,7 +98,7 @@ impl AtlasView {
 
     /// Shows the view. True when the chosen head is to be looked at.
     pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> bool {
-        ui.add_space(space::XS);
+        ui.spacing_mut().item_spacing.y = space::XS;
         let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|id| cx.state.models.get(&id));
         let order = model.and_then(|open| Order::of(&open.info)).unwrap_or(match cx.state.prompting() {
             Prompting::Continues => Order::LeftToRight,
@@ -184,8 +186,8 @@ impl AtlasView {
         };
         let mut looks = false;
         let mut wanted = None;
-        ui.with_layout(Layout::right_to_left(egui::Align::Center).with_main_wrap(false), |ui| {
-            ui.set_height(26.0);
+        let line = vec2(ui.available_width(), LINE);
+        ui.allocate_ui_with_layout(line, Layout::right_to_left(egui::Align::Center), |ui| {
             for export in Export::ALL.into_iter().rev() {
                 let button = secondary_button(ui, None, export.name()).accessible_name(export.words());
                 if button.on_hover_text(export.words()).clicked() {
@@ -234,7 +236,6 @@ impl AtlasView {
     ) -> (Option<(usize, usize)>, Option<(usize, usize)>) {
         let Self { table, plane, filter, .. } = self;
         let (width, height) = (ui.available_width(), ui.available_height());
-        ui.spacing_mut().item_spacing.y = space::XS;
         if width < BESIDE {
             let on_plane = plane.show(ui, scored, is_found, (height * 0.5).max(150.0));
             let (clicked, opened) = table.show(ui, scored, is_found, (job, filter));

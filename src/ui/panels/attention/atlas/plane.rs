@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 /// How near the pointer must be to a point.
 const NEAR: f32 = 12.0;
 const DOT: f32 = 3.5;
+/// Room of the legend.
+const LEGEND: Vec2 = Vec2::new(132.0, 28.0);
 
 /// Which scores are the axes.
 pub(super) struct PlaneView {
@@ -40,8 +42,9 @@ impl PlaneView {
     /// Shows the plane; gives the head that was clicked.
     pub fn show(&mut self, ui: &mut Ui, scored: &Scored<'_>, is_found: &[bool], height: f32) -> Option<(usize, usize)> {
         let top = ui.cursor().top();
-        self.pickers(ui, scored);
         let theme = ui.theme();
+        let deepest = scored.atlas.heads.iter().map(|head| head.layer).max().unwrap_or(0);
+        let is_named = self.pickers(ui, scored, deepest);
         let [across, up] = self.axes(scored.scores);
         let place = |head: &AtlasHead| {
             let at = [f64::from(head.value(across)?), f64::from(head.value(up)?)];
@@ -50,9 +53,8 @@ impl PlaneView {
         let points: Vec<(&AtlasHead, [f64; 2], bool)> = (scored.atlas.heads.iter().zip(is_found))
             .filter_map(|(head, found)| Some((head, place(head)?, *found)))
             .collect();
-        let deepest = scored.atlas.heads.iter().map(|head| head.layer).max().unwrap_or(0);
-        let used = ui.cursor().top() - top;
-        let size = vec2(ui.available_width(), (height - used - 34.0).max(90.0));
+        let used = ui.cursor().top() - top + if is_named { 0.0 } else { LEGEND.y };
+        let size = vec2(ui.available_width(), (height - used - space::XS).max(90.0));
         let spans = [0, 1].map(|axis| span(points.iter().map(|(_, at, _)| at[axis])));
         // What is not looked for lies beneath.
         let mut layers: BTreeMap<(bool, usize), Vec<PlotPoint>> = BTreeMap::new();
@@ -69,8 +71,9 @@ impl PlaneView {
                 plot_ui.points(dots.color(ink).radius(DOT).allow_hover(false));
             }
         });
-        let marks = vec![(0.0, "layer 0".to_owned()), (1.0, deepest.to_string())];
-        legend(ui, 120.0, |place| rgb(ColorMap::Viridis.at(place)), &marks);
+        if !is_named {
+            layers_legend(ui, deepest);
+        }
         let response = shown.response;
         self.describe(&response, scored, points.len());
         let at = |(_, at, _): &(&AtlasHead, [f64; 2], bool)| position(&shown.transform, *at);
@@ -91,7 +94,8 @@ impl PlaneView {
         None
     }
 
-    fn pickers(&mut self, ui: &mut Ui, scored: &Scored<'_>) {
+    /// True where the legend found room beside them.
+    fn pickers(&mut self, ui: &mut Ui, scored: &Scored<'_>, deepest: usize) -> bool {
         let [across, up] = self.axes(scored.scores);
         ui.horizontal(|ui| {
             caption(ui, "Up");
@@ -99,7 +103,14 @@ impl PlaneView {
             ui.add_space(space::S);
             caption(ui, "across");
             pick(ui, "Score across", across, &mut self.across, scored);
-        });
+            ui.add_space(space::M);
+            let has_room = ui.available_width() > LEGEND.x;
+            if has_room {
+                layers_legend(ui, deepest);
+            }
+            has_room
+        })
+        .inner
     }
 
     fn describe(&self, response: &Response, scored: &Scored<'_>, count: usize) {
@@ -114,6 +125,12 @@ impl PlaneView {
             WidgetInfo::labeled(Role::Image, true, words)
         });
     }
+}
+
+/// What colours mean.
+fn layers_legend(ui: &mut Ui, deepest: usize) {
+    let marks = [(0.0, "layer 0".to_owned()), (1.0, deepest.to_string())];
+    legend(ui, LEGEND.x - space::M, |place| rgb(ColorMap::Viridis.at(place)), &marks);
 }
 
 fn position(transform: &PlotTransform, at: [f64; 2]) -> Pos2 {
@@ -176,7 +193,7 @@ fn plot<'a>(theme: &Theme, [across, up]: [AtlasScore; 2], size: Vec2) -> Plot<'a
             found.min_by(|a, b| near(a).total_cmp(&near(b))).map_or_else(String::new, |tick| tick.label)
         })
     };
-    let (columns, rows) = (((size.x / 90.0) as usize).max(2), ((size.y / 44.0) as usize).max(2));
+    let (columns, rows) = (((size.x / 64.0) as usize).max(3), ((size.y / 44.0) as usize).max(3));
     let marks = |target: usize| {
         move |input: GridInput| {
             let (lo, hi) = input.bounds;

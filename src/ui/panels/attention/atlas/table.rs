@@ -13,7 +13,7 @@ use lucide_icons::Icon;
 const HEAD: f32 = 26.0;
 const ROW: f32 = 22.0;
 const NAME: f32 = 60.0;
-const COLUMN: f32 = 82.0;
+const COLUMN: f32 = 78.0;
 
 /// What the order of rows depends on.
 type Key = (JobId, Option<AtlasScore>, bool, String);
@@ -26,13 +26,15 @@ pub(super) struct TableView {
     is_falling: bool,
     /// Places of heads in the order of rows, and the largest value of each column, worked out once.
     rows: Option<(Key, Vec<usize>, Vec<f32>)>,
-    /// The head that was brought into sight last.
+    /// The head that was chosen in the last frame.
     at: Option<(usize, usize)>,
+    /// True when the rows were put in another order.
+    is_new: bool,
 }
 
 impl Default for TableView {
     fn default() -> Self {
-        Self { sort: Some(AtlasScore::Induction), is_falling: true, rows: None, at: None }
+        Self { sort: Some(AtlasScore::Induction), is_falling: true, rows: None, at: None, is_new: false }
     }
 }
 
@@ -62,7 +64,11 @@ impl TableView {
         };
         let (mut clicked, mut opened, mut heading) = (None, None, None);
         let size = vec2(NAME + COLUMN * scored.scores.len() as f32, HEAD + ROW * rows.len() as f32 + space::S);
-        ScrollArea::both().id_salt("head atlas").auto_shrink(false).show_viewport(ui, |ui, viewport| {
+        let mut sheet = ScrollArea::both().id_salt("head atlas").auto_shrink(false);
+        if std::mem::take(&mut self.is_new) {
+            sheet = sheet.vertical_scroll_offset(0.0);
+        }
+        sheet.show_viewport(ui, |ui, viewport| {
             let (area, _) = ui.allocate_exact_size(size.max(viewport.size()), Sense::hover());
             let view = Rect::from_min_size(area.min + viewport.min.to_vec2(), viewport.size());
             let sheet = Sheet { scored, view, origin: area.min, most: &most };
@@ -79,13 +85,13 @@ impl TableView {
                 }
             }
             heading = sheet.headings(ui, self);
-            // A head that was chosen elsewhere is brought into sight once.
-            let is_new = self.at != Some(scored.chosen);
+            // A head that is chosen elsewhere is brought into sight once; at first the order is.
+            let is_other = self.at.is_some_and(|at| at != scored.chosen);
             let row = rows.iter().position(|place| {
                 let head = &scored.atlas.heads[*place];
                 (head.layer, head.head) == scored.chosen
             });
-            if is_new && let Some(row) = row {
+            if is_other && let Some(row) = row {
                 let top = area.top() + HEAD + ROW * row as f32;
                 let x = view.x_range();
                 ui.scroll_to_rect(Rect::from_x_y_ranges(x, top - HEAD..=top + ROW), None);
@@ -96,8 +102,7 @@ impl TableView {
         if let Some(sort) = heading {
             // The first click shows the most of a score, and layers from the first.
             self.is_falling = if self.sort == sort { !self.is_falling } else { sort.is_some() };
-            self.sort = sort;
-            self.at = None;
+            (self.sort, self.is_new) = (sort, true);
         }
         (clicked, opened)
     }
