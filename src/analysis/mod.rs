@@ -4,15 +4,25 @@
 //! Must not know: tensors, windows, threads or files.
 
 mod align;
+mod atlas_score;
 mod first_head;
+mod head_atlas;
+mod head_filter;
+mod head_words;
 mod kshot_prompt;
+mod probe;
 mod prompt_attention;
 mod raster;
 mod rollout;
 mod units;
 
 pub use align::align;
+pub use atlas_score::{AtlasScore, Order};
 pub use first_head::first_head;
+pub use head_atlas::{AtlasHead, HeadAtlas, Sequence};
+pub use head_filter::HeadFilter;
+pub use head_words::{head_words, score_words};
+pub use probe::{PROBE_HALF, Probe, Surroundings};
 pub use prompt_attention::{
     HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
 };

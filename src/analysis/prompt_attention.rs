@@ -101,18 +101,21 @@ pub fn sum_parts(weights: &[f32], parts: &[PromptPart], examples: usize) -> Part
     sums
 }
 
-/// Mean attention from each token to the token after its previous occurrence: how much a head continues a sequence as it
-/// went on before (induction, Olsson et al. 2022, there called prefix matching). Tokens that come for the first time do
-/// not count; `None` where every token does. `pattern` is `[T, T]` row-major, row = query.
+/// Attention from each token to what came after all earlier occurrences of it, averaged over the tokens that have one: how
+/// much a head continues a sequence as it went on before (induction, Olsson et al. 2022). `None` where every token comes for
+/// the first time. `pattern` is `[T, T]` row-major, row = query.
 #[must_use]
 pub fn induction_score(ids: &[u32], pattern: &[f32]) -> Option<f32> {
     let tokens = ids.len();
     let mut last = std::collections::HashMap::new();
+    let before: Vec<Option<usize>> = ids.iter().enumerate().map(|(at, id)| last.insert(*id, at)).collect();
     let (mut sum, mut count) = (0.0, 0usize);
-    for (at, id) in ids.iter().enumerate() {
-        if let Some(before) = last.insert(*id, at) {
-            sum += pattern.get(at * tokens + before + 1).copied().unwrap_or_default();
-            count += 1;
+    for (at, latest) in before.iter().enumerate() {
+        count += usize::from(latest.is_some());
+        let mut earlier = *latest;
+        while let Some(place) = earlier {
+            sum += pattern.get(at * tokens + place + 1).copied().unwrap_or_default();
+            earlier = before[place];
         }
     }
     (count > 0).then(|| sum / count as f32)
@@ -236,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_occurrence_is_the_one_that_counts() {
+    fn every_earlier_occurrence_counts() {
         let mut pattern = vec![0.0; 9];
         pattern[3 + 1] = 1.0;
-        // 7 7 7: the second looks at itself, which comes after the first; the third looks back at the second.
-        pattern[2 * 3 + 1] = 1.0;
-        assert_eq!(induction_score(&[7, 7, 7], &pattern), Some(0.5));
+        // 7 7 7: the second looks at itself, which comes after the first; the third at what came after both others.
+        (pattern[2 * 3 + 1], pattern[2 * 3 + 2]) = (0.25, 0.5);
+        assert_eq!(induction_score(&[7, 7, 7], &pattern), Some(0.875));
     }
 
     #[test]
@@ -259,8 +262,8 @@ mod tests {
         let report = InspectReport { tokens, captures: vec![capture], picture: None, left_out: None };
         let scores = head_scores(&report, &parts, from);
         assert_eq!(scores.iter().map(|s| (s.layer, s.head, s.label)).collect::<Vec<_>>(), [(3, 0, 1.0), (3, 1, 0.0)]);
-        // Of four repeated tokens only the last looks at all: 0.75 at what followed the `=` before it.
-        assert_eq!(scores[0].induction, Some(0.75 / 4.0));
+        // Of four repeated tokens only the last looks at all, and at nothing but what followed the two `=` before it.
+        assert_eq!(scores[0].induction, Some(1.0 / 4.0));
         assert_eq!(attention_from(&report, from, Some((3, 1))).unwrap()[0], 1.0);
         let mean = attention_from(&report, from, None).unwrap();
         assert_eq!((mean[0], mean[3], mean[7]), (0.5, 0.125, 0.375));

@@ -1,5 +1,6 @@
-//! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture,
-//! learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays of numbers.
+//! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
+//! as points of a plane, learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays
+//! of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
@@ -16,6 +17,7 @@ mod line_view;
 mod lines;
 mod overlay;
 mod page;
+mod scatter;
 mod sheet;
 mod table;
 mod text;
@@ -30,8 +32,9 @@ pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, k
 pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
+pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
 pub use sheet::png_pixels;
-pub use table::{answers_table, contexts_table};
+pub use table::{HeadScores, answers_table, contexts_table, head_scores_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 

@@ -1,6 +1,6 @@
 //! The numbers of a figure as comma-separated values.
 
-use super::{ChartError, KShotSeries, RunCurve};
+use super::{ChartError, KShotSeries, RunCurve, ScatterPoint};
 use crate::types::{Answer, ContextsReport};
 use std::fmt::Display;
 
@@ -135,6 +135,57 @@ pub fn answers_table(answers: &[Answer], labels: &[String]) -> Result<Vec<u8>, C
         let fields = [input.clone(), expected.clone(), predicted.clone(), correct.to_string(), log_prob.to_string()];
         let shares = (0..labels.len()).map(|label| measured(shares.get(label)));
         rows.write(fields.into_iter().chain(shares))?;
+    }
+    rows.finish()
+}
+
+/// Scores of heads on one text, or on one drawn sequence.
+#[derive(Clone, Debug)]
+pub struct HeadScores<'a> {
+    /// The model's name.
+    pub model: &'a str,
+    /// What random tokens were drawn from; `None` for a text.
+    pub seed: Option<u64>,
+    /// The text; empty for random tokens.
+    pub text: &'a str,
+    /// Id and definition of each score.
+    pub columns: &'a [(&'a str, &'a str)],
+    /// Layer, head and its values in the order of the columns.
+    pub heads: Vec<(usize, usize, Vec<Option<f32>>)>,
+}
+
+/// A row a value, with the model, what was read, and the definition; where a head has no value there is no row.
+///
+/// # Errors
+/// The encoder's own.
+pub fn head_scores_table(scores: &HeadScores<'_>) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let header = ["model", "seed", "text", "layer", "head", "score", "value", "definition"];
+    rows.write(header.into_iter().map(str::to_owned))?;
+    for (layer, head, values) in &scores.heads {
+        for ((id, definition), value) in scores.columns.iter().zip(values) {
+            let Some(value) = value else { continue };
+            rows.write([
+                scores.model.to_owned(),
+                measured(scores.seed),
+                scores.text.to_owned(),
+                layer.to_string(),
+                head.to_string(),
+                (*id).to_owned(),
+                value.to_string(),
+                (*definition).to_owned(),
+            ])?;
+        }
+    }
+    rows.finish()
+}
+
+/// Points of a plane, a row each.
+pub(super) fn scatter_table(axes: [&str; 2], points: &[ScatterPoint]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["name", axes[0], axes[1]].map(str::to_owned))?;
+    for point in points {
+        rows.write([point.name.clone(), point.x.to_string(), point.y.to_string()])?;
     }
     rows.finish()
 }

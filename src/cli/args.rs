@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+use super::heads::HeadsArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
@@ -35,7 +36,7 @@ pub enum Verb {
     Surprise(SurpriseArgs),
     /// Measure accuracy against the number of examples in the prompt; Ctrl-C ends with what there is
     Kshot(KShotArgs),
-    /// Rank the heads of a model by how much they continue what stood there before (induction)
+    /// Score every head: previous token, sink, induction and more, on a text or on random tokens said twice
     Heads(HeadsArgs),
     /// Turn texts into vectors with an encoder, and tell how alike they are
     Embed(EmbedArgs),
@@ -252,25 +253,6 @@ pub struct InspectArgs {
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-}
-
-/// `fovea heads`.
-#[derive(Debug, Args)]
-pub struct HeadsArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A text in which tokens come again [default: random tokens, read twice]
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-    /// Seed of the random tokens
-    #[arg(long, value_name = "S", default_value_t = 1)]
-    pub seed: u64,
-    /// Heads to list
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub top: usize,
-    /// Every head as a JSON array
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// A prompt as text, as ids, or a picture.

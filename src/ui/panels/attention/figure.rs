@@ -29,7 +29,10 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
         }
     });
     view.begin(&shown.report.tokens);
-    let stamp = Stamp::of(cx.state, shown.job);
+    let stamp = match view.way {
+        Way::Map | Way::Lines | Way::Contexts => Stamp::of(cx.state, shown.job),
+        Way::Atlas => view.atlas.stamp(cx.state, shown),
+    };
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
@@ -37,6 +40,11 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
         Way::Map | Way::Lines => planes(view, colours, ui, cx, shown),
         Way::Contexts => {}
+        Way::Atlas => {
+            if view.atlas.show(ui, cx, shown) {
+                view.way = Way::Map;
+            }
+        }
     });
 }
 

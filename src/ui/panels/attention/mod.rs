@@ -1,6 +1,7 @@
 //! Where each token of the last run looked: every layer and head, one of them large. With an encoder, of a text; with a
 //! vision transformer, over the patches of a picture.
 
+mod atlas;
 mod choices;
 mod contexts;
 mod controls;
@@ -159,7 +160,8 @@ impl AttentionPanel {
         let kept = || {
             // A model that was closed was a decoder, most likely.
             let way = |job: &Job| model_of(job).map_or(Prompting::Continues, |m| Prompting::of(&m.info));
-            state.reports::<InspectReport>().filter(move |(job, _)| way(job) == state.prompting())
+            let is_text = |job: &Job| !self.tokens.atlas.is_probe(job.id);
+            state.reports::<InspectReport>().filter(move |(job, _)| is_text(job) && way(job) == state.prompting())
         };
         let asked = self.asked_job().and_then(|asked| kept().find(|(job, _)| job.id == asked));
         let (job, report) = asked.or_else(|| kept().next_back())?;
@@ -368,7 +370,9 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        Some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
+        // The atlas is of heads, and has no token to tell of.
+        let is_atlas = self.tokens.way == Way::Atlas && self.prompting != Prompting::Sees;
+        (!is_atlas).then_some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
     }
 
     fn inspector_is_empty(&self, selection: &Selection) -> bool {
@@ -413,6 +417,7 @@ impl Panel for AttentionPanel {
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());
+        self.tokens.atlas.shows(shown);
         shown.extend(self.tokens.painted.as_ref().map(|(job, _)| *job));
     }
 

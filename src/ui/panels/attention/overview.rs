@@ -4,6 +4,7 @@ use super::Shown;
 use super::look::Colours;
 use super::plane::PlaneKey;
 use super::tokens::{HeadKey, TokensView};
+use super::ways::Way;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::Type;
@@ -33,7 +34,7 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     grid(ui, area, (cx.selection.layer, cx.selection.head));
     edges(ui, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
-    let large_is_there = view.painted == Some((shown.job, colours.look(ui.theme())));
+    let large_is_there = view.way == Way::Atlas || view.painted == Some((shown.job, colours.look(ui.theme())));
     for layer in 0..shown.layers {
         for head in 0..shown.heads {
             let corner = area.min + vec2(EDGE + cell * head as f32, EDGE + cell * layer as f32);

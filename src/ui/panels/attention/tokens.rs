@@ -1,5 +1,6 @@
 //! What only a sequence of tokens needs: its map, its strip, and the text that an encoder reads.
 
+use super::atlas::AtlasView;
 use super::large::View;
 use super::lines::Lines;
 use super::look::{Direction, Look};
@@ -41,6 +42,7 @@ pub(super) struct TokensView {
     pub until: Option<usize>,
     /// The ids of what is shown.
     sequence: Vec<u32>,
+    pub atlas: AtlasView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

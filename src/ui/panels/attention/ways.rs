@@ -13,6 +13,8 @@ pub(super) enum Way {
     Map,
     /// Two columns of tokens with lines between them.
     Lines,
+    /// All heads by what they do.
+    Atlas,
     /// One word in two texts.
     Contexts,
 }
@@ -25,7 +27,8 @@ impl Way {
 }
 
 /// The names of all ways, in the order in which they stand beside each other.
-const WAYS: &[(Way, &str)] = &[(Way::Map, "Map"), (Way::Lines, "Lines"), (Way::Contexts, "Contexts")];
+const WAYS: &[(Way, &str)] =
+    &[(Way::Map, "Map"), (Way::Lines, "Lines"), (Way::Atlas, "Atlas"), (Way::Contexts, "Contexts")];
 
 /// The choice of a way.
 pub(super) fn choose(way: &mut Way, ui: &mut Ui) {

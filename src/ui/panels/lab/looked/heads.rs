@@ -14,8 +14,8 @@ const VALUE: f32 = 44.0;
 const BUTTON: f32 = 26.0;
 
 const LABELS_HELP: &str = "Attention from the token above to the outputs of all examples, in 0 to 1.";
-const INDUCTION_HELP: &str = "Mean attention from each token to the token after its previous occurrence: a head that does this \
-     copies what came next last time (induction head, Olsson et al. 2022).";
+const INDUCTION_HELP: &str = "Attention from each token to what came after its earlier occurrences, averaged over the tokens that have \
+     one: such a head copies what came next last time (induction head, Olsson et al. 2022).";
 
 /// What was clicked.
 pub(super) enum Wanted {
