@@ -18,7 +18,8 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, SurpriseSpec, Turn, Work, WorkFacts,
+    FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, TermsSpec,
+    Turn, Work, WorkFacts,
 };
 
 use crate::types::{

@@ -6,7 +6,8 @@ use crate::types::{
     BatchReport, BiasReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport,
     FillReport, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint, KShotReport, LayerWeights,
     MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport,
-    SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
+    UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,6 +113,10 @@ pub enum Outcome {
     BiasRead(Arc<BiasReport>),
     /// The captured sites.
     Inspected(Arc<InspectReport>),
+    /// The arithmetic of a token in a head.
+    Stepped(Arc<StepsReport>),
+    /// The sum that made a number.
+    TermsFound(Arc<TermsReport>),
     /// The tokens of a prompt.
     Tokenized(Arc<TokenizeReport>),
     /// The network's answer.

@@ -57,6 +57,7 @@ pub use prompts::token::{Candidate, GeneratedToken, PromptToken, TokenizeReport}
 pub use random::Random;
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
+pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

@@ -2,3 +2,4 @@
 
 pub(super) mod edit;
 pub(super) mod site;
+pub(super) mod steps;

@@ -3,7 +3,8 @@
 use crate::engine::Outcome;
 use crate::types::{
     BatchReport, BiasReport, Classification, EmbeddingReport, EvaluationReport, FillReport, InspectReport, KShotReport,
-    LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport, TableReport, TokenizeReport,
+    LayerActivation, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport,
+    TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ reported! {
     SurpriseReport => Surprised,
     BiasReport => BiasRead,
     InspectReport => Inspected,
+    StepsReport => Stepped,
+    TermsReport => TermsFound,
     TokenizeReport => Tokenized,
     Classification => Classified,
     EmbeddingReport => Embedded,
@@ -48,6 +51,11 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
     let floats = |count: usize| count * size_of::<f32>();
     match outcome {
         Outcome::Inspected(report) => report.captures.iter().map(|capture| floats(capture.values.len())).sum(),
+        Outcome::Stepped(report) => {
+            let steps: usize = report.steps.iter().map(|step| step.values.len()).sum();
+            let added: usize = report.added.iter().map(|added| added.attn.len() + added.mlp.len()).sum();
+            floats(steps + added + report.keys.len() + report.values.len())
+        }
         Outcome::Embedded(report) => report.embeddings.iter().map(|embedding| floats(embedding.vector.len())).sum(),
         Outcome::Classified(result) => {
             let values = |layer: &LayerActivation| match layer {
