@@ -2,7 +2,8 @@
 
 use super::look::Colours;
 use super::tokens::TokensView;
-use super::{Shown, large, strip};
+use super::ways::{self, Way};
+use super::{Shown, large, steps, strip};
 use crate::chart::{AttentionFigure, Format, HeadGridFigure, attention_figure, head_grid_figure};
 use crate::types::UserError;
 use crate::ui::Cx;
@@ -21,10 +22,13 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
     widgets::stage_header(ui, &title, &sub, |ui| {
-        if !view.sight.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
+        if view.way == Way::Map
+            && !view.sight.is_whole()
+            && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked()
+        {
             view.sight = large::View::default();
         }
-        if wide {
+        if wide && view.way == Way::Map {
             caption(ui, "Scroll to zoom, drag to move");
         }
     });
@@ -32,7 +36,11 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
-    Stamp::over(stamp.as_ref(), ui, |ui| patterns(view, colours, ui, cx, shown));
+    ways::choose(&mut view.way, ui);
+    Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
+        Way::Map => patterns(view, colours, ui, cx, shown),
+        Way::Steps => steps::show(view, colours, ui, cx, shown),
+    });
 }
 
 fn patterns(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {

@@ -10,8 +10,10 @@ mod look;
 mod overview;
 mod palette;
 mod picture;
+mod steps;
 mod strip;
 mod tokens;
+mod ways;
 
 use crate::chart::Format;
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
@@ -33,6 +35,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokens::TokensView;
+use ways::Way;
 
 /// What was inspected: of a generation, how many tokens; of an encoder, which text; of a picture, which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -337,6 +340,7 @@ impl Panel for AttentionPanel {
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
+        self.tokens.steps.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.painted.as_ref().map(|(job, _)| *job));
     }
@@ -404,6 +408,7 @@ impl Panel for AttentionPanel {
             contrast: self.colours.scale.curve,
             ends_at: self.colours.scale.end,
             without_first: self.colours.scale.without_first,
+            way: self.tokens.way,
             direction: self.tokens.direction,
             text: self.tokens.text.clone(),
             picture: self.picture.path.clone(),
@@ -417,7 +422,7 @@ impl Panel for AttentionPanel {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
         let Saved { contrast: curve, ends_at: end, without_first, .. } = saved;
         (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
-        (self.tokens.direction, self.tokens.text) = (saved.direction, saved.text);
+        (self.tokens.way, self.tokens.direction, self.tokens.text) = (saved.way, saved.direction, saved.text);
         (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);
         if (0.0..=1.0).contains(&saved.covering) {
             self.picture.strength = saved.covering;
@@ -434,6 +439,7 @@ struct Saved {
     contrast: ScaleCurve,
     ends_at: ScaleEnd,
     without_first: bool,
+    way: Way,
     direction: Direction,
     text: String,
     #[serde(with = "paths::one")]
@@ -450,6 +456,7 @@ impl Default for Saved {
             contrast: ScaleCurve::default(),
             ends_at: ScaleEnd::default(),
             without_first: false,
+            way: Way::default(),
             direction: Direction::default(),
             text: String::new(),
             picture: None,

@@ -2,6 +2,8 @@
 
 use super::large::View;
 use super::look::{Direction, Look};
+use super::steps::StepsView;
+use super::ways::Way;
 use crate::types::{Ability, JobId, WeightScale};
 use crate::ui::Cx;
 use crate::ui::widgets::{TextArea, TextureCache, caption, secondary_button, section};
@@ -29,6 +31,8 @@ type HeadScale = (JobId, usize, usize, WeightScale);
 /// The view of tokens.
 #[derive(Default)]
 pub(super) struct TokensView {
+    pub way: Way,
+    pub steps: StepsView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,
