@@ -77,6 +77,8 @@ fn made_up(spec: &StepsSpec) -> StepsReport {
         z: vec![0.5; 64].into(),
         added: vec![AddedByBlock { attn: vec![0.1; WIDTH], mlp: vec![0.1; WIDTH], mid: Vec::new() }; 2],
         rotated_by: Some([spec.query as f32, spec.key as f32]),
+        frequencies: (0..8).map(|i| 0.5f64.powi(i)).collect(),
+        positions: Vec::new().into(),
         scale: 0.25,
         top: [" dog", " cat", " bird", " cow", " fish"].into_iter().enumerate().map(top).collect(),
     }
@@ -257,6 +259,20 @@ fn the_temperature_moves_the_shares_of_the_next_tokens() {
     }
     window.settle();
     assert!(!share(&window).ends_with("63.6 %"), "a higher temperature evens out: {}", share(&window));
+}
+
+#[test]
+fn the_page_of_position_tells_the_product_at_the_distance_of_the_two_tokens() {
+    let mut window = small();
+    let spec = answer_steps(&mut window);
+    window.click("q, k of the steps");
+    assert!(!window.has("Cosines of 8 pairs over 64 tokens"));
+    window.click("What position does");
+    assert!(window.has("Cosines of 8 pairs over 64 tokens"));
+    let beginning = format!("q·k over d, here d {}: q·k ", spec.query - spec.key);
+    assert!(window.harness.query_by_label_contains(&beginning).is_some(), "{beginning}");
+    window.click("Weights of the steps");
+    assert!(!window.has("What position does"), "weights have no page of position");
 }
 
 #[test]

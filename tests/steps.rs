@@ -7,6 +7,7 @@ mod reference;
 mod support;
 
 use burn::tensor::Device;
+use fovea::analysis::rotated_product;
 use fovea::engine::{Command, Outcome, PromptInput, StepsSpec, TermsSpec, Work};
 use fovea::load::{
     EncoderModel, TextModel, VisionModel, open_encoder_model, open_text_model, open_vision_model, read_picture,
@@ -263,6 +264,32 @@ fn weights_of_a_query_sum_to_one_and_hidden_keys_have_none() {
         // Windows of five tokens leave keys behind that stand before the query.
         let has_window = ["mistral", "qwen2", "gemma2"].contains(&family.name);
         assert_eq!(hidden > 0, has_window, "{}: {hidden} keys behind the window", family.name);
+    }
+}
+
+#[test]
+fn the_product_at_the_distance_of_two_tokens_is_that_of_the_pass() {
+    for family in Family::all() {
+        for [layer, head, query, key] in family.places().filter(|[.., query, key]| key <= query) {
+            let report = family.steps(layer, head, query, key);
+            let is_rotated = report.rotated_by.is_some();
+            assert_eq!(is_rotated, !report.frequencies.is_empty(), "{}", family.name);
+            assert_eq!(is_rotated, report.positions.is_empty(), "{}", family.name);
+            if !is_rotated {
+                let width = report.positions.len() / family.tokens.len();
+                let own = &report.positions[query * width..(query + 1) * width];
+                assert_eq!(own, report.values_of(StepKind::Position), "{}", family.name);
+                continue;
+            }
+            let first =
+                |kinds: [StepKind; 2]| kinds.map(|kind| report.values_of(kind)).into_iter().find(|x| !x.is_empty());
+            let q = first([StepKind::QueryNormed, StepKind::QueryProjected]).unwrap();
+            let k = first([StepKind::KeyNormed, StepKind::KeyProjected]).unwrap();
+            let product = rotated_product(q, k, &report.frequencies, (query - key) as f64);
+            let scale: f64 = q.iter().zip(k).map(|(q, k)| f64::from((q * k).abs())).sum();
+            let off = (product - f64::from(report.values_of(StepKind::Product)[key])).abs() / scale;
+            assert!(off <= ROUNDING, "{}: {off}", family.name);
+        }
     }
 }
 

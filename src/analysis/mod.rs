@@ -9,6 +9,7 @@ mod kshot_prompt;
 mod prompt_attention;
 mod raster;
 mod rollout;
+mod rotation;
 
 pub use align::align;
 pub use first_head::first_head;
@@ -17,3 +18,4 @@ pub use prompt_attention::{
 };
 pub use raster::Ink;
 pub use rollout::{mean_of_heads, rollout};
+pub use rotation::rotated_product;

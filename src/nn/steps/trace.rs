@@ -150,7 +150,8 @@ struct Tracer<'a> {
 
 impl Tracer<'_> {
     fn report(mut self) -> StepsReport {
-        self.enter();
+        let positions = self.positions();
+        self.enter(&positions);
         self.added = self.added();
         let rotated_by = self.rotated_by();
         self.query_and_key();
@@ -178,13 +179,21 @@ impl Tracer<'_> {
             z: z.into(),
             added: self.added,
             rotated_by,
+            frequencies: self.block.rope.map_or_else(Vec::new, |rope| rope.per_position().to_vec()),
+            positions: positions.into(),
             scale: self.block.scoring.scale(rows.width),
             top: Vec::new(),
         }
     }
 
+    /// The learned vectors of all positions, where there are any.
+    fn positions(&mut self) -> Vec<f32> {
+        let value = self.pass.hooks.take_kept(Site::PosEmbed);
+        value.map_or_else(Vec::new, |value| host(value.tensor::<3>()))
+    }
+
     /// Embeddings, and the stream up to the block.
-    fn enter(&mut self) {
+    fn enter(&mut self, positions: &[f32]) {
         let (entry, query) = (self.model.entry(), self.input.query);
         if let (Some(_), Transformer::Vision(vit), StepsReads::Pixels(pixels)) =
             (entry.patches, self.model, &self.input.reads)
@@ -203,7 +212,11 @@ impl Tracer<'_> {
             self.pass.push_site(StepKind::Embed, Site::Embed);
         }
         self.pass.push_site(StepKind::TokenType, Site::TokenTypeEmbed);
-        self.pass.push_site(StepKind::Position, Site::PosEmbed);
+        if !positions.is_empty() {
+            let width = positions.len() / self.input.tokens.len();
+            let own = positions[query * width..(query + 1) * width].to_vec();
+            self.pass.push(StepKind::Position, Site::PosEmbed, own);
+        }
         if entry.norm.is_some() {
             let parts = [StepKind::Embed, StepKind::TokenType, StepKind::Position].map(|kind| self.pass.values(kind));
             let sum = sum_of(parts.into_iter().flatten());

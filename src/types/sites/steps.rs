@@ -210,6 +210,10 @@ pub struct StepsReport {
     pub added: Vec<AddedByBlock>,
     /// The positions by which query and key are rotated, where they are.
     pub rotated_by: Option<[f32; 2]>,
+    /// Radians a position of each pair that is rotated; empty where none is.
+    pub frequencies: Vec<f64>,
+    /// The learned vectors of the positions of all tokens, `[T, D]`; empty where there are none.
+    pub positions: Arc<[f32]>,
     /// Multiplies the products.
     pub scale: f64,
     /// The likeliest next tokens, or classes, most likely first, at temperature 1.

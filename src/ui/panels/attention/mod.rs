@@ -292,7 +292,11 @@ impl Panel for AttentionPanel {
                 self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                 arrows(ui, cx, &shown);
                 self.under_way(ui, cx);
-                match shown.report.picture {
+                let is_followed = self.tokens.way == Way::Steps;
+                if shown.report.picture.is_some() && !is_followed {
+                    ways::choose(&mut self.tokens.way, ui);
+                }
+                match shown.report.picture.as_ref().filter(|_| !is_followed) {
                     Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
                     None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
                 }
@@ -301,15 +305,22 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
+        if self.tokens.way == Way::Steps {
+            return Some("How a number is made");
+        }
         Some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
     }
 
     fn inspector_is_empty(&self, selection: &Selection) -> bool {
-        self.prompting != Prompting::Sees && selection.token.is_none()
+        let is_followed = self.tokens.way == Way::Steps;
+        is_followed || self.prompting != Prompting::Sees && selection.token.is_none()
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let shown = self.shown(cx.state);
+        if self.tokens.way == Way::Steps {
+            return self.tokens.steps.inspector(ui, cx);
+        }
         match cx.state.prompting() {
             Prompting::Sees => picture::inspector(&self.picture, shown.as_ref(), ui, cx),
             Prompting::Continues | Prompting::Encodes => inspector::show(shown.as_ref(), self.tokens.hovered, ui, cx),

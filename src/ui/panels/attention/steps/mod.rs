@@ -6,6 +6,7 @@ mod group;
 mod keys;
 mod next;
 mod part;
+mod position;
 mod sum;
 mod vector;
 
@@ -15,7 +16,7 @@ use super::{Shown, strip};
 use crate::engine::{PromptInput, StepsSpec, TermsSpec, Work};
 use crate::types::{JobId, ModelId, StepKind, StepsReport, TermsReport};
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, job_error, job_progress};
+use crate::ui::widgets::{caption, job_error, job_progress, segmented};
 use crate::ui::{Answer, Ask, Cx, Themed};
 use egui::{ScrollArea, Ui};
 use group::Group;
@@ -51,6 +52,8 @@ pub(super) struct StepsView {
     steps: Ask<Place>,
     terms: Ask<(JobId, Pick)>,
     open: Group,
+    /// True where the page of position is open instead of the numbers.
+    position: bool,
     /// The number that was clicked.
     picked: Option<Pick>,
     /// The number under the pointer, as of the last frame.
@@ -60,6 +63,8 @@ pub(super) struct StepsView {
     /// The key that the table brought into sight last.
     in_sight: Option<Place>,
     next: next::NextTokens,
+    /// True where the inspector shows the terms in this frame.
+    in_inspector: bool,
 }
 
 impl StepsView {
@@ -174,20 +179,19 @@ impl StepsView {
         if self.terms.is_due() {
             ui.ctx().request_repaint_after(Duration::from_secs_f64(REST_S));
         }
-        let terms = match self.terms.answer::<TermsReport>(cx.state) {
-            Answer::New(terms) | Answer::Old(terms) => Some(Arc::clone(terms)),
-            _ => None,
-        };
-        let failed = self.terms.job().filter(|_| self.terms.error(cx.state).is_some());
         let [least, beside] = BESIDE;
         let (width, height) = (ui.available_width(), ui.available_height());
+        if std::mem::take(&mut self.in_inspector) {
+            return self.part(ui, report, focus, height);
+        }
+        let terms = self.found(cx);
         if width < least + beside + space::L {
             // Both are in sight, one below the other; each scrolls.
             let upper = (height * 0.52).max(150.0);
             let mut pointed = Pointed::default();
             ui.allocate_ui(egui::vec2(width, upper), |ui| pointed = self.part(ui, report, focus, upper));
             let lower = ui.available_height();
-            ScrollArea::vertical().id_salt("sum").show(ui, |ui| sum::show(ui, terms.as_deref(), lower));
+            ScrollArea::vertical().id_salt("sum").show(ui, |ui| sum::card(ui, terms.as_deref(), lower));
             return pointed;
         }
         let right = (width * 0.38).clamp(beside, 360.0);
@@ -198,15 +202,29 @@ impl StepsView {
             });
             ui.add_space(space::S);
             ui.allocate_ui(egui::vec2(right, height), |ui| {
-                ui.vertical(|ui| {
-                    if let Some(job) = failed {
-                        job_error(ui, cx, job);
-                    }
-                    sum::show(ui, terms.as_deref(), height);
-                });
+                ui.vertical(|ui| sum::card(ui, terms.as_deref(), height));
             });
         });
         pointed
+    }
+
+    fn found(&self, cx: &Cx<'_>) -> Option<Arc<TermsReport>> {
+        match self.terms.answer::<TermsReport>(cx.state) {
+            Answer::New(terms) | Answer::Old(terms) => Some(Arc::clone(terms)),
+            _ => None,
+        }
+    }
+
+    /// The right column: the terms of the number in focus, which then have no place in the stage.
+    pub(super) fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.in_inspector = true;
+        ui.add_space(space::XS);
+        if let Some(job) = self.terms.job()
+            && job_error(ui, cx, job)
+        {
+            return;
+        }
+        sum::show(ui, self.found(cx).as_deref(), ui.available_height().clamp(240.0, 560.0));
     }
 
     /// The number whose terms are shown: under the pointer, else the one that was clicked, else the largest of the open part.
@@ -221,10 +239,24 @@ impl StepsView {
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = space::XS;
             caption(ui, self.open.words(report));
-            let height = (height - 28.0).max(100.0);
-            match self.open {
-                Group::Scores => keys::show(&mut self.in_sight, ui, report, focus, height),
-                Group::Next => self.next.show(ui, report, focus, height),
+            let mut height = (height - 28.0).max(100.0);
+            let page: Option<fn(&mut Ui, &StepsReport)> = match self.open {
+                Group::QueryKey if position::rotates(report) => Some(position::rotation),
+                Group::Embedding if position::learned(report) => Some(position::table),
+                _ => None,
+            };
+            if page.is_some() {
+                segmented(ui, &mut self.position, &[(false, "Numbers"), (true, "What position does")]);
+                height = (height - 40.0).max(100.0);
+            }
+            match (self.open, page.filter(|_| self.position)) {
+                (_, Some(page)) => {
+                    let area = ScrollArea::vertical().id_salt("position").max_height(height);
+                    area.auto_shrink([false, false]).show(ui, |ui| page(ui, report));
+                    Pointed::default()
+                }
+                (Group::Scores, None) => keys::show(&mut self.in_sight, ui, report, focus, height),
+                (Group::Next, None) => self.next.show(ui, report, focus, height),
                 _ => {
                     let area = ScrollArea::vertical().id_salt(("part", self.open)).max_height(height);
                     area.auto_shrink([false, false]).show(ui, |ui| part::show(ui, self.open, report, focus)).inner

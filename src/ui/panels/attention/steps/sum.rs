@@ -9,15 +9,21 @@ use egui::{Align2, Frame, Margin, Rect, RichText, Role, ScrollArea, Sense, Strok
 
 const ROW: f32 = 20.0;
 
-/// Shows the terms in a card of at most `height`.
+/// The terms in a card of at most `height`.
+pub(super) fn card(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
+    let theme = ui.theme();
+    let card = Frame::new().fill(theme.surface()).stroke(Stroke::new(1.0, theme.hairline())).corner_radius(RADIUS);
+    card.inner_margin(Margin::same(10)).show(ui, |ui| show(ui, terms, height - 24.0));
+}
+
+/// Shows the terms in at most `height`.
 pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
     let theme = ui.theme();
     let Some(terms) = terms else {
         caption(ui, "Point at a number to see the sum that made it.");
         return;
     };
-    let card = Frame::new().fill(theme.surface()).stroke(Stroke::new(1.0, theme.hairline())).corner_radius(RADIUS);
-    card.inner_margin(Margin::same(10)).show(ui, |ui| {
+    ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         let top = ui.cursor().top();
         let value = significant(f64::from(terms.value));
@@ -36,7 +42,7 @@ pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
         let most = terms.terms.first().map_or(1.0, |term| term.value.abs()).max(f64::MIN_POSITIVE);
         // What the lines below the list and the margins of the card take.
         let lines = 2 + usize::from(terms.count > terms.terms.len()) + usize::from(terms.made != terms.sum);
-        let others = ui.cursor().top() - top + lines as f32 * 21.0 + 36.0;
+        let others = ui.cursor().top() - top + lines as f32 * 21.0 + 12.0;
         let room = (height - others).clamp(2.0 * ROW, 24.0 * ROW);
         ui.scope(|ui| {
             ui.spacing_mut().item_spacing.y = 0.0;
@@ -86,9 +92,9 @@ fn row(ui: &mut Ui, term: &Term, most: f64) {
     response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{name} {value}")));
     let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
     // From the middle of the bar's room: to the right what raises, to the left what lowers.
-    let numbers = 62.0;
+    let (numbers, bars) = (58.0, if rect.width() > 240.0 { 44.0 } else { 32.0 });
     let room = Rect::from_min_max(
-        pos2(rect.right() - numbers - 44.0, rect.top()),
+        pos2(rect.right() - numbers - bars, rect.top()),
         pos2(rect.right() - numbers, rect.bottom()),
     );
     let share = (term.value / most).clamp(-1.0, 1.0) as f32;

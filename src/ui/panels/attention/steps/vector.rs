@@ -139,10 +139,12 @@ fn describe(kind: StepKind, values: &[f32]) -> String {
 fn heading(ui: &mut Ui, kind: StepKind, note: &str, values: &[f32], focus: Option<Pick>) -> Pointed {
     let theme = ui.theme();
     let mut pointed = Pointed::default();
+    let spacing = ui.spacing().clone();
+    // Before the row begins, whose lines are as high as a control otherwise.
+    ui.spacing_mut().item_spacing = vec2(space::S, 2.0);
+    ui.spacing_mut().interact_size.y = 0.0;
+    ui.spacing_mut().button_padding = vec2(4.0, 0.0);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(space::S, 2.0);
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.spacing_mut().button_padding = vec2(4.0, 0.0);
         ui.label(RichText::new(kind.title()).font(Type::Body.bold()).color(theme.body())).on_hover_text(note);
         caption(ui, format!("{}", values.len())).on_hover_text("How many numbers it has.");
         let mut order: Vec<usize> = (0..values.len()).collect();
@@ -168,6 +170,7 @@ fn heading(ui: &mut Ui, kind: StepKind, note: &str, values: &[f32], focus: Optio
             }
         }
     });
+    *ui.spacing_mut() = spacing;
     pointed
 }
 
