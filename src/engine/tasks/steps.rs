@@ -70,10 +70,7 @@ impl Steps {
     ) -> Result<StepsReport, UserError> {
         let StepsSpec { layer, head, query, key, .. } = self.spec;
         self.check(info, tokens.len())?;
-        let bytes = steps_bytes(model, tokens.len());
-        if bytes > BUDGET_BYTES {
-            return Err(too_large(tokens.len(), bytes));
-        }
+        check_room(tokens.len(), steps_bytes(model, tokens.len()))?;
         let report = steps(model, StepsInput { tokens, reads, layer, head, query, key });
         let logits = report.values_of(StepKind::Logits);
         let top = top_candidates(&log_softmax(logits), TOP).into_iter();
@@ -101,15 +98,19 @@ impl Steps {
     }
 }
 
-fn too_large(tokens: usize, bytes: usize) -> UserError {
-    UserError::new(
+/// Known before anything is computed.
+fn check_room(tokens: usize, bytes: usize) -> Result<(), UserError> {
+    if bytes <= BUDGET_BYTES {
+        return Ok(());
+    }
+    Err(UserError::new(
         format!("The steps of a token among {tokens} need {} MiB.", bytes >> 20),
         format!(
             "The weights of all heads of a layer are kept until the pass is over; at most {} MiB are.",
             BUDGET_BYTES >> 20
         ),
         "Shorten the prompt: with half the tokens a quarter is needed.",
-    )
+    ))
 }
 
 /// Finds the terms of one number.
@@ -141,5 +142,18 @@ impl Task for Terms {
             )
         })?;
         Ok(Step::Done(Outcome::TermsFound(Arc::new(report))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_do_not_fit_are_refused_with_what_they_need() {
+        assert_eq!(check_room(2048, BUDGET_BYTES), Ok(()));
+        let error = check_room(9000, 5 << 30).unwrap_err();
+        assert!(error.what.contains("9000") && error.what.contains("5120 MiB"), "{error}");
+        assert!(error.why.contains("2048 MiB"), "{error}");
     }
 }

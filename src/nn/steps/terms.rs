@@ -241,9 +241,8 @@ impl Explainer<'_> {
         }
         let blocks = self.report.added[from..to].iter().enumerate();
         let added = blocks.flat_map(|(l, added)| {
-            let of = |what: &str, values: &[f32]| {
-                one(format!("{what} of block {}", from + l), f64::from(values[self.index]))
-            };
+            let of =
+                |what: &str, values: &[f32]| one(format!("block {} {what}", from + l), f64::from(values[self.index]));
             [of("attention", &added.attn), of("MLP", &added.mlp)]
         });
         let begin = one(before.title(), self.number(before, self.index));

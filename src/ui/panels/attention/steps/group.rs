@@ -148,6 +148,9 @@ impl Group {
             Self::Post => {
                 format!("The residual stream behind block {layer}, and behind the last of {} blocks.", report.layers)
             }
+            Self::Final | Self::Next if report.step(StepKind::Logits).is_none() => {
+                "This model ends with the stream of its last block.".to_owned()
+            }
             Self::Final => "The stream as the scores read it.".to_owned(),
             Self::Next => format!(
                 "A score for each of {} answers, and softmax over them.",

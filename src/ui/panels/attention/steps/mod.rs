@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// Seconds that the pointer rests on a number before its terms are asked for.
 const REST_S: f64 = 0.05;
+/// Seconds after which steps of before are dimmed while new ones are on their way.
+const LONG_S: f64 = 0.3;
 /// Least width of a part with the terms beside it, and theirs.
 const BESIDE: [f32; 2] = [300.0, 224.0];
 
@@ -101,12 +103,18 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     ui.add_space(space::XS);
     view.hovered = strip::show(view, colours, ui, cx, shown, 52.0);
     let count = shown.report.tokens.len();
-    let query = cx.selection.token.filter(|token| *token < count).unwrap_or(count.saturating_sub(1));
+    // The last token says what comes next; of a picture, the first is what classes are read from.
+    let usual = if shown.report.picture.is_some() { 0 } else { count.saturating_sub(1) };
+    let query = cx.selection.token.filter(|token| *token < count).unwrap_or(usual);
     let place = place(&view.steps, cx, shown, query);
     view.steps.follow(cx, shown, place, *model, &spec.prompt);
     let steps = &mut view.steps;
     let (report, job) = match (steps.steps.answer::<StepsReport>(cx.state), steps.steps.job()) {
-        (Answer::New(report) | Answer::Old(report), Some(job)) => (Arc::clone(report), job),
+        (Answer::New(report), Some(job)) => (Arc::clone(report), job),
+        (Answer::Old(report), Some(job)) => {
+            await_new(ui, cx, job);
+            (Arc::clone(report), job)
+        }
         (Answer::Failed(_), Some(job)) => {
             job_error(ui, cx, job);
             return;
@@ -129,6 +137,16 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     }
     if let Some(key) = pointed.key {
         steps.key = Some((shown.job, query, key));
+    }
+}
+
+/// Dims the steps of before once the new ones take longer than a moment.
+fn await_new(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
+    let since = cx.state.job(job).map_or(0.0, |job| cx.state.now_s - job.started_s);
+    if since > LONG_S {
+        ui.multiply_opacity(0.6);
+    } else {
+        ui.ctx().request_repaint_after(Duration::from_secs_f64(LONG_S));
     }
 }
 

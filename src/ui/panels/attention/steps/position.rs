@@ -86,9 +86,10 @@ fn curve(ui: &mut Ui, values: &[f64], marked: Option<usize>, (what, over): (&str
     let below = rect.bottom() + 3.0;
     painter.text(pos2(rect.left(), below), Align2::LEFT_TOP, format!("{over} 0"), font.clone(), theme.caption());
     painter.text(pos2(rect.right(), below), Align2::RIGHT_TOP, values.len() - 1, font.clone(), theme.caption());
-    let line = values.iter().enumerate().map(|(place, value)| pos2(x(place), y(*value))).collect();
+    let numbers = values.iter().enumerate().filter(|(_, value)| value.is_finite());
+    let line = numbers.map(|(place, value)| pos2(x(place), y(*value))).collect();
     painter.add(Shape::line(line, Stroke::new(1.5, theme.accent())));
-    let marked = marked.filter(|place| *place < values.len());
+    let marked = marked.filter(|place| values.get(*place).is_some_and(|value| value.is_finite()));
     if let Some(place) = marked {
         let at = pos2(x(place), y(values[place]));
         painter.vline(at.x, rect.y_range(), Stroke::new(1.0, theme.line()));

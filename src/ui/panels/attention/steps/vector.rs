@@ -146,7 +146,9 @@ fn heading(ui: &mut Ui, kind: StepKind, note: &str, values: &[f32], focus: Optio
     ui.spacing_mut().button_padding = vec2(4.0, 0.0);
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new(kind.title()).font(Type::Body.bold()).color(theme.body())).on_hover_text(note);
-        caption(ui, format!("{}", values.len())).on_hover_text("How many numbers it has.");
+        let end = significant(f64::from(scale(values)));
+        caption(ui, format!("{} · ±{end}", values.len()))
+            .on_hover_text("How many numbers it has, and where their colours end.");
         let mut order: Vec<usize> = (0..values.len()).collect();
         let lead = LEADING.min(order.len());
         if lead < order.len() {
