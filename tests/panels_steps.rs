@@ -92,6 +92,7 @@ fn made_up_terms(spec: &TermsSpec) -> TermsReport {
         name: format!("component {}", 7 * i + 3),
         factors: Some([value / 0.25, 0.25]),
         value: *value,
+        from: Some((StepKind::Embed, 7 * i + 3)),
     };
     TermsReport {
         kind: spec.kind,
@@ -213,12 +214,37 @@ fn a_number_that_is_pointed_at_shows_its_terms_and_ends_the_question_before() {
     });
     assert!(cancelled.contains(&unanswered), "what nobody points at any more is not looked for");
     let terms =
-        window.harness.get_all_by_label_contains("component ").filter(|n| n.accesskit_node().role() == Role::ListItem);
+        window.harness.get_all_by_label_contains("component ").filter(|n| n.accesskit_node().role() == Role::Button);
     let tops: Vec<(String, f32)> =
         terms.map(|n| (n.accesskit_node().label().unwrap_or_default(), n.rect().top())).collect();
     assert!(tops[0].0.starts_with("component 3 ") && tops.is_sorted_by(|a, b| a.1 < b.1), "{tops:?}");
     assert!(window.has("Remainder 1.00e-7") || window.harness.query_by_label_contains("Remainder 1.0").is_some());
     assert!(window.harness.query_by_label_contains("Sum of 5 terms").is_some());
+}
+
+#[test]
+fn a_term_leads_to_the_number_it_comes_of() {
+    let mut window = small();
+    answer_steps(&mut window);
+    answer_terms(&mut window);
+    let beginning = "component 10 ".to_owned();
+    let name = window.harness.get_by_label_contains(&beginning).accesskit_node().label().unwrap();
+    window.click(&name);
+    wait_for_terms(&mut window, StepKind::Embed);
+    assert_eq!(asked_terms(&window).pop().unwrap().1.index, 10);
+    assert!(window.harness.query_by_label_contains("Token embedding: 64 numbers").is_some(), "its part is open");
+}
+
+#[test]
+fn terms_are_asked_of_the_steps_that_are_shown() {
+    let mut window = small();
+    answer_steps(&mut window);
+    answer_terms(&mut window);
+    let before = asked_terms(&window).len();
+    window.click("Layer 1 head 2");
+    assert_eq!(asked_terms(&window).len(), before, "the steps of another head are on their way");
+    answer_steps(&mut window);
+    window.wait("no question", |window| asked_terms(window).last().is_some_and(|(_, spec)| spec.steps.head == 2));
 }
 
 #[test]

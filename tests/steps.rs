@@ -163,6 +163,18 @@ fn every_number_of_every_step_is_the_sum_of_its_terms() {
                         made.made
                     );
                     assert!(made.terms.is_sorted_by(|a, b| a.value.abs() >= b.value.abs()), "the largest stand first");
+                    for (from, term) in made.terms.iter().filter_map(|term| Some((term.from?, term))) {
+                        let number = f64::from(report.values_of(from.0)[from.1]);
+                        let [came, _] = term.factors.unwrap_or([term.value, 1.0]);
+                        // What a softmax, an activation or a projection made of the number is another one.
+                        let is_made_of = matches!(
+                            (step.kind, from.0),
+                            (StepKind::Pattern, _)
+                                | (StepKind::MlpPost, _)
+                                | (StepKind::AttnOut | StepKind::AttnProj, StepKind::HeadOutput)
+                        );
+                        assert!(is_made_of || came == number, "{}: {} of {from:?}", family.name, step.kind);
+                    }
                     let product = |[number, weight]: [f64; 2]| number * weight;
                     assert!(made.terms.iter().all(|t| t.factors.is_none_or(|f| (product(f) - t.value).abs() < 1e-9)));
                     (worst, numbers) = (worst.max(off), numbers + 1);

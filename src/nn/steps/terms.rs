@@ -61,18 +61,30 @@ pub fn terms(model: Transformer<'_>, report: &StepsReport, kind: StepKind, index
 }
 
 fn one(name: impl Into<String>, value: f64) -> Term {
-    Term { name: name.into(), factors: None, value }
+    Term { name: name.into(), factors: None, value, from: None }
 }
 
 fn product(name: impl Into<String>, number: f64, weight: f64) -> Term {
-    Term { name: name.into(), factors: Some([number, weight]), value: number * weight }
+    Term { name: name.into(), factors: Some([number, weight]), value: number * weight, from: None }
 }
 
-/// Each number that comes in times its weight, and the bias.
-fn products(numbers: &[f32], weights: &[f32], name: impl Fn(usize) -> String, bias: Option<f64>) -> Vec<Term> {
+/// Says of which number of the steps a term comes.
+fn of(kind: StepKind, index: usize, term: Term) -> Term {
+    Term { from: Some((kind, index)), ..term }
+}
+
+/// Each number of a step times its weight, and the bias.
+fn products(
+    (kind, numbers): (StepKind, &[f32]),
+    weights: &[f32],
+    name: impl Fn(usize) -> String,
+    bias: Option<f64>,
+) -> Vec<Term> {
     let pairs = numbers.iter().zip(weights).enumerate();
-    let terms = pairs.map(|(i, (number, weight))| product(name(i), f64::from(*number), f64::from(*weight)));
-    terms.chain(bias.map(|bias| one("bias", bias))).collect()
+    let term = |(i, (number, weight)): (usize, (&f32, &f32))| {
+        of(kind, i, product(name(i), f64::from(*number), f64::from(*weight)))
+    };
+    pairs.map(term).chain(bias.map(|bias| one("bias", bias))).collect()
 }
 
 struct Explainer<'a> {
@@ -114,13 +126,17 @@ impl Explainer<'_> {
                 None => self.key_projection(block.rows.key(self.report.kv_head)),
             },
             K::Product => self.dot(),
-            K::Scaled => {
-                Draft::new("q·k times the scale", vec![product("q·k", self.number(K::Product, i), self.report.scale)])
-            }
+            K::Scaled => Draft::new(
+                "q·k times the scale",
+                vec![of(K::Product, i, product("q·k", self.number(K::Product, i), self.report.scale))],
+            ),
             K::Capped => {
                 let cap = block.scoring.softcap.unwrap_or(1.0);
-                Draft::new(format!("{cap} · tanh(scaled / {cap})"), vec![one("scaled", self.number(K::Scaled, i))])
-                    .then(Then::Cap(cap))
+                Draft::new(
+                    format!("{cap} · tanh(scaled / {cap})"),
+                    vec![of(K::Scaled, i, one("scaled", self.number(K::Scaled, i)))],
+                )
+                .then(Then::Cap(cap))
             }
             K::Scores => self.score(),
             K::Pattern => self.softmax(),
@@ -182,7 +198,10 @@ impl Explainer<'_> {
 
     fn added_up(&self, formula: &str, kinds: &[StepKind]) -> Draft {
         let there = kinds.iter().filter_map(|kind| Some((*kind, *self.report.values_of(*kind).get(self.index)?)));
-        Draft::new(formula, there.map(|(kind, value)| one(kind.title(), f64::from(value))).collect())
+        Draft::new(
+            formula,
+            there.map(|(kind, value)| of(kind, self.index, one(kind.title(), f64::from(value)))).collect(),
+        )
     }
 
     fn from_table(
@@ -204,7 +223,7 @@ impl Explainer<'_> {
                 let (colour, at) = (["red", "green", "blue"][p / (side * side)], p % (side * side));
                 format!("{colour}, row {}, column {}", at / side, at % side)
             };
-            let terms = products(&pixels.values, &row(&patches.weight, i), name, bias(patches, i));
+            let terms = products((StepKind::Pixels, &pixels.values), &row(&patches.weight, i), name, bias(patches, i));
             return Draft::new("Σ pixel · weight + bias", terms);
         }
         let id = self.report.tokens.get(place).map_or(0, |token| token.id) as usize;
@@ -235,7 +254,7 @@ impl Explainer<'_> {
         if let (Some(_), Some(last)) = (self.block.norm_post, self.report.added.get(to - 1)) {
             let sum: Vec<f32> = last.mid.iter().zip(&last.mlp).map(|(mid, mlp)| mid + mlp).collect();
             return match self.model.block(to - 1).norm_post {
-                Some(norm) => self.normed_vector(norm, &sum, &format!("stream and MLP of block {}", to - 1)),
+                Some(norm) => self.normed_vector(norm, (None, &sum), &format!("stream and MLP of block {}", to - 1)),
                 None => Draft::new("", Vec::new()),
             };
         }
@@ -245,7 +264,7 @@ impl Explainer<'_> {
                 |what: &str, values: &[f32]| one(format!("block {} {what}", from + l), f64::from(values[self.index]));
             [of("attention", &added.attn), of("MLP", &added.mlp)]
         });
-        let begin = one(before.title(), self.number(before, self.index));
+        let begin = of(before, self.index, one(before.title(), self.number(before, self.index)));
         Draft::new("the stream, and what each block on the way added", std::iter::once(begin).chain(added).collect())
     }
 
@@ -259,20 +278,20 @@ impl Explainer<'_> {
 
     fn normed(&self, norm: Norm<'_>, of: &[StepKind]) -> Draft {
         let (kind, x) = self.first(of);
-        self.normed_vector(norm, x, kind.title())
+        self.normed_vector(norm, (Some(kind), x), kind.title())
     }
 
-    fn normed_vector(&self, norm: Norm<'_>, x: &[f32], name: &str) -> Draft {
+    fn normed_vector(&self, norm: Norm<'_>, (kind, x): (Option<StepKind>, &[f32]), name: &str) -> Draft {
         let (i, count) = (self.index, x.len() as f64);
         let number = f64::from(x[i]);
+        let own = |weight: f64| Term { from: kind.map(|kind| (kind, i)), ..product(name, number, weight) };
         match norm {
             Norm::Layer(norm) => {
                 let mean = x.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
                 let variance = x.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / count;
                 let (gain, bias) = (entry_of(&norm.gain, i), entry_of(&norm.bias, i));
                 let weight = gain / (variance + norm.epsilon).sqrt();
-                let terms =
-                    vec![product(name, number, weight), product("minus the mean", -mean, weight), one("bias", bias)];
+                let terms = vec![own(weight), product("minus the mean", -mean, weight), one("bias", bias)];
                 Draft::new("(x − mean) / √(variance + ε) · gain + bias", terms).facts(vec![
                     ("mean", mean),
                     ("variance", variance),
@@ -283,7 +302,7 @@ impl Explainer<'_> {
             Norm::Rms(norm) => {
                 let square = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>() / count;
                 let gain = entry_of(&norm.gain, i) + norm.base_gain;
-                let terms = vec![product(name, number, gain / (square + norm.epsilon).sqrt())];
+                let terms = vec![own(gain / (square + norm.epsilon).sqrt())];
                 Draft::new("x / √(mean square + ε) · gain", terms).facts(vec![
                     ("mean square", square),
                     ("ε", norm.epsilon),
@@ -296,7 +315,7 @@ impl Explainer<'_> {
     /// One output of a layer, by what comes in.
     fn projection(&self, layer: &Linear, output: usize, of: &[StepKind]) -> Draft {
         let (kind, x) = self.first(of);
-        let terms = products(x, &row(&layer.weight, output), |i| format!("component {i}"), bias(layer, output));
+        let terms = products((kind, x), &row(&layer.weight, output), |i| format!("component {i}"), bias(layer, output));
         Draft::new(format!("Σ weight · {}{}", kind.title(), bias_words(layer)), terms)
     }
 
@@ -317,7 +336,9 @@ impl Explainer<'_> {
     fn rotated(&self, before: StepKind, which: usize) -> Draft {
         let (x, i) = (self.report.values_of(before), self.index);
         let number = |at: usize| f64::from(x[at]);
-        let as_it_is = || Draft::new("as it was: this component is not rotated", vec![one(before.title(), number(i))]);
+        let as_it_is = || {
+            Draft::new("as it was: this component is not rotated", vec![of(before, i, one(before.title(), number(i)))])
+        };
         let (Some(rope), Some(positions)) = (self.block.rope, self.report.rotated_by) else { return as_it_is() };
         let (frequencies, position) = (rope.per_position(), f64::from(positions[which]));
         let half = frequencies.len();
@@ -327,8 +348,8 @@ impl Explainer<'_> {
         let (sin, cos) = (position * frequencies[i % half]).sin_cos();
         let (other, sign, words) = if i < half { (i + half, -1.0, "−") } else { (i - half, 1.0, "+") };
         let terms = vec![
-            product(format!("component {i} · cos"), number(i), cos),
-            product(format!("component {other} · sin"), number(other), sign * sin),
+            of(before, i, product(format!("component {i} · cos"), number(i), cos)),
+            of(before, other, product(format!("component {other} · sin"), number(other), sign * sin)),
         ];
         Draft::new(format!("x[{i}] · cos(p·f) {words} x[{other}] · sin(p·f)"), terms).facts(vec![
             ("position p", position),
@@ -342,13 +363,13 @@ impl Explainer<'_> {
         let width = self.block.rows.width;
         let key = &self.report.keys[self.index * width..(self.index + 1) * width];
         let query = self.report.values_of(StepKind::Query);
-        let terms = products(query, key, |i| format!("component {i}"), None);
+        let terms = products((StepKind::Query, query), key, |i| format!("component {i}"), None);
         Draft::new(format!("Σ q[i] · k[i] for the key {}", self.token_name(self.index)), terms)
     }
 
     fn score(&self) -> Draft {
         let (kind, values) = self.first(&[StepKind::Capped, StepKind::Scaled]);
-        let mut terms = vec![one(kind.title(), f64::from(values[self.index]))];
+        let mut terms = vec![of(kind, self.index, one(kind.title(), f64::from(values[self.index])))];
         let is_hidden = self.report.values_of(StepKind::Scores)[self.index] == f32::MIN;
         if !is_hidden {
             return Draft::new("the mask leaves it as it is", terms);
@@ -367,7 +388,8 @@ impl Explainer<'_> {
         let scores = self.report.values_of(StepKind::Scores);
         let most = scores.iter().fold(f32::NEG_INFINITY, |most, score| most.max(*score));
         let part = |score: f32| (f64::from(score) - f64::from(most)).exp();
-        let terms = scores.iter().enumerate().map(|(key, score)| one(self.token_name(key), part(*score))).collect();
+        let term = |(key, score): (usize, &f32)| of(StepKind::Scores, key, one(self.token_name(key), part(*score)));
+        let terms = scores.iter().enumerate().map(term).collect();
         let own = part(scores[self.index]);
         Draft::new("exp(score − max) over the sum of exp(score − max) of every key", terms)
             .then(Then::Share(own))
@@ -378,16 +400,21 @@ impl Explainer<'_> {
         let (width, pattern) = (self.block.rows.width, self.report.values_of(StepKind::Pattern));
         let of_key = |(key, weight): (usize, &f32)| {
             let value = self.report.values[key * width + self.index];
-            product(self.token_name(key), f64::from(value), f64::from(*weight))
+            of(StepKind::Pattern, key, product(self.token_name(key), f64::from(*weight), f64::from(value)))
         };
-        Draft::new("Σ value · weight, key by key", pattern.iter().enumerate().map(of_key).collect())
+        Draft::new("Σ weight · value, key by key", pattern.iter().enumerate().map(of_key).collect())
     }
 
     fn head_output(&self) -> Draft {
         let (width, head) = (self.block.rows.width, self.report.head);
         let weights = row(&self.block.attn_out.weight, self.index);
         let z = self.report.values_of(StepKind::Weighted);
-        let terms = products(z, &weights[head * width..(head + 1) * width], |i| format!("component {i} of z"), None);
+        let terms = products(
+            (StepKind::Weighted, z),
+            &weights[head * width..(head + 1) * width],
+            |i| format!("component {i} of z"),
+            None,
+        );
         Draft::new("Σ z[i] · output weight", terms)
     }
 
@@ -397,7 +424,8 @@ impl Explainer<'_> {
         let heads = self.report.z.chunks_exact(width).zip(weights.chunks_exact(width)).enumerate();
         let of_head = |(head, (z, weights)): (usize, (&[f32], &[f32]))| {
             let given = z.iter().zip(weights).map(|(z, weight)| f64::from(*z) * f64::from(*weight)).sum();
-            one(format!("head {head}"), given)
+            let term = one(format!("head {head}"), given);
+            if head == self.report.head { of(StepKind::HeadOutput, self.index, term) } else { term }
         };
         let bias = bias(layer, self.index).map(|bias| one("bias", bias));
         Draft::new(format!("Σ what each head gives{}", bias_words(layer)), heads.map(of_head).chain(bias).collect())
@@ -410,20 +438,25 @@ impl Explainer<'_> {
     fn activated(&self) -> Draft {
         let (function, before) = (self.block.function, self.number(StepKind::MlpPre, self.index));
         if !self.block.gated {
-            let terms = vec![one(StepKind::MlpPre.title(), before)];
+            let terms = vec![of(StepKind::MlpPre, self.index, one(StepKind::MlpPre.title(), before))];
             return Draft::new(format!("{}(x)", function.name()), terms).then(Then::Activation(function));
         }
         let gate = function.of(before);
         let up = self.number(StepKind::MlpUp, self.index);
-        let terms = vec![product(format!("{}(gate) · factor", function.name()), gate, up)];
+        let terms =
+            vec![of(StepKind::MlpPre, self.index, product(format!("{}(gate) · factor", function.name()), gate, up))];
         Draft::new(format!("{}(gate) · factor", function.name()), terms).facts(vec![("gate", before)])
     }
 
     fn of_all_neurons(&self) -> Draft {
         let layer = self.block.mlp_out;
         let neurons = self.report.values_of(StepKind::MlpPost);
-        let terms =
-            products(neurons, &row(&layer.weight, self.index), |i| format!("neuron {i}"), bias(layer, self.index));
+        let terms = products(
+            (StepKind::MlpPost, neurons),
+            &row(&layer.weight, self.index),
+            |i| format!("neuron {i}"),
+            bias(layer, self.index),
+        );
         Draft::new(format!("Σ neuron · weight{}", bias_words(layer)), terms)
     }
 
@@ -432,7 +465,7 @@ impl Explainer<'_> {
         match (self.model.exit().1, kind) {
             (Exit::Tokens { weight, cap }, _) => {
                 let terms = products(
-                    self.report.values_of(StepKind::LnFinal),
+                    (StepKind::LnFinal, self.report.values_of(StepKind::LnFinal)),
                     &row(weight, i),
                     |i| format!("component {i}"),
                     None,
@@ -448,7 +481,8 @@ impl Explainer<'_> {
                 self.projection(&head.dense, i, &[StepKind::Last, StepKind::Post])
             }
             (Exit::Masked { .. }, StepKind::HeadActivated) => {
-                let before = one(StepKind::HeadDense.title(), self.number(StepKind::HeadDense, i));
+                let before =
+                    of(StepKind::HeadDense, i, one(StepKind::HeadDense.title(), self.number(StepKind::HeadDense, i)));
                 Draft::new("GELU(x)", vec![before]).then(Then::Activation(functions::Function::Gelu))
             }
             (Exit::Masked { head, .. }, StepKind::HeadNorm) => {
@@ -459,7 +493,7 @@ impl Explainer<'_> {
                 let bias = Some(entry_of(&head.bias, i));
                 Draft::new(
                     "Σ Head, normalised · weight + bias",
-                    products(x, &row(weight, i), |i| format!("component {i}"), bias),
+                    products((StepKind::HeadNorm, x), &row(weight, i), |i| format!("component {i}"), bias),
                 )
             }
             (Exit::Classes(heads), _) => self.class(heads),
@@ -477,10 +511,12 @@ impl Explainer<'_> {
                 1 => format!("component {i}"),
                 _ => format!("component {i} of {}", self.token_name(place)),
             };
-            let terms = products(x, &row(&head.weight, self.index), name, bias(head, self.index));
+            let terms =
+                products((StepKind::ClassInput, x), &row(&head.weight, self.index), name, bias(head, self.index));
             let scaled = move |term: Term| Term {
                 factors: term.factors.map(|[number, weight]| [number, weight * share]),
                 value: term.value * share,
+                from: term.from.map(|(kind, i)| (kind, place * width + i)),
                 ..term
             };
             terms.into_iter().map(scaled).collect::<Vec<_>>()

@@ -243,6 +243,8 @@ pub struct Term {
     pub factors: Option<[f64; 2]>,
     /// How large it is.
     pub value: f64,
+    /// The number of the steps that it comes of, where it is one.
+    pub from: Option<(StepKind, usize)>,
 }
 
 /// How one number was made.

@@ -80,6 +80,11 @@ impl Group {
         }
     }
 
+    /// The part that a step is in.
+    pub(super) fn of(kind: StepKind) -> Self {
+        Self::ALL.into_iter().find(|group| group.kinds().contains(&kind)).expect("every step is in a part")
+    }
+
     /// The step that stands for it in the picture of the whole pass.
     pub(super) fn leading(self, report: &StepsReport) -> Option<StepKind> {
         use StepKind as K;
@@ -157,5 +162,19 @@ impl Group {
                 report.values_of(StepKind::Logits).len()
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_step_is_in_one_part() {
+        let kinds: Vec<StepKind> = Group::ALL.into_iter().flat_map(|group| group.kinds().iter().copied()).collect();
+        let distinct: std::collections::BTreeSet<StepKind> = kinds.iter().copied().collect();
+        // The last variant has the highest number.
+        assert_eq!((kinds.len(), distinct.len()), (StepKind::Logits as usize + 1, kinds.len()));
+        assert!(kinds.iter().all(|kind| Group::of(*kind).kinds().contains(kind)));
     }
 }

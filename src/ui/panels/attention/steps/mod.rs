@@ -109,11 +109,11 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     let place = place(&view.steps, cx, shown, query);
     view.steps.follow(cx, shown, place, *model, &spec.prompt);
     let steps = &mut view.steps;
-    let (report, job) = match (steps.steps.answer::<StepsReport>(cx.state), steps.steps.job()) {
-        (Answer::New(report), Some(job)) => (Arc::clone(report), job),
+    let (report, asked_of) = match (steps.steps.answer::<StepsReport>(cx.state), steps.steps.job()) {
+        (Answer::New(report), Some(job)) => (Arc::clone(report), Some((job, *model))),
         (Answer::Old(report), Some(job)) => {
             await_new(ui, cx, job);
-            (Arc::clone(report), job)
+            (Arc::clone(report), None)
         }
         (Answer::Failed(_), Some(job)) => {
             job_error(ui, cx, job);
@@ -126,7 +126,7 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     ui.add_space(space::XS);
     flow::show(steps, ui, &report);
     ui.add_space(space::S);
-    let pointed = steps.parts(ui, cx, &report, (job, *model));
+    let pointed = steps.parts(ui, cx, &report, asked_of);
     if pointed.hovered != steps.hovered || pointed.clicked.is_some() || pointed.key.is_some() {
         // What was pointed at shows in the next frame.
         ui.ctx().request_repaint();
@@ -185,10 +185,11 @@ impl StepsView {
         ui: &mut Ui,
         cx: &mut Cx<'_>,
         report: &Arc<StepsReport>,
-        (job, model): (JobId, ModelId),
+        asked: Option<(JobId, ModelId)>,
     ) -> Pointed {
         let focus = self.focus(report);
-        if let Some(focus) = focus {
+        // The steps of before are not asked about: the new ones have another number there.
+        if let Some((focus, (job, model))) = focus.zip(asked) {
             self.terms.follow((job, focus), REST_S, cx, |_| {
                 let Pick { kind, index } = focus;
                 (model, Work::Terms(TermsSpec { steps: report.clone(), kind, index }))
@@ -209,20 +210,23 @@ impl StepsView {
             let mut pointed = Pointed::default();
             ui.allocate_ui(egui::vec2(width, upper), |ui| pointed = self.part(ui, report, focus, upper));
             let lower = ui.available_height();
-            ScrollArea::vertical().id_salt("sum").show(ui, |ui| sum::card(ui, terms.as_deref(), lower));
+            let area = ScrollArea::vertical().id_salt("sum");
+            let source = area.show(ui, |ui| sum::card(ui, terms.as_deref(), lower)).inner;
+            self.go_to(source, ui);
             return pointed;
         }
         let right = (width * 0.38).clamp(beside, 360.0);
-        let mut pointed = Pointed::default();
+        let (mut pointed, mut source) = (Pointed::default(), None);
         ui.horizontal_top(|ui| {
             ui.allocate_ui(egui::vec2(width - right - space::L, height), |ui| {
                 pointed = self.part(ui, report, focus, height);
             });
             ui.add_space(space::S);
             ui.allocate_ui(egui::vec2(right, height), |ui| {
-                ui.vertical(|ui| sum::card(ui, terms.as_deref(), height));
+                source = ui.vertical(|ui| sum::card(ui, terms.as_deref(), height)).inner;
             });
         });
+        self.go_to(source, ui);
         pointed
     }
 
@@ -242,7 +246,17 @@ impl StepsView {
         {
             return;
         }
-        sum::show(ui, self.found(cx).as_deref(), ui.available_height().clamp(240.0, 560.0));
+        let source = sum::show(ui, self.found(cx).as_deref(), ui.available_height().clamp(240.0, 560.0));
+        self.go_to(source, ui);
+    }
+
+    /// Opens the part of a number, whose terms are shown then.
+    fn go_to(&mut self, number: Option<Pick>, ui: &Ui) {
+        if let Some(number) = number {
+            (self.open, self.picked, self.hovered) = (Group::of(number.kind), Some(number), None);
+            self.position = false;
+            ui.ctx().request_repaint();
+        }
     }
 
     /// The number whose terms are shown: under the pointer, else the one that was clicked, else the largest of the open part.

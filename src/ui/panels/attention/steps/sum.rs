@@ -1,28 +1,30 @@
 //! How one number was made: formula, terms from the largest on, sum and remainder.
 
+use super::Pick;
 use super::vector::colour;
 use crate::types::{Term, TermsReport};
 use crate::ui::Themed;
-use crate::ui::theme::{RADIUS, Type, space};
+use crate::ui::theme::{CHIP_RADIUS, RADIUS, Type, space};
 use crate::ui::widgets::{caption, one_line, significant};
 use egui::{Align2, Frame, Margin, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 const ROW: f32 = 20.0;
 
-/// The terms in a card of at most `height`.
-pub(super) fn card(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
+/// The terms in a card of at most `height`; gives the number of a term that was clicked.
+pub(super) fn card(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) -> Option<Pick> {
     let theme = ui.theme();
     let card = Frame::new().fill(theme.surface()).stroke(Stroke::new(1.0, theme.hairline())).corner_radius(RADIUS);
-    card.inner_margin(Margin::same(10)).show(ui, |ui| show(ui, terms, height - 24.0));
+    card.inner_margin(Margin::same(10)).show(ui, |ui| show(ui, terms, height - 24.0)).inner
 }
 
-/// Shows the terms in at most `height`.
-pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
+/// The same without a card.
+pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) -> Option<Pick> {
     let theme = ui.theme();
     let Some(terms) = terms else {
         caption(ui, "Point at a number to see the sum that made it.");
-        return;
+        return None;
     };
+    let mut clicked = None;
     ui.scope(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         let top = ui.cursor().top();
@@ -49,7 +51,7 @@ pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
             let area = ScrollArea::vertical().id_salt("terms").max_height(room).auto_shrink([false, true]);
             area.show_rows(ui, ROW, terms.terms.len(), |ui, rows| {
                 for term in &terms.terms[rows] {
-                    row(ui, term, most);
+                    clicked = row(ui, term, most).or(clicked);
                 }
             });
         });
@@ -65,6 +67,7 @@ pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) {
         let help = "What the model has less what the terms make. It adds in 24 bits and in an order of its own.";
         line(ui, "Remainder", &number(terms.remainder())).on_hover_text(help);
     });
+    clicked
 }
 
 /// A formula may name a token, whose spaces are to be seen.
@@ -85,12 +88,22 @@ fn line(ui: &mut Ui, name: &str, value: &str) -> egui::Response {
     response
 }
 
-fn row(ui: &mut Ui, term: &Term, most: f64) {
+/// Gives the number that the term comes of, if it was clicked.
+fn row(ui: &mut Ui, term: &Term, most: f64) -> Option<Pick> {
     let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 10.0, ROW), Sense::hover());
+    let from = term.from.map(|(kind, index)| Pick { kind, index });
+    let sense = if from.is_some() { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width() - 10.0, ROW), sense);
     let (name, value) = (shown_formula(&term.name), number(term.value));
-    response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{name} {value}")));
+    response.widget_info(|| {
+        let role = if from.is_some() { Role::Button } else { Role::ListItem };
+        WidgetInfo::labeled(role, true, format!("{name} {value}"))
+    });
     let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
+    if from.is_some() && (response.hovered() || response.has_focus()) {
+        painter.rect_filled(rect, CHIP_RADIUS, theme.hover());
+    }
+    let clicked = from.filter(|_| response.clicked());
     // From the middle of the bar's room: to the right what raises, to the left what lowers.
     let (numbers, bars) = (58.0, if rect.width() > 240.0 { 44.0 } else { 32.0 });
     let room = Rect::from_min_max(
@@ -106,9 +119,13 @@ fn row(ui: &mut Ui, term: &Term, most: f64) {
     let left = one_line(&painter, &name, font.clone(), theme.body(), room.left() - rect.left() - 4.0);
     painter.galley(pos2(rect.left(), rect.center().y - left.size().y / 2.0), left, theme.body());
     painter.text(rect.right_center(), Align2::RIGHT_CENTER, value, font, theme.body());
-    if let Some([number, weight]) = term.factors {
-        response.on_hover_text(format!("{name}: {} × {}", significant(number), significant(weight)));
-    } else {
-        response.on_hover_text(name);
+    let mut words = match term.factors {
+        Some([number, weight]) => format!("{name}: {} × {}", significant(number), significant(weight)),
+        None => name,
+    };
+    if let Some(Pick { kind, index }) = from {
+        words += &format!("\nClick to see what made {kind} [{index}].");
     }
+    response.on_hover_text(words);
+    clicked
 }
