@@ -85,7 +85,7 @@ impl Family {
 
     fn steps(&self, layer: usize, head: usize, query: usize, key: usize) -> StepsReport {
         let reads = match &self.model {
-            Tiny::Vision(model, pixels) => StepsReads::Pixels(model.input(pixels.clone())),
+            Tiny::Vision(model, pixels) => StepsReads::Pixels(Box::new(model.input(pixels.clone()))),
             _ => StepsReads::Tokens,
         };
         steps(self.transformer(), StepsInput { tokens: self.tokens.clone(), reads, layer, head, query, key })

@@ -40,7 +40,7 @@ impl Task for Steps {
                 let PromptInput::Picture(picture) = &self.spec.prompt else {
                     return Err(wrong_kind(&model.info, ModelKind::CausalLm));
                 };
-                let reads = StepsReads::Pixels(picture::input(model, picture)?);
+                let reads = StepsReads::Pixels(Box::new(picture::input(model, picture)?));
                 let name = |class: u32| class_name(model, class);
                 self.follow(&model.info, Transformer::Vision(&model.vit), picture::tokens(model), reads, name)?
             }

@@ -101,7 +101,7 @@ impl Explainer<'_> {
         match kind {
             K::Pixels => Draft::new("a pixel of the patch, prepared as the model wants it", Vec::new()),
             K::Embed => self.embedding(),
-            K::TokenType => self.from_table("row 0 of the table of token types", self.model.entry().types, 0),
+            K::TokenType => self.table_entry("row 0 of the table of token types", self.model.entry().types, 0),
             K::Position => self.position(),
             K::EmbedSum => self.added_up("the vectors, added", &[K::Embed, K::TokenType, K::Position]),
             K::Entered => match self.model.entry().norm {
@@ -204,7 +204,7 @@ impl Explainer<'_> {
         )
     }
 
-    fn from_table(
+    fn table_entry(
         &self,
         formula: impl Into<String>,
         table: Option<&burn::module::Param<burn::tensor::Tensor<2>>>,
@@ -246,7 +246,7 @@ impl Explainer<'_> {
             Some(padding) => padding as usize + tokens[..=query].iter().filter(|token| token.id != padding).count(),
             None => query,
         };
-        self.from_table(format!("row {place} of the table of positions"), positions, place)
+        self.table_entry(format!("row {place} of the table of positions"), positions, place)
     }
 
     /// A stream that blocks `from..to` added to; where a block ends with a normalisation, what that made.

@@ -17,7 +17,7 @@ pub enum StepsReads {
     /// The ids of the tokens.
     Tokens,
     /// Prepared pixels, `[1, 3, height, width]`.
-    Pixels(Tensor<4>),
+    Pixels(Box<Tensor<4>>),
 }
 
 /// Whose arithmetic is wanted.
@@ -81,7 +81,7 @@ fn read(model: Transformer<'_>, input: &StepsInput, hooks: &mut Hooks) {
             let _noted = encoder.logits(hidden.narrow(1, input.query, 1), hooks);
         }
         (Transformer::Vision(vit), StepsReads::Pixels(pixels)) => {
-            let _noted = vit.forward(pixels.clone(), hooks);
+            let _noted = vit.forward((**pixels).clone(), hooks);
         }
         _ => panic!("a model that reads text was given a picture, or the other way round"),
     }
@@ -203,7 +203,7 @@ impl Tracer<'_> {
                 let vector = super::parts::row(entry.tokens, query);
                 self.pass.push(StepKind::Embed, None, vector);
             } else {
-                let patches = vit.cut(pixels.clone()); // [1, R·C, 3·P·P]
+                let patches = vit.cut((**pixels).clone()); // [1, R·C, 3·P·P]
                 self.pass.push(StepKind::Pixels, None, host(patches.narrow(1, query - special, 1)));
                 let embedded = self.pass.of_token(Site::Embed, query - special).expect("patches have vectors");
                 self.pass.push(StepKind::Embed, Site::Embed, embedded);

@@ -58,7 +58,7 @@ pub(super) fn show(
     let mut pointed = Pointed::default();
     area.show_rows(ui, ROW, report.tokens.len(), |ui, rows| {
         for key in rows {
-            pointed = std::mem::take(&mut pointed).and(table.row(ui, key, width));
+            pointed = pointed.and(table.row(ui, key, width));
         }
     });
     pointed

@@ -78,7 +78,7 @@ impl StepsView {
 }
 
 /// What one part gives back: the number under the pointer, the one that was clicked, and a key that was chosen.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Pointed {
     hovered: Option<Pick>,
     clicked: Option<Pick>,
