@@ -14,6 +14,7 @@ mod probe;
 mod prompt_attention;
 mod raster;
 mod rollout;
+mod rotation;
 mod units;
 
 pub use align::align;
@@ -28,4 +29,5 @@ pub use prompt_attention::{
 };
 pub use raster::Ink;
 pub use rollout::{mean_of_heads, rollout, rollout_map};
+pub use rotation::rotated_product;
 pub use units::{Unit, over_units, units};

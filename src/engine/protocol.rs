@@ -6,8 +6,8 @@ use crate::types::{
     BatchReport, BiasReport, ChatPrompt, Classification, ContextsReport, DeviceChoice, DeviceStatus, EmbeddingReport,
     EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId, KShotPoint,
     KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord,
-    SamplesReport, ScoreReport, SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
-    UserError,
+    SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
+    TrainSummary, TrainingCost, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +117,10 @@ pub enum Outcome {
     WritesMeasured(Arc<HeadWrites>),
     /// A word in two texts.
     ContextsCompared(Arc<ContextsReport>),
+    /// The arithmetic of a token in a head.
+    Stepped(Arc<StepsReport>),
+    /// The sum that made a number.
+    TermsFound(Arc<TermsReport>),
     /// The tokens of a prompt.
     Tokenized(Arc<TokenizeReport>),
     /// The network's answer.

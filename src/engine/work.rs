@@ -4,9 +4,11 @@
 
 use super::PromptInput;
 use crate::types::{
-    BatchSpec, DigitImage, Edit, KShotSpec, Picture, Precision, Sampling, ScoreRequest, SiteFilter, TrainSpec,
+    BatchSpec, DigitImage, Edit, KShotSpec, Picture, Precision, Sampling, ScoreRequest, SiteFilter, StepKind,
+    StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One thing to do, mostly with a model: the one that the command names.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,10 @@ pub enum Work {
     MeasureWrites(WritesSpec),
     /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
     CompareContexts(ContextsSpec),
+    /// The arithmetic of one token in one head, step by step, from its embedding to the scores: one uncached pass.
+    Steps(StepsSpec),
+    /// The sum that made one number of such steps, term by term. Reads weights and makes no pass.
+    Terms(TermsSpec),
     /// Split a prompt into tokens, on a thread of its own, so that they are there at once even while the engine is in the
     /// middle of a long step. Waits for a model that is being opened.
     Tokenize(PromptInput),
@@ -137,6 +143,32 @@ pub struct ContextsSpec {
     pub word: String,
 }
 
+/// The arithmetic of one token in one head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepsSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// The block.
+    pub layer: usize,
+    /// The head.
+    pub head: usize,
+    /// The token that looks, counted from the first.
+    pub query: usize,
+    /// The token that is looked at.
+    pub key: usize,
+}
+
+/// One number of some steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TermsSpec {
+    /// The steps, as the same model made them.
+    pub steps: Arc<StepsReport>,
+    /// Which step.
+    pub kind: StepKind,
+    /// Which of its numbers.
+    pub index: usize,
+}
+
 /// A text with masks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FillSpec {
@@ -208,6 +240,11 @@ impl Work {
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
+            Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),
+            // Only the number that is pointed at matters.
+            Self::Terms(_) => {
+                WorkFacts { latest_wins: true, ..row("Finding the terms", "reading", Waited, WhileShown) }
+            }
             Self::Tokenize(_) => row("Splitting the prompt into tokens", "tokenizing", Aside, WhileShown),
             // Only the newest drawing matters.
             Self::Classify(_) => {

@@ -9,6 +9,7 @@ pub mod kernels;
 mod layers;
 mod models;
 pub mod output;
+mod steps;
 mod traffic;
 
 pub use batch::padding::Padding;
@@ -40,6 +41,7 @@ pub use models::text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextE
 pub use models::vit::{Vit, VitBlock, VitConfig};
 pub use output::loss::cross_entropy;
 pub use output::scores::{Scores, Unreadable};
+pub use steps::{StepsInput, StepsReads, Transformer, steps, steps_bytes, terms};
 pub use traffic::read_bandwidth;
 
 pub use crate::types::Random;

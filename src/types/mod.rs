@@ -59,6 +59,7 @@ pub use sites::contexts::{ContextLayer, ContextsReport};
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
+pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

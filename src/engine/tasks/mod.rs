@@ -31,6 +31,7 @@ mod sampling;
 mod save;
 mod score;
 mod shares;
+mod steps;
 mod stop;
 mod store;
 mod surprise;
@@ -74,6 +75,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
         Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
+        Work::Steps(spec) => Box::new(steps::Steps::new(model, spec.clone())),
+        Work::Terms(spec) => Box::new(steps::Terms::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),

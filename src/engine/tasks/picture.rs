@@ -7,6 +7,7 @@ use crate::load::VisionModel;
 use crate::nn::Hooks;
 use crate::nn::output::sample::log_softmax;
 use crate::types::{ClassProbability, ModelId, Picture, PictureReport, PromptToken, UserError};
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// Classifies one picture in one step.
@@ -38,10 +39,7 @@ impl Task for ClassifyPicture {
 /// # Errors
 /// When the picture is empty, or the answer cannot be read from the device.
 pub(super) fn look_at(model: &VisionModel, picture: &Picture, hooks: &mut Hooks) -> Result<PictureReport, UserError> {
-    if picture.rgb.is_empty() || picture.rgb.len() != 3 * picture.width * picture.height {
-        return Err(UserError::new("The picture is empty.", "It has no pixels.", "Choose another picture."));
-    }
-    let seen = model.preprocessor.seen(picture);
+    let seen = seen(model, picture)?;
     let logits = model.vit.forward(model.input(model.preprocessor.pixels(&seen)), hooks);
     let classes = match logits {
         Some(logits) => ranked(&logits.try_to_vec_as::<f32>().map_err(unreadable)?, &model.labels),
@@ -49,6 +47,22 @@ pub(super) fn look_at(model: &VisionModel, picture: &Picture, hooks: &mut Hooks)
     };
     let (rows, columns) = model.config.grid();
     Ok(PictureReport { seen, grid: [rows, columns], special_tokens: model.config.special_tokens(), classes })
+}
+
+/// A picture at the size the model reads.
+fn seen(model: &VisionModel, picture: &Picture) -> Result<Picture, UserError> {
+    if picture.rgb.is_empty() || picture.rgb.len() != 3 * picture.width * picture.height {
+        return Err(UserError::new("The picture is empty.", "It has no pixels.", "Choose another picture."));
+    }
+    Ok(model.preprocessor.seen(picture))
+}
+
+/// A picture as the network reads it, `[1, 3, H, W]`.
+///
+/// # Errors
+/// When the picture is empty.
+pub(super) fn input(model: &VisionModel, picture: &Picture) -> Result<Tensor<4>, UserError> {
+    Ok(model.input(model.preprocessor.pixels(&seen(model, picture)?)))
 }
 
 fn ranked(logits: &[f32], labels: &[String]) -> Vec<ClassProbability> {

@@ -24,7 +24,7 @@ pub struct Scoring {
 }
 
 impl Scoring {
-    fn scale(self, width: usize) -> f64 {
+    pub(in crate::nn) fn scale(self, width: usize) -> f64 {
         self.scale.unwrap_or_else(|| (width as f64).sqrt().recip())
     }
 

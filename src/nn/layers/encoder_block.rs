@@ -5,9 +5,12 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::activation::gelu;
+use crate::nn::layers::attention::Scoring;
 use crate::nn::layers::bidirectional::{PaddingMask, attend_both_ways};
 use crate::nn::layers::linear::Linear;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -53,6 +56,31 @@ pub struct EncoderBlock {
 }
 
 impl EncoderBlock {
+    /// What it is made of.
+    pub(in crate::nn) fn parts(&self) -> BlockParts<'_> {
+        let (heads, width) = (self.heads, self.ln_attn.gain.dims()[0] / self.heads);
+        BlockParts {
+            norm_attn: None,
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads: heads, width, interleaved: false },
+            head_norms: None,
+            rope: None,
+            scoring: Scoring::default(),
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: None,
+            norm_mid: Some(Norm::Layer(&self.ln_attn)),
+            parallel: false,
+            norm_mlp: None,
+            mlp_in: &self.mlp_in,
+            function: Function::Gelu,
+            gated: false,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: None,
+            norm_post: Some(Norm::Layer(&self.ln_mlp)),
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`. `resid_mid` and `resid_post` are noted after their normalisation: that is what the next
     /// half reads.
     pub(in crate::nn) fn forward(

@@ -8,6 +8,7 @@ use crate::nn::hooks::Hooks;
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::in_f32;
 use crate::nn::models::decoder::{Decoder, State, Wanted};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
 use crate::nn::{Gemma2, Gpt2, GptNeox, Llama};
 use crate::types::Site;
 use burn::module::Module;
@@ -189,6 +190,21 @@ impl CausalLm {
     #[must_use]
     pub fn new_state(&self) -> DecoderState {
         DecoderState::KeyValue(whichever!(self, model => model.new_state()))
+    }
+
+    /// What enters its first block.
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        whichever!(self, model => model.entry())
+    }
+
+    /// What its last normalisation and its head are.
+    pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
+        whichever!(self, model => model.exit())
+    }
+
+    /// What a block is made of.
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        whichever!(self, model => model.block_parts(layer))
     }
 
     /// Longest sequence in tokens.

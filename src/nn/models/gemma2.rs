@@ -13,6 +13,8 @@ use crate::nn::layers::mask::{BlockMasks, CausalMask, SlidingWindow};
 use crate::nn::layers::norm::RmsNorm;
 use crate::nn::layers::rope::{RopeFrequencies, RopeScaling, Rotation};
 use crate::nn::models::decoder::{Decoder, Pass};
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -203,7 +205,58 @@ impl Decoder for Gemma2 {
     }
 }
 
+impl Gemma2 {
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        let [_, d] = self.token_embedding.dims();
+        let factor = (d as f64).sqrt();
+        Entry {
+            tokens: &self.token_embedding,
+            patches: None,
+            factor,
+            positions: None,
+            behind: None,
+            types: None,
+            norm: None,
+        }
+    }
+
+    pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
+        let weight = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
+        (Some(Norm::Rms(&self.norm_final)), Exit::Tokens { weight, cap: self.logit_softcap })
+    }
+
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        let window = self.sliding.as_ref().filter(|sliding| sliding.blocks[layer]).map(|sliding| sliding.width);
+        BlockParts { rope: Some(&self.rope), window, ..self.blocks[layer].parts() }
+    }
+}
+
 impl Gemma2Block {
+    fn parts(&self) -> BlockParts<'_> {
+        let (heads, kv_heads) = (self.heads, self.kv_heads);
+        let width = self.qkv.weight.dims()[0] / (heads + 2 * kv_heads);
+        BlockParts {
+            norm_attn: Some(Norm::Rms(&self.norm_attn)),
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads, width, interleaved: false },
+            head_norms: None,
+            rope: None,
+            scoring: self.scoring,
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: Some(Norm::Rms(&self.norm_attn_out)),
+            norm_mid: None,
+            parallel: false,
+            norm_mlp: Some(Norm::Rms(&self.norm_mlp)),
+            mlp_in: &self.gate_up,
+            function: Function::GeluTanh,
+            gated: true,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: Some(Norm::Rms(&self.norm_mlp_out)),
+            norm_post: None,
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`.
     fn forward(
         &self,

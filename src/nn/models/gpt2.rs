@@ -6,12 +6,14 @@ use crate::nn::batch::tokens::position_ids;
 use crate::nn::hooks::Hooks;
 use crate::nn::kernels;
 use crate::nn::layers::activation::gelu_tanh;
-use crate::nn::layers::attention::{attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, in_f32, project};
 use crate::nn::layers::mask::CausalMask;
 use crate::nn::layers::norm::LayerNorm;
 use crate::nn::models::decoder::{Decoder, Pass};
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -148,7 +150,55 @@ impl Decoder for Gpt2 {
     }
 }
 
+impl Gpt2 {
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        let positions = Some(&self.position_embedding);
+        Entry {
+            tokens: &self.token_embedding,
+            patches: None,
+            factor: 1.0,
+            positions,
+            behind: None,
+            types: None,
+            norm: None,
+        }
+    }
+
+    pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
+        let weight = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
+        (Some(Norm::Layer(&self.ln_final)), Exit::Tokens { weight, cap: None })
+    }
+
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        self.blocks[layer].parts()
+    }
+}
+
 impl Gpt2Block {
+    fn parts(&self) -> BlockParts<'_> {
+        let (heads, width) = (self.heads, self.ln_attn.gain.dims()[0] / self.heads);
+        BlockParts {
+            norm_attn: Some(Norm::Layer(&self.ln_attn)),
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads: heads, width, interleaved: false },
+            head_norms: None,
+            rope: None,
+            scoring: Scoring::default(),
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: None,
+            norm_mid: None,
+            parallel: false,
+            norm_mlp: Some(Norm::Layer(&self.ln_mlp)),
+            mlp_in: &self.mlp_in,
+            function: Function::GeluTanh,
+            gated: false,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: None,
+            norm_post: None,
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`.
     fn forward(&self, x: Tensor<3>, mask: &CausalMask, layer: usize, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let x = pass.hooks.at(Site::ResidPre(layer), x);

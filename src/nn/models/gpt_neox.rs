@@ -6,13 +6,15 @@
 use crate::nn::hooks::Hooks;
 use crate::nn::kernels;
 use crate::nn::layers::activation::Activation;
-use crate::nn::layers::attention::{attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, project};
 use crate::nn::layers::mask::CausalMask;
 use crate::nn::layers::norm::LayerNorm;
 use crate::nn::layers::rope::{RopeFrequencies, RopeScaling, Rotation};
 use crate::nn::models::decoder::{Decoder, Pass};
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -172,7 +174,57 @@ impl Decoder for GptNeox {
     }
 }
 
+impl GptNeox {
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        Entry {
+            tokens: &self.token_embedding,
+            patches: None,
+            factor: 1.0,
+            positions: None,
+            behind: None,
+            types: None,
+            norm: None,
+        }
+    }
+
+    pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
+        let weight = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
+        (Some(Norm::Layer(&self.ln_final)), Exit::Tokens { weight, cap: None })
+    }
+
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        BlockParts { rope: Some(&self.rope), ..self.blocks[layer].parts() }
+    }
+}
+
 impl GptNeoxBlock {
+    fn parts(&self) -> BlockParts<'_> {
+        let (heads, width) = (self.heads, self.ln_attn.gain.dims()[0] / self.heads);
+        BlockParts {
+            norm_attn: Some(Norm::Layer(&self.ln_attn)),
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads: heads, width, interleaved: true },
+            head_norms: None,
+            rope: None,
+            scoring: Scoring::default(),
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: None,
+            norm_mid: None,
+            parallel: self.parallel_residual,
+            norm_mlp: Some(Norm::Layer(&self.ln_mlp)),
+            mlp_in: &self.mlp_in,
+            function: match self.activation {
+                Activation::Gelu => Function::Gelu,
+                Activation::GeluTanh => Function::GeluTanh,
+            },
+            gated: false,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: None,
+            norm_post: None,
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`.
     fn forward(
         &self,

@@ -7,13 +7,15 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::kernels;
-use crate::nn::layers::attention::{attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, project};
 use crate::nn::layers::mask::{BlockMasks, CausalMask, SlidingWindow};
 use crate::nn::layers::norm::RmsNorm;
 use crate::nn::layers::rope::{RopeFrequencies, RopeScaling, Rotation};
 use crate::nn::models::decoder::{Decoder, Pass};
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::activation::silu;
@@ -200,7 +202,56 @@ impl Decoder for Llama {
     }
 }
 
+impl Llama {
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        Entry {
+            tokens: &self.token_embedding,
+            patches: None,
+            factor: 1.0,
+            positions: None,
+            behind: None,
+            types: None,
+            norm: None,
+        }
+    }
+
+    pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
+        let weight = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
+        (Some(Norm::Rms(&self.norm_final)), Exit::Tokens { weight, cap: None })
+    }
+
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        let window = self.sliding.as_ref().filter(|sliding| sliding.blocks[layer]).map(|sliding| sliding.width);
+        BlockParts { rope: Some(&self.rope), window, ..self.blocks[layer].parts() }
+    }
+}
+
 impl LlamaBlock {
+    fn parts(&self) -> BlockParts<'_> {
+        let (heads, kv_heads) = (self.heads, self.kv_heads);
+        let width = self.qkv.weight.dims()[0] / (heads + 2 * kv_heads);
+        BlockParts {
+            norm_attn: Some(Norm::Rms(&self.norm_attn)),
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads, width, interleaved: false },
+            head_norms: self.norm_q.as_ref().zip(self.norm_k.as_ref()).map(|(q, k)| [q, k]),
+            rope: None,
+            scoring: Scoring::default(),
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: None,
+            norm_mid: None,
+            parallel: false,
+            norm_mlp: Some(Norm::Rms(&self.norm_mlp)),
+            mlp_in: &self.gate_up,
+            function: Function::Silu,
+            gated: true,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: None,
+            norm_post: None,
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`.
     fn forward(
         &self,

@@ -4,12 +4,13 @@
 
 use crate::nn::hooks::{Hooks, TokenRows};
 use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::EncoderShape;
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape};
 use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::models::bert::{Bert, BertConfig};
 use crate::nn::models::distilbert::{DistilBert, DistilBertConfig};
 use crate::nn::models::roberta::{Roberta, RobertaConfig};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
 use crate::types::{Architecture, Site};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -222,6 +223,56 @@ impl TextEncoder {
     #[must_use]
     pub fn device(&self) -> Device {
         self.token_embedding().device()
+    }
+
+    /// Its blocks.
+    fn blocks(&self) -> &[EncoderBlock] {
+        match self {
+            Self::Bert(model) => &model.blocks,
+            Self::Roberta(model) => &model.blocks,
+            Self::DistilBert(model) => &model.blocks,
+        }
+    }
+
+    /// How many they are.
+    pub(in crate::nn) fn layers(&self) -> usize {
+        self.blocks().len()
+    }
+
+    /// What a block is made of.
+    pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
+        self.blocks()[layer].parts()
+    }
+
+    /// What enters the first block.
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        let (positions, behind, types, norm) = match self {
+            Self::Bert(model) => (&model.position_embedding, None, Some(&model.type_embedding), &model.ln_embed),
+            Self::Roberta(model) => {
+                (&model.position_embedding, Some(model.padding_id), Some(&model.type_embedding), &model.ln_embed)
+            }
+            Self::DistilBert(model) => (&model.position_embedding, None, None, &model.ln_embed),
+        };
+        Entry {
+            tokens: self.token_embedding(),
+            patches: None,
+            factor: 1.0,
+            positions: Some(positions),
+            behind,
+            types,
+            norm: Some(Norm::Layer(norm)),
+        }
+    }
+
+    /// What its head is.
+    pub(in crate::nn) fn exit(&self) -> Exit<'_> {
+        match self.head() {
+            Some(head) => {
+                let weight = head.decoder.as_ref().unwrap_or(self.token_embedding());
+                Exit::Masked { head, weight }
+            }
+            None => Exit::None,
+        }
     }
 }
 

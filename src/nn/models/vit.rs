@@ -6,10 +6,13 @@
 
 use crate::nn::hooks::{Hooks, TokenRows};
 use crate::nn::layers::activation::gelu;
+use crate::nn::layers::attention::Scoring;
 use crate::nn::layers::bidirectional::{PaddingMask, attend_both_ways};
 use crate::nn::layers::encoder_block::pool_first;
 use crate::nn::layers::linear::Linear;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::steps::functions::Function;
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -150,7 +153,7 @@ impl Vit {
 
     /// Pictures to rows of pixels, one a patch, in the order of a convolution's kernel: colour, row, column.
     /// `[B, 3, R·P, C·P]` → `[B, R·C, 3·P·P]`.
-    fn cut(&self, pixels: Tensor<4>) -> Tensor<3> {
+    pub(in crate::nn) fn cut(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [b, colours, height, width] = pixels.dims();
         let p = self.patch;
         let (rows, columns) = (height / p, width / p);
@@ -166,7 +169,50 @@ impl Vit {
     }
 }
 
+impl Vit {
+    pub(in crate::nn) fn entry(&self) -> Entry<'_> {
+        Entry {
+            tokens: &self.special,
+            patches: Some(&self.patch_embedding),
+            factor: 1.0,
+            positions: Some(&self.position_embedding),
+            behind: None,
+            types: None,
+            norm: None,
+        }
+    }
+
+    pub(in crate::nn) fn exit(&self) -> Exit<'_> {
+        if self.heads.is_empty() { Exit::None } else { Exit::Classes(&self.heads) }
+    }
+}
+
 impl VitBlock {
+    /// What it is made of.
+    pub(in crate::nn) fn parts(&self) -> BlockParts<'_> {
+        let (heads, width) = (self.heads, self.ln_attn.gain.dims()[0] / self.heads);
+        BlockParts {
+            norm_attn: Some(Norm::Layer(&self.ln_attn)),
+            qkv: &self.qkv,
+            rows: QkvRows { heads, kv_heads: heads, width, interleaved: false },
+            head_norms: None,
+            rope: None,
+            scoring: Scoring::default(),
+            window: None,
+            attn_out: &self.attn_out,
+            norm_attn_out: None,
+            norm_mid: None,
+            parallel: false,
+            norm_mlp: Some(Norm::Layer(&self.ln_mlp)),
+            mlp_in: &self.mlp_in,
+            function: Function::Gelu,
+            gated: false,
+            mlp_out: &self.mlp_out,
+            norm_mlp_out: None,
+            norm_post: None,
+        }
+    }
+
     /// `[B, T, D]` → `[B, T, D]`.
     fn forward(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
         let x = hooks.at(Site::ResidPre(layer), x);

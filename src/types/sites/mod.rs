@@ -4,3 +4,4 @@ pub(super) mod contexts;
 pub(super) mod edit;
 pub(super) mod head_writes;
 pub(super) mod site;
+pub(super) mod steps;

@@ -3,8 +3,8 @@
 use crate::engine::Outcome;
 use crate::types::{
     BatchReport, BiasReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport, FillReport, HeadWrites,
-    InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport,
-    TableReport, TokenizeReport,
+    InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, StepsReport,
+    SurpriseReport, TableReport, TermsReport, TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ reported! {
     InspectReport => Inspected,
     HeadWrites => WritesMeasured,
     ContextsReport => ContextsCompared,
+    StepsReport => Stepped,
+    TermsReport => TermsFound,
     TokenizeReport => Tokenized,
     Classification => Classified,
     EmbeddingReport => Embedded,
@@ -52,6 +54,11 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Inspected(report) => report.captures.iter().map(|capture| floats(capture.values.len())).sum(),
         Outcome::WritesMeasured(writes) => writes.layers.iter().map(|products| floats(products.len())).sum(),
+        Outcome::Stepped(report) => {
+            let steps: usize = report.steps.iter().map(|step| step.values.len()).sum();
+            let added: usize = report.added.iter().map(|added| added.attn.len() + added.mlp.len()).sum();
+            floats(steps + added + report.keys.len() + report.values.len())
+        }
         Outcome::Embedded(report) => report.embeddings.iter().map(|embedding| floats(embedding.vector.len())).sum(),
         Outcome::Classified(result) => {
             let values = |layer: &LayerActivation| match layer {

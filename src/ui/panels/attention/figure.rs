@@ -4,7 +4,7 @@ use super::look::Colours;
 use super::plane::{self, Over, Plane, Planed};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, choices, large, lines, strip};
+use super::{Shown, choices, large, lines, steps, strip};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::space;
@@ -21,7 +21,10 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
     widgets::stage_header(ui, &title, &sub, |ui| {
-        if !view.sight.is_whole() && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked() {
+        if view.way == Way::Map
+            && !view.sight.is_whole()
+            && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked()
+        {
             view.sight = large::View::default();
         }
         if wide && view.way == Way::Map {
@@ -30,7 +33,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     });
     view.begin(&shown.report.tokens);
     let stamp = match view.way {
-        Way::Map | Way::Lines | Way::Contexts => Stamp::of(cx.state, shown.job),
+        Way::Map | Way::Lines | Way::Steps | Way::Contexts => Stamp::of(cx.state, shown.job),
         Way::Atlas => view.atlas.stamp(cx.state, shown),
     };
     if let Some(stamp) = &stamp {
@@ -45,6 +48,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
                 view.way = Way::Map;
             }
         }
+        Way::Steps => steps::show(view, colours, ui, cx, shown),
     });
 }
 

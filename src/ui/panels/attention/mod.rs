@@ -18,6 +18,7 @@ mod picture;
 mod pins;
 mod plane;
 mod sharp;
+mod steps;
 mod strip;
 mod tokens;
 mod view_file;
@@ -360,7 +361,11 @@ impl Panel for AttentionPanel {
                     self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                     arrows(ui, cx, &shown);
                     self.under_way(ui, cx);
-                    match shown.report.picture {
+                    let is_followed = self.tokens.way == Way::Steps;
+                    if shown.report.picture.is_some() && !is_followed {
+                        ways::choose_for_picture(&mut self.tokens.way, ui);
+                    }
+                    match shown.report.picture.as_ref().filter(|_| !is_followed) {
                         Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
                         None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
                     }
@@ -370,17 +375,27 @@ impl Panel for AttentionPanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
-        // The atlas is of heads, and has no token to tell of.
-        let is_atlas = self.tokens.way == Way::Atlas && self.prompting != Prompting::Sees;
-        (!is_atlas).then_some(if self.prompting == Prompting::Sees { "What it shows" } else { "Attention of a token" })
+        if self.tokens.way == Way::Steps {
+            return Some("How a number is made");
+        }
+        if self.prompting == Prompting::Sees {
+            return Some("What it shows");
+        }
+        // The atlas is of heads, and contexts of two texts: they have no token to tell of.
+        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts);
+        has_token.then_some("Attention of a token")
     }
 
     fn inspector_is_empty(&self, selection: &Selection) -> bool {
-        self.prompting != Prompting::Sees && selection.token.is_none()
+        let is_followed = self.tokens.way == Way::Steps;
+        is_followed || self.prompting != Prompting::Sees && selection.token.is_none()
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let shown = self.shown(cx.state);
+        if self.tokens.way == Way::Steps {
+            return self.tokens.steps.inspector(ui, cx);
+        }
         match cx.state.prompting() {
             Prompting::Sees => picture::inspector(&self.picture, shown.as_ref(), ui, cx),
             Prompting::Continues | Prompting::Encodes => inspector::show(&mut self.tokens, ui, cx),
@@ -409,11 +424,15 @@ impl Panel for AttentionPanel {
     }
 
     fn current_job(&self) -> Option<JobId> {
+        if self.tokens.way == Way::Contexts && self.prompting != Prompting::Sees {
+            return self.contexts.job();
+        }
         self.asked_job()
     }
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
+        self.tokens.steps.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());

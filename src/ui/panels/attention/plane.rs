@@ -289,6 +289,18 @@ impl Planes {
         self.ready.as_ref()
     }
 
+    /// The plane of the selected head as it is, token by token, whatever is seen elsewhere.
+    pub fn plain(&mut self, ctx: &Context, cx: &mut Cx<'_>, shown: &Shown) -> Option<Arc<Plane>> {
+        let (seen, named) = (self.seen, std::mem::take(&mut self.named));
+        self.seen = Seen { version: seen.version, ..Seen::default() };
+        let planed = self.get(ctx, cx, shown);
+        (self.seen, self.named) = (seen, named);
+        match planed {
+            Planed::Ready(plane) => Some(plane),
+            Planed::Computing(_) | Planed::Missing(_) => None,
+        }
+    }
+
     /// The plane of the selected head, or of what is seen in its place.
     pub fn get(&mut self, ctx: &Context, cx: &mut Cx<'_>, shown: &Shown) -> Planed {
         let seen = self.seen;

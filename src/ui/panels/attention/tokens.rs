@@ -7,6 +7,7 @@ use super::look::{Direction, Look};
 use super::pins::Pins;
 use super::plane::{Plane, PlaneKey, Planes};
 use super::sharp::Sharp;
+use super::steps::StepsView;
 use super::ways::Way;
 use crate::types::{Ability, JobId, PromptToken, WeightScale};
 use crate::ui::Cx;
@@ -43,6 +44,7 @@ pub(super) struct TokensView {
     /// The ids of what is shown.
     sequence: Vec<u32>,
     pub atlas: AtlasView,
+    pub steps: StepsView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

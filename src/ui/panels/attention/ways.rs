@@ -15,6 +15,8 @@ pub(super) enum Way {
     Lines,
     /// All heads by what they do.
     Atlas,
+    /// The arithmetic of one token in one head, from its embedding to the scores.
+    Steps,
     /// One word in two texts.
     Contexts,
 }
@@ -27,12 +29,23 @@ impl Way {
 }
 
 /// The names of all ways, in the order in which they stand beside each other.
-const WAYS: &[(Way, &str)] =
-    &[(Way::Map, "Map"), (Way::Lines, "Lines"), (Way::Atlas, "Atlas"), (Way::Contexts, "Contexts")];
+const WAYS: &[(Way, &str)] = &[
+    (Way::Map, "Map"),
+    (Way::Lines, "Lines"),
+    (Way::Atlas, "Atlas"),
+    (Way::Steps, "Steps"),
+    (Way::Contexts, "Contexts"),
+];
 
 /// The choice of a way.
 pub(super) fn choose(way: &mut Way, ui: &mut Ui) {
-    if WAYS.len() > 1 {
-        segmented(ui, way, WAYS);
+    segmented(ui, way, WAYS);
+}
+
+/// The same for a picture, whose heads are seen over it.
+pub(super) fn choose_for_picture(way: &mut Way, ui: &mut Ui) {
+    let mut seen = if *way == Way::Steps { Way::Steps } else { Way::Map };
+    if segmented(ui, &mut seen, &[(Way::Map, "Picture"), (Way::Steps, "Steps")]) {
+        *way = seen;
     }
 }
