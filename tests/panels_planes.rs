@@ -68,14 +68,14 @@ fn heads_are_seen_together_as_their_mean() {
     let (mut window, _) = looking();
     window.click("Layer 0 head 1");
     window.click("Token 3: \" cat\"");
-    assert_eq!(bars(&window)[0], "·cat 1.0000");
+    assert_eq!(bars(&window)[0], "·cat 1.000");
     choose(&mut window, "Heads seen together", "Its layer");
     window.wait("no mean", |w| w.has("position 3 · layer 0 · its heads together"));
-    assert_eq!(bars(&window)[..2], ["The 0.5000", "·cat 0.5000"]);
+    assert_eq!(bars(&window)[..2], ["The 0.500", "·cat 0.500"]);
     choose(&mut window, "Heads seen together", "Rollout");
     window.wait("no rollout", |w| w.has("position 3 · rollout of all layers"));
     // Half stays, half is passed on by the mean of the heads, twice: ¾ · ¾ stays with the token itself.
-    assert_eq!(bars(&window)[..2], ["·cat 0.5625", "The 0.4375"]);
+    assert_eq!(bars(&window)[..2], ["·cat 0.562", "The 0.438"]);
     choose(&mut window, "Heads seen together", "Picked heads");
     window.wait("no word of how to pick", |w| {
         w.has("No heads are picked yet: click them in the grid with Ctrl held down.")
@@ -83,7 +83,7 @@ fn heads_are_seen_together_as_their_mean() {
     window.harness.get_by_label("Layer 1 head 0").click_modifiers(Modifiers::COMMAND);
     window.settle();
     window.wait("no picked head", |w| w.has("position 3 · the picked heads together"));
-    assert_eq!(bars(&window)[0], "The 1.0000");
+    assert_eq!(bars(&window)[0], "The 1.000");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn tokens_are_taken_together_as_words_and_sentences() {
     assert!(window.has("Token 1: \" foolish\"") && !window.has("Token 2: \"lish\""));
     window.click("Token 1: \" foolish\"");
     assert!(window.has("positions 1 to 2 · layer 0 · head 1"));
-    assert_eq!(bars(&window)[0], "·foolish 1.0000", "what its two pieces look at, on the average");
+    assert_eq!(bars(&window)[0], "·foolish 1.000", "what its two pieces look at, on the average");
     choose(&mut window, "Tokens taken together", "Sentences");
     assert!(window.has("Token 0: \"The foolish cat.\"") && window.has("Token 1: \" Run\""));
 }
@@ -107,7 +107,7 @@ fn several_tokens_are_chosen_with_shift_and_get_a_name() {
     window.harness.get_by_label("Token 3: \" cat\"").click_modifiers(Modifiers::SHIFT);
     window.settle();
     assert!(window.has("positions 1 to 3 · layer 0 · head 0"));
-    assert_eq!(bars(&window)[0], "The 1.0000");
+    assert_eq!(bars(&window)[0], "The 1.000");
     window.click("Name these tokens");
     assert!(window.has("Token 1: \"foolish cat\"") && !window.has("Token 3: \" cat\""));
     window.type_into(Role::TextInput, "Name of tokens 1 to 3", "!");
@@ -238,7 +238,7 @@ fn a_layer_that_did_not_fit_is_read_when_it_is_looked_at() {
     window.engine.say(Event::Done { job, outcome: Outcome::Inspected(Arc::new(alone)) });
     window.settle();
     window.click("Token 3: \" cat\"");
-    assert_eq!(bars(&window)[0], "·cat 1.0000");
+    assert_eq!(bars(&window)[0], "·cat 1.000");
     window.click("Layer 1 head 0");
     assert_eq!(window.engine.started(inspected).len(), before + 1, "the layer's other heads came along");
 }

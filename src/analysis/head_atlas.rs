@@ -94,6 +94,13 @@ impl HeadAtlas {
         Some(Self { heads, tokens, denominators: plan.denominators })
     }
 
+    /// Scores one head alone, whose pattern is `[T, T]`; `None` for a pattern of another size.
+    #[must_use]
+    pub fn one(sequence: &Sequence, (layer, head): (usize, usize), pattern: &[f32]) -> Option<AtlasHead> {
+        let fits = pattern.len() == sequence.ids.len().pow(2) && !pattern.is_empty();
+        fits.then(|| AtlasHead { layer, head, values: Plan::new(sequence).values(pattern) })
+    }
+
     /// What the sum of a score is divided by, the same for all heads; 0 where there is nothing to average over.
     #[must_use]
     pub fn denominator(&self, score: AtlasScore) -> usize {

@@ -181,7 +181,8 @@ impl Picture {
                 Self::Lines(LineFigure { title, caption, tokens, lines: lines::shown(view, plane, selected), end, map })
             }
             _ => {
-                let (scale, caption) = (plane.scale(colours.scale), about.prompt.clone());
+                let said = plane.said.as_ref().map_or_else(String::new, |said| format!("; {said}"));
+                let (scale, caption) = (plane.scale(colours.scale), format!("{}{said}", about.prompt));
                 let figure = AttentionFigure { title, caption, tokens, pattern: &[], map, scale };
                 Self::Map { figure, values: plane.values().to_vec() }
             }

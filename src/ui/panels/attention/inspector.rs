@@ -118,6 +118,14 @@ fn spans(view: &mut TokensView, ui: &mut Ui) {
     }
 }
 
+/// A value beside a bar, where there is less room than under the pointer.
+fn short(plane: &Plane, value: f32) -> String {
+    match plane.key.seen.measure {
+        Measure::Weights => format!("{value:.3}"),
+        Measure::Lengths => plane.number(value),
+    }
+}
+
 /// The largest weights, in order of size, and what the others add up to.
 fn bars(ui: &mut Ui, plane: &Plane, values: Vec<f32>, rest: &str) {
     let theme = ui.theme();
@@ -129,11 +137,11 @@ fn bars(ui: &mut Ui, plane: &Plane, values: Vec<f32>, rest: &str) {
     let others_exist = weights.len() > BARS;
     ui.spacing_mut().item_spacing.y = 0.0;
     for (token, weight) in weights.into_iter().take(BARS).filter(|(_, w)| *w > 0.0) {
-        let (text, number) = (plane.name_of(token..token + 1), plane.number(weight));
+        let (text, number) = (plane.name_of(token..token + 1), short(plane, weight));
         bar(ui, Some(token), &text, (weight / end, &number), theme.accent());
     }
     if others_exist && !rest.is_empty() {
-        bar(ui, None, rest, (others / end, &plane.number(others)), theme.neutral(6));
+        bar(ui, None, rest, (others / end, &short(plane, others)), theme.neutral(6));
     }
     ui.spacing_mut().item_spacing.y = space::S;
 }

@@ -1,7 +1,7 @@
 //! What map, lines and strip show of a report: one head or several together, weights or lengths, of tokens or of units.
 
 use super::Shown;
-use crate::analysis::{self, Unit};
+use crate::analysis::{self, HeadAtlas, Order, Sequence, Unit};
 use crate::engine::{InspectSpec, Work, WritesSpec};
 use crate::types::{
     Grouping, HeadWrites, InspectReport, JobId, ModelId, NamedSpan, ScaleEnd, SiteFilter, UserError, WeightScale,
@@ -90,6 +90,8 @@ pub(super) struct Plane {
     pub rows: Vec<f32>,
     pub columns: Vec<f32>,
     pub largest: f32,
+    /// What its head does most, where it is one head as it is.
+    pub said: Option<String>,
 }
 
 enum Values {
@@ -99,7 +101,7 @@ enum Values {
 
 impl Plane {
     fn new(key: PlaneKey, units: Vec<Unit>, values: Values) -> Self {
-        let mut plane = Self { key, units, values, rows: Vec::new(), columns: Vec::new(), largest: 0.0 };
+        let mut plane = Self { key, units, values, rows: Vec::new(), columns: Vec::new(), largest: 0.0, said: None };
         let side = plane.side();
         let mut columns = vec![0.0; side];
         let mut rows = Vec::with_capacity(side);
@@ -186,7 +188,8 @@ impl Plane {
         match self.key.seen {
             Seen { over: Over::Head, measure: Measure::Weights, .. } => {
                 let (layer, head) = (self.key.layer, self.key.head);
-                format!("Attention pattern of layer {layer} head {head}, {} {units}", self.side())
+                let said = self.said.as_ref().map_or_else(String::new, |said| format!(": {said}"));
+                format!("Attention pattern of layer {layer} head {head}, {} {units}{said}", self.side())
             }
             _ => format!("Attention pattern of {}, {} {units}", self.title(), self.side()),
         }
@@ -336,6 +339,7 @@ impl Planes {
             picked: self.picked.iter().copied().collect(),
             named: self.named.clone(),
             is_plain,
+            order: cx.state.job(shown.job).and_then(|job| Order::of(&cx.state.models.get(&job.model?)?.info)),
         };
         if seen.over == Over::Head && cells <= AT_ONCE {
             let made = what.make(&report, writes.as_deref(), &|| true);
@@ -440,6 +444,8 @@ struct What {
     named: Vec<NamedSpan>,
     /// One head's weights, token by token: they are in the report as they are.
     is_plain: bool,
+    /// How the model reads, if it is known.
+    order: Option<Order>,
 }
 
 impl What {
@@ -451,7 +457,12 @@ impl What {
     ) -> Result<Plane, String> {
         if self.is_plain {
             let units = analysis::units(&report.tokens, Grouping::Tokens, &[]);
-            return Ok(Plane::new(self.key, units, Values::OfReport(Arc::clone(report))));
+            let mut plane = Plane::new(self.key, units, Values::OfReport(Arc::clone(report)));
+            let sequence = self.order.map(|order| Sequence::of_report(report, order));
+            let place = (self.key.layer, self.key.head);
+            let scored = sequence.and_then(|sequence| HeadAtlas::one(&sequence, place, plane.values()));
+            plane.said = scored.map(|head| analysis::head_words(&head));
+            return Ok(plane);
         }
         let (units, values) = self.values(report, writes, wanted)?;
         Ok(Plane::new(self.key, units, Values::Own(values)))
