@@ -12,6 +12,7 @@ use fovea::types::{
 };
 use fovea::ui::{App, AppOptions};
 use scripted_engine::{ScriptedEngine, pattern, token};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,9 +35,14 @@ struct FrameRig {
 
 impl FrameRig {
     fn new() -> Self {
+        Self::in_folder(None)
+    }
+
+    /// With what a folder holds of the session before.
+    fn in_folder(state_dir: Option<PathBuf>) -> Self {
         let engine = ScriptedEngine::new();
         let ctx = egui::Context::default();
-        let options = AppOptions { model: Some("models/sprout".into()), ..AppOptions::default() };
+        let options = AppOptions { model: Some("models/sprout".into()), state_dir, ..AppOptions::default() };
         let app = App::new(&ctx, Box::new(engine.clone()), options);
         let mut bench = Self { ctx, app, engine, began: Instant::now(), frame: 0 };
         // Fonts and the first layout are paid for on start, not while something runs.
@@ -95,7 +101,11 @@ fn frame_times_while_events_stream() {
     generating();
     opening();
     training();
-    looking_at_long_attention();
+    looking_at_long_attention("map", 512, 12, 12);
+    looking_at_long_attention("map", 1024, 12, 12);
+    looking_at_long_attention("lines", 1024, 12, 12);
+    // As many layers of a model like SmolLM2-135M as are kept at once.
+    looking_at_long_attention("map", 2048, 3, 9);
 }
 
 fn generating() {
@@ -174,9 +184,13 @@ fn training() {
     report("6,000 steps/s into the loss plot, to 40,000", times.collect());
 }
 
-fn looking_at_long_attention() {
-    const TOKENS: usize = 512;
-    let mut bench = FrameRig::new();
+/// The attention of one long sequence, in one of the ways to look at it. The pointer wanders, the wheel zooms in and out, and
+/// every 20 frames another head is shown, or another layer.
+fn looking_at_long_attention(way: &str, count: usize, layers: usize, heads: usize) {
+    let session = tempfile::tempdir().expect("a scratch folder");
+    let panels = serde_json::json!({ "panels": { "attention": { "way": way } } });
+    std::fs::write(session.path().join("session.json"), panels.to_string()).expect("a scratch file");
+    let mut bench = FrameRig::in_folder(Some(session.path().to_owned()));
     bench.engine.0.borrow_mut().answers = true;
     bench.frame(vec![key(egui::Key::Enter)]);
     bench.frame(Vec::new());
@@ -188,24 +202,38 @@ fn looking_at_long_attention() {
         Work::Inspect(_) => Some(job),
         _ => None,
     });
-    let tokens = (0..TOKENS).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();
-    let captures = (0..12).map(|layer| pattern(12, TOKENS, layer)).collect();
+    let tokens = (0..count).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();
+    let captures = (0..layers).map(|layer| pattern(heads, count, layer)).collect();
     let report_ = InspectReport { tokens, captures, picture: None, left_out: None };
     bench.engine.say(Event::Done { job: job[0], outcome: Outcome::Inspected(Arc::new(report_)) });
     let times: Vec<f64> = (0..FRAMES)
         .map(|frame| {
             let mut events = bench.wander();
             if frame % 20 == 0 {
-                events.push(plain_key(if frame / 20 % 12 == 11 {
+                events.push(plain_key(if frame / 20 % heads == heads - 1 {
                     egui::Key::ArrowDown
                 } else {
                     egui::Key::ArrowRight
                 }));
             }
+            if frame % 10 == 5 {
+                let delta = egui::vec2(0.0, if frame % 100 < 50 { 40.0 } else { -40.0 });
+                events.push(wheel(delta));
+            }
             bench.frame(events)
         })
         .collect();
-    report("attention, 512 tokens, 12 × 12 heads", times);
+    report(&format!("attention, {way}, {count} tokens, {layers} × {heads} heads"), times);
+}
+
+fn wheel(delta: egui::Vec2) -> Input {
+    Input::MouseWheel {
+        unit: egui::MouseWheelUnit::Point,
+        delta,
+        phase: egui::TouchPhase::Move,
+        source: egui::MouseWheelSource::Unknown,
+        modifiers: egui::Modifiers::NONE,
+    }
 }
 
 fn key(key: egui::Key) -> Input {

@@ -6,8 +6,9 @@ mod window;
 use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, MouseWheelSource, MouseWheelUnit, Rect, TouchPhase, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Event, Outcome, Work};
+use fovea::engine::{Event, InspectSpec, Outcome, Work};
 use fovea::types::{Capture, InspectReport, PromptToken, Site};
+use std::path::Path;
 use std::sync::Arc;
 use window::{SMALL, Window, with_text_model};
 
@@ -52,12 +53,7 @@ fn colours_and_export_stand_above_the_heads() {
     let window = looking();
     let top = |name: &str| window.harness.get_by_label(name).rect().top();
     let heads = top("Layer 0 head 0");
-    assert!(
-        top("Viridis") < heads
-            && top("Root") < heads
-            && top("Export all heads as CSV") < heads
-            && top("Export SVG") < heads
-    );
+    assert!(top("Viridis") < heads && top("Root") < heads && top("All heads") < heads && top("This view") < heads);
 }
 
 #[test]
@@ -74,7 +70,8 @@ fn all_heads_go_into_one_file() {
     assert_eq!(heads.len(), cells, "{heads:?}");
     let svg = String::from_utf8(window.export("all heads as SVG", &dir.path().join("heads.svg"))).unwrap();
     assert_eq!(svg.matches("<image ").count(), cells);
-    assert!(window.has("Export all heads as PNG"), "there is a button too");
+    window.click("All heads");
+    assert!(window.has("Export all heads as PNG"), "there is a menu too");
 }
 
 /// Two layers of four heads, sinks all but one, which looks at the token before.
@@ -172,4 +169,87 @@ fn a_run_that_is_being_written_is_waited_for() {
     window.press(Modifiers::COMMAND, Key::Num3);
     assert!(window.has("The heads of this run appear when its last token is there."));
     assert!(!window.has("Nothing to look into yet"));
+}
+
+#[test]
+fn the_view_is_written_as_arrays_and_copied_as_a_picture() {
+    let mut window = looking();
+    let dir = tempfile::tempdir().unwrap();
+    let npz = window.export("npz", &dir.path().join("view.npz"));
+    assert!(npz.starts_with(b"PK") && npz.windows(10).any(|w| w == b"values.npy"), "a zip archive of arrays");
+    let tensors = window.export("all heads as safetensors", &dir.path().join("heads.safetensors"));
+    let tensors = safetensors::SafeTensors::deserialize(&tensors).unwrap();
+    let pattern = tensors.tensor("blocks.1.attn.pattern").unwrap();
+    assert_eq!(pattern.shape().len(), 3);
+    assert_eq!(tensors.tensor("ids").unwrap().shape(), &pattern.shape()[1..2]);
+    window.click("This view");
+    window.click("Copy as a picture");
+    window.wait("no picture on the clipboard", |w| {
+        let commands = &w.harness.output().platform_output.commands;
+        commands.iter().any(|command| matches!(command, egui::OutputCommand::CopyImage(image) if image.width() > 100))
+    });
+}
+
+/// Chooses an entry of the palette.
+fn palette(window: &mut Window<'_>, words: &str) {
+    window.press(Modifiers::COMMAND, Key::K);
+    window.harness.event(Input::Text(words.into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+}
+
+fn answer_path(window: &mut Window<'_>, field: &str, path: &Path) {
+    window.wait("no field for the path", |w| w.harness.query_by_role_and_label(Role::TextInput, field).is_some());
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(Input::Text(path.display().to_string()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+}
+
+fn inspections(window: &Window<'_>) -> Vec<InspectSpec> {
+    window.engine.started(|_, work| match work {
+        Work::Inspect(spec) => Some(spec.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_view_is_saved_and_opened_again_as_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("view.json");
+    let mut window = looking();
+    window.click("Layer 1 head 1");
+    window.harness.get_all_by_label_contains("Token 4:").next().unwrap().click();
+    window.settle();
+    window.harness.get_by_role_and_label(Role::RadioButton, "Log").click();
+    window.settle();
+    let asked = inspections(&window).pop().unwrap();
+    palette(&mut window, "save this view");
+    answer_path(&mut window, "Path to write to", &path);
+    window.wait("no file", |_| std::fs::metadata(&path).is_ok_and(|file| file.len() > 20));
+    let saved: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(saved["model"]["sha256"].as_str().map(str::len), Some(64), "the weights are named: {saved}");
+    drop(window);
+
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    window.press(Modifiers::COMMAND, Key::Num3);
+    palette(&mut window, "open a view");
+    answer_path(&mut window, "Path of the file", &path);
+    window.wait("no inspection", |w| !inspections(w).is_empty());
+    window.settle();
+    assert_eq!(inspections(&window).pop().unwrap(), asked, "the same ids are read again");
+    assert!(window.has("Layer 1 · head 1") && window.has("Colour scale: 0, 0.001, 0.01, 0.1, 1"));
+    assert!(window.has("position 4 · layer 1 · head 1"));
+
+    // Other weights under the same name are not taken for those.
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    let model = window.app().state().models.keys().next().copied().unwrap();
+    window.engine.0.borrow_mut().hashes.insert(model, "cd".repeat(32));
+    window.press(Modifiers::COMMAND, Key::Num3);
+    palette(&mut window, "open a view");
+    answer_path(&mut window, "Path of the file", &path);
+    window.wait("no word of the other weights", |w| w.has("Show it with these"));
+    assert!(inspections(&window).is_empty());
+    window.click("Show it with these");
+    window.wait("no inspection", |w| !inspections(w).is_empty());
 }

@@ -14,6 +14,7 @@ mod probe;
 mod prompt_attention;
 mod raster;
 mod rollout;
+mod units;
 
 pub use align::align;
 pub use atlas_score::{AtlasScore, Order};
@@ -26,4 +27,5 @@ pub use prompt_attention::{
     HeadScore, PartSums, PromptPart, attention_from, head_scores, induction_score, prompt_parts, sum_parts,
 };
 pub use raster::Ink;
-pub use rollout::{mean_of_heads, rollout};
+pub use rollout::{mean_of_heads, rollout, rollout_map};
+pub use units::{Unit, over_units, units};

@@ -1,7 +1,7 @@
 //! The attention patterns of all heads as one figure of small maps.
 
 use super::ink::{MUTED, PAPER, TEXT};
-use super::page::{MARGIN, TITLE, begin, frame};
+use super::page::{CAPTION, MARGIN, TITLE, begin, caption, frame};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::{ChartError, Format, table};
@@ -14,6 +14,8 @@ use plotters::prelude::DrawingBackend;
 pub struct HeadGridFigure<'a> {
     /// What it shows, such as `sprout, all heads`.
     pub title: String,
+    /// A line below the title: of which prompt it is, with which settings.
+    pub caption: String,
     /// The token texts, T of them.
     pub tokens: Vec<String>,
     /// A row a layer, in it an entry a head: `[T, T]` row-major, query by key; `None` where nothing was captured.
@@ -58,14 +60,13 @@ pub fn head_grid_figure(figure: &HeadGridFigure<'_>, format: Format) -> Result<V
     picture(&HeadGrid { figure }, format)
 }
 
-const CAPTION: f64 = 11.0;
 /// Side of a map, and the distance from one to the next.
 const MAP: f64 = 64.0;
 const STEP: f64 = MAP + 6.0;
 /// Cells on a side of a map; longer sequences are pooled.
 const MOST_CELLS: usize = 64;
 const LEFT: f64 = MARGIN + 2.0 * CAPTION + 22.0;
-const TOP: f64 = MARGIN + TITLE + 12.0 + 2.0 * CAPTION + 16.0;
+const TOP: f64 = MARGIN + TITLE + 6.0 + CAPTION + 12.0 + 2.0 * CAPTION + 16.0;
 
 struct HeadGrid<'a> {
     figure: &'a HeadGridFigure<'a>,
@@ -107,7 +108,8 @@ impl HeadGrid<'_> {
 
 impl Draw for HeadGrid<'_> {
     fn size(&self) -> (u32, u32) {
-        let words = width(&self.figure.title, TITLE, true).max(width(&self.note(), CAPTION, false));
+        let small = width(&self.note(), CAPTION, false).max(width(&self.figure.caption, CAPTION, false));
+        let words = width(&self.figure.title, TITLE, true).max(small);
         let right = (LEFT + STEP * self.heads() as f64).max(MARGIN + words) + MARGIN;
         let bottom = TOP + STEP * self.figure.layers.len() as f64 + 8.0 + CAPTION + MARGIN;
         (right.ceil() as u32, bottom.ceil() as u32)
@@ -115,21 +117,26 @@ impl Draw for HeadGrid<'_> {
 
     fn description(&self) -> (String, String) {
         let (layers, heads) = (self.figure.layers.len(), self.heads());
-        let words = format!("Attention patterns of {layers} layers with {heads} heads each; {}.", self.note());
+        let words = format!(
+            "Attention patterns of {layers} layers with {heads} heads each. {}; {}.",
+            self.figure.caption,
+            self.note()
+        );
         (self.figure.title.clone(), words)
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let (width, height) = self.size();
         begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
+        caption(sheet, &self.figure.caption)?;
         let number = TextLook { size: CAPTION, bold: false, color: TEXT, align: Align::Middle, upward: false };
-        let caption = TextLook { color: MUTED, align: Align::Start, ..number };
+        let small = TextLook { color: MUTED, align: Align::Start, ..number };
         let middle = |index: usize| STEP * index as f64 + MAP / 2.0;
-        sheet.text("head", LEFT, TOP - 1.5 * CAPTION - 12.0, caption)?;
+        sheet.text("head", LEFT, TOP - 1.5 * CAPTION - 12.0, small)?;
         for head in 0..self.heads() {
             sheet.text(&head.to_string(), LEFT + middle(head), TOP - 6.0 - CAPTION / 2.0, number)?;
         }
-        let upward = TextLook { align: Align::End, upward: true, ..caption };
+        let upward = TextLook { align: Align::End, upward: true, ..small };
         sheet.text("layer", MARGIN + CAPTION / 2.0, TOP, upward)?;
         for (layer, heads) in self.figure.layers.iter().enumerate() {
             let end = TextLook { align: Align::End, ..number };
@@ -147,7 +154,7 @@ impl Draw for HeadGrid<'_> {
             }
         }
         let bottom = TOP + STEP * self.figure.layers.len() as f64 + 8.0 + CAPTION / 2.0;
-        sheet.text(&self.note(), MARGIN, bottom, caption)
+        sheet.text(&self.note(), MARGIN, bottom, small)
     }
 }
 
@@ -159,6 +166,7 @@ mod tests {
         let tokens = vec!["a".to_owned(), "b".to_owned()];
         HeadGridFigure {
             title: "tiny, all heads".into(),
+            caption: "“a b”".into(),
             tokens,
             layers,
             map: ColorMap::Viridis,

@@ -1,7 +1,7 @@
 //! The attention pattern of one head as a figure.
 
 use super::ink::{AXIS, MUTED, PAPER, TEXT};
-use super::page::{MARGIN, TITLE, begin, frame};
+use super::page::{CAPTION, MARGIN, TITLE, begin, caption, frame};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::{for_pixels, shortened, visible, width};
 use super::ticks::{linear_ticks, number};
@@ -14,6 +14,8 @@ use plotters::prelude::{DrawingBackend, RGBColor};
 pub struct AttentionFigure<'a> {
     /// What it shows, such as `sprout, layer 3, head 5`.
     pub title: String,
+    /// A line below the title: of which prompt it is, with which settings.
+    pub caption: String,
     /// The token texts, T of them.
     pub tokens: Vec<String>,
     /// `[T, T]` row-major: row = query (the token that looks), column = key (the token looked at).
@@ -46,7 +48,6 @@ pub fn attention_figure(figure: &AttentionFigure<'_>, format: Format) -> Result<
     picture(&HeatMap::new(figure, format), format)
 }
 
-const CAPTION: f64 = 11.0;
 /// Cells on a side that are drawn one by one; longer sequences are pooled.
 const MOST_CELLS: usize = 512;
 const LONGEST_LABEL: usize = 18;
@@ -83,7 +84,7 @@ impl<'a> HeatMap<'a> {
         let widest =
             labels.iter().step_by(every * pool).map(|l| width(l, label_size, false)).fold(0.0, f64::max).ceil();
         let left = MARGIN + CAPTION + 12.0 + widest + 6.0;
-        let top = MARGIN + TITLE + 12.0 + widest + 6.0;
+        let top = MARGIN + TITLE + 6.0 + CAPTION + 10.0 + widest + 6.0;
         let shares = figure.scale.shares(figure.pattern, tokens);
         Self { figure, shares, labels, label_size, every, pool, cells, cell, left, top }
     }
@@ -135,14 +136,14 @@ impl<'a> HeatMap<'a> {
             let upward = TextLook { align: Align::Start, upward: true, ..look };
             sheet.text(label, self.left + middle, self.top - 6.0, upward)?;
         }
-        let caption = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Middle, upward: false };
+        let small = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Middle, upward: false };
         let middle = self.side() / 2.0;
         let bottom = self.top + self.side() + 8.0 + CAPTION / 2.0;
-        sheet.text("key: the token looked at", self.left + middle, bottom, caption)?;
-        let upward = TextLook { upward: true, ..caption };
+        sheet.text("key: the token looked at", self.left + middle, bottom, small)?;
+        let upward = TextLook { upward: true, ..small };
         sheet.text("query: the token that looks", MARGIN + CAPTION / 2.0, self.top + middle, upward)?;
         for (row, note) in self.notes().iter().enumerate() {
-            sheet.text(note, self.left + middle, bottom + (row + 1) as f64 * (CAPTION + 6.0), caption)?;
+            sheet.text(note, self.left + middle, bottom + (row + 1) as f64 * (CAPTION + 6.0), small)?;
         }
         Ok(())
     }
@@ -182,8 +183,8 @@ impl<'a> HeatMap<'a> {
             sheet.line(&[[x + LEGEND_WIDTH, y], [x + LEGEND_WIDTH + 3.0, y]], 0.8, AXIS, 1.0)?;
             sheet.text(&label, x + LEGEND_WIDTH + 6.0, y, look)?;
         }
-        let caption = TextLook { color: MUTED, ..look };
-        sheet.text("attention", x, self.top - 8.0 - CAPTION / 2.0, caption)
+        let small = TextLook { color: MUTED, ..look };
+        sheet.text("attention", x, self.top - 8.0 - CAPTION / 2.0, small)
     }
 }
 
@@ -191,7 +192,8 @@ impl Draw for HeatMap<'_> {
     fn size(&self) -> (u32, u32) {
         let legend = LEGEND_WIDTH + width("attention", CAPTION, false).max(40.0);
         let right = self.left + self.side() + 24.0 + legend + MARGIN;
-        let title = width(&self.figure.title, TITLE, true) + 2.0 * MARGIN;
+        let title =
+            width(&self.figure.title, TITLE, true).max(width(&self.figure.caption, CAPTION, false)) + 2.0 * MARGIN;
         let notes = 1.0 + self.notes().len() as f64;
         let bottom = self.top + self.side().max(self.legend_height()) + 8.0 + notes * (CAPTION + 6.0) + MARGIN - 6.0;
         (right.max(title).ceil() as u32, bottom.ceil() as u32)
@@ -211,13 +213,17 @@ impl Draw for HeatMap<'_> {
         });
         (
             self.figure.title.clone(),
-            format!("Attention of {tokens} tokens (rows) to {tokens} tokens (columns).{strongest}"),
+            format!(
+                "Attention of {tokens} tokens (rows) to {tokens} tokens (columns). {}.{strongest}",
+                self.figure.caption
+            ),
         )
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let (width, height) = self.size();
         begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
+        caption(sheet, &self.figure.caption)?;
         self.cells_on(sheet)?;
         self.labels_on(sheet)?;
         self.legend_on(sheet)

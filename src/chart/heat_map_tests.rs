@@ -6,6 +6,7 @@ use crate::types::ScaleEnd;
 fn figure<'a>(tokens: &[&str], pattern: &'a [f32]) -> AttentionFigure<'a> {
     AttentionFigure {
         title: "tiny <model>, layer 0, head 1".to_owned(),
+        caption: "“a & b”".to_owned(),
         tokens: tokens.iter().map(|t| (*t).to_owned()).collect(),
         pattern,
         map: ColorMap::Viridis,
@@ -47,7 +48,7 @@ fn svg_is_well_formed_whatever_the_tokens() {
         let whole = format!(">\n{text}\n<");
         assert_eq!(svg.matches(&whole).count(), 2, "{text} is on both axes");
     }
-    assert!(svg.contains("tiny &lt;model&gt;, layer 0, head 1"));
+    assert!(svg.contains("tiny &lt;model&gt;, layer 0, head 1") && svg.contains("“a &amp; b”"));
     for number in ["0.0", "0.2", "0.8", "1.0"] {
         assert!(svg.contains(&format!(">\n{number}\n<")), "the legend lacks {number}");
     }

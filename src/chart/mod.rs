@@ -1,16 +1,19 @@
-//! Figures for export: an attention heat map, the heat maps of all heads, attention over a picture, heads as points of a plane,
-//! learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV.
+//! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads as
+//! points of a plane, learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays of
+//! numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
 //! number format, the choice of lines, the envelope that keeps every spike) lives here too, so the two cannot disagree.
 
+mod arrays;
 mod curve;
 mod envelope;
 mod head_grid;
 mod heat_map;
 mod ink;
 mod kshot;
+mod line_view;
 mod lines;
 mod overlay;
 mod page;
@@ -20,15 +23,18 @@ mod table;
 mod text;
 mod ticks;
 
+pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file};
 pub use curve::curve_figure;
 pub use envelope::envelope;
 pub use head_grid::{HeadGridFigure, head_grid_figure};
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
+pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
-pub use table::{HeadScores, answers_table, head_scores_table};
+pub use sheet::png_pixels;
+pub use table::{HeadScores, answers_table, contexts_table, head_scores_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 

@@ -1,7 +1,7 @@
 //! Attention over the patches of a picture as a figure.
 
 use super::ink::{AXIS, MUTED, PAPER, TEXT};
-use super::page::{MARGIN, TITLE, begin, frame, visible_title};
+use super::page::{CAPTION, MARGIN, TITLE, begin, caption, frame};
 use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::text::width;
 use super::ticks::number;
@@ -58,7 +58,6 @@ pub fn overlay_figure(figure: &OverlayFigure<'_>, format: Format) -> Result<Vec<
     picture(&Overlay::new(figure), format)
 }
 
-const CAPTION: f64 = 11.0;
 /// The longer side of the picture, at most; a unit is half a pixel of a PNG.
 const SIDE: f64 = 480.0;
 const TOP: f64 = MARGIN + TITLE + 8.0 + CAPTION + 12.0;
@@ -171,8 +170,7 @@ impl Draw for Overlay<'_> {
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let (width, height) = self.size();
         begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
-        let caption = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Start, upward: false };
-        sheet.text(&visible_title(&self.figure.caption), MARGIN, MARGIN + TITLE + 8.0 + CAPTION / 2.0, caption)?;
+        caption(sheet, &self.figure.caption)?;
         sheet.picture(MARGIN, TOP, self.pixel, &self.covered())?;
         frame(sheet, MARGIN, TOP, self.sides().0, self.sides().1)?;
         if let Some(patch) = self.figure.query.filter(|patch| *patch < self.figure.weights.len()) {

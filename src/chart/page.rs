@@ -1,7 +1,7 @@
 //! What every figure begins with: the paper, its title, and frames.
 
 use super::ChartError;
-use super::ink::{AXIS, PAPER, TEXT};
+use super::ink::{AXIS, MUTED, PAPER, TEXT};
 use super::sheet::{Align, Sheet, TextLook};
 use super::text::visible;
 use plotters::prelude::DrawingBackend;
@@ -10,6 +10,8 @@ use plotters::prelude::DrawingBackend;
 pub(super) const MARGIN: f64 = 24.0;
 /// Size of the title.
 pub(super) const TITLE: f64 = 16.0;
+/// Size of what stands below it, and of the names of axes.
+pub(super) const CAPTION: f64 = 11.0;
 
 /// Lays the paper of `size` and writes the title on it.
 pub(super) fn begin<B: DrawingBackend>(
@@ -20,6 +22,12 @@ pub(super) fn begin<B: DrawingBackend>(
     sheet.rect(0.0, 0.0, size.0, size.1, PAPER)?;
     let look = TextLook { size: TITLE, bold: true, color: TEXT, align: Align::Start, upward: false };
     sheet.text(&visible_title(title), MARGIN, MARGIN + TITLE / 2.0, look)
+}
+
+/// Writes the line below the title.
+pub(super) fn caption<B: DrawingBackend>(sheet: &mut Sheet<'_, B>, words: &str) -> Result<(), ChartError> {
+    let look = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Start, upward: false };
+    sheet.text(&visible_title(words), MARGIN, MARGIN + TITLE + 6.0 + CAPTION / 2.0, look)
 }
 
 /// A hairline just outside a rectangle, so that it takes nothing from the cells.

@@ -19,6 +19,15 @@ const RASTER_SCALE: u32 = 2;
 /// plotters writes an SVG font size as its own size over this.
 const VECTOR_EM: f64 = 1.24;
 
+/// A figure that was written as PNG, as width and height and a row-major sequence of red, green and blue: for the clipboard.
+///
+/// # Errors
+/// [`ChartError::Encode`] for what is no PNG.
+pub fn png_pixels(png: &[u8]) -> Result<([usize; 2], Vec<u8>), ChartError> {
+    let image = image::load_from_memory(png).map_err(|error| ChartError::Encode(error.to_string()))?.to_rgb8();
+    Ok(([image.width() as usize, image.height() as usize], image.into_raw()))
+}
+
 /// Where a line of text stands relative to its point.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {

@@ -1,7 +1,7 @@
 //! The numbers of a figure as comma-separated values.
 
 use super::{ChartError, KShotSeries, RunCurve, ScatterPoint};
-use crate::types::Answer;
+use crate::types::{Answer, ContextsReport};
 use std::fmt::Display;
 
 /// A row a query token: its index, its text, then one value a key token, in full precision.
@@ -11,6 +11,41 @@ pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<
     for (index, (token, values)) in tokens.iter().zip(pattern.chunks_exact(tokens.len())).enumerate() {
         let head = [index.to_string(), token.clone()];
         rows.write(head.into_iter().chain(values.iter().map(f32::to_string)))?;
+    }
+    rows.finish()
+}
+
+/// A row a state of the residual stream: the cosine of a word's two vectors, and what each is nearest to.
+///
+/// # Errors
+/// [`ChartError::Encode`] when the table cannot be written.
+pub fn contexts_table(report: &ContextsReport) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    let near = ["first_token", "first_token_cosine", "second_token", "second_token_cosine"];
+    let other = ["first_position", "first_position_cosine", "second_position", "second_position_cosine"];
+    rows.write(["state", "cosine"].into_iter().chain(near).chain(other).map(str::to_owned))?;
+    for (place, layer) in report.layers.iter().enumerate() {
+        let state = if place == 0 { "embedding".to_owned() } else { format!("block {}", place - 1) };
+        let tokens = layer.tokens.iter().flat_map(|near| match near.first() {
+            Some((token, cosine)) => [token.text.clone(), cosine.to_string()],
+            None => [String::new(), String::new()],
+        });
+        let positions = layer.positions.iter().flat_map(|near| match near.first() {
+            Some((position, cosine)) => [position.to_string(), cosine.to_string()],
+            None => [String::new(), String::new()],
+        });
+        rows.write([state, layer.cosine.to_string()].into_iter().chain(tokens).chain(positions))?;
+    }
+    rows.finish()
+}
+
+/// A row a line between two tokens, in full precision.
+pub(super) fn line_table(tokens: &[String], lines: &[(usize, usize, f32)]) -> Result<Vec<u8>, ChartError> {
+    let mut rows = Rows::new();
+    rows.write(["query_index", "query", "key_index", "key", "value"].map(str::to_owned))?;
+    for (query, key, value) in lines {
+        let [from, to] = [query, key].map(|at| tokens[*at].clone());
+        rows.write([query.to_string(), from, key.to_string(), to, value.to_string()])?;
     }
     rows.finish()
 }

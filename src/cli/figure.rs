@@ -28,6 +28,7 @@ pub(super) fn run(args: &AttentionArgs) -> Result<(), CliError> {
     };
     let figure = AttentionFigure {
         title: format!("{}, layer {}, head {}", info.name, args.layer, args.head),
+        caption: crate::types::excerpt(&report.tokens),
         tokens: report.tokens.iter().map(|token| token.text.clone()).collect(),
         pattern,
         map: ColorMap::default(),

@@ -18,8 +18,8 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, SurpriseSpec, Turn, Work, WorkFacts,
-    WritesSpec,
+    ContextsSpec, FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, SurpriseSpec, Turn,
+    Work, WorkFacts, WritesSpec,
 };
 
 use crate::types::{

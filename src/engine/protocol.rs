@@ -3,10 +3,11 @@
 
 use super::Work;
 use crate::types::{
-    BatchReport, BiasReport, ChatPrompt, Classification, DeviceChoice, DeviceStatus, EmbeddingReport, EvaluationReport,
-    FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId, KShotPoint, KShotReport,
-    LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
-    ScoreReport, SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    BatchReport, BiasReport, ChatPrompt, Classification, ContextsReport, DeviceChoice, DeviceStatus, EmbeddingReport,
+    EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId, KShotPoint,
+    KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord,
+    SamplesReport, ScoreReport, SurpriseReport, TableReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
+    UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,6 +115,8 @@ pub enum Outcome {
     Inspected(Arc<InspectReport>),
     /// What heads write.
     WritesMeasured(Arc<HeadWrites>),
+    /// A word in two texts.
+    ContextsCompared(Arc<ContextsReport>),
     /// The tokens of a prompt.
     Tokenized(Arc<TokenizeReport>),
     /// The network's answer.

@@ -30,6 +30,8 @@ pub enum Work {
     /// What each head writes into the residual stream for each token, in all layers: lengths and angles, by which attention
     /// is weighed. [`super::Event::Progress`] in layers.
     MeasureWrites(WritesSpec),
+    /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
+    CompareContexts(ContextsSpec),
     /// Split a prompt into tokens, on a thread of its own, so that they are there at once even while the engine is in the
     /// middle of a long step. Waits for a model that is being opened.
     Tokenize(PromptInput),
@@ -126,6 +128,15 @@ pub struct WritesSpec {
     pub edits: Vec<Edit>,
 }
 
+/// A word in two texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextsSpec {
+    /// The texts.
+    pub texts: [String; 2],
+    /// A word that both have; of several places the last counts.
+    pub word: String,
+}
+
 /// A text with masks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FillSpec {
@@ -196,6 +207,7 @@ impl Work {
             Self::ReadBias(_) => row("Reading the logit bias", "reading", Aside, WhileShown),
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
+            Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
             Self::Tokenize(_) => row("Splitting the prompt into tokens", "tokenizing", Aside, WhileShown),
             // Only the newest drawing matters.
             Self::Classify(_) => {

@@ -5,6 +5,7 @@
 
 mod app;
 mod ask;
+mod asked_model;
 pub mod files;
 mod glyphs;
 mod history;

@@ -7,6 +7,7 @@
 mod answers;
 mod batch;
 mod classify;
+mod contexts;
 mod continuations;
 mod continuing;
 mod edits;
@@ -72,6 +73,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
+        Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),

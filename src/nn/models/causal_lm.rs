@@ -6,6 +6,7 @@ use crate::nn::batch::padding::Padding;
 use crate::nn::batch::tree::TokenTree;
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::cache::KvCache;
+use crate::nn::layers::linear::in_f32;
 use crate::nn::models::decoder::{Decoder, State, Wanted};
 use crate::nn::{Gemma2, Gpt2, GptNeox, Llama};
 use crate::types::Site;
@@ -170,6 +171,12 @@ impl CausalLm {
     #[must_use]
     pub fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
         whichever!(self, model => Decoder::head_output(model, layer, z))
+    }
+
+    /// The embeddings of all tokens in F32, `[V, D]`.
+    #[must_use]
+    pub fn embeddings(&self) -> Tensor<2> {
+        in_f32(whichever!(self, model => model.token_embedding.val()))
     }
 
     /// The sites it has, in the order a pass meets them.

@@ -5,6 +5,7 @@
 use crate::nn::hooks::{Hooks, TokenRows};
 use crate::nn::layers::bidirectional::PaddingMask;
 use crate::nn::layers::encoder_block::EncoderShape;
+use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::models::bert::{Bert, BertConfig};
 use crate::nn::models::distilbert::{DistilBert, DistilBertConfig};
@@ -191,6 +192,12 @@ impl TextEncoder {
             Self::DistilBert(model) => &model.blocks,
         };
         blocks[layer].attn_out.of_each_head(z)
+    }
+
+    /// The embeddings of all tokens in F32, `[V, D]`.
+    #[must_use]
+    pub fn embeddings(&self) -> Tensor<2> {
+        in_f32(self.token_embedding().val())
     }
 
     /// The sites it has, in the order a pass meets them.

@@ -14,6 +14,57 @@ pub struct PromptToken {
     pub span: std::ops::Range<usize>,
 }
 
+impl PromptToken {
+    /// Its text where it goes on a word: without the mark that WordPiece puts before such pieces, which stands in no text.
+    #[must_use]
+    pub fn piece(&self) -> &str {
+        let rest = self.text.strip_prefix("##").filter(|rest| !rest.is_empty() && self.span.len() < self.text.len());
+        rest.unwrap_or(&self.text)
+    }
+
+    /// True where a blank stands before it that is in its place and not in its text, as some tokenizers have it.
+    #[must_use]
+    pub fn has_blank_before(&self) -> bool {
+        self.span.len() > self.text.len()
+    }
+}
+
+/// The beginning of what tokens say, in quotes, and how many there are: what a caption has room for.
+#[must_use]
+pub fn excerpt(tokens: &[PromptToken]) -> String {
+    const LETTERS: usize = 60;
+    let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cut: String = words.chars().take(LETTERS).collect();
+    let more = if cut.len() < words.len() { "…" } else { "" };
+    let unit = if tokens.len() == 1 { "token" } else { "tokens" };
+    format!("“{cut}{more}”, {} {unit}", tokens.len())
+}
+
+/// What tokens are taken together to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grouping {
+    /// Each stands alone.
+    #[default]
+    Tokens,
+    /// The pieces of a word.
+    Words,
+    /// Up to a full stop, a question or exclamation mark, or the end of a line.
+    Sentences,
+    /// Up to the end of a line: with most templates, an example each.
+    Lines,
+}
+
+/// A span of tokens with a name, which stays one unit whatever the others are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedSpan {
+    /// What it is called.
+    pub name: String,
+    /// Its tokens.
+    pub tokens: std::ops::Range<usize>,
+}
+
 /// One entry of the next-token distribution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Candidate {

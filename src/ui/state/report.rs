@@ -2,9 +2,9 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    BatchReport, BiasReport, Classification, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
-    KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport, TableReport,
-    TokenizeReport,
+    BatchReport, BiasReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport, FillReport, HeadWrites,
+    InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, SurpriseReport,
+    TableReport, TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -33,6 +33,7 @@ reported! {
     BiasReport => BiasRead,
     InspectReport => Inspected,
     HeadWrites => WritesMeasured,
+    ContextsReport => ContextsCompared,
     TokenizeReport => Tokenized,
     Classification => Classified,
     EmbeddingReport => Embedded,

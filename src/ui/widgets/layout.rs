@@ -4,7 +4,7 @@ use super::primary_button;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use egui::text::{LayoutJob, TextWrapping};
-use egui::{Color32, FontId, Galley, Painter, Response, RichText, Sides, Ui};
+use egui::{Color32, Event, FontId, Galley, Modifiers, Painter, Response, RichText, Sides, Ui};
 use lucide_icons::Icon;
 use std::sync::Arc;
 
@@ -63,6 +63,17 @@ pub fn slider(ui: &mut Ui, slider: egui::Slider<'_>) -> Response {
 /// Controls side by side, each with the same width.
 pub fn row(ui: &mut Ui, count: usize, add: impl FnOnce(&mut [Ui])) {
     ui.columns(count, add);
+}
+
+/// The keys that were held when the pointer was let go in this frame; later than that, somebody else's.
+pub fn click_modifiers(ui: &Ui) -> Modifiers {
+    ui.input(|input| {
+        let released = input.events.iter().rev().find_map(|event| match event {
+            Event::PointerButton { pressed: false, modifiers, .. } => Some(*modifiers),
+            _ => None,
+        });
+        released.unwrap_or(input.modifiers)
+    })
 }
 
 /// A term with an explanation on hover.

@@ -16,7 +16,9 @@ pub use button::{danger_button, ghost_button, icon_button, primary_button, secon
 pub use candidates::{Distribution, candidate_bars, token_bars};
 pub use heat_map::{ColorTable, TextureCache, pooled_image};
 pub use large_field::enlarge;
-pub use layout::{caption, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header};
+pub use layout::{
+    caption, click_modifiers, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header,
+};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;
 pub use status::{

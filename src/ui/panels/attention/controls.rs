@@ -1,8 +1,10 @@
 //! The left column: how heads are coloured and exported, and below that all of them, small.
 
-use super::figure::Extent;
+use super::export::{Extent, Kind};
 use super::look::{Colours, Direction};
+use super::plane::Measure;
 use super::tokens::TokensView;
+use super::ways::Way;
 use super::{Shown, overview, palette};
 use crate::chart::Format;
 use crate::types::ScaleEnd;
@@ -19,8 +21,21 @@ const REACH_HELP: &str = "Where weights are spread over many tokens all of them 
 const SINK_HELP: &str = "Many heads look at the first token when they look at nothing (an attention sink). Left out of what is \
      largest, it does not leave the others in the dark.";
 
+const SAVE_HELP: &str = "Writes what was read, by which model, and what is seen of it: opened again, by the palette or by dropping it \
+     on the window, it shows the same.";
+
 /// Where the colour scale ends.
 const ENDS: [(ScaleEnd, &str); 3] = [(ScaleEnd::Whole, "1"), (ScaleEnd::Head, "Head"), (ScaleEnd::Row, "Row")];
+
+/// What somebody wants of the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    File(Extent, Kind),
+    /// On the clipboard.
+    Copy,
+    /// As a file that can be opened again.
+    Save,
+}
 
 /// Gives what is to be written, and how.
 pub(super) fn show(
@@ -29,7 +44,7 @@ pub(super) fn show(
     shown: Option<&Shown>,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-) -> Option<(Extent, Format)> {
+) -> Option<Wanted> {
     let theme = ui.theme();
     ui.add_space(space::S);
     if cx.state.prompting() == Prompting::Encodes {
@@ -45,18 +60,19 @@ pub(super) fn show(
         let width = (ui.available_width() - 8.0).min(280.0);
         ui.add_space(space::XS);
         widgets::legend(ui, width, |place| look.at(place, theme.ground()), &look.marks());
-        if let Some(words) = look.scale.words() {
+        let lengths = view.planes.seen.measure == Measure::Lengths && view.way.is_of_planes();
+        if let Some(words) = look.scale.words().or(lengths.then_some("shares of the largest length")) {
             caption(ui, format!("Numbers are {words}."));
         }
     });
     let mut wanted = None;
     if shown.is_some() {
-        section(ui, "Export", |ui| {
-            let rows = [("This head", "Export", Extent::Head), ("All heads", "Export all heads as", Extent::AllHeads)];
-            for (words, verb, extent) in rows {
-                let chosen = palette::row(ui, words, None, |ui| formats(ui, verb));
-                wanted = wanted.or(chosen.map(|format| (extent, format)));
-            }
+        ui.add_space(space::M);
+        palette::row(ui, "Export", None, |ui| {
+            ui.spacing_mut().item_spacing.x = space::XS;
+            let is_table = matches!(view.way, Way::Contexts | Way::Atlas);
+            wanted = menu(ui, "This view", "Export", Extent::View, !is_table);
+            wanted = wanted.or(menu(ui, "All heads", "Export all heads as", Extent::AllHeads, false));
         });
     }
     ui.add_space(space::M);
@@ -65,7 +81,10 @@ pub(super) fn show(
     match shown {
         Some(shown) => {
             overview::show(view, colours, ui, cx, shown);
-            caption(ui, "Rows are layers, columns heads. Arrow keys move.");
+            caption(
+                ui,
+                "Rows are layers, columns heads. Arrow keys move; a click with Ctrl picks heads to be seen together.",
+            );
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
             }
@@ -75,6 +94,31 @@ pub(super) fn show(
     section(ui, "Token strip", |ui| {
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
         segmented(ui, &mut view.direction, &ways);
+    });
+    wanted
+}
+
+/// A menu of files, each called `verb` and its kind.
+fn menu(ui: &mut Ui, title: &str, verb: &str, extent: Extent, can_copy: bool) -> Option<Wanted> {
+    let mut wanted = None;
+    ui.menu_button(RichText::new(title).font(Type::Body.sans()), |ui| {
+        // Of a table there is no picture.
+        let is_table = extent == Extent::View && !can_copy;
+        for kind in Kind::ALL.into_iter().filter(|kind| !is_table || *kind == Kind::Figure(Format::Csv)) {
+            let name = format!("{verb} {}", kind.name());
+            if ui.button(name).clicked() {
+                wanted = Some(Wanted::File(extent, kind));
+                ui.close();
+            }
+        }
+        if can_copy && ui.button("Copy as a picture").clicked() {
+            wanted = Some(Wanted::Copy);
+            ui.close();
+        }
+        if can_copy && ui.button("Save this view…").on_hover_text(SAVE_HELP).clicked() {
+            wanted = Some(Wanted::Save);
+            ui.close();
+        }
     });
     wanted
 }

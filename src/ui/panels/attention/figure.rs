@@ -1,24 +1,22 @@
-//! The stage: heading, token strip, the large head; and its export.
+//! The stage: heading, choices, token strip, the large head.
 
 use super::look::Colours;
+use super::plane::{self, Over, Plane, Planed};
 use super::tokens::TokensView;
-use super::ways::{self, Way};
-use super::{Shown, large, strip};
-use crate::chart::{AttentionFigure, Format, HeadGridFigure, attention_figure, head_grid_figure};
-use crate::types::UserError;
+use super::ways::Way;
+use super::{Shown, choices, large, lines, strip};
 use crate::ui::Cx;
-use crate::ui::files::FileRequest;
+use crate::ui::Themed;
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, Stamp, caption, icon_button};
 use egui::Ui;
 use lucide_icons::Icon;
-use std::path::Path;
 
 /// Least width of the tokens beside the map.
 const BESIDE: f32 = 300.0;
 
 pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
-    let title = format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
+    let title = title(view, cx);
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
     widgets::stage_header(ui, &title, &sub, |ui| {
@@ -29,34 +27,65 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             caption(ui, "Scroll to zoom, drag to move");
         }
     });
+    view.begin(&shown.report.tokens);
     let stamp = match view.way {
-        Way::Map => Stamp::of(cx.state, shown.job),
+        Way::Map | Way::Lines | Way::Contexts => Stamp::of(cx.state, shown.job),
         Way::Atlas => view.atlas.stamp(cx.state, shown),
     };
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
-    ways::choose(&mut view.way, ui);
+    choices::show(&mut view.way, &mut view.planes, ui);
     Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
-        Way::Map => patterns(view, colours, ui, cx, shown),
+        Way::Map | Way::Lines => planes(view, colours, ui, cx, shown),
         Way::Atlas => {
             if view.atlas.show(ui, cx, shown) {
                 view.way = Way::Map;
             }
         }
+        Way::Contexts => {}
     });
 }
 
-fn patterns(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+/// What is seen, at the beginning of a line.
+fn title(view: &TokensView, cx: &Cx<'_>) -> String {
+    let head = || format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
+    let seen = view.planes.seen;
+    if !view.way.is_of_planes() || seen.over == Over::Head {
+        return head();
+    }
+    let words = plane::title(seen.over, cx.selection.layer, cx.selection.head);
+    words.chars().take(1).flat_map(char::to_uppercase).chain(words.chars().skip(1)).collect()
+}
+
+/// What heads, together or alone, do with the units.
+fn planes(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
     ui.add_space(space::XS);
-    let (in_strip, in_map) = if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
-        beside(view, colours, ui, cx, shown)
-    } else {
-        let strip = strip::show(view, colours, ui, cx, shown, (ui.available_height() * 0.24).clamp(52.0, 132.0));
-        ui.add_space(space::S);
-        (strip, map(view, colours, ui, cx, shown))
+    let plane = match view.planes.get(&ui.ctx().clone(), cx, shown) {
+        Planed::Ready(plane) => plane,
+        Planed::Computing(words) => {
+            ui.horizontal(|ui| {
+                ui.spinner();
+                caption(ui, words);
+            });
+            return;
+        }
+        Planed::Missing(words) => {
+            caption(ui, words);
+            return;
+        }
     };
-    let hovered = in_map.or(in_strip);
+    if plane.has_nan() {
+        let words = shown.report.first_nan().map_or_else(
+            || "Some values are not a number, so there are no colours for them.".to_owned(),
+            |site| format!("Some values are not a number. The first site that has them is {site}."),
+        );
+        ui.label(egui::RichText::new(words).color(ui.theme().warning()));
+    }
+    let hovered = match view.way {
+        Way::Lines => lines::show(view, colours, ui, cx, &plane),
+        _ => patterns(view, colours, ui, cx, &plane),
+    };
     if hovered != view.hovered {
         // Strip, map and inspector follow in the next frame.
         view.hovered = hovered;
@@ -64,102 +93,35 @@ fn patterns(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut 
     }
 }
 
-/// The map takes the height; the tokens flow in the room that is left at its right.
-fn beside(
+fn patterns(
     view: &mut TokensView,
     colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    shown: &Shown,
-) -> (Option<usize>, Option<usize>) {
+    plane: &Plane,
+) -> Option<usize> {
+    if ui.available_width() - BESIDE - space::XL > 0.8 * ui.available_height() {
+        return beside(view, colours, ui, cx, plane);
+    }
+    let in_strip = strip::show(view, colours, ui, cx, plane, (ui.available_height() * 0.24).clamp(52.0, 132.0));
+    ui.add_space(space::S);
+    large::show(view, colours, ui, cx, plane).or(in_strip)
+}
+
+/// The map takes the height; the tokens flow in the room that is left at its right.
+fn beside(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, plane: &Plane) -> Option<usize> {
     let height = ui.available_height();
     let right = (ui.available_width() - height - space::XL).max(BESIDE);
     let mut hovered = (None, None);
     ui.horizontal_top(|ui| {
         ui.allocate_ui(egui::vec2(ui.available_width() - right - space::XL, height), |ui| {
-            hovered.1 = map(view, colours, ui, cx, shown);
+            hovered.1 = large::show(view, colours, ui, cx, plane);
         });
         ui.add_space(space::L);
         ui.vertical(|ui| {
             caption(ui, "Tokens of the run, tinted by the attention of the one in focus");
-            hovered.0 = strip::show(view, colours, ui, cx, shown, height - space::XL);
+            hovered.0 = strip::show(view, colours, ui, cx, plane, height - space::XL);
         });
     });
-    hovered
-}
-
-fn map(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> Option<usize> {
-    if let Some(pattern) = shown.report.pattern(cx.selection.layer, cx.selection.head) {
-        return large::show(view, colours, ui, cx, shown, pattern);
-    }
-    let words = "This head was not captured: all heads of this sequence do not fit into memory.";
-    caption(ui, words);
-    None
-}
-
-/// How much of a report is written into a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
-    Head,
-    AllHeads,
-}
-
-/// What can be exported: the palette's id, what, and how.
-pub(super) const EXPORTS: [(&str, Extent, Format); 6] = [
-    ("export-svg", Extent::Head, Format::Svg),
-    ("export-png", Extent::Head, Format::Png),
-    ("export-csv", Extent::Head, Format::Csv),
-    ("export-all-svg", Extent::AllHeads, Format::Svg),
-    ("export-all-png", Extent::AllHeads, Format::Png),
-    ("export-all-csv", Extent::AllHeads, Format::Csv),
-];
-
-/// Asks where to, then draws and writes on the dialog's thread.
-pub(super) fn export(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
-    let (layer, head) = (cx.selection.layer, cx.selection.head);
-    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
-    let name = made.map_or("model", |made| made.model.as_str());
-    let (map, scale) = (colours.map, colours.scale);
-    let title = format!("{name}, layer {layer}, head {head}");
-    let extension = format.extension();
-    let file = format!("attention-{name}-layer{layer}-head{head}.{extension}");
-    let request = FileRequest::save(format!("Export {}", format.name()), file).filter(format.name(), &[extension]);
-    let report = shown.report.clone();
-    cx.save_as(request, move |path| {
-        let Some(pattern) = report.pattern(layer, head) else { return Ok(()) };
-        let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
-        let figure = AttentionFigure { title, tokens, pattern, map, scale };
-        let bytes = attention_figure(&figure, format).map_err(UserError::from)?;
-        write(path, &bytes)
-    });
-}
-
-/// The same for all heads at once.
-pub(super) fn export_all(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
-    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
-    let name = made.map_or("model", |made| made.model.as_str());
-    let (title, extension) = (format!("{name}, all heads"), format.extension());
-    let file = format!("attention-{name}-all-heads.{extension}");
-    let title_of_dialog = format!("Export all heads as {}", format.name());
-    let request = FileRequest::save(title_of_dialog, file).filter(format.name(), &[extension]);
-    let (map, scale) = (colours.map, colours.scale);
-    let (report, layers, heads) = (shown.report.clone(), shown.layers, shown.heads);
-    cx.save_as(request, move |path| {
-        let row = |layer| (0..heads).map(|head| report.pattern(layer, head)).collect();
-        let tokens = report.tokens.iter().map(|t| t.text.clone()).collect();
-        let figure = HeadGridFigure { title, tokens, layers: (0..layers).map(row).collect(), map, scale };
-        let bytes = head_grid_figure(&figure, format).map_err(UserError::from)?;
-        write(path, &bytes)
-    });
-}
-
-/// Writes a figure.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
-    crate::disk::write(path, bytes).map_err(|e| {
-        UserError::new(
-            format!("{} could not be written.", path.display()),
-            e.to_string(),
-            "Choose a folder you may write to, with enough room.",
-        )
-    })
+    hovered.1.or(hovered.0)
 }

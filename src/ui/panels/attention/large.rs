@@ -1,15 +1,16 @@
-//! One head, large: square cells with the tokens on both axes, zoom, pan and a crosshair.
+//! One head, large: square cells with the tokens on both axes, their sums at the far edges, zoom, pan and a crosshair.
 
-use super::Shown;
 use super::look::Colours;
+use super::plane::Plane;
 use super::tokens::{HeadKey, TokensView};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
-use crate::ui::widgets::{pooled_image, visible_text};
+use crate::ui::widgets::{click_modifiers, pooled_image, visible_text};
 use egui::epaint::TextShape;
 use egui::{
-    Align2, Color32, FontId, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+    Align2, Color32, FontId, Modifiers, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 /// Room for the labels at the left and on top.
@@ -23,6 +24,9 @@ const LABEL_STEP: f32 = 13.0;
 const LABEL_CHARS: usize = 12;
 /// Points a cell grows to, at most.
 const LARGEST_CELL: f32 = 64.0;
+/// Height of the bars for sums, and their distance from the map.
+const SUMS: f32 = 12.0;
+const SUMS_GAP: f32 = 4.0;
 
 /// Which part of the pattern is in sight.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,32 +115,32 @@ impl Plot {
     }
 }
 
-/// Shows the pattern; gives the query token under the pointer.
+/// Shows the pattern; gives the query unit under the pointer.
 pub(super) fn show(
     view: &mut TokensView,
     colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    shown: &Shown,
-    pattern: &[f32],
+    plane: &Plane,
 ) -> Option<usize> {
     let theme = ui.theme();
-    let tokens = shown.report.tokens.len();
-    let texts: Vec<String> = shown.report.tokens.iter().map(|t| label(&t.text)).collect();
+    let tokens = plane.side();
+    let texts: Vec<String> = plane.units.iter().map(|unit| label(&unit.name)).collect();
     let longest = texts.iter().map(|t| t.chars().count()).max().unwrap_or(0);
     let room = (longest as f32 * LABEL_ADVANCE + 10.0).clamp(*LABELS.start(), *LABELS.end());
-    let side = (ui.available_width() - room - space::S).min(ui.available_height() - room).max(120.0);
+    let edge = SUMS_GAP + SUMS;
+    let side = (ui.available_width() - room - space::S - edge).min(ui.available_height() - room - edge).max(120.0);
     // A short sequence in a large window would have cells like floor tiles.
     let side = side.min(LARGEST_CELL * tokens as f32).floor();
-    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + room), Sense::hover());
+    let (area, _) = ui.allocate_exact_size(vec2(ui.available_width(), side + room + edge), Sense::hover());
     let rect = Rect::from_min_size(area.min + Vec2::splat(room), Vec2::splat(side));
     let response = ui.interact(rect, ui.scope_id().with("large head"), Sense::click_and_drag());
-    if view.painted.is_some_and(|(job, _)| job != shown.job) {
+    if view.painted.is_some_and(|(job, _)| job != plane.key.job) {
         // Another sequence has other tokens where the last one was zoomed in.
         view.sight = View::default();
     }
     steer(&mut view.sight, ui, &response, rect, tokens);
-    let chosen = cx.selection.token.filter(|t| *t < tokens);
+    let chosen = cx.selection.token.and_then(|token| plane.unit_of(token));
     if let Some(row) = chosen.filter(|_| view.map_at != chosen) {
         view.sight.reveal(row, tokens);
     }
@@ -144,7 +148,9 @@ pub(super) fn show(
     let plot = Plot { rect, view: view.sight, tokens };
 
     ui.painter().rect_filled(rect, 0, theme.ground());
-    cells(view, colours, ui, cx, shown, pattern, &plot);
+    cells(view, colours, ui, plane, &plot);
+    sums(ui, plane, &plot);
+    view.pins.outlines(ui, &plot_cells(&plot, plane));
     ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
 
     let under = response.hover_pos().and_then(|at| plot.cell_at(at).map(|cell| (at, cell)));
@@ -157,16 +163,21 @@ pub(super) fn show(
     }
     let key = under.map(|(_, (_, k))| k);
     labels(ui, &plot, &texts, query, key);
-    describe(&response, shown, pattern, under.map(|(_, cell)| cell), (cx.selection.layer, cx.selection.head));
+    describe(&response, plane, under.map(|(_, cell)| cell));
 
-    cx.selection.words = format!("layer {} · head {}", cx.selection.layer, cx.selection.head);
+    cx.selection.words = plane.title();
     if let Some(query) = query {
-        cx.selection.words += &format!(" · {:?}", shown.report.tokens[query].text);
+        cx.selection.words += &format!(" · {:?}", plane.units[query].name);
     }
     let (at, (query, key)) = under?;
-    crosshair(ui, &plot, (query, key), at, &texts, pattern[query * tokens + key]);
+    crosshair(ui, &plot, (query, key), at, &texts, plane);
     if response.clicked() {
-        cx.selection.token = if cx.selection.token == Some(query) { None } else { Some(query) };
+        let Modifiers { command, shift, .. } = click_modifiers(ui);
+        if command {
+            view.pins.toggle((plane.units[query].tokens.start, plane.units[key].tokens.start));
+        } else {
+            view.choose(plane, query, shift, &mut cx.selection.token);
+        }
     }
     Some(query)
 }
@@ -191,26 +202,66 @@ fn steer(sight: &mut View, ui: &Ui, response: &Response, rect: Rect, tokens: usi
     sight.zoom_at(1.0, Vec2::ZERO, most);
 }
 
-fn cells(
-    view: &mut TokensView,
-    colours: &mut Colours,
-    ui: &Ui,
-    cx: &Cx<'_>,
-    shown: &Shown,
-    pattern: &[f32],
-    plot: &Plot,
-) {
+/// Where the cell of two tokens is, as far as it is in sight.
+fn plot_cells<'a>(plot: &'a Plot, plane: &'a Plane) -> impl Fn((usize, usize)) -> Option<Rect> + 'a {
+    |(query, key)| {
+        let cell = plot.row(plane.unit_of(query)?).intersect(plot.column(plane.unit_of(key)?));
+        let seen = cell.intersect(plot.rect);
+        seen.is_positive().then_some(seen)
+    }
+}
+
+/// What each column adds up to, below, and each row, at the right: as bars, the largest of each edge in full.
+fn sums(ui: &Ui, plane: &Plane, plot: &Plot) {
+    let theme = ui.theme();
+    let most = |sums: &[f32]| sums.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    let painter = ui.painter();
+    let ink = theme.neutral(7);
+    let (rows, columns) = (most(&plane.rows), most(&plane.columns));
+    let (right, below) = (plot.rect.right() + SUMS_GAP, plot.rect.bottom() + SUMS_GAP);
+    // Where several stand on one pixel, the highest shows.
+    let edge = |along: egui::Rangef, start: f32, sums: &[f32], most: f32, bar: &mut dyn FnMut(f32, f32, f32)| {
+        let step = plot.cell();
+        let mut at = 0;
+        while at < sums.len() {
+            let count = (1.0 / step).ceil().max(1.0) as usize;
+            let end = (at + count).min(sums.len());
+            let highest = sums[at..end].iter().copied().fold(0.0, f32::max);
+            let (from, to) = (start + step * at as f32, start + step * end as f32);
+            if to > along.min && from < along.max && highest > 0.0 {
+                bar(from.max(along.min), to.min(along.max), SUMS * highest / most);
+            }
+            at = end;
+        }
+    };
+    edge(plot.rect.x_range(), plot.whole().left(), &plane.columns, columns, &mut |from, to, length| {
+        let bar = Rect::from_min_max(pos2(from, below), pos2(to, below + length));
+        painter.rect_filled(bar, 0, ink);
+    });
+    // Rows of weights add up to 1, which needs no picture.
+    let least = plane.rows.iter().copied().fold(f32::INFINITY, f32::min);
+    if rows - least <= 1e-3 * rows {
+        return;
+    }
+    edge(plot.rect.y_range(), plot.whole().top(), &plane.rows, rows, &mut |from, to, length| {
+        let bar = Rect::from_min_max(pos2(right, from), pos2(right + length, to));
+        painter.rect_filled(bar, 0, ink);
+    });
+}
+
+fn cells(view: &mut TokensView, colours: &mut Colours, ui: &Ui, plane: &Plane, plot: &Plot) {
     let pixels = plot.cell() * ui.ctx().pixels_per_point();
     // Powers of two, so that zooming makes a new picture only now and then.
     let pool = (1.0 / pixels).max(1.0).ceil() as usize;
     let pool = pool.next_power_of_two();
     let look = colours.look(ui.theme());
-    let key = HeadKey { job: shown.job, layer: cx.selection.layer, head: cx.selection.head, look, pool };
+    let key = HeadKey { plane: plane.key, look, pool };
     let table = colours.table(ui.theme());
+    let scale = plane.scale(look.scale);
     let texture = view
         .textures
-        .get_or_make(ui, &key, || pooled_image(&look.scale.shares(pattern, plot.tokens), plot.tokens, pool, &table));
-    view.painted = Some((shown.job, look));
+        .get_or_make(ui, &key, || pooled_image(&scale.shares(plane.values(), plot.tokens), plot.tokens, pool, &table));
+    view.painted = Some((plane.key.job, look));
     let covered = plot.tokens.div_ceil(pool) * pool;
     let side = plot.whole().width() * covered as f32 / plot.tokens as f32;
     let on_screen = Rect::from_min_size(plot.whole().min, Vec2::splat(side));
@@ -262,15 +313,19 @@ fn labels(ui: &Ui, plot: &Plot, texts: &[String], query: Option<usize>, key: Opt
     ui.painter().text(corner, Align2::RIGHT_BOTTOM, "key →\nquery ↓", small, theme.neutral(6));
 }
 
-fn crosshair(ui: &Ui, plot: &Plot, (query, key): (usize, usize), at: Pos2, texts: &[String], weight: f32) {
+fn crosshair(ui: &Ui, plot: &Plot, (query, key): (usize, usize), at: Pos2, texts: &[String], plane: &Plane) {
     let theme = ui.theme();
     let painter = ui.painter().with_clip_rect(plot.rect.expand(1.0));
     let column = plot.column(key).intersect(plot.rect);
     painter.rect_stroke(column, 0, Stroke::new(1.0, theme.line()), StrokeKind::Outside);
     let words = format!("{} → {}", texts[query], texts[key]);
     let galley = ui.painter().layout_no_wrap(words, Type::Body.mono(), theme.body());
-    let number = ui.painter().layout_no_wrap(format!("{weight:.4}"), Type::Strong.mono(), theme.body());
-    let size = vec2(galley.size().x.max(number.size().x), galley.size().y + number.size().y) + vec2(16.0, 12.0);
+    let number = plane.number(plane.at(query, key));
+    let number = ui.painter().layout_no_wrap(number, Type::Strong.mono(), theme.body());
+    let sums = format!("row {} · column {}", plane.number(plane.rows[query]), plane.number(plane.columns[key]));
+    let sums = ui.painter().layout_no_wrap(sums, Type::Caption.mono(), theme.caption());
+    let width = galley.size().x.max(number.size().x).max(sums.size().x);
+    let size = vec2(width, galley.size().y + number.size().y + sums.size().y) + vec2(16.0, 12.0);
     let mut corner = at + vec2(14.0, 14.0);
     let bounds = ui.clip_rect();
     if corner.x + size.x > bounds.right() {
@@ -284,23 +339,18 @@ fn crosshair(ui: &Ui, plot: &Plot, (query, key): (usize, usize), at: Pos2, texts
     painter.rect(frame, CHIP_RADIUS, theme.hover(), Stroke::new(1.0, theme.neutral(5)), StrokeKind::Inside);
     let text_at = corner + vec2(8.0, 6.0);
     let below = vec2(0.0, galley.size().y);
+    let last = below + vec2(0.0, number.size().y);
     painter.galley(text_at, galley, theme.body());
     painter.galley(text_at + below, number, theme.body());
+    painter.galley(text_at + last, sums, theme.caption());
 }
 
-fn describe(
-    response: &Response,
-    shown: &Shown,
-    pattern: &[f32],
-    under: Option<(usize, usize)>,
-    (layer, head): (usize, usize),
-) {
+fn describe(response: &Response, plane: &Plane, under: Option<(usize, usize)>) {
     response.widget_info(|| {
-        let tokens = &shown.report.tokens;
-        let mut words = format!("Attention pattern of layer {layer} head {head}, {} tokens", tokens.len());
+        let mut words = plane.words();
         if let Some((query, key)) = under {
-            let weight = pattern[query * tokens.len() + key];
-            words += &format!(", {:?} looks at {:?} with {weight:.4}", tokens[query].text, tokens[key].text);
+            let (from, to) = (&plane.units[query].name, &plane.units[key].name);
+            words += &format!(", {from:?} looks at {to:?} with {}", plane.number(plane.at(query, key)));
         }
         WidgetInfo::labeled(Role::Image, true, words)
     });

@@ -2,40 +2,56 @@
 //! vision transformer, over the patches of a picture.
 
 mod atlas;
+mod choices;
+mod contexts;
 mod controls;
+mod export;
 mod figure;
 mod first_look;
 mod inspector;
 mod large;
+mod lines;
 mod look;
 mod overview;
 mod palette;
 mod picture;
+mod pins;
+mod plane;
 mod strip;
 mod tokens;
+mod view_file;
 mod ways;
 
-use crate::chart::Format;
+use crate::chart::{Format, png_pixels};
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
 use crate::types::{
-    Ability, ColorMap, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale,
+    Ability, ColorMap, Grouping, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale,
 };
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::paths;
-use crate::ui::widgets::{caption, empty_state, job_error, job_progress};
+use crate::ui::reader::Reader;
+use crate::ui::theme::space;
+use crate::ui::widgets::{self, caption, empty_state, job_error, job_progress};
 use crate::ui::{Action, Ask, Cx, Intent, Job, Panel, PanelId, Prompting, Selection, State};
+use contexts::Contexts;
+use controls::Wanted;
 use egui::{Frame, Margin, Ui};
-use figure::Extent;
+use export::{Extent, Kind};
 use first_look::FirstLook;
 use look::{Colours, Direction};
 use lucide_icons::Icon;
+use plane::{Measure, Over};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokens::TokensView;
+use view_file::ViewFiles;
 use ways::Way;
+
+/// The palette's entry that copies the view.
+const COPY: &str = "copy-view";
 
 /// What was inspected: of a generation, how many tokens; of an encoder, which text; of a picture, which one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +76,10 @@ pub struct AttentionPanel {
     colours: Colours,
     tokens: TokensView,
     picture: picture::PictureView,
+    contexts: Contexts,
+    files: ViewFiles,
+    /// To wake the window from threads, once there is one.
+    context: Option<egui::Context>,
     first_look: FirstLook,
     /// What is inspected.
     patterns: Ask<Question>,
@@ -67,6 +87,9 @@ pub struct AttentionPanel {
     handed: Option<JobId>,
     /// What the panel looks into, as of the last tick.
     prompting: Prompting,
+    /// The view as pixels, for the clipboard, and whether they are asked for.
+    copied: Reader<egui::ColorImage>,
+    copies: bool,
     /// True while this panel is on screen.
     visible: bool,
 }
@@ -155,11 +178,38 @@ impl AttentionPanel {
         }
     }
 
-    fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, format: Format) {
-        match (&shown.report.picture, extent) {
-            (Some(_), _) => picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format),
-            (None, Extent::Head) => figure::export(&self.colours, cx, shown, format),
-            (None, Extent::AllHeads) => figure::export_all(&self.colours, cx, shown, format),
+    fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, kind: Kind) {
+        match (&shown.report.picture, extent, kind) {
+            (Some(_), Extent::View, Kind::Figure(format)) => {
+                picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format);
+            }
+            (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Atlas => {
+                self.tokens.atlas.export(format);
+            }
+            (None, Extent::View, Kind::Arrays(_)) if self.tokens.way == Way::Atlas => {
+                cx.toast("The atlas is written as CSV, SVG or PNG");
+            }
+            (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
+            (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
+            (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
+        }
+    }
+
+    /// Draws what is on show on a thread, to be put on the clipboard by the next frame that finds it there.
+    fn copy(&mut self, ctx: &egui::Context, cx: &mut Cx<'_>, shown: &Shown) {
+        if self.tokens.way == Way::Atlas {
+            cx.toast("The atlas is not copied; it is written as CSV, SVG or PNG");
+            return;
+        }
+        let Some(picture) = export::Picture::shown(&self.tokens, &self.colours, cx, shown) else { return };
+        let ctx = ctx.clone();
+        let draw = move |_: &dyn Fn() -> bool| {
+            let png = picture.draw(Format::Png).map_err(crate::types::UserError::from)?;
+            let (size, rgb) = png_pixels(&png).map_err(crate::types::UserError::from)?;
+            Ok(egui::ColorImage::from_rgb(size, &rgb))
+        };
+        if let Err(error) = self.copied.start(draw, move || ctx.request_repaint()) {
+            cx.toast(error.what);
         }
     }
 
@@ -271,31 +321,58 @@ impl Panel for AttentionPanel {
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.visible = true;
+        self.context.get_or_insert_with(|| ui.ctx().clone());
         let shown = self.shown(cx.state);
         let Self { colours, tokens, picture, .. } = self;
         let wanted = match cx.state.prompting() {
-            Prompting::Sees => {
-                picture::controls(picture, colours, shown.as_ref(), ui, cx).map(|format| (Extent::Head, format))
-            }
+            Prompting::Sees => picture::controls(picture, colours, shown.as_ref(), ui, cx)
+                .map(|format| Wanted::File(Extent::View, Kind::Figure(format))),
             Prompting::Continues | Prompting::Encodes => controls::show(tokens, colours, shown.as_ref(), ui, cx),
         };
-        if let Some((shown, (extent, format))) = shown.zip(wanted) {
-            self.export(cx, &shown, extent, format);
+        if let Some((shown, wanted)) = shown.zip(wanted) {
+            match wanted {
+                Wanted::File(extent, kind) => self.export(cx, &shown, extent, kind),
+                Wanted::Copy => self.copy(ui.ctx(), cx, &shown),
+                Wanted::Save => self.files.save(&self.tokens, &self.colours, cx, &shown),
+            }
         }
     }
 
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let shown = self.shown(cx.state);
-        Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| match shown {
-            None => self.without_report(ui, cx),
-            Some(shown) => {
-                let model = cx.state.job(shown.job).and_then(|job| job.model);
-                self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
-                arrows(ui, cx, &shown);
-                self.under_way(ui, cx);
-                match shown.report.picture {
-                    Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
-                    None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
+        match self.copied.poll() {
+            Some(Ok(image)) => {
+                ui.ctx().copy_image(image);
+                cx.toast("Copied the picture");
+            }
+            Some(Err(error)) => cx.toast(error.what),
+            None => {}
+        }
+        if let Some(shown) = shown.as_ref().filter(|_| std::mem::take(&mut self.copies)) {
+            self.copy(ui.ctx(), cx, shown);
+        }
+        if self.tokens.way == Way::Contexts && cx.state.prompting() != Prompting::Sees {
+            Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| {
+                widgets::stage_header(ui, "A word in two contexts", "", |_| {});
+                choices::show(&mut self.tokens.way, &mut self.tokens.planes, ui);
+                ui.add_space(space::S);
+                self.contexts.show(ui, cx);
+            });
+            return;
+        }
+        Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| {
+            self.files.notice(ui, cx);
+            match shown {
+                None => self.without_report(ui, cx),
+                Some(shown) => {
+                    let model = cx.state.job(shown.job).and_then(|job| job.model);
+                    self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
+                    arrows(ui, cx, &shown);
+                    self.under_way(ui, cx);
+                    match shown.report.picture {
+                        Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
+                        None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
+                    }
                 }
             }
         });
@@ -315,7 +392,7 @@ impl Panel for AttentionPanel {
         let shown = self.shown(cx.state);
         match cx.state.prompting() {
             Prompting::Sees => picture::inspector(&self.picture, shown.as_ref(), ui, cx),
-            Prompting::Continues | Prompting::Encodes => inspector::show(shown.as_ref(), self.tokens.hovered, ui, cx),
+            Prompting::Continues | Prompting::Encodes => inspector::show(&mut self.tokens, ui, cx),
         }
     }
 
@@ -327,8 +404,11 @@ impl Panel for AttentionPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.prompting = cx.state.prompting();
+        if let Some(job) = self.files.tick(&mut self.tokens, &mut self.colours, cx) {
+            cx.selection.inspection = Some(job);
+        }
         let is_there = |job: JobId| cx.state.report::<InspectReport>(job).is_some() || cx.state.is_active(job);
-        let is_kept = |job: &JobId| is_there(*job) && self.prompting == Prompting::Continues;
+        let is_kept = |job: &JobId| is_there(*job) && self.prompting != Prompting::Sees;
         self.handed = cx.selection.inspection.filter(is_kept);
         self.picture.tick(cx);
         // Only what is looked at is computed: one pass over a long sequence is not free.
@@ -345,10 +425,16 @@ impl Panel for AttentionPanel {
         self.patterns.shows(shown);
         shown.extend(self.handed);
         self.tokens.atlas.shows(shown);
+        shown.extend(self.tokens.planes.jobs());
+        shown.extend(self.contexts.job());
         shown.extend(self.tokens.painted.as_ref().map(|(job, _)| *job));
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
+        if self.tokens.way == Way::Contexts && cx.state.prompting() != Prompting::Sees {
+            self.contexts.run(cx);
+            return;
+        }
         if cx.state.prompting() == Prompting::Encodes {
             self.tokens.read_text(cx);
         }
@@ -358,21 +444,27 @@ impl Panel for AttentionPanel {
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {
-        if tag == picture::OPEN_PICTURE {
-            self.picture.open(path, cx);
+        match tag {
+            picture::OPEN_PICTURE => self.picture.open(path, cx),
+            view_file::OPEN => self.files.open(path, self.context.as_ref(), cx),
+            _ => {}
         }
     }
 
     fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
-        let taken = self.prompting == Prompting::Sees && picture::PictureView::reads(path);
-        if taken {
+        let is_picture = self.prompting == Prompting::Sees && picture::PictureView::reads(path);
+        let is_view = ViewFiles::reads(path);
+        if is_picture {
             self.picture.open(path, cx);
+        } else if is_view {
+            self.files.open(path, self.context.as_ref(), cx);
         }
-        taken
+        is_picture || is_view
     }
 
     fn actions(&self, state: &State) -> Vec<Action> {
-        let mut actions = Vec::new();
+        let open = Action { id: view_file::OPEN, title: "Open a view of attention".to_owned(), icon: Icon::FolderOpen };
+        let mut actions = vec![open];
         if state.prompting() == Prompting::Sees {
             let title = "Open a picture".to_owned();
             actions.push(Action { id: picture::OPEN_PICTURE, title, icon: Icon::Image });
@@ -381,13 +473,18 @@ impl Panel for AttentionPanel {
             return actions;
         }
         let is_picture = state.prompting() == Prompting::Sees;
-        let offered = figure::EXPORTS.into_iter().filter(|(_, extent, _)| *extent == Extent::Head || !is_picture);
-        let export = offered.map(|(id, extent, format)| {
-            let what = if extent == Extent::Head { "Export" } else { "Export all heads as" };
-            (id, format!("{what} {}", format.name()), Icon::Download)
+        let is_figure = |kind: &Kind| matches!(kind, Kind::Figure(_));
+        let offered = export::EXPORTS
+            .into_iter()
+            .filter(|(_, extent, kind)| !is_picture || (*extent == Extent::View) == is_figure(kind));
+        let export = offered.map(|(id, extent, kind)| {
+            let what = if extent == Extent::View { "Export" } else { "Export all heads as" };
+            (id, format!("{what} {}", kind.name()), Icon::Download)
         });
+        let save = (!is_picture).then(|| (view_file::SAVE, "Save this view of attention".to_owned(), Icon::Save));
+        let copy = (!is_picture).then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
-        actions.extend(export.chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
+        actions.extend(export.chain(copy).chain(save).chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
         actions
     }
 
@@ -398,10 +495,16 @@ impl Panel for AttentionPanel {
         if let Some(map) = ColorMap::ALL.into_iter().find(|m| look::map_id(*m) == id) {
             self.colours.map = map;
         }
-        if let Some((_, extent, format)) = figure::EXPORTS.into_iter().find(|(export, ..)| *export == id)
-            && let Some(shown) = self.shown(cx.state)
-        {
-            self.export(cx, &shown, extent, format);
+        if id == view_file::OPEN {
+            ViewFiles::ask(cx);
+        }
+        let Some(shown) = self.shown(cx.state) else { return };
+        if let Some((_, extent, kind)) = export::EXPORTS.into_iter().find(|(export, ..)| *export == id) {
+            self.export(cx, &shown, extent, kind);
+        } else if id == COPY {
+            self.copies = true;
+        } else if id == view_file::SAVE {
+            self.files.save(&self.tokens, &self.colours, cx, &shown);
         }
     }
 
@@ -412,8 +515,12 @@ impl Panel for AttentionPanel {
             ends_at: self.colours.scale.end,
             without_first: self.colours.scale.without_first,
             way: self.tokens.way,
+            over: self.tokens.planes.seen.over,
+            measure: self.tokens.planes.seen.measure,
+            grouping: self.tokens.planes.seen.grouping,
             direction: self.tokens.direction,
             text: self.tokens.text.clone(),
+            contexts: self.contexts.typed.clone(),
             picture: self.picture.path.clone(),
             source: self.picture.source,
             covering: self.picture.strength,
@@ -426,6 +533,9 @@ impl Panel for AttentionPanel {
         let Saved { contrast: curve, ends_at: end, without_first, .. } = saved;
         (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
         (self.tokens.way, self.tokens.direction, self.tokens.text) = (saved.way, saved.direction, saved.text);
+        self.contexts.typed = saved.contexts;
+        let seen = &mut self.tokens.planes.seen;
+        (seen.over, seen.measure, seen.grouping) = (saved.over, saved.measure, saved.grouping);
         (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);
         if (0.0..=1.0).contains(&saved.covering) {
             self.picture.strength = saved.covering;
@@ -443,8 +553,12 @@ struct Saved {
     ends_at: ScaleEnd,
     without_first: bool,
     way: Way,
+    over: Over,
+    measure: Measure,
+    grouping: Grouping,
     direction: Direction,
     text: String,
+    contexts: contexts::Typed,
     #[serde(with = "paths::one")]
     picture: Option<PathBuf>,
     source: picture::Source,
@@ -460,8 +574,12 @@ impl Default for Saved {
             ends_at: ScaleEnd::default(),
             without_first: false,
             way: Way::default(),
+            over: Over::default(),
+            measure: Measure::default(),
+            grouping: Grouping::default(),
             direction: Direction::default(),
             text: String::new(),
+            contexts: contexts::Typed::default(),
             picture: None,
             source: picture.source,
             covering: picture.strength,

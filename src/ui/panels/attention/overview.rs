@@ -2,12 +2,13 @@
 
 use super::Shown;
 use super::look::Colours;
+use super::plane::PlaneKey;
 use super::tokens::{HeadKey, TokensView};
 use super::ways::Way;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::Type;
-use crate::ui::widgets::{caption, pooled_image};
+use crate::ui::widgets::{caption, click_modifiers, pooled_image};
 use egui::{
     Align2, Color32, FontId, Id, Rect, Role, Sense, Stroke, StrokeKind, TextureHandle, Ui, Vec2, WidgetInfo, pos2, vec2,
 };
@@ -42,7 +43,10 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
                 let may_make = large_is_there && began.elapsed() < BUDGET;
                 let texture = small(view, colours, ui, shown, (layer, head), may_make);
                 let is_captured = shown.report.pattern(layer, head).is_some();
-                one(ui, cx, texture.as_ref(), is_captured, (layer, head), rect);
+                let is_picked = view.planes.picked.contains(&(layer, head));
+                if one(ui, cx, texture.as_ref(), (is_captured, is_picked), (layer, head), rect) {
+                    view.planes.pick((layer, head));
+                }
             }
         }
     }
@@ -91,7 +95,8 @@ fn small(
 ) -> Option<TextureHandle> {
     let tokens = shown.report.tokens.len();
     let look = colours.look(ui.theme());
-    let key = HeadKey { job: shown.job, layer, head, look, pool: tokens.div_ceil(PIXELS).max(1) };
+    let plane = PlaneKey::of_head(shown.job, layer, head);
+    let key = HeadKey { plane, look, pool: tokens.div_ceil(PIXELS).max(1) };
     let values = shown.report.pattern(layer, head)?;
     if !may_make {
         return view.textures.get(ui, &key).or_else(|| {
@@ -106,18 +111,22 @@ fn small(
     )
 }
 
+/// True when the head was picked, or let go, to be seen together with others.
 fn one(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
     texture: Option<&TextureHandle>,
-    is_captured: bool,
+    (is_captured, is_picked): (bool, bool),
     (layer, head): (usize, usize),
     rect: Rect,
-) {
+) -> bool {
     let theme = ui.theme();
     let response = ui.interact(rect, grid_id().with((layer, head)), Sense::CLICK);
     let on = (cx.selection.layer, cx.selection.head) == (layer, head);
-    response.widget_info(|| WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}")));
+    response.widget_info(|| {
+        let picked = if is_picked { ", picked" } else { "" };
+        WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}{picked}"))
+    });
     ui.painter().rect_filled(rect, 1, theme.ground());
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     match texture {
@@ -136,7 +145,12 @@ fn one(
         Stroke::new(1.0, theme.hairline())
     };
     ui.painter().rect_stroke(rect, 1, line, if on { StrokeKind::Outside } else { StrokeKind::Inside });
-    if response.clicked() {
+    if is_picked {
+        let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, 0.0), Vec2::splat(7.0));
+        ui.painter().rect(corner, 2, theme.warning(), Stroke::new(1.0, theme.ground()), StrokeKind::Inside);
+    }
+    let picks = response.clicked() && click_modifiers(ui).command;
+    if response.clicked() && !picks {
         cx.selection.layer = layer;
         cx.selection.head = head;
     }
@@ -153,4 +167,5 @@ fn one(
             None => drop(caption(ui, "Not captured: it did not fit into the memory set aside for patterns.")),
         }
     });
+    picks
 }

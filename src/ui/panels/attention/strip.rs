@@ -1,60 +1,59 @@
-//! The sequence as a token strip, tinted by the attention of one of its tokens.
+//! The sequence as a token strip, tinted by the attention of one of its units, or of several.
 
-use super::Shown;
 use super::look::{Colours, Direction};
+use super::plane::Plane;
 use super::tokens::TokensView;
 use crate::ui::Cx;
 use crate::ui::Themed;
-use crate::ui::widgets::{Chip, caption, token_strip, visible_text};
+use crate::ui::widgets::{Chip, caption, click_modifiers, token_strip, visible_text};
 use egui::{Color32, ScrollArea, Ui};
 
-/// Shows the strip; gives the token under the pointer.
+/// Shows the strip; gives the unit under the pointer.
 pub(super) fn show(
     view: &mut TokensView,
     colours: &mut Colours,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-    shown: &Shown,
+    plane: &Plane,
     height: f32,
 ) -> Option<usize> {
     let theme = ui.theme();
-    let tokens = &shown.report.tokens;
     let look = colours.look(ui.theme());
-    let focus = view.hovered.or(cx.selection.token).filter(|t| *t < tokens.len());
-    let pattern = shown.report.pattern(cx.selection.layer, cx.selection.head);
-    let (count, direction) = (tokens.len(), view.direction);
-    let weight = |i: usize| -> Option<f32> {
-        let (focus, pattern) = (focus?, pattern?);
-        let (query, key) = match direction {
-            Direction::LooksAt => (focus, i),
-            Direction::LookedAtBy => (i, focus),
-        };
-        Some(pattern[query * count + key])
-    };
-    // The colours of the map's row or column.
-    let place = (shown.job, cx.selection.layer, cx.selection.head, look.scale);
-    let ends = pattern.map(|pattern| view.ends(place, pattern, count)).unwrap_or_default();
+    let (count, direction) = (plane.side(), view.direction);
+    let focus = view.focus(plane, cx.selection.token);
+    // What the units in focus look at, or how much they are looked at, by unit.
+    let weights = focus.as_ref().map(|focus| match direction {
+        Direction::LooksAt => plane.looks_at(focus.clone()),
+        Direction::LookedAtBy => plane.looked_at_by(focus.clone()),
+    });
+    let ends = view.ends((plane.key, plane.scale(look.scale)), plane.values(), count);
     let share = |i: usize| -> Option<f32> {
-        let query = if direction == Direction::LooksAt { focus? } else { i };
-        Some(weight(i)? / ends.get(query)?)
+        let query = if direction == Direction::LooksAt { focus.as_ref()?.start } else { i };
+        Some(weights.as_ref()?[i] / ends.get(query)?)
     };
-    let selected = cx.selection.token;
+    let selected = cx.selection.token.and_then(|token| plane.unit_of(token));
     let out = ScrollArea::vertical().id_salt("attention strip").max_height(height).auto_shrink([false, true]).show(
         ui,
         |ui| {
             let chip = |i: usize| Chip {
-                text: if tokens[i].text.is_empty() { "∅" } else { &tokens[i].text },
+                text: if plane.units[i].name.is_empty() { "∅" } else { &plane.units[i].name },
                 // Text must stay readable on every map, so the tint stops half way.
                 fill: share(i).map_or(Color32::TRANSPARENT, |s| {
                     crate::ui::theme::mix(theme.ground(), look.colour(s, theme.ground()), 0.5)
                 }),
-                selected: focus == Some(i) || selected == Some(i),
+                selected: focus.as_ref().is_some_and(|focus| focus.contains(&i)) || selected == Some(i),
                 underline: None,
             };
             let strip = token_strip(ui, "Tokens of the run", count, chip, |ui, i| {
-                caption(ui, format!("{}   position {i} · id {}", visible_text(&tokens[i].text), tokens[i].id));
-                if let (Some(w), Some(f)) = (weight(i), focus.filter(|f| *f != i)) {
-                    caption(ui, format!("weight {w:.4} for {}", visible_text(&tokens[f].text)));
+                let unit = &plane.units[i];
+                let place = match unit.tokens.len() {
+                    1 => format!("position {}", unit.tokens.start),
+                    count => format!("positions {} to {} · {count} tokens", unit.tokens.start, unit.tokens.end - 1),
+                };
+                caption(ui, format!("{}   {place}", visible_text(&unit.name)));
+                let others = focus.as_ref().filter(|focus| !focus.contains(&i));
+                if let (Some(weights), Some(focus)) = (&weights, others) {
+                    caption(ui, format!("{} for {}", plane.number(weights[i]), plane.name_of(focus.clone())));
                 }
             });
             // A token chosen elsewhere is brought into sight once; from then on the wheel is free.
@@ -65,8 +64,9 @@ pub(super) fn show(
             strip
         },
     );
-    if let Some(token) = out.inner.clicked {
-        cx.selection.token = if cx.selection.token == Some(token) { None } else { Some(token) };
+    if let Some(unit) = out.inner.clicked {
+        let shift = click_modifiers(ui).shift;
+        view.choose(plane, unit, shift, &mut cx.selection.token);
     }
     out.inner.hovered
 }

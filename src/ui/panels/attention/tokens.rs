@@ -2,37 +2,46 @@
 
 use super::atlas::AtlasView;
 use super::large::View;
+use super::lines::Lines;
 use super::look::{Direction, Look};
+use super::pins::Pins;
+use super::plane::{Plane, PlaneKey, Planes};
 use super::ways::Way;
-use crate::types::{Ability, JobId, WeightScale};
+use crate::types::{Ability, JobId, PromptToken, WeightScale};
 use crate::ui::Cx;
 use crate::ui::widgets::{TextArea, TextureCache, caption, secondary_button, section};
 use egui::Ui;
 use lucide_icons::Icon;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// What is read when there is nothing else.
 pub(super) const EXAMPLE: &str = "The bank of the river was steep.";
 
-/// One head of one report.
+/// A plane of a report in its colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HeadKey {
-    pub job: JobId,
-    pub layer: usize,
-    pub head: usize,
+    pub plane: PlaneKey,
     pub look: Look,
     /// Cells on a side of one pixel.
     pub pool: usize,
 }
 
-/// One head of one report on one scale.
-type HeadScale = (JobId, usize, usize, WeightScale);
+/// A plane on one scale.
+type HeadScale = (PlaneKey, WeightScale);
 
 /// The view of tokens.
 #[derive(Default)]
 pub(super) struct TokensView {
     pub way: Way,
     pub atlas: AtlasView,
+    pub planes: Planes,
+    pub pins: Pins,
+    pub lines: Lines,
+    /// The last token of several that are chosen, from the selected one on.
+    pub until: Option<usize>,
+    /// The ids of what is shown.
+    sequence: Vec<u32>,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,
@@ -52,12 +61,56 @@ pub(super) struct TokensView {
 }
 
 impl TokensView {
+    /// What was pinned and named belongs to a sequence, and goes with it.
+    pub fn begin(&mut self, tokens: &[PromptToken]) {
+        if self.sequence.len() != tokens.len() || self.sequence.iter().zip(tokens).any(|(id, token)| *id != token.id) {
+            let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+            self.begin_with(&ids);
+        }
+    }
+
+    /// The same for a sequence that is to come.
+    pub fn begin_with(&mut self, ids: &[u32]) {
+        self.sequence = ids.to_vec();
+        (self.pins, self.until, self.hovered) = (Pins::default(), None, None);
+        self.planes.forget_names();
+    }
+
+    /// The units in focus: the one under the pointer, else those that are chosen.
+    pub fn focus(&self, plane: &Plane, selected: Option<usize>) -> Option<Range<usize>> {
+        let chosen = self.chosen(plane, selected);
+        match self.hovered.filter(|unit| *unit < plane.side()) {
+            // Over what is chosen the pointer changes nothing.
+            Some(hovered) if chosen.as_ref().is_none_or(|chosen| !chosen.contains(&hovered)) => {
+                Some(hovered..hovered + 1)
+            }
+            _ => chosen,
+        }
+    }
+
+    /// The units that are chosen.
+    pub fn chosen(&self, plane: &Plane, selected: Option<usize>) -> Option<Range<usize>> {
+        let first = plane.unit_of(selected?)?;
+        let last = self.until.and_then(|until| plane.unit_of(until)).unwrap_or(first);
+        Some(first.min(last)..first.max(last) + 1)
+    }
+
+    /// What a click on a unit chooses: it, or with Shift all from the one that is chosen up to it; once more, nothing.
+    pub fn choose(&mut self, plane: &Plane, unit: usize, shift: bool, selected: &mut Option<usize>) {
+        let token = plane.units[unit].tokens.start;
+        match selected {
+            Some(first) if shift => self.until = (*first != token).then_some(token),
+            Some(first) if plane.unit_of(*first) == Some(unit) && self.until.is_none() => *selected = None,
+            _ => (*selected, self.until) = (Some(token), None),
+        }
+    }
+
     /// The weight at the end of the scale for each query of a `[count, count]` pattern, found once.
     pub(super) fn ends(&mut self, head: HeadScale, pattern: &[f32], count: usize) -> Rc<[f32]> {
         match &self.ends {
             Some((of, ends)) if *of == head => ends.clone(),
             _ => {
-                let ends: Rc<[f32]> = head.3.ends(pattern, count).into();
+                let ends: Rc<[f32]> = head.1.ends(pattern, count).into();
                 self.ends = Some((head, ends.clone()));
                 ends
             }
@@ -92,6 +145,7 @@ impl TokensView {
             EXAMPLE.clone_into(&mut self.text);
         }
         self.read = Some(self.text.clone());
+        cx.selection.inspection = None;
         cx.selection.text = Some((model, self.text.clone()));
     }
 }

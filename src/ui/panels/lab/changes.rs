@@ -1,8 +1,8 @@
 //! What was changed between two runs, in words.
 
-use super::asked::AskedModel;
 use super::setup::{Example, Setup, Side};
 use crate::types::Draw;
+use crate::ui::asked_model::AskedModel;
 
 /// Changes named one by one; more are counted.
 const MOST_NAMED: usize = 3;

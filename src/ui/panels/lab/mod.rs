@@ -1,7 +1,6 @@
 //! The few-shot lab: what examples in the prompt do to the probability of every answer.
 
 mod actions;
-mod asked;
 mod batch;
 mod changes;
 mod compare;
@@ -26,9 +25,9 @@ mod training;
 
 use crate::engine::{Command, Work};
 use crate::types::{JobId, TableReport, UserError};
+use crate::ui::asked_model::Hashes;
 use crate::ui::widgets;
 use crate::ui::{Cx, Intent, State};
-use asked::Hashes;
 use batch::BatchTab;
 use compare::CompareTab;
 use controls::Controls;

@@ -1,10 +1,10 @@
 //! Every scored run of the lab: what was changed, when, the best answers, and how to get back to it.
 
-use super::asked::AskedModel;
 use super::setup::Setup;
 use crate::engine::shipped_tasks;
 use crate::types::{ModelId, TaskTable};
 use crate::ui::State;
+use crate::ui::asked_model::AskedModel;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -220,11 +220,11 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_model_is_noted_once_it_is_known_and_kept() {
-        let open = super::super::asked::tests::open("m", None);
+        let open = crate::ui::asked_model::tests::open("m", None);
         let mut past = Past::default();
         past.push(Entry::new(String::new(), vec![AskedModel::of(&open)], vec![], &Setup::default()));
         assert!(!past.save().contains("\"ab\""));
-        let mut state = super::super::asked::tests::state(vec![open.clone()]);
+        let mut state = crate::ui::asked_model::tests::state(vec![open.clone()]);
         assert_eq!(past.note_hashes(&state), [open.info.id]);
         state.models.get_mut(&open.info.id).unwrap().sha256 = Some("ab".into());
         assert!(past.note_hashes(&state).is_empty());

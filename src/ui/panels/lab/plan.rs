@@ -1,9 +1,9 @@
 //! What would be asked now: the prompts and answers of every card, worked out again only when something changed.
 
-use super::asked::Found;
 use super::fit::{Counter, surely_fits};
 use super::setup::{Card, Setup, Side};
 use crate::types::{Ability, ModelId, RenderedPrompt, ScoreRequest};
+use crate::ui::asked_model::Found;
 use crate::ui::{Cx, OpenModel, State};
 
 /// One card's question.
@@ -77,7 +77,7 @@ pub(super) struct Plan {
 /// The open text model that a side asks.
 pub(super) fn model_of<'a>(side: &Side, state: &'a State) -> Option<&'a OpenModel> {
     if let Some(model) = &side.of_run {
-        return match model.find(state) {
+        return match model.find(state, Ability::Continue) {
             Found::Open(open) => Some(open),
             Found::Unhashed(_) | Found::Other(_) | Found::Closed => None,
         };

@@ -1,10 +1,10 @@
 //! A run that was brought back while its model is not the one in use: what there is of that model, and what can be done.
 
-use super::asked::{AskedModel, Found, short};
 use super::desk::Desk;
 use crate::engine::Work;
 use crate::types::{Ability, ModelId};
 use crate::ui::Themed;
+use crate::ui::asked_model::{AskedModel, Found, short};
 use crate::ui::reader::Reader;
 use crate::ui::theme::{RADIUS, Type, space};
 use crate::ui::widgets::secondary_button;
@@ -35,7 +35,7 @@ struct Notice {
 /// Models whose weights must be named before it is known whether they are those of the run.
 pub(super) fn unhashed(desk: &Desk, state: &State) -> Vec<ModelId> {
     let models = desk.setup.sides().iter().filter_map(|side| side.of_run.as_ref());
-    let unhashed = |model: &AskedModel| match model.find(state) {
+    let unhashed = |model: &AskedModel| match model.find(state, Ability::Continue) {
         Found::Unhashed(open) => Some(open.info.id),
         Found::Open(_) | Found::Other(_) | Found::Closed => None,
     };
@@ -79,7 +79,7 @@ impl Recalled {
     fn notice(&mut self, model: &AskedModel, state: &State, ctx: &Context) -> Option<Notice> {
         let name = model.title();
         let in_use = state.active(Ability::Continue);
-        match model.find(state) {
+        match model.find(state, Ability::Continue) {
             Found::Open(open) => {
                 let used = in_use.filter(|used| used.info.id != open.info.id)?;
                 let words = format!("This run asks {name}, with which it was made; {} is in use.", used.info.name);
@@ -150,7 +150,7 @@ fn unsaved(model: &AskedModel) -> &'static str {
 /// The model that could be asked in the place of the run's, and the folder a column names it by: none for the one in use.
 fn instead(model: &AskedModel, state: &State) -> Option<(String, Option<PathBuf>)> {
     let used = state.active(Ability::Continue)?;
-    match model.find(state) {
+    match model.find(state, Ability::Continue) {
         Found::Other(open) if open.info.id != used.info.id => {
             Some((format!("the open {}", open.info.name), Some(open.info.path.clone())))
         }

@@ -1,12 +1,12 @@
 //! Scoring the three prompts of every column: by itself a moment after each change, the newest change wins.
 
-use super::asked::AskedModel;
 use super::changes::{Begun, sentences};
 use super::past::{Entry, Past};
 use super::plan::{Plan, SidePlan};
 use super::setup::{Card, Setup};
 use crate::engine::Work;
 use crate::types::{CandidateScore, JobId, ModelId, ScoreReport, ScoreRequest, UserError};
+use crate::ui::asked_model::AskedModel;
 use crate::ui::{Answer, Ask, Cx, State};
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,10 +1,10 @@
 //! What a person edits in the lab: a task, a query with the answers that are compared, and how the model is asked.
 
-use super::asked::{AskedModel, Found};
 use super::plan::model_of;
 pub(super) use super::side::{Card, Example, Side};
-use crate::types::{CONTENT_FREE, FewShotPrompt, Random, ScoreRequest, Shot, TaskTable};
+use crate::types::{Ability, CONTENT_FREE, FewShotPrompt, Random, ScoreRequest, Shot, TaskTable};
 use crate::ui::State;
+use crate::ui::asked_model::{AskedModel, Found};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ impl Setup {
         for (side, model) in self.sides.iter_mut().zip(models).filter(|(_, model)| !model.name.is_empty()) {
             side.of_run = None;
             let now = model_of(side, state).map(|open| open.info.id);
-            let is_it = matches!(model.find(state), Found::Open(open) if Some(open.info.id) == now);
+            let is_it = matches!(model.find(state, Ability::Continue), Found::Open(open) if Some(open.info.id) == now);
             side.of_run = (!is_it).then(|| model.clone());
         }
     }

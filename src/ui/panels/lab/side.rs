@@ -1,7 +1,7 @@
 //! How the model is asked: examples, wording and scoring of one column, and the three prompts made of it.
 
-use super::asked::AskedModel;
 use crate::types::{Draw, Shot, TaskTable};
+use crate::ui::asked_model::AskedModel;
 use crate::ui::paths;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

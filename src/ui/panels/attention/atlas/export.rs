@@ -1,6 +1,6 @@
 //! The table as a file, and the plane as a figure.
 
-use super::super::figure::write;
+use super::super::export::write;
 use super::plane::PlaneView;
 use crate::analysis::{AtlasHead, AtlasScore, HeadAtlas};
 use crate::chart::{Format, HeadScores, ScatterFigure, ScatterPoint, head_scores_table, scatter_figure};
@@ -39,6 +39,14 @@ impl Export {
         match self {
             Self::Table => Format::Csv,
             Self::Plane(format) => format,
+        }
+    }
+
+    /// What is written in this format.
+    pub fn of(format: Format) -> Self {
+        match format {
+            Format::Csv => Self::Table,
+            Format::Svg | Format::Png => Self::Plane(format),
         }
     }
 

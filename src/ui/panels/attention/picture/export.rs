@@ -6,7 +6,7 @@ use crate::types::UserError;
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use crate::ui::panels::attention::look::Look;
-use crate::ui::panels::attention::{Shown, figure};
+use crate::ui::panels::attention::{Shown, export};
 use crate::ui::widgets;
 
 /// Asks where to, then draws and writes on the dialog's thread.
@@ -46,6 +46,6 @@ pub(in super::super) fn export(view: &mut PictureView, look: Look, cx: &mut Cx<'
             strength,
         };
         let bytes = overlay_figure(&figure, format).map_err(UserError::from)?;
-        figure::write(path, &bytes)
+        export::write(path, &bytes)
     });
 }

@@ -1,13 +1,13 @@
 //! Two columns as one table: of every answer, with no, one and all examples, what each column gives it and how far they are
 //! apart.
 
-use super::super::asked::AskedModel;
 use super::super::desk::Desk;
 use super::super::scoring::Shown;
 use super::super::setup::Card;
 use super::CompareTab;
 use super::row::probability;
 use crate::ui::Themed;
+use crate::ui::asked_model::AskedModel;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{one_line, share_bar};

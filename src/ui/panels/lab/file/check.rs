@@ -1,10 +1,10 @@
 //! Repeating a run that was opened from a file, and telling whether the same comes out.
 
-use super::super::asked::short;
 use super::super::scoring::Scoring;
 use super::super::setup::{Card, Setup};
 use super::Record;
 use crate::ui::State;
+use crate::ui::asked_model::short;
 
 /// A run that is repeated.
 pub(in super::super) struct Check {

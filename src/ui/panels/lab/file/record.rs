@@ -1,10 +1,10 @@
 //! A run as it is exported: everything that is needed to repeat it, and every token with its probability.
 
-use super::super::asked::AskedModel;
 use super::super::setup::{Card, Setup};
 use super::{VERSION, localised, portable};
 use crate::types::{ModelInfo, ScoreReport, ScoreRequest};
 use crate::ui::State;
+use crate::ui::asked_model::AskedModel;
 use serde::{Deserialize, Serialize};
 
 /// A model, named by what it is and not by where it lies.

@@ -1,4 +1,4 @@
-//! The model a run was scored with: what is kept of it, and which of the open models it is.
+//! The model something was made with: what is kept of it, and which of the open models it is.
 
 use crate::engine::{Command, Work};
 use crate::types::{Ability, JobId, ModelId};
@@ -74,9 +74,9 @@ impl AskedModel {
         }
     }
 
-    /// Finds it among the open models.
-    pub fn find<'a>(&self, state: &'a State) -> Found<'a> {
-        let all: Vec<&OpenModel> = state.models.values().filter(|m| m.info.can(Ability::Continue)).collect();
+    /// Finds it among the open models that can do what it did.
+    pub fn find<'a>(&self, state: &'a State, ability: Ability) -> Found<'a> {
+        let all: Vec<&OpenModel> = state.models.values().filter(|m| m.info.can(ability)).collect();
         let is_it = |open: &&&OpenModel| {
             self.open == Some((open.info.id, open.version)) || self.sha256.is_some() && open.sha256 == self.sha256
         };
@@ -172,7 +172,7 @@ pub(super) mod tests {
     }
 
     fn word(model: &AskedModel, open: &OpenModel) -> &'static str {
-        match model.find(&state(vec![open.clone()])) {
+        match model.find(&state(vec![open.clone()]), Ability::Continue) {
             Found::Open(_) => "open",
             Found::Unhashed(_) => "unhashed",
             Found::Other(_) => "other",
