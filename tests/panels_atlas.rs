@@ -204,6 +204,8 @@ fn the_table_and_the_plane_go_into_files() {
     let values: Vec<f32> = previous.map(|row| row[6].parse().unwrap()).collect();
     assert!(values.len() == 8 && values.is_sorted(), "{values:?}");
     let svg = String::from_utf8(save("Export the plane as SVG", "plane.svg")).unwrap();
+    // The panel's own way to files means what is on show.
+    assert_eq!(window.export("CSV", &dir.path().join("again.csv")), csv.as_bytes());
     assert!(svg.contains("Previous token") && svg.contains("sprout, all heads") && svg.contains("a text of 12 tokens"));
 }
 

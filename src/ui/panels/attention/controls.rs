@@ -70,7 +70,7 @@ pub(super) fn show(
         ui.add_space(space::M);
         palette::row(ui, "Export", None, |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            let is_table = view.way == Way::Contexts;
+            let is_table = matches!(view.way, Way::Contexts | Way::Atlas);
             wanted = menu(ui, "This view", "Export", Extent::View, !is_table);
             wanted = wanted.or(menu(ui, "All heads", "Export all heads as", Extent::AllHeads, false));
         });

@@ -42,6 +42,14 @@ impl Export {
         }
     }
 
+    /// What is written in this format.
+    pub fn of(format: Format) -> Self {
+        match format {
+            Format::Csv => Self::Table,
+            Format::Svg | Format::Png => Self::Plane(format),
+        }
+    }
+
     /// On its button.
     pub fn name(self) -> &'static str {
         self.format().name()
@@ -104,7 +112,8 @@ fn figure(scored: &Scored<'_>, axes: [AtlasScore; 2], model: &str, on: &str) -> 
         name: format!("{}.{}", head.layer, head.head),
         x: value(head, axes[0]),
         y: value(head, axes[1]),
-        depth: head.layer as f32 / deepest.max(1) as f32,
+        // The brightest end of the map is hardly seen on paper.
+        depth: 0.85 * head.layer as f32 / deepest.max(1) as f32,
         is_marked: (head.layer, head.head) == scored.chosen,
     };
     ScatterFigure {

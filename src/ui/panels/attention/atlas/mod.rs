@@ -8,6 +8,7 @@ mod table;
 
 use super::Shown;
 use crate::analysis::{AtlasScore, HeadAtlas, HeadFilter, Order, Sequence, head_words};
+use crate::chart::Format;
 use crate::types::{InspectReport, JobId};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, secondary_button, segmented};
@@ -53,6 +54,8 @@ pub(super) struct AtlasView {
     filter: String,
     table: TableView,
     plane: PlaneView,
+    /// What is to be written once it is on show.
+    wanted: Option<Export>,
 }
 
 impl Default for AtlasView {
@@ -66,8 +69,18 @@ impl Default for AtlasView {
             filter: String::new(),
             table: TableView::default(),
             plane: PlaneView::default(),
+            wanted: None,
         }
     }
+}
+
+/// What was clicked in the table: layers and heads.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clicks {
+    /// The head that is chosen.
+    chosen: Option<(usize, usize)>,
+    /// The one that is to be looked at.
+    opened: Option<(usize, usize)>,
 }
 
 /// What is to be scored now.
@@ -86,6 +99,11 @@ impl AtlasView {
     /// The jobs whose answers must be kept.
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.probe.shows(shown);
+    }
+
+    /// Has what is on show written: the plane as a picture, the table as CSV.
+    pub fn export(&mut self, format: Format) {
+        self.wanted = Some(Export::of(format));
     }
 
     /// With what the scores on show were made.
@@ -185,7 +203,7 @@ impl AtlasView {
             Source::Probe => "on the probe",
         };
         let mut looks = false;
-        let mut wanted = None;
+        let mut wanted = self.wanted.take();
         let line = vec2(ui.available_width(), LINE);
         ui.allocate_ui_with_layout(line, Layout::right_to_left(egui::Align::Center), |ui| {
             for export in Export::ALL.into_iter().rev() {
@@ -209,6 +227,12 @@ impl AtlasView {
             ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
         }
         caption(ui, format!("{count} of {} heads, scored {measured} of {} tokens", atlas.heads.len(), atlas.tokens));
+        let all = shown.layers * shown.heads;
+        if atlas.heads.len() < all {
+            let words =
+                format!("{} heads of the model's {all}: patterns of the others were not captured.", atlas.heads.len());
+            ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
+        }
         if let Some(words) = missing(atlas, order) {
             caption(ui, words);
         }
@@ -218,28 +242,21 @@ impl AtlasView {
             let seed = (self.source == Source::Probe).then_some(self.seed);
             export::save(export, &scored, &mut self.plane, (job, text, seed), cx);
         }
-        let (clicked, opened) = self.plane_and_table(ui, &scored, &is_found, job);
-        if let Some((layer, head)) = clicked.or(opened) {
+        let Clicks { chosen, opened } = self.plane_and_table(ui, &scored, &is_found, job);
+        if let Some((layer, head)) = chosen.or(opened) {
             (cx.selection.layer, cx.selection.head) = (layer, head);
         }
         looks || opened.is_some()
     }
 
-    /// The plane and the table, beside each other where there is room. Gives the head that was clicked, and the one that is to
-    /// be looked at.
-    fn plane_and_table(
-        &mut self,
-        ui: &mut Ui,
-        scored: &Scored<'_>,
-        is_found: &[bool],
-        job: JobId,
-    ) -> (Option<(usize, usize)>, Option<(usize, usize)>) {
+    /// The plane and the table, beside each other where there is room.
+    fn plane_and_table(&mut self, ui: &mut Ui, scored: &Scored<'_>, is_found: &[bool], job: JobId) -> Clicks {
         let Self { table, plane, filter, .. } = self;
         let (width, height) = (ui.available_width(), ui.available_height());
         if width < BESIDE {
             let on_plane = plane.show(ui, scored, is_found, (height * 0.5).max(150.0));
-            let (clicked, opened) = table.show(ui, scored, is_found, (job, filter));
-            return (on_plane.or(clicked), opened);
+            let clicks = table.show(ui, scored, is_found, (job, filter));
+            return Clicks { chosen: on_plane.or(clicks.chosen), ..clicks };
         }
         ui.horizontal_top(|ui| {
             let left = (width * 0.46).min(height * 1.1).min(640.0);
@@ -252,9 +269,9 @@ impl AtlasView {
                 .inner;
             ui.add_space(space::M);
             let rest = vec2(ui.available_width(), height);
-            let (clicked, opened) =
+            let clicks =
                 ui.allocate_ui_with_layout(rest, down, |ui| table.show(ui, scored, is_found, (job, filter))).inner;
-            (on_plane.or(clicked), opened)
+            Clicks { chosen: on_plane.or(clicks.chosen), ..clicks }
         })
         .inner
     }

@@ -8,7 +8,7 @@ use crate::types::ColorMap;
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, rgb, space};
 use crate::ui::widgets::{caption, legend};
-use egui::{ComboBox, Pos2, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
+use egui::{Color32, ComboBox, Pos2, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
 use std::collections::BTreeMap;
 
@@ -66,7 +66,7 @@ impl PlaneView {
             plot_ui.set_plot_bounds_x(spans[0].0..=spans[0].1);
             plot_ui.set_plot_bounds_y(spans[1].0..=spans[1].1);
             for ((found, layer), points) in &layers {
-                let ink = if *found { rgb(hue(*layer, deepest)) } else { theme.grid() };
+                let ink = if *found { hue(theme, *layer as f32 / deepest.max(1) as f32) } else { theme.grid() };
                 let dots = Points::new(format!("layer {layer} {found}"), PlotPoints::Borrowed(points));
                 plot_ui.points(dots.color(ink).radius(DOT).allow_hover(false));
             }
@@ -130,16 +130,18 @@ impl PlaneView {
 /// What colours mean.
 fn layers_legend(ui: &mut Ui, deepest: usize) {
     let marks = [(0.0, "layer 0".to_owned()), (1.0, deepest.to_string())];
-    legend(ui, LEGEND.x - space::M, |place| rgb(ColorMap::Viridis.at(place)), &marks);
+    let theme = ui.theme();
+    legend(ui, LEGEND.x - space::M, |place| hue(theme, place), &marks);
 }
 
 fn position(transform: &PlotTransform, at: [f64; 2]) -> Pos2 {
     transform.position_from_point(&PlotPoint::new(at[0], at[1]))
 }
 
-/// The colour of a layer.
-fn hue(layer: usize, deepest: usize) -> [u8; 3] {
-    ColorMap::Viridis.at(layer as f32 / deepest.max(1) as f32)
+/// The colour of a layer by its depth, in `0..=1`: those of the map that are seen on the theme's ground.
+fn hue(theme: &Theme, depth: f32) -> Color32 {
+    let (from, to) = if theme.is_dark() { (0.25, 1.0) } else { (0.0, 0.85) };
+    rgb(ColorMap::Viridis.at(from + (to - from) * depth))
 }
 
 /// From the least to the most, with room for the dots.

@@ -1,7 +1,7 @@
 //! The table of heads: a row a head, a column a score. Only what is in sight is drawn.
 
-use super::explain;
 use super::export::Scored;
+use super::{Clicks, explain};
 use crate::analysis::{AtlasHead, AtlasScore, HeadAtlas, head_words};
 use crate::types::JobId;
 use crate::ui::Themed;
@@ -49,20 +49,20 @@ struct Sheet<'a> {
 }
 
 impl TableView {
-    /// Shows the table. Gives the head that was clicked, and the one that is to be looked at.
+    /// Shows the table; gives what was clicked.
     pub fn show(
         &mut self,
         ui: &mut Ui,
         scored: &Scored<'_>,
         is_found: &[bool],
         (job, filter): (JobId, &str),
-    ) -> (Option<(usize, usize)>, Option<(usize, usize)>) {
+    ) -> Clicks {
         let key = (job, self.sort, self.is_falling, filter.to_owned());
         let (key, rows, most) = match self.rows.take() {
             Some(kept) if kept.0 == key => kept,
             _ => (key, self.order(&scored.atlas, is_found), largest(scored)),
         };
-        let (mut clicked, mut opened, mut heading) = (None, None, None);
+        let (mut clicks, mut heading) = (Clicks::default(), None);
         let size = vec2(NAME + COLUMN * scored.scores.len() as f32, HEAD + ROW * rows.len() as f32 + space::S);
         let mut sheet = ScrollArea::both().id_salt("head atlas").auto_shrink(false);
         if std::mem::take(&mut self.is_new) {
@@ -78,10 +78,10 @@ impl TableView {
                 let head = &scored.atlas.heads[*place];
                 let response = sheet.row(ui, row, head);
                 if response.clicked() {
-                    clicked = Some((head.layer, head.head));
+                    clicks.chosen = Some((head.layer, head.head));
                 }
                 if response.double_clicked() {
-                    opened = Some((head.layer, head.head));
+                    clicks.opened = Some((head.layer, head.head));
                 }
             }
             heading = sheet.headings(ui, self);
@@ -97,14 +97,14 @@ impl TableView {
                 ui.scroll_to_rect(Rect::from_x_y_ranges(x, top - HEAD..=top + ROW), None);
             }
         });
-        self.at = Some(clicked.unwrap_or(scored.chosen));
+        self.at = Some(clicks.chosen.unwrap_or(scored.chosen));
         self.rows = Some((key, rows, most));
         if let Some(sort) = heading {
             // The first click shows the most of a score, and layers from the first.
             self.is_falling = if self.sort == sort { !self.is_falling } else { sort.is_some() };
             (self.sort, self.is_new) = (sort, true);
         }
-        (clicked, opened)
+        clicks
     }
 
     fn order(&self, atlas: &HeadAtlas, is_found: &[bool]) -> Vec<usize> {
