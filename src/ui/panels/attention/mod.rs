@@ -293,11 +293,15 @@ impl Panel for AttentionPanel {
                 arrows(ui, cx, &shown);
                 self.under_way(ui, cx);
                 let is_followed = self.tokens.way == Way::Steps;
-                if shown.report.picture.is_some() && !is_followed {
-                    ways::choose(&mut self.tokens.way, ui);
-                }
                 match shown.report.picture.as_ref().filter(|_| !is_followed) {
-                    Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
+                    Some(_) => picture::stage(
+                        &mut self.picture,
+                        &mut self.tokens.way,
+                        self.colours.look(ui.theme()),
+                        ui,
+                        cx,
+                        &shown,
+                    ),
                     None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
                 }
             }
