@@ -163,6 +163,29 @@ fn picture_report() -> InspectReport {
 }
 
 #[test]
+fn a_picture_is_followed_from_the_token_that_classes_are_read_from() {
+    let mut window = with(&vision());
+    window.show("digits");
+    window.click("Show an example");
+    window.show("attention");
+    window.click("Use the drawing");
+    let (job, _) = inspected(&window).pop().unwrap();
+    answer(&mut window, job, Outcome::Inspected(Arc::new(picture_report())));
+    window.click("Steps");
+    let asked = window.engine.started(|_, work| match work {
+        Work::Steps(spec) => Some(spec.clone()),
+        _ => None,
+    });
+    let [spec] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(matches!(spec.prompt, PromptInput::Picture(_)), "{spec:?}");
+    // CLS, and the patch that it looks at most.
+    assert_eq!((spec.query, spec.key), (0, 1));
+    window.harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, "Map").click();
+    window.settle();
+    assert!(window.has("Attention over the picture from CLS"));
+}
+
+#[test]
 fn a_drawing_is_shown_to_a_vision_transformer() {
     let mut window = with(&vision());
     assert!(window.has("little-vit reads pictures"), "the prompt panel says what to do instead");

@@ -242,6 +242,9 @@ fn terms_are_asked_of_the_steps_that_are_shown() {
     answer_terms(&mut window);
     let before = asked_terms(&window).len();
     window.click("Layer 1 head 2");
+    // Longer than the pointer has to rest.
+    let clicked = std::time::Instant::now();
+    window.wait("no frame", |_| clicked.elapsed().as_millis() > 150);
     assert_eq!(asked_terms(&window).len(), before, "the steps of another head are on their way");
     answer_steps(&mut window);
     window.wait("no question", |window| asked_terms(window).last().is_some_and(|(_, spec)| spec.steps.head == 2));

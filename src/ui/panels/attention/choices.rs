@@ -36,9 +36,13 @@ const MEASURE_HELP: &str = "A weight tells how much of a token's value is taken,
      one token often give it a value that is nearly nothing. Lengths are of what is brought along, ‖α v W_O‖ (Kobayashi et al. 2020).";
 
 /// The choices in one row, which wraps where there is little room.
-pub(super) fn show(way: &mut Way, planes: &mut Planes, ui: &mut Ui) {
+pub(super) fn show(way: &mut Way, planes: &mut Planes, is_picture: bool, ui: &mut Ui) {
     ui.horizontal_wrapped(|ui| {
-        ways::choose(way, ui);
+        if is_picture {
+            ways::choose_for_picture(way, ui);
+        } else {
+            ways::choose(way, ui);
+        }
         if !way.is_of_planes() {
             return;
         }

@@ -39,7 +39,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
     if let Some(stamp) = &stamp {
         stamp.show(ui);
     }
-    choices::show(&mut view.way, &mut view.planes, ui);
+    choices::show(&mut view.way, &mut view.planes, shown.report.picture.is_some(), ui);
     Stamp::over(stamp.as_ref(), ui, |ui| match view.way {
         Way::Map | Way::Lines => planes(view, colours, ui, cx, shown),
         Way::Contexts => {}

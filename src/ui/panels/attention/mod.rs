@@ -17,6 +17,7 @@ mod palette;
 mod picture;
 mod pins;
 mod plane;
+mod saved;
 mod sharp;
 mod steps;
 mod strip;
@@ -26,12 +27,9 @@ mod ways;
 
 use crate::chart::{Format, png_pixels};
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{
-    Ability, ColorMap, Grouping, InspectReport, JobId, ModelId, ScaleCurve, ScaleEnd, Site, SiteFilter, WeightScale,
-};
+use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter, WeightScale};
 use crate::ui::Themed;
 use crate::ui::lenient;
-use crate::ui::paths;
 use crate::ui::reader::Reader;
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, caption, empty_state, job_error, job_progress};
@@ -41,12 +39,11 @@ use controls::Wanted;
 use egui::{Frame, Margin, Ui};
 use export::{Extent, Kind};
 use first_look::FirstLook;
-use look::{Colours, Direction};
+use look::Colours;
 use lucide_icons::Icon;
-use plane::{Measure, Over};
-use serde::{Deserialize, Serialize};
+use saved::Saved;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokens::TokensView;
 use view_file::ViewFiles;
@@ -184,6 +181,12 @@ impl AttentionPanel {
         match (&shown.report.picture, extent, kind) {
             (Some(_), Extent::View, Kind::Figure(format)) => {
                 picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format);
+            }
+            (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Atlas => {
+                self.tokens.atlas.export(format);
+            }
+            (None, Extent::View, Kind::Arrays(_)) if self.tokens.way == Way::Atlas => {
+                cx.toast("The atlas is written as CSV, SVG or PNG");
             }
             (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
@@ -346,7 +349,7 @@ impl Panel for AttentionPanel {
         if self.tokens.way == Way::Contexts && cx.state.prompting() != Prompting::Sees {
             Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| {
                 widgets::stage_header(ui, "A word in two contexts", "", |_| {});
-                choices::show(&mut self.tokens.way, &mut self.tokens.planes, ui);
+                choices::show(&mut self.tokens.way, &mut self.tokens.planes, false, ui);
                 ui.add_space(space::S);
                 self.contexts.show(ui, cx);
             });
@@ -362,11 +365,11 @@ impl Panel for AttentionPanel {
                     arrows(ui, cx, &shown);
                     self.under_way(ui, cx);
                     let is_followed = self.tokens.way == Way::Steps;
-                    if shown.report.picture.is_some() && !is_followed {
-                        ways::choose_for_picture(&mut self.tokens.way, ui);
-                    }
                     match shown.report.picture.as_ref().filter(|_| !is_followed) {
-                        Some(_) => picture::stage(&mut self.picture, self.colours.look(ui.theme()), ui, cx, &shown),
+                        Some(_) => {
+                            let look = self.colours.look(ui.theme());
+                            picture::stage(&mut self.picture, &mut self.tokens.way, look, ui, cx, &shown);
+                        }
                         None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
                     }
                 }
@@ -551,49 +554,6 @@ impl Panel for AttentionPanel {
             self.picture.strength = saved.covering;
         }
         is_whole
-    }
-}
-
-/// What survives a restart.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct Saved {
-    map: ColorMap,
-    contrast: ScaleCurve,
-    ends_at: ScaleEnd,
-    without_first: bool,
-    way: Way,
-    over: Over,
-    measure: Measure,
-    grouping: Grouping,
-    direction: Direction,
-    text: String,
-    contexts: contexts::Typed,
-    #[serde(with = "paths::one")]
-    picture: Option<PathBuf>,
-    source: picture::Source,
-    covering: f32,
-}
-
-impl Default for Saved {
-    fn default() -> Self {
-        let picture = picture::PictureView::default();
-        Self {
-            map: ColorMap::default(),
-            contrast: ScaleCurve::default(),
-            ends_at: ScaleEnd::default(),
-            without_first: false,
-            way: Way::default(),
-            over: Over::default(),
-            measure: Measure::default(),
-            grouping: Grouping::default(),
-            direction: Direction::default(),
-            text: String::new(),
-            contexts: contexts::Typed::default(),
-            picture: None,
-            source: picture.source,
-            covering: picture.strength,
-        }
     }
 }
 

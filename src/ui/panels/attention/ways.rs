@@ -45,7 +45,7 @@ pub(super) fn choose(way: &mut Way, ui: &mut Ui) {
 /// The same for a picture, whose heads are seen over it.
 pub(super) fn choose_for_picture(way: &mut Way, ui: &mut Ui) {
     let mut seen = if *way == Way::Steps { Way::Steps } else { Way::Map };
-    if segmented(ui, &mut seen, &[(Way::Map, "Picture"), (Way::Steps, "Steps")]) {
+    if segmented(ui, &mut seen, &[(Way::Map, "Map"), (Way::Steps, "Steps")]) {
         *way = seen;
     }
 }

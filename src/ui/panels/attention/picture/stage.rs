@@ -6,13 +6,21 @@ use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::panels::attention::Shown;
 use crate::ui::panels::attention::look::Look;
+use crate::ui::panels::attention::ways::{self, Way};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, Stamp, caption, segmented, significant};
 use egui::{Color32, ColorImage, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 
-pub(in super::super) fn show(view: &mut PictureView, look: Look, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+pub(in super::super) fn show(
+    view: &mut PictureView,
+    way: &mut Way,
+    look: Look,
+    ui: &mut Ui,
+    cx: &mut Cx<'_>,
+    shown: &Shown,
+) {
     let theme = ui.theme();
     let Some(report) = shown.report.picture.clone() else { return };
     view.context.get_or_insert_with(|| ui.ctx().clone());
@@ -31,6 +39,7 @@ pub(in super::super) fn show(view: &mut PictureView, look: Look, ui: &mut Ui, cx
     if let Some(stamp) = Stamp::of(cx.state, shown.job) {
         stamp.show(ui);
     }
+    ways::choose_for_picture(way, ui);
     ui.add_space(space::XS);
     let key = MapKey { job: shown.job, source: view.source, layer, head, query, look };
     let Some(weights) = view.weights(key, shown) else {
