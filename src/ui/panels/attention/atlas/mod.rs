@@ -226,7 +226,9 @@ impl AtlasView {
         if let Some(words) = filter.unclear {
             ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
         }
-        caption(ui, format!("{count} of {} heads, scored {measured} of {} tokens", atlas.heads.len(), atlas.tokens));
+        let none = if count == 0 { "No head is like that: " } else { "" };
+        let all = atlas.heads.len();
+        caption(ui, format!("{none}{count} of {all} heads, scored {measured} of {} tokens", atlas.tokens));
         let all = shown.layers * shown.heads;
         if atlas.heads.len() < all {
             let words =
@@ -332,7 +334,7 @@ mod tests {
         };
         let one = words(&[4]).unwrap();
         assert!(one.contains("Previous token, First token: a sequence of one token has no second one"), "{one}");
-        assert_eq!(words(&[4, 5]).unwrap(), "Not scored here. Duplicate token, Induction: no token comes twice.");
+        assert_eq!(words(&[4, 5]).unwrap(), "Not scored here. Induction, Duplicate token: no token comes twice.");
         assert_eq!(words(&[4, 5, 4]), None);
     }
 }
