@@ -7,7 +7,9 @@ use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Outcome, Work};
-use fovea::types::{Capture, ContextLayer, ContextsReport, HeadWrites, InspectReport, JobId, PromptToken, Site};
+use fovea::types::{
+    Capture, ContextLayer, ContextsReport, HeadWrites, InspectReport, JobId, PromptToken, Site, Values,
+};
 use std::sync::Arc;
 use window::{LAPTOP, Window, with_text_model};
 
@@ -43,7 +45,7 @@ fn report() -> InspectReport {
         f32::from(u8::from(if head == 0 { key == 0 } else { key == query }))
     };
     let values = (0..2).flat_map(|head| (0..side * side).map(move |place| cell(head, place)));
-    let values: Arc<[f32]> = values.collect();
+    let values: Values = values.collect();
     let capture = |layer| Capture { site: Site::Pattern(layer), shape: vec![2, side, side], values: values.clone() };
     InspectReport { tokens: tokens(), captures: vec![capture(0), capture(1)], picture: None, left_out: None }
 }

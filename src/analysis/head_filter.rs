@@ -118,7 +118,7 @@ mod tests {
         let rows = |share: f32| [1.0, 0.0, 0.0, share, 1.0 - share, 0.0, 0.0, share, 1.0 - share];
         let values: Vec<f32> = [0.0, 0.25, 0.5, 0.75].into_iter().flat_map(rows).collect();
         let capture =
-            |layer| Capture { site: Site::Pattern(layer), shape: vec![4, 3, 3], values: values.as_slice().into() };
+            |layer| Capture { site: Site::Pattern(layer), shape: vec![4, 3, 3], values: values.to_vec().into() };
         let captures = vec![capture(0), capture(1)];
         let report = InspectReport { tokens: Vec::new(), captures, picture: None, left_out: None };
         let order = Order::LeftToRight;

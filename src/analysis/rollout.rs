@@ -80,14 +80,13 @@ pub fn mean_of_heads(report: &InspectReport, layer: usize, heads: usize, query: 
 mod tests {
     use super::*;
     use crate::types::{Capture, PromptToken, Site};
-    use std::sync::Arc;
 
     fn report() -> InspectReport {
         let token = |id| PromptToken { id, text: String::new(), span: 0..0 };
         let capture = |layer: usize, values: [f32; 8]| Capture {
             site: Site::Pattern(layer),
             shape: vec![2, 2, 2],
-            values: Arc::from(values),
+            values: values.into(),
         };
         // Two heads of two tokens: one looks at itself, the other at its neighbour, or both at the first.
         let captures = vec![

@@ -60,7 +60,7 @@ fn parts_words(before: &PromptToken, here: &PromptToken) -> bool {
         return true;
     }
     if is_bytes(before) || is_bytes(here) {
-        return false;
+        return here.text.starts_with(char::is_whitespace) || before.text.ends_with(char::is_whitespace);
     }
     // The texts of some tokenizers carry no blanks, but their places hold them.
     if here.has_blank_before() {

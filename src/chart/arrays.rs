@@ -5,6 +5,7 @@ use super::ChartError;
 use safetensors::tensor::{Dtype, TensorView};
 use std::collections::HashMap;
 use std::io::{Cursor, Write};
+use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -28,6 +29,13 @@ impl ArrayFormat {
             Self::Npz => "npz",
             Self::Safetensors => "safetensors",
         }
+    }
+
+    /// The format a file name asks for: NPZ for `.npz`, safetensors for any other.
+    #[must_use]
+    pub fn of(path: &Path) -> Self {
+        let is_npz = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npz"));
+        if is_npz { Self::Npz } else { Self::Safetensors }
     }
 
     /// The name on a button.

@@ -28,7 +28,7 @@ pub enum Verb {
     Generate(GenerateArgs),
     /// Print a conversation as the chat template of a model writes it
     ChatTemplate(ChatTemplateArgs),
-    /// Write the values at sites inside the model to a safetensors file
+    /// Write the values at sites inside the model to a file of arrays
     Inspect(InspectArgs),
     /// Tell how likely each of some answers is after a prompt
     Score(ScoreArgs),
@@ -250,7 +250,7 @@ pub struct InspectArgs {
     /// has them]
     #[arg(long, value_name = "SITES")]
     pub sites: Option<String>,
-    /// The safetensors file to write
+    /// The file to write: NPZ if its name ends in .npz, safetensors otherwise
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 }

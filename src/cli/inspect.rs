@@ -4,9 +4,9 @@ use super::CliError;
 use super::args::{InputArgs, InspectArgs};
 use super::output::{tell, tell_edits, write_file};
 use super::session::{Session, unexpected};
+use crate::chart::{Array, ArrayFormat, ArrayValues, arrays_file};
 use crate::engine::{Command, InspectSpec, Outcome, PromptInput, Work, read_picture};
 use crate::types::{Ability, InspectReport, JobId, ModelInfo, SiteFilter, UserError};
-use safetensors::tensor::{Dtype, TensorView};
 
 /// Writes every matching site under its name (F32), and the ids (I64, `[T]`).
 pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
@@ -23,7 +23,7 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
         Work::Inspect(InspectSpec { prompt: input(&args.input)?, sites, edits: edits.clone() }),
     );
     let Outcome::Inspected(report) = session.run(job, command, |_| Ok(()))? else { return Err(unexpected()) };
-    write_file(&args.out, &encode(&report)?)?;
+    write_file(&args.out, &encode(&report, ArrayFormat::of(&args.out))?)?;
     if let Some(left_out) = &report.left_out {
         tell(format_args!("note: {left_out}"));
     }
@@ -46,44 +46,35 @@ fn input(args: &InputArgs) -> Result<PromptInput, UserError> {
     })
 }
 
-fn encode(report: &InspectReport) -> Result<Vec<u8>, UserError> {
-    let ids: Vec<u8> = report.tokens.iter().flat_map(|token| i64::from(token.id).to_le_bytes()).collect();
-    let values = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for capture in &report.captures {
-        tensors.push((capture.site.to_string(), Dtype::F32, capture.shape.clone(), values(&capture.values)));
-    }
-    tensors.push(("ids".to_owned(), Dtype::I64, vec![report.tokens.len()], ids));
-    let views = tensors
-        .iter()
-        .map(|(name, dtype, shape, bytes)| TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name, view)));
-    views.collect::<Result<Vec<_>, _>>().and_then(|views| safetensors::serialize(views, None)).map_err(|error| {
-        UserError::new(
-            "The captured values cannot be written as safetensors.",
-            error.to_string(),
-            "This is a defect in Fovea; please report it with the command you ran.",
-        )
-    })
+fn encode(report: &InspectReport, format: ArrayFormat) -> Result<Vec<u8>, UserError> {
+    let ids: Vec<i64> = report.tokens.iter().map(|token| i64::from(token.id)).collect();
+    let captured = report.captures.iter().map(|capture| Array {
+        name: capture.site.to_string(),
+        shape: capture.shape.clone(),
+        values: ArrayValues::Floats(&capture.values),
+    });
+    let ids = Array { name: "ids".to_owned(), shape: vec![ids.len()], values: ArrayValues::Integers(&ids) };
+    let arrays: Vec<Array<'_>> = captured.chain([ids]).collect();
+    Ok(arrays_file(&arrays, &[], format)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::types::{Capture, PromptToken, Site};
-    use std::sync::Arc;
 
     #[test]
     fn the_file_holds_values_and_ids() {
         let report = InspectReport {
             tokens: [3, 5].map(|id| PromptToken { id, text: String::new(), span: 0..0 }).to_vec(),
-            captures: vec![Capture { site: Site::Logits, shape: vec![2, 1], values: Arc::from([0.5, -1.0]) }],
+            captures: vec![Capture { site: Site::Logits, shape: vec![2, 1], values: [0.5, -1.0].into() }],
             picture: None,
             left_out: None,
         };
-        let bytes = encode(&report).unwrap();
+        let bytes = encode(&report, ArrayFormat::Safetensors).unwrap();
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let logits = file.tensor("logits").unwrap();
-        assert_eq!((logits.shape(), logits.dtype()), ([2, 1].as_slice(), Dtype::F32));
+        assert_eq!((logits.shape(), logits.dtype()), ([2, 1].as_slice(), safetensors::Dtype::F32));
         assert_eq!(logits.data(), [0.5f32.to_le_bytes(), (-1.0f32).to_le_bytes()].concat());
         assert_eq!(file.tensor("ids").unwrap().data(), [3i64.to_le_bytes(), 5i64.to_le_bytes()].concat());
     }

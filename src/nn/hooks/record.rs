@@ -2,7 +2,6 @@
 
 use crate::types::{Capture, Site, SiteSet};
 use burn::tensor::{Tensor, Transaction};
-use std::sync::Arc;
 
 /// What was noted of a pass.
 pub(super) struct Recorder {
@@ -51,7 +50,7 @@ impl Recorder {
         let values = self.pending.execute().into_iter();
         let captures = self.taken.into_iter().zip(values).map(|((site, shape), data)| {
             let values = data.try_into_vec::<f32>().expect("models compute in F32");
-            Capture { site, shape, values: Arc::from(values) }
+            Capture { site, shape, values: values.into() }
         });
         (captures.collect(), left_out)
     }

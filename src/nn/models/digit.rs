@@ -139,9 +139,9 @@ impl DigitNet {
         let (captures, _) = hooks.into_captures();
         let layers = names.into_iter().zip(captures).map(|(name, capture)| match *capture.shape.as_slice() {
             [channels, height, width] => {
-                LayerActivation::Maps { name, channels, height, width, values: capture.values }
+                LayerActivation::Maps { name, channels, height, width, values: capture.values.to_vec().into() }
             }
-            _ => LayerActivation::Units { name, values: capture.values },
+            _ => LayerActivation::Units { name, values: capture.values.to_vec().into() },
         });
         (logits, layers.collect())
     }

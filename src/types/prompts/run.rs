@@ -2,6 +2,8 @@
 
 use crate::types::{PictureReport, PromptToken, Site};
 use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Why a generation ended.
@@ -20,8 +22,8 @@ pub enum StopReason {
     Cancelled,
 }
 
-impl std::fmt::Display for StopReason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EndOfSequence => f.write_str("end of sequence"),
             Self::MaxNewTokens => f.write_str("token limit"),
@@ -47,6 +49,42 @@ pub struct GenerationStats {
     pub tokens_per_s: f64,
 }
 
+/// Values that are shared, and were never copied from where they were read back.
+#[derive(Clone, Default, PartialEq)]
+pub struct Values(Arc<Vec<f32>>);
+
+impl Deref for Values {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Vec<f32>> for Values {
+    fn from(values: Vec<f32>) -> Self {
+        Self(Arc::new(values))
+    }
+}
+
+impl<const N: usize> From<[f32; N]> for Values {
+    fn from(values: [f32; N]) -> Self {
+        values.to_vec().into()
+    }
+}
+
+impl FromIterator<f32> for Values {
+    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Self {
+        values.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
 /// The values at one site, read back from the device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capture {
@@ -55,7 +93,7 @@ pub struct Capture {
     /// Its shape; the letters are explained at [`Site`]. The batch comes first where it holds more than one sequence.
     pub shape: Vec<usize>,
     /// Row-major values.
-    pub values: Arc<[f32]>,
+    pub values: Values,
 }
 
 /// One uncached forward pass over a finished sequence.

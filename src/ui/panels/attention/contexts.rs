@@ -26,6 +26,7 @@ const POSITIONS_HELP: &str = "The positions of the other text whose vectors, in 
 const ROW: f32 = 44.0;
 
 /// What is typed, and what was asked.
+#[derive(Default)]
 pub(super) struct Contexts {
     pub typed: Typed,
     ask: Ask<ContextsSpec>,
@@ -42,12 +43,6 @@ pub(super) struct Typed {
 impl Default for Typed {
     fn default() -> Self {
         Self { texts: [String::new(), String::new()], word: WORD.to_owned() }
-    }
-}
-
-impl Default for Contexts {
-    fn default() -> Self {
-        Self { typed: Typed::default(), ask: Ask::default() }
     }
 }
 

@@ -21,6 +21,9 @@ const BETWEEN: f32 = 0.34;
 /// One line: query, key and value.
 type Edge = (u32, u32, f32);
 
+/// Of which plane edges are, and from which share on.
+type EdgesOf = (PlaneKey, f32);
+
 /// Which lines are drawn.
 pub(super) struct Lines {
     /// The least share of the scale's end that a line needs.
@@ -28,7 +31,7 @@ pub(super) struct Lines {
     /// Draws the lines of the token in focus alone.
     pub only_focus: bool,
     /// The lines of a plane from a share on, by query.
-    found: Option<((PlaneKey, f32), Rc<[Edge]>)>,
+    found: Option<(EdgesOf, Rc<[Edge]>)>,
 }
 
 impl Default for Lines {
