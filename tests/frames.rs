@@ -4,7 +4,7 @@
 #[path = "support/scripted_engine.rs"]
 mod scripted_engine;
 
-use egui::{Event as Input, Pos2, RawInput, Rect, vec2};
+use egui::{Event as Input, Pos2, RawInput, Rect, Vec2, vec2};
 use fovea::engine::{Command, Event, Outcome, Work};
 use fovea::types::{
     DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, Precision, PromptToken, StartFrom, TrainPoint,
@@ -217,7 +217,7 @@ fn looking_at_long_attention(way: &str, count: usize, layers: usize, heads: usiz
                 }));
             }
             if frame % 10 == 5 {
-                let delta = egui::vec2(0.0, if frame % 100 < 50 { 40.0 } else { -40.0 });
+                let delta = vec2(0.0, if frame % 100 < 50 { 40.0 } else { -40.0 });
                 events.push(wheel(delta));
             }
             bench.frame(events)
@@ -226,7 +226,7 @@ fn looking_at_long_attention(way: &str, count: usize, layers: usize, heads: usiz
     report(&format!("attention, {way}, {count} tokens, {layers} × {heads} heads"), times);
 }
 
-fn wheel(delta: egui::Vec2) -> Input {
+fn wheel(delta: Vec2) -> Input {
     Input::MouseWheel {
         unit: egui::MouseWheelUnit::Point,
         delta,

@@ -8,11 +8,11 @@
 mod reference;
 mod support;
 
-use fovea::analysis;
-use fovea::engine::{Command, ContextsSpec, InspectSpec, Outcome, PromptInput, Work, WritesSpec};
+use fovea::analysis::{self, AtlasScore, Order};
+use fovea::engine::{Command, ContextsSpec, InspectSpec, Outcome, PromptInput, StepsSpec, Work, WritesSpec};
 use fovea::load::read_picture;
 use fovea::types::{
-    ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, SiteFilter, UserError,
+    Ability, ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, SiteFilter, UserError,
 };
 use reference::{Difference, Reference, golden_dir};
 use std::sync::Arc;
@@ -152,4 +152,63 @@ fn a_word_that_a_text_has_not_is_named_with_its_text() {
     let error = contexts(&mut script, sprout, ["The ball is red.", "A dog ran."], "ball").unwrap_err();
     assert!(error.what.contains("‘ball’ is not in the second text"), "{error}");
     assert!(contexts(&mut script, sprout, ["", "A ball"], "ball").is_err());
+}
+
+/// Models that read from left to right, both ways, and pictures: one of each stands for its column.
+const KINDS: [(&str, Order); 3] = [("gemma2", Order::LeftToRight), ("bert", Order::BothWays), ("vit", Order::Patches)];
+
+/// The rows of the table in the README that says what can be seen of which kind of model.
+fn told() -> Vec<[String; 4]> {
+    let text = std::fs::read_to_string(support::root().join("README.md")).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| what can be seen |")).skip(2);
+    let cells = |line: &str| -> [String; 4] {
+        let cells: Vec<String> = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+        cells.try_into().unwrap_or_else(|cells| panic!("four cells, not {cells:?}"))
+    };
+    rows.take_while(|line| line.starts_with('|')).map(cells).collect()
+}
+
+#[test]
+fn every_kind_of_model_has_what_the_readme_says_and_nothing_else() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let mut checked = 0;
+    for row in told() {
+        for (column, (name, order)) in KINDS.into_iter().enumerate() {
+            let has = has(&mut script, &row[0], name, order);
+            assert_eq!(row[column + 1] == "yes", has, "{} of {name}", row[0]);
+            checked += 1;
+        }
+    }
+    // The patterns, and all that is made of them, and every score.
+    assert_eq!(checked, 3 * (6 + AtlasScore::ALL.len()));
+}
+
+/// True where the engine answers, or the score is defined.
+fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
+    if let Some(score) =
+        AtlasScore::ALL.into_iter().find(|score| what == format!("score: {}", score.name().to_lowercase()))
+    {
+        return score.is_of(order);
+    }
+    let model = script.open(&golden_dir(name)).id;
+    let prompt = match order {
+        Order::Patches => PromptInput::Picture(read_picture(&golden_dir(name).join("picture-0.png")).unwrap()),
+        _ => PromptInput::Ids(Reference::read(name).sequence(0)[..6].to_vec()),
+    };
+    let inspect = InspectSpec { prompt: prompt.clone(), sites: SiteFilter::patterns(), edits: Vec::new() };
+    let work = match what {
+        "patterns, averages and rollout" => Work::Inspect(inspect),
+        "lengths of what heads write" => Work::MeasureWrites(WritesSpec { prompt, edits: Vec::new() }),
+        "steps and their terms" => Work::Steps(StepsSpec { prompt, layer: 0, head: 0, query: 2, key: 1 }),
+        "one word in two texts" => {
+            let texts = ["a b", "c b"].map(str::to_owned);
+            Work::CompareContexts(ContextsSpec { texts, word: "b".into() })
+        }
+        "next token" | "guesses for masks" => {
+            let info = script.open(&golden_dir(name));
+            return info.can(if what == "next token" { Ability::Continue } else { Ability::FillMasks });
+        }
+        other => panic!("nothing tells whether {name} has {other}"),
+    };
+    run(script, model, work).is_ok()
 }

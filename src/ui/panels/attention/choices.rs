@@ -35,21 +35,31 @@ const MEASURES: [(Measure, &str); 2] = [(Measure::Weights, "Weights"), (Measure:
 const MEASURE_HELP: &str = "A weight tells how much of a token's value is taken, not how much there is to take: heads that rest on \
      one token often give it a value that is nearly nothing. Lengths are of what is brought along, ‖α v W_O‖ (Kobayashi et al. 2020).";
 
-/// The choices in one row, which wraps where there is little room.
+/// Width from which all choices stand in one row.
+const ONE_ROW: f32 = 760.0;
+
+/// The choices in one row, or in two where there is little room.
 pub(super) fn show(way: &mut Way, planes: &mut Planes, is_picture: bool, ui: &mut Ui) {
-    ui.horizontal_wrapped(|ui| {
+    let is_wide = ui.available_width() >= ONE_ROW;
+    ui.horizontal(|ui| {
         if is_picture {
             ways::choose_for_picture(way, ui);
         } else {
             ways::choose(way, ui);
         }
-        if !way.is_of_planes() {
-            return;
+        if way.is_of_planes() && is_wide {
+            of_planes(planes, ui);
         }
-        menu(ui, "Heads seen together", &mut planes.seen.over, &OVERS);
-        menu(ui, "Tokens taken together", &mut planes.seen.grouping, &GROUPINGS);
-        ui.scope(|ui| segmented(ui, &mut planes.seen.measure, &MEASURES)).response.on_hover_text(MEASURE_HELP);
     });
+    if way.is_of_planes() && !is_wide {
+        ui.horizontal(|ui| of_planes(planes, ui));
+    }
+}
+
+fn of_planes(planes: &mut Planes, ui: &mut Ui) {
+    menu(ui, "Heads seen together", &mut planes.seen.over, &OVERS);
+    menu(ui, "Tokens taken together", &mut planes.seen.grouping, &GROUPINGS);
+    ui.scope(|ui| segmented(ui, &mut planes.seen.measure, &MEASURES)).response.on_hover_text(MEASURE_HELP);
 }
 
 /// A menu of choices, each explained on hover.

@@ -242,11 +242,10 @@ fn row(report: &ContextsReport, layer: usize, ui: &mut Ui) {
     painter.text(at, Align2::RIGHT_CENTER, format!("{:.3}", values.cosine), Type::Body.mono(), theme.body());
     let mut left = start + columns.cosine;
     let cells = [first, second, [others(0), others(1)].concat()];
-    for (place, cell) in cells.iter().enumerate() {
+    for cell in &cells {
         let clip = Rect::from_min_max(pos2(left, rect.top()), pos2(left + columns.near - 8.0, rect.bottom()));
         let painter = painter.with_clip_rect(painter.clip_rect().intersect(clip));
-        let lines = if place == 2 { cell.chunks(2) } else { cell.chunks(cell.len().div_ceil(2).max(1)) };
-        for (line, entries) in lines.take(2).enumerate() {
+        for (line, entries) in cell.chunks(2).take(2).enumerate() {
             let at = pos2(left, rect.top() + 13.0 + 18.0 * line as f32);
             painter.text(at, Align2::LEFT_CENTER, entries.join("  "), Type::Caption.mono(), theme.caption());
         }

@@ -72,7 +72,7 @@ pub(super) fn show(ui: &mut Ui, terms: Option<&TermsReport>, height: f32) -> Opt
 
 /// A formula may name a token, whose spaces are to be seen.
 fn shown_formula(formula: &str) -> String {
-    formula.replace("‘ ", "‘·").replace('\n', "⏎")
+    formula.replace("‘ ", "‘·").replace('\n', "↵")
 }
 
 fn number(value: f64) -> String {
