@@ -20,10 +20,10 @@ fn looking(sequence: &Sequence, key: impl Fn(usize) -> usize) -> AtlasHead {
 }
 
 fn scored(sequence: &Sequence, pattern: Vec<f32>) -> AtlasHead {
-    atlas(sequence, vec![pattern]).heads.remove(0)
+    atlas(sequence, &[pattern]).heads.remove(0)
 }
 
-fn atlas(sequence: &Sequence, heads: Vec<Vec<f32>>) -> HeadAtlas {
+fn atlas(sequence: &Sequence, heads: &[Vec<f32>]) -> HeadAtlas {
     let tokens = sequence.ids.iter().map(|id| PromptToken { id: *id, text: String::new(), span: 0..1 }).collect();
     let shape = vec![heads.len(), sequence.ids.len(), sequence.ids.len()];
     let capture = Capture { site: Site::Pattern(3), shape, values: heads.concat().into() };
@@ -70,7 +70,7 @@ fn a_perfect_induction_head_has_one_by_both_definitions_and_less_on_the_whole_di
         let on_diagonal = |head: &AtlasHead| head.value(InductionDiagonal).unwrap();
         assert!((on_diagonal(&itself) - count / (count + extra)).abs() < 1e-6, "front {front}");
         assert!((on_diagonal(&first) - (count + 1.0) / (count + extra)).abs() < 1e-6, "A[S−1, 0] is one of its cells");
-        let all = atlas(&text, vec![vec![0.0; text.ids.len() * text.ids.len()]]);
+        let all = atlas(&text, &[vec![0.0; text.ids.len() * text.ids.len()]]);
         let divided = [Induction, InductionDiagonal, InductionRepeats].map(|score| all.denominator(score));
         assert_eq!(divided, [half, half + 1 + front, half]);
     }
@@ -125,14 +125,14 @@ fn what_cannot_be_averaged_is_not_zero() {
     assert!(missing.iter().all(|score| other.value(*score).is_none()));
     let encoder = looking(&sequence(&[5, 6], Order::BothWays), |q| q);
     assert_eq!(encoder.value(AtlasScore::Separator), None, "no separator was read");
-    let patches = atlas(&sequence(&[0, 0, 0], Order::Patches), vec![vec![1.0 / 3.0; 9]]);
+    let patches = atlas(&sequence(&[0, 0, 0], Order::Patches), &[vec![1.0 / 3.0; 9]]);
     assert_eq!(patches.scores(), [AtlasScore::Sink, AtlasScore::Own, AtlasScore::Entropy]);
 }
 
 #[test]
 fn a_head_that_holds_nan_is_broken_and_others_are_not() {
     let text = sequence(&[1, 2], Order::LeftToRight);
-    let both = atlas(&text, vec![vec![1.0, 0.0, f32::NAN, 0.5], vec![1.0, 0.0, 0.5, 0.5]]);
+    let both = atlas(&text, &[vec![1.0, 0.0, f32::NAN, 0.5], vec![1.0, 0.0, 0.5, 0.5]]);
     assert_eq!(both.heads.iter().map(AtlasHead::is_broken).collect::<Vec<_>>(), [true, false]);
     assert!(both.head(3, 0).unwrap().value(AtlasScore::DistanceVariance).unwrap().is_nan());
     assert_eq!(both.head(3, 1).unwrap().value(AtlasScore::Own), Some(0.75));
