@@ -32,9 +32,9 @@ const ROUNDING: f64 = 1e-5;
 
 /// A tiny model of a family, with what it reads.
 enum Tiny {
-    Text(TextModel),
-    Encoder(EncoderModel),
-    Vision(VisionModel, Vec<f32>),
+    Text(Box<TextModel>),
+    Encoder(Box<EncoderModel>),
+    Vision(Box<VisionModel>, Vec<f32>),
 }
 
 struct Family {
@@ -55,15 +55,15 @@ impl Family {
             let pixels = model.preprocessor.pixels(&model.preprocessor.seen(&picture));
             let info = model.info.clone();
             let ids = (0..model.config.tokens() as u32).collect();
-            (Tiny::Vision(model, pixels), info, ids)
+            (Tiny::Vision(Box::new(model), pixels), info, ids)
         } else if ENCODERS.contains(&name) {
             let model = open_encoder_model(&dir, &device, &mut |_, _| {}).unwrap();
             let info = model.info.clone();
-            (Tiny::Encoder(model), info, reference.ids("ids"))
+            (Tiny::Encoder(Box::new(model)), info, reference.ids("ids"))
         } else {
             let model = open_text_model(&dir, &device, &mut |_, _| {}).unwrap();
             let info = model.info.clone();
-            (Tiny::Text(model), info, reference.sequence(0))
+            (Tiny::Text(Box::new(model)), info, reference.sequence(0))
         };
         let token = |id: u32| PromptToken { id, text: format!("<{id}>"), span: 0..0 };
         let blocks = info.shape.blocks().unwrap();
