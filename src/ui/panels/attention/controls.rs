@@ -70,9 +70,11 @@ pub(super) fn show(
         ui.add_space(space::M);
         palette::row(ui, "Export", None, |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            let is_table = matches!(view.way, Way::Contexts | Way::Atlas);
-            wanted = menu(ui, "This view", "Export", Extent::View, !is_table);
-            wanted = wanted.or(menu(ui, "All heads", "Export all heads as", Extent::AllHeads, false));
+            wanted = view_menu(ui, view.way);
+            let all = ui.menu_button(RichText::new("All heads").font(Type::Body.sans()), |ui| {
+                kinds(ui, &Kind::ALL, "Export all heads as", Extent::AllHeads)
+            });
+            wanted = wanted.or(all.inner.flatten());
         });
     }
     ui.add_space(space::M);
@@ -98,28 +100,39 @@ pub(super) fn show(
     wanted
 }
 
-/// A menu of files, each called `verb` and its kind.
-fn menu(ui: &mut Ui, title: &str, verb: &str, extent: Extent, can_copy: bool) -> Option<Wanted> {
-    let mut wanted = None;
-    ui.menu_button(RichText::new(title).font(Type::Body.sans()), |ui| {
-        // Of a table there is no picture.
-        let is_table = extent == Extent::View && !can_copy;
-        for kind in Kind::ALL.into_iter().filter(|kind| !is_table || *kind == Kind::Figure(Format::Csv)) {
-            let name = format!("{verb} {}", kind.name());
-            if ui.button(name).clicked() {
-                wanted = Some(Wanted::File(extent, kind));
+/// What can be done with what the stage shows.
+fn view_menu(ui: &mut Ui, way: Way) -> Option<Wanted> {
+    let menu = ui.menu_button(RichText::new("This view").font(Type::Body.sans()), |ui| {
+        let mut wanted = kinds(ui, &Kind::of_view(way), "Export", Extent::View);
+        let others = [
+            (way.is_of_planes(), "Copy as a picture", "", Wanted::Copy),
+            // Contexts are of texts of their own.
+            (way != Way::Contexts, "Save this view…", SAVE_HELP, Wanted::Save),
+        ];
+        for (_, name, help, what) in others.into_iter().filter(|(is_offered, ..)| *is_offered) {
+            let mut response = ui.button(name);
+            if !help.is_empty() {
+                response = response.on_hover_text(help);
+            }
+            if response.clicked() {
+                wanted = Some(what);
                 ui.close();
             }
         }
-        if can_copy && ui.button("Copy as a picture").clicked() {
-            wanted = Some(Wanted::Copy);
-            ui.close();
-        }
-        if can_copy && ui.button("Save this view…").on_hover_text(SAVE_HELP).clicked() {
-            wanted = Some(Wanted::Save);
-            ui.close();
-        }
+        wanted
     });
+    menu.inner.flatten()
+}
+
+/// Entries of a menu, each called `verb` and its kind.
+fn kinds(ui: &mut Ui, kinds: &[Kind], verb: &str, extent: Extent) -> Option<Wanted> {
+    let mut wanted = None;
+    for kind in kinds {
+        if ui.button(format!("{verb} {}", kind.name())).clicked() {
+            wanted = Some(Wanted::File(extent, *kind));
+            ui.close();
+        }
+    }
     wanted
 }
 

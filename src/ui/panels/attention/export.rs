@@ -39,6 +39,18 @@ impl Kind {
         Self::Arrays(ArrayFormat::Safetensors),
     ];
 
+    /// What the view can be written as: pictures and numbers of maps and lines, figures of the atlas, a table of contexts. Steps
+    /// are numbers that are pointed at, one by one.
+    pub fn of_view(way: Way) -> Vec<Self> {
+        let offered = |kind: &Self| match way {
+            Way::Map | Way::Lines => true,
+            Way::Atlas => matches!(kind, Self::Figure(_)),
+            Way::Contexts => *kind == Self::Figure(Format::Csv),
+            Way::Steps => false,
+        };
+        Self::ALL.into_iter().filter(offered).collect()
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Figure(format) => format.name(),
@@ -220,6 +232,14 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), UserError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_offered_that_the_view_is_not() {
+        assert_eq!(Kind::of_view(Way::Map), Kind::ALL);
+        assert_eq!(Kind::of_view(Way::Contexts), [Kind::Figure(Format::Csv)]);
+        assert!(Kind::of_view(Way::Steps).is_empty());
+        assert!(Kind::of_view(Way::Atlas).iter().all(|kind| matches!(kind, Kind::Figure(_))));
+    }
 
     #[test]
     fn what_is_shown_becomes_a_part_of_a_file_s_name() {

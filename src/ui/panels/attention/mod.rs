@@ -185,9 +185,6 @@ impl AttentionPanel {
             (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Atlas => {
                 self.tokens.atlas.export(format);
             }
-            (None, Extent::View, Kind::Arrays(_)) if self.tokens.way == Way::Atlas => {
-                cx.toast("The atlas is written as CSV, SVG or PNG");
-            }
             (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
@@ -486,16 +483,20 @@ impl Panel for AttentionPanel {
             return actions;
         }
         let is_picture = state.prompting() == Prompting::Sees;
-        let is_figure = |kind: &Kind| matches!(kind, Kind::Figure(_));
-        let offered = export::EXPORTS
-            .into_iter()
-            .filter(|(_, extent, kind)| !is_picture || (*extent == Extent::View) == is_figure(kind));
+        let way = self.tokens.way;
+        let offered = export::EXPORTS.into_iter().filter(|(_, extent, kind)| match extent {
+            Extent::View if is_picture => matches!(kind, Kind::Figure(_)),
+            Extent::View => Kind::of_view(way).contains(kind),
+            Extent::AllHeads => !is_picture || matches!(kind, Kind::Arrays(_)),
+        });
         let export = offered.map(|(id, extent, kind)| {
             let what = if extent == Extent::View { "Export" } else { "Export all heads as" };
             (id, format!("{what} {}", kind.name()), Icon::Download)
         });
-        let save = (!is_picture).then(|| (view_file::SAVE, "Save this view of attention".to_owned(), Icon::Save));
-        let copy = (!is_picture).then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
+        let save = (!is_picture && way != Way::Contexts)
+            .then(|| (view_file::SAVE, "Save this view of attention".to_owned(), Icon::Save));
+        let copy =
+            (!is_picture && way.is_of_planes()).then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
         actions.extend(export.chain(copy).chain(save).chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
         actions
