@@ -344,6 +344,8 @@ impl Panel for AttentionPanel {
             self.copy(ui.ctx(), cx, shown);
         }
         if self.tokens.way == Way::Contexts && cx.state.prompting() != Prompting::Sees {
+            // The small pictures wait for the large one, of which there is none here.
+            self.tokens.painted = shown.as_ref().map(|shown| (shown.job, self.colours.look(ui.theme())));
             Frame::new().inner_margin(Margin::symmetric(24, 16)).show(ui, |ui| {
                 widgets::stage_header(ui, "A word in two contexts", "", |_| {});
                 choices::show(&mut self.tokens.way, &mut self.tokens.planes, false, ui);
