@@ -272,3 +272,25 @@ fn a_word_is_compared_in_two_texts_and_the_answer_says_which() {
     window.type_into(Role::TextInput, "Word", "s");
     assert!(window.has("made before the last change"));
 }
+
+#[test]
+fn texts_that_were_cleared_stay_clear() {
+    let (mut window, _) = looking();
+    window.harness.get_by_role_and_label(Role::RadioButton, "Contexts").click();
+    window.settle();
+    let text = |window: &Window<'_>, name: &str| window.harness.get_by_role_and_label(Role::TextInput, name).value();
+    assert_eq!(
+        text(&window, "First text").as_deref(),
+        Some("by the river we sat on the bank"),
+        "an example to begin with"
+    );
+    for name in ["First text", "Second text"] {
+        window.harness.get_by_role_and_label(Role::TextInput, name).focus();
+        window.settle();
+        window.press(Modifiers::COMMAND, Key::A);
+        window.press(Modifiers::NONE, Key::Backspace);
+    }
+    for name in ["First text", "Second text"] {
+        assert_eq!(text(&window, name).unwrap_or_default(), "", "{name}");
+    }
+}

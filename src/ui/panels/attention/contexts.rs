@@ -30,6 +30,8 @@ const ROW: f32 = 44.0;
 pub(super) struct Contexts {
     pub typed: Typed,
     ask: Ask<ContextsSpec>,
+    /// True once examples were offered: what a person clears after that stays clear.
+    is_offered: bool,
 }
 
 /// What survives a restart.
@@ -75,6 +77,9 @@ impl Contexts {
     }
 
     fn fill(&mut self, prompting: Prompting) {
+        if std::mem::replace(&mut self.is_offered, true) {
+            return;
+        }
         if self.typed.texts.iter().all(|text| text.trim().is_empty()) {
             let examples = if prompting == Prompting::Encodes { BOTH_WAYS } else { LEFT_TO_RIGHT };
             self.typed = Typed { texts: examples.map(str::to_owned), word: WORD.to_owned() };

@@ -26,7 +26,7 @@ type EdgesOf = (PlaneKey, f32);
 
 /// Which lines are drawn.
 pub(super) struct Lines {
-    /// The least share of the scale's end that a line needs.
+    /// The least share of the largest value that a line needs.
     pub least: f32,
     /// Draws the lines of the token in focus alone.
     pub only_focus: bool,
@@ -41,7 +41,7 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Values of at least a share of the largest there is, or of 1 where weights end there.
+    /// Values of at least a share of the largest there is.
     fn edges(&mut self, plane: &Plane) -> Rc<[Edge]> {
         let of = (plane.key, self.least);
         match &self.found {
@@ -173,7 +173,7 @@ struct Drawn<'a> {
 }
 
 impl Drawn<'_> {
-    /// Lines with an end in sight. Of those that are not in focus only a breath is left.
+    /// Lines with an end in sight; while something is in focus, its own alone.
     fn lines(&self, ui: &Ui, edges: &[Edge], focus: Option<&Range<usize>>) {
         let is_of_focus = |(query, key, _): &Edge| {
             focus.is_some_and(|focus| match self.direction {
