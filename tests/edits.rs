@@ -2,6 +2,8 @@
 //!
 //! `tests/golden/make_edits.py` wrote what transformers computes when its values are changed on the way.
 
+#[path = "edits/alone.rs"]
+mod alone;
 #[path = "edits/every_site.rs"]
 mod every_site;
 #[path = "parity/reference.rs"]

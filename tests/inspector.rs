@@ -12,11 +12,11 @@ use fovea::analysis::{self, AtlasScore, Order};
 use fovea::engine::{Command, ContextsSpec, InspectSpec, Outcome, PromptInput, StepsSpec, Work, WritesSpec};
 use fovea::load::read_picture;
 use fovea::types::{
-    Ability, ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, SiteFilter, UserError,
+    Ability, ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, Site, SiteFilter, UserError,
 };
 use reference::{Difference, Reference, golden_dir};
 use std::sync::Arc;
-use support::script::Script;
+use support::script::{Script, ids};
 
 const TEXTS: [&str; 11] =
     ["gpt2", "gpt-neox", "llama", "llama-tied", "mistral", "qwen2", "qwen3", "gemma2", "bert", "roberta", "distilbert"];
@@ -211,4 +211,25 @@ fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
         other => panic!("nothing tells whether {name} has {other}"),
     };
     run(script, model, work).is_ok()
+}
+
+#[test]
+fn the_first_site_that_is_no_number_is_found_though_nobody_captured_it() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for (name, edit, site) in [
+        ("gpt2", "blocks.0.mlp_out = scale 3e38", Site::MlpOut(0)),
+        ("bert", "blocks.1.resid_mid@2 = scale 3e38", Site::ResidMid(1)),
+    ] {
+        let model = script.open(&golden_dir(name)).id;
+        let mut find = |edits: Vec<Edit>| {
+            let spec = InspectSpec { prompt: ids([1, 2, 3, 4, 5]), sites: SiteFilter::patterns(), edits };
+            match run(&mut script, model, Work::FindBroken(spec)) {
+                Ok(Outcome::BrokenFound(report)) => report.site,
+                other => panic!("{name}: {other:?}"),
+            }
+        };
+        assert_eq!(find(Vec::new()), None, "{name}");
+        // Once is still a number, twice is none.
+        assert_eq!(find(vec![edit.parse().unwrap(); 2]), Some(site), "{name}");
+    }
 }

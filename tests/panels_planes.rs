@@ -8,7 +8,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Outcome, Work};
 use fovea::types::{
-    Capture, ContextLayer, ContextsReport, HeadWrites, InspectReport, JobId, PromptToken, Site, Values,
+    BrokenReport, Capture, ContextLayer, ContextsReport, HeadWrites, InspectReport, JobId, PromptToken, Site, Values,
 };
 use std::sync::Arc;
 use window::{LAPTOP, Window, with_text_model};
@@ -192,26 +192,34 @@ fn lines_are_drawn_between_what_looks_and_what_is_looked_at() {
 }
 
 #[test]
-fn values_that_are_no_numbers_are_told_with_their_site() {
+fn values_that_are_no_numbers_are_told_with_the_site_of_the_pass_that_has_them_first() {
     let (mut window, job) = looking();
     let mut broken = report();
     let mut values = broken.captures[1].values.to_vec();
     values[0] = f32::NAN;
     broken.captures[1].values = values.into();
-    window.engine.say(Event::Done { job, outcome: Outcome::Inspected(Arc::new(broken)) });
+    window.engine.say(Event::Done { job, outcome: Outcome::Inspected(Arc::new(broken.clone())) });
     window.press(Modifiers::COMMAND, Key::Enter);
     let inspected = |job: JobId, work: &Work| matches!(work, Work::Inspect(_)).then_some(job);
     let again = *window.engine.started(inspected).last().unwrap();
-    let mut broken = report();
-    let mut values = broken.captures[1].values.to_vec();
-    values[0] = f32::NAN;
-    broken.captures[1].values = values.into();
     window.engine.say(Event::Done { job: again, outcome: Outcome::Inspected(Arc::new(broken)) });
     window.settle();
+    let asked = |job: JobId, work: &Work| match work {
+        Work::FindBroken(spec) => Some((job, spec.prompt.clone())),
+        _ => None,
+    };
+    assert_eq!(window.engine.started(asked).len(), 0, "nobody looks while all that is seen is a number");
     window.click("Layer 1 head 0");
-    assert!(window.has("Some values are not a number. The first site that has them is blocks.1.attn.pattern."));
+    assert!(window.has("Some values are not a number, so there are no colours for them."));
+    let [(looking, _)] = window.engine.started(asked).try_into().unwrap();
+    let site = Some(Site::MlpOut(0));
+    let found = BrokenReport { site };
+    window.engine.say(Event::Done { job: looking, outcome: Outcome::BrokenFound(Arc::new(found)) });
+    window.settle();
+    let told = "Some values are not a number. The first site of the pass that has them is blocks.0.mlp_out.";
+    assert!(window.has(told));
     window.click("Layer 0 head 0");
-    assert!(!window.has("Some values are not a number. The first site that has them is blocks.1.attn.pattern."));
+    assert!(!window.has(told), "this head is whole");
 }
 
 #[test]

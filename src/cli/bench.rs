@@ -63,7 +63,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     let resident_mb = memory_mb("VmRSS:");
     let runs = (0..args.repeats).map(|_| generate(&session, &info, args)).collect::<Result<Vec<_>, _>>()?;
     let captures = match args.capture_tokens {
-        Some(tokens) => (0..args.repeats).map(|_| capture(&session, &info, tokens)).collect::<Result<Vec<_>, _>>()?,
+        Some(tokens) => {
+            capture(&session, &info, tokens)?; // warms up, too
+            (0..args.repeats).map(|_| capture(&session, &info, tokens)).collect::<Result<Vec<_>, _>>()?
+        }
         None => Vec::new(),
     };
     let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;

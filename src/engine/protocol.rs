@@ -3,11 +3,11 @@
 
 use super::Work;
 use crate::types::{
-    BatchReport, BiasReport, ChatPrompt, Classification, ContextsReport, DeviceChoice, DeviceStatus, EmbeddingReport,
-    EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId, KShotPoint,
-    KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken, RunRecord,
-    SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
-    TrainSummary, TrainingCost, UserError,
+    BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice, DeviceStatus,
+    EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId,
+    KShotPoint, KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken,
+    RunRecord, SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport,
+    TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,6 +113,8 @@ pub enum Outcome {
     BiasRead(Arc<BiasReport>),
     /// The captured sites.
     Inspected(Arc<InspectReport>),
+    /// Where values stop being numbers.
+    BrokenFound(Arc<BrokenReport>),
     /// What heads write.
     WritesMeasured(Arc<HeadWrites>),
     /// A word in two texts.

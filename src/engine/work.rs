@@ -29,6 +29,8 @@ pub enum Work {
     ReadBias(String),
     /// One uncached forward pass over a sequence.
     Inspect(InspectSpec),
+    /// The first site of such a pass, chosen or not, with a value that is not a finite number.
+    FindBroken(InspectSpec),
     /// What each head writes into the residual stream for each token, in all layers: lengths and angles, by which attention
     /// is weighed. [`super::Event::Progress`] in layers.
     MeasureWrites(WritesSpec),
@@ -238,6 +240,7 @@ impl Work {
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
             Self::ReadBias(_) => row("Reading the logit bias", "reading", Aside, WhileShown),
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
+            Self::FindBroken(_) => row("Looking for what is no number", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
             Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),

@@ -48,7 +48,7 @@ pub use prompts::chat::{
 };
 pub use prompts::own_sampling::OwnSampling;
 pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
-pub use prompts::run::{Capture, EvaluationReport, GenerationStats, InspectReport, StopReason, Values};
+pub use prompts::run::{BrokenReport, Capture, EvaluationReport, GenerationStats, InspectReport, StopReason, Values};
 pub use prompts::samples::{Agreement, DrawnSample, SamplesReport};
 pub use prompts::sampling::Sampling;
 pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};

@@ -1,74 +1,118 @@
-//! One uncached forward pass that captures what was asked for.
+//! One uncached forward pass that captures what was asked for, or finds where values stop being numbers.
 
 use super::edits::Anatomy;
 use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{InspectSpec, Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Hooks};
-use crate::types::{Ability, InspectReport, ModelId, ModelInfo, PromptToken, Site, SiteFilter, UserError};
+use crate::types::{
+    Ability, BrokenReport, InspectReport, ModelId, ModelInfo, PictureReport, PromptToken, Site, SiteFilter, UserError,
+};
 use std::sync::Arc;
 
 /// Captured values may take this much; attention patterns grow with the square of the tokens.
 const BUDGET_BYTES: usize = 512 << 20;
 
 /// Captures sites over a whole sequence.
-pub(crate) struct Inspect {
-    model: ModelId,
-    spec: InspectSpec,
-    reading: prompt::Reading,
-}
+pub(crate) struct Inspect(Looking);
 
 impl Inspect {
     /// To capture sites while `model` reads a prompt.
     pub(crate) fn new(model: ModelId, spec: InspectSpec) -> Self {
-        Self { model, spec, reading: prompt::Reading::default() }
+        Self(Looking::new(model, spec))
     }
 }
 
 impl Task for Inspect {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let report = match cx.models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => self.encoder(model)?,
-            Some(LoadedModel::Vision(model)) => self.vision(model)?,
-            _ => match self.text(cx.models.text(self.model)?)? {
-                Some(report) => report,
-                None => return Ok(Step::More),
-            },
-        };
+        let mut room = None;
+        let pass = self.0.pass(cx, &mut |looking, anatomy, tokens| {
+            let room = room.insert(Room::of(&looking.spec.sites, anatomy, tokens)?);
+            Ok(Hooks::off().recording(room.fitting.iter().copied().collect(), Some(BUDGET_BYTES)))
+        })?;
+        let (Some(pass), Some(room)) = (pass, room) else { return Ok(Step::More) };
+        let (captures, left_out) = pass.hooks.into_captures();
+        let left_out = [room.left_out(), left_out].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let left_out = (!left_out.is_empty()).then_some(left_out);
+        let report = InspectReport { tokens: pass.tokens, captures, picture: pass.picture, left_out };
         Ok(Step::Done(Outcome::Inspected(Arc::new(report))))
     }
 }
 
-impl Inspect {
+/// Finds where values stop being numbers.
+pub(crate) struct FindBroken(Looking);
+
+impl FindBroken {
+    /// To look at every site while `model` reads a prompt.
+    pub(crate) fn new(model: ModelId, spec: InspectSpec) -> Self {
+        Self(Looking::new(model, spec))
+    }
+}
+
+impl Task for FindBroken {
+    fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        let pass = self.0.pass(cx, &mut |_, _, _| Ok(Hooks::off().looking_for_broken()))?;
+        Ok(pass.map_or(Step::More, |pass| {
+            Step::Done(Outcome::BrokenFound(Arc::new(BrokenReport { site: pass.hooks.first_broken() })))
+        }))
+    }
+}
+
+/// A model that reads what it is asked to, whatever kind it is of.
+struct Looking {
+    model: ModelId,
+    spec: InspectSpec,
+    reading: prompt::Reading,
+}
+
+/// A pass that was made.
+struct Pass {
+    tokens: Vec<PromptToken>,
+    hooks: Hooks,
+    picture: Option<PictureReport>,
+}
+
+/// Makes the hooks of a pass over so many tokens, without the edits.
+type MakeHooks<'a> = &'a mut dyn FnMut(&Looking, &Anatomy<'_>, usize) -> Result<Hooks, UserError>;
+
+impl Looking {
+    fn new(model: ModelId, spec: InspectSpec) -> Self {
+        Self { model, spec, reading: prompt::Reading::default() }
+    }
+
     /// Nothing while the prompt is not read.
-    fn text(&mut self, model: &TextModel) -> Result<Option<InspectReport>, UserError> {
+    fn pass(&mut self, cx: &TaskContext<'_>, hooks: MakeHooks<'_>) -> Result<Option<Pass>, UserError> {
+        match cx.models.get(self.model) {
+            Some(LoadedModel::Encoder(model)) => self.encoder(model, hooks).map(Some),
+            Some(LoadedModel::Vision(model)) => self.vision(model, hooks).map(Some),
+            _ => self.text(cx.models.text(self.model)?, hooks),
+        }
+    }
+
+    fn text(&mut self, model: &TextModel, hooks: MakeHooks<'_>) -> Result<Option<Pass>, UserError> {
         let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
-        let anatomy = self.anatomy(&model.info, model.lm.sites())?;
-        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
-        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
+        let mut hooks = self.hooks(&self.anatomy(&model.info, model.lm.sites())?, tokens.len(), hooks)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.lm.trace(model.lm.ids(&ids), &mut hooks);
-        Ok(Some(report(tokens, hooks, &room)))
+        Ok(Some(Pass { tokens, hooks, picture: None }))
     }
 
-    fn encoder(&self, model: &EncoderModel) -> Result<InspectReport, UserError> {
+    fn encoder(&self, model: &EncoderModel, hooks: MakeHooks<'_>) -> Result<Pass, UserError> {
         let anatomy = self.anatomy(&model.info, model.encoder.sites())?;
         let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
-        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
-        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
+        let mut hooks = self.hooks(&anatomy, tokens.len(), hooks)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
-        Ok(report(tokens, hooks, &room))
+        Ok(Pass { tokens, hooks, picture: None })
     }
 
-    fn vision(&self, model: &VisionModel) -> Result<InspectReport, UserError> {
+    fn vision(&self, model: &VisionModel, hooks: MakeHooks<'_>) -> Result<Pass, UserError> {
         let PromptInput::Picture(picture) = &self.spec.prompt else { return Err(no_picture(&model.info.name)) };
-        let anatomy = self.anatomy(&model.info, model.vit.sites())?;
         let tokens = picture::tokens(model);
-        let room = Room::of(&self.spec.sites, &anatomy, tokens.len())?;
-        let mut hooks = self.hooks(&room, &anatomy, tokens.len())?;
+        let anatomy = self.anatomy(&model.info, model.vit.sites())?;
+        let mut hooks = self.hooks(&anatomy, tokens.len(), hooks)?;
         let seen = picture::look_at(model, picture, &mut hooks)?;
-        Ok(InspectReport { picture: Some(seen), ..report(tokens, hooks, &room) })
+        Ok(Pass { tokens, hooks, picture: Some(seen) })
     }
 
     /// What the model has, once it is sure to have what is asked for.
@@ -85,16 +129,9 @@ impl Inspect {
         }
     }
 
-    fn hooks(&self, room: &Room, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
-        let chosen = room.fitting.iter().copied().collect();
-        Ok(Hooks::off().recording(chosen, Some(BUDGET_BYTES)).editing(anatomy.place(&self.spec.edits, tokens)?))
+    fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize, make: MakeHooks<'_>) -> Result<Hooks, UserError> {
+        Ok(make(self, anatomy, tokens)?.editing(anatomy.place(&self.spec.edits, tokens)?))
     }
-}
-
-fn report(tokens: Vec<PromptToken>, hooks: Hooks, room: &Room) -> InspectReport {
-    let (captures, left_out) = hooks.into_captures();
-    let left_out = [room.left_out(), left_out].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    InspectReport { tokens, captures, picture: None, left_out: (!left_out.is_empty()).then_some(left_out) }
 }
 
 /// What can be kept of the chosen sites, known before anything is computed: a site that is too large by itself is not asked

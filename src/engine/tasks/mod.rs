@@ -73,6 +73,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
+        Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
         Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
         Work::Steps(spec) => Box::new(steps::Steps::new(model, spec.clone())),

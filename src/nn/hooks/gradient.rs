@@ -15,6 +15,10 @@ impl Probes {
         Self { sites, attached: Vec::new() }
     }
 
+    pub(super) fn sites(&self) -> &SiteSet {
+        &self.sites
+    }
+
     pub(super) fn want(&self, site: Site) -> bool {
         self.sites.contains(site)
     }

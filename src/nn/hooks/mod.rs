@@ -8,6 +8,7 @@ mod gradient;
 mod record;
 mod rows;
 mod scope;
+mod watch;
 
 pub use change::{Change, SiteEdit, SiteValue};
 pub use gradient::SiteGradients;
@@ -17,11 +18,14 @@ use burn::tensor::{Tensor, TensorData};
 use gradient::Probes;
 use record::Recorder;
 use rows::Rows;
+use watch::Watch;
 
 /// What is wanted of the values of a pass: to be noted, kept, changed, or their gradient.
 #[derive(Default)]
 pub struct Hooks {
     wishes: Option<Box<Wishes>>,
+    /// See [`Self::alone`].
+    is_alone: bool,
 }
 
 #[derive(Default)]
@@ -34,6 +38,7 @@ struct Wishes {
     /// What each edit to the mean has found.
     means: Vec<Option<SiteValue>>,
     gradients: Option<Probes>,
+    watch: Option<Watch>,
     rows: Rows,
 }
 
@@ -79,6 +84,19 @@ impl Hooks {
         self
     }
 
+    /// Looks for the first site with a value that is not a finite number, for [`Self::first_broken`].
+    #[must_use]
+    pub fn looking_for_broken(mut self) -> Self {
+        self.wishes().watch = Some(Watch::default());
+        self
+    }
+
+    /// The first site of the pass with a value that is not a finite number, if that was looked for and there is one.
+    #[must_use]
+    pub fn first_broken(&self) -> Option<Site> {
+        self.wishes.as_deref()?.watch.as_ref()?.found()
+    }
+
     fn wishes(&mut self) -> &mut Wishes {
         self.wishes.get_or_insert_default()
     }
@@ -87,6 +105,32 @@ impl Hooks {
     #[must_use]
     pub fn needs(&self, site: Site) -> bool {
         self.wishes.as_deref().is_some_and(|wishes| wishes.needs(site))
+    }
+
+    /// True when the value at this site is wanted, but neither changed nor differentiated: it may be handed over after what
+    /// follows from it was computed.
+    pub(super) fn only_reads(&self, site: Site) -> bool {
+        self.wishes.as_deref().is_some_and(|wishes| {
+            let is_differentiated = wishes.gradients.as_ref().is_some_and(|probes| probes.want(site));
+            wishes.needs(site) && !wishes.edited_sites.contains(site) && !is_differentiated
+        })
+    }
+
+    /// Does a pass that is made for these hooks alone, so that it may end where they want nothing more.
+    pub(super) fn alone(&mut self, pass: impl FnOnce(&mut Self)) {
+        self.is_alone = true;
+        pass(self);
+        self.is_alone = false;
+    }
+
+    /// True when the pass is made for these hooks alone and they want nothing behind this site.
+    pub(super) fn end_at(&self, site: Site) -> bool {
+        self.is_alone && !self.wishes.as_deref().is_some_and(|wishes| wishes.need_behind(site))
+    }
+
+    /// As [`Self::end_at`], for all that comes from a block on.
+    pub(super) fn end_before(&self, layer: usize) -> bool {
+        self.end_at(Site::ResidPre(layer)) && !self.needs(Site::ResidPre(layer))
     }
 
     /// True when something behind the last block is wanted.
@@ -209,6 +253,18 @@ impl Wishes {
             || self.kept_sites.contains(site)
             || self.recorder.as_ref().is_some_and(|recorder| recorder.wants(site))
             || self.gradients.as_ref().is_some_and(|probes| probes.want(site))
+            || self.is_watching()
+    }
+
+    fn is_watching(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.found().is_none())
+    }
+
+    fn need_behind(&self, site: Site) -> bool {
+        let recorded = self.recorder.as_ref().map(Recorder::sites);
+        let differentiated = self.gradients.as_ref().map(Probes::sites);
+        let sets = [Some(&self.edited_sites), Some(&self.kept_sites), recorded, differentiated];
+        self.is_watching() || sets.into_iter().flatten().any(|sites| sites.goes_behind(site))
     }
 
     fn at<const D: usize>(
@@ -231,6 +287,9 @@ impl Wishes {
         }
         if let Some(recorder) = &mut self.recorder {
             recorder.note(site, &x);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.look_at(site, &x);
         }
         x
     }

@@ -26,6 +26,10 @@ impl Recorder {
         }
     }
 
+    pub(super) fn sites(&self) -> &SiteSet {
+        &self.sites
+    }
+
     pub(super) fn wants(&self, site: Site) -> bool {
         self.sites.contains(site)
     }

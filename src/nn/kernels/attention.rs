@@ -9,6 +9,7 @@ use super::output::{Shared, written};
 use super::panel::{Left, Onto, PANEL, TILE_ROWS};
 use super::scratch;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Queries whose patterns are kept at a time where a gradient needs them column by column.
 const BLOCK: usize = 8 * TILE_ROWS;
@@ -41,6 +42,11 @@ impl Heads {
         Self { heads, groups: heads, width, offsets, step: 3 * width, scale: (width as f32).sqrt().recip() }
     }
 
+    /// Query heads H.
+    pub(super) fn count(&self) -> usize {
+        self.heads
+    }
+
     /// Numbers in a row of the projection.
     pub(super) fn row(&self) -> usize {
         (self.heads + 2 * self.groups) * self.width
@@ -57,18 +63,50 @@ pub(super) type Rotation<'a> = Option<(&'a [f32], &'a [f32])>;
 
 /// softmax(scale · q kᵀ) v, each query seeing the keys up to its own: `[B][T][(H + 2·G)·K]` → `[B][T][H·K]`.
 pub(super) fn attend(level: Level, qkv: &[f32], rotation: Rotation<'_>, heads: Heads, tokens: usize) -> Vec<f32> {
-    let sequences = qkv.len() / (tokens * heads.row());
-    assert_eq!(qkv.len(), sequences * tokens * heads.row());
+    let sequences = sequences(qkv, heads, tokens);
+    let rows = |sequence| QkvRows::new(level, qkv, rotation, heads, tokens, sequence);
     // SAFETY: each key-value head of each sequence writes the heads that share it, whole.
     unsafe {
         written(sequences * tokens * heads.joined(), |z| {
             let z = Shared::new(z);
-            (0..sequences * heads.groups).into_par_iter().for_each(|i| {
-                let (sequence, group) = (i / heads.groups, i % heads.groups);
-                QkvRows::new(level, qkv, rotation, heads, tokens, sequence).attend(group, &z);
-            });
+            (0..sequences * heads.groups)
+                .into_par_iter()
+                .for_each(|i| rows(i / heads.groups).attend(i % heads.groups, &z, None));
         })
     }
+}
+
+/// As [`attend`], with the softmax of every head beside it: → `[B][T][H·K]` and `[B][H][T][T]`.
+pub(super) fn attend_with_pattern(
+    level: Level,
+    qkv: &[f32],
+    rotation: Rotation<'_>,
+    heads: Heads,
+    tokens: usize,
+) -> [Vec<f32>; 2] {
+    let sequences = sequences(qkv, heads, tokens);
+    let rows = |sequence| QkvRows::new(level, qkv, rotation, heads, tokens, sequence);
+    let mut pattern = Vec::new();
+    // SAFETY: each key-value head of each sequence writes the heads that share it, whole, in both.
+    let z = unsafe {
+        written(sequences * tokens * heads.joined(), |z| {
+            let z = Shared::new(z);
+            pattern = written(sequences * heads.heads * tokens * tokens, |pattern| {
+                let pattern = Shared::new(pattern);
+                (0..sequences * heads.groups)
+                    .into_par_iter()
+                    .for_each(|i| rows(i / heads.groups).attend(i % heads.groups, &z, Some(&pattern)));
+            });
+        })
+    };
+    [z, pattern]
+}
+
+/// How many sequences of so many tokens a projection holds.
+fn sequences(qkv: &[f32], heads: Heads, tokens: usize) -> usize {
+    let sequences = qkv.len() / (tokens * heads.row());
+    assert_eq!(qkv.len(), sequences * tokens * heads.row());
+    sequences
 }
 
 /// The gradient of [`attend`] from that of its value: `[B][T][H·K]` → `[B][T][(H + 2·G)·K]`.
@@ -80,8 +118,8 @@ pub(super) fn attend_gradient(
     tokens: usize,
     of_z: &[f32],
 ) -> Vec<f32> {
-    let sequences = qkv.len() / (tokens * heads.row());
-    assert!(qkv.len() == sequences * tokens * heads.row() && of_z.len() == sequences * tokens * heads.joined());
+    let sequences = sequences(qkv, heads, tokens);
+    assert_eq!(of_z.len(), sequences * tokens * heads.joined());
     // SAFETY: each key-value head of each sequence writes its own part and that of the heads that share it, whole.
     unsafe {
         written(qkv.len(), |out| {
@@ -204,8 +242,8 @@ impl<'a> QkvRows<'a> {
         }
     }
 
-    /// The heads that share a key-value head.
-    fn attend(&self, group: usize, z: &Shared<'_>) {
+    /// The heads that share a key-value head, and their patterns where somebody wants them.
+    fn attend(&self, group: usize, z: &Shared<'_>, kept: Option<&Shared<'_>>) {
         let (tokens, width, row) = (self.tokens, self.heads.width, self.heads.row());
         let (padded, wide) = (tokens.next_multiple_of(PANEL), wide(width));
         let sizes = [tokens * width, padded * width, tokens * wide, TILE_ROWS * padded, TILE_ROWS * wide];
@@ -218,6 +256,9 @@ impl<'a> QkvRows<'a> {
                 for first in (0..tokens).step_by(TILE_ROWS) {
                     let end = (first + TILE_ROWS).min(tokens);
                     self.patterns(&rows[first * width..end * width], keys, first, end, patterns, padded);
+                    if let Some(kept) = kept {
+                        self.keep_patterns(head, first..end, patterns, padded, kept);
+                    }
                     let left = Left::Rows { values: patterns, rows: end - first, stride: padded };
                     self.against_rows(left, values, [tokens, 0, end], NOTHING, tile);
                     for (token, values) in (first..end).zip(tile.chunks_exact(wide)) {
@@ -230,7 +271,21 @@ impl<'a> QkvRows<'a> {
         });
     }
 
-    fn sharing(&self, group: usize) -> std::ops::Range<usize> {
+    /// Writes the patterns of some queries, `[rows][stride]`, with zeros for what comes after them.
+    fn keep_patterns(&self, head: usize, queries: Range<usize>, patterns: &[f32], stride: usize, kept: &Shared<'_>) {
+        let (tokens, end) = (self.tokens, queries.end);
+        for (query, pattern) in queries.zip(patterns.chunks(stride)) {
+            let at = ((self.index * self.heads.heads + head) * tokens + query) * tokens;
+            // SAFETY: this row of this head of this sequence is written here alone.
+            let row = unsafe { kept.stretch(at, tokens) };
+            let (seen, hidden) = row.split_at_mut(end);
+            seen.write_copy_of_slice(&pattern[..end]);
+            // SAFETY: zero bits are the number 0.
+            unsafe { hidden.as_mut_ptr().write_bytes(0, hidden.len()) };
+        }
+    }
+
+    fn sharing(&self, group: usize) -> Range<usize> {
         let count = self.heads.heads / self.heads.groups;
         group * count..(group + 1) * count
     }
@@ -307,7 +362,7 @@ impl<'a> QkvRows<'a> {
         &self,
         part: usize,
         head: usize,
-        tokens: std::ops::Range<usize>,
+        tokens: Range<usize>,
         gradients: &mut [f32],
         scale: f32,
         out: &Shared<'_>,

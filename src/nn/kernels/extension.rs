@@ -23,6 +23,17 @@ pub(crate) trait InferenceOps: Backend {
     /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
     fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
 
+    /// Causal attention of a projection `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`, and its patterns, `[B, H, T, T]`.
+    fn attend_with_pattern(qkv: FloatTensor<Self>, heads: Heads) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The same with queries and keys rotated by `cosines` and `sines`, T · R/2 numbers both.
+    fn attend_rotated_with_pattern(
+        qkv: FloatTensor<Self>,
+        cosines: FloatTensor<Self>,
+        sines: FloatTensor<Self>,
+        heads: Heads,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>);
+
     /// One update of weights by their gradient: the new weights and moments, all of one shape.
     fn adamw(
         weights: FloatTensor<Self>,
@@ -88,6 +99,20 @@ impl InferenceOps for Flex {
         let sizes = Sizes { groups: b * g, shared_by: h / g, queries: t, keys: s, width };
         let pattern = pattern::causal_pattern(level(), values(&q), values(&k), scale, sizes);
         tensor(pattern, [b, h, t, s])
+    }
+
+    fn attend_with_pattern(qkv: FlexTensor, heads: Heads) -> (FlexTensor, FlexTensor) {
+        attended_with_pattern(&qkv.to_contiguous(), None, heads)
+    }
+
+    fn attend_rotated_with_pattern(
+        qkv: FlexTensor,
+        cosines: FlexTensor,
+        sines: FlexTensor,
+        heads: Heads,
+    ) -> (FlexTensor, FlexTensor) {
+        let (cosines, sines) = (cosines.to_contiguous(), sines.to_contiguous());
+        attended_with_pattern(&qkv.to_contiguous(), Some((values(&cosines), values(&sines))), heads)
     }
 
     fn adamw(
@@ -208,6 +233,16 @@ pub(super) fn like(values: Vec<f32>, other: &FlexTensor) -> FlexTensor {
 fn attended(qkv: &FlexTensor, rotation: attention::Rotation<'_>, heads: Heads) -> FlexTensor {
     let [b, t, _] = dims(qkv);
     tensor(attention::attend(level(), values(qkv), rotation, heads, t), [b, t, heads.joined()])
+}
+
+fn attended_with_pattern(
+    qkv: &FlexTensor,
+    rotation: attention::Rotation<'_>,
+    heads: Heads,
+) -> (FlexTensor, FlexTensor) {
+    let [b, t, _] = dims(qkv);
+    let [z, pattern] = attention::attend_with_pattern(level(), values(qkv), rotation, heads, t);
+    (tensor(z, [b, t, heads.joined()]), tensor(pattern, [b, heads.count(), t, t]))
 }
 
 fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {

@@ -146,6 +146,23 @@ pub(super) fn attend(qkv: Tensor<3>, rotation: Option<[Tensor<4>; 2]>, heads: He
     })
 }
 
+/// As [`attend`], with the patterns: `[B, T, (H + 2·G)·K]` → `[B, T, H·K]` and `[B, H, T, T]`.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn attend_with_pattern(
+    qkv: Tensor<3>,
+    rotation: Option<[Tensor<4>; 2]>,
+    heads: Heads,
+) -> (Tensor<3>, Tensor<4>) {
+    let qkv = qkv.into_dispatch();
+    let (z, pattern) = match rotation.map(|rotation| rotation.map(Tensor::into_dispatch)) {
+        Some([cosines, sines]) => <Dispatch as InferenceOps>::attend_rotated_with_pattern(qkv, cosines, sines, heads),
+        None => <Dispatch as InferenceOps>::attend_with_pattern(qkv, heads),
+    };
+    (Tensor::from_dispatch(z), Tensor::from_dispatch(pattern))
+}
+
 /// Mean cross-entropy in nats, `[1]`, of scores `[N, V]` against classes `[N]`.
 ///
 /// # Panics

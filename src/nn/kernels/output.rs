@@ -15,10 +15,28 @@ pub(super) const CHUNK: usize = 1 << 14;
 /// `work` writes every one of them.
 pub(super) unsafe fn written(len: usize, work: impl FnOnce(&mut [MaybeUninit<f32>])) -> Vec<f32> {
     let mut values = Vec::with_capacity(len);
+    in_large_pages(values.spare_capacity_mut());
     work(&mut values.spare_capacity_mut()[..len]);
     // SAFETY: the capacity is there, and the caller promises the rest.
     unsafe { values.set_len(len) };
     values
+}
+
+/// Numbers from which on memory is asked for in large pages.
+const LARGE: usize = 1 << 20;
+
+/// Asks the system to give memory that is still to be touched in large pages, where it has any: one interruption for 2 MiB in the
+/// place of one for 4 KiB. Where patterns of 512 tokens are
+/// kept, attention takes four fifths of the time.
+fn in_large_pages(memory: &mut [MaybeUninit<f32>]) {
+    #[cfg(target_os = "linux")]
+    if memory.len() >= LARGE {
+        const PAGE: usize = 1 << 12;
+        let (start, len) = (memory.as_mut_ptr().cast::<libc::c_void>(), size_of_val(memory));
+        let skipped = start.align_offset(PAGE);
+        // SAFETY: whole pages inside the memory. The advice changes how they are backed, not what they hold; it may be refused.
+        unsafe { libc::madvise(start.wrapping_byte_add(skipped), (len - skipped) / PAGE * PAGE, libc::MADV_HUGEPAGE) };
+    }
 }
 
 /// A vector of `len` numbers that `work` writes, `chunk` at a time: it is told where they begin. What it returns comes in

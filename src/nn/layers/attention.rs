@@ -8,6 +8,7 @@ use crate::nn::kernels;
 use crate::nn::layers::activation::softcap;
 use crate::nn::layers::linear::on_plain_cpu;
 use crate::nn::layers::mask::CausalMask;
+use crate::nn::layers::rope::Rotation;
 use crate::types::Site;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
@@ -79,14 +80,34 @@ pub fn attend_scored(
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 
-/// True when `kernels::attend` may take the place of everything between the projection to queries, keys and values,
-/// `[B, T, (H + 2·G)·K]`, and that of the output: nobody wants a value on the way, and the mask hides nothing but the
-/// future. The caller must have neither a cache nor scores of another kind, and one rotation for all sequences.
-pub(in crate::nn) fn attends_at_once(qkv: &Tensor<3>, mask: &CausalMask, layer: usize, hooks: &Hooks) -> bool {
-    let skipped = [Site::Q, Site::K, Site::V, Site::Scores, Site::Pattern, Site::Z];
-    !skipped.iter().any(|site| hooks.needs(site(layer)))
-        && mask.beyond_future().is_none()
-        && kernels::serve_learning(&qkv.device())
+/// Everything between the projection to queries, keys and values, which lie in it as `heads` says, and that of the output,
+/// in one kernel: `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`. `None` where that cannot be: somebody wants a value on the way (the
+/// pattern can be read, but not changed), sequences are rotated differently, or the mask hides more than the future. The
+/// caller must have neither a cache nor scores of another kind.
+pub(in crate::nn) fn attend_at_once(
+    qkv: &Tensor<3>,
+    rotation: Option<&Rotation>,
+    heads: kernels::Heads,
+    mask: &CausalMask,
+    layer: usize,
+    hooks: &mut Hooks,
+) -> Option<Tensor<3>> {
+    let is_wanted = [Site::Q, Site::K, Site::V, Site::Scores, Site::Z].iter().any(|site| hooks.needs(site(layer)));
+    let is_plain = mask.beyond_future().is_none() && rotation.is_none_or(Rotation::is_shared);
+    if is_wanted || !is_plain || !kernels::serve_learning(&qkv.device()) {
+        return None;
+    }
+    let rotation = rotation.map(Rotation::cosines_and_sines);
+    let site = Site::Pattern(layer);
+    if !hooks.needs(site) {
+        return Some(kernels::attend(qkv.clone(), rotation, heads));
+    }
+    if !hooks.only_reads(site) || !kernels::serve(&qkv.device()) {
+        return None;
+    }
+    let (z, pattern) = kernels::attend_with_pattern(qkv.clone(), rotation, heads);
+    let _read = hooks.at(site, pattern);
+    Some(z)
 }
 
 /// Queries of one block in [`attend_in_blocks`].
@@ -147,6 +168,7 @@ fn attend_step_by_step(
 mod tests {
     use super::*;
     use crate::nn::batch::padding::Padding;
+    use crate::nn::layers::rope::RopeFrequencies;
     use burn::tensor::{Device, Distribution};
 
     /// Masks and ways of scoring for two sequences: plain, a window, capped scores with a scale, padding.
@@ -208,6 +230,57 @@ mod tests {
             let worst = fused.values.iter().zip(plain.values.iter()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(worst < 1e-6, "a pattern of shape {:?} differs by {worst}", plain.shape);
         }
+    }
+
+    #[test]
+    fn all_at_once_equals_step_by_step_and_gives_the_pattern_it_went_through() {
+        let device = Device::flex();
+        device.seed(7);
+        let sites = || [Site::Pattern(0)].into_iter().collect::<crate::types::SiteSet>();
+        let rope = RopeFrequencies::new(6, 1e4, None);
+        for (b, h, g, t, width) in [(1, 4, 2, 37, 8), (2, 2, 2, 64, 16), (1, 3, 1, 1, 8)] {
+            let qkv = Tensor::<3>::random([b, t, (h + 2 * g) * width], Distribution::Normal(0.0, 2.0), &device);
+            let mask = CausalMask::new(t, 0, None, None, &device);
+            let heads = qkv.clone().reshape([b, t, h + 2 * g, width]).swap_dims(1, 2);
+            let rotation = rope.rotation(0, t, &device);
+            for rotation in [None, Some(&rotation)] {
+                let rotated = heads.clone().narrow(1, 0, h + g);
+                let rotated = rotation.map_or(rotated.clone(), |rotation| rotation.apply(rotated));
+                let (q, k) = (rotated.clone().narrow(1, 0, h), rotated.narrow(1, h, g));
+                let v = heads.clone().narrow(1, h + g, g);
+                let [mut plain, mut fused] = [(); 2].map(|()| Hooks::off().keeping(sites()));
+                let expected = attend_step_by_step(q, k, v, &mask, Scoring::default(), 0, &mut plain);
+                let expected = expected.swap_dims(1, 2).reshape([b, t, h * width]);
+                let layout = kernels::Heads::packed(h, g, width);
+                let Some(z) = attend_at_once(&qkv, rotation, layout, &mask, 0, &mut fused) else {
+                    assert!(!kernels::serve(&device));
+                    continue;
+                };
+                let difference: f32 = (z - expected).abs().max().into_scalar();
+                assert!(difference < 1e-5, "{h} heads, {t} tokens: z differs by {difference}");
+                let [plain, fused] =
+                    [plain, fused].map(|mut hooks| hooks.take_kept(Site::Pattern(0)).unwrap().tensor::<4>());
+                let difference: f32 = (fused - plain).abs().max().into_scalar();
+                assert!(difference < 1e-6, "{h} heads, {t} tokens: the pattern differs by {difference}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_changed_on_the_way_is_not_passed_over() {
+        use crate::nn::{Change, SiteEdit};
+        let device = Device::flex();
+        let qkv = Tensor::<3>::ones([1, 5, 3 * 8], &device);
+        let mask = CausalMask::new(5, 0, None, None, &device);
+        let at_once = |mut hooks: Hooks| {
+            attend_at_once(&qkv, None, kernels::Heads::packed(1, 1, 8), &mask, 0, &mut hooks).is_some()
+        };
+        let pattern: crate::types::SiteSet = [Site::Pattern(0)].into_iter().collect();
+        assert_eq!(at_once(Hooks::off().recording(pattern.clone(), None)), kernels::serve(&device));
+        let change = |site| Hooks::off().editing(vec![SiteEdit::whole(site, Change::Zero)]);
+        assert!(!at_once(change(Site::Pattern(0)).recording(pattern, None)));
+        assert!(!at_once(change(Site::V(0))));
+        assert_eq!(at_once(change(Site::V(1))), kernels::serve(&device), "of another block");
     }
 
     #[test]

@@ -92,6 +92,9 @@ impl EncoderBlock {
     ) -> Tensor<3> {
         let x = hooks.at(Site::ResidPre(layer), x);
         let attn = self.attention(x.clone(), padding, layer, hooks);
+        if hooks.end_at(Site::Pattern(layer)) {
+            return x;
+        }
         let attn = hooks.at(Site::AttnOut(layer), attn);
         let x = hooks.at(Site::ResidMid(layer), self.ln_attn.forward(x + attn));
         let mlp = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x.clone())); // [B, T, F]

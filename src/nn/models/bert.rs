@@ -56,6 +56,9 @@ impl Bert {
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
         let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
+            if hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, padding, layer, hooks);
         }
         let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));

@@ -130,12 +130,14 @@ pub(in crate::nn) trait Decoder {
         self.unembed(x, hooks)
     }
 
-    /// A pass for the sake of its hooks alone: scores that nobody wants are not computed.
+    /// A pass for the sake of its hooks alone: blocks and scores that nobody wants are not computed.
     fn trace(&self, ids: Tensor<2, Int>, hooks: &mut Hooks) {
-        let x = self.residual(ids, None, None, hooks);
-        if hooks.needs_output() {
-            let _ = self.unembed(x, hooks);
-        }
+        hooks.alone(|hooks| {
+            let x = self.residual(ids, None, None, hooks);
+            if hooks.needs_output() {
+                let _ = self.unembed(x, hooks);
+            }
+        });
     }
 
     /// Scores at the wanted tokens of a tree behind what the state remembers, `[1, N, V]`. The state stays as it is.

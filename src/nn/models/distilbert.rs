@@ -48,6 +48,9 @@ impl DistilBert {
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
         let mut x = self.ln_embed.forward(tokens + positions); // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
+            if hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, padding, layer, hooks);
         }
         EncoderOutput { hidden: x, pooled: None }

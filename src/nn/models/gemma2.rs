@@ -179,6 +179,9 @@ impl Decoder for Gemma2 {
         let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
         let masks = BlockMasks::new(&pass.tokens, self.sliding.as_ref(), &device);
         for (layer, block) in self.blocks.iter().enumerate() {
+            if pass.hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, &rotation, masks.of(layer), layer, pass);
         }
         x
@@ -268,6 +271,9 @@ impl Gemma2Block {
     ) -> Tensor<3> {
         let x = pass.hooks.at(Site::ResidPre(layer), x);
         let attn = self.attention(self.norm_attn.forward(x.clone()), rotation, mask, layer, pass);
+        if pass.hooks.end_at(Site::Pattern(layer)) {
+            return x;
+        }
         let attn = pass.hooks.at(Site::AttnProj(layer), attn);
         let attn = pass.hooks.at(Site::AttnOut(layer), self.norm_attn_out.forward(attn));
         let x = pass.hooks.at(Site::ResidMid(layer), x + attn);

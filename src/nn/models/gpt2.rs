@@ -4,9 +4,9 @@
 
 use crate::nn::batch::tokens::position_ids;
 use crate::nn::hooks::Hooks;
-use crate::nn::kernels;
+use crate::nn::kernels::Heads;
 use crate::nn::layers::activation::gelu_tanh;
-use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attend_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, in_f32, project};
 use crate::nn::layers::mask::CausalMask;
@@ -127,6 +127,9 @@ impl Decoder for Gpt2 {
     fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let mask = CausalMask::placed(&pass.tokens, None, &x.device());
         for (layer, block) in self.blocks.iter().enumerate() {
+            if pass.hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, &mask, layer, pass);
         }
         x
@@ -203,6 +206,9 @@ impl Gpt2Block {
     fn forward(&self, x: Tensor<3>, mask: &CausalMask, layer: usize, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let x = pass.hooks.at(Site::ResidPre(layer), x);
         let attn = self.attention(self.ln_attn.forward(x.clone()), mask, layer, pass);
+        if pass.hooks.end_at(Site::Pattern(layer)) {
+            return x;
+        }
         let attn = pass.hooks.at(Site::AttnOut(layer), attn);
         let x = pass.hooks.at(Site::ResidMid(layer), x + attn);
         let mlp = self.mlp(self.ln_mlp.forward(x.clone()), layer, pass.hooks);
@@ -214,9 +220,11 @@ impl Gpt2Block {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x); // [B, T, 3·D]
-        if pass.state.is_none() && attends_at_once(&qkv, mask, layer, pass.hooks) {
-            let z = kernels::attend(qkv, None, kernels::Heads::packed(h, h, k)); // [B, T, D]
-            return self.attn_out.forward(z); // [B, T, D]
+        if pass.state.is_none() {
+            let heads = Heads::packed(h, h, k);
+            if let Some(z) = attend_at_once(&qkv, None, heads, mask, layer, pass.hooks) {
+                return self.attn_out.forward(z); // [B, T, D]
+            }
         }
         let qkv = qkv.reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
         let queries = pass.hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]

@@ -4,9 +4,9 @@
 //! B batch, T tokens, D model width, H heads, K = D / H head width, F MLP width, V vocabulary.
 
 use crate::nn::hooks::Hooks;
-use crate::nn::kernels;
+use crate::nn::kernels::Heads;
 use crate::nn::layers::activation::Activation;
-use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attend_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, project};
 use crate::nn::layers::mask::CausalMask;
@@ -149,6 +149,9 @@ impl Decoder for GptNeox {
         let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
         let mask = CausalMask::placed(&pass.tokens, None, &device);
         for (layer, block) in self.blocks.iter().enumerate() {
+            if pass.hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, &rotation, &mask, layer, pass);
         }
         x
@@ -236,6 +239,9 @@ impl GptNeoxBlock {
     ) -> Tensor<3> {
         let x = pass.hooks.at(Site::ResidPre(layer), x);
         let attn = self.attention(self.ln_attn.forward(x.clone()), rotation, mask, layer, pass);
+        if pass.hooks.end_at(Site::Pattern(layer)) {
+            return x;
+        }
         let attn = pass.hooks.at(Site::AttnOut(layer), attn);
         let (mlp_input, x) = if self.parallel_residual {
             (x.clone(), x + attn)
@@ -259,10 +265,11 @@ impl GptNeoxBlock {
         let [b, t, d] = x.dims();
         let (h, k) = (self.heads, d / self.heads);
         let qkv = self.qkv.forward(x); // [B, T, 3·D]
-        if pass.state.is_none() && rotation.is_shared() && attends_at_once(&qkv, mask, layer, pass.hooks) {
-            let rotation = Some(rotation.cosines_and_sines());
-            let z = kernels::attend(qkv, rotation, kernels::Heads::interleaved(h, k)); // [B, T, D]
-            return self.attn_out.forward(z); // [B, T, D]
+        if pass.state.is_none() {
+            let heads = Heads::interleaved(h, k);
+            if let Some(z) = attend_at_once(&qkv, Some(rotation), heads, mask, layer, pass.hooks) {
+                return self.attn_out.forward(z); // [B, T, D]
+            }
         }
         let qkv = qkv.reshape([b, t, h, 3 * k]).swap_dims(1, 2); // [B, H, T, 3·K]
         let queries = rotation.apply(qkv.clone().narrow(3, 0, k));

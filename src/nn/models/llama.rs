@@ -7,7 +7,7 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::kernels;
-use crate::nn::layers::attention::{Scoring, attend, attends_at_once};
+use crate::nn::layers::attention::{Scoring, attend, attend_at_once};
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::{Linear, embedding, project};
 use crate::nn::layers::mask::{BlockMasks, CausalMask, SlidingWindow};
@@ -179,6 +179,9 @@ impl Decoder for Llama {
         let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
         let masks = BlockMasks::new(&pass.tokens, self.sliding.as_ref(), &device);
         for (layer, block) in self.blocks.iter().enumerate() {
+            if pass.hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, &rotation, masks.of(layer), layer, pass);
         }
         x
@@ -263,6 +266,9 @@ impl LlamaBlock {
     ) -> Tensor<3> {
         let x = pass.hooks.at(Site::ResidPre(layer), x);
         let attn = self.attention(self.norm_attn.forward(x.clone()), rotation, mask, layer, pass);
+        if pass.hooks.end_at(Site::Pattern(layer)) {
+            return x;
+        }
         let attn = pass.hooks.at(Site::AttnOut(layer), attn);
         let x = pass.hooks.at(Site::ResidMid(layer), x + attn);
         let mlp = self.mlp(self.norm_mlp.forward(x.clone()), layer, pass.hooks);
@@ -282,14 +288,11 @@ impl LlamaBlock {
         let (h, g) = (self.heads, self.kv_heads);
         let qkv = self.qkv.forward(x); // [B, T, (H + 2·G)·K]
         let width = qkv.dims()[2] / (h + 2 * g);
-        if pass.state.is_none()
-            && self.norm_q.is_none()
-            && rotation.is_shared()
-            && attends_at_once(&qkv, mask, layer, pass.hooks)
-        {
-            let rotation = Some(rotation.cosines_and_sines());
-            let z = kernels::attend(qkv, rotation, kernels::Heads::packed(h, g, width)); // [B, T, H·K]
-            return self.attn_out.forward(z); // [B, T, D]
+        if pass.state.is_none() && self.norm_q.is_none() {
+            let heads = kernels::Heads::packed(h, g, width);
+            if let Some(z) = attend_at_once(&qkv, Some(rotation), heads, mask, layer, pass.hooks) {
+                return self.attn_out.forward(z); // [B, T, D]
+            }
         }
         let qkv = qkv.reshape([b, t, h + 2 * g, width]).swap_dims(1, 2); // [B, H + 2·G, T, K]
         let rotated = match (&self.norm_q, &self.norm_k) {

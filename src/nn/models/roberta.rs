@@ -69,6 +69,9 @@ impl Roberta {
         let positions = hooks.at_positions(embedding(self.position_embedding.val(), places)); // [B, T, D]
         let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
         for (layer, block) in self.blocks.iter().enumerate() {
+            if hooks.end_before(layer) {
+                break;
+            }
             x = block.forward(x, padding, layer, hooks);
         }
         let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));

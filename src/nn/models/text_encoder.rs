@@ -148,15 +148,17 @@ impl TextEncoder {
         }
     }
 
-    /// The forward pass for the sake of its hooks alone: scores are computed only when they are wanted.
+    /// The forward pass for the sake of its hooks alone: blocks and scores that nobody wants are not computed.
     ///
     /// # Panics
     /// When T exceeds the context.
     pub fn trace(&self, batch: &EncoderBatch, hooks: &mut Hooks) {
-        let hidden = self.forward(batch, hooks).hidden;
-        if hooks.needs_output() {
-            let _ = self.logits(hidden, hooks);
-        }
+        hooks.alone(|hooks| {
+            let hidden = self.forward(batch, hooks).hidden;
+            if hooks.needs_output() {
+                let _ = self.logits(hidden, hooks);
+            }
+        });
     }
 
     /// Scores of every token at every position, `[B, T, D]` → `[B, T, V]`; `None` without a masked-language-model head.

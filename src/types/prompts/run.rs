@@ -117,12 +117,13 @@ impl InspectReport {
         let [heads, rows, columns] = *capture.shape.as_slice() else { return None };
         (head < heads).then(|| &capture.values[head * rows * columns..(head + 1) * rows * columns])
     }
+}
 
-    /// The first captured site with a value that is not finite, in the order of the pass.
-    #[must_use]
-    pub fn first_nan(&self) -> Option<Site> {
-        self.captures.iter().find(|capture| capture.values.iter().any(|value| value.is_nan())).map(|c| c.site)
-    }
+/// Where in a pass values stop being numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenReport {
+    /// The first site, in the order of the pass, with a value that is not finite; `None` where there is none.
+    pub site: Option<Site>,
 }
 
 /// How well a model does on data it is measured on.

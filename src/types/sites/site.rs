@@ -254,6 +254,18 @@ impl SiteSet {
         self.bits.get(word).is_some_and(|bits| bits & (1 << bit) != 0)
     }
 
+    /// True when a pass meets one of them only after it has met a site of a block.
+    #[must_use]
+    pub fn goes_behind(&self, site: Site) -> bool {
+        let behind_the_blocks = [Site::LnFinal, Site::Pooled, Site::Logits];
+        let next = site.index() + 1;
+        let of_blocks = self.bits.iter().enumerate().skip(next / 64).any(|(word, bits)| {
+            let skipped = if word == next / 64 { next % 64 } else { 0 };
+            bits >> skipped != 0
+        });
+        of_blocks || behind_the_blocks.iter().any(|site| self.contains(*site))
+    }
+
     /// True without any site.
     #[must_use]
     pub fn is_empty(&self) -> bool {

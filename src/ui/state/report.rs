@@ -2,9 +2,9 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    BatchReport, BiasReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport, FillReport, HeadWrites,
-    InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, StepsReport,
-    SurpriseReport, TableReport, TermsReport, TokenizeReport,
+    BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport,
+    FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport,
+    StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport,
 };
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ reported! {
     SurpriseReport => Surprised,
     BiasReport => BiasRead,
     InspectReport => Inspected,
+    BrokenReport => BrokenFound,
     HeadWrites => WritesMeasured,
     ContextsReport => ContextsCompared,
     StepsReport => Stepped,

@@ -81,10 +81,10 @@ fn planes(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx
         }
     };
     if plane.has_nan() {
-        let words = shown.report.first_nan().map_or_else(
-            || "Some values are not a number, so there are no colours for them.".to_owned(),
-            |site| format!("Some values are not a number. The first site that has them is {site}."),
-        );
+        let words = match view.planes.broken(cx, shown) {
+            Some(site) => format!("Some values are not a number. The first site of the pass that has them is {site}."),
+            None => "Some values are not a number, so there are no colours for them.".to_owned(),
+        };
         ui.label(egui::RichText::new(words).color(ui.theme().warning()));
     }
     let hovered = match view.way {

@@ -4,10 +4,11 @@ use super::Shown;
 use crate::analysis::{self, HeadAtlas, Order, Sequence, Unit};
 use crate::engine::{InspectSpec, Work, WritesSpec};
 use crate::types::{
-    Grouping, HeadWrites, InspectReport, JobId, ModelId, NamedSpan, ScaleEnd, SiteFilter, UserError, WeightScale,
+    BrokenReport, Grouping, HeadWrites, InspectReport, JobId, ModelId, NamedSpan, ScaleEnd, Site, SiteFilter,
+    UserError, WeightScale,
 };
 use crate::ui::reader::Reader;
-use crate::ui::{Ask, Cx};
+use crate::ui::{Answer, Ask, Cx};
 use egui::Context;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -252,6 +253,8 @@ pub(super) struct Planes {
     writes: Ask<JobId>,
     /// The patterns of one layer that did not fit beside the others, of the prompt of an inspection.
     layer: Ask<(JobId, usize)>,
+    /// Where the values of an inspection stop being numbers.
+    broken: Ask<JobId>,
 }
 
 type Made = (PlaneKey, Result<Plane, String>);
@@ -284,7 +287,17 @@ impl Planes {
 
     /// The jobs beside the inspection, while somebody wants what they bring.
     pub fn jobs(&self) -> impl Iterator<Item = JobId> {
-        self.writes.job().into_iter().chain(self.layer.job())
+        [self.writes.job(), self.layer.job(), self.broken.job()].into_iter().flatten()
+    }
+
+    /// The first site of the pass with a value that is no number, once it is known: asked for when it is first wanted.
+    pub fn broken(&mut self, cx: &mut Cx<'_>, shown: &Shown) -> Option<Site> {
+        let (model, spec) = asked(cx, shown).ok()?;
+        self.broken.follow(shown.job, 0.0, cx, |_| (model, Work::FindBroken(spec)));
+        match self.broken.answer::<BrokenReport>(cx.state) {
+            Answer::New(report) => report.site,
+            _ => None,
+        }
     }
 
     /// The plane that was shown last.
@@ -397,8 +410,8 @@ impl Planes {
         let spec = InspectSpec { sites, ..spec };
         self.layer.follow((shown.job, layer), 0.0, cx, |_| (model, Work::Inspect(spec)));
         match self.layer.answer(cx.state) {
-            crate::ui::Answer::New(report) => Ok(Arc::clone(report)),
-            crate::ui::Answer::Failed(error) => Err(Planed::Missing(words(error))),
+            Answer::New(report) => Ok(Arc::clone(report)),
+            Answer::Failed(error) => Err(Planed::Missing(words(error))),
             _ => Err(Planed::Computing("Reading the text once more for this layer: not all of them fit into memory…")),
         }
     }
@@ -409,8 +422,8 @@ impl Planes {
         let spec = WritesSpec { prompt: spec.prompt, edits: spec.edits };
         self.writes.follow(shown.job, 0.0, cx, |_| (model, Work::MeasureWrites(spec)));
         match self.writes.answer(cx.state) {
-            crate::ui::Answer::New(writes) => Ok(Arc::clone(writes)),
-            crate::ui::Answer::Failed(error) => Err(Planed::Missing(words(error))),
+            Answer::New(writes) => Ok(Arc::clone(writes)),
+            Answer::Failed(error) => Err(Planed::Missing(words(error))),
             _ => Err(Planed::Computing("Measuring what heads write…")),
         }
     }

@@ -101,6 +101,10 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     // The small pictures wait for the large one, of which there is none here.
     view.painted = Some((shown.job, colours.look(ui.theme())));
     ui.add_space(space::XS);
+    if !spec.edits.is_empty() {
+        let edits = spec.edits.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        caption(ui, format!("The maps are of a changed model ({edits}). The steps are of the model as it is."));
+    }
     if let Some(plane) = view.planes.plain(&ui.ctx().clone(), cx, shown) {
         view.hovered = strip::show(view, colours, ui, cx, &plane, 52.0);
     }
