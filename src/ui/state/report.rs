@@ -4,7 +4,7 @@ use crate::engine::Outcome;
 use crate::types::{
     BatchReport, BiasReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport, FillReport, HeadWrites,
     InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport, StepsReport,
-    SurpriseReport, TableReport, TermsReport, TokenizeReport,
+    SurpriseReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,7 @@ reported! {
     InspectReport => Inspected,
     HeadWrites => WritesMeasured,
     ContextsReport => ContextsCompared,
+    WordOrderReport => OrderChanged,
     StepsReport => Stepped,
     TermsReport => TermsFound,
     TokenizeReport => Tokenized,
