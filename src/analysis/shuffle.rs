@@ -49,7 +49,7 @@ pub fn followed(tokens: &[PromptToken], order: Order) -> usize {
     if order == Order::LeftToRight {
         return last;
     }
-    let mask = tokens.iter().position(|token| is_mask(token));
+    let mask = tokens.iter().position(is_mask);
     mask.or_else(|| contents(tokens, tokens.len()).last().copied()).unwrap_or(last)
 }
 
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn words_of_content_are_proposed() {
-        let tokens = tokens(&TEXT);
-        assert_eq!(content_words(&tokens, 7), Some([4, 5]), "cat and chased");
-        assert_eq!(content_words(&tokens, 5), Some([3, 4]), "foolish at its last token");
-        assert_eq!(content_words(&tokens, 4), Some([5, 7]), "where too few stand before it, those of the whole text");
-        let short = super::tests::tokens(&["<s>", "a", " b", " c"]);
+        let text = tokens(&TEXT);
+        assert_eq!(content_words(&text, 7), Some([4, 5]), "cat and chased");
+        assert_eq!(content_words(&text, 5), Some([3, 4]), "foolish at its last token");
+        assert_eq!(content_words(&text, 4), Some([5, 7]), "where too few stand before it, those of the whole text");
+        let short = tokens(&["<s>", "a", " b", " c"]);
         assert_eq!(content_words(&short, 3), Some([1, 2]));
         assert_eq!(content_words(&short[..1], 0), None);
-        assert_eq!(content_words(&super::tests::tokens(&["[CLS]", "[SEP]"]), 1), Some([0, 1]));
+        assert_eq!(content_words(&tokens(&["[CLS]", "[SEP]"]), 1), Some([0, 1]));
     }
 
     #[test]

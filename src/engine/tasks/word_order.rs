@@ -283,7 +283,7 @@ fn stretches(info: &ModelInfo, tokens: usize) -> (Vec<Range<usize>>, Option<Stri
             "Heads are not compared: the weights of {layers} layers for {tokens} tokens are too many to keep, twice. They are \
              for texts of up to {fits} tokens."
         );
-        return (vec![0..0], Some(words));
+        return (vec![Range::default()], Some(words));
     }
     let stretches = (0..layers).step_by(at_once.max(1)).map(|start| start..layers.min(start + at_once));
     (stretches.collect(), None)

@@ -39,11 +39,11 @@ fn an_order_has_every_token_once() {
 #[test]
 fn patterns_that_do_not_fit_at_once_are_read_a_few_layers_at_a_time_and_too_many_not_at_all() {
     let (few, left_out) = stretches(&info(30, 9), 24);
-    assert_eq!((few, left_out), (vec![0..30], None));
+    assert_eq!((few.len(), few[0].clone(), left_out), (1, 0..30, None));
     let (several, left_out) = stretches(&info(30, 9), 1000);
     assert_eq!((several.iter().map(Range::len).sum::<usize>(), several.len(), left_out), (30, 3, None));
     let (none, left_out) = stretches(&info(30, 9), 2000);
-    assert_eq!(none, [0..0], "the text is read once all the same");
+    assert_eq!((none.len(), none[0].len()), (1, 0), "the text is read once all the same");
     let most: usize = left_out.unwrap().rsplit_once(" tokens.").unwrap().0.rsplit(' ').next().unwrap().parse().unwrap();
     assert_eq!(stretches(&info(30, 9), most).1, None, "{most} tokens are promised");
     assert!(stretches(&info(30, 9), most + 200).1.is_some());

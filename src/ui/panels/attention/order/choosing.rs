@@ -35,7 +35,7 @@ pub(super) fn show(
     order: Order,
 ) {
     ui.horizontal_wrapped(|ui| {
-        explain(ui, "A click", CLICK_HELP);
+        explain(ui, "Click to", CLICK_HELP);
         let ways = [(Picks::Followed, "Follow"), (Picks::One, "Swap one"), (Picks::Other, "Swap other")];
         ui.scope(|ui| segmented(ui, &mut view.picks, &ways)).response.on_hover_text(CLICK_HELP);
         ui.add_space(space::S);

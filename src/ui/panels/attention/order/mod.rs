@@ -58,8 +58,17 @@ pub(super) struct OrderView {
     /// Of which inspection, and what.
     ask: Ask<(JobId, WordOrderSpec)>,
     picks: Picks,
-    /// The text whose orders were worked out last, and what was found: of long texts, once.
-    drawn: Option<(JobId, u64, Vec<usize>)>,
+    /// What was worked out last, and of what: of a long text, that is done once.
+    made: Option<(Choice, WordOrderSpec)>,
+}
+
+/// What is chosen of a text.
+#[derive(Clone, Debug, PartialEq)]
+struct Choice {
+    inspection: JobId,
+    seed: u64,
+    token: Option<usize>,
+    swap: Option<[(usize, u32); 2]>,
 }
 
 impl OrderView {
@@ -99,20 +108,22 @@ impl OrderView {
 
     /// What is to be read.
     fn spec(&mut self, cx: &Cx<'_>, shown: &Shown, order: Order) -> WordOrderSpec {
+        let Kept { seed, swap, .. } = self.kept;
+        let choice = Choice { inspection: shown.job, seed, token: cx.selection.token, swap };
+        if let Some((_, spec)) = self.made.as_ref().filter(|(of, _)| *of == choice) {
+            return spec.clone();
+        }
         let tokens = &shown.report.tokens;
         let usual = || followed(tokens, order);
-        let token = cx.selection.token.filter(|token| *token < tokens.len()).unwrap_or_else(usual);
+        let token = choice.token.filter(|token| *token < tokens.len()).unwrap_or_else(usual);
         let is_there = |(at, id): &(usize, u32)| tokens.get(*at).is_some_and(|token| token.id == *id);
-        let chosen = self.kept.swap.filter(|swap| swap.iter().all(is_there)).map(|swap| swap.map(|(at, _)| at));
+        let chosen = swap.filter(|swap| swap.iter().all(is_there)).map(|swap| swap.map(|(at, _)| at));
         let swap = chosen.or_else(|| content_words(tokens, token));
-        let key = (shown.job, self.kept.seed);
-        let order = match &self.drawn {
-            Some((job, seed, drawn)) if (*job, *seed) == key => drawn.clone(),
-            _ => shuffled(tokens, order, self.kept.seed),
-        };
-        self.drawn = Some((key.0, key.1, order.clone()));
         let ids = tokens.iter().map(|token| token.id).collect();
-        WordOrderSpec { prompt: PromptInput::Ids(ids), token, swap, order }
+        let order = shuffled(tokens, order, seed);
+        let spec = WordOrderSpec { prompt: PromptInput::Ids(ids), token, swap, order };
+        self.made = Some((choice, spec.clone()));
+        spec
     }
 
     fn follow(&mut self, cx: &mut Cx<'_>, shown: &Shown, model: ModelId, spec: WordOrderSpec) {
@@ -221,9 +232,9 @@ fn read_as(ui: &mut Ui, report: &WordOrderReport, how: Reordering) {
     if !how.moves() {
         return;
     }
-    let text = joined(report.read(how));
+    let text = joined(report.read(how).take(LETTERS));
     let mut shown: String = text.chars().take(LETTERS).collect();
-    if shown.len() < text.len() {
+    if shown.len() < text.len() || report.tokens.len() > LETTERS {
         shown.push('…');
     }
     ui.label(RichText::new(format!("‘{}’", shown.replace('\n', "↵"))).font(Type::Body.mono()).color(ui.theme().body()));
