@@ -149,6 +149,8 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
         .id_salt("word order")
         .auto_shrink(false)
         .show(ui, |ui| {
+            // The bar of the stage lies over what is at its edge.
+            ui.set_max_width(ui.available_width() - space::S);
             let spec = view.spec(cx, shown, order);
             choosing::show(view, ui, cx, &shown.report.tokens, &spec, order);
             view.follow(cx, shown, model, spec);
