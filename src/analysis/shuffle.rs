@@ -9,10 +9,10 @@ use std::ops::Range;
 const STREAM: u64 = 0x5f0d;
 /// Letters from which on a word is likely to carry content, unless it is one of those that hold sentences together.
 const LETTERS: usize = 3;
-const BETWEEN: [&str; 36] = [
-    "all", "and", "any", "are", "but", "can", "did", "for", "from", "had", "has", "have", "her", "him", "his", "into",
-    "its", "nor", "not", "our", "out", "she", "than", "that", "the", "their", "then", "they", "this", "was", "were",
-    "will", "with", "would", "you", "your",
+const BETWEEN: [&str; 43] = [
+    "about", "across", "after", "all", "and", "any", "are", "but", "can", "did", "for", "from", "had", "has", "have",
+    "her", "him", "his", "into", "its", "near", "nor", "not", "our", "out", "over", "she", "than", "that", "the",
+    "their", "then", "they", "this", "through", "under", "was", "were", "will", "with", "would", "you", "your",
 ];
 /// Draws until one differs from the text.
 const TRIES: u64 = 16;
@@ -67,7 +67,7 @@ pub fn content_words(tokens: &[PromptToken], before: usize) -> Option<[usize; 2]
         .or_else(|| (tokens.len() > 1).then(|| [tokens.len() - 2, tokens.len() - 1]))
 }
 
-/// The last tokens of words that end before a token and are likely to carry content.
+/// The last tokens, but for endings such as `'s`, of words that end before a token and are likely to carry content.
 fn contents(tokens: &[PromptToken], before: usize) -> Vec<usize> {
     let words = units(tokens, Grouping::Words, &[]);
     let is_content = |word: &&Unit| {
@@ -77,7 +77,10 @@ fn contents(tokens: &[PromptToken], before: usize) -> Vec<usize> {
         let is_between = BETWEEN.contains(&word.name.trim().to_lowercase().as_str());
         word.tokens.end <= before && letters >= enough && !is_between && !is_special(&tokens[word.tokens.start])
     };
-    words.iter().filter(is_content).map(|word| word.tokens.end - 1).collect()
+    // The ending of a genitive or a contraction stands for less than what it ends.
+    let begins = |token: &usize| tokens[*token].piece().trim_start().starts_with(char::is_alphanumeric);
+    let last = |word: &Unit| word.tokens.clone().rev().find(begins).unwrap_or(word.tokens.end - 1);
+    words.iter().filter(is_content).map(last).collect()
 }
 
 /// The words that can move.
@@ -181,6 +184,8 @@ mod tests {
         assert_eq!(content_words(&text, 7), Some([4, 5]), "cat and chased");
         assert_eq!(content_words(&text, 5), Some([3, 4]), "foolish at its last token");
         assert_eq!(content_words(&text, 4), Some([5, 7]), "where too few stand before it, those of the whole text");
+        let genitive = tokens(&["the", " cat", "'s", " bow", "l", " is"]);
+        assert_eq!(content_words(&genitive, 5), Some([1, 4]), "cat's at cat, and a bowl at its last token");
         let short = tokens(&["<s>", "a", " b", " c"]);
         assert_eq!(content_words(&short, 3), Some([1, 2]));
         assert_eq!(content_words(&short[..1], 0), None);

@@ -88,7 +88,8 @@ fn lines(ui: &mut Ui, report: &WordOrderReport, focus: Reordering) {
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, summary(report)));
     let names = report.changes.iter().map(|change| change.how.name());
     let painter = ui.painter_at(whole);
-    let width = |name: &str| painter.layout_no_wrap(name.to_owned(), Type::Caption.sans(), Color32::WHITE).size().x;
+    // The one in focus is written in bold, which takes more room.
+    let width = |name: &str| painter.layout_no_wrap(name.to_owned(), Type::Caption.bold(), Color32::WHITE).size().x;
     let right = names.map(width).fold(0.0, f32::max) + space::S;
     let rect = Rect::from_min_max(
         pos2(whole.left() + LEFT, whole.top() + 6.0),
