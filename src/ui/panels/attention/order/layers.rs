@@ -36,10 +36,13 @@ fn state(place: usize) -> String {
 fn table(ui: &mut Ui, report: &WordOrderReport) {
     let theme = ui.theme();
     let states = report.changes.iter().map(|change| change.cosines.len()).max().unwrap_or(0);
-    ScrollArea::both().id_salt("cosines").max_height(HEIGHT).auto_shrink([false, true]).show(ui, |ui| {
+    // The stage scrolls: what lies below its end has its height all the same.
+    let rows = ScrollArea::both().id_salt("cosines").max_height(HEIGHT).min_scrolled_height(HEIGHT);
+    rows.auto_shrink([false, true]).show(ui, |ui| {
         Grid::new("cosines by layer")
             .num_columns(report.changes.len() + 1)
             .striped(true)
+            .min_row_height(16.0)
             .spacing(vec2(space::M, 2.0))
             .show(ui, |ui| {
                 caption(ui, "State");
