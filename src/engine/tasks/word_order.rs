@@ -280,8 +280,8 @@ fn stretches(info: &ModelInfo, tokens: usize) -> (Vec<Range<usize>>, Option<Stri
     if at_once.saturating_mul(MOST_TIMES) < layers {
         let fits = (BUDGET_BYTES / (layers.div_ceil(MOST_TIMES) * heads * 2 * size_of::<f32>())).isqrt();
         let words = format!(
-            "Heads are not compared: the weights of {layers} layers for {tokens} tokens are too many to keep, twice. They are \
-             for texts of up to {fits} tokens."
+            "Heads are not compared: the weights of {layers} layers for {tokens} tokens are too many to keep twice. They are \
+             compared in texts of up to {fits} tokens."
         );
         return (vec![Range::default()], Some(words));
     }
