@@ -9,7 +9,9 @@ mod reference;
 mod support;
 
 use fovea::analysis::{self, AtlasScore, Order};
-use fovea::engine::{Command, ContextsSpec, InspectSpec, Outcome, PromptInput, StepsSpec, Work, WritesSpec};
+use fovea::engine::{
+    Command, ContextsSpec, InspectSpec, Outcome, PromptInput, StepsSpec, WordOrderSpec, Work, WritesSpec,
+};
 use fovea::load::read_picture;
 use fovea::types::{
     Ability, ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, Site, SiteFilter, UserError,
@@ -180,7 +182,7 @@ fn every_kind_of_model_has_what_the_readme_says_and_nothing_else() {
         }
     }
     // The patterns, and all that is made of them, and every score.
-    assert_eq!(checked, 3 * (6 + AtlasScore::ALL.len()));
+    assert_eq!(checked, 3 * (7 + AtlasScore::ALL.len()));
 }
 
 /// True where the engine answers, or the score is defined.
@@ -203,6 +205,10 @@ fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
         "one word in two texts" => {
             let texts = ["a b", "c b"].map(str::to_owned);
             Work::CompareContexts(ContextsSpec { texts, word: "b".into() })
+        }
+        "a text in other orders" => {
+            let order = vec![0, 3, 2, 1, 4, 5];
+            Work::ChangeOrder(WordOrderSpec { prompt, token: 5, swap: Some([1, 2]), order })
         }
         "next token" | "guesses for masks" => {
             let info = script.open(&golden_dir(name));

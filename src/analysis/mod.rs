@@ -15,6 +15,7 @@ mod prompt_attention;
 mod raster;
 mod rollout;
 mod rotation;
+mod shuffle;
 mod units;
 
 pub use align::align;
@@ -30,4 +31,5 @@ pub use prompt_attention::{
 pub use raster::Ink;
 pub use rollout::{mean_of_heads, rollout, rollout_map};
 pub use rotation::rotated_product;
+pub use shuffle::{content_words, followed, shuffled};
 pub use units::{Unit, over_units, units};

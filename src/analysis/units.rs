@@ -74,7 +74,7 @@ fn parts_words(before: &PromptToken, here: &PromptToken) -> bool {
 }
 
 /// What a tokenizer added, which stands in no text, or a control token that was typed or read back.
-fn is_special(token: &PromptToken) -> bool {
+pub(super) fn is_special(token: &PromptToken) -> bool {
     let text = token.text.as_str();
     let known =
         ["<s>", "</s>", "<bos>", "<eos>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", "<mask>"];

@@ -1,5 +1,5 @@
 //! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
-//! as points of a plane, learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays
+//! as points of a plane, a token in other orders, learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays
 //! of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
@@ -22,6 +22,7 @@ mod sheet;
 mod table;
 mod text;
 mod ticks;
+mod word_order;
 
 pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file};
 pub use curve::curve_figure;
@@ -37,6 +38,7 @@ pub use sheet::png_pixels;
 pub use table::{HeadScores, answers_table, contexts_table, head_scores_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
+pub use word_order::{WordOrderFigure, word_order_figure};
 
 use crate::types::UserError;
 use std::path::Path;

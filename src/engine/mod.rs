@@ -19,7 +19,7 @@ pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
     ContextsSpec, FillSpec, GenerateSpec, InspectSpec, Kept, RandomModel, SamplesSpec, SaveSpec, StepsSpec,
-    SurpriseSpec, TermsSpec, Turn, Work, WorkFacts, WritesSpec,
+    SurpriseSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 use crate::types::{

@@ -7,7 +7,7 @@ use crate::types::{
     EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId,
     KShotPoint, KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken,
     RunRecord, SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError,
+    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ pub enum Outcome {
     WritesMeasured(Arc<HeadWrites>),
     /// A word in two texts.
     ContextsCompared(Arc<ContextsReport>),
+    /// A text in other orders.
+    OrderChanged(Arc<WordOrderReport>),
     /// The arithmetic of a token in a head.
     Stepped(Arc<StepsReport>),
     /// The sum that made a number.

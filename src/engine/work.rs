@@ -36,6 +36,9 @@ pub enum Work {
     MeasureWrites(WritesSpec),
     /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
     CompareContexts(ContextsSpec),
+    /// Read a text without positions, with two of them swapped and with its tokens in other places, and compare each with the
+    /// text as written. [`super::Event::Progress`] in passes.
+    ChangeOrder(WordOrderSpec),
     /// The arithmetic of one token in one head, step by step, from its embedding to the scores: one uncached pass.
     Steps(StepsSpec),
     /// The sum that made one number of such steps, term by term. Reads weights and makes no pass.
@@ -145,6 +148,19 @@ pub struct ContextsSpec {
     pub word: String,
 }
 
+/// A text and its other orders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WordOrderSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// The token whose vector is followed, counted from the first.
+    pub token: usize,
+    /// The two that are told each other's positions; `None` swaps none.
+    pub swap: Option<[usize; 2]>,
+    /// Which token stands in each place of the shuffled text: every one once.
+    pub order: Vec<usize>,
+}
+
 /// The arithmetic of one token in one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepsSpec {
@@ -243,6 +259,7 @@ impl Work {
             Self::FindBroken(_) => row("Looking for what is no number", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
+            Self::ChangeOrder(_) => row("Changing the order", "inspecting", Waited, Spare),
             Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),
             // Only the number that is pointed at matters.
             Self::Terms(_) => {

@@ -27,7 +27,7 @@ pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use ids::{JobId, ModelId};
 pub use licences::{Component, Licence, components};
 pub use models::card::{CardFile, ModelCard, weight_bytes};
-pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling};
+pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};
 pub use models::held_out::HeldOut;
 pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision};
 pub use models::name::model_name;
@@ -60,6 +60,7 @@ pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
+pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

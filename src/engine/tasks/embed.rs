@@ -103,7 +103,7 @@ pub(super) fn unreadable(error: impl std::fmt::Display) -> UserError {
 }
 
 /// Pools the first `tokens` rows of `[T, D]`; those behind are padding.
-fn pool(row: &[f32], tokens: usize, width: usize, pooling: Pooling) -> Vec<f32> {
+pub(super) fn pool(row: &[f32], tokens: usize, width: usize, pooling: Pooling) -> Vec<f32> {
     let vectors = || row.chunks_exact(width).take(tokens);
     match pooling {
         Pooling::Cls => row[..width].to_vec(),

@@ -43,6 +43,7 @@ mod train_origin;
 mod train_tests;
 mod train_trial;
 mod trained;
+mod word_order;
 mod wrong_kind;
 
 pub(crate) use loaded::LoadedModel;
@@ -76,6 +77,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
         Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
+        Work::ChangeOrder(spec) => Box::new(word_order::ChangeOrder::new(model, spec.clone())),
         Work::Steps(spec) => Box::new(steps::Steps::new(model, spec.clone())),
         Work::Terms(spec) => Box::new(steps::Terms::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),

@@ -69,7 +69,9 @@ impl EmbeddingReport {
     }
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
+/// Cosine of the angle between two vectors, in `-1..=1`; a vector of zeros has 0 with everything.
+#[must_use]
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
     if lengths > 0.0 { (dot(a, b) / lengths).clamp(-1.0, 1.0) as f32 } else { 0.0 }

@@ -5,3 +5,4 @@ pub(super) mod edit;
 pub(super) mod head_writes;
 pub(super) mod site;
 pub(super) mod steps;
+pub(super) mod word_order;

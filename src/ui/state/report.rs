@@ -4,7 +4,7 @@ use crate::engine::Outcome;
 use crate::types::{
     BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport,
     FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport,
-    StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport,
+    StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ reported! {
     BrokenReport => BrokenFound,
     HeadWrites => WritesMeasured,
     ContextsReport => ContextsCompared,
+    WordOrderReport => OrderChanged,
     StepsReport => Stepped,
     TermsReport => TermsFound,
     TokenizeReport => Tokenized,

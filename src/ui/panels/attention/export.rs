@@ -39,12 +39,12 @@ impl Kind {
         Self::Arrays(ArrayFormat::Safetensors),
     ];
 
-    /// What the view can be written as: pictures and numbers of maps and lines, figures of the atlas, a table of contexts. Steps
+    /// What the view can be written as: pictures and numbers of maps and lines, figures of the atlas and of orders, a table of contexts. Steps
     /// are numbers that are pointed at, one by one.
     pub fn of_view(way: Way) -> Vec<Self> {
         let offered = |kind: &Self| match way {
             Way::Map | Way::Lines => true,
-            Way::Atlas => matches!(kind, Self::Figure(_)),
+            Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
             Way::Contexts => *kind == Self::Figure(Format::Csv),
             Way::Steps => false,
         };
@@ -237,6 +237,7 @@ mod tests {
     fn nothing_is_offered_that_the_view_is_not() {
         assert_eq!(Kind::of_view(Way::Map), Kind::ALL);
         assert_eq!(Kind::of_view(Way::Contexts), [Kind::Figure(Format::Csv)]);
+        assert_eq!(Kind::of_view(Way::Order), Format::ALL.map(Kind::Figure));
         assert!(Kind::of_view(Way::Steps).is_empty());
         assert!(Kind::of_view(Way::Atlas).iter().all(|kind| matches!(kind, Kind::Figure(_))));
     }

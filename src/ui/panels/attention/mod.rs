@@ -12,6 +12,7 @@ mod inspector;
 mod large;
 mod lines;
 mod look;
+mod order;
 mod overview;
 mod palette;
 mod picture;
@@ -186,6 +187,9 @@ impl AttentionPanel {
                 self.tokens.atlas.export(format);
             }
             (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
+            (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Order => {
+                self.tokens.order.export(cx, shown, format);
+            }
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
         }
@@ -383,8 +387,8 @@ impl Panel for AttentionPanel {
         if self.prompting == Prompting::Sees {
             return Some("What it shows");
         }
-        // The atlas is of heads, and contexts of two texts: they have no token to tell of.
-        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts);
+        // The atlas is of heads, contexts of two texts, and word order of many: they have no token to tell of.
+        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts | Way::Order);
         has_token.then_some("Attention of a token")
     }
 
@@ -429,12 +433,15 @@ impl Panel for AttentionPanel {
         if self.tokens.way == Way::Contexts && self.prompting != Prompting::Sees {
             return self.contexts.job();
         }
-        self.asked_job()
+        let is_order = self.tokens.way == Way::Order && self.prompting != Prompting::Sees;
+        let order = self.tokens.order.job().filter(|_| is_order);
+        order.or_else(|| self.asked_job())
     }
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
         self.tokens.steps.shows(shown);
+        self.tokens.order.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());
@@ -537,6 +544,7 @@ impl Panel for AttentionPanel {
             direction: self.tokens.direction,
             text: self.tokens.text.clone(),
             contexts: self.contexts.typed.clone(),
+            order: self.tokens.order.kept.clone(),
             picture: self.picture.path.clone(),
             source: self.picture.source,
             covering: self.picture.strength,
@@ -549,7 +557,7 @@ impl Panel for AttentionPanel {
         let Saved { contrast: curve, ends_at: end, without_first, .. } = saved;
         (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
         (self.tokens.way, self.tokens.direction, self.tokens.text) = (saved.way, saved.direction, saved.text);
-        self.contexts.typed = saved.contexts;
+        (self.contexts.typed, self.tokens.order.kept) = (saved.contexts, saved.order);
         let seen = &mut self.tokens.planes.seen;
         (seen.over, seen.measure, seen.grouping) = (saved.over, saved.measure, saved.grouping);
         (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);

@@ -2,6 +2,7 @@
 
 use super::contexts;
 use super::look::Direction;
+use super::order;
 use super::picture;
 use super::plane::{Measure, Over};
 use super::ways::Way;
@@ -25,6 +26,7 @@ pub(super) struct Saved {
     pub direction: Direction,
     pub text: String,
     pub contexts: contexts::Typed,
+    pub order: order::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
     pub source: picture::Source,
@@ -46,6 +48,7 @@ impl Default for Saved {
             direction: Direction::default(),
             text: String::new(),
             contexts: contexts::Typed::default(),
+            order: order::Kept::default(),
             picture: None,
             source: picture.source,
             covering: picture.strength,

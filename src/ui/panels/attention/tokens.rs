@@ -4,6 +4,7 @@ use super::atlas::AtlasView;
 use super::large::View;
 use super::lines::Lines;
 use super::look::{Direction, Look};
+use super::order::OrderView;
 use super::pins::Pins;
 use super::plane::{Plane, PlaneKey, Planes};
 use super::sharp::Sharp;
@@ -45,6 +46,7 @@ pub(super) struct TokensView {
     sequence: Vec<u32>,
     pub atlas: AtlasView,
     pub steps: StepsView,
+    pub order: OrderView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

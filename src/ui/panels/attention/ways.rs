@@ -19,6 +19,8 @@ pub(super) enum Way {
     Steps,
     /// One word in two texts.
     Contexts,
+    /// The text in other orders, and without one.
+    Order,
 }
 
 impl Way {
@@ -35,6 +37,7 @@ const WAYS: &[(Way, &str)] = &[
     (Way::Atlas, "Atlas"),
     (Way::Steps, "Steps"),
     (Way::Contexts, "Contexts"),
+    (Way::Order, "Word order"),
 ];
 
 /// The choice of a way.
