@@ -194,18 +194,18 @@ fn measured(value: Option<impl Display>) -> String {
     value.map_or_else(String::new, |v| v.to_string())
 }
 
-struct Rows(csv::Writer<Vec<u8>>);
+pub(super) struct Rows(csv::Writer<Vec<u8>>);
 
 impl Rows {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(csv::Writer::from_writer(Vec::new()))
     }
 
-    fn write(&mut self, fields: impl IntoIterator<Item = String>) -> Result<(), ChartError> {
+    pub(super) fn write(&mut self, fields: impl IntoIterator<Item = String>) -> Result<(), ChartError> {
         self.0.write_record(fields).map_err(|e| ChartError::Encode(e.to_string()))
     }
 
-    fn finish(self) -> Result<Vec<u8>, ChartError> {
+    pub(super) fn finish(self) -> Result<Vec<u8>, ChartError> {
         self.0.into_inner().map_err(|e| ChartError::Encode(e.to_string()))
     }
 }
