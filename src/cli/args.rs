@@ -1,6 +1,8 @@
 //! What can be written on the command line.
 
+use super::attribute::AttributeArgs;
 use super::heads::HeadsArgs;
+use super::lens::LensArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
@@ -38,6 +40,10 @@ pub enum Verb {
     Kshot(KShotArgs),
     /// Score every head: previous token, sink, induction and more, on a text or on random tokens said twice
     Heads(HeadsArgs),
+    /// Tell what each layer would say: the logit lens
+    Lens(LensArgs),
+    /// Take the score of a token apart: what embedding, heads and MLPs add to it
+    Attribute(AttributeArgs),
     /// Turn texts into vectors with an encoder, and tell how alike they are
     Embed(EmbedArgs),
     /// Guess the masked words of a text with an encoder

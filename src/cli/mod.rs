@@ -4,6 +4,7 @@
 //! why, and what to do next, and exit code 2. Must not know: tensors, model formats or panels.
 
 mod args;
+mod attribute;
 mod bench;
 mod card;
 mod chat;
@@ -18,6 +19,7 @@ mod generate;
 mod heads;
 mod inspect;
 mod kshot;
+mod lens;
 mod licences;
 mod logger;
 mod manual;
@@ -86,6 +88,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Score(args)) => score::run(&args),
         Some(Verb::Surprise(args)) => surprise::run(&args),
         Some(Verb::Heads(args)) => heads::run(&args),
+        Some(Verb::Lens(args)) => lens::run(&args),
+        Some(Verb::Attribute(args)) => attribute::run(&args),
         Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),

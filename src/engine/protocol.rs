@@ -3,11 +3,11 @@
 
 use super::Work;
 use crate::types::{
-    BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice, DeviceStatus,
-    EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JobId,
-    KShotPoint, KShotReport, LayerWeights, MemoryTraffic, ModelId, ModelInfo, Picture, PictureReport, PromptToken,
-    RunRecord, SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
+    DeviceStatus, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites,
+    InspectReport, JobId, KShotPoint, KShotReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo,
+    Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport, SurpriseReport,
+    TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +117,10 @@ pub enum Outcome {
     BrokenFound(Arc<BrokenReport>),
     /// What heads write.
     WritesMeasured(Arc<HeadWrites>),
+    /// What each layer would say.
+    LensRead(Arc<LensReport>),
+    /// What the score of a token is made of.
+    Attributed(Arc<AttributionReport>),
     /// A word in two texts.
     ContextsCompared(Arc<ContextsReport>),
     /// A text in other orders.

@@ -34,6 +34,10 @@ pub enum Work {
     /// What each head writes into the residual stream for each token, in all layers: lengths and angles, by which attention
     /// is weighed. [`super::Event::Progress`] in layers.
     MeasureWrites(WritesSpec),
+    /// What the residual stream would say after each layer, at every token. [`super::Event::Progress`] in tokens.
+    Lens(LensSpec),
+    /// What the score of a token is made of.
+    Attribute(AttributeSpec),
     /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
     CompareContexts(ContextsSpec),
     /// Read a text without positions, with two of them swapped and with its tokens in other places, and compare each with the
@@ -161,6 +165,33 @@ pub struct WordOrderSpec {
     pub order: Vec<usize>,
 }
 
+/// What each layer would say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LensSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// A text whose first token is followed through all layers; nothing follows, at each token, what the model says there in
+    /// the end.
+    pub target: Option<String>,
+    /// Changes while it is read. What is behind the residual stream (`ln_final`, `logits`) is not changed.
+    pub edits: Vec<Edit>,
+}
+
+/// What the score of a token is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttributeSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// The token at which the score is told, counted from the first; the last unless told.
+    pub position: Option<usize>,
+    /// A text whose first token is meant; unless told, the one that the model makes likeliest.
+    pub target: Option<String>,
+    /// A text with whose first token it is compared; unless told, with the mean over the vocabulary.
+    pub against: Option<String>,
+    /// Changes while it is read.
+    pub edits: Vec<Edit>,
+}
+
 /// The arithmetic of one token in one head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepsSpec {
@@ -258,6 +289,8 @@ impl Work {
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
             Self::FindBroken(_) => row("Looking for what is no number", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
+            Self::Lens(_) => row("Reading the layers", "inspecting", Waited, Spare),
+            Self::Attribute(_) => row("The attribution", "inspecting", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
             Self::ChangeOrder(_) => row("Changing the order", "inspecting", Waited, Spare),
             Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),

@@ -3,6 +3,7 @@
 //! Must not know: files, tokenizers, threads, windows. A model takes token ids and gives scores; where the weights come from
 //! is [`crate::load`]'s business. One architecture a file, read top to bottom; shapes stand behind every reshape.
 
+mod attribution;
 mod batch;
 mod hooks;
 pub mod kernels;
@@ -12,6 +13,7 @@ pub mod output;
 mod steps;
 mod traffic;
 
+pub use attribution::{Attributed, attribute};
 pub use batch::padding::Padding;
 pub use batch::tree::TokenTree;
 pub use hooks::{Change, Hooks, SiteEdit, SiteGradients, SiteValue};

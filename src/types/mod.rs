@@ -55,9 +55,11 @@ pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest
 pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, Grouping, NamedSpan, PromptToken, TokenizeReport, excerpt};
 pub use random::Random;
+pub use sites::attribution::{AddedPart, AttributionReport};
 pub use sites::contexts::{ContextLayer, ContextsReport};
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;
+pub use sites::lens::{LensCell, LensReport, LensTarget};
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};

@@ -103,7 +103,7 @@ impl Task for Contexts {
 }
 
 /// The residual stream before the first block and after each.
-fn states(models: &ModelStore, id: ModelId) -> Result<Vec<Site>, UserError> {
+pub(super) fn states(models: &ModelStore, id: ModelId) -> Result<Vec<Site>, UserError> {
     let layers = match models.get(id) {
         Some(LoadedModel::Encoder(model)) => model.info.shape.layers(),
         _ => models.text(id)?.info.shape.layers(),

@@ -5,6 +5,7 @@
 //! Must not know: queues, threads, guards or the window.
 
 mod answers;
+mod attribute;
 mod batch;
 mod classify;
 mod contexts;
@@ -19,6 +20,7 @@ mod generate;
 mod head_writes;
 mod inspect;
 mod kshot;
+mod lens;
 mod loaded;
 mod measure;
 pub(crate) mod open;
@@ -76,6 +78,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
+        Work::Lens(spec) => Box::new(lens::Lens::new(model, spec.clone())),
+        Work::Attribute(spec) => Box::new(attribute::Attribute::new(model, spec.clone())),
         Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
         Work::ChangeOrder(spec) => Box::new(word_order::ChangeOrder::new(model, spec.clone())),
         Work::Steps(spec) => Box::new(steps::Steps::new(model, spec.clone())),

@@ -10,6 +10,7 @@
 mod activation;
 mod adamw;
 mod attention;
+mod beside;
 mod extension;
 mod gelu;
 mod gradients;
@@ -26,6 +27,7 @@ mod scratch;
 
 pub use adamw::Rates;
 pub(super) use attention::Heads;
+pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sums_beside};
 pub(super) use gelu::gelu;
 
 use activation::Gate;

@@ -37,6 +37,22 @@ pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: 
     match level {}
 }
 
+pub(super) fn sums_beside(level: Level, _: &[f32], _: &[f32], _: &[f32]) -> [f32; 4] {
+    match level {}
+}
+
+pub(super) fn exps_below(level: Level, _: &[f32], _: f32, _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn maximum(level: Level, _: &[f32]) -> f32 {
+    match level {}
+}
+
+pub(super) fn count_above(level: Level, _: &[f32], _: f32) -> usize {
+    match level {}
+}
+
 pub(super) fn softmax(level: Level, _: &mut [f32], _: usize, _: f32) {
     match level {}
 }

@@ -296,7 +296,7 @@ fn likeliest(logits: Tensor<2>, temperature: f64, length: usize) -> (Tensor<2>, 
     (Tensor::cat(vec![top, ids.clone().float(), sum, mass], 1), ids)
 }
 
-fn values(tensor: Tensor<2>) -> Result<Vec<f32>, Unreadable> {
+pub(super) fn values(tensor: Tensor<2>) -> Result<Vec<f32>, Unreadable> {
     tensor.into_data().try_to_vec::<f32>().map_err(|error| Unreadable(format!("{error:?}")))
 }
 

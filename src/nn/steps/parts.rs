@@ -181,12 +181,12 @@ pub(super) fn vector(x: &[f32], device: &burn::tensor::Device) -> Tensor<3> {
 }
 
 /// All values of a tensor, in F32.
-pub(super) fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+pub(in crate::nn) fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     in_f32(x).into_data().iter::<f32>().collect()
 }
 
 /// One row of a matrix, in F32.
-pub(super) fn row(table: &Param<Tensor<2>>, index: usize) -> Vec<f32> {
+pub(in crate::nn) fn row(table: &Param<Tensor<2>>, index: usize) -> Vec<f32> {
     host(table.val().narrow(0, index, 1))
 }
 

@@ -1,8 +1,10 @@
 //! Places inside a model, and changes there.
 
+pub(super) mod attribution;
 pub(super) mod contexts;
 pub(super) mod edit;
 pub(super) mod head_writes;
+pub(super) mod lens;
 pub(super) mod site;
 pub(super) mod steps;
 pub(super) mod word_order;

@@ -2,9 +2,9 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport, EvaluationReport,
-    FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, PictureReport, SamplesReport, ScoreReport,
-    StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport,
+    EvaluationReport, FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, LensReport, PictureReport,
+    SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ reported! {
     InspectReport => Inspected,
     BrokenReport => BrokenFound,
     HeadWrites => WritesMeasured,
+    LensReport => LensRead,
+    AttributionReport => Attributed,
     ContextsReport => ContextsCompared,
     WordOrderReport => OrderChanged,
     StepsReport => Stepped,

@@ -198,6 +198,15 @@ impl Theme {
         self.tokens.ramp[10]
     }
 
+    /// Text on a fill of any colour: body or ground, whichever stands out more.
+    #[must_use]
+    pub fn ink_on(&self, paper: Color32) -> Color32 {
+        let luma = |c: Color32| 0.299 * f32::from(c.r()) + 0.587 * f32::from(c.g()) + 0.114 * f32::from(c.b());
+        let apart = |ink: &Color32| (luma(*ink) - luma(paper)).abs();
+        let (body, ground) = (self.body(), self.ground());
+        if apart(&body) >= apart(&ground) { body } else { ground }
+    }
+
     /// The accent as a fill or an outline.
     #[must_use]
     pub fn accent(&self) -> Color32 {

@@ -49,7 +49,7 @@ pub(in super::super) fn cross_entropy(_: Level, x: &mut [f32], target: usize, sh
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
-fn largest(x: &[f32]) -> f32 {
+pub(super) fn largest(x: &[f32]) -> f32 {
     let mut largest = _mm256_set1_ps(f32::MIN);
     let mut i = 0;
     while i < x.len() {

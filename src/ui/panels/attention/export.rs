@@ -45,7 +45,7 @@ impl Kind {
         let offered = |kind: &Self| match way {
             Way::Map | Way::Lines => true,
             Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
-            Way::Contexts => *kind == Self::Figure(Format::Csv),
+            Way::Contexts | Way::Layers => *kind == Self::Figure(Format::Csv),
             Way::Steps => false,
         };
         Self::ALL.into_iter().filter(offered).collect()

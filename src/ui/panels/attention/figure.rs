@@ -4,7 +4,7 @@ use super::look::Colours;
 use super::plane::{self, Over, Plane, Planed};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, choices, large, lines, order, steps, strip};
+use super::{Shown, choices, large, layers, lines, order, steps, strip};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::space;
@@ -36,6 +36,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
         Way::Map | Way::Lines | Way::Steps | Way::Contexts => Stamp::of(cx.state, shown.job),
         Way::Atlas => view.atlas.stamp(cx.state, shown),
         Way::Order => view.order.stamp(cx.state),
+        Way::Layers => view.layers.stamp(cx.state),
     };
     if let Some(stamp) = &stamp {
         stamp.show(ui);
@@ -50,6 +51,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             }
         }
         Way::Steps => steps::show(view, colours, ui, cx, shown),
+        Way::Layers => layers::show(view, colours, ui, cx, shown),
         Way::Order => {
             if order::show(view, colours, ui, cx, shown) {
                 view.way = Way::Map;
@@ -61,8 +63,10 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
 /// What is seen, at the beginning of a line.
 fn title(view: &TokensView, cx: &Cx<'_>) -> String {
     let head = || format!("Layer {} · head {}", cx.selection.layer, cx.selection.head);
-    if view.way == Way::Order {
-        return "Word order".to_owned();
+    match view.way {
+        Way::Order => return "Word order".to_owned(),
+        Way::Layers => return "What each layer would say".to_owned(),
+        _ => {}
     }
     let seen = view.planes.seen;
     if !view.way.is_of_planes() || seen.over == Over::Head {

@@ -10,6 +10,7 @@ mod figure;
 mod first_look;
 mod inspector;
 mod large;
+mod layers;
 mod lines;
 mod look;
 mod order;
@@ -190,6 +191,7 @@ impl AttentionPanel {
             (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Order => {
                 self.tokens.order.export(cx, shown, format);
             }
+            (None, Extent::View, _) if self.tokens.way == Way::Layers => self.tokens.layers.export(cx, shown),
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
         }
@@ -387,8 +389,8 @@ impl Panel for AttentionPanel {
         if self.prompting == Prompting::Sees {
             return Some("What it shows");
         }
-        // The atlas is of heads, contexts of two texts, and word order of many: they have no token to tell of.
-        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts | Way::Order);
+        // The atlas is of heads, contexts of two texts, word order of many, and layers of what they say: no attention of a token.
+        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts | Way::Order | Way::Layers);
         has_token.then_some("Attention of a token")
     }
 
@@ -433,15 +435,20 @@ impl Panel for AttentionPanel {
         if self.tokens.way == Way::Contexts && self.prompting != Prompting::Sees {
             return self.contexts.job();
         }
-        let is_order = self.tokens.way == Way::Order && self.prompting != Prompting::Sees;
-        let order = self.tokens.order.job().filter(|_| is_order);
-        order.or_else(|| self.asked_job())
+        let own = match self.tokens.way {
+            _ if self.prompting == Prompting::Sees => None,
+            Way::Order => self.tokens.order.job(),
+            Way::Layers => self.tokens.layers.job(),
+            _ => None,
+        };
+        own.or_else(|| self.asked_job())
     }
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.patterns.shows(shown);
         self.tokens.steps.shows(shown);
         self.tokens.order.shows(shown);
+        self.tokens.layers.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());
@@ -545,6 +552,7 @@ impl Panel for AttentionPanel {
             text: self.tokens.text.clone(),
             contexts: self.contexts.typed.clone(),
             order: self.tokens.order.kept.clone(),
+            layers: self.tokens.layers.kept.clone(),
             picture: self.picture.path.clone(),
             source: self.picture.source,
             covering: self.picture.strength,
@@ -558,6 +566,7 @@ impl Panel for AttentionPanel {
         (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
         (self.tokens.way, self.tokens.direction, self.tokens.text) = (saved.way, saved.direction, saved.text);
         (self.contexts.typed, self.tokens.order.kept) = (saved.contexts, saved.order);
+        self.tokens.layers.kept = saved.layers;
         let seen = &mut self.tokens.planes.seen;
         (seen.over, seen.measure, seen.grouping) = (saved.over, saved.measure, saved.grouping);
         (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);

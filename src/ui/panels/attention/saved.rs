@@ -1,6 +1,7 @@
 //! What the attention panel keeps for the next start.
 
 use super::contexts;
+use super::layers;
 use super::look::Direction;
 use super::order;
 use super::picture;
@@ -27,6 +28,7 @@ pub(super) struct Saved {
     pub text: String,
     pub contexts: contexts::Typed,
     pub order: order::Kept,
+    pub layers: layers::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
     pub source: picture::Source,
@@ -49,6 +51,7 @@ impl Default for Saved {
             text: String::new(),
             contexts: contexts::Typed::default(),
             order: order::Kept::default(),
+            layers: layers::Kept::default(),
             picture: None,
             source: picture.source,
             covering: picture.strength,

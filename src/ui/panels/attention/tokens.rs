@@ -2,6 +2,7 @@
 
 use super::atlas::AtlasView;
 use super::large::View;
+use super::layers::LayersView;
 use super::lines::Lines;
 use super::look::{Direction, Look};
 use super::order::OrderView;
@@ -47,6 +48,7 @@ pub(super) struct TokensView {
     pub atlas: AtlasView,
     pub steps: StepsView,
     pub order: OrderView,
+    pub layers: LayersView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

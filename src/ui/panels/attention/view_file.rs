@@ -5,7 +5,7 @@ use super::look::Colours;
 use super::plane::{Measure, Over};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, look, order};
+use super::{Shown, layers, look, order};
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
 use crate::types::{
     Ability, ColorMap, Edit, Grouping, JobId, ModelId, NamedSpan, ScaleCurve, ScaleEnd, SiteFilter, UserError,
@@ -74,6 +74,7 @@ struct Looked {
     ends_at: ScaleEnd,
     without_first: bool,
     order: order::Kept,
+    layers: layers::Kept,
 }
 
 impl Looked {
@@ -99,6 +100,7 @@ impl Looked {
             ends_at: scale.end,
             without_first: scale.without_first,
             order: view.order.kept.clone(),
+            layers: view.layers.kept.clone(),
         }
     }
 
@@ -111,7 +113,7 @@ impl Looked {
         seen.version += 1;
         view.planes.picked = self.picked.into_iter().collect();
         view.planes.named = self.named.into_iter().filter(|span| span.tokens.end <= ids.len()).collect();
-        (view.pins.cells, view.order.kept) = (self.pins, self.order);
+        (view.pins.cells, view.order.kept, view.layers.kept) = (self.pins, self.order, self.layers);
         (view.lines.least, view.lines.only_focus) = (self.least.clamp(0.01, 1.0), self.only_chosen);
         colours.map = self.map;
         colours.scale = WeightScale { curve: self.curve, end: self.ends_at, without_first: self.without_first };

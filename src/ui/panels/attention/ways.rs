@@ -21,6 +21,8 @@ pub(super) enum Way {
     Contexts,
     /// The text in other orders, and without one.
     Order,
+    /// What each layer would say.
+    Layers,
 }
 
 impl Way {
@@ -36,6 +38,7 @@ const WAYS: &[(Way, &str)] = &[
     (Way::Lines, "Lines"),
     (Way::Atlas, "Atlas"),
     (Way::Steps, "Steps"),
+    (Way::Layers, "Layers"),
     (Way::Contexts, "Contexts"),
     (Way::Order, "Word order"),
 ];

@@ -68,14 +68,6 @@ fn colour(theme: &Theme, similarity: f32) -> Color32 {
     rgb(diverging(similarity, [ground.r(), ground.g(), ground.b()]))
 }
 
-/// The ink that stands out more.
-fn ink_on(theme: &Theme, paper: Color32) -> Color32 {
-    let luma = |c: Color32| 0.299 * f32::from(c.r()) + 0.587 * f32::from(c.g()) + 0.114 * f32::from(c.b());
-    let apart = |ink: &Color32| (luma(*ink) - luma(paper)).abs();
-    let (body, ground) = (theme.body(), theme.ground());
-    if apart(&body) >= apart(&ground) { body } else { ground }
-}
-
 fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &EmbeddingReport, values: &[Vec<f32>]) {
     let theme = ui.theme();
     let count = values.len();
@@ -105,7 +97,7 @@ fn matrix(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>, report: &Embeddi
                     Align2::CENTER_CENTER,
                     format!("{value:.2}"),
                     font,
-                    ink_on(theme, colour(theme, *value)),
+                    theme.ink_on(colour(theme, *value)),
                 );
             }
         }
