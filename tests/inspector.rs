@@ -10,7 +10,8 @@ mod support;
 
 use fovea::analysis::{self, AtlasScore, Order};
 use fovea::engine::{
-    Command, ContextsSpec, InspectSpec, Outcome, PromptInput, StepsSpec, WordOrderSpec, Work, WritesSpec,
+    AttributeSpec, Command, ContextsSpec, InspectSpec, LensSpec, Outcome, PromptInput, StepsSpec, WordOrderSpec, Work,
+    WritesSpec,
 };
 use fovea::load::read_picture;
 use fovea::types::{
@@ -182,7 +183,7 @@ fn every_kind_of_model_has_what_the_readme_says_and_nothing_else() {
         }
     }
     // The patterns, and all that is made of them, and every score.
-    assert_eq!(checked, 3 * (7 + AtlasScore::ALL.len()));
+    assert_eq!(checked, 3 * (9 + AtlasScore::ALL.len()));
 }
 
 /// True where the engine answers, or the score is defined.
@@ -209,6 +210,11 @@ fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
         "a text in other orders" => {
             let order = vec![0, 3, 2, 1, 4, 5];
             Work::ChangeOrder(WordOrderSpec { prompt, token: 5, swap: Some([1, 2]), order })
+        }
+        "what each layer would say" => Work::Lens(LensSpec { prompt, target: None, edits: Vec::new() }),
+        "the score of a token taken apart" => {
+            let (position, target, against) = (None, None, None);
+            Work::Attribute(AttributeSpec { prompt, position, target, against, edits: Vec::new() })
         }
         "next token" | "guesses for masks" => {
             let info = script.open(&golden_dir(name));
