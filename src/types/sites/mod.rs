@@ -4,4 +4,5 @@ pub(super) mod contexts;
 pub(super) mod edit;
 pub(super) mod head_writes;
 pub(super) mod site;
+mod step_name;
 pub(super) mod steps;

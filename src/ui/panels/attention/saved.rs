@@ -1,5 +1,6 @@
 //! What the attention panel keeps for the next start.
 
+use super::atlas;
 use super::contexts;
 use super::look::Direction;
 use super::picture;
@@ -25,6 +26,7 @@ pub(super) struct Saved {
     pub direction: Direction,
     pub text: String,
     pub contexts: contexts::Typed,
+    pub atlas: atlas::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
     pub source: picture::Source,
@@ -46,9 +48,29 @@ impl Default for Saved {
             direction: Direction::default(),
             text: String::new(),
             contexts: contexts::Typed::default(),
+            atlas: atlas::Kept::default(),
             picture: None,
             source: picture.source,
             covering: picture.strength,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::Panel;
+    use crate::ui::panels::attention::AttentionPanel;
+    use serde_json::json;
+
+    #[test]
+    fn how_the_atlas_was_looked_at_survives_a_restart() {
+        let kept = json!({
+            "source": "probe", "seed": 9, "across": "entropy", "up": "self", "sort": "", "is_falling": false
+        });
+        let mut panel = AttentionPanel::default();
+        assert!(panel.restore(&json!({ "way": "atlas", "atlas": kept })));
+        assert_eq!(panel.save()["atlas"], kept);
+        assert!(panel.restore(&json!({})), "an older session has no atlas");
+        assert_eq!(panel.save()["atlas"]["seed"], 1);
     }
 }
