@@ -328,7 +328,10 @@ fn steps_go_into_files_with_text_and_numbers_and_are_copied_as_a_picture() {
     {
         assert!(svg.contains(words), "{words}: {svg}");
     }
-    assert!(svg.contains(&format!("token {} of", spec.query)) && svg.contains("The likeliest next token is ‘dog’"));
+    assert!(
+        svg.contains(&format!("position {} looks at position {}, counted from 0", spec.query, spec.key))
+            && svg.contains("The likeliest next token is ‘dog’")
+    );
     let csv = String::from_utf8(window.export("csv", &dir.path().join("steps.csv"))).unwrap();
     let rows = csv.lines().filter(|row| row.contains(",key.blocks.0.attn.k,")).count();
     assert_eq!(rows, 16, "a row a number: {csv}");

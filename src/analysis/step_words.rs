@@ -5,12 +5,12 @@ use crate::types::{StepKind, StepsReport};
 /// Keys that are told.
 const TOLD: usize = 3;
 
-/// What the head does with the token and what comes of it, such as `Layer 3, head 5: ‘bank’, token 7 of 9, gives 62 % to ‘river’, …`.
+/// What the head does with the token and what comes of it, such as `Layer 3, head 5: ‘bank’ at position 7 gives 62 % to ‘river’ at
+/// position 3, …`; positions are counted from 0.
 #[must_use]
 pub fn step_words(report: &StepsReport) -> String {
-    let (query, of) = (report.query + 1, report.tokens.len());
     let mut words = format!(
-        "Layer {}, head {}: {}, token {query} of {of}, gives {}.",
+        "Layer {}, head {}: {} gives {}.",
         report.layer,
         report.head,
         quoted(report, report.query),
@@ -65,7 +65,8 @@ fn share(share: f32) -> String {
 }
 
 fn quoted(report: &StepsReport, token: usize) -> String {
-    in_quotes(report.tokens.get(token).map_or("", |token| token.text.as_str()))
+    let text = report.tokens.get(token).map_or("", |token| token.text.as_str());
+    format!("{} at position {token}", in_quotes(text))
 }
 
 fn in_quotes(text: &str) -> String {
@@ -112,8 +113,8 @@ mod tests {
     fn what_is_looked_at_most_and_what_comes_of_it_is_told() {
         assert_eq!(
             step_words(&report(&[StepKind::Pattern, StepKind::HeadOutput, StepKind::MlpOut, StepKind::Logits])),
-            "Layer 3, head 5: \"\\n\", token 3 of 4, gives 60 % to ‘river’, 25 % to ‘the’, 15 % to \"\\n\". Lengths of what is added \
-             to its stream: the head 5.00, the MLP 5.00. The likeliest next token is ‘bank’ with 23 %."
+            "Layer 3, head 5: \"\\n\" at position 2 gives 60 % to ‘river’ at position 1, 25 % to ‘the’ at position 0, 15 % to \"\\n\" \
+             at position 2. Lengths of what is added to its stream: the head 5.00, the MLP 5.00. The likeliest next token is ‘bank’ with 23 %."
         );
     }
 

@@ -73,7 +73,7 @@ impl Contexts {
         let model = made.map_or("model", |made| made.model.as_str());
         let text = |which: usize, name: &str| {
             let (place, of) = (report.places[which], report.texts[which].len());
-            format!("{name}: “{}”, where the word is token {place} of {of}, counted from 0", texts[which].trim())
+            format!("{name}: “{}”, {of} tokens, the word at position {place}, counted from 0", texts[which].trim())
         };
         Some(ContextsFigure {
             title: format!("{model}: ‘{}’ in two texts", word.trim()),

@@ -39,7 +39,7 @@ fn of(report: Arc<StepsReport>, about: &About) -> StepsFigure {
     };
     let (query, key) = (text(report.query), text(report.key));
     let (layer, head) = (report.layer, report.head);
-    let places = format!("token {} of {}, the key is token {}", report.query, report.tokens.len(), report.key);
+    let places = format!("position {} looks at position {}", report.query, report.key);
     StepsFigure {
         title: format!("{}, layer {layer}, head {head}: ‘{query}’ looks at ‘{key}’", about.model),
         captions: vec![format!("{}; {places}, counted from 0", about.prompt)],
