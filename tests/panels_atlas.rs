@@ -161,6 +161,45 @@ fn the_probe_is_read_when_it_is_looked_at_and_is_no_text_of_the_person() {
 }
 
 #[test]
+fn a_probe_is_no_text_to_fall_back_to_while_the_next_one_is_read() {
+    let mut window = atlas(SMALL);
+    window.click("Probe");
+    window.wait("no scores of the probe", |w| says(w, "scored on the probe of 100 tokens"));
+    window.settle();
+    window.click("Map");
+    window.engine.0.borrow_mut().answers = false;
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.harness.run_steps(3);
+    assert!(says(&window, "tokens") && !window.has("100 tokens"), "the run of before stays until the next is read");
+    assert!(!says(&window, "Token 60: "));
+}
+
+#[test]
+fn heads_are_found_beside_the_map_too() {
+    let mut window = atlas_of(LAPTOP, ThemeChoice::Dark, 1.0, graded(12));
+    assert!(window.harness.query_by_role_and_label(Role::TextInput, "Find a head").is_none(), "the atlas has its own");
+    window.harness.get_by_role_and_label(Role::RadioButton, "Map").click();
+    window.settle();
+    window.type_into(Role::TextInput, "Find a head", "1.2");
+    assert!(window.has("Head 1.2. Enter shows it."));
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.has("Layer 1 · head 2"));
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(egui::Event::Text(">0.5 previous".into()));
+    window.settle();
+    window.wait("no scores", |w| says(w, " heads, first "));
+    assert!(window.has("4 heads, first 1.3. Enter shows one after the other."));
+    window.press(Modifiers::NONE, Key::Enter);
+    // The chosen one is the second of those that were found.
+    assert!(window.has("Layer 1 · head 1"));
+    window.press(Modifiers::NONE, Key::Enter);
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.has("Layer 1 · head 3"), "behind the last comes the first");
+    window.type_into(Role::TextInput, "Find a head", " flying");
+    assert!(window.has("‘flying’ is no score of this table, no layer and no head."));
+}
+
+#[test]
 fn one_token_is_scored_as_far_as_that_goes() {
     let window = atlas_of(SMALL, ThemeChoice::Dark, 1.0, graded(1));
     assert!(says(&window, "Previous token, First token: a sequence of one token has no second one"));

@@ -1,23 +1,31 @@
 //! What the attention panel shows of several heads and several tokens at once.
 
+mod support;
 #[path = "support/window.rs"]
 mod window;
 
 use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers};
+use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Outcome, Work};
 use fovea::types::{
     BrokenReport, Capture, ContextLayer, ContextsReport, HeadWrites, InspectReport, JobId, PromptToken, Site, Values,
 };
+use fovea::ui::{AppOptions, ThemeChoice};
 use std::sync::Arc;
-use window::{LAPTOP, Window, with_text_model};
+use window::{LAPTOP, Window, has_adapter, plain};
 
 const TOKENS: [&str; 6] = ["The", " foo", "lish", " cat", ".", " Run"];
 
 /// A window that looks at a report of two layers of two heads. Head 0 looks at the first token, head 1 at itself.
 fn looking() -> (Window<'static>, JobId) {
-    let mut window = Window::open(LAPTOP, 1.0, with_text_model());
+    looking_in(ThemeChoice::Dark, 1.0)
+}
+
+fn looking_in(theme: ThemeChoice, scale: f32) -> (Window<'static>, JobId) {
+    let options = AppOptions { model: Some("models/sprout".into()), ..plain(theme) };
+    let mut window = Window::open(LAPTOP, scale, options);
     window.press(Modifiers::COMMAND, Key::Enter);
     window.engine.0.borrow_mut().answers = false;
     window.press(Modifiers::COMMAND, Key::Num3);
@@ -253,9 +261,9 @@ fn a_layer_that_did_not_fit_is_read_when_it_is_looked_at() {
     assert_eq!(window.engine.started(inspected).len(), before + 1, "the layer's other heads came along");
 }
 
-#[test]
-fn a_word_is_compared_in_two_texts_and_the_answer_says_which() {
-    let (mut window, _) = looking();
+/// A window in which `bank` was compared in two texts, over three states of the stream.
+fn compared(theme: ThemeChoice, scale: f32) -> Window<'static> {
+    let (mut window, _) = looking_in(theme, scale);
     window.harness.get_by_role_and_label(Role::RadioButton, "Contexts").click();
     window.settle();
     window.press(Modifiers::COMMAND, Key::Enter);
@@ -269,16 +277,74 @@ fn a_word_is_compared_in_two_texts_and_the_answer_says_which() {
     let layer = |cosine: f32| ContextLayer {
         cosine,
         tokens: [vec![(token(" shore"), 0.5)], vec![(token(" money"), 0.25)]],
-        positions: [vec![(0, cosine)], vec![(0, cosine)]],
+        positions: [vec![(1, cosine)], vec![(1, cosine)]],
     };
-    let texts = [vec![token(" bank")], vec![token(" bank")]];
-    let report = ContextsReport { texts, places: [0, 0], layers: vec![layer(1.0), layer(0.625)] };
+    let other = |text: &str| PromptToken { id: text.len() as u32 * u32::from(text.as_bytes()[1]), ..token(text) };
+    let texts = [" river", " money"].map(|before| vec![other(before), token(" bank")]);
+    let report = ContextsReport { texts, places: [1, 1], layers: vec![layer(1.0), layer(0.625), layer(0.75)] };
     window.engine.say(Event::Done { job, outcome: Outcome::ContextsCompared(Arc::new(report)) });
     window.settle();
+    window
+}
+
+#[test]
+fn a_word_is_compared_in_two_texts_and_the_answer_says_which() {
+    let mut window = compared(ThemeChoice::Dark, 1.0);
     assert!(window.has("block 0: cosine 0.625; first near ·shore 0.50; second near ·money 0.25"));
     assert!(!window.has("made before the last change"));
     window.type_into(Role::TextInput, "Word", "s");
     assert!(window.has("made before the last change"));
+}
+
+#[test]
+fn contexts_go_into_files_with_their_words_and_are_copied_as_a_picture() {
+    let mut window = compared(ThemeChoice::Dark, 1.0);
+    let words = "‘bank’: the cosine of its two vectors is 1.00 at the embedding and 0.75 behind the last block; it falls most in \
+                 block 0, from 1.00 to 0.62. At the end the first is nearest to ‘shore’, the second to ‘money’.";
+    assert!(window.has(words));
+    let dir = tempfile::tempdir().unwrap();
+    let svg = String::from_utf8(window.export("svg", &dir.path().join("contexts.svg"))).unwrap();
+    for part in ["sprout: ‘bank’ in two texts", "First: “by the river we sat on the bank”", words, ">\nblock 1\n<"]
+    {
+        assert!(svg.contains(part), "{part}: {svg}");
+    }
+    let csv = String::from_utf8(window.export("csv", &dir.path().join("contexts.csv"))).unwrap();
+    assert!(csv.contains("\nblock 0,0.625, shore,0.5, money,0.25,1,0.625,1,0.625\n"), "{csv}");
+    let tensors = window.export("safetensors", &dir.path().join("contexts.safetensors"));
+    let tensors = safetensors::SafeTensors::deserialize(&tensors).unwrap();
+    assert_eq!(tensors.tensor("cosine").unwrap().shape(), [3]);
+    window.click("This view");
+    window.click("Copy as a picture");
+    window.wait("no picture on the clipboard", |w| {
+        let commands = &w.harness.output().platform_output.commands;
+        commands.iter().any(|command| matches!(command, egui::OutputCommand::CopyImage(image) if image.width() > 1000))
+    });
+}
+
+#[test]
+fn pictures_of_lines_and_contexts_are_the_approved_ones() {
+    if !has_adapter() {
+        support::skipped("pictures_of_lines_and_contexts_are_the_approved_ones", "no adapter");
+        return;
+    }
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        let (mut lines, _) = looking_in(theme, 0.5);
+        lines.click("Layer 0 head 0");
+        lines.harness.get_by_role_and_label(Role::RadioButton, "Lines").click();
+        lines.settle();
+        lines.click("·cat looks, unit 3");
+        for (view, mut window) in [("lines", lines), ("contexts", compared(theme, 0.5))] {
+            window.harness.event(egui::Event::PointerGone);
+            window.harness.remove_cursor();
+            window.settle();
+            // Memory, and when the run was made.
+            window.harness.mask(egui::Rect::from_min_max(egui::pos2(1000.0, 772.0), egui::pos2(1280.0, 800.0)));
+            window.harness.snapshot_options(format!("attention-{view}-{name}"), &options);
+            results.extend_harness(&mut window.harness);
+        }
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn made_up(spec: &StepsSpec) -> StepsReport {
     };
     let keys = |kind: StepKind, of: &dyn Fn(usize) -> f32| step(kind, None, (0..count).map(of).collect());
     let layer = spec.layer;
-    let steps = vec![
+    let mut steps = vec![
         vector(StepKind::Embed, Some(Site::Embed), WIDTH),
         vector(StepKind::Entered, Some(Site::ResidPre(0)), WIDTH),
         vector(StepKind::Stream, Some(Site::ResidPre(layer)), WIDTH),
@@ -60,6 +60,8 @@ fn made_up(spec: &StepsSpec) -> StepsReport {
         vector(StepKind::LnFinal, Some(Site::LnFinal), WIDTH),
         step(StepKind::Logits, Some(Site::Logits), vec![3.0, 2.0, 1.0, 0.0, -1.0]),
     ];
+    // What enters the first block is told once.
+    steps.retain(|step| layer > 0 || step.kind != StepKind::Stream);
     let top = |(id, text): (usize, &str)| Candidate { id: id as u32, text: text.into(), probability: 0.2 };
     StepsReport {
         tokens,
@@ -313,6 +315,53 @@ fn an_error_stands_where_the_steps_would() {
     window.settle();
     assert!(window.harness.query_by_label_contains("need 4000 MiB").is_some());
     assert!(!window.has("Weights of the steps"));
+}
+
+#[test]
+fn steps_go_into_files_with_text_and_numbers_and_are_copied_as_a_picture() {
+    let mut window = small();
+    let spec = answer_steps(&mut window);
+    let dir = tempfile::tempdir().unwrap();
+    let svg = String::from_utf8(window.export("svg", &dir.path().join("steps.svg"))).unwrap();
+    for words in
+        ["sprout, layer 0, head 1: ‘", "4  Weights", "11  Next", "Query, projected", "·dog", "key-value head 0"]
+    {
+        assert!(svg.contains(words), "{words}: {svg}");
+    }
+    assert!(
+        svg.contains(&format!("position {} looks at position {}, counted from 0", spec.query, spec.key))
+            && svg.contains("The likeliest next token is ‘dog’")
+    );
+    let csv = String::from_utf8(window.export("csv", &dir.path().join("steps.csv"))).unwrap();
+    let rows = csv.lines().filter(|row| row.contains(",key.blocks.0.attn.k,")).count();
+    assert_eq!(rows, 16, "a row a number: {csv}");
+    let tensors = window.export("safetensors", &dir.path().join("steps.safetensors"));
+    let (_, header) = safetensors::SafeTensors::read_metadata(&tensors).unwrap();
+    assert!(header.metadata().as_ref().unwrap()["what"].starts_with("Layer 0, head 1: "));
+    let tensors = safetensors::SafeTensors::deserialize(&tensors).unwrap();
+    assert_eq!(tensors.tensor("blocks.0.mlp.post").unwrap().shape(), [4 * WIDTH]);
+    window.click("This view");
+    window.click("Copy as a picture");
+    window.wait("no picture on the clipboard", |w| {
+        let commands = &w.harness.output().platform_output.commands;
+        commands.iter().any(|command| matches!(command, egui::OutputCommand::CopyImage(image) if image.width() > 2000))
+    });
+}
+
+#[test]
+fn the_picture_of_the_pass_is_told_in_words() {
+    let mut window = small();
+    answer_steps(&mut window);
+    let told = window.harness.get_all_by_label_contains("Lengths of what is added to its stream: the head ");
+    assert_eq!(told.filter(|node| node.accesskit_node().role() == Role::Image).count(), 1);
+}
+
+#[test]
+fn steps_that_are_on_their_way_are_not_written() {
+    let mut window = small();
+    window.click("This view");
+    window.click("Export SVG");
+    assert!(window.has("The steps are still being followed"));
 }
 
 #[test]

@@ -394,3 +394,20 @@ fn a_prompt_of_one_token_has_all_its_steps() {
         assert!(report.step(StepKind::Logits).is_some(), "{name}");
     }
 }
+
+#[test]
+fn every_step_has_a_name_of_its_own_which_is_that_of_its_site() {
+    for family in Family::all() {
+        for [layer, head, query, key] in family.places() {
+            let report = family.steps(layer, head, query, key);
+            let names: Vec<String> = report.steps.iter().map(|step| report.name_of(step.kind)).collect();
+            let distinct: BTreeSet<&String> = names.iter().collect();
+            assert_eq!(distinct.len(), names.len(), "{}: {names:?}", family.name);
+            for (step, name) in report.steps.iter().zip(&names) {
+                let Some(site) = step.site else { continue };
+                let own = name.trim_start_matches("key.").trim_start_matches("classes.");
+                assert_eq!(own, site.to_string(), "{}: {}", family.name, step.kind);
+            }
+        }
+    }
+}

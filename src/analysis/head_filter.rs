@@ -1,6 +1,6 @@
 //! Finding heads by a few words.
 
-use super::{AtlasHead, AtlasScore};
+use super::{AtlasHead, AtlasScore, HeadAtlas};
 
 /// A share that a name alone asks for.
 const ENOUGH: f32 = 0.3;
@@ -62,6 +62,42 @@ impl HeadFilter {
             }
         }
         filter
+    }
+
+    /// True where nothing is asked but which layer and which head.
+    #[must_use]
+    pub fn is_of_places(&self) -> bool {
+        self.conditions.iter().all(|condition| matches!(condition, Condition::Layer(_) | Condition::Head(_)))
+    }
+
+    /// True of a place that is looked for, whatever its head does.
+    #[must_use]
+    pub fn takes_place(&self, layer: usize, head: usize) -> bool {
+        self.conditions.iter().all(|condition| match condition {
+            Condition::Layer(wanted) => layer == *wanted,
+            Condition::Head(wanted) => head == *wanted,
+            Condition::Above(..) | Condition::Below(..) => true,
+        })
+    }
+
+    /// Layer and head of all that are looked for: what has most of the first score that is named stands first, or what has least
+    /// where that is bounded from above; without scores by layer and head.
+    #[must_use]
+    pub fn found(&self, atlas: &HeadAtlas) -> Vec<(usize, usize)> {
+        let mut heads: Vec<&AtlasHead> = atlas.heads.iter().filter(|head| self.takes(head)).collect();
+        let leading = self.conditions.iter().find_map(|condition| match condition {
+            Condition::Above(score, _) => Some((*score, true)),
+            Condition::Below(score, _) => Some((*score, false)),
+            Condition::Layer(_) | Condition::Head(_) => None,
+        });
+        if let Some((score, is_falling)) = leading {
+            let value = |head: &AtlasHead| head.value(score).unwrap_or(f32::NAN);
+            heads.sort_by(|a, b| {
+                let rising = value(a).total_cmp(&value(b));
+                if is_falling { rising.reverse() } else { rising }
+            });
+        }
+        heads.into_iter().map(|head| (head.layer, head.head)).collect()
     }
 
     /// True of a head that is looked for.
@@ -150,6 +186,27 @@ mod tests {
             [(0, 2), (0, 3), (1, 2), (1, 3)],
             "what came after the first token stands before the third"
         );
+    }
+
+    #[test]
+    fn what_does_most_of_the_first_score_is_found_first() {
+        let atlas = heads();
+        let ordered = |text: &str| HeadFilter::parse(text, &atlas.scores()).found(&atlas);
+        assert_eq!(ordered("previous layer 1"), [(1, 3), (1, 2)]);
+        assert_eq!(
+            ordered("<0.9 self layer 0"),
+            [(0, 3), (0, 2), (0, 1)],
+            "what has least of it, where that is asked for"
+        );
+        assert_eq!(ordered("head 2"), [(0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn places_are_told_from_what_heads_do() {
+        let parse = |text: &str| HeadFilter::parse(text, &heads().scores());
+        assert!(parse("layer 5 head 3").is_of_places() && parse("5.3").is_of_places());
+        assert!(!parse("5.3 previous").is_of_places());
+        assert!(parse("5.3").takes_place(5, 3) && !parse("5.3").takes_place(5, 2));
     }
 
     #[test]

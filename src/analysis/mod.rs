@@ -5,6 +5,7 @@
 
 mod align;
 mod atlas_score;
+mod contexts_words;
 mod first_head;
 mod head_atlas;
 mod head_filter;
@@ -16,10 +17,12 @@ mod raster;
 mod rollout;
 mod rotation;
 mod shuffle;
+mod step_words;
 mod units;
 
 pub use align::align;
 pub use atlas_score::{AtlasScore, Order};
+pub use contexts_words::contexts_words;
 pub use first_head::first_head;
 pub use head_atlas::{AtlasHead, HeadAtlas, Sequence};
 pub use head_filter::HeadFilter;
@@ -32,4 +35,5 @@ pub use raster::Ink;
 pub use rollout::{mean_of_heads, rollout, rollout_map};
 pub use rotation::rotated_product;
 pub use shuffle::{content_words, followed, shuffled};
+pub use step_words::{answers_of, step_words};
 pub use units::{Unit, over_units, units};

@@ -3,7 +3,7 @@
 
 use super::ChartError;
 use safetensors::tensor::{Dtype, TensorView};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{Cursor, Write};
 use std::path::Path;
 use zip::write::SimpleFileOptions;
@@ -102,6 +102,10 @@ pub fn arrays_file(
         if wanted != found {
             return Err(ChartError::Encode(format!("{}: {found} values of shape {:?}", array.name, array.shape)));
         }
+    }
+    let names: BTreeSet<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
+    if names.len() < arrays.len() {
+        return Err(ChartError::Encode("two arrays have the same name".to_owned()));
     }
     match format {
         ArrayFormat::Npz => npz(arrays, about),
@@ -225,6 +229,15 @@ mod tests {
         let tensors = safetensors::SafeTensors::deserialize(&file).unwrap();
         assert_eq!(tensors.tensor("ids").unwrap().data(), [7i64, -1].map(i64::to_le_bytes).concat());
         assert_eq!(tensors.tensor("blocks.0.attn.pattern").unwrap().shape(), [1, 2, 2]);
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused() {
+        let twice = [arrays(), arrays()].concat();
+        for format in ArrayFormat::ALL {
+            let found = arrays_file(&twice, &[], format);
+            assert!(matches!(&found, Err(ChartError::Encode(why)) if why.contains("same name")), "{found:?}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
-//! as points of a plane, a token in other orders, learning curves, and curves of accuracy against the number of examples, as SVG, PNG or CSV; and arrays
-//! of numbers.
+//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, learning curves, and curves of accuracy
+//! against the number of examples, as SVG, PNG or CSV; and arrays of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
 //! number format, the choice of lines, the envelope that keeps every spike) lives here too, so the two cannot disagree.
 
 mod arrays;
+mod contexts;
 mod curve;
 mod envelope;
 mod head_grid;
@@ -20,12 +21,16 @@ mod overlay;
 mod page;
 mod scatter;
 mod sheet;
+mod steps;
+mod steps_lists;
+mod steps_values;
 mod table;
 mod text;
 mod ticks;
 mod word_order;
 
 pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file};
+pub use contexts::{ContextsFigure, contexts_arrays, contexts_figure};
 pub use curve::curve_figure;
 pub use envelope::envelope;
 pub use head_grid::{HeadGridFigure, head_grid_figure};
@@ -37,7 +42,9 @@ pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, cu
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
 pub use sheet::png_pixels;
-pub use table::{HeadScores, answers_table, contexts_table, head_scores_table};
+pub use steps::{StepsFigure, StepsPart, steps_figure};
+pub use steps_values::steps_arrays;
+pub use table::{HeadScores, answers_table, head_scores_table};
 pub use text::visible;
 pub use ticks::{Tick, linear_ticks, log_ticks, number, number_grouped};
 pub use word_order::{WordOrderFigure, word_order_figure};

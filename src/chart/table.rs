@@ -16,10 +16,7 @@ pub(super) fn attention_table(tokens: &[String], pattern: &[f32]) -> Result<Vec<
 }
 
 /// A row a state of the residual stream: the cosine of a word's two vectors, and what each is nearest to.
-///
-/// # Errors
-/// [`ChartError::Encode`] when the table cannot be written.
-pub fn contexts_table(report: &ContextsReport) -> Result<Vec<u8>, ChartError> {
+pub(super) fn contexts_table(report: &ContextsReport) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();
     let near = ["first_token", "first_token_cosine", "second_token", "second_token_cosine"];
     let other = ["first_position", "first_position_cosine", "second_position", "second_position_cosine"];
@@ -194,18 +191,19 @@ fn measured(value: Option<impl Display>) -> String {
     value.map_or_else(String::new, |v| v.to_string())
 }
 
+/// A table in the making.
 pub(super) struct Rows(csv::Writer<Vec<u8>>);
 
 impl Rows {
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self(csv::Writer::from_writer(Vec::new()))
     }
 
-    pub(super) fn write(&mut self, fields: impl IntoIterator<Item = String>) -> Result<(), ChartError> {
+    pub fn write(&mut self, fields: impl IntoIterator<Item = String>) -> Result<(), ChartError> {
         self.0.write_record(fields).map_err(|e| ChartError::Encode(e.to_string()))
     }
 
-    pub(super) fn finish(self) -> Result<Vec<u8>, ChartError> {
+    pub fn finish(self) -> Result<Vec<u8>, ChartError> {
         self.0.into_inner().map_err(|e| ChartError::Encode(e.to_string()))
     }
 }

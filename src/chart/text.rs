@@ -34,6 +34,39 @@ pub(super) fn shortened(text: &str, limit: usize) -> String {
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// `text` cut to what fits into `room`, the cut shown by an ellipsis.
+pub(super) fn fitted(text: &str, size: f64, bold: bool, room: f64) -> String {
+    if width(text, size, bold) <= room {
+        return text.to_owned();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let cut = |count: usize| letters[..count].iter().chain(&['…']).collect::<String>();
+    // The longest beginning that fits, found by halving.
+    let (mut fits, mut is_too_long) = (0, letters.len());
+    while fits + 1 < is_too_long {
+        let middle = fits.midpoint(is_too_long);
+        if width(&cut(middle), size, bold) <= room {
+            fits = middle;
+        } else {
+            is_too_long = middle;
+        }
+    }
+    cut(fits)
+}
+
+/// `text` as lines of at most `room`, broken between words; a word that is longer by itself is cut.
+pub(super) fn wrapped(text: &str, size: f64, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let longer = lines.last().map(|line| format!("{line} {word}"));
+        match longer.filter(|line| width(line, size, false) <= room) {
+            Some(longer) => *lines.last_mut().expect("it was made longer") = longer,
+            None => lines.push(fitted(word, size, false, room)),
+        }
+    }
+    lines
+}
+
 /// The figure font at a size in the drawing's own units.
 pub(super) fn font(size: f64, bold: bool) -> FontDesc<'static> {
     static REGISTERED: Once = Once::new();
@@ -104,6 +137,27 @@ mod tests {
     fn width_grows_with_text_and_size() {
         assert!(width("iiii", 12.0, false) < width("mmmm", 12.0, false));
         assert!((width("loss", 24.0, false) / width("loss", 12.0, false) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_fitted_fits_and_loses_no_more_than_it_must() {
+        let text = "Donaudampfschifffahrtsgesellschaft";
+        let room = width("Donaudampf…", 12.0, false) + 0.1;
+        assert_eq!(fitted(text, 12.0, false, room), "Donaudampf…");
+        assert_eq!(fitted("Donau", 12.0, false, room), "Donau");
+        assert_eq!(fitted(text, 12.0, false, 1.0), "…");
+    }
+
+    #[test]
+    fn lines_break_between_words_and_fit() {
+        let text = "a head asks with q and Donaudampfschifffahrtsgesellschaft answers";
+        let lines = wrapped(text, 11.0, 90.0);
+        assert!(lines.iter().all(|line| width(line, 11.0, false) <= 90.0), "{lines:?}");
+        assert!(
+            lines.len() > 3 && lines[0].starts_with("a head asks") && lines.last().unwrap() == "answers",
+            "{lines:?}"
+        );
+        assert!(wrapped("", 11.0, 90.0).is_empty());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::ticks::{linear_ticks, number};
 use super::{ChartError, Format};
 use crate::types::{ChangedOrder, Reordering, WordOrderReport};
 use plotters::prelude::DrawingBackend;
+use std::sync::Arc;
 
 const SIZE: (f64, f64) = (760.0, 440.0);
 const BODY: f64 = 12.0;
@@ -19,23 +20,23 @@ const TOP: f64 = MARGIN + TITLE + 44.0;
 const BOTTOM: f64 = SIZE.1 - MARGIN - 40.0;
 
 /// What a figure is of.
-#[derive(Clone, Copy, Debug)]
-pub struct WordOrderFigure<'a> {
+#[derive(Clone, Debug)]
+pub struct WordOrderFigure {
     /// What it shows, such as `sprout, word order`.
-    pub title: &'a str,
+    pub title: String,
     /// Of which text.
-    pub caption: &'a str,
+    pub caption: String,
     /// What is drawn.
-    pub report: &'a WordOrderReport,
+    pub report: Arc<WordOrderReport>,
 }
 
 /// Draws the lines, or writes the table.
 ///
 /// # Errors
 /// [`ChartError::Empty`] when nothing was compared, and the encoders' own.
-pub fn word_order_figure(figure: &WordOrderFigure<'_>, format: Format) -> Result<Vec<u8>, ChartError> {
+pub fn word_order_figure(figure: &WordOrderFigure, format: Format) -> Result<Vec<u8>, ChartError> {
     if format == Format::Csv {
-        return word_order_table(figure.report);
+        return word_order_table(&figure.report);
     }
     let cosines = || figure.report.changes.iter().flat_map(|change| &change.cosines);
     if !cosines().any(|cosine| cosine.is_finite()) {
@@ -44,11 +45,11 @@ pub fn word_order_figure(figure: &WordOrderFigure<'_>, format: Format) -> Result
     let least = cosines().copied().filter(|cosine| cosine.is_finite()).fold(0.9, f32::min);
     let low = f64::from((least * 10.0).floor() / 10.0).max(-1.0);
     let states = figure.report.changes.iter().map(|change| change.cosines.len()).max().unwrap_or(0);
-    picture(&Lines { figure: *figure, low, states }, format)
+    picture(&Lines { figure, low, states }, format)
 }
 
 struct Lines<'a> {
-    figure: WordOrderFigure<'a>,
+    figure: &'a WordOrderFigure,
     /// Where the vertical axis begins; it ends at 1.
     low: f64,
     states: usize,
@@ -98,7 +99,7 @@ impl Lines<'_> {
 
 impl Draw for Lines<'_> {
     fn size(&self) -> (u32, u32) {
-        let words = width(self.figure.title, TITLE, true).max(width(self.figure.caption, BODY, false));
+        let words = width(&self.figure.title, TITLE, true).max(width(&self.figure.caption, BODY, false));
         ((words + 2.0 * MARGIN).max(SIZE.0).ceil() as u32, SIZE.1 as u32)
     }
 
@@ -111,15 +112,15 @@ impl Draw for Lines<'_> {
             "Lines of the cosine between a token's vector as written and in another order, over {} states: {}. {}",
             self.states,
             ends.collect::<Vec<_>>().join(", "),
-            self.figure.caption
+            &self.figure.caption
         );
-        (self.figure.title.to_owned(), words)
+        (self.figure.title.clone(), words)
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let (width, height) = self.size();
-        begin(sheet, (f64::from(width), f64::from(height)), self.figure.title)?;
-        caption(sheet, self.figure.caption)?;
+        begin(sheet, (f64::from(width), f64::from(height)), &self.figure.title)?;
+        caption(sheet, &self.figure.caption)?;
         self.axes_on(sheet)?;
         let changes = &self.figure.report.changes;
         let colour = |how: Reordering| hue(Reordering::ALL.iter().position(|other| *other == how).unwrap_or(0));
@@ -223,7 +224,11 @@ mod tests {
     #[test]
     fn lines_have_names_axes_and_a_description() {
         let report = report();
-        let figure = WordOrderFigure { title: "tiny, word order", caption: "“the,”, 1 token", report: &report };
+        let figure = WordOrderFigure {
+            title: "tiny, word order".into(),
+            caption: "“the,”, 1 token".into(),
+            report: report.into(),
+        };
         let svg = String::from_utf8(word_order_figure(&figure, Format::Svg).unwrap()).unwrap();
         for words in [
             "tiny, word order",
@@ -244,7 +249,7 @@ mod tests {
     fn vectors_that_are_no_numbers_are_refused_as_a_picture() {
         let mut report = report();
         report.changes[0].cosines = vec![f32::NAN];
-        let figure = WordOrderFigure { title: "", caption: "", report: &report };
+        let figure = WordOrderFigure { title: String::new(), caption: String::new(), report: report.into() };
         assert!(matches!(word_order_figure(&figure, Format::Svg), Err(ChartError::Empty(_))));
     }
 

@@ -62,6 +62,9 @@ impl Lens {
 
     /// Makes the one pass; nothing while the prompt is not split into tokens.
     fn read(&mut self, models: &ModelStore) -> Result<Option<Read>, UserError> {
+        if let Some(LoadedModel::Vision(model)) = models.get(self.model) {
+            return Err(of_pictures(&model.info));
+        }
         let sites = states(models, self.model)?;
         let (tokens, target, mut hooks, output) = match models.get(self.model) {
             Some(LoadedModel::Encoder(model)) => {
@@ -76,7 +79,6 @@ impl Lens {
                 let output = model.encoder.logits(last, &mut Hooks::off()).ok_or_else(|| no_head(&model.info))?;
                 (tokens, target, hooks, output.squeeze_dim::<2>(1))
             }
-            Some(LoadedModel::Vision(model)) => return Err(of_pictures(&model.info)),
             _ => {
                 let model = models.text(self.model)?;
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };

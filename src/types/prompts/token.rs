@@ -33,7 +33,8 @@ impl PromptToken {
 #[must_use]
 pub fn excerpt(tokens: &[PromptToken]) -> String {
     const LETTERS: usize = 60;
-    let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    let parts = tokens.iter().flat_map(|token| [if token.has_blank_before() { " " } else { "" }, token.piece()]);
+    let text: String = parts.collect();
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = words.chars().take(LETTERS).collect();
     let more = if cut.len() < words.len() { "…" } else { "" };
@@ -133,6 +134,15 @@ pub struct TokenizeReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_has_blanks_where_the_text_has_them() {
+        let token = |(text, span): (&str, std::ops::Range<usize>)| PromptToken { id: 0, text: text.into(), span };
+        let pieces = [("[CLS]", 0..0), ("we", 0..2), ("sat", 2..6), ("##ting", 6..10), ("[SEP]", 10..10)].map(token);
+        assert_eq!(excerpt(&pieces), "“[CLS]we satting[SEP]”, 5 tokens");
+        let own = [("By", 0..2), (" the", 2..6)].map(token);
+        assert_eq!(excerpt(&own), "“By the”, 2 tokens");
+    }
 
     #[test]
     fn a_token_is_called_by_its_own_text() {

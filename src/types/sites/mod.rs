@@ -6,5 +6,6 @@ pub(super) mod edit;
 pub(super) mod head_writes;
 pub(super) mod lens;
 pub(super) mod site;
+mod step_name;
 pub(super) mod steps;
 pub(super) mod word_order;

@@ -1,8 +1,10 @@
 //! One word in two texts: where in the model its context comes in.
 
+use super::export::{Kind, save, slug};
+use crate::analysis::contexts_words;
+use crate::chart::{ContextsFigure, contexts_arrays, contexts_figure};
 use crate::engine::{ContextsSpec, Work};
 use crate::types::{Ability, ContextsReport, JobId, PromptToken};
-use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     Stamp, caption, explain, field, job_error, job_progress, primary_button, secondary_button, share_bar, visible_text,
@@ -11,6 +13,7 @@ use crate::ui::{Answer, Ask, Cx, Prompting, Themed};
 use egui::{Align2, Rect, RichText, Role, ScrollArea, Sense, TextEdit, Ui, WidgetInfo, pos2, vec2};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 const WORD: &str = "bank";
 /// For models that look both ways, and for those that read from left to right, where the word has to stand last.
@@ -62,17 +65,39 @@ impl Contexts {
         self.ask.ask(ContextsSpec { texts, word }, cx, |spec| (model, Work::CompareContexts(spec.clone())));
     }
 
-    /// Asks where to, and writes the table.
-    pub fn export(&self, cx: &mut Cx<'_>) {
-        let Answer::New(report) = self.ask.answer::<ContextsReport>(cx.state) else {
+    /// What is on show as a figure; `None` until the texts were compared.
+    pub fn figure(&self, cx: &Cx<'_>) -> Option<ContextsFigure> {
+        let Answer::New(report) = self.ask.answer::<ContextsReport>(cx.state) else { return None };
+        let ContextsSpec { texts, word } = self.ask.question()?;
+        let made = self.ask.job().and_then(|job| cx.state.job(job)?.made.as_ref());
+        let model = made.map_or("model", |made| made.model.as_str());
+        let text = |which: usize, name: &str| {
+            let (place, of) = (report.places[which], report.texts[which].len());
+            format!("{name}: “{}”, {of} tokens, the word at position {place}, counted from 0", texts[which].trim())
+        };
+        Some(ContextsFigure {
+            title: format!("{model}: ‘{}’ in two texts", word.trim()),
+            captions: [text(0, "First"), text(1, "Second")]
+                .into_iter()
+                .chain(limits(report, cx.state.prompting()))
+                .collect(),
+            words: contexts_words(report, word.trim()),
+            report: Arc::clone(report),
+        })
+    }
+
+    /// Asks where to, then draws or lists and writes on the dialog's thread.
+    pub fn export(&self, cx: &mut Cx<'_>, kind: Kind) {
+        let Some(figure) = self.figure(cx) else {
             cx.toast("Compare the texts first");
             return;
         };
-        let (report, word) = (report.clone(), self.typed.word.trim().to_owned());
-        let request = FileRequest::save("Export CSV", format!("contexts-{word}.csv")).filter("CSV", &["csv"]);
-        cx.save_as(request, move |path| {
-            let table = crate::chart::contexts_table(&report).map_err(crate::types::UserError::from)?;
-            super::export::write(path, &table)
+        let word = self.ask.question().map_or("", |spec| spec.word.trim());
+        let about = [("what", figure.title.clone()), ("texts", figure.captions.join("\n"))];
+        let about = about.map(|(key, value)| (key.to_owned(), value));
+        save(cx, kind, &format!("contexts-{}", slug(word)), move |kind| match kind {
+            Kind::Figure(format) => contexts_figure(&figure, format),
+            Kind::Arrays(format) => contexts_arrays(&figure.report, &about, format),
         });
     }
 
@@ -112,6 +137,8 @@ impl Contexts {
         if let Some(stamp) = &stamp {
             stamp.show(ui);
         }
+        let word = self.ask.question().map_or("", |spec| spec.word.trim());
+        caption(ui, contexts_words(&report, word));
         Stamp::over(stamp.as_ref(), ui, |ui| table(&report, cx.state.prompting(), ui));
     }
 
@@ -250,8 +277,9 @@ fn row(report: &ContextsReport, layer: usize, ui: &mut Ui) {
     for cell in &cells {
         let clip = Rect::from_min_max(pos2(left, rect.top()), pos2(left + columns.near - 8.0, rect.bottom()));
         let painter = painter.with_clip_rect(painter.clip_rect().intersect(clip));
-        for (line, entries) in cell.chunks(2).take(2).enumerate() {
-            let at = pos2(left, rect.top() + 13.0 + 18.0 * line as f32);
+        let lines: Vec<_> = cell.chunks(2).take(2).collect();
+        for (line, entries) in lines.iter().enumerate() {
+            let at = pos2(left, middle + 18.0 * (line as f32 - (lines.len() - 1) as f32 / 2.0));
             painter.text(at, Align2::LEFT_CENTER, entries.join("  "), Type::Caption.mono(), theme.caption());
         }
         left += columns.near;

@@ -1,6 +1,6 @@
 //! The left column: how heads are coloured and exported, and below that all of them, small.
 
-use super::export::{Extent, Kind};
+use super::export::{Extent, Kind, Picture};
 use super::look::{Colours, Direction};
 use super::plane::Measure;
 use super::tokens::TokensView;
@@ -14,7 +14,7 @@ use crate::ui::widgets::{self, caption, section, segmented};
 use crate::ui::{Cx, Prompting};
 use egui::{RichText, Ui};
 
-const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
+pub(super) const HEAD_HELP: &str = "A head is one of several attention patterns a layer computes side by side, each with queries and keys \
      of its own: softmax(q·k / √d), over all earlier tokens, or over all tokens in an encoder.";
 const REACH_HELP: &str = "Where weights are spread over many tokens all of them are small. 1 keeps colours comparable between heads; \
      the largest weight of the head, or of each row, makes the small ones visible. Numbers and exports stay weights.";
@@ -70,7 +70,7 @@ pub(super) fn show(
         ui.add_space(space::M);
         palette::row(ui, "Export", None, |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
-            wanted = view_menu(ui, view.way);
+            wanted = view_menu(ui, view.way, false);
             let all = ui.menu_button(RichText::new("All heads").font(Type::Body.sans()), |ui| {
                 kinds(ui, &Kind::ALL, "Export all heads as", Extent::AllHeads)
             });
@@ -79,7 +79,12 @@ pub(super) fn show(
     }
     ui.add_space(space::M);
     let title = shown.map_or_else(|| "Heads".to_owned(), |s| format!("{} layers × {} heads", s.layers, s.heads));
-    ui.label(RichText::new(title).font(Type::Body.bold()).color(theme.body())).on_hover_text(HEAD_HELP);
+    let title = RichText::new(title).font(Type::Body.bold()).color(theme.body());
+    match shown {
+        // The atlas has a field of its own.
+        Some(shown) if view.way != Way::Atlas => view.search.show(title, &mut view.atlas, shown, ui, cx),
+        _ => drop(ui.label(title).on_hover_text(HEAD_HELP)),
+    }
     match shown {
         Some(shown) => {
             overview::show(view, colours, ui, cx, shown);
@@ -101,13 +106,13 @@ pub(super) fn show(
 }
 
 /// What can be done with what the stage shows.
-fn view_menu(ui: &mut Ui, way: Way) -> Option<Wanted> {
+pub(super) fn view_menu(ui: &mut Ui, way: Way, is_picture: bool) -> Option<Wanted> {
     let menu = ui.menu_button(RichText::new("This view").font(Type::Body.sans()), |ui| {
         let mut wanted = kinds(ui, &Kind::of_view(way), "Export", Extent::View);
         let others = [
-            (way.is_of_planes(), "Copy as a picture", "", Wanted::Copy),
+            (Picture::is_of(way), "Copy as a picture", "", Wanted::Copy),
             // Contexts are of texts of their own.
-            (way != Way::Contexts, "Save this view…", SAVE_HELP, Wanted::Save),
+            (way != Way::Contexts && !is_picture, "Save this view…", SAVE_HELP, Wanted::Save),
         ];
         for (_, name, help, what) in others.into_iter().filter(|(is_offered, ..)| *is_offered) {
             let mut response = ui.button(name);

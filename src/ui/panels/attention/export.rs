@@ -1,15 +1,17 @@
 //! What leaves the panel for a file: the view that is shown as a picture or a table, patterns as arrays.
 
+use super::contexts::Contexts;
 use super::look::Colours;
 use super::plane::Plane;
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, lines};
+use super::{Shown, lines, steps};
 use crate::chart::{
-    Array, ArrayFormat, ArrayValues, AttentionFigure, ChartError, Format, HeadGridFigure, LineFigure, arrays_file,
-    attention_figure, head_grid_figure, line_figure,
+    Array, ArrayFormat, ArrayValues, AttentionFigure, ChartError, ContextsFigure, Format, HeadGridFigure, LineFigure,
+    StepsFigure, WordOrderFigure, arrays_file, attention_figure, contexts_figure, head_grid_figure, line_figure,
+    steps_figure, word_order_figure,
 };
-use crate::types::{InspectReport, Site, UserError, excerpt};
+use crate::types::{InspectReport, PromptToken, Site, UserError, excerpt};
 use crate::ui::Cx;
 use crate::ui::files::FileRequest;
 use std::path::Path;
@@ -39,14 +41,13 @@ impl Kind {
         Self::Arrays(ArrayFormat::Safetensors),
     ];
 
-    /// What the view can be written as: pictures and numbers of maps and lines, figures of the atlas and of orders, a table of contexts. Steps
-    /// are numbers that are pointed at, one by one.
+    /// What the view can be written as: pictures, a table and arrays; of the atlas and of word order no arrays, and of the layers a
+    /// table.
     pub fn of_view(way: Way) -> Vec<Self> {
         let offered = |kind: &Self| match way {
-            Way::Map | Way::Lines => true,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts => true,
             Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
-            Way::Contexts | Way::Layers => *kind == Self::Figure(Format::Csv),
-            Way::Steps => false,
+            Way::Layers => *kind == Self::Figure(Format::Csv),
         };
         Self::ALL.into_iter().filter(offered).collect()
     }
@@ -81,48 +82,63 @@ pub(super) const EXPORTS: [(&str, Extent, Kind); 10] = [
 ];
 
 /// Of which model and prompt something is.
-struct About {
-    model: String,
-    prompt: String,
+pub(super) struct About {
+    pub model: String,
+    pub prompt: String,
 }
 
 impl About {
-    fn of(cx: &Cx<'_>, shown: &Shown) -> Self {
+    pub fn of(cx: &Cx<'_>, shown: &Shown) -> Self {
         let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
         let model = made.map_or_else(|| "model".to_owned(), |made| made.model.clone());
-        Self { model, prompt: excerpt(&shown.report.tokens) }
+        let prompt = match &shown.report.picture {
+            Some(picture) => format!("a picture of {} × {} patches", picture.grid[0], picture.grid[1]),
+            None => excerpt(&shown.report.tokens),
+        };
+        Self { model, prompt }
     }
 
     /// The same as pairs, with what is shown of it.
-    fn pairs(&self, what: &str, tokens: &InspectReport) -> Vec<(String, String)> {
-        let text: String = tokens.tokens.iter().map(|token| token.text.as_str()).collect();
+    pub fn pairs(&self, what: &str, tokens: &[PromptToken]) -> Vec<(String, String)> {
+        let text: String = tokens.iter().map(|token| token.text.as_str()).collect();
         let pairs = [("model", self.model.as_str()), ("prompt", &text), ("what", what)];
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec()
     }
+}
+
+/// Asks where to, then makes a file of this kind and writes it on the dialog's thread.
+pub(super) fn save(
+    cx: &mut Cx<'_>,
+    kind: Kind,
+    name: &str,
+    make: impl FnOnce(Kind) -> Result<Vec<u8>, ChartError> + Send + 'static,
+) {
+    let file = format!("{name}.{}", kind.extension());
+    let request = FileRequest::save(format!("Export {}", kind.name()), file).filter(kind.name(), &[kind.extension()]);
+    cx.save_as(request, move |path| write(path, &make(kind).map_err(UserError::from)?));
 }
 
 /// Asks where to, then draws and writes on the dialog's thread.
 pub(super) fn view(view: &TokensView, colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, kind: Kind) {
     let Some(plane) = view.planes.last().filter(|plane| plane.key.job == shown.job) else { return };
     let (about, what) = (About::of(cx, shown), plane.title());
-    let file = format!("attention-{}-{}.{}", about.model, slug(&what), kind.extension());
-    let request = FileRequest::save(format!("Export {}", kind.name()), file).filter(kind.name(), &[kind.extension()]);
+    let file = format!("attention-{}-{}", about.model, slug(&what));
     match kind {
         Kind::Figure(format) => {
             let picture = Picture::of(view, colours, plane, &about, cx.selection.token);
-            cx.save_as(request, move |path| write(path, &picture.draw(format).map_err(UserError::from)?));
+            save(cx, kind, &file, move |_| picture.draw(format));
         }
         Kind::Arrays(format) => {
             let (values, side) = (plane.values().to_vec(), plane.side());
             let spans: Vec<i64> = plane.units.iter().map(|unit| unit.tokens.start as i64).collect();
-            let (pairs, ids) = (about.pairs(&what, &shown.report), ids(&shown.report));
-            cx.save_as(request, move |path| {
+            let (pairs, ids) = (about.pairs(&what, &shown.report.tokens), ids(&shown.report));
+            save(cx, kind, &file, move |_| {
                 let arrays = [
                     Array { name: "values".into(), shape: vec![side, side], values: ArrayValues::Floats(&values) },
                     Array { name: "first_tokens".into(), shape: vec![side], values: ArrayValues::Integers(&spans) },
                     Array { name: "ids".into(), shape: vec![ids.len()], values: ArrayValues::Integers(&ids) },
                 ];
-                write(path, &arrays_file(&arrays, &pairs, format).map_err(UserError::from)?)
+                arrays_file(&arrays, &pairs, format)
             });
         }
     }
@@ -148,7 +164,7 @@ pub(super) fn all_heads(colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, kind:
             });
         }
         Kind::Arrays(format) => {
-            let pairs = about.pairs("all heads", &report);
+            let pairs = about.pairs("all heads", &report.tokens);
             cx.save_as(request, move |path| {
                 let ids = ids(&report);
                 let patterns = report.captures.iter().filter(|capture| matches!(capture.site, Site::Pattern(_)));
@@ -174,13 +190,39 @@ fn ids(report: &InspectReport) -> Vec<i64> {
 pub(super) enum Picture {
     Map { figure: AttentionFigure<'static>, values: Vec<f32> },
     Lines(LineFigure),
+    Steps(StepsFigure),
+    Contexts(ContextsFigure),
+    Order(WordOrderFigure),
 }
 
 impl Picture {
+    /// True where a view can be copied as a picture.
+    pub fn is_of(way: Way) -> bool {
+        match way {
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order => true,
+            Way::Atlas | Way::Layers => false,
+        }
+    }
+
     /// What is on show, if it is of this report.
-    pub fn shown(view: &TokensView, colours: &Colours, cx: &Cx<'_>, shown: &Shown) -> Option<Self> {
-        let plane = view.planes.last().filter(|plane| plane.key.job == shown.job)?;
-        Some(Self::of(view, colours, plane, &About::of(cx, shown), cx.selection.token))
+    pub fn shown(
+        view: &TokensView,
+        contexts: &Contexts,
+        colours: &Colours,
+        cx: &Cx<'_>,
+        shown: &Shown,
+    ) -> Option<Self> {
+        let about = About::of(cx, shown);
+        match view.way {
+            Way::Steps => steps::figure(&view.steps, cx, &about).map(Self::Steps),
+            Way::Contexts => contexts.figure(cx).map(Self::Contexts),
+            Way::Order => view.order.figure(cx, shown).map(Self::Order),
+            Way::Layers => None,
+            Way::Map | Way::Lines | Way::Atlas => {
+                let plane = view.planes.last().filter(|plane| plane.key.job == shown.job)?;
+                Some(Self::of(view, colours, plane, &about, cx.selection.token))
+            }
+        }
     }
 
     fn of(view: &TokensView, colours: &Colours, plane: &Plane, about: &About, selected: Option<usize>) -> Self {
@@ -208,12 +250,15 @@ impl Picture {
                 attention_figure(&AttentionFigure { pattern: values, ..figure.clone() }, format)
             }
             Self::Lines(figure) => line_figure(figure, format),
+            Self::Steps(figure) => steps_figure(figure, format),
+            Self::Contexts(figure) => contexts_figure(figure, format),
+            Self::Order(figure) => word_order_figure(figure, format),
         }
     }
 }
 
 /// Words as a part of a file's name.
-fn slug(words: &str) -> String {
+pub(super) fn slug(words: &str) -> String {
     let letters = words.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect::<String>();
     letters.split_whitespace().collect::<Vec<_>>().join("-")
 }
@@ -235,10 +280,11 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_the_view_is_not() {
-        assert_eq!(Kind::of_view(Way::Map), Kind::ALL);
-        assert_eq!(Kind::of_view(Way::Contexts), [Kind::Figure(Format::Csv)]);
+        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts] {
+            assert_eq!(Kind::of_view(way), Kind::ALL, "{way:?}");
+        }
         assert_eq!(Kind::of_view(Way::Order), Format::ALL.map(Kind::Figure));
-        assert!(Kind::of_view(Way::Steps).is_empty());
+        assert_eq!(Kind::of_view(Way::Layers), [Kind::Figure(Format::Csv)]);
         assert!(Kind::of_view(Way::Atlas).iter().all(|kind| matches!(kind, Kind::Figure(_))));
     }
 

@@ -8,6 +8,7 @@ mod controls;
 mod export;
 mod figure;
 mod first_look;
+mod head_search;
 mod inspector;
 mod large;
 mod layers;
@@ -29,7 +30,7 @@ mod ways;
 
 use crate::chart::{Format, png_pixels};
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter, WeightScale};
+use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
@@ -181,13 +182,16 @@ impl AttentionPanel {
 
     fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, kind: Kind) {
         match (&shown.report.picture, extent, kind) {
+            (_, Extent::View, _) if self.tokens.way == Way::Steps => {
+                steps::export(&self.tokens.steps, cx, &export::About::of(cx, shown), kind);
+            }
             (Some(_), Extent::View, Kind::Figure(format)) => {
                 picture::export(&mut self.picture, self.colours.look(cx.theme), cx, shown, format);
             }
             (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Atlas => {
                 self.tokens.atlas.export(format);
             }
-            (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx),
+            (None, Extent::View, _) if self.tokens.way == Way::Contexts => self.contexts.export(cx, kind),
             (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Order => {
                 self.tokens.order.export(cx, shown, format);
             }
@@ -199,7 +203,11 @@ impl AttentionPanel {
 
     /// Draws what is on show on a thread, to be put on the clipboard by the next frame that finds it there.
     fn copy(&mut self, ctx: &egui::Context, cx: &mut Cx<'_>, shown: &Shown) {
-        let Some(picture) = export::Picture::shown(&self.tokens, &self.colours, cx, shown) else { return };
+        let picture = export::Picture::shown(&self.tokens, &self.contexts, &self.colours, cx, shown);
+        let Some(picture) = picture else {
+            cx.toast("There is no picture to copy yet");
+            return;
+        };
         let ctx = ctx.clone();
         let draw = move |_: &dyn Fn() -> bool| {
             let png = picture.draw(Format::Png).map_err(crate::types::UserError::from)?;
@@ -323,8 +331,7 @@ impl Panel for AttentionPanel {
         let shown = self.shown(cx.state);
         let Self { colours, tokens, picture, .. } = self;
         let wanted = match cx.state.prompting() {
-            Prompting::Sees => picture::controls(picture, colours, shown.as_ref(), ui, cx)
-                .map(|format| Wanted::File(Extent::View, Kind::Figure(format))),
+            Prompting::Sees => picture::controls(picture, tokens.way, colours, shown.as_ref(), ui, cx),
             Prompting::Continues | Prompting::Encodes => controls::show(tokens, colours, shown.as_ref(), ui, cx),
         };
         if let Some((shown, wanted)) = shown.zip(wanted) {
@@ -501,7 +508,7 @@ impl Panel for AttentionPanel {
         let is_picture = state.prompting() == Prompting::Sees;
         let way = self.tokens.way;
         let offered = export::EXPORTS.into_iter().filter(|(_, extent, kind)| match extent {
-            Extent::View if is_picture => matches!(kind, Kind::Figure(_)),
+            Extent::View if is_picture && way != Way::Steps => matches!(kind, Kind::Figure(_)),
             Extent::View => Kind::of_view(way).contains(kind),
             Extent::AllHeads => !is_picture || matches!(kind, Kind::Arrays(_)),
         });
@@ -511,8 +518,8 @@ impl Panel for AttentionPanel {
         });
         let save = (!is_picture && way != Way::Contexts)
             .then(|| (view_file::SAVE, "Save this view of attention".to_owned(), Icon::Save));
-        let copy =
-            (!is_picture && way.is_of_planes()).then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
+        let is_copied = if is_picture { way == Way::Steps } else { export::Picture::is_of(way) };
+        let copy = is_copied.then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
         actions.extend(export.chain(copy).chain(save).chain(maps).map(|(id, title, icon)| Action { id, title, icon }));
         actions
@@ -539,40 +546,12 @@ impl Panel for AttentionPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        let saved = Saved {
-            map: self.colours.map,
-            contrast: self.colours.scale.curve,
-            ends_at: self.colours.scale.end,
-            without_first: self.colours.scale.without_first,
-            way: self.tokens.way,
-            over: self.tokens.planes.seen.over,
-            measure: self.tokens.planes.seen.measure,
-            grouping: self.tokens.planes.seen.grouping,
-            direction: self.tokens.direction,
-            text: self.tokens.text.clone(),
-            contexts: self.contexts.typed.clone(),
-            order: self.tokens.order.kept.clone(),
-            layers: self.tokens.layers.kept.clone(),
-            picture: self.picture.path.clone(),
-            source: self.picture.source,
-            covering: self.picture.strength,
-        };
-        serde_json::to_value(saved).unwrap_or_default()
+        serde_json::to_value(Saved::of(self)).unwrap_or_default()
     }
 
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
-        let Saved { contrast: curve, ends_at: end, without_first, .. } = saved;
-        (self.colours.map, self.colours.scale) = (saved.map, WeightScale { curve, end, without_first });
-        (self.tokens.way, self.tokens.direction, self.tokens.text) = (saved.way, saved.direction, saved.text);
-        (self.contexts.typed, self.tokens.order.kept) = (saved.contexts, saved.order);
-        self.tokens.layers.kept = saved.layers;
-        let seen = &mut self.tokens.planes.seen;
-        (seen.over, seen.measure, seen.grouping) = (saved.over, saved.measure, saved.grouping);
-        (self.picture.to_read, self.picture.source) = (saved.picture, saved.source);
-        if (0.0..=1.0).contains(&saved.covering) {
-            self.picture.strength = saved.covering;
-        }
+        saved.apply(self);
         is_whole
     }
 }

@@ -1,5 +1,7 @@
 //! What the attention panel keeps for the next start.
 
+use super::AttentionPanel;
+use super::atlas;
 use super::contexts;
 use super::layers;
 use super::look::Direction;
@@ -7,7 +9,7 @@ use super::order;
 use super::picture;
 use super::plane::{Measure, Over};
 use super::ways::Way;
-use crate::types::{ColorMap, Grouping, ScaleCurve, ScaleEnd};
+use crate::types::{ColorMap, Grouping, ScaleCurve, ScaleEnd, WeightScale};
 use crate::ui::paths;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -29,6 +31,7 @@ pub(super) struct Saved {
     pub contexts: contexts::Typed,
     pub order: order::Kept,
     pub layers: layers::Kept,
+    pub atlas: atlas::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
     pub source: picture::Source,
@@ -52,9 +55,70 @@ impl Default for Saved {
             contexts: contexts::Typed::default(),
             order: order::Kept::default(),
             layers: layers::Kept::default(),
+            atlas: atlas::Kept::default(),
             picture: None,
             source: picture.source,
             covering: picture.strength,
         }
+    }
+}
+
+impl Saved {
+    pub fn of(panel: &AttentionPanel) -> Self {
+        let (tokens, colours, picture) = (&panel.tokens, &panel.colours, &panel.picture);
+        let seen = tokens.planes.seen;
+        Self {
+            map: colours.map,
+            contrast: colours.scale.curve,
+            ends_at: colours.scale.end,
+            without_first: colours.scale.without_first,
+            way: tokens.way,
+            over: seen.over,
+            measure: seen.measure,
+            grouping: seen.grouping,
+            direction: tokens.direction,
+            text: tokens.text.clone(),
+            contexts: panel.contexts.typed.clone(),
+            order: tokens.order.kept.clone(),
+            layers: tokens.layers.kept.clone(),
+            atlas: tokens.atlas.kept(),
+            picture: picture.path.clone(),
+            source: picture.source,
+            covering: picture.strength,
+        }
+    }
+
+    pub fn apply(self, panel: &mut AttentionPanel) {
+        let Self { contrast: curve, ends_at: end, without_first, .. } = self;
+        let (tokens, picture) = (&mut panel.tokens, &mut panel.picture);
+        (panel.colours.map, panel.colours.scale) = (self.map, WeightScale { curve, end, without_first });
+        (tokens.way, tokens.direction, tokens.text) = (self.way, self.direction, self.text);
+        (panel.contexts.typed, tokens.order.kept, tokens.layers.kept) = (self.contexts, self.order, self.layers);
+        tokens.atlas.take_up(&self.atlas);
+        let seen = &mut tokens.planes.seen;
+        (seen.over, seen.measure, seen.grouping) = (self.over, self.measure, self.grouping);
+        (picture.to_read, picture.source) = (self.picture, self.source);
+        if (0.0..=1.0).contains(&self.covering) {
+            picture.strength = self.covering;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ui::Panel;
+    use crate::ui::panels::attention::AttentionPanel;
+    use serde_json::json;
+
+    #[test]
+    fn how_the_atlas_was_looked_at_survives_a_restart() {
+        let kept = json!({
+            "source": "probe", "seed": 9, "across": "entropy", "up": "self", "sort": "", "is_falling": false
+        });
+        let mut panel = AttentionPanel::default();
+        assert!(panel.restore(&json!({ "way": "atlas", "atlas": kept })));
+        assert_eq!(panel.save()["atlas"], kept);
+        assert!(panel.restore(&json!({})), "an older session has no atlas");
+        assert_eq!(panel.save()["atlas"]["seed"], 1);
     }
 }

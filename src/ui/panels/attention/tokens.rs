@@ -1,6 +1,7 @@
 //! What only a sequence of tokens needs: its map, its strip, and the text that an encoder reads.
 
 use super::atlas::AtlasView;
+use super::head_search::HeadSearch;
 use super::large::View;
 use super::layers::LayersView;
 use super::lines::Lines;
@@ -46,6 +47,7 @@ pub(super) struct TokensView {
     /// The ids of what is shown.
     sequence: Vec<u32>,
     pub atlas: AtlasView,
+    pub search: HeadSearch,
     pub steps: StepsView,
     pub order: OrderView,
     pub layers: LayersView,

@@ -1,10 +1,13 @@
 //! All heads at once, by what they do: a plane of two scores, and a table of all.
 
 mod export;
+mod kept;
 mod plane;
 mod probe;
 mod scoring;
 mod table;
+
+pub(super) use kept::Kept;
 
 use super::Shown;
 use crate::analysis::{AtlasScore, HeadAtlas, HeadFilter, Order, Sequence, head_words};
@@ -12,13 +15,14 @@ use crate::chart::Format;
 use crate::types::{InspectReport, JobId};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, secondary_button, segmented};
-use crate::ui::{Cx, Prompting, State, Themed};
+use crate::ui::{Cx, OpenModel, Prompting, State, Themed};
 use egui::{DragValue, Layout, RichText, TextEdit, Ui, vec2};
 use export::{Export, Scored};
 use lucide_icons::Icon;
 use plane::PlaneView;
 use probe::ProbeReading;
 use scoring::Scoring;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,7 +39,8 @@ const FILTER_HELP: &str = "Words that must all hold: a score (more than 0.3 of i
      entropy <1), layer 5, head 3, or 5.3 for head 3 of layer 5.";
 
 /// What heads are scored on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 enum Source {
     /// The text on show.
     #[default]
@@ -114,15 +119,17 @@ impl AtlasView {
         }
     }
 
+    /// The scores of the heads on the text on show, once they are there; nobody needs to have asked before.
+    pub fn of_text(&mut self, context: &egui::Context, cx: &mut Cx<'_>, shown: &Shown) -> Option<Rc<HeadAtlas>> {
+        let sequence = Sequence::of_report(&shown.report, order_of(cx.state, shown));
+        self.of_text.follow(shown.job, &shown.report, sequence, context, cx);
+        self.of_text.done().filter(|(job, _)| *job == shown.job).map(|(_, atlas)| atlas)
+    }
+
     /// Shows the view. True when the chosen head is to be looked at.
     pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> bool {
         ui.spacing_mut().item_spacing.y = space::XS;
-        let model = cx.state.job(shown.job).and_then(|job| job.model).and_then(|id| cx.state.models.get(&id));
-        let order = model.and_then(|open| Order::of(&open.info)).unwrap_or(match cx.state.prompting() {
-            Prompting::Continues => Order::LeftToRight,
-            Prompting::Encodes => Order::BothWays,
-            Prompting::Sees => Order::Patches,
-        });
+        let (model, order) = (model_of(cx.state, shown), order_of(cx.state, shown));
         self.tools(ui);
         let asked = match self.source {
             Source::Text => {
@@ -277,6 +284,20 @@ impl AtlasView {
         })
         .inner
     }
+}
+
+/// The model that read what is on show, if it is open.
+fn model_of<'a>(state: &'a State, shown: &Shown) -> Option<&'a OpenModel> {
+    state.job(shown.job).and_then(|job| job.model).and_then(|id| state.models.get(&id))
+}
+
+/// How what is on show was read.
+fn order_of(state: &State, shown: &Shown) -> Order {
+    model_of(state, shown).and_then(|open| Order::of(&open.info)).unwrap_or(match state.prompting() {
+        Prompting::Continues => Order::LeftToRight,
+        Prompting::Encodes => Order::BothWays,
+        Prompting::Sees => Order::Patches,
+    })
 }
 
 /// Which scores this sequence has not, and why.

@@ -31,6 +31,16 @@ impl Default for PlaneView {
 }
 
 impl PlaneView {
+    /// The scores that were chosen, across and upwards, whether a sequence has them or not.
+    pub fn chosen(&self) -> [AtlasScore; 2] {
+        [self.across, self.up]
+    }
+
+    /// Chooses both.
+    pub fn choose(&mut self, [across, up]: [AtlasScore; 2]) {
+        (self.across, self.up) = (across, up);
+    }
+
     /// The two scores on show: the chosen ones, or others where the sequence does not have them.
     pub fn axes(&self, scores: &[AtlasScore]) -> [AtlasScore; 2] {
         let across = if scores.contains(&self.across) { self.across } else { AtlasScore::Own };

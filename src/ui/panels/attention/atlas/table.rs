@@ -49,6 +49,16 @@ struct Sheet<'a> {
 }
 
 impl TableView {
+    /// By which score rows are sorted, `None` by layer and head, and whether from the largest down.
+    pub fn sorting(&self) -> (Option<AtlasScore>, bool) {
+        (self.sort, self.is_falling)
+    }
+
+    /// Sorts the rows.
+    pub fn sort_by(&mut self, sort: Option<AtlasScore>, is_falling: bool) {
+        (self.sort, self.is_falling) = (sort, is_falling);
+    }
+
     /// Shows the table; gives what was clicked.
     pub fn show(
         &mut self,

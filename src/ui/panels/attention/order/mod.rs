@@ -87,21 +87,26 @@ impl OrderView {
         Some(Stamp::of(state, self.ask.job()?)?.with(format!("seed {}", self.kept.seed)))
     }
 
+    /// What is on show as a figure; `None` until the readings are there.
+    pub fn figure(&self, cx: &Cx<'_>, shown: &Shown) -> Option<WordOrderFigure> {
+        let Answer::New(report) = self.ask.answer::<WordOrderReport>(cx.state) else { return None };
+        let caption = format!("{}; seed {}", excerpt(&report.tokens), self.kept.seed);
+        Some(WordOrderFigure {
+            title: format!("{}, word order", model_of(cx, shown)),
+            caption,
+            report: Arc::clone(report),
+        })
+    }
+
     /// Asks where to, and writes the lines as a picture or all numbers as a table.
     pub fn export(&self, cx: &mut Cx<'_>, shown: &Shown, format: Format) {
-        let Answer::New(report) = self.ask.answer::<WordOrderReport>(cx.state) else {
+        let Some(figure) = self.figure(cx, shown) else {
             cx.toast("The readings are not there yet");
             return;
         };
-        let report = Arc::clone(report);
-        let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
-        let model = made.map_or_else(|| "model".to_owned(), |made| made.model.clone());
-        let file = format!("word-order-{model}.{}", format.extension());
+        let file = format!("word-order-{}.{}", model_of(cx, shown), format.extension());
         let request = FileRequest::save(format!("Export {}", format.name()), file);
-        let (title, caption) =
-            (format!("{model}, word order"), format!("{}; seed {}", excerpt(&report.tokens), self.kept.seed));
         cx.save_as(request.filter(format.name(), &[format.extension()]), move |path| {
-            let figure = WordOrderFigure { title: &title, caption: &caption, report: &report };
             export::write(path, &word_order_figure(&figure, format).map_err(UserError::from)?)
         });
     }
@@ -129,6 +134,11 @@ impl OrderView {
     fn follow(&mut self, cx: &mut Cx<'_>, shown: &Shown, model: ModelId, spec: WordOrderSpec) {
         self.ask.follow((shown.job, spec), REST_S, cx, |(_, spec)| (model, Work::ChangeOrder(spec.clone())));
     }
+}
+
+fn model_of<'a>(cx: &'a Cx<'_>, shown: &Shown) -> &'a str {
+    let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
+    made.map_or("model", |made| made.model.as_str())
 }
 
 /// Shows the view. True when the chosen head is to be looked at.

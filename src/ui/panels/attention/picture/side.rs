@@ -1,11 +1,13 @@
 //! Beside the picture: where it comes from and how it is shown at the left, what the model takes it for at the right.
 
 use super::{PictureView, heads, name_of};
-use crate::chart::Format;
 use crate::types::{Ability, ClassProbability};
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::panels::attention::controls::Wanted;
+use crate::ui::panels::attention::export::{Extent, Kind};
 use crate::ui::panels::attention::look::Colours;
+use crate::ui::panels::attention::ways::Way;
 use crate::ui::panels::attention::{Shown, controls, palette};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, percent, secondary_button, section, share_bar};
@@ -16,14 +18,15 @@ use lucide_icons::Icon;
 const CLASSES: usize = 10;
 const ROW: f32 = 38.0;
 
-/// Gives the format that the picture is to be written in.
+/// Gives what is to be written, and how.
 pub(in super::super) fn controls(
     view: &mut PictureView,
+    way: Way,
     colours: &mut Colours,
     shown: Option<&Shown>,
     ui: &mut Ui,
     cx: &mut Cx<'_>,
-) -> Option<Format> {
+) -> Option<Wanted> {
     let theme = ui.theme();
     view.context.get_or_insert_with(|| ui.ctx().clone());
     ui.add_space(space::S);
@@ -50,7 +53,13 @@ pub(in super::super) fn controls(
             widgets::slider(ui, Slider::new(&mut view.strength, 0.0..=1.0).fixed_decimals(2))
         });
     });
-    let wanted = shown.and_then(|_| controls::export(ui, "Export this picture"));
+    let wanted = shown.and_then(|_| {
+        if way == Way::Steps {
+            return palette::row(ui, "Export", None, |ui| controls::view_menu(ui, way, true));
+        }
+        let format = controls::export(ui, "Export this picture")?;
+        Some(Wanted::File(Extent::View, Kind::Figure(format)))
+    });
     if let Some(shown) = shown {
         let title = format!("{} layers × {} heads", shown.layers, shown.heads);
         section(ui, &title, |ui| {

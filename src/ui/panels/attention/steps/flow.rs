@@ -3,6 +3,7 @@
 use super::StepsView;
 use super::group::Group;
 use super::vector::{self, Cells};
+use crate::analysis::step_words;
 use crate::types::{StepKind, StepsReport};
 use crate::ui::Themed;
 use crate::ui::theme::{CHIP_RADIUS, Type};
@@ -17,7 +18,8 @@ const GAP: f32 = 10.0;
 /// Shows the picture; a click opens a part.
 pub(super) fn show(view: &mut StepsView, ui: &mut Ui, report: &StepsReport) {
     let theme = ui.theme();
-    let (whole, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+    let (whole, picture) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
+    picture.widget_info(|| WidgetInfo::labeled(Role::Image, true, step_words(report)));
     let count = Group::ALL.len() as f32;
     let width = ((whole.width() - GAP * (count - 1.0)) / count).min(96.0);
     for (place, group) in Group::ALL.into_iter().enumerate() {

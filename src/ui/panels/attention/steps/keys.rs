@@ -8,7 +8,13 @@ use crate::ui::widgets::{one_line, share_bar, significant};
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 const ROW: f32 = 22.0;
+/// Width of the place of a key, of a number, and of a number where there is room.
+const PLACE: f32 = 34.0;
 const NUMBER: f32 = 60.0;
+const WIDE_NUMBER: f32 = 88.0;
+/// Least width of a name, and of the column of names where there is room.
+const NAME: f32 = 38.0;
+const NAMES: f32 = 120.0;
 const COLUMNS: [(StepKind, &str); 5] = [
     (StepKind::Product, "q·k"),
     (StepKind::Scaled, "scaled"),
@@ -16,6 +22,29 @@ const COLUMNS: [(StepKind, &str); 5] = [
     (StepKind::Scores, "score"),
     (StepKind::Pattern, "weight"),
 ];
+
+/// Widths of the columns.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Widths {
+    names: f32,
+    number: f32,
+}
+
+impl Widths {
+    /// Of `columns` numbers beside names of which the longest takes `longest`: no wider than that needs, so that a number is read
+    /// in one line with its name.
+    fn of(room: f32, columns: usize, longest: f32) -> Self {
+        let columns = columns.max(1) as f32;
+        let least = NUMBER.min((room - PLACE - NAME) / columns);
+        let names = (room - PLACE - least * columns).min(longest.max(NAMES));
+        let number = ((room - PLACE - names) / columns).clamp(least, WIDE_NUMBER.max(least));
+        Self { names, number }
+    }
+
+    fn whole(self, columns: usize) -> f32 {
+        PLACE + self.names + self.number * columns as f32
+    }
+}
 
 /// Shows the table; `in_sight` is the place whose key was brought into sight last.
 pub(super) fn show(
@@ -28,12 +57,15 @@ pub(super) fn show(
     let theme = ui.theme();
     let there = COLUMNS.into_iter().filter(|(kind, _)| report.step(*kind).is_some());
     let columns: Vec<(StepKind, &str)> = there.collect();
-    let width = ui.available_width() - 12.0;
-    let numbers = NUMBER.min((width - 72.0) / columns.len() as f32);
+    let letters = report.tokens.iter().map(|token| token.text.chars().count()).max().unwrap_or(0);
+    let letter = one_line(ui.painter(), "0", Type::Body.mono(), theme.body(), f32::INFINITY).size().x;
+    let room = ui.available_width() - 12.0;
+    let widths = Widths::of(room, columns.len(), letters as f32 * letter + NAME);
+    let (width, numbers) = (widths.whole(columns.len()), widths.number);
     let (head, _) = ui.allocate_exact_size(vec2(width, 18.0), Sense::hover());
     let right = |column: usize| head.left() + width - (columns.len() - 1 - column) as f32 * numbers;
     ui.painter().text(
-        head.left_center() + vec2(34.0, 0.0),
+        head.left_center() + vec2(PLACE, 0.0),
         Align2::LEFT_CENTER,
         "key",
         Type::Caption.sans(),
@@ -90,16 +122,16 @@ impl Table<'_> {
         }
         let (middle, ink) = (rect.center().y, if is_hidden { theme.caption() } else { theme.body() });
         painter.text(
-            pos2(rect.left() + 28.0, middle),
+            pos2(rect.left() + PLACE - 6.0, middle),
             Align2::RIGHT_CENTER,
             key,
             Type::Caption.mono(),
             theme.caption(),
         );
         let right = |column: usize| rect.right() - (self.columns.len() - 1 - column) as f32 * self.numbers;
-        let room = right(0) - self.numbers - rect.left() - 34.0;
+        let room = right(0) - self.numbers - rect.left() - PLACE;
         let name = one_line(&painter, &text, Type::Body.mono(), ink, room);
-        painter.galley(pos2(rect.left() + 34.0, middle - name.size().y / 2.0), name, ink);
+        painter.galley(pos2(rect.left() + PLACE, middle - name.size().y / 2.0), name, ink);
         let mut under = None;
         for (place, (kind, _)) in self.columns.iter().enumerate() {
             let cell =
@@ -138,5 +170,23 @@ impl Table<'_> {
         let ink = if is_hidden { theme.caption() } else { theme.body() };
         let at = pos2(cell.right() - 6.0, cell.center().y - if kind == StepKind::Pattern { 1.5 } else { 0.0 });
         ui.painter().text(at, Align2::RIGHT_CENTER, words, Type::Caption.mono(), ink);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_near_their_names_however_wide_the_window_is() {
+        for room in [260.0, 420.0, 700.0, 1600.0] {
+            for columns in [4, 5] {
+                let widths = Widths::of(room, columns, 150.0);
+                assert!(widths.whole(columns) <= room + 0.01, "{room}: {widths:?}");
+                assert!(widths.names >= NAME && widths.names <= 150.0, "{room}: {widths:?}");
+                assert!(widths.number >= 30.0 && widths.number <= WIDE_NUMBER, "{room}: {widths:?}");
+            }
+        }
+        assert_eq!(Widths::of(1600.0, 4, 150.0), Widths { names: 150.0, number: WIDE_NUMBER });
     }
 }

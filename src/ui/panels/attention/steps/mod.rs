@@ -1,6 +1,7 @@
 //! The arithmetic of one token in one head, from left to right: a picture of the whole pass, of which one part is open, and
 //! beside it the terms of the number that is pointed at.
 
+mod export;
 mod flow;
 mod group;
 mod keys;
@@ -10,6 +11,8 @@ mod position;
 mod sum;
 mod vector;
 
+pub(super) use export::{export, figure};
+
 use super::look::Colours;
 use super::tokens::TokensView;
 use super::{Shown, strip};
@@ -17,7 +20,7 @@ use crate::engine::{PromptInput, StepsSpec, TermsSpec, Work};
 use crate::types::{JobId, ModelId, StepKind, StepsReport, TermsReport};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, job_error, job_progress, segmented};
-use crate::ui::{Answer, Ask, Cx, Themed};
+use crate::ui::{Answer, Ask, Cx, State, Themed};
 use egui::{ScrollArea, Ui};
 use group::Group;
 use std::collections::BTreeSet;
@@ -74,6 +77,14 @@ impl StepsView {
     pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.steps.shows(shown);
         self.terms.shows(shown);
+    }
+
+    /// The steps that were asked for last, once they are there.
+    fn report(&self, state: &State) -> Option<Arc<StepsReport>> {
+        match self.steps.answer::<StepsReport>(state) {
+            Answer::New(report) => Some(Arc::clone(report)),
+            _ => None,
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn show(ui: &mut Ui, group: Group, report: &StepsReport, focus: Optio
 }
 
 /// Why a part has no steps.
-fn nothing(group: Group, report: &StepsReport) -> &'static str {
+pub(super) fn nothing(group: Group, report: &StepsReport) -> &'static str {
     match group {
         Group::Stream => "This is the first block: it reads what entered it, as it is.",
         Group::Final if report.step(StepKind::Logits).is_none() => "No head stands behind the last block.",
