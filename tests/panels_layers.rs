@@ -134,14 +134,14 @@ fn a_click_chooses_the_token_and_once_more_none() {
     window.settle();
     window.harness.get_by_role_and_label(Role::RadioButton, "Map").click();
     window.settle();
-    assert!(says(&window, "·sat looks"), "the map has the same token");
+    assert!(says(&window, "position 2 · layer"), "the map has the same token");
     window.harness.get_by_role_and_label(Role::RadioButton, "Layers").click();
     window.settle();
     cell(&window);
     window.settle();
     window.harness.get_by_role_and_label(Role::RadioButton, "Map").click();
     window.settle();
-    assert!(!says(&window, "·sat looks"));
+    assert!(!says(&window, "position 2 · layer"));
 }
 
 #[test]
@@ -150,8 +150,7 @@ fn a_token_is_followed_and_a_longer_text_by_its_first() {
     window.harness.get_by_role_and_label(Role::TextInput, "Token to follow").focus();
     window.harness.run_steps(2);
     window.harness.get_by_role_and_label(Role::TextInput, "Token to follow").type_text(" mat too");
-    window.settle();
-    window.settle();
+    window.wait("no question", |w| asked(w).len() > 1);
     let spec = answer(&mut window, &TEXT);
     assert_eq!(spec.target.as_deref(), Some(" mat too"));
     assert!(says(&window, "Of 2 tokens, ‘·mat’, the first, is followed."));
@@ -167,6 +166,27 @@ fn a_table_that_is_off_says_so() {
     window.engine.say(Event::Done { job, outcome: Outcome::LensRead(Arc::new(report)) });
     window.settle();
     assert!(says(&window, "The last row is off what the model says by up to 2.5e-1."));
+}
+
+#[test]
+fn the_layers_go_into_files_with_text_and_numbers_and_are_copied_as_a_picture() {
+    let mut window = looking();
+    let dir = tempfile::tempdir().unwrap();
+    let svg = String::from_utf8(window.export("svg", &dir.path().join("layers.svg"))).unwrap();
+    for part in ["sprout, what each layer would say", ">\nlayer 5\n<", "After ‘ mat’: embedding says"] {
+        assert!(svg.contains(part), "{part}: {svg}");
+    }
+    let csv = String::from_utf8(window.export("csv", &dir.path().join("layers.csv"))).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 7 * TEXT.len(), "{csv}");
+    let tensors = window.export("safetensors", &dir.path().join("layers.safetensors"));
+    let tensors = safetensors::SafeTensors::deserialize(&tensors).unwrap();
+    assert_eq!(tensors.tensor("rank").unwrap().shape(), [7, TEXT.len()]);
+    window.click("This view");
+    window.click("Copy as a picture");
+    window.wait("no picture on the clipboard", |w| {
+        let commands = &w.harness.output().platform_output.commands;
+        commands.iter().any(|command| matches!(command, egui::OutputCommand::CopyImage(image) if image.width() > 900))
+    });
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
-//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, learning curves, and curves of accuracy
+//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, what layers would say, learning curves, and curves of accuracy
 //! against the number of examples, as SVG, PNG or CSV; and arrays of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
@@ -36,7 +36,7 @@ pub use envelope::envelope;
 pub use head_grid::{HeadGridFigure, head_grid_figure};
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
-pub use lens::lens_table;
+pub use lens::{LensFigure, lens_arrays, lens_figure, lens_table};
 pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};

@@ -7,9 +7,9 @@ use super::tokens::TokensView;
 use super::ways::Way;
 use super::{Shown, lines, steps};
 use crate::chart::{
-    Array, ArrayFormat, ArrayValues, AttentionFigure, ChartError, ContextsFigure, Format, HeadGridFigure, LineFigure,
-    StepsFigure, WordOrderFigure, arrays_file, attention_figure, contexts_figure, head_grid_figure, line_figure,
-    steps_figure, word_order_figure,
+    Array, ArrayFormat, ArrayValues, AttentionFigure, ChartError, ContextsFigure, Format, HeadGridFigure, LensFigure,
+    LineFigure, StepsFigure, WordOrderFigure, arrays_file, attention_figure, contexts_figure, head_grid_figure,
+    lens_figure, line_figure, steps_figure, word_order_figure,
 };
 use crate::types::{InspectReport, PromptToken, Site, UserError, excerpt};
 use crate::ui::Cx;
@@ -41,13 +41,11 @@ impl Kind {
         Self::Arrays(ArrayFormat::Safetensors),
     ];
 
-    /// What the view can be written as: pictures, a table and arrays; of the atlas and of word order no arrays, and of the layers a
-    /// table.
+    /// What the view can be written as: pictures, a table and arrays; of the atlas and of word order no arrays.
     pub fn of_view(way: Way) -> Vec<Self> {
         let offered = |kind: &Self| match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts => true,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Layers => true,
             Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
-            Way::Layers => *kind == Self::Figure(Format::Csv),
         };
         Self::ALL.into_iter().filter(offered).collect()
     }
@@ -193,14 +191,15 @@ pub(super) enum Picture {
     Steps(StepsFigure),
     Contexts(ContextsFigure),
     Order(WordOrderFigure),
+    Layers(LensFigure),
 }
 
 impl Picture {
     /// True where a view can be copied as a picture.
     pub fn is_of(way: Way) -> bool {
         match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order => true,
-            Way::Atlas | Way::Layers => false,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order | Way::Layers => true,
+            Way::Atlas => false,
         }
     }
 
@@ -217,7 +216,7 @@ impl Picture {
             Way::Steps => steps::figure(&view.steps, cx, &about).map(Self::Steps),
             Way::Contexts => contexts.figure(cx).map(Self::Contexts),
             Way::Order => view.order.figure(cx, shown).map(Self::Order),
-            Way::Layers => None,
+            Way::Layers => view.layers.figure(colours, cx, &about).map(Self::Layers),
             Way::Map | Way::Lines | Way::Atlas => {
                 let plane = view.planes.last().filter(|plane| plane.key.job == shown.job)?;
                 Some(Self::of(view, colours, plane, &about, cx.selection.token))
@@ -253,6 +252,7 @@ impl Picture {
             Self::Steps(figure) => steps_figure(figure, format),
             Self::Contexts(figure) => contexts_figure(figure, format),
             Self::Order(figure) => word_order_figure(figure, format),
+            Self::Layers(figure) => lens_figure(figure, format),
         }
     }
 }
@@ -280,11 +280,10 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_the_view_is_not() {
-        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts] {
+        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts, Way::Layers] {
             assert_eq!(Kind::of_view(way), Kind::ALL, "{way:?}");
         }
         assert_eq!(Kind::of_view(Way::Order), Format::ALL.map(Kind::Figure));
-        assert_eq!(Kind::of_view(Way::Layers), [Kind::Figure(Format::Csv)]);
         assert!(Kind::of_view(Way::Atlas).iter().all(|kind| matches!(kind, Kind::Figure(_))));
     }
 

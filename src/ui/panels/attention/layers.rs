@@ -1,14 +1,14 @@
 //! What each layer would say: the logit lens as a table of states and tokens.
 
+use super::Shown;
+use super::export::{About, Kind, save};
 use super::look::{Colours, Look};
 use super::tokens::TokensView;
-use super::{Shown, export};
-use crate::chart::lens_table;
+use crate::chart::{LensFigure, lens_arrays, lens_figure};
 use crate::engine::{LensSpec, PromptInput, Work};
-use crate::types::{JobId, LensCell, LensReport, UserError};
-use crate::ui::files::FileRequest;
+use crate::types::{JobId, LensCell, LensReport};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{Stamp, caption, job_error, job_progress, legend, segmented, significant, visible_text};
+use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, legend, segmented, significant, visible_text};
 use crate::ui::{Answer, Ask, Cx, State, Themed};
 use egui::{
     Align2, Color32, Painter, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, Vec2,
@@ -88,17 +88,30 @@ impl LayersView {
         self.ask.job()
     }
 
-    /// Asks where to, and writes the table.
-    pub fn export(&self, cx: &mut Cx<'_>, shown: &Shown) {
-        let Answer::New(report) = self.ask.answer::<LensReport>(cx.state) else {
+    /// What is on show as a figure; `None` until the layers are read.
+    pub fn figure(&self, colours: &Colours, cx: &Cx<'_>, about: &About) -> Option<LensFigure> {
+        let Answer::New(report) = self.ask.answer::<LensReport>(cx.state) else { return None };
+        Some(LensFigure {
+            title: format!("{}, what each layer would say", about.model),
+            caption: about.prompt.clone(),
+            report: Arc::clone(report),
+            map: colours.map,
+            curve: colours.scale.curve,
+        })
+    }
+
+    /// Asks where to, then draws or lists and writes on the dialog's thread.
+    pub fn export(&self, colours: &Colours, cx: &mut Cx<'_>, shown: &Shown, kind: Kind) {
+        let about = About::of(cx, shown);
+        let Some(figure) = self.figure(colours, cx, &about) else {
             cx.toast("The layers are not read yet");
             return;
         };
-        let report = Arc::clone(report);
-        let made = cx.state.job(shown.job).and_then(|job| job.made.as_ref());
-        let model = made.map_or("model", |made| made.model.as_str());
-        let request = FileRequest::save("Export CSV", format!("layers-{model}.csv")).filter("CSV", &["csv"]);
-        cx.save_as(request, move |path| export::write(path, &lens_table(&report).map_err(UserError::from)?));
+        let pairs = about.pairs("what each layer would say", &figure.report.tokens);
+        save(cx, kind, &format!("layers-{}", about.model), move |kind| match kind {
+            Kind::Figure(format) => lens_figure(&figure, format),
+            Kind::Arrays(format) => lens_arrays(&figure.report, &pairs, format),
+        });
     }
 }
 
@@ -140,8 +153,9 @@ impl LayersView {
         ui.horizontal_wrapped(|ui| {
             segmented(ui, &mut self.kept.tells, &TELLS);
             caption(ui, "Follow").on_hover_text(FOLLOW_HELP);
-            let edit =
-                TextEdit::singleline(&mut self.kept.follow).hint_text("what it says in the end").desired_width(160.0);
+            let edit = TextEdit::singleline(&mut self.kept.follow)
+                .hint_text(hint("what it says in the end"))
+                .desired_width(160.0);
             let _ = ui.add(edit).accessible_name("Token to follow");
         });
     }

@@ -195,7 +195,9 @@ impl AttentionPanel {
             (None, Extent::View, Kind::Figure(format)) if self.tokens.way == Way::Order => {
                 self.tokens.order.export(cx, shown, format);
             }
-            (None, Extent::View, _) if self.tokens.way == Way::Layers => self.tokens.layers.export(cx, shown),
+            (None, Extent::View, _) if self.tokens.way == Way::Layers => {
+                self.tokens.layers.export(&self.colours, cx, shown, kind)
+            }
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
         }
