@@ -230,7 +230,7 @@ fn pictures_of_the_layers_are_the_approved_ones() {
             window.harness.remove_cursor();
             window.settle();
             // Memory is never the same twice.
-            let corner = egui::pos2(size.x - 224.0, size.y - 28.0);
+            let corner = egui::pos2(size.x * 0.5, size.y - 28.0);
             window.harness.mask(egui::Rect::from_min_max(corner, size.to_pos2()));
             window.harness.snapshot_options(format!("attention-layers-{place}-{name}"), &options);
             results.extend_harness(&mut window.harness);

@@ -233,14 +233,16 @@ impl Table<'_> {
             Tells::Rank => {
                 [0.0f32, 1.0 / 3.0, 2.0 / 3.0, 1.0].map(|place| (place, format!("{:.0}", self.most.powf(1.0 - place))))
             }
-            Tells::Entropy | Tells::Divergence => [0.0, 0.25, 0.5, 1.0].map(|share| (share, nats(share))),
+            Tells::Entropy | Tells::Divergence => {
+                [0.0, 0.1, 0.4, 1.0].map(|share| (self.look.place(share), nats(share)))
+            }
         };
         legend(ui, 280.0, |place| self.look.at(place, ground), &marks);
     }
 
     /// Where a cell stands on the scale.
     fn place(&self, cell: &LensCell) -> f32 {
-        let share = |value: f32| if self.most > 0.0 { value / self.most } else { 0.0 };
+        let share = |value: f32| self.look.place(if self.most > 0.0 { value / self.most } else { 0.0 });
         match self.tells {
             Tells::Likeliest => self.look.place(cell.top.first().map_or(0.0, |(_, log_prob)| log_prob.exp())),
             Tells::Probability => self.look.place(cell.log_prob.exp()),

@@ -196,7 +196,7 @@ impl AttentionPanel {
                 self.tokens.order.export(cx, shown, format);
             }
             (None, Extent::View, _) if self.tokens.way == Way::Layers => {
-                self.tokens.layers.export(&self.colours, cx, shown, kind)
+                self.tokens.layers.export(&self.colours, cx, shown, kind);
             }
             (None, Extent::View, _) => export::view(&self.tokens, &self.colours, cx, shown, kind),
             (_, Extent::AllHeads, _) | (Some(_), ..) => export::all_heads(&self.colours, cx, shown, kind),
