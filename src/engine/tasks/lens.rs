@@ -14,8 +14,10 @@ use std::sync::Arc;
 
 /// Tokens that are told of each cell.
 const TOP: usize = 10;
-/// Tokens whose states are unembedded at once: so many that each weight of the head is read for many of them.
-const TILE: usize = 64;
+/// Tokens whose states are unembedded at once, at most: so many that each weight of the head is read for many of them.
+const TILE: usize = 256;
+/// What their scores may take, those they end in, and their probabilities.
+const TILE_BYTES: usize = 256 << 20;
 /// Those of the first tile, which is the end of the text: few, so that something is there at once.
 const FIRST: usize = 8;
 /// The states that are kept, and the scores of a tile, may take this much.
@@ -142,7 +144,8 @@ impl Read {
     /// Scores what the next tokens, from the end of the text on, end in.
     fn begin_tile(&mut self, unembed: impl Fn(Tensor<3>) -> Result<Tensor<2>, UserError>) -> Result<(), UserError> {
         let (end, count) = (self.done_from, self.tokens.len());
-        let start = end.saturating_sub(if end == count { FIRST } else { TILE });
+        let vocabulary = self.output.dims()[1];
+        let start = end.saturating_sub(if end == count { FIRST } else { tile(vocabulary) });
         let last = self.states.len() - 1;
         let ends = EndRows::read(unembed(self.states[last].clone().narrow(1, start, end - start))?);
         let ends = ends.map_err(|error| unreadable(error.0))?;
@@ -224,14 +227,23 @@ pub(super) fn first_token(tokenizer: &Tokenizer, text: Option<&str>) -> Result<O
     Ok(Some(LensTarget { id: *id, text: tokenizer.token_text(*id), of: ids.len() }))
 }
 
+/// Tokens of a tile.
+fn tile(vocabulary: usize) -> usize {
+    (TILE_BYTES / bytes_of_row(vocabulary).max(1)).clamp(1, TILE)
+}
+
+/// What a tile takes for each of its tokens.
+fn bytes_of_row(vocabulary: usize) -> usize {
+    vocabulary.saturating_mul(3 * size_of::<f32>())
+}
+
 /// Known before anything is computed.
 fn check_room(info: &ModelInfo, tokens: usize) -> Result<(), UserError> {
     let blocks = info.shape.blocks();
     let (layers, hidden) = blocks.map_or((0, 0), |blocks| (blocks.layers, blocks.hidden));
     let vocabulary = info.shape.vocabulary().unwrap_or(0);
     let of_token = (layers + 1).saturating_mul(hidden).saturating_mul(size_of::<f32>());
-    // The scores of a tile, those it ends in, and their probabilities.
-    let of_tile = TILE.min(tokens).saturating_mul(vocabulary).saturating_mul(3 * size_of::<f32>());
+    let of_tile = tile(vocabulary).min(tokens).saturating_mul(bytes_of_row(vocabulary));
     let bytes = tokens.saturating_mul(of_token).saturating_add(of_tile);
     if bytes <= BUDGET_BYTES {
         return Ok(());
@@ -293,9 +305,10 @@ mod tests {
             modified: false,
             trained_steps: 0,
         };
-        // 80 states of 8192 numbers are 2.5 MiB a token, a tile is 93.75 MiB.
-        assert_eq!(check_room(&info, 372), Ok(()));
-        let error = check_room(&info, 373).unwrap_err();
-        assert!(error.what.contains("1026 MiB for 373 tokens") && error.next.contains("at most 372 tokens"), "{error}");
+        // 80 states of 8192 numbers are 2.5 MiB a token, a tile of 174 tokens is 254.9 MiB.
+        assert_eq!((tile(128_000), tile(1000), tile(usize::MAX)), (174, TILE, 1));
+        assert_eq!(check_room(&info, 307), Ok(()));
+        let error = check_room(&info, 308).unwrap_err();
+        assert!(error.what.contains("1024 MiB for 308 tokens") && error.next.contains("at most 307 tokens"), "{error}");
     }
 }

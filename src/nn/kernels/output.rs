@@ -28,7 +28,7 @@ const LARGE: usize = 1 << 20;
 /// Asks the system to give memory that is still to be touched in large pages, where it has any: one interruption for 2 MiB in the
 /// place of one for 4 KiB. Where patterns of 512 tokens are
 /// kept, attention takes four fifths of the time.
-fn in_large_pages(memory: &mut [MaybeUninit<f32>]) {
+pub(super) fn in_large_pages(memory: &mut [MaybeUninit<f32>]) {
     #[cfg(target_os = "linux")]
     if memory.len() >= LARGE {
         const PAGE: usize = 1 << 12;

@@ -1,6 +1,7 @@
 //! Products of matrices, shared among threads.
 
 use super::inner::{self, Level};
+use super::output::in_large_pages;
 use super::panel::{Element, Left, Onto, PANEL, TILE_ROWS};
 use super::scratch;
 use rayon::prelude::*;
@@ -94,6 +95,7 @@ pub(super) fn multiply<E: Element>(
     };
     assert!(of_left.len() == rows * depth && of_right == depth * columns && bias.is_none_or(|b| b.len() == columns));
     let mut y = Vec::with_capacity(rows * columns);
+    in_large_pages(y.spare_capacity_mut());
     let output = Output { start: y.as_mut_ptr(), rows, columns };
     let work = Work { level, left, right, bias, depth, output };
     let (tiles, panels) = (rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));

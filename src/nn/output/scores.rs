@@ -297,7 +297,7 @@ fn likeliest(logits: Tensor<2>, temperature: f64, length: usize) -> (Tensor<2>, 
 }
 
 pub(super) fn values(tensor: Tensor<2>) -> Result<Vec<f32>, Unreadable> {
-    tensor.into_data().try_to_vec::<f32>().map_err(|error| Unreadable(format!("{error:?}")))
+    tensor.into_data().try_into_vec::<f32>().map_err(|error| Unreadable(format!("{error:?}")))
 }
 
 #[cfg(test)]
