@@ -1,40 +1,25 @@
 //! What each layer would say: what is asked of the engine, what a cell tells, and what is kept.
 
+#[path = "support/looking.rs"]
+mod looking;
 mod support;
 #[path = "support/window.rs"]
 mod window;
 
+use egui::Vec2;
 use egui::accesskit::Role;
-use egui::{Key, Modifiers, Vec2};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, LensSpec, Outcome, PromptInput, Work};
-use fovea::types::{Capture, InspectReport, JobId, LensCell, LensReport, LensTarget, PromptToken, Site, UserError};
+use fovea::types::{JobId, LensCell, LensReport, LensTarget, UserError};
 use fovea::ui::{AppOptions, ThemeChoice};
+use looking::{looking_at, tokens};
 use std::sync::Arc;
 use window::{LAPTOP, SMALL, Window, has_adapter, plain, with_text_model};
 
 const TEXT: [&str; 6] = ["The", " cat", " sat", " on", " the", " mat"];
 const WORDS: [&str; 10] =
     [" cat", " dog", " sat", " on", " the", ".", " mat", " tree", "ing", " a very long token of many letters"];
-
-fn tokens(texts: &[&str]) -> Vec<PromptToken> {
-    let mut end = 0;
-    let token = |(id, text): (usize, &&str)| {
-        let span = end..end + text.len();
-        end = span.end;
-        PromptToken { id: 10 + id as u32, text: (*text).into(), span }
-    };
-    texts.iter().enumerate().map(token).collect()
-}
-
-fn inspected(texts: &[&str]) -> InspectReport {
-    let side = texts.len();
-    let values = (0..2 * side * side).map(|cell| f32::from(u8::from(cell % side == cell / side % side)));
-    let values: fovea::types::Values = values.collect();
-    let capture = |layer| Capture { site: Site::Pattern(layer), shape: vec![2, side, side], values: values.clone() };
-    InspectReport { tokens: tokens(texts), captures: vec![capture(0), capture(1)], picture: None, left_out: None }
-}
 
 /// What an engine might answer: probabilities grow with the layers.
 fn answered(texts: &[&str], spec: &LensSpec) -> LensReport {
@@ -79,17 +64,7 @@ fn answer(window: &mut Window<'_>, texts: &[&str]) -> LensSpec {
 }
 
 fn opened(size: Vec2, scale: f32, options: AppOptions, texts: &[&str]) -> Window<'static> {
-    let mut window = Window::open(size, scale, options);
-    window.press(Modifiers::COMMAND, Key::Enter);
-    window.engine.0.borrow_mut().answers = false;
-    window.press(Modifiers::COMMAND, Key::Num3);
-    let inspections = window.engine.started(|job, work| matches!(work, Work::Inspect(_)).then_some(job));
-    let report = inspected(texts);
-    window.engine.say(Event::Done { job: *inspections.last().unwrap(), outcome: Outcome::Inspected(Arc::new(report)) });
-    window.settle();
-    window.harness.get_by_role_and_label(Role::RadioButton, "Layers").click();
-    window.harness.run_steps(4);
-    window
+    looking_at("Layers", size, scale, options, texts)
 }
 
 fn looking() -> Window<'static> {

@@ -1,5 +1,7 @@
 //! Word order: what is asked of the engine, what a click changes, and what is told of what it answers.
 
+#[path = "support/looking.rs"]
+mod looking;
 mod support;
 #[path = "support/window.rs"]
 mod window;
@@ -10,33 +12,16 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Outcome, PromptInput, WordOrderSpec, Work};
 use fovea::types::{
-    Architecture, Blocks, Candidate, Capture, ChangedAnswer, ChangedOrder, EncoderInfo, InspectReport, JobId, ModelId,
-    ModelInfo, Pooling, Precision, PromptToken, Reordering, Shape, Site, WithoutOrder, WordOrderReport,
+    Architecture, Blocks, Candidate, Capture, ChangedAnswer, ChangedOrder, EncoderInfo, JobId, ModelId, ModelInfo,
+    Pooling, Precision, PromptToken, Reordering, Shape, Site, WithoutOrder, WordOrderReport,
 };
 use fovea::ui::{AppOptions, ThemeChoice};
+use looking::{inspected, looking_at, tokens};
 use std::sync::Arc;
 use window::{LAPTOP, SMALL, Window, has_adapter, plain, with_text_model};
 
 const WIDE: Vec2 = Vec2::new(1600.0, 1000.0);
 const TEXT: [&str; 8] = ["The", " small", " dog", " chased", " the", " foo", "lish", " cat"];
-
-fn tokens(texts: &[&str]) -> Vec<PromptToken> {
-    let mut end = 0;
-    let token = |(id, text): (usize, &&str)| {
-        let span = end..end + if ["[CLS]", "[SEP]", "<s>"].contains(text) { 0 } else { text.len() };
-        end = span.end;
-        PromptToken { id: 10 + id as u32, text: (*text).into(), span }
-    };
-    texts.iter().enumerate().map(token).collect()
-}
-
-fn inspected(texts: &[&str]) -> InspectReport {
-    let side = texts.len();
-    let values = (0..2 * side * side).map(|cell| f32::from(u8::from(cell % side == cell / side % side)));
-    let values: fovea::types::Values = values.collect();
-    let capture = |layer| Capture { site: Site::Pattern(layer), shape: vec![2, side, side], values: values.clone() };
-    InspectReport { tokens: tokens(texts), captures: vec![capture(0), capture(1)], picture: None, left_out: None }
-}
 
 /// What an engine might answer.
 fn answered(texts: &[&str], spec: &WordOrderSpec) -> WordOrderReport {
@@ -85,19 +70,8 @@ fn answer(window: &mut Window<'_>, texts: &[&str]) -> WordOrderSpec {
     spec
 }
 
-/// A window on the word order of a text that a decoder read, not answered yet.
 fn opened(size: Vec2, scale: f32, options: AppOptions, texts: &[&str]) -> Window<'static> {
-    let mut window = Window::open(size, scale, options);
-    window.press(Modifiers::COMMAND, Key::Enter);
-    window.engine.0.borrow_mut().answers = false;
-    window.press(Modifiers::COMMAND, Key::Num3);
-    let inspections = window.engine.started(|job, work| matches!(work, Work::Inspect(_)).then_some(job));
-    let report = inspected(texts);
-    window.engine.say(Event::Done { job: *inspections.last().unwrap(), outcome: Outcome::Inspected(Arc::new(report)) });
-    window.settle();
-    window.harness.get_by_role_and_label(Role::RadioButton, "Word order").click();
-    window.harness.run_steps(4);
-    window
+    looking_at("Word order", size, scale, options, texts)
 }
 
 fn looking() -> Window<'static> {

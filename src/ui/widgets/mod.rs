@@ -5,6 +5,7 @@ mod candidates;
 mod heat_map;
 mod large_field;
 mod layout;
+mod plot;
 mod reorder;
 mod stamp;
 mod status;
@@ -19,6 +20,7 @@ pub use large_field::enlarge;
 pub use layout::{
     caption, click_modifiers, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header,
 };
+pub use plot::{plot, still_plot};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;
 pub use status::{

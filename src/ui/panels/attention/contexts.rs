@@ -22,8 +22,9 @@ const LEFT_TO_RIGHT: [&str; 2] = ["by the river we sat on the bank", "with his m
 
 const COSINE_HELP: &str = "The cosine of the angle between the two vectors of the word: 1 where they point the same way, 0 at a right \
      angle. In most models all vectors share a direction, so what matters is where it falls.";
-const TOKENS_HELP: &str =
-    "The tokens of the vocabulary whose embeddings point most nearly the same way, with their cosines.";
+const TOKENS_HELP: &str = "The tokens of the vocabulary whose embeddings point most nearly the same way, with their cosines. In \
+     the middle layers of a decoder none is near (cosines of 0.1): the stream has left the embeddings. What it would say there, \
+     Layers tells.";
 const POSITIONS_HELP: &str = "The positions of the other text whose vectors, in the same layer, are nearest.";
 
 const ROW: f32 = 44.0;

@@ -253,7 +253,7 @@ impl LossPlot {
     }
 }
 
-fn plot<'a>(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2) -> Plot<'a> {
+fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2) -> Plot<'static> {
     let (x_count, y_count) = (((size.x / 110.0) as usize).max(2), ((size.y / 56.0) as usize).max(2));
     let time = match figure.time {
         TimeAxis::Steps => "step",
@@ -267,7 +267,7 @@ fn plot<'a>(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: V
         let text = if log { format!("{text} (log)") } else { text.to_owned() };
         RichText::new(text).font(Type::Caption.sans()).color(theme.caption())
     };
-    let ticks = |hints: AxisHints<'a>| {
+    let ticks = |hints: AxisHints<'static>| {
         hints
             .tick_label_color(theme.caption())
             .tick_label_font(Type::Caption.sans())
@@ -277,14 +277,7 @@ fn plot<'a>(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: V
         ticks(AxisHints::new_x().label(name(time, figure.log_x))).formatter(move |m, r| x.label(m, r, x_count));
     let y_axis =
         ticks(AxisHints::new_y().label(name(metric, figure.log_y))).formatter(move |m, r| y.label(m, r, y_count));
-    Plot::new("learning curves")
-        .width(size.x)
-        .height(size.y)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .show_crosshair(false)
-        .allow_scroll(false)
+    crate::ui::widgets::plot("learning curves", size)
         .allow_double_click_reset(true)
         .set_margin_fraction(vec2(0.0, 0.06))
         .grid_color(theme.grid())

@@ -7,7 +7,7 @@ use crate::chart::linear_ticks;
 use crate::types::ColorMap;
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, rgb, space};
-use crate::ui::widgets::{caption, legend};
+use crate::ui::widgets::{caption, legend, still_plot};
 use egui::{Color32, ComboBox, Pos2, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
 use egui_plot::{AxisHints, GridInput, GridMark, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
 use std::collections::BTreeMap;
@@ -194,9 +194,9 @@ fn tell(response: &Response, head: &AtlasHead, scores: [AtlasScore; 2]) {
     });
 }
 
-fn plot<'a>(theme: &Theme, [across, up]: [AtlasScore; 2], size: Vec2) -> Plot<'a> {
+fn plot(theme: &Theme, [across, up]: [AtlasScore; 2], size: Vec2) -> Plot<'static> {
     let name = |score: AtlasScore| RichText::new(score.name()).font(Type::Caption.sans()).color(theme.caption());
-    let ticks = |hints: AxisHints<'a>, target: usize| {
+    let ticks = |hints: AxisHints<'static>, target: usize| {
         let hints = hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans());
         let hints = hints.label_spacing(Rangef::new(20.0, 40.0));
         hints.formatter(move |mark, range| {
@@ -213,17 +213,7 @@ fn plot<'a>(theme: &Theme, [across, up]: [AtlasScore; 2], size: Vec2) -> Plot<'a
             marks.map(|tick| GridMark { value: tick.value, step_size: hi - lo }).collect()
         }
     };
-    Plot::new("plane of heads")
-        .width(size.x)
-        .height(size.y)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .show_crosshair(false)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
+    still_plot("plane of heads", size)
         .allow_double_click_reset(false)
         .grid_color(theme.grid())
         .grid_spacing(Rangef::new(2.0, 24.0))

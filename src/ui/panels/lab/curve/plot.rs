@@ -153,9 +153,9 @@ fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn, hue: Color32) {
     plot_ui.add(area.fill_color(hue.gamma_multiply(0.16)).allow_hover(false));
 }
 
-fn plot<'a>(theme: &Theme, ks: &[usize], metric: KShotMetric, size: Vec2) -> Plot<'a> {
+fn plot(theme: &Theme, ks: &[usize], metric: KShotMetric, size: Vec2) -> Plot<'static> {
     let name = |text: &str| RichText::new(text).font(Type::Caption.sans()).color(theme.caption());
-    let ticks = |hints: AxisHints<'a>| {
+    let ticks = |hints: AxisHints<'static>| {
         let hints = hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans());
         hints.label_spacing(Rangef::new(20.0, 40.0))
     };
@@ -175,17 +175,7 @@ fn plot<'a>(theme: &Theme, ks: &[usize], metric: KShotMetric, size: Vec2) -> Plo
         KShotMetric::Accuracy => format!("{:.0} %", mark.value * 100.0),
         KShotMetric::LogProb => value(mark.value, metric),
     });
-    Plot::new("k-shot curves")
-        .width(size.x)
-        .height(size.y)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .show_crosshair(false)
-        .allow_scroll(false)
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_boxed_zoom(false)
+    crate::ui::widgets::still_plot("k-shot curves", size)
         .set_margin_fraction(vec2(0.0, 0.08))
         .grid_color(theme.grid())
         .grid_spacing(Rangef::new(2.0, 24.0))
