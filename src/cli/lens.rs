@@ -185,8 +185,11 @@ fn describe(report: &LensReport, place: usize, top: usize) -> String {
         );
     }
     if report.is_checked() {
-        lines += "The last layer says what the model says";
-        lines += &format!(" (largest difference of a probability {:.1e})\n", report.off);
+        let off = match report.off {
+            0.0 => "exactly".to_owned(),
+            off => format!("the largest difference of a probability is {off:.1e}"),
+        };
+        lines += &format!("The last layer says what the model says ({off}).\n");
     }
     lines
 }

@@ -18,8 +18,9 @@ const TOP: usize = 10;
 const TILE: usize = 256;
 /// What their scores may take, those they end in, and their probabilities.
 const TILE_BYTES: usize = 256 << 20;
-/// Those of the first tile, which is the end of the text: few, so that something is there at once.
-const FIRST: usize = 8;
+/// Those of the first tile: the last token alone, in the arithmetic in which the model is asked what comes next, so that a difference to
+/// what it says is one of the lens and not of rounding.
+const FIRST: usize = 1;
 /// The states that are kept, and the scores of a tile, may take this much.
 const BUDGET_BYTES: usize = 1 << 30;
 

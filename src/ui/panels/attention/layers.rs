@@ -165,7 +165,8 @@ impl LayersView {
 fn said(ui: &mut Ui, report: &LensReport) {
     let theme = ui.theme();
     let (words, colour) = if report.is_checked() {
-        (format!("Checked: the last row says what the model says (to {:.0e}).", report.off), theme.success())
+        let exactly = if report.off == 0.0 { ", exactly".to_owned() } else { format!(" (to {:.0e})", report.off) };
+        (format!("Checked: the last row says what the model says{exactly}."), theme.success())
     } else {
         let words = format!("The last row is off what the model says by up to {:.1e}.", report.off);
         (words, theme.warning())
