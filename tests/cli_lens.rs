@@ -55,8 +55,22 @@ fn the_lens_tells_every_layer_and_that_the_last_is_what_the_model_says() {
     let last = &states[4]["cells"][tokens - 1];
     let said = format!("{:?}", last["top"][0]["text"].as_str().unwrap());
     assert!(rows[4].contains(&said), "{said}: {table}");
-    let csv = text("lens", &with(&["--csv"]));
+    let dir = tempfile::tempdir().unwrap();
+    let written = |name: &str| {
+        let path = dir.path().join(name);
+        text("lens", &with(&["--out", path.to_str().unwrap()]));
+        std::fs::read(path).unwrap()
+    };
+    let csv = String::from_utf8(written("lens.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 5 * tokens, "a row a cell");
+    let svg = String::from_utf8(written("lens.svg")).unwrap();
+    assert!(svg.contains("sprout, what each layer would say"), "{svg}");
+    assert!(written("lens.png").starts_with(b"\x89PNG") && written("lens.npz").starts_with(b"PK"));
+    let arrays = written("lens.safetensors");
+    let arrays = safetensors::SafeTensors::deserialize(&arrays).unwrap();
+    assert_eq!(arrays.tensor("entropy").unwrap().shape(), [5, tokens]);
+    let message = failure("lens", &with(&["--out", "lens.doc"]));
+    assert!(message.contains("no ending that says what to write"), "{message}");
 }
 
 #[test]

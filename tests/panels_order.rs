@@ -13,7 +13,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Outcome, PromptInput, WordOrderSpec, Work};
 use fovea::types::{
     Architecture, Blocks, Candidate, Capture, ChangedAnswer, ChangedOrder, EncoderInfo, JobId, ModelId, ModelInfo,
-    Pooling, Precision, PromptToken, Reordering, Shape, Site, WithoutOrder, WordOrderReport,
+    Pooling, Precision, Reordering, Shape, Site, WithoutOrder, WordOrderReport,
 };
 use fovea::ui::{AppOptions, ThemeChoice};
 use looking::{inspected, looking_at, tokens};

@@ -43,7 +43,7 @@ pub fn lens_figure(figure: &LensFigure, format: Format) -> Result<Vec<u8>, Chart
 ///
 /// # Errors
 /// [`ChartError::Encode`] when the table cannot be written.
-pub fn lens_table(report: &LensReport) -> Result<Vec<u8>, ChartError> {
+fn lens_table(report: &LensReport) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();
     let place = ["state", "position", "token", "likeliest", "likeliest_probability"];
     let followed = ["followed", "rank", "probability", "entropy_nats", "kl_nats"];

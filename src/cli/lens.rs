@@ -2,13 +2,15 @@
 
 use super::CliError;
 use super::args::{EditArgs, ModelArgs};
-use super::output::{print, print_json, tell, tell_edits};
+use super::output::{print, print_json, tell, tell_edits, write_file};
 use super::session::{Session, unexpected};
-use crate::chart::lens_table;
+use crate::chart::{ArrayFormat, Format, LensFigure, lens_arrays, lens_figure};
 use crate::engine::{Command, LensSpec, Outcome, PromptInput, Work};
-use crate::types::{Edit, JobId, LensCell, LensReport, UserError};
+use crate::types::{ColorMap, Edit, JobId, LensCell, LensReport, ScaleCurve, UserError, excerpt};
 use clap::Args;
 use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `fovea lens`.
 #[derive(Debug, Args)]
@@ -30,11 +32,12 @@ pub(super) struct LensArgs {
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub top: usize,
     /// Every layer at every token as a JSON object
-    #[arg(long, conflicts_with = "csv")]
+    #[arg(long, conflicts_with = "out")]
     pub json: bool,
-    /// Every layer at every token as CSV
-    #[arg(long)]
-    pub csv: bool,
+    /// Write the likeliest tokens as a picture (svg, png), every layer at every token as a table (csv) or as arrays (npz,
+    /// safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// What `--json` prints.
@@ -85,6 +88,7 @@ struct Likely<'a> {
 /// Tells what each layer would say.
 pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     let edits = args.edits.edits()?;
+    let kind = args.out.as_deref().map(Kind::of).transpose()?;
     let (session, info) = Session::with_model(&args.model)?;
     let prompt = PromptInput::Text(args.prompt.clone());
     let spec = LensSpec { prompt, target: args.target.clone(), edits: edits.clone() };
@@ -99,9 +103,14 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     }
     if args.json {
         print_json(&told(&info.name, &report, &edits))?;
-    } else if args.csv {
-        let bytes = lens_table(&report).map_err(UserError::from)?;
-        print(&String::from_utf8_lossy(&bytes))?;
+    } else if let (Some(out), Some(kind)) = (&args.out, kind) {
+        write_file(out, &kind.make(&report, &info.name)?)?;
+        tell(format_args!(
+            "{} layers over {} tokens in {}",
+            report.states.len() - 1,
+            report.tokens.len(),
+            out.display()
+        ));
     } else {
         print(&describe(&report, place, args.top))?;
     }
@@ -110,6 +119,51 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     }
     tell_edits(&edits);
     Ok(())
+}
+
+/// What kind of file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Figure(Format),
+    Arrays(ArrayFormat),
+}
+
+impl Kind {
+    /// By the ending of its name.
+    fn of(path: &Path) -> Result<Self, UserError> {
+        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            Some("npz" | "safetensors") => Ok(Self::Arrays(ArrayFormat::of(path))),
+            Some("svg" | "png" | "csv") => Ok(Self::Figure(Format::from_path(path)?)),
+            _ => Err(UserError::new(
+                format!("{} has no ending that says what to write.", path.display()),
+                "The ending chooses the kind: svg and png are pictures, csv is a table, npz and safetensors are arrays.",
+                "End the name with .svg, .png, .csv, .npz or .safetensors.",
+            )),
+        }
+    }
+
+    fn make(self, report: &Arc<LensReport>, model: &str) -> Result<Vec<u8>, UserError> {
+        let what = "what each layer would say";
+        Ok(match self {
+            Self::Figure(format) => {
+                let figure = LensFigure {
+                    title: format!("{model}, {what}"),
+                    caption: excerpt(&report.tokens),
+                    report: Arc::clone(report),
+                    map: ColorMap::default(),
+                    curve: ScaleCurve::default(),
+                };
+                lens_figure(&figure, format)?
+            }
+            Self::Arrays(format) => {
+                let text: String = report.tokens.iter().map(|token| token.text.as_str()).collect();
+                let about = [("model", model), ("prompt", &text), ("what", what)];
+                let about = about.map(|(key, value)| (key.to_owned(), value.to_owned()));
+                lens_arrays(report, &about, format)?
+            }
+        })
+    }
 }
 
 /// The token that is meant by a number counted from the beginning or, below 0, from the end.
