@@ -160,6 +160,8 @@ fn digits_and_texts_do_not_share_a_plot() {
         let mut pictures = window.harness.query_all_by_role(Role::Image);
         pictures.any(|node| node.accesskit_node().label().is_some_and(|label| label.contains(name)))
     };
+    // Records are read one by one: a row that comes in between would move the other away from under the click.
+    window.wait("both runs", |window| window.has("run 2"));
     window.click("MLP 1");
     window.wait("the curve of one", move |window| curves(window, "MLP 1: training loss"));
     window.click("run 2");
