@@ -28,6 +28,8 @@ const TOKENS_HELP: &str = "The tokens of the vocabulary whose embeddings point m
 const POSITIONS_HELP: &str = "The positions of the other text whose vectors, in the same layer, are nearest.";
 
 const ROW: f32 = 44.0;
+/// Width from which two neighbours stand in a line.
+const TWO_BESIDE: f32 = 150.0;
 
 /// What is typed, and what was asked.
 #[derive(Default)]
@@ -275,10 +277,14 @@ fn row(report: &ContextsReport, layer: usize, ui: &mut Ui) {
     painter.text(at, Align2::RIGHT_CENTER, format!("{:.3}", values.cosine), Type::Body.mono(), theme.body());
     let mut left = start + columns.cosine;
     let cells = [first, second, [others(0), others(1)].concat()];
-    for cell in &cells {
+    // In a narrow column half of a second one would only be cut off; all stand under the pointer.
+    let beside = if columns.near < TWO_BESIDE { 1 } else { 2 };
+    for (column, cell) in cells.iter().enumerate() {
+        // The last column has those of both words, two each.
+        let of_a_line = if column == 2 { 2 } else { beside };
         let clip = Rect::from_min_max(pos2(left, rect.top()), pos2(left + columns.near - 8.0, rect.bottom()));
         let painter = painter.with_clip_rect(painter.clip_rect().intersect(clip));
-        let lines: Vec<_> = cell.chunks(2).take(2).collect();
+        let lines: Vec<_> = cell.chunks(of_a_line).take(2).map(|near| &near[..near.len().min(beside)]).collect();
         for (line, entries) in lines.iter().enumerate() {
             let at = pos2(left, middle + 18.0 * (line as f32 - (lines.len() - 1) as f32 / 2.0));
             painter.text(at, Align2::LEFT_CENTER, entries.join("  "), Type::Caption.mono(), theme.caption());
