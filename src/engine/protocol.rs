@@ -84,6 +84,8 @@ pub enum Event {
     Trained { job: JobId, points: Vec<TrainPoint> },
     /// New points of a curve of accuracy against the number of examples.
     KShot { job: JobId, points: Vec<KShotPoint> },
+    /// What a job has so far, in the form it ends with; each stands for the one before.
+    SoFar { job: JobId, outcome: Outcome },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
     Sample { job: JobId, step: usize, text: String },
     /// A training run is about to take its first step, or the first after a checkpoint.

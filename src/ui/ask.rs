@@ -87,6 +87,11 @@ impl<Q: PartialEq> Ask<Q> {
         }
     }
 
+    /// What the newest question's job has so far of its answer, while it is under way.
+    pub fn so_far<'a, R: Reported>(&self, state: &'a State) -> Option<&'a Arc<R>> {
+        state.so_far(self.running(state)?)
+    }
+
     /// Asks at once, and ends the question before. `start` says of whom and what.
     pub fn ask(&mut self, question: Q, cx: &mut Cx<'_>, start: impl FnOnce(&Q) -> (ModelId, Work)) -> JobId {
         self.forget(cx);
@@ -195,6 +200,23 @@ mod tests {
         assert_eq!(shown(&ask, &state), Some((1, false)));
         answer(&mut state, ask.job().unwrap(), 2);
         assert_eq!(shown(&ask, &state), Some((2, true)));
+    }
+
+    #[test]
+    fn what_there_is_so_far_is_told_until_the_answer_comes() {
+        let (mut ask, mut state) = (Ask::default(), State::default());
+        frame(&mut ask, &mut state, "a", 0.0);
+        let job = ask.job().unwrap();
+        let so_far = |ask: &Ask<String>, state: &State| ask.so_far::<TokenizeReport>(state).map(|r| r.special.len());
+        assert_eq!(so_far(&ask, &state), None);
+        for count in [1, 2] {
+            let report = TokenizeReport { special: vec![0; count], ..TokenizeReport::default() };
+            state.apply(Event::SoFar { job, outcome: Outcome::Tokenized(Arc::new(report)) });
+            assert_eq!(so_far(&ask, &state), Some(count));
+            assert!(matches!(ask.answer::<TokenizeReport>(&state), Answer::Waiting), "it is not the answer");
+        }
+        answer(&mut state, job, 3);
+        assert_eq!((so_far(&ask, &state), shown(&ask, &state)), (None, Some((3, true))));
     }
 
     #[test]

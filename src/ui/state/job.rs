@@ -69,6 +69,8 @@ pub struct Job {
     pub progress: Option<Progress>,
     /// What it has brought on its way.
     pub live: Live,
+    /// What it has so far of what it ends with, where it says so.
+    pub so_far: Option<Outcome>,
     /// What it ended with.
     pub outcome: Option<Outcome>,
     /// True once it was asked to stop.
@@ -94,6 +96,7 @@ impl Job {
             work,
             phase: Phase::Waiting,
             progress: None,
+            so_far: None,
             outcome: None,
             stopping: false,
             is_dismissed: false,

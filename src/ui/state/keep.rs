@@ -36,6 +36,7 @@ impl State {
 impl Job {
     /// About how much memory its results take.
     fn bytes(&self) -> usize {
-        self.live.bytes() + self.outcome.as_ref().map_or(0, super::report::bytes)
+        let told = [&self.so_far, &self.outcome].into_iter().flatten();
+        self.live.bytes() + told.map(super::report::bytes).sum::<usize>()
     }
 }

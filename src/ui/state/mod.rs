@@ -192,6 +192,12 @@ impl State {
         R::of(self.jobs.get(&job)?.outcome.as_ref()?)
     }
 
+    /// What a job has so far of what it will end with, if it is of this kind.
+    #[must_use]
+    pub fn so_far<R: Reported>(&self, job: JobId) -> Option<&Arc<R>> {
+        R::of(self.jobs.get(&job)?.so_far.as_ref()?)
+    }
+
     /// Every kept result of this kind, oldest first, with its job.
     pub fn reports<R: Reported + 'static>(&self) -> impl DoubleEndedIterator<Item = (&Job, &Arc<R>)> {
         self.jobs.values().filter_map(|job| Some((job, R::of(job.outcome.as_ref()?)?)))
@@ -313,6 +319,11 @@ impl State {
                     job.advance(now_s, label, done, total, unit);
                 }
             }
+            Event::SoFar { job, outcome } => {
+                if let Some(job) = self.running(job) {
+                    job.so_far = Some(outcome);
+                }
+            }
             Event::Prompted { job, .. }
             | Event::Token { job, .. }
             | Event::HeldBack { job, .. }
@@ -390,7 +401,7 @@ impl State {
             job.phase = if matches!(outcome, Outcome::Cancelled) { Phase::Cancelled } else { Phase::Done };
             job.ended_s = Some(now_s);
             job.live.end(&outcome);
-            job.outcome = Some(outcome);
+            (job.so_far, job.outcome) = (None, Some(outcome));
         }
     }
 }
