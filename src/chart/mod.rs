@@ -1,5 +1,5 @@
 //! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
-//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, what layers would say, learning curves, and curves of accuracy
+//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, what layers would say, maps of what was changed, learning curves, and curves of accuracy
 //! against the number of examples, as SVG, PNG or CSV; and arrays of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
@@ -14,12 +14,14 @@ mod head_grid;
 mod heat_map;
 mod ink;
 mod kshot;
+mod layer_map;
 mod lens;
 mod line_view;
 mod lines;
 mod overlay;
 mod page;
 mod scatter;
+mod search;
 mod sheet;
 mod steps;
 mod steps_lists;
@@ -36,11 +38,16 @@ pub use envelope::envelope;
 pub use head_grid::{HeadGridFigure, head_grid_figure};
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
+pub use layer_map::{LayerMapCell, LayerMapFigure};
 pub use lens::{LensFigure, lens_arrays, lens_figure};
 pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
+pub use search::{
+    patch_arrays, patch_columns, patch_figure, patch_map, patch_words, sweep_arrays, sweep_figure, sweep_map,
+    sweep_words,
+};
 pub use sheet::png_pixels;
 pub use steps::{StepsFigure, StepsPart, steps_figure};
 pub use steps_values::steps_arrays;

@@ -3,8 +3,10 @@
 use super::attribute::AttributeArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
+use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
+use super::sweep::SweepArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -44,6 +46,10 @@ pub enum Verb {
     Lens(LensArgs),
     /// Take the score of a token apart: what embedding, heads and MLPs add to it
     Attribute(AttributeArgs),
+    /// Remove each head and each MLP by itself, and tell what becomes of an answer
+    Sweep(SweepArgs),
+    /// Put values of one prompt into the pass over another, and tell where its answer comes from
+    Patch(PatchArgs),
     /// Turn texts into vectors with an encoder, and tell how alike they are
     Embed(EmbedArgs),
     /// Guess the masked words of a text with an encoder

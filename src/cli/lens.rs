@@ -2,14 +2,15 @@
 
 use super::CliError;
 use super::args::{EditArgs, ModelArgs};
+use super::kind::Kind;
 use super::output::{print, print_json, tell, tell_edits, write_file};
 use super::session::{Session, unexpected};
-use crate::chart::{ArrayFormat, Format, LensFigure, lens_arrays, lens_figure};
+use crate::chart::{LensFigure, lens_arrays, lens_figure};
 use crate::engine::{Command, LensSpec, Outcome, PromptInput, Work};
 use crate::types::{ColorMap, Edit, JobId, LensCell, LensReport, ScaleCurve, UserError, excerpt};
 use clap::Args;
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// `fovea lens`.
@@ -104,7 +105,7 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     if args.json {
         print_json(&told(&info.name, &report, &edits))?;
     } else if let (Some(out), Some(kind)) = (&args.out, kind) {
-        write_file(out, &kind.make(&report, &info.name)?)?;
+        write_file(out, &make(kind, &report, &info.name)?)?;
         tell(format_args!(
             "{} layers over {} tokens in {}",
             report.states.len() - 1,
@@ -121,49 +122,27 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What kind of file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Figure(Format),
-    Arrays(ArrayFormat),
-}
-
-impl Kind {
-    /// By the ending of its name.
-    fn of(path: &Path) -> Result<Self, UserError> {
-        let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
-        match ending.as_deref() {
-            Some("npz" | "safetensors") => Ok(Self::Arrays(ArrayFormat::of(path))),
-            Some("svg" | "png" | "csv") => Ok(Self::Figure(Format::from_path(path)?)),
-            _ => Err(UserError::new(
-                format!("{} has no ending that says what to write.", path.display()),
-                "The ending chooses the kind: svg and png are pictures, csv is a table, npz and safetensors are arrays.",
-                "End the name with .svg, .png, .csv, .npz or .safetensors.",
-            )),
+/// The table as a file of a kind.
+fn make(kind: Kind, report: &Arc<LensReport>, model: &str) -> Result<Vec<u8>, UserError> {
+    let what = "what each layer would say";
+    Ok(match kind {
+        Kind::Figure(format) => {
+            let figure = LensFigure {
+                title: format!("{model}, {what}"),
+                caption: excerpt(&report.tokens),
+                report: Arc::clone(report),
+                map: ColorMap::default(),
+                curve: ScaleCurve::default(),
+            };
+            lens_figure(&figure, format)?
         }
-    }
-
-    fn make(self, report: &Arc<LensReport>, model: &str) -> Result<Vec<u8>, UserError> {
-        let what = "what each layer would say";
-        Ok(match self {
-            Self::Figure(format) => {
-                let figure = LensFigure {
-                    title: format!("{model}, {what}"),
-                    caption: excerpt(&report.tokens),
-                    report: Arc::clone(report),
-                    map: ColorMap::default(),
-                    curve: ScaleCurve::default(),
-                };
-                lens_figure(&figure, format)?
-            }
-            Self::Arrays(format) => {
-                let text: String = report.tokens.iter().map(|token| token.text.as_str()).collect();
-                let about = [("model", model), ("prompt", &text), ("what", what)];
-                let about = about.map(|(key, value)| (key.to_owned(), value.to_owned()));
-                lens_arrays(report, &about, format)?
-            }
-        })
-    }
+        Kind::Arrays(format) => {
+            let text: String = report.tokens.iter().map(|token| token.text.as_str()).collect();
+            let about = [("model", model), ("prompt", &text), ("what", what)];
+            let about = about.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            lens_arrays(report, &about, format)?
+        }
+    })
 }
 
 /// The token that is meant by a number counted from the beginning or, below 0, from the end.

@@ -18,6 +18,7 @@ mod fill;
 mod generate;
 mod heads;
 mod inspect;
+mod kind;
 mod kshot;
 mod lens;
 mod licences;
@@ -25,11 +26,14 @@ mod logger;
 mod manual;
 mod models;
 mod output;
+mod patch;
 mod sampling;
 mod score;
+mod search;
 mod session;
 mod spec;
 mod surprise;
+mod sweep;
 mod tasks;
 mod train;
 mod window;
@@ -90,6 +94,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Heads(args)) => heads::run(&args),
         Some(Verb::Lens(args)) => lens::run(&args),
         Some(Verb::Attribute(args)) => attribute::run(&args),
+        Some(Verb::Sweep(args)) => sweep::sweep(&args),
+        Some(Verb::Patch(args)) => patch::patch(&args),
         Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),

@@ -6,8 +6,9 @@ use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
     DeviceStatus, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites,
     InspectReport, JobId, KShotPoint, KShotReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo,
-    Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport, SurpriseReport,
-    TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport,
+    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
+    UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,6 +124,10 @@ pub enum Outcome {
     LensRead(Arc<LensReport>),
     /// What the score of a token is made of.
     Attributed(Arc<AttributionReport>),
+    /// What each part does for an answer.
+    Swept(Arc<SweepReport>),
+    /// What values of one prompt do in another.
+    Patched(Arc<PatchReport>),
     /// A word in two texts.
     ContextsCompared(Arc<ContextsReport>),
     /// A text in other orders.

@@ -4,8 +4,8 @@
 
 use super::PromptInput;
 use crate::types::{
-    BatchSpec, DigitImage, Edit, KShotSpec, Picture, Precision, Sampling, ScoreRequest, SiteFilter, StepKind,
-    StepsReport, TrainSpec,
+    BatchSpec, DigitImage, Edit, KShotSpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreRequest,
+    SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +38,12 @@ pub enum Work {
     Lens(LensSpec),
     /// What the score of a token is made of.
     Attribute(AttributeSpec),
+    /// Remove each head and each MLP by itself and tell what becomes of an answer. [`super::Event::SoFar`] as layers are tried,
+    /// the last first; with what was tried so far when it is cancelled.
+    Sweep(SweepSpec),
+    /// Put values of one prompt into the pass over another and tell what becomes of the answer. [`super::Event::SoFar`] as layers are
+    /// tried, the last first; with what was tried so far when it is cancelled.
+    Patch(PatchSpec),
     /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
     CompareContexts(ContextsSpec),
     /// Read a text without positions, with two of them swapped and with its tokens in other places, and compare each with the
@@ -141,6 +147,53 @@ pub struct WritesSpec {
     pub prompt: PromptInput,
     /// Changes inside the model.
     pub edits: Vec<Edit>,
+}
+
+/// What each part of a model does for an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SweepSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// The token behind which the answer is told, counted from the first; unless told the last, of an encoder the first mask.
+    pub position: Option<usize>,
+    /// A text whose first token is the answer, or a class; unless told, what the model makes likeliest.
+    pub target: Option<String>,
+    /// What is done to each part.
+    pub removal: Removal,
+    /// Changes that hold all the while.
+    pub edits: Vec<Edit>,
+}
+
+/// Values of one prompt in the pass over another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PatchSpec {
+    /// What values are taken from.
+    pub source: PromptInput,
+    /// What is read, as many tokens.
+    pub destination: PromptInput,
+    /// The token behind which the answer is told, counted from the first; unless told the last, of an encoder the first mask.
+    pub position: Option<usize>,
+    /// Texts whose first tokens are the source's answer and the destination's; unless told, what the model makes likeliest in each.
+    pub answers: [Option<String>; 2],
+    /// What is taken over.
+    pub site: PatchSite,
+    /// What a column of the map is.
+    pub along: PatchAlong,
+    /// How the map is made.
+    pub how: PatchHow,
+    /// Changes that hold all the while.
+    pub edits: Vec<Edit>,
+}
+
+/// How a map of patching is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchHow {
+    /// Every cell is measured.
+    Measure,
+    /// Every cell is estimated: one pass and one gradient.
+    Estimate,
+    /// Every cell is estimated, and so many of the largest are measured.
+    Check(usize),
 }
 
 /// A word in two texts.
@@ -291,6 +344,8 @@ impl Work {
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::Lens(_) => row("Reading the layers", "inspecting", Waited, Spare),
             Self::Attribute(_) => row("The attribution", "inspecting", Waited, Spare),
+            Self::Sweep(_) => row("The sweep", "removing parts", Waited, Spare),
+            Self::Patch(_) => row("The patching", "patching", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
             Self::ChangeOrder(_) => row("Changing the order", "inspecting", Waited, Spare),
             Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),

@@ -12,6 +12,7 @@ mod models;
 pub mod output;
 mod steps;
 mod traffic;
+mod variants;
 
 pub use attribution::{Attributed, attribute};
 pub use batch::padding::Padding;
@@ -45,6 +46,7 @@ pub use output::loss::cross_entropy;
 pub use output::scores::{Scores, Unreadable};
 pub use steps::{StepsInput, StepsReads, Transformer, steps, steps_bytes, terms};
 pub use traffic::read_bandwidth;
+pub use variants::{Asked, Fork, Read, mixed, set};
 
 pub use crate::types::Random;
 

@@ -60,8 +60,10 @@ pub use sites::contexts::{ContextLayer, ContextsReport};
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;
 pub use sites::lens::{LensCell, LensReport, LensTarget};
+pub use sites::patch::{PatchAlong, PatchCell, PatchReport, PatchSite};
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
+pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{

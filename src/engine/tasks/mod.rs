@@ -25,6 +25,8 @@ mod loaded;
 mod measure;
 pub(crate) mod open;
 mod opening;
+mod patch;
+mod patch_cells;
 mod picture;
 mod prompt;
 mod read_table;
@@ -36,7 +38,9 @@ mod shares;
 mod steps;
 mod stop;
 mod store;
+mod subject;
 mod surprise;
+mod sweep;
 mod train;
 #[cfg(test)]
 mod train_kill_tests;
@@ -74,6 +78,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
         Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
+        Work::Sweep(spec) => Box::new(sweep::Sweep::new(model, spec.clone())),
+        Work::Patch(spec) => Box::new(patch::Patch::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),

@@ -70,7 +70,8 @@ impl SiteValue {
     }
 
     /// From a batch, whose dimension is left out where it is one.
-    pub(super) fn of_batch<const D: usize>(x: Tensor<D>) -> Self {
+    #[must_use]
+    pub fn of_batch<const D: usize>(x: Tensor<D>) -> Self {
         let shape = without_batch_of_one(&x.dims());
         Self { shape, values: x.flatten(0, D - 1) }
     }

@@ -64,7 +64,7 @@ pub fn attend_scored(
     layer: usize,
     hooks: &mut Hooks,
 ) -> Tensor<3> {
-    let [b, h, t, width] = q.dims();
+    let [_, h, t, width] = q.dims();
     // A shortcut gives z alone.
     let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
     // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
@@ -77,6 +77,7 @@ pub fn attend_scored(
         attend_step_by_step(q, k, v, mask, scoring, layer, hooks)
     };
     let z = hooks.at(Site::Z(layer), z); // [B, H, T, K]
+    let [b, ..] = z.dims(); // sequences may part here
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 

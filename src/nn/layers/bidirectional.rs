@@ -54,7 +54,7 @@ pub fn attend_both_ways(
     layer: usize,
     hooks: &mut Hooks,
 ) -> Tensor<3> {
-    let [b, h, t, width] = q.dims();
+    let [_, h, t, width] = q.dims();
     let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
     let z = if is_short && padding.bias.is_none() && on_plain_cpu(&q) {
         attention(q, k, v, None, None, AttentionModuleOptions::default()) // [B, H, T, K]
@@ -62,6 +62,7 @@ pub fn attend_both_ways(
         step_by_step(q, k, v, padding, layer, hooks)
     };
     let z = hooks.at(Site::Z(layer), z); // [B, H, T, K]
+    let [b, ..] = z.dims(); // sequences may part here
     z.swap_dims(1, 2).reshape([b, t, h * width]) // [B, T, H·K]
 }
 

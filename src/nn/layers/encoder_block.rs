@@ -114,6 +114,23 @@ impl EncoderBlock {
     }
 }
 
+/// The blocks from one on: `[B, T, D]` → `[B, T, D]`.
+pub(in crate::nn) fn blocks_from(
+    blocks: &[EncoderBlock],
+    first: usize,
+    mut x: Tensor<3>,
+    padding: &PaddingMask,
+    hooks: &mut Hooks,
+) -> Tensor<3> {
+    for (layer, block) in blocks.iter().enumerate().skip(first) {
+        if hooks.end_before(layer) {
+            break;
+        }
+        x = block.forward(x, padding, layer, hooks);
+    }
+    x
+}
+
 /// The vector of the first token, projected and squashed: tanh(W h₀ + b). `[B, T, D]` → `[B, D]`.
 pub(in crate::nn) fn pool_first(pooler: &Linear, hidden: Tensor<3>, hooks: &mut Hooks) -> Tensor<2> {
     let first = hidden.narrow(1, 0, 1); // [B, 1, D]

@@ -4,7 +4,7 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, pool_first};
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from, pool_first};
 use crate::nn::layers::linear::{Linear, embedding};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
@@ -54,13 +54,8 @@ impl Bert {
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
         let types = hooks.at(Site::TokenTypeEmbed, types);
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
-        let mut x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
-        for (layer, block) in self.blocks.iter().enumerate() {
-            if hooks.end_before(layer) {
-                break;
-            }
-            x = block.forward(x, padding, layer, hooks);
-        }
+        let x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
+        let x = blocks_from(&self.blocks, 0, x, padding, hooks);
         let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));
         EncoderOutput { hidden: x, pooled }
     }

@@ -161,6 +161,22 @@ impl CausalLm {
         with_state!(self, state, (model, own) => model.tree(ids, tree, wanted, own, hooks)).squeeze_dim(0)
     }
 
+    /// The residual stream behind the last block: ids `[B, T]` → `[B, T, D]`.
+    ///
+    /// # Panics
+    /// When T exceeds the context.
+    #[must_use]
+    pub fn stream(&self, ids: Tensor<2, Int>, hooks: &mut Hooks) -> Tensor<3> {
+        whichever!(self, model => model.residual(ids, None, None, hooks))
+    }
+
+    /// The same for B sequences that enter block `first` with the stream `x`: `[1 or B, T, D]` → `[1 or B, T, D]`. What they have in
+    /// common is computed once, up to the first change that tells them apart.
+    #[must_use]
+    pub fn resume(&self, first: usize, x: Tensor<3>, batch: usize, hooks: &mut Hooks) -> Tensor<3> {
+        whichever!(self, model => model.resume(first, x, batch, hooks))
+    }
+
     /// The scores that values of the residual stream stand for: last normalisation, head and cap, `[B, T, D]` → `[B, T, V]`.
     #[must_use]
     pub fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {

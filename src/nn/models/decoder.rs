@@ -62,8 +62,8 @@ pub(in crate::nn) trait Decoder {
     /// Tokens as they enter the residual stream: `[B, T]` → `[B, T, D]`.
     fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, Self::State>) -> Tensor<3>;
 
-    /// All blocks: `[B, T, D]` → `[B, T, D]`.
-    fn blocks(&self, x: Tensor<3>, pass: &mut Pass<'_, Self::State>) -> Tensor<3>;
+    /// The blocks from one on: `[B, T, D]` → `[B, T, D]`.
+    fn blocks_from(&self, first: usize, x: Tensor<3>, pass: &mut Pass<'_, Self::State>) -> Tensor<3>;
 
     /// The scores that a value of the residual stream stands for: last normalisation, head and cap, `[B, T, D]` →
     /// `[B, T, V]`.
@@ -93,11 +93,20 @@ pub(in crate::nn) trait Decoder {
         hooks.begin(|| tokens.rows());
         let mut pass = Pass { tokens, state, hooks };
         let x = self.embed(ids, &mut pass);
-        let x = self.blocks(x, &mut pass);
+        let x = self.blocks_from(0, x, &mut pass);
         if let Some(state) = pass.state {
             state.advance(tokens.new_tokens());
         }
         x
+    }
+
+    /// As [`Self::residual`], for B whole sequences that enter block `first` with the stream `x`, `[1 or B, T, D]`. What they have in
+    /// common is computed once, up to the first change that tells them apart.
+    fn resume(&self, first: usize, x: Tensor<3>, batch: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let [_, t, _] = x.dims();
+        let tokens = Tokens::new([batch, t], 0, None);
+        hooks.begin(|| tokens.rows());
+        self.blocks_from(first, x, &mut Pass { tokens, state: None, hooks })
     }
 
     /// Next-token scores at the wanted tokens.

@@ -57,7 +57,7 @@ impl Decoder for Recurrent {
         pass.hooks.at(Site::Embed, crate::nn::embedding(self.table.clone(), ids))
     }
 
-    fn blocks(&self, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn blocks_from(&self, _: usize, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
         let [b, t, d] = x.dims();
         let nothing = || Tensor::zeros([b, d], &x.device());
         let past = pass.state.as_ref().and_then(|state| state.hidden.clone()).unwrap_or_else(nothing);

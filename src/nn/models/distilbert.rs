@@ -4,7 +4,7 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape};
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from};
 use crate::nn::layers::linear::embedding;
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
@@ -46,13 +46,8 @@ impl DistilBert {
         let (_, t) = batch.size();
         let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
-        let mut x = self.ln_embed.forward(tokens + positions); // [B, T, D]
-        for (layer, block) in self.blocks.iter().enumerate() {
-            if hooks.end_before(layer) {
-                break;
-            }
-            x = block.forward(x, padding, layer, hooks);
-        }
+        let x = self.ln_embed.forward(tokens + positions); // [B, T, D]
+        let x = blocks_from(&self.blocks, 0, x, padding, hooks);
         EncoderOutput { hidden: x, pooled: None }
     }
 }

@@ -174,11 +174,11 @@ impl Decoder for Gemma2 {
         pass.hooks.at(Site::Embed, tokens)
     }
 
-    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+    fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let device = x.device();
         let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
         let masks = BlockMasks::new(&pass.tokens, self.sliding.as_ref(), &device);
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in self.blocks.iter().enumerate().skip(first) {
             if pass.hooks.end_before(layer) {
                 break;
             }

@@ -124,9 +124,9 @@ impl Decoder for Gpt2 {
         tokens + pass.hooks.at(Site::PosEmbed, positions) // [B, T, D]
     }
 
-    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+    fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let mask = CausalMask::placed(&pass.tokens, None, &x.device());
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in self.blocks.iter().enumerate().skip(first) {
             if pass.hooks.end_before(layer) {
                 break;
             }

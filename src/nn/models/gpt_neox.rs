@@ -144,11 +144,11 @@ impl Decoder for GptNeox {
         pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)) // [B, T, D]
     }
 
-    fn blocks(&self, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
+    fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let device = x.device();
         let rotation = self.rope.rotation_of(&pass.tokens, pass.hooks, &device);
         let mask = CausalMask::placed(&pass.tokens, None, &device);
-        for (layer, block) in self.blocks.iter().enumerate() {
+        for (layer, block) in self.blocks.iter().enumerate().skip(first) {
             if pass.hooks.end_before(layer) {
                 break;
             }

@@ -4,7 +4,7 @@
 
 use crate::nn::hooks::{Hooks, TokenRows};
 use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape};
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from};
 use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::models::bert::{Bert, BertConfig};
@@ -146,6 +146,15 @@ impl TextEncoder {
             Self::Roberta(model) => model.forward(batch, &padding, hooks),
             Self::DistilBert(model) => model.forward(batch, &padding, hooks),
         }
+    }
+
+    /// The residual stream behind the last block of B whole sequences that enter block `first` with the stream `x`: `[1 or B, T, D]` →
+    /// `[1 or B, T, D]`. What they have in common is computed once, up to the first change that tells them apart.
+    #[must_use]
+    pub fn resume(&self, first: usize, x: Tensor<3>, batch: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let [_, t, _] = x.dims();
+        hooks.begin(|| TokenRows::whole([batch, t], |_| true));
+        blocks_from(self.blocks(), first, x, &PaddingMask::none(), hooks)
     }
 
     /// The forward pass for the sake of its hooks alone: blocks and scores that nobody wants are not computed.

@@ -108,6 +108,13 @@ impl Vit {
     /// Class scores of pictures `[B, 3, R·P, C·P]` → `[B, L]`; `None` without a head.
     #[must_use]
     pub fn forward(&self, pixels: Tensor<4>, hooks: &mut Hooks) -> Option<Tensor<2>> {
+        let x = self.stream(pixels, hooks);
+        self.scores(x, hooks)
+    }
+
+    /// The residual stream behind the last block: pictures `[B, 3, R·P, C·P]` → `[B, T, D]`.
+    #[must_use]
+    pub fn stream(&self, pixels: Tensor<4>, hooks: &mut Hooks) -> Tensor<3> {
         let [b, ..] = pixels.dims();
         let patches = self.patch_embedding.forward(self.cut(pixels)); // [B, R·C, D]
         let ([_, count, _], [special, _]) = (patches.dims(), self.special.dims());
@@ -118,10 +125,27 @@ impl Vit {
         hooks.begin(|| TokenRows::whole([b, special + count], |_| true));
         let positions = hooks.at_positions(self.position_embedding.val().unsqueeze()); // [1, T, D]
         let special = self.special.val().unsqueeze::<3>().repeat_dim(0, b); // [B, S, D]
-        let mut x = Tensor::cat(vec![special, patches], 1) + positions; // [B, T, D]
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, layer, hooks);
-        }
+        let x = Tensor::cat(vec![special, patches], 1) + positions; // [B, T, D]
+        self.blocks_from(0, x, hooks)
+    }
+
+    /// The same for B sequences that enter block `first` with the stream `x`: `[1 or B, T, D]` → `[1 or B, T, D]`. What they have in
+    /// common is computed once, up to the first change that tells them apart.
+    #[must_use]
+    pub fn resume(&self, first: usize, x: Tensor<3>, batch: usize, hooks: &mut Hooks) -> Tensor<3> {
+        let [_, t, _] = x.dims();
+        hooks.begin(|| TokenRows::whole([batch, t], |_| true));
+        self.blocks_from(first, x, hooks)
+    }
+
+    fn blocks_from(&self, first: usize, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        let blocks = self.blocks.iter().enumerate().skip(first);
+        blocks.fold(x, |x, (layer, block)| block.forward(x, layer, hooks))
+    }
+
+    /// Class scores of the stream behind the last block: `[B, T, D]` → `[B, L]`; `None` without a head.
+    #[must_use]
+    pub fn scores(&self, x: Tensor<3>, hooks: &mut Hooks) -> Option<Tensor<2>> {
         let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         if let Some(pooler) = &self.pooler {
             let _noted = pool_first(pooler, x.clone(), hooks);

@@ -3,8 +3,9 @@
 use crate::engine::Outcome;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport,
-    EvaluationReport, FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, LensReport, PictureReport,
-    SamplesReport, ScoreReport, StepsReport, SurpriseReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    EvaluationReport, FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, LensReport, PatchReport,
+    PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
+    TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ reported! {
     HeadWrites => WritesMeasured,
     LensReport => LensRead,
     AttributionReport => Attributed,
+    SweepReport => Swept,
+    PatchReport => Patched,
     ContextsReport => ContextsCompared,
     WordOrderReport => OrderChanged,
     StepsReport => Stepped,
