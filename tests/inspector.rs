@@ -211,7 +211,7 @@ fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
             let order = vec![0, 3, 2, 1, 4, 5];
             Work::ChangeOrder(WordOrderSpec { prompt, token: 5, swap: Some([1, 2]), order })
         }
-        "what each layer would say" => Work::Lens(LensSpec { prompt, target: None, edits: Vec::new() }),
+        "what each layer would say" => Work::Lens(LensSpec { prompt, target: None, fitted: None, edits: Vec::new() }),
         "the score of a token taken apart" => {
             let (position, target, against) = (None, None, None);
             Work::Attribute(AttributeSpec { prompt, position, target, against, edits: Vec::new() })

@@ -1,12 +1,17 @@
 //! What each layer would say: the logit lens is what PyTorch makes of transformers' residual stream, and its last row says what
 //! the model says.
 //!
+//! A fitted lens is what small moves of a state do to the end.
+//!
 //! `tests/golden/make_lens.py` wrote the golden values, in double precision.
 
 mod support;
 
+use fovea::chart::{ArrayFormat, jacobian_arrays};
 use fovea::engine::{Command, LensSpec, Outcome, PromptInput, Work};
-use fovea::types::{DeviceChoice, JobId, LensReport, ModelId, UserError};
+use fovea::load::open_text_model;
+use fovea::nn::{CausalLm, Change, Hooks, SiteEdit, SiteValue};
+use fovea::types::{DeviceChoice, FitSpec, JacobianLens, JobId, LensPassages, LensReport, ModelId, Site, UserError};
 use serde_json::Value;
 use std::sync::Arc;
 use support::root;
@@ -32,7 +37,7 @@ fn open(script: &mut Script, name: &str) -> ModelId {
 }
 
 fn plain(prompt: PromptInput) -> LensSpec {
-    LensSpec { prompt, target: None, edits: Vec::new() }
+    LensSpec { prompt, target: None, fitted: None, edits: Vec::new() }
 }
 
 fn tokens(count: u32) -> PromptInput {
@@ -124,6 +129,7 @@ fn a_target_is_followed_by_its_first_token() {
     let follow = |target: &str| LensSpec {
         prompt: PromptInput::Text("The cat sat on the".into()),
         target: Some(target.to_owned()),
+        fitted: None,
         edits: Vec::new(),
     };
     let report = read(&mut script, model, follow(" mat and then more")).unwrap();
@@ -159,4 +165,149 @@ fn what_has_no_lens_says_why() {
     }
     let error = of(&mut script, "gpt2", plain(ids(Vec::new())));
     assert!(error.what.contains("empty"), "{error}");
+}
+
+fn fit(script: &mut Script, model: ModelId, spec: FitSpec) -> Result<Arc<JacobianLens>, UserError> {
+    let job = JobId::next();
+    script.send(Command::start(job, model, Work::FitLens(spec)));
+    match script.end(job)? {
+        Outcome::LensFitted(lens) => Ok(lens),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Σ of the end of the stream over the positions that count, for a text whose state behind a block is moved at all of them.
+fn end_of(lm: &CausalLm, ids: &[u32], block: usize, moved: Option<(usize, f32)>) -> Vec<f64> {
+    let site = Site::ResidPost(block);
+    let mut hooks = Hooks::off().keeping([site].into_iter().collect());
+    let stream = lm.stream(lm.ids(ids), &mut hooks);
+    let stream = match moved {
+        None => stream,
+        Some((number, by)) => {
+            let state = hooks.take_kept(site).unwrap();
+            let (shape, mut values) =
+                (state.shape().to_vec(), state.tensor::<3>().into_data().iter::<f32>().collect::<Vec<f32>>());
+            let width = shape[1];
+            (FitSpec::SKIPPED..ids.len() - 1).for_each(|at| values[at * width + number] += by);
+            let value = SiteValue::new(values, &shape, &burn::tensor::Device::flex());
+            let edit = SiteEdit::whole(site, Change::Set(Box::new(value)));
+            lm.stream(lm.ids(ids), &mut Hooks::off().editing(vec![edit]))
+        }
+    };
+    let [_, t, d] = stream.dims();
+    let values: Vec<f64> = stream.into_data().iter::<f32>().map(f64::from).collect();
+    (0..d).map(|i| (FitSpec::SKIPPED..t - 1).map(|at| values[at * d + i]).sum()).collect()
+}
+
+#[test]
+fn a_fitted_lens_is_the_mean_of_what_small_moves_of_a_state_do_to_the_end() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let scratch = tempfile::tempdir().unwrap();
+    for name in DECODERS {
+        let model = open(&mut script, name);
+        let lm =
+            open_text_model(&root().join("tests/golden").join(name), &burn::tensor::Device::flex(), &mut |_, _| ())
+                .unwrap();
+        // The letters of the tiny vocabulary, in two passages of 24 tokens.
+        let text: String = (0..48u8).map(|i| char::from(b'a' + (i * 7 + i / 5) % 20)).collect();
+        let path = scratch.path().join(format!("{name}.txt"));
+        std::fs::write(&path, &text).unwrap();
+        let all = lm.tokenizer.continuation_ids(&text).unwrap();
+        let spec = FitSpec { passages: LensPassages::File(path), count: 2, tokens: 24, seed: 1 };
+        let lens = fit(&mut script, model, spec).unwrap();
+        assert_eq!(
+            (lens.passages, lens.matrices.len() + 1),
+            (2, lm.lm.layers()),
+            "{name}: the last block's is the identity"
+        );
+        let positions = (24 - 1 - FitSpec::SKIPPED) as f64;
+        let width = lens.width;
+        for (block, matrix) in lens.matrices.iter().enumerate() {
+            for number in [0, width / 2, width - 1] {
+                let step = 0.01;
+                let mut column = vec![0.0; width];
+                for ids in all.chunks_exact(24) {
+                    let [up, down] = [step, -step].map(|by| end_of(&lm.lm, ids, block, Some((number, by))));
+                    for (at, (up, down)) in up.iter().zip(&down).enumerate() {
+                        column[at] += (up - down) / f64::from(2.0 * step) / positions / 2.0;
+                    }
+                }
+                let ours: Vec<f64> = (0..width).map(|row| f64::from(matrix[row * width + number])).collect();
+                let length = column.iter().map(|x| x * x).sum::<f64>().sqrt();
+                let off = ours.iter().zip(&column).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / length;
+                assert!(off < 0.02, "{name}, block {block}, column {number}: {off} off");
+                // A lens that is one block off is another one.
+                if let Some(next) = lens.matrices.get(block + 1) {
+                    let other = (0..width).map(|row| f64::from(next[row * width + number]));
+                    let off = other.zip(&column).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / length;
+                    assert!(off > 0.02, "{name}, block {block}: the next one's is the same");
+                }
+            }
+        }
+        script.send(Command::Close { model });
+    }
+}
+
+#[test]
+fn a_lens_is_written_opened_and_read_through() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("models/sprout")).id;
+    let spec = FitSpec { count: 2, tokens: 24, ..FitSpec::default() };
+    let lens = fit(&mut script, model, spec.clone()).unwrap();
+    assert_eq!(fit(&mut script, model, spec.clone()).unwrap().matrices, lens.matrices, "the same seed writes the same");
+    assert_ne!(fit(&mut script, model, FitSpec { seed: 2, ..spec }).unwrap().matrices, lens.matrices);
+    assert!(lens.halves.iter().all(|share| (0.0..2.0).contains(share) && *share > 0.0), "{:?}", lens.halves);
+
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("lens.safetensors");
+    std::fs::write(&path, jacobian_arrays(&lens, ArrayFormat::Safetensors).unwrap()).unwrap();
+    let reopen = |script: &mut Script, model, path: &std::path::Path| {
+        let job = JobId::next();
+        script.send(Command::start(job, model, Work::OpenLens(path.to_owned())));
+        script.end(job)
+    };
+    let Ok(Outcome::LensFitted(opened)) = reopen(&mut script, model, &path) else { panic!("it opens") };
+    assert_eq!(*opened, *lens);
+
+    let prompt = PromptInput::Text("Once upon a time there was a".into());
+    let of_plain = read(&mut script, model, plain(prompt.clone())).unwrap();
+    let through = LensSpec { fitted: Some(Arc::clone(&opened)), ..plain(prompt.clone()) };
+    let of_lens = read(&mut script, model, through).unwrap();
+    assert!(of_lens.is_checked() && of_lens.lens.as_ref().unwrap().contains("sprout"), "{:?}", of_lens.lens);
+    let (last, first) = (of_plain.states.len() - 1, 0);
+    for same in [first, last] {
+        assert_eq!(
+            of_lens.states[same], of_plain.states[same],
+            "what enters the first block, and what leaves the last"
+        );
+    }
+    assert_ne!(of_lens.states[1], of_plain.states[1]);
+    // Nothing but the identity is the plain lens.
+    let identity = |width: usize| (0..width * width).map(|i| if i % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
+    let unit = JacobianLens { matrices: vec![identity(lens.width); lens.matrices.len()], ..(*lens).clone() };
+    let of_unit = read(&mut script, model, LensSpec { fitted: Some(Arc::new(unit)), ..plain(prompt) }).unwrap();
+    assert_eq!(of_unit.states, of_plain.states);
+
+    // What belongs to other weights, or is no lens, says so.
+    let other = JacobianLens { sha256: "0".repeat(64), ..(*lens).clone() };
+    std::fs::write(&path, jacobian_arrays(&other, ArrayFormat::Safetensors).unwrap()).unwrap();
+    assert!(reopen(&mut script, model, &path).unwrap_err().what.contains("other weights"));
+    let seedling = script.open(&root().join("models/seedling")).id;
+    assert!(reopen(&mut script, seedling, &path).unwrap_err().what.contains("does not fit seedling"));
+    for (written, named) in [
+        (b"no lens at all".to_vec(), "damaged"),
+        (std::fs::read(root().join("models/sprout/model.safetensors")).unwrap(), "d_model"),
+    ] {
+        std::fs::write(&path, written).unwrap();
+        let error = reopen(&mut script, model, &path).unwrap_err();
+        assert!(error.to_string().contains(named), "{error}");
+    }
+    for (wrong, named) in [
+        (FitSpec { tokens: 12, ..FitSpec::default() }, "12 tokens"),
+        (FitSpec { tokens: 100_000, ..FitSpec::default() }, "100000 tokens"),
+        (FitSpec { count: 1, ..FitSpec::default() }, "1 passage"),
+    ] {
+        let error = fit(&mut script, model, wrong).unwrap_err();
+        assert!(error.what.contains(named), "{error}");
+    }
 }

@@ -39,6 +39,7 @@ fn answered(texts: &[&str], spec: &LensSpec) -> LensReport {
         }
     };
     LensReport {
+        lens: None,
         tokens: tokens(texts),
         states: (0..states).map(|state| (0..texts.len()).map(|token| cell(state, token)).collect()).collect(),
         target: spec.target.as_ref().map(|_| LensTarget { id: 6, text: " mat".into(), of: 2 }),
@@ -82,7 +83,7 @@ fn every_cell_tells_what_its_layer_would_say() {
     let mut window = looking();
     let specs = asked(&window);
     let ids = tokens(&TEXT).iter().map(|token| token.id).collect();
-    assert_eq!(specs[0].1, LensSpec { prompt: PromptInput::Ids(ids), target: None, edits: Vec::new() });
+    assert_eq!(specs[0].1, LensSpec { prompt: PromptInput::Ids(ids), target: None, fitted: None, edits: Vec::new() });
     assert_eq!(specs.len(), 1, "asked once");
     assert!(says(&window, "Checked: the last row says what the model says (to 2e-7)."));
     // State 2 at token 1 begins with the fourth word.

@@ -1,6 +1,7 @@
 //! What can be written on the command line.
 
 use super::attribute::AttributeArgs;
+use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
 use super::patch::PatchArgs;
@@ -44,6 +45,8 @@ pub enum Verb {
     Heads(HeadsArgs),
     /// Tell what each layer would say: the logit lens
     Lens(LensArgs),
+    /// Fit a Jacobian lens: what states become at the end of the model, on average; Ctrl-C ends with what there is
+    FitLens(FitLensArgs),
     /// Take the score of a token apart: what embedding, heads and MLPs add to it
     Attribute(AttributeArgs),
     /// Remove each head and each MLP by itself, and tell what becomes of an answer

@@ -4,6 +4,7 @@ use super::CliError;
 use super::args::{EditArgs, ModelArgs};
 use super::kind::Kind;
 use super::output::{print, print_json, tell, tell_edits, write_file};
+use super::search::run as run_work;
 use super::session::{Session, unexpected};
 use crate::chart::{LensFigure, lens_arrays, lens_figure};
 use crate::engine::{Command, LensSpec, Outcome, PromptInput, Work};
@@ -26,6 +27,9 @@ pub(super) struct LensArgs {
     /// Follow the first token of this text through the layers [default: what the model says in the end]
     #[arg(long, value_name = "TEXT")]
     pub target: Option<String>,
+    /// Read through a lens that `fovea fit-lens` wrote, in the place of taking states as they are
+    #[arg(long, value_name = "FILE")]
+    pub lens: Option<PathBuf>,
     /// Tell what is said at this token, counted from 0, or from -1 at the end
     #[arg(long, value_name = "N", default_value_t = -1, allow_negative_numbers = true)]
     pub position: i64,
@@ -92,7 +96,17 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
     let kind = args.out.as_deref().map(Kind::of).transpose()?;
     let (session, info) = Session::with_model(&args.model)?;
     let prompt = PromptInput::Text(args.prompt.clone());
-    let spec = LensSpec { prompt, target: args.target.clone(), edits: edits.clone() };
+    let fitted = match &args.lens {
+        Some(path) => {
+            let Outcome::LensFitted(lens) = run_work(&session, &info, Work::OpenLens(path.clone()))?.outcome else {
+                return Err(unexpected());
+            };
+            tell(format_args!("{}", lens.words()));
+            Some(lens)
+        }
+        None => None,
+    };
+    let spec = LensSpec { prompt, target: args.target.clone(), fitted, edits: edits.clone() };
     let job = JobId::next();
     let Outcome::LensRead(report) = session.run(job, Command::start(job, info.id, Work::Lens(spec)), |_| Ok(()))?
     else {

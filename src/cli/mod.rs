@@ -15,6 +15,7 @@ mod evaluate;
 mod fetch;
 mod figure;
 mod fill;
+mod fit_lens;
 mod generate;
 mod heads;
 mod inspect;
@@ -93,6 +94,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Surprise(args)) => surprise::run(&args),
         Some(Verb::Heads(args)) => heads::run(&args),
         Some(Verb::Lens(args)) => lens::run(&args),
+        Some(Verb::FitLens(args)) => fit_lens::fit(&args),
         Some(Verb::Attribute(args)) => attribute::run(&args),
         Some(Verb::Sweep(args)) => sweep::sweep(&args),
         Some(Verb::Patch(args)) => patch::patch(&args),

@@ -130,22 +130,23 @@ pub(super) fn patch(args: &PatchArgs) -> Result<(), CliError> {
         },
         edits: edits.clone(),
     };
-    let Outcome::Patched(report) = run(&session, &info, Work::Patch(spec))? else { return Err(unexpected()) };
+    let ran = run(&session, &info, Work::Patch(spec))?;
+    let Outcome::Patched(report) = &ran.outcome else { return Err(unexpected()) };
     for (name, answer) in ["answer", "--against"].into_iter().zip(&report.answers) {
         if answer.of > 1 {
             tell(format_args!("of the {} tokens of the {name}, {:?}, the first, is meant", answer.of, answer.text));
         }
     }
     if args.json {
-        print_json(&told(&info.name, &report, &edits))?;
+        print_json(&told(&info.name, report, &edits))?;
     } else if let (Some(out), Some(kind)) = (&args.out, kind) {
-        write_file(out, &make(kind, &info.name, &report)?)?;
+        write_file(out, &make(kind, &info.name, report)?)?;
         tell(format_args!("{} layers in {}", report.cells.len(), out.display()));
     } else {
-        print(&describe(&report, args.top))?;
+        print(&describe(report, args.top))?;
     }
     tell_edits(&edits);
-    Ok(())
+    ran.end()
 }
 
 fn make(kind: Kind, model: &str, report: &PatchReport) -> Result<Vec<u8>, UserError> {

@@ -3,10 +3,12 @@
 use super::CliError;
 use super::lens::place;
 use super::session::{Session, unexpected};
+use super::train::catch_ctrl_c;
 use crate::engine::{Command, Event, Outcome, PromptInput, Work, read_picture};
 use crate::types::{Ability, JobId, ModelInfo, PromptToken, UserError};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 /// A text or a picture.
 ///
@@ -37,25 +39,55 @@ pub(super) fn position(
     Ok(if tokens.tokens.is_empty() { None } else { Some(place(position, tokens.tokens.len())?) })
 }
 
-/// Does a piece of work with a bar that tells how far it is.
+/// What work ended with.
+pub(super) struct Ran {
+    pub outcome: Outcome,
+    /// True where it was ended before it was whole.
+    is_part: bool,
+}
+
+impl Ran {
+    /// The end of a command.
+    ///
+    /// # Errors
+    /// When it was interrupted, which its caller should know.
+    pub(super) fn end(&self) -> Result<(), CliError> {
+        if self.is_part { Err(CliError::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// Does a piece of work with a bar that tells how far it is. When Ctrl-C is pressed it ends with what there is.
 ///
 /// # Errors
-/// When it fails.
-pub(super) fn run(session: &Session, info: &ModelInfo, work: Work) -> Result<Outcome, CliError> {
+/// When it fails, or was ended before there was anything.
+pub(super) fn run(session: &Session, info: &ModelInfo, work: Work) -> Result<Ran, CliError> {
+    let interrupted = catch_ctrl_c("Nothing was started.")?;
+    let style = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta} left");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let job = JobId::next();
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{msg} {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let outcome = session.run(job, Command::start(job, info.id, work), |event| {
-        if let Event::Progress { label, done, total, .. } = event {
-            bar.set_message(label);
-            bar.set_length(total);
-            bar.set_position(done);
+    session.send(Command::start(job, info.id, work))?;
+    let mut cancelled = false;
+    let outcome = loop {
+        let next = session.next(job, &mut |event| {
+            if let Event::Progress { label, done, total, .. } = event {
+                bar.set_message(label);
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            Ok(())
+        })?;
+        match next {
+            Some(Outcome::Cancelled) => return Err(CliError::Interrupted),
+            Some(outcome) => break outcome,
+            None if interrupted.load(Ordering::Relaxed) && !cancelled => {
+                cancelled = true;
+                session.send(Command::Cancel { job })?;
+            }
+            None => {}
         }
-        Ok(())
-    });
+    };
     bar.finish_and_clear();
-    outcome
+    Ok(Ran { outcome, is_part: cancelled })
 }
 
 /// What arrays are of, in pairs.

@@ -98,21 +98,22 @@ pub(super) fn sweep(args: &SweepArgs) -> Result<(), CliError> {
     let position = position(&session, &info, &prompt, args.position)?;
     let (target, removal) = (args.target.clone(), args.removal.into());
     let spec = SweepSpec { prompt, position, target, removal, edits: edits.clone() };
-    let Outcome::Swept(report) = run(&session, &info, Work::Sweep(spec))? else { return Err(unexpected()) };
+    let ran = run(&session, &info, Work::Sweep(spec))?;
+    let Outcome::Swept(report) = &ran.outcome else { return Err(unexpected()) };
     if report.target.of > 1 {
         let target = &report.target;
         tell(format_args!("the target has {} tokens; {:?}, the first, is followed", target.of, target.text));
     }
     if args.json {
-        print_json(&told(&info.name, &report, &edits))?;
+        print_json(&told(&info.name, report, &edits))?;
     } else if let (Some(out), Some(kind)) = (&args.out, kind) {
-        write_file(out, &make(kind, &info.name, &report)?)?;
+        write_file(out, &make(kind, &info.name, report)?)?;
         tell(format_args!("{} parts in {}", report.effects().count(), out.display()));
     } else {
-        print(&describe(&report, args.top))?;
+        print(&describe(report, args.top))?;
     }
     tell_edits(&edits);
-    Ok(())
+    ran.end()
 }
 
 fn make(kind: Kind, model: &str, report: &SweepReport) -> Result<Vec<u8>, UserError> {

@@ -5,8 +5,8 @@ use super::Work;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
     DeviceStatus, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites,
-    InspectReport, JobId, KShotPoint, KShotReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo,
-    PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport,
+    InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport, MemoryTraffic, ModelId,
+    ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport,
     SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
     UserError, WordOrderReport,
 };
@@ -122,6 +122,8 @@ pub enum Outcome {
     WritesMeasured(Arc<HeadWrites>),
     /// What each layer would say.
     LensRead(Arc<LensReport>),
+    /// A lens that was fitted, or read from a file.
+    LensFitted(Arc<JacobianLens>),
     /// What the score of a token is made of.
     Attributed(Arc<AttributionReport>),
     /// What each part does for an answer.

@@ -4,8 +4,8 @@
 
 use super::PromptInput;
 use crate::types::{
-    BatchSpec, DigitImage, Edit, KShotSpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreRequest,
-    SiteFilter, StepKind, StepsReport, TrainSpec,
+    BatchSpec, DigitImage, Edit, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite, Picture, Precision, Removal,
+    Sampling, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +36,11 @@ pub enum Work {
     MeasureWrites(WritesSpec),
     /// What the residual stream would say after each layer, at every token. [`super::Event::Progress`] in tokens.
     Lens(LensSpec),
+    /// Fit a Jacobian lens, to be read with. [`super::Event::Progress`] first in tokens that are written, then in rows; with the lens of
+    /// the passages that are done when it is cancelled.
+    FitLens(FitSpec),
+    /// Read such a lens from a file, and hold it against the model.
+    OpenLens(PathBuf),
     /// What the score of a token is made of.
     Attribute(AttributeSpec),
     /// Remove each head and each MLP by itself and tell what becomes of an answer. [`super::Event::SoFar`] as layers are tried,
@@ -226,6 +231,8 @@ pub struct LensSpec {
     /// A text whose first token is followed through all layers; nothing follows, at each token, what the model says there in
     /// the end.
     pub target: Option<String>,
+    /// The lens that states are read through, one that was fitted on this model; none is the logit lens, which takes them as they are.
+    pub fitted: Option<Arc<JacobianLens>>,
     /// Changes while it is read. What is behind the residual stream (`ln_final`, `logits`) is not changed.
     pub edits: Vec<Edit>,
 }
@@ -343,6 +350,8 @@ impl Work {
             Self::FindBroken(_) => row("Looking for what is no number", "inspecting", Waited, Spare),
             Self::MeasureWrites(_) => row("Measuring what heads write", "inspecting", Waited, Spare),
             Self::Lens(_) => row("Reading the layers", "inspecting", Waited, Spare),
+            Self::FitLens(_) => row("Fitting the lens", "fitting a lens", Background, Spare),
+            Self::OpenLens(_) => row("Opening the lens", "reading", Waited, Spare),
             Self::Attribute(_) => row("The attribution", "inspecting", Waited, Spare),
             Self::Sweep(_) => row("The sweep", "removing parts", Waited, Spare),
             Self::Patch(_) => row("The patching", "patching", Waited, Spare),

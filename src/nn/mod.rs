@@ -6,6 +6,7 @@
 mod attribution;
 mod batch;
 mod hooks;
+mod jacobian;
 pub mod kernels;
 mod layers;
 mod models;
@@ -18,6 +19,7 @@ pub use attribution::{Attributed, attribute};
 pub use batch::padding::Padding;
 pub use batch::tree::TokenTree;
 pub use hooks::{Change, Hooks, SiteEdit, SiteGradients, SiteValue};
+pub use jacobian::Jacobian;
 pub use layers::activation::Activation;
 pub use layers::attention::Scoring;
 pub use layers::bidirectional::PaddingMask;

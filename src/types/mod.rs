@@ -59,6 +59,7 @@ pub use sites::attribution::{AddedPart, AttributionReport};
 pub use sites::contexts::{ContextLayer, ContextsReport};
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;
+pub use sites::jacobian::{FitSpec, JacobianLens, LensPassages};
 pub use sites::lens::{LensCell, LensReport, LensTarget};
 pub use sites::patch::{PatchAlong, PatchCell, PatchReport, PatchSite};
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};

@@ -3,13 +3,14 @@
 use super::contexts::states;
 use super::edits::Anatomy;
 use super::embed::unreadable;
+use super::fit_lens::check_fits;
 use super::{LoadedModel, ModelStore, Step, Task, TaskContext, prompt};
 use crate::engine::{Event, LensSpec, Outcome};
 use crate::load::Tokenizer;
 use crate::nn::output::lens::EndRows;
 use crate::nn::{EncoderBatch, Hooks};
 use crate::types::{LensCell, LensReport, LensTarget, ModelId, ModelInfo, PromptToken, Site, SiteSet, UserError};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use std::sync::Arc;
 
 /// Tokens that are told of each cell.
@@ -69,6 +70,9 @@ impl Lens {
             return Err(of_pictures(&model.info));
         }
         let sites = states(models, self.model)?;
+        if let Some(lens) = &self.spec.fitted {
+            check_fits(lens, &models.text(self.model)?.info)?;
+        }
         let (tokens, target, mut hooks, output) = match models.get(self.model) {
             Some(LoadedModel::Encoder(model)) => {
                 if model.encoder.head().is_none() {
@@ -95,9 +99,10 @@ impl Lens {
         let count = tokens.len();
         let states: Option<Vec<Tensor<3>>> =
             sites.iter().map(|site| Some(hooks.take_kept(*site)?.tensor::<3>())).collect();
+        let states = states.ok_or_else(|| unreadable("a state of the residual stream was not kept".to_owned()))?;
         Ok(Some(Read {
             cells: vec![vec![LensCell::default(); count]; sites.len()],
-            states: states.ok_or_else(|| unreadable("a state of the residual stream was not kept".to_owned()))?,
+            states: self.through_lens(states),
             done_from: count,
             tile: None,
             off: f32::INFINITY,
@@ -105,6 +110,25 @@ impl Lens {
             target,
             output,
         }))
+    }
+
+    /// The states as the lens takes them to the end: those that leave a block but the last. What enters the first has no lens.
+    fn through_lens(&self, states: Vec<Tensor<3>>) -> Vec<Tensor<3>> {
+        let Some(lens) = &self.spec.fitted else { return states };
+        let matrix = |values: &Vec<f32>, device: &Device| {
+            Tensor::<2>::from_data(TensorData::new(values.clone(), [lens.width; 2]), device)
+                .transpose()
+                .unsqueeze::<3>()
+        };
+        let through =
+            |(state, x): (usize, Tensor<3>)| match state.checked_sub(1).and_then(|block| lens.matrices.get(block)) {
+                Some(values) => {
+                    let device = x.device();
+                    x.matmul(matrix(values, &device))
+                }
+                None => x,
+            };
+        states.into_iter().enumerate().map(through).collect()
     }
 
     fn hooks(&self, info: &ModelInfo, has: Vec<Site>, tokens: usize, kept: &[Site]) -> Result<Hooks, UserError> {
@@ -125,7 +149,9 @@ impl Task for Lens {
         };
         if read.tile.is_none() && read.done_from == 0 {
             let read = self.read.take().unwrap_or_else(|| unreachable!("it was there above"));
-            return Ok(Step::Done(Outcome::LensRead(Arc::new(report(cx.models, self.model, read)?))));
+            let lens = self.spec.fitted.as_ref().map(|lens| lens.words());
+            let report = LensReport { lens, ..report(cx.models, self.model, read)? };
+            return Ok(Step::Done(Outcome::LensRead(Arc::new(report))));
         }
         let unembed = |states: Tensor<3>| unembed(cx.models, self.model, states);
         match &mut read.tile {
@@ -211,7 +237,7 @@ fn report(models: &ModelStore, id: ModelId, read: Read) -> Result<LensReport, Us
     for id in named {
         names.entry(id).or_insert_with(|| tokenizer.token_text(id));
     }
-    Ok(LensReport { tokens: read.tokens, states: read.cells, target: read.target, names, off: read.off })
+    Ok(LensReport { lens: None, tokens: read.tokens, states: read.cells, target: read.target, names, off: read.off })
 }
 
 /// The first token of a text, as it would go on behind another one.

@@ -16,6 +16,8 @@ mod embed;
 mod evaluate;
 mod fill;
 mod fingerprint;
+mod fit_lens;
+mod fit_passages;
 mod generate;
 mod head_writes;
 mod inspect;
@@ -78,6 +80,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
         Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
+        Work::FitLens(spec) => Box::new(fit_lens::FitLens::new(model, spec.clone())),
+        Work::OpenLens(path) => Box::new(fit_lens::OpenLens::new(model, path.clone())),
         Work::Sweep(spec) => Box::new(sweep::Sweep::new(model, spec.clone())),
         Work::Patch(spec) => Box::new(patch::Patch::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),

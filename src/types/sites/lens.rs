@@ -14,6 +14,8 @@ pub struct LensReport {
     /// The token whose rank and probability are told; `None` where it is, for each token read, the one that the model says in
     /// the end.
     pub target: Option<LensTarget>,
+    /// The fitted lens that states were read through, in words; `None` for the logit lens.
+    pub lens: Option<String>,
     /// The texts of all tokens that cells name.
     pub names: BTreeMap<u32, String>,
     /// The largest difference, over the vocabulary, between the probabilities of the last cell and those that the model gives

@@ -4,6 +4,7 @@ pub(super) mod attribution;
 pub(super) mod contexts;
 pub(super) mod edit;
 pub(super) mod head_writes;
+pub(super) mod jacobian;
 pub(super) mod lens;
 pub(super) mod patch;
 pub(super) mod site;

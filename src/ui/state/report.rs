@@ -3,9 +3,9 @@
 use crate::engine::Outcome;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport,
-    EvaluationReport, FillReport, HeadWrites, InspectReport, KShotReport, LayerActivation, LensReport, PatchReport,
-    PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
-    TokenizeReport, WordOrderReport,
+    EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens, KShotReport, LayerActivation, LensReport,
+    PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
+    TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ reported! {
     BrokenReport => BrokenFound,
     HeadWrites => WritesMeasured,
     LensReport => LensRead,
+    JacobianLens => LensFitted,
     AttributionReport => Attributed,
     SweepReport => Swept,
     PatchReport => Patched,
@@ -61,6 +62,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
     match outcome {
         Outcome::Inspected(report) => report.captures.iter().map(|capture| floats(capture.values.len())).sum(),
         Outcome::WritesMeasured(writes) => writes.layers.iter().map(|products| floats(products.len())).sum(),
+        Outcome::LensFitted(lens) => lens.matrices.iter().map(|matrix| floats(matrix.len())).sum(),
         Outcome::Stepped(report) => {
             let steps: usize = report.steps.iter().map(|step| step.values.len()).sum();
             let added: usize = report.added.iter().map(|added| added.attn.len() + added.mlp.len()).sum();

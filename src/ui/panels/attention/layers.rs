@@ -128,7 +128,7 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
         let ids = shown.report.tokens.iter().map(|token| token.id).collect();
         view.ask.follow((shown.job, follow), REST_S, cx, |(_, follow)| {
             let (prompt, target) = (PromptInput::Ids(ids), follow.clone());
-            (*model, Work::Lens(LensSpec { prompt, target, edits: spec.edits.clone() }))
+            (*model, Work::Lens(LensSpec { prompt, target, fitted: None, edits: spec.edits.clone() }))
         });
     }
     if let Some(job) = view.ask.job()
