@@ -123,14 +123,14 @@ pub(super) fn run(args: &LensArgs) -> Result<(), CliError> {
 
 /// What kind of file is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Figure(Format),
     Arrays(ArrayFormat),
 }
 
 impl Kind {
     /// By the ending of its name.
-    fn of(path: &Path) -> Result<Self, UserError> {
+    pub(super) fn of(path: &Path) -> Result<Self, UserError> {
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase());
         match ending.as_deref() {
             Some("npz" | "safetensors") => Ok(Self::Arrays(ArrayFormat::of(path))),
