@@ -1,10 +1,11 @@
-//! What the score of a token is made of is what PyTorch makes of transformers' values, and the parts make the whole.
+//! What the score of a token is made of is what PyTorch makes of transformers' values, and the parts make the whole; that of a class of
+//! a picture, too.
 //!
 //! `tests/golden/make_attribution.py` wrote the golden values, in double precision.
 
 mod support;
 
-use fovea::engine::{AttributeSpec, Command, GenerateSpec, Outcome, PromptInput, Work};
+use fovea::engine::{AttributeSpec, Command, GenerateSpec, Outcome, PromptInput, Work, read_picture};
 use fovea::types::{AddedPart, AttributionReport, DeviceChoice, JobId, ModelId, UserError};
 use serde_json::Value;
 use std::sync::Arc;
@@ -30,17 +31,36 @@ fn open(script: &mut Script, name: &str) -> ModelId {
 }
 
 fn at_end(prompt: PromptInput) -> AttributeSpec {
-    AttributeSpec { prompt, position: None, target: None, against: None, edits: Vec::new() }
+    AttributeSpec { prompt, position: None, target: None, against: None, edits: Vec::new(), removed: None }
 }
 
 fn tokens() -> PromptInput {
     ids((0..12).map(|i| 5 + i * 7 % 50).collect::<Vec<u32>>())
 }
 
+fn golden() -> Value {
+    let text = std::fs::read_to_string(root().join("tests/golden/attribution.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Every part and the score are the expected ones.
+fn is_as_expected(of: &str, report: &AttributionReport, expected: &Value) {
+    let parts = expected["parts"].as_array().unwrap();
+    assert_eq!(report.parts.len(), parts.len(), "{of}: {:?}", report.parts);
+    let mut worst = 0.0f64;
+    for ((part, value), expected) in report.parts.iter().zip(parts) {
+        assert_eq!(expected[0].as_str().unwrap(), part.to_string(), "{of}");
+        let off = (value - expected[1].as_f64().unwrap()).abs() / report.largest();
+        assert!(off < TOLERANCE, "{of}, {part}: {value}, not {}", expected[1]);
+        worst = worst.max(off);
+    }
+    assert!((report.score - expected["score"].as_f64().unwrap()).abs() < TOLERANCE * report.largest(), "{of}");
+    println!("{of}: parts differ by at most {worst:.1e} of the largest");
+}
+
 #[test]
 fn every_part_is_what_pytorch_makes_of_it() {
-    let text = std::fs::read_to_string(root().join("tests/golden/attribution.json")).unwrap();
-    let golden: Value = serde_json::from_str(&text).unwrap();
+    let golden = golden();
     let prompt: Vec<u32> = serde_json::from_value(golden["ids"].clone()).unwrap();
     let mut script = Script::start(DeviceChoice::Cpu);
     for name in ["gpt2", "llama", "gemma2"] {
@@ -49,25 +69,76 @@ fn every_part_is_what_pytorch_makes_of_it() {
             // The letters whose tokens are meant.
             let spec = AttributeSpec { target: Some("f".into()), against, ..at_end(ids(prompt.clone())) };
             let report = attribute(&mut script, model, spec).unwrap();
-            let expected = &golden[name][case];
             assert_eq!(u64::from(report.target.0), golden["target"].as_u64().unwrap());
-            let parts = expected["parts"].as_array().unwrap();
-            assert_eq!(report.parts.len(), parts.len(), "{name}: {:?}", report.parts);
-            let mut worst = 0.0f64;
-            for ((part, value), expected) in report.parts.iter().zip(parts) {
-                assert_eq!(expected[0].as_str().unwrap(), part.to_string(), "{name}");
-                let off = (value - expected[1].as_f64().unwrap()).abs() / report.largest();
-                assert!(off < TOLERANCE, "{name}, {part}: {value}, not {}", expected[1]);
-                worst = worst.max(off);
-            }
-            assert!(
-                (report.score - expected["score"].as_f64().unwrap()).abs() < TOLERANCE * report.largest(),
-                "{name}"
-            );
+            is_as_expected(&format!("{name}, {case}"), &report, &golden[name][case]);
             assert!((report.scores[0] - golden[name]["logits"][0].as_f64().unwrap()).abs() < 2e-5, "{name}");
-            println!("{name}, {case}: parts differ by at most {worst:.1e} of the largest");
         }
     }
+}
+
+fn of_picture(name: &str) -> AttributeSpec {
+    let file = root().join("tests/golden").join(name).join("picture-0.png");
+    at_end(PromptInput::Picture(read_picture(&file).unwrap()))
+}
+
+#[test]
+fn the_score_of_a_class_is_taken_apart_at_the_special_tokens_as_pytorch_does() {
+    let golden = golden();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for name in ["vit", "deit"] {
+        let model = open(&mut script, name);
+        // By name and by number.
+        for (case, against) in [("class", Some("3".to_owned())), ("mean", None)] {
+            let spec = AttributeSpec { target: Some("Square".into()), against, ..of_picture(name) };
+            let report = attribute(&mut script, model, spec).unwrap();
+            assert_eq!(report.target, (1, "square".to_owned()));
+            assert!(report.is_whole(), "{name}: {} is missing", report.remainder());
+            is_as_expected(&format!("{name}, {case}"), &report, &golden[name][case]);
+        }
+        let likeliest = attribute(&mut script, model, of_picture(name)).unwrap();
+        let others = ["circle", "square", "triangle", "star", "line"].map(|class| {
+            let spec = AttributeSpec { target: Some(class.into()), ..of_picture(name) };
+            attribute(&mut script, model, spec).unwrap().scores[0]
+        });
+        assert!(others.iter().all(|score| *score <= likeliest.scores[0]), "{name}: {others:?}");
+        let unknown = AttributeSpec { target: Some("cube".into()), ..of_picture(name) };
+        let error = attribute(&mut script, model, unknown).unwrap_err();
+        assert!(error.what.contains("knows no class \"cube\"") && error.next.contains("0 to 4"), "{error}");
+        let error = attribute(&mut script, model, AttributeSpec { position: Some(0), ..of_picture(name) }).unwrap_err();
+        assert!(error.what.contains("not scored at a position"), "{error}");
+    }
+}
+
+#[test]
+fn what_is_lost_without_a_part_is_what_pytorch_loses_and_not_what_the_part_adds() {
+    let golden = golden();
+    let prompt: Vec<u32> = serde_json::from_value(golden["ids"].clone()).unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for name in ["gpt2", "llama", "gemma2", "vit", "deit"] {
+        let model = open(&mut script, name);
+        let [target, against] =
+            if name.ends_with("it") { ["1", "3"] } else { ["f", "r"] }.map(|text| Some(text.into()));
+        let plain = if name.ends_with("it") { of_picture(name) } else { at_end(ids(prompt.clone())) };
+        let mut differs = 0.0f64;
+        for (part, expected) in golden[name]["without"].as_object().unwrap() {
+            let removed = Some(part.parse::<AddedPart>().unwrap());
+            let (target, against) = (target.clone(), against.clone());
+            let spec = AttributeSpec { target, against, removed, ..plain.clone() };
+            let report = attribute(&mut script, model, spec).unwrap();
+            let without = report.removed.unwrap();
+            let off = (without.score - expected.as_f64().unwrap()).abs() / report.largest();
+            assert!(off < TOLERANCE, "{name} without {part}: {}, not {expected}", without.score);
+            let value = report.value(without.part).unwrap();
+            differs = differs.max((report.score - without.score - value).abs() / report.largest());
+        }
+        assert!(differs > 0.01, "{name}: attribution is not ablation, but here they differ by {differs} alone");
+    }
+    let gpt2 = open(&mut script, "gpt2");
+    let of = |removed| AttributeSpec { removed: Some(removed), ..at_end(tokens()) };
+    let error = attribute(&mut script, gpt2, of(AddedPart::Embedding)).unwrap_err();
+    assert!(error.what.contains("The embedding of gpt2 cannot be removed"), "{error}");
+    let error = attribute(&mut script, gpt2, of(AddedPart::Head { layer: 0, head: 99 })).unwrap_err();
+    assert!(error.what.contains("no head 99"), "{error}");
 }
 
 #[test]
@@ -121,7 +192,7 @@ fn the_likeliest_is_meant_unless_told_and_others_are_compared() {
 #[test]
 fn what_cannot_be_taken_apart_says_why() {
     let mut script = Script::start(DeviceChoice::Cpu);
-    for (name, why) in [("bert", "after each addition"), ("vit", "reads pictures")] {
+    for (name, why) in [("bert", "after each addition"), ("vit", "tokens are the patches")] {
         let model = open(&mut script, name);
         let error = attribute(&mut script, model, at_end(tokens())).unwrap_err();
         assert!(error.why.contains(why), "{name}: {error}");

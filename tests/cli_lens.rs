@@ -109,6 +109,49 @@ fn the_parts_of_a_score_add_up_to_it() {
 }
 
 #[test]
+fn the_score_without_a_part_stands_beside_what_the_part_adds() {
+    let json: Value = serde_json::from_str(&text("attribute", &with(&["--json", "--without", "head 1.0"]))).unwrap();
+    let (without, score) = (&json["without"], json["score"].as_f64().unwrap());
+    assert_eq!(without["part"], "head 1.0");
+    let lost = without["lost"].as_f64().unwrap();
+    assert!((score - without["score"].as_f64().unwrap() - lost).abs() < 1e-9 && lost != 0.0, "{without}");
+    // The same as a change of the model, told without the part.
+    let edit = ["--edit", "blocks.1.attn.z[0] = zero", "--json", "--target", json["target"]["text"].as_str().unwrap()];
+    let edited: Value = serde_json::from_str(&text("attribute", &with(&edit))).unwrap();
+    assert!((edited["score"].as_f64().unwrap() - without["score"].as_f64().unwrap()).abs() < 1e-6, "{edited}");
+    assert!(text("attribute", &with(&["--without", "MLP 0"])).contains("without it the score is"));
+    assert!(failure("attribute", &with(&["--without", "head"])).contains("no part that can be removed"));
+}
+
+#[test]
+fn the_parts_are_written_as_a_figure_a_table_and_arrays() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = |name: &str, more: &[&str]| {
+        let path = dir.path().join(name);
+        let path_text = path.to_str().unwrap().to_owned();
+        let arguments = [more, &["--out", &path_text]].concat();
+        let output = fovea("attribute", &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        std::fs::read(path).unwrap()
+    };
+    let svg = String::from_utf8(written("parts.svg", &with(&[]))).unwrap();
+    assert!(svg.contains("sprout, what the score of") && svg.contains("the parts make the score"), "{svg}");
+    assert_eq!(written("parts.png", &with(&[]))[1..4], *b"PNG");
+    let csv = String::from_utf8(written("parts.csv", &with(&[]))).unwrap();
+    let json: Value = serde_json::from_str(&text("attribute", &with(&["--json"]))).unwrap();
+    assert_eq!(csv.lines().count(), 1 + json["parts"].as_array().unwrap().len() + 2);
+    let arrays = written("parts.safetensors", &with(&[]));
+    let arrays = safetensors::SafeTensors::deserialize(&arrays).unwrap();
+    assert!(arrays.tensor("heads").unwrap().shape().len() == 2 && arrays.tensor("score").is_ok());
+    assert_eq!(written("parts.npz", &with(&[]))[..2], *b"PK");
+    let picture = ["--model", "tests/golden/vit", "--image", "tests/golden/vit/picture-0.png"];
+    let csv = String::from_utf8(written("class.csv", &picture)).unwrap();
+    assert!(csv.contains("\nhead_bias,,,") && csv.contains("\nembedding,,,"), "{csv}");
+    let told = text("attribute", &[picture.as_slice(), &["--target", "star"]].concat());
+    assert!(told.contains("\"star\", above the mean of all classes"), "{told}");
+}
+
+#[test]
 fn what_cannot_be_told_says_why() {
     let message = failure("attribute", &["--model", "tests/golden/bert", "--prompt", "a"]);
     assert!(message.contains("after each addition"), "{message}");

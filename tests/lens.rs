@@ -8,7 +8,7 @@
 mod support;
 
 use fovea::chart::{ArrayFormat, jacobian_arrays};
-use fovea::engine::{Command, LensSpec, Outcome, PromptInput, Work};
+use fovea::engine::{Command, Event, LensSpec, Outcome, PromptInput, Work};
 use fovea::load::open_text_model;
 use fovea::nn::{CausalLm, Change, Hooks, SiteEdit, SiteValue};
 use fovea::types::{DeviceChoice, FitSpec, JacobianLens, JobId, LensPassages, LensReport, ModelId, Site, UserError};
@@ -104,7 +104,7 @@ fn the_last_row_says_what_the_model_says_in_every_family_and_under_changes() {
         }
         let diverges = states.iter().flatten().filter(|cell| cell.divergence > 1e-4).count();
         assert!(diverges > 0, "{name}: layers say what the last one does");
-        // 30 tokens are unembedded in two tiles, three in one.
+        // 30 tokens are unembedded in four tiles, three in two.
         let begin = read(&mut script, model, plain(tokens(3))).unwrap();
         if DECODERS.contains(&name) {
             for (long, short) in clean.states.iter().zip(&begin.states) {
@@ -145,6 +145,52 @@ fn a_target_is_followed_by_its_first_token() {
     }
     let error = read(&mut script, model, follow("")).unwrap_err();
     assert!(error.what.contains("no token to follow"), "{error}");
+}
+
+/// What is told on the way.
+fn so_far(script: &mut Script, job: JobId) -> Arc<LensReport> {
+    script.until("a part of the lens", |event| match event {
+        Event::SoFar { job: of, outcome: Outcome::LensRead(report) } if *of == job => Some(Arc::clone(report)),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_first_tokens_are_told_before_the_others_are_read_and_say_the_same_in_the_end() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for name in ["models/seedling", "tests/golden/gpt2", "tests/golden/bert"] {
+        let model = script.open(&root().join(name)).id;
+        let job = JobId::next();
+        script.send(Command::start(job, model, Work::Lens(plain(tokens(30)))));
+        let part = so_far(&mut script, job);
+        let Ok(Outcome::LensRead(whole)) = script.end(job) else { panic!("{name}") };
+        assert_eq!((part.tokens.len(), part.total, part.is_whole()), (8, 30, false), "{name}");
+        assert!(!part.is_checked() && whole.is_checked() && whole.is_whole(), "{name}");
+        assert_eq!(part.tokens, whole.tokens[..8], "{name}");
+        for (part, whole) in part.states.iter().zip(&whole.states) {
+            assert_eq!(part, &whole[..8], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_lens_that_is_stopped_ends_with_what_it_has() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("models/seedling")).id;
+    let job = JobId::next();
+    script.send(Command::start(job, model, Work::Lens(plain(tokens(250)))));
+    let part = so_far(&mut script, job);
+    script.send(Command::Cancel { job });
+    let Ok(Outcome::LensRead(report)) = script.end(job) else { panic!("it has a part") };
+    assert!(!report.is_whole() && report.tokens.len() >= part.tokens.len(), "{} tokens", report.tokens.len());
+    assert!(report.states.iter().all(|cells| cells.len() == report.tokens.len()));
+
+    // Before there is anything, nothing is told.
+    let job = JobId::next();
+    script.send(Command::start(job, model, Work::Lens(plain(tokens(250)))));
+    script.send(Command::Cancel { job });
+    let ended = script.end(job);
+    assert!(matches!(ended, Ok(Outcome::Cancelled)), "{ended:?}");
 }
 
 #[test]

@@ -6,11 +6,11 @@ mod window;
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable;
-use fovea::engine::{Command, Event, Outcome, PromptInput, Work};
+use fovea::engine::{AttributeSpec, Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    Architecture, Blocks, Candidate, Capture, ClassProbability, Embedding, EmbeddingReport, EncoderInfo, FillReport,
-    FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture, PictureReport, Pooling, Precision, PromptToken,
-    Shape, Site, VisionInfo,
+    AddedPart, Architecture, AttributionReport, Blocks, Candidate, Capture, ClassProbability, Embedding,
+    EmbeddingReport, EncoderInfo, FillReport, FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture,
+    PictureReport, Pooling, Precision, PromptToken, Shape, Site, VisionInfo,
 };
 use fovea::ui::ThemeChoice;
 use std::sync::Arc;
@@ -142,6 +142,62 @@ fn the_attention_panel_reads_a_text_by_itself() {
     window.settle();
     let [(_, prompt)] = inspected(&window).try_into().unwrap();
     assert_eq!(prompt, PromptInput::Text("The bank of the river was steep.".into()));
+}
+
+fn taken_apart(window: &Window<'_>) -> Vec<AttributeSpec> {
+    window.engine.started(|_, work| match work {
+        Work::Attribute(spec) => Some(spec.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn the_scores_of_an_encoder_are_not_taken_apart_and_it_says_why() {
+    let mut window = with(&encoder(None));
+    window.show("attention");
+    window.click("Read ‘The bank of the river was steep.’");
+    window.settle();
+    let (job, _) = inspected(&window).pop().unwrap();
+    let report = InspectReport { picture: None, ..picture_report() };
+    answer(&mut window, job, Outcome::Inspected(Arc::new(report)));
+    window.harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, "Parts").click();
+    window.settle();
+    assert!(window.harness.query_all_by_label_contains("no sum over the parts is defined").next().is_some());
+    assert!(taken_apart(&window).is_empty());
+}
+
+#[test]
+fn the_score_of_a_class_is_taken_apart() {
+    let mut window = with(&vision());
+    window.show("digits");
+    window.click("Show an example");
+    window.show("attention");
+    window.click("Use the drawing");
+    let (job, _) = inspected(&window).pop().unwrap();
+    answer(&mut window, job, Outcome::Inspected(Arc::new(picture_report())));
+    window.harness.get_by_role_and_label(egui::accesskit::Role::RadioButton, "Parts").click();
+    window.settle();
+    let asked = taken_apart(&window);
+    let [spec] = asked.as_slice() else { panic!("{asked:?}") };
+    assert!(matches!(spec.prompt, PromptInput::Picture(_)) && spec.position.is_none(), "{spec:?}");
+    let job = window.engine.started(|job, work| matches!(work, Work::Attribute(_)).then_some(job))[0];
+    let parts = vec![(AddedPart::Mlp(0), 1.5), (AddedPart::HeadBias, 0.25)];
+    let report = AttributionReport {
+        tokens: vec![token("CLS", 0..0)],
+        target: (0, "seven".into()),
+        against: None,
+        parts,
+        score: 1.75,
+        scores: [1.75, 0.0],
+        left_out: [0, 0],
+        removed: None,
+    };
+    answer(&mut window, job, Outcome::Attributed(Arc::new(report)));
+    assert!(window.has("‘seven’, above the mean of all classes: +1.750"));
+    assert!(window.has("bias of the scores: +0.2500"));
+    let dir = tempfile::tempdir().unwrap();
+    let csv = String::from_utf8(window.export("csv", &dir.path().join("class.csv"))).unwrap();
+    assert!(csv.contains("head_bias,,,0.25"), "{csv}");
 }
 
 fn picture_report() -> InspectReport {

@@ -41,6 +41,7 @@ fn answered(texts: &[&str], spec: &LensSpec) -> LensReport {
     LensReport {
         lens: None,
         tokens: tokens(texts),
+        total: texts.len(),
         states: (0..states).map(|state| (0..texts.len()).map(|token| cell(state, token)).collect()).collect(),
         target: spec.target.as_ref().map(|_| LensTarget { id: 6, text: " mat".into(), of: 2 }),
         names: WORDS.iter().enumerate().map(|(id, word)| (id as u32, (*word).to_owned())).collect(),
@@ -163,6 +164,38 @@ fn the_layers_go_into_files_with_text_and_numbers_and_are_copied_as_a_picture() 
         let commands = &w.harness.output().platform_output.commands;
         commands.iter().any(|command| matches!(command, egui::OutputCommand::CopyImage(image) if image.width() > 900))
     });
+}
+
+/// The same with the first tokens alone.
+fn begun(report: &LensReport, tokens: usize) -> LensReport {
+    let mut part = report.clone();
+    part.tokens.truncate(tokens);
+    part.states.iter_mut().for_each(|cells| cells.truncate(tokens));
+    LensReport { off: f32::INFINITY, ..part }
+}
+
+#[test]
+fn tokens_are_shown_as_they_are_read_and_a_stopped_table_says_that_it_is_a_part() {
+    let mut window = opened(LAPTOP, 1.0, with_text_model(), &TEXT);
+    let (job, spec) = asked(&window).pop().unwrap();
+    let report = answered(&TEXT, &spec);
+    let cells = |window: &Window<'_>| {
+        let cells = window.harness.query_all_by_role(Role::Cell);
+        cells.filter(|cell| cell.accesskit_node().label().is_some_and(|label| label.contains("’ at rank "))).count()
+    };
+    for count in [2, 4] {
+        let outcome = Outcome::LensRead(Arc::new(begun(&report, count)));
+        window.engine.say(Event::SoFar { job, outcome });
+        window.settle();
+        assert!(says(&window, &format!("Read: the first {count} of 6 tokens.")));
+        assert_eq!(cells(&window), 7 * count, "those that are read, and no others");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    window.engine.say(Event::Done { job, outcome: Outcome::LensRead(Arc::new(begun(&report, 4))) });
+    window.settle();
+    assert!(says(&window, "Read: the first 4 of 6 tokens.") && cells(&window) == 7 * 4);
+    let svg = String::from_utf8(window.export("svg", &dir.path().join("layers.svg"))).unwrap();
+    assert!(svg.contains("tokens 0 to 3 of the 6 of the text") && svg.contains("not read to its end"), "{svg}");
 }
 
 #[test]

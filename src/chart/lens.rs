@@ -136,8 +136,16 @@ impl<'a> Lens<'a> {
         let is_drawn = format != Format::Svg;
         let width = 2.0f64.mul_add(-MARGIN, size_of_page(shown));
         let line = |text: &str, size, bold| fitted(&readable(&visible_title(text), is_drawn), size, bold, width);
-        let part = if first > 0 { format!("; the last {shown} tokens") } else { String::new() };
-        let checked = if figure.report.is_checked() {
+        let report = &figure.report;
+        let read = report.tokens.len();
+        let part = match (report.is_whole(), first) {
+            (true, 0) => String::new(),
+            (true, _) => format!("; the last {shown} tokens"),
+            (false, _) => format!("; tokens {first} to {} of the {} of the text", read.saturating_sub(1), report.total),
+        };
+        let checked = if !report.is_whole() {
+            "Likeliest token, coloured by its probability; the text was not read to its end."
+        } else if figure.report.is_checked() {
             "Likeliest token, coloured by its probability; the last row was checked against what the model says."
         } else {
             "Likeliest token, coloured by its probability; the last row is off what the model says."
@@ -244,6 +252,7 @@ mod tests {
         let report = LensReport {
             lens: None,
             tokens: (0..tokens).map(token).collect(),
+            total: tokens,
             states: (0..3).map(|state| (0..tokens).map(|at| cell(state, at)).collect()).collect(),
             target: None,
             names: (0..40).map(|id| (id, format!(" n{id}"))).collect(),
@@ -271,7 +280,7 @@ mod tests {
         let png = image::load_from_memory(&lens_figure(&figure(2), Format::Png).unwrap()).unwrap();
         assert_eq!(png.width(), 2 * 480, "no narrower than its title");
         let none = LensFigure {
-            report: Arc::new(LensReport { tokens: Vec::new(), ..(*figure(1).report).clone() }),
+            report: Arc::new(LensReport { tokens: Vec::new(), total: 0, ..(*figure(1).report).clone() }),
             ..figure(1)
         };
         assert!(matches!(lens_figure(&none, Format::Svg), Err(ChartError::Empty(_))));

@@ -1,5 +1,5 @@
 //! Figures for export: an attention heat map, lines between tokens, the heat maps of all heads, attention over a picture, heads
-//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, what layers would say, maps of what was changed, learning curves, and curves of accuracy
+//! as points of a plane, a word in two texts, a text in other orders, the steps of a token, what layers would say, what a score is made of, maps of what was changed, learning curves, and curves of accuracy
 //! against the number of examples, as SVG, PNG or CSV; and arrays of numbers.
 //!
 //! Must not know: the window, the engine, tensors. Everything is drawn through plotters' `DrawingBackend`, so that the
@@ -7,6 +7,7 @@
 //! number format, the choice of lines, the envelope that keeps every spike) lives here too, so the two cannot disagree.
 
 mod arrays;
+mod attribution;
 mod contexts;
 mod curve;
 mod envelope;
@@ -32,6 +33,7 @@ mod ticks;
 mod word_order;
 
 pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file};
+pub use attribution::{AttributionFigure, attribution_arrays, attribution_figure};
 pub use contexts::{ContextsFigure, contexts_arrays, contexts_figure};
 pub use curve::curve_figure;
 pub use envelope::envelope;

@@ -4,8 +4,8 @@
 
 use super::PromptInput;
 use crate::types::{
-    BatchSpec, DigitImage, Edit, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite, Picture, Precision, Removal,
-    Sampling, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    AddedPart, BatchSpec, DigitImage, Edit, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite, Picture,
+    Precision, Removal, Sampling, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -237,19 +237,21 @@ pub struct LensSpec {
     pub edits: Vec<Edit>,
 }
 
-/// What the score of a token is made of.
+/// What the score of a token is made of, or that of a class of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributeSpec {
     /// What is read.
     pub prompt: PromptInput,
-    /// The token at which the score is told, counted from the first; the last unless told.
+    /// The token at which the score is told, counted from the first; the last unless told. Pictures have none.
     pub position: Option<usize>,
-    /// A text whose first token is meant; unless told, the one that the model makes likeliest.
+    /// A text whose first token is meant, or the name or number of a class; unless told, what the model makes likeliest.
     pub target: Option<String>,
-    /// A text with whose first token it is compared; unless told, with the mean over the vocabulary.
+    /// The same for what it is compared with; unless told, the mean over all.
     pub against: Option<String>,
     /// Changes while it is read.
     pub edits: Vec<Edit>,
+    /// A head or an MLP without which the score is told, too.
+    pub removed: Option<AddedPart>,
 }
 
 /// The arithmetic of one token in one head.

@@ -55,7 +55,7 @@ pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest
 pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, Grouping, NamedSpan, PromptToken, TokenizeReport, excerpt};
 pub use random::Random;
-pub use sites::attribution::{AddedPart, AttributionReport};
+pub use sites::attribution::{AddedPart, AttributionReport, RemovedPart};
 pub use sites::contexts::{ContextLayer, ContextsReport};
 pub use sites::edit::{Edit, EditChange, Picks};
 pub use sites::head_writes::HeadWrites;

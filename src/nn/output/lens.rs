@@ -66,20 +66,23 @@ impl EndRows {
         &self.probabilities[row * self.vocabulary..][..self.vocabulary]
     }
 
-    /// What other rows of scores, `[R, V]`, say beside these: of each, the `top` likeliest tokens, and of one token, its rank.
+    /// What other rows of scores say beside these, as many or several times as many, `[nR, V]`: of each, the `top` likeliest tokens,
+    /// and of the token of its row, the rank.
     ///
     /// # Errors
     /// As [`Self::read`].
     ///
     /// # Panics
-    /// When there is another number of rows or tokens.
+    /// When there is another number of tokens, or one of rows that is no multiple.
     pub fn beside(&self, logits: Tensor<2>, tokens: &[u32], top: usize) -> Result<Vec<Said>, Unreadable> {
         let (rows, v) = (self.log_sums.len(), self.vocabulary);
-        assert!(logits.dims() == [rows, v] && tokens.len() == rows, "rows of the same tokens");
+        let [count, width] = logits.dims();
+        assert!(count.is_multiple_of(rows) && width == v && tokens.len() == rows, "rows of the same tokens");
         let logits = values(logits)?;
-        let say = |row: usize| {
+        let say = |place: usize| {
+            let row = place % rows;
             let own = row * v..(row + 1) * v;
-            let (x, y, p) = (&logits[own.clone()], &self.logits[own.clone()], &self.probabilities[own]);
+            let (x, y, p) = (&logits[place * v..][..v], &self.logits[own.clone()], &self.probabilities[own]);
             let [most, sum, weighted, beside] = kernels::sums_beside(x, y, p);
             let log_sum = most + sum.ln();
             let token = tokens[row] as usize;
@@ -94,7 +97,7 @@ impl EndRows {
                 log_prob: x[token] - log_sum,
             }
         };
-        Ok((0..rows).into_par_iter().map(say).collect())
+        Ok((0..count).into_par_iter().map(say).collect())
     }
 }
 

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 /// residual stream goes through the last normalisation, computed anew for it, and through the head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LensReport {
-    /// The tokens that were read.
+    /// The tokens that were read, from the first on.
     pub tokens: Vec<PromptToken>,
+    /// How many the text has: more where it is not read to its end.
+    pub total: usize,
     /// The states: as they enter the first block, then as they leave each. A cell for each token in every one.
     pub states: Vec<Vec<LensCell>>,
     /// The token whose rank and probability are told; `None` where it is, for each token read, the one that the model says in
@@ -19,7 +21,7 @@ pub struct LensReport {
     /// The texts of all tokens that cells name.
     pub names: BTreeMap<u32, String>,
     /// The largest difference, over the vocabulary, between the probabilities of the last cell and those that the model gives
-    /// at the last token when it generates.
+    /// at the last token when it generates; infinite until that one is read.
     pub off: f32,
 }
 
@@ -62,6 +64,12 @@ impl LensCell {
 impl LensReport {
     /// How far the last cell may be off the model's own probabilities for the report to count as checked.
     pub const EXACT: f32 = 1e-6;
+
+    /// True where the text is read to its end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.tokens.len() == self.total
+    }
 
     /// True where the last row says what the model says.
     #[must_use]

@@ -7,9 +7,9 @@ use super::tokens::TokensView;
 use super::ways::Way;
 use super::{Shown, lines, steps};
 use crate::chart::{
-    Array, ArrayFormat, ArrayValues, AttentionFigure, ChartError, ContextsFigure, Format, HeadGridFigure, LensFigure,
-    LineFigure, StepsFigure, WordOrderFigure, arrays_file, attention_figure, contexts_figure, head_grid_figure,
-    lens_figure, line_figure, steps_figure, word_order_figure,
+    Array, ArrayFormat, ArrayValues, AttentionFigure, AttributionFigure, ChartError, ContextsFigure, Format,
+    HeadGridFigure, LensFigure, LineFigure, StepsFigure, WordOrderFigure, arrays_file, attention_figure,
+    attribution_figure, contexts_figure, head_grid_figure, lens_figure, line_figure, steps_figure, word_order_figure,
 };
 use crate::types::{InspectReport, PromptToken, Site, UserError, excerpt};
 use crate::ui::Cx;
@@ -44,7 +44,7 @@ impl Kind {
     /// What the view can be written as: pictures, a table and arrays; of the atlas and of word order no arrays.
     pub fn of_view(way: Way) -> Vec<Self> {
         let offered = |kind: &Self| match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Layers => true,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Layers | Way::Parts => true,
             Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
         };
         Self::ALL.into_iter().filter(offered).collect()
@@ -192,13 +192,14 @@ pub(super) enum Picture {
     Contexts(ContextsFigure),
     Order(WordOrderFigure),
     Layers(LensFigure),
+    Parts(AttributionFigure),
 }
 
 impl Picture {
     /// True where a view can be copied as a picture.
     pub fn is_of(way: Way) -> bool {
         match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order | Way::Layers => true,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order | Way::Layers | Way::Parts => true,
             Way::Atlas => false,
         }
     }
@@ -217,6 +218,7 @@ impl Picture {
             Way::Contexts => contexts.figure(cx).map(Self::Contexts),
             Way::Order => view.order.figure(cx, shown).map(Self::Order),
             Way::Layers => view.layers.figure(colours, cx, &about).map(Self::Layers),
+            Way::Parts => view.parts.figure(colours, cx, &about).map(Self::Parts),
             Way::Map | Way::Lines | Way::Atlas => {
                 let plane = view.planes.last().filter(|plane| plane.key.job == shown.job)?;
                 Some(Self::of(view, colours, plane, &about, cx.selection.token))
@@ -253,6 +255,7 @@ impl Picture {
             Self::Contexts(figure) => contexts_figure(figure, format),
             Self::Order(figure) => word_order_figure(figure, format),
             Self::Layers(figure) => lens_figure(figure, format),
+            Self::Parts(figure) => attribution_figure(figure, format),
         }
     }
 }
@@ -280,7 +283,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_the_view_is_not() {
-        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts, Way::Layers] {
+        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts, Way::Layers, Way::Parts] {
             assert_eq!(Kind::of_view(way), Kind::ALL, "{way:?}");
         }
         assert_eq!(Kind::of_view(Way::Order), Format::ALL.map(Kind::Figure));

@@ -6,7 +6,7 @@ use super::look::{Colours, Look};
 use super::tokens::TokensView;
 use crate::chart::{LensFigure, lens_arrays, lens_figure};
 use crate::engine::{LensSpec, PromptInput, Work};
-use crate::types::{JobId, LensCell, LensReport};
+use crate::types::{JobId, LensCell, LensReport, PromptToken};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, legend, segmented, significant, visible_text};
 use crate::ui::{Answer, Ask, Cx, State, Themed};
@@ -137,14 +137,15 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
     {
         job_progress(ui, cx, job);
     }
-    let report = match view.ask.answer::<LensReport>(cx.state) {
-        Answer::New(report) | Answer::Old(report) => Arc::clone(report),
-        Answer::Nothing | Answer::Waiting | Answer::Failed(_) => return,
+    let report = match (view.ask.so_far::<LensReport>(cx.state), view.ask.answer(cx.state)) {
+        (Some(report), _) | (None, Answer::New(report) | Answer::Old(report)) => Arc::clone(report),
+        (None, Answer::Nothing | Answer::Waiting | Answer::Failed(_)) => return,
     };
     said(ui, &report);
-    let table = Table { report: &report, tells: view.kept.tells, look, most: most(&report, view.kept.tells) };
+    let (tells, text) = (view.kept.tells, &shown.report.tokens);
+    let table = Table { report: &report, text, tells, look, most: most(&report, tells) };
     table.show(ui, &mut cx.selection.token);
-    let last = report.tokens.len().saturating_sub(1);
+    let Some(last) = report.tokens.len().checked_sub(1) else { return };
     cx.selection.words = table.words(report.states.len() - 1, cx.selection.token.unwrap_or(last).min(last));
 }
 
@@ -164,7 +165,9 @@ impl LayersView {
 /// Whether the last row is what the model says, and what the colours mean.
 fn said(ui: &mut Ui, report: &LensReport) {
     let theme = ui.theme();
-    let (words, colour) = if report.is_checked() {
+    let (words, colour) = if !report.is_whole() {
+        (format!("Read: the first {} of {} tokens.", report.tokens.len(), report.total), theme.caption())
+    } else if report.is_checked() {
         let exactly = if report.off == 0.0 { ", exactly".to_owned() } else { format!(" (to {:.0e})", report.off) };
         (format!("Checked: the last row says what the model says{exactly}."), theme.success())
     } else {
@@ -193,6 +196,8 @@ fn most(report: &LensReport, tells: Tells) -> f32 {
 
 struct Table<'a> {
     report: &'a LensReport,
+    /// All tokens of the text, of which some may not be read yet.
+    text: &'a [PromptToken],
     tells: Tells,
     look: Look,
     most: f32,
@@ -200,7 +205,7 @@ struct Table<'a> {
 
 impl Table<'_> {
     fn show(&self, ui: &mut Ui, selected: &mut Option<usize>) {
-        let (states, tokens) = (self.report.states.len(), self.report.tokens.len());
+        let (states, tokens, read) = (self.report.states.len(), self.report.total, self.report.tokens.len());
         self.legend(ui);
         let size = vec2(NAMES + CELL.x * tokens as f32, HEAD + CELL.y * states as f32);
         ScrollArea::both().id_salt("layers").auto_shrink(false).show_viewport(ui, |ui, sight| {
@@ -214,7 +219,9 @@ impl Table<'_> {
                 for token in columns.clone() {
                     let corner = area.min + vec2(NAMES + CELL.x * token as f32, HEAD + CELL.y * state as f32);
                     let rect = Rect::from_min_size(corner, CELL).shrink2(vec2(GAP, GAP) / 2.0).intersect(inside);
-                    if rect.is_positive() {
+                    if token >= read {
+                        ui.painter().rect_filled(rect, 2, ui.theme().surface());
+                    } else if rect.is_positive() {
                         self.cell(ui, rect, Rect::from_min_size(corner, CELL), (state, token), selected);
                     }
                 }
@@ -337,7 +344,8 @@ impl Table<'_> {
             let left = area.left() + NAMES + CELL.x * token as f32;
             let rect = Rect::from_min_size(pos2(left, sight.top()), vec2(CELL.x, HEAD));
             let colour = if selected == Some(token) { theme.accent_text() } else { theme.caption() };
-            in_middle(&above, rect.shrink2(vec2(GAP, 0.0)), &visible_text(&self.report.tokens[token].text), colour);
+            let text = self.report.tokens.get(token).or(self.text.get(token)).map_or("", |token| token.text.as_str());
+            in_middle(&above, rect.shrink2(vec2(GAP, 0.0)), &visible_text(text), colour);
             if selected == Some(token) {
                 above.hline(rect.shrink(2.0).x_range(), rect.bottom() - 1.0, Stroke::new(2.0, theme.accent()));
             }

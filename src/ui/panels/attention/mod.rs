@@ -17,6 +17,7 @@ mod look;
 mod order;
 mod overview;
 mod palette;
+mod parts;
 mod picture;
 mod pins;
 mod plane;
@@ -182,6 +183,9 @@ impl AttentionPanel {
 
     fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, kind: Kind) {
         match (&shown.report.picture, extent, kind) {
+            (_, Extent::View, _) if self.tokens.way == Way::Parts => {
+                self.tokens.parts.export(&self.colours, cx, shown, kind);
+            }
             (_, Extent::View, _) if self.tokens.way == Way::Steps => {
                 steps::export(&self.tokens.steps, cx, &export::About::of(cx, shown), kind);
             }
@@ -378,8 +382,7 @@ impl Panel for AttentionPanel {
                     self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                     arrows(ui, cx, &shown);
                     self.under_way(ui, cx);
-                    let is_followed = self.tokens.way == Way::Steps;
-                    match shown.report.picture.as_ref().filter(|_| !is_followed) {
+                    match shown.report.picture.as_ref().filter(|_| !self.tokens.way.is_of_pictures()) {
                         Some(_) => {
                             let look = self.colours.look(ui.theme());
                             picture::stage(&mut self.picture, &mut self.tokens.way, look, ui, cx, &shown);
@@ -398,8 +401,8 @@ impl Panel for AttentionPanel {
         if self.prompting == Prompting::Sees {
             return Some("What it shows");
         }
-        // The atlas is of heads, contexts of two texts, word order of many, and layers of what they say: no attention of a token.
-        let has_token = !matches!(self.tokens.way, Way::Atlas | Way::Contexts | Way::Order | Way::Layers);
+        // The others are of heads, of several texts, or of what is said: no attention of a token.
+        let has_token = matches!(self.tokens.way, Way::Map | Way::Lines);
         has_token.then_some("Attention of a token")
     }
 
@@ -448,6 +451,7 @@ impl Panel for AttentionPanel {
             _ if self.prompting == Prompting::Sees => None,
             Way::Order => self.tokens.order.job(),
             Way::Layers => self.tokens.layers.job(),
+            Way::Parts => self.tokens.parts.job(),
             _ => None,
         };
         own.or_else(|| self.asked_job())
@@ -458,6 +462,7 @@ impl Panel for AttentionPanel {
         self.tokens.steps.shows(shown);
         self.tokens.order.shows(shown);
         self.tokens.layers.shows(shown);
+        self.tokens.parts.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());
@@ -510,7 +515,7 @@ impl Panel for AttentionPanel {
         let is_picture = state.prompting() == Prompting::Sees;
         let way = self.tokens.way;
         let offered = export::EXPORTS.into_iter().filter(|(_, extent, kind)| match extent {
-            Extent::View if is_picture && way != Way::Steps => matches!(kind, Kind::Figure(_)),
+            Extent::View if is_picture && !way.is_of_pictures() => matches!(kind, Kind::Figure(_)),
             Extent::View => Kind::of_view(way).contains(kind),
             Extent::AllHeads => !is_picture || matches!(kind, Kind::Arrays(_)),
         });
@@ -520,7 +525,7 @@ impl Panel for AttentionPanel {
         });
         let save = (!is_picture && way != Way::Contexts)
             .then(|| (view_file::SAVE, "Save this view of attention".to_owned(), Icon::Save));
-        let is_copied = if is_picture { way == Way::Steps } else { export::Picture::is_of(way) };
+        let is_copied = if is_picture { way.is_of_pictures() } else { export::Picture::is_of(way) };
         let copy = is_copied.then(|| (COPY, "Copy the view as a picture".to_owned(), Icon::Copy));
         let maps = ColorMap::ALL.map(|m| (look::map_id(m), format!("Colour map: {}", m.name()), Icon::Palette));
         actions.extend(export.chain(copy).chain(save).chain(maps).map(|(id, title, icon)| Action { id, title, icon }));

@@ -6,6 +6,7 @@ use super::contexts;
 use super::layers;
 use super::look::Direction;
 use super::order;
+use super::parts;
 use super::picture;
 use super::plane::{Measure, Over};
 use super::ways::Way;
@@ -31,6 +32,7 @@ pub(super) struct Saved {
     pub contexts: contexts::Typed,
     pub order: order::Kept,
     pub layers: layers::Kept,
+    pub parts: parts::Kept,
     pub atlas: atlas::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
@@ -55,6 +57,7 @@ impl Default for Saved {
             contexts: contexts::Typed::default(),
             order: order::Kept::default(),
             layers: layers::Kept::default(),
+            parts: parts::Kept::default(),
             atlas: atlas::Kept::default(),
             picture: None,
             source: picture.source,
@@ -81,6 +84,7 @@ impl Saved {
             contexts: panel.contexts.typed.clone(),
             order: tokens.order.kept.clone(),
             layers: tokens.layers.kept.clone(),
+            parts: tokens.parts.kept.clone(),
             atlas: tokens.atlas.kept(),
             picture: picture.path.clone(),
             source: picture.source,
@@ -94,6 +98,7 @@ impl Saved {
         (panel.colours.map, panel.colours.scale) = (self.map, WeightScale { curve, end, without_first });
         (tokens.way, tokens.direction, tokens.text) = (self.way, self.direction, self.text);
         (panel.contexts.typed, tokens.order.kept, tokens.layers.kept) = (self.contexts, self.order, self.layers);
+        tokens.parts.kept = self.parts;
         tokens.atlas.take_up(&self.atlas);
         let seen = &mut tokens.planes.seen;
         (seen.over, seen.measure, seen.grouping) = (self.over, self.measure, self.grouping);

@@ -7,6 +7,7 @@ use super::layers::LayersView;
 use super::lines::Lines;
 use super::look::{Direction, Look};
 use super::order::OrderView;
+use super::parts::PartsView;
 use super::pins::Pins;
 use super::plane::{Plane, PlaneKey, Planes};
 use super::sharp::Sharp;
@@ -51,6 +52,7 @@ pub(super) struct TokensView {
     pub steps: StepsView,
     pub order: OrderView,
     pub layers: LayersView,
+    pub parts: PartsView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

@@ -5,7 +5,7 @@ use super::look::Colours;
 use super::plane::{Measure, Over};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, layers, look, order};
+use super::{Shown, layers, look, order, parts};
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
 use crate::types::{
     Ability, ColorMap, Edit, Grouping, JobId, ModelId, NamedSpan, ScaleCurve, ScaleEnd, SiteFilter, UserError,
@@ -75,6 +75,7 @@ struct Looked {
     without_first: bool,
     order: order::Kept,
     layers: layers::Kept,
+    parts: parts::Kept,
 }
 
 impl Looked {
@@ -101,6 +102,7 @@ impl Looked {
             without_first: scale.without_first,
             order: view.order.kept.clone(),
             layers: view.layers.kept.clone(),
+            parts: view.parts.kept.clone(),
         }
     }
 
@@ -114,6 +116,7 @@ impl Looked {
         view.planes.picked = self.picked.into_iter().collect();
         view.planes.named = self.named.into_iter().filter(|span| span.tokens.end <= ids.len()).collect();
         (view.pins.cells, view.order.kept, view.layers.kept) = (self.pins, self.order, self.layers);
+        view.parts.kept = self.parts;
         (view.lines.least, view.lines.only_focus) = (self.least.clamp(0.01, 1.0), self.only_chosen);
         colours.map = self.map;
         colours.scale = WeightScale { curve: self.curve, end: self.ends_at, without_first: self.without_first };

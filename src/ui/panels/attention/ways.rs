@@ -23,12 +23,19 @@ pub(super) enum Way {
     Order,
     /// What each layer would say.
     Layers,
+    /// What a score is made of.
+    Parts,
 }
 
 impl Way {
     /// True where it shows what heads are seen together, and in which units.
     pub fn is_of_planes(self) -> bool {
         matches!(self, Self::Map | Self::Lines)
+    }
+
+    /// True where a picture is shown like a text, and not with weights over it.
+    pub fn is_of_pictures(self) -> bool {
+        matches!(self, Self::Steps | Self::Parts)
     }
 }
 
@@ -39,6 +46,7 @@ const WAYS: &[(Way, &str)] = &[
     (Way::Atlas, "Atlas"),
     (Way::Steps, "Steps"),
     (Way::Layers, "Layers"),
+    (Way::Parts, "Parts"),
     (Way::Contexts, "Contexts"),
     (Way::Order, "Word order"),
 ];
@@ -50,8 +58,8 @@ pub(super) fn choose(way: &mut Way, ui: &mut Ui) {
 
 /// The same for a picture, whose heads are seen over it.
 pub(super) fn choose_for_picture(way: &mut Way, ui: &mut Ui) {
-    let mut seen = if *way == Way::Steps { Way::Steps } else { Way::Map };
-    if segmented(ui, &mut seen, &[(Way::Map, "Map"), (Way::Steps, "Steps")]) {
+    let mut seen = if way.is_of_pictures() { *way } else { Way::Map };
+    if segmented(ui, &mut seen, &[(Way::Map, "Map"), (Way::Steps, "Steps"), (Way::Parts, "Parts")]) {
         *way = seen;
     }
 }

@@ -54,7 +54,7 @@ pub(in super::super) fn controls(
         });
     });
     let wanted = shown.and_then(|_| {
-        if way == Way::Steps {
+        if way.is_of_pictures() {
             return palette::row(ui, "Export", None, |ui| controls::view_menu(ui, way, true));
         }
         let format = controls::export(ui, "Export this picture")?;
