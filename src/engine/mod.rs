@@ -18,8 +18,8 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    AttributeSpec, ContextsSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec, RandomModel, SamplesSpec,
-    SaveSpec, StepsSpec, SurpriseSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
+    AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec, RandomModel,
+    SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 use crate::types::{

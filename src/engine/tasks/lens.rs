@@ -76,7 +76,7 @@ impl Lens {
                 }
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
                 let target = first_token(&model.tokenizer, self.spec.target.as_deref())?;
-                let mut hooks = self.hooks(&model.info, model.encoder.sites(), tokens.len(), &sites)?;
+                let mut hooks = self.hooks(&Anatomy::of_encoder(model), tokens.len(), &sites)?;
                 let hidden = model.encoder.forward(&EncoderBatch::one(&ids(&tokens)), &mut hooks).hidden;
                 let last = hidden.narrow(1, tokens.len() - 1, 1);
                 let output = model.encoder.logits(last, &mut Hooks::off()).ok_or_else(|| no_head(&model.info))?;
@@ -86,7 +86,7 @@ impl Lens {
                 let model = models.text(self.model)?;
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
                 let target = first_token(&model.tokenizer, self.spec.target.as_deref())?;
-                let mut hooks = self.hooks(&model.info, model.lm.sites(), tokens.len(), &sites)?;
+                let mut hooks = self.hooks(&Anatomy::of(model), tokens.len(), &sites)?;
                 let ids = model.lm.ids(&ids(&tokens));
                 let output = model.lm.forward_cached(ids, &mut model.lm.new_state(), &mut hooks);
                 (tokens, target, hooks, output)
@@ -107,9 +107,9 @@ impl Lens {
         }))
     }
 
-    fn hooks(&self, info: &ModelInfo, has: Vec<Site>, tokens: usize, kept: &[Site]) -> Result<Hooks, UserError> {
-        check_room(info, tokens)?;
-        let edits = Anatomy { info, sites: has }.place(&self.spec.edits, tokens)?;
+    fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize, kept: &[Site]) -> Result<Hooks, UserError> {
+        check_room(anatomy.info, tokens)?;
+        let edits = anatomy.place(&self.spec.edits, tokens)?;
         if let Some(edit) = edits.iter().find(|edit| matches!(edit.site, Site::LnFinal | Site::Logits)) {
             return Err(behind_the_stream(edit.site));
         }

@@ -11,12 +11,14 @@ mod classify;
 mod contexts;
 mod continuations;
 mod continuing;
+mod edited_next;
 mod edits;
 mod embed;
 mod evaluate;
 mod fill;
 mod fingerprint;
 mod generate;
+mod given;
 mod head_writes;
 mod inspect;
 mod kshot;
@@ -75,6 +77,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
+        Work::CompareNext(spec) => Box::new(edited_next::CompareNext::new(model, spec.clone())),
+        Work::CheckEdits(edits) => Box::new(edited_next::CheckEdits::new(model, edits.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),
