@@ -5,6 +5,7 @@ mod atlas;
 mod choices;
 mod contexts;
 mod controls;
+mod edited;
 mod export;
 mod figure;
 mod first_look;
@@ -30,7 +31,7 @@ mod ways;
 
 use crate::chart::{Format, png_pixels};
 use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
+use crate::types::{Ability, ColorMap, Edit, InspectReport, JobId, ModelId, Site, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
@@ -51,6 +52,9 @@ use std::sync::Arc;
 use tokens::TokensView;
 use view_file::ViewFiles;
 use ways::Way;
+
+/// How long edits must not change before the text is read again, in seconds.
+const EDITS_S: f64 = 0.2;
 
 /// The palette's entry that copies the view.
 const COPY: &str = "copy-view";
@@ -84,7 +88,9 @@ pub struct AttentionPanel {
     context: Option<egui::Context>,
     first_look: FirstLook,
     /// What is inspected.
-    patterns: Ask<Question>,
+    patterns: Ask<(Question, Vec<Edit>)>,
+    /// True where the model is looked at as it is, whatever edits are on.
+    unedited: bool,
     /// An inspection that another panel asked for and handed over, as of the last tick.
     handed: Option<JobId>,
     /// What the panel looks into, as of the last tick.
@@ -138,12 +144,17 @@ impl AttentionPanel {
             return;
         }
         let Some((question, model, prompt)) = self.question(cx) else { return };
+        let edits = if self.unedited { Vec::new() } else { cx.edits.on() };
+        let is_other = self.patterns.question().is_none_or(|(before, _)| *before != question);
+        // A factor that is being dragged is not read at each of its values.
+        let debounce_s = if is_other { 0.0 } else { EDITS_S };
         let before = self.patterns.job();
-        self.patterns.follow(question, 0.0, cx, |_| {
-            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+        self.patterns.follow((question, edits), debounce_s, cx, |(_, edits)| {
+            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: edits.clone() };
             (model, Work::Inspect(spec))
         });
-        if self.patterns.job() != before {
+        cx.wake_in(EDITS_S, self.patterns.is_due());
+        if self.patterns.job() != before && is_other {
             cx.selection.token = None;
         }
     }
@@ -254,7 +265,7 @@ impl AttentionPanel {
                 Work::Generate(GenerateSpec {
                     prompt: PromptInput::Text("Once upon a time".into()),
                     sampling,
-                    edits: Vec::new(),
+                    edits: cx.edits.on(),
                 }),
             ));
             cx.selection.run = Some(job);
@@ -378,13 +389,19 @@ impl Panel for AttentionPanel {
                     self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                     arrows(ui, cx, &shown);
                     self.under_way(ui, cx);
+                    edited::line(&mut self.unedited, self.handed.is_some(), ui, cx, &shown);
                     let is_followed = self.tokens.way == Way::Steps;
                     match shown.report.picture.as_ref().filter(|_| !is_followed) {
                         Some(_) => {
                             let look = self.colours.look(ui.theme());
                             picture::stage(&mut self.picture, &mut self.tokens.way, look, ui, cx, &shown);
                         }
-                        None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
+                        None => {
+                            if figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown) {
+                                let head = (cx.selection.layer, cx.selection.head);
+                                edited::switch_off(head, &mut self.unedited, cx);
+                            }
+                        }
                     }
                 }
             }
@@ -476,6 +493,14 @@ impl Panel for AttentionPanel {
         self.patterns.forget(cx);
         (self.handed, cx.selection.inspection) = (None, None);
         self.ask(cx);
+    }
+
+    fn undo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.undo(f64::NEG_INFINITY, || false);
+    }
+
+    fn redo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.redo(f64::INFINITY, || false);
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {

@@ -1,6 +1,7 @@
 //! Several continuations of the prompt, and how far they agree.
 
 use super::output;
+use super::plain::edited_stamp;
 use crate::engine::{GenerateSpec, SamplesSpec, Work};
 use crate::types::{Ability, Agreement, DrawnSample, FewShotPrompt, JobId, ModelId, SamplesReport};
 use crate::ui::theme::{Type, space};
@@ -65,11 +66,13 @@ impl Samples {
     }
 
     /// With what they were made, where the prompt is this one now.
-    fn stamp(&self, prompt: &FewShotPrompt, state: &State) -> Option<Stamp> {
+    fn stamp(&self, prompt: &FewShotPrompt, cx: &Cx<'_>) -> Option<Stamp> {
         let spec = self.ask.question()?;
         let is_retyped = self.typed.as_ref().is_some_and(|typed| **typed != *prompt);
-        let stamp = Stamp::in_use(state, self.ask.job()?, Ability::Continue)?.drawn(&spec.generate.sampling);
-        Some(stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since."))
+        let stamp = Stamp::in_use(cx.state, self.ask.job()?, Ability::Continue)?.drawn(&spec.generate.sampling);
+        let stamp =
+            stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since.");
+        Some(edited_stamp(stamp, &spec.generate.edits, &cx.edits.on()))
     }
 
     /// The jobs whose answers must be kept.
@@ -93,7 +96,7 @@ impl Samples {
                 cx.toast("Copied the samples");
             }
         });
-        let stamp = self.stamp(prompt, cx.state);
+        let stamp = self.stamp(prompt, cx);
         if let Some(stamp) = &stamp {
             stamp.show(ui);
         }

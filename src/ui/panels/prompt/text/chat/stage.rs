@@ -1,5 +1,6 @@
 //! The stage in chat mode: the turns above, what the model receives or what it answered below.
 
+use super::super::plain::edited_stamp;
 use super::super::{Wish, output};
 use super::{Below, Chat, composer, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
@@ -134,7 +135,7 @@ fn stamp(chat: &Chat, cx: &Cx<'_>) -> Option<Stamp> {
     let stamp = Stamp::in_use(cx.state, shown.job, Ability::Continue)?;
     let stamp = stamp.old_where(chat.is_edited(), "The conversation was changed since.");
     Some(match cx.state.run(shown.job) {
-        Some(run) => stamp.drawn(&run.spec().sampling),
+        Some(run) => edited_stamp(stamp.drawn(&run.spec().sampling), &run.spec().edits, &cx.edits.on()),
         None => stamp,
     })
 }
