@@ -252,6 +252,74 @@ fn attention_is_that_of_the_edited_model_until_it_is_switched() {
 }
 
 #[test]
+fn a_view_opens_with_the_edits_it_was_saved_with_and_gives_them_to_the_list() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("view.json");
+    let mut window = tall("prompt", with_text_model());
+    window.press(Modifiers::COMMAND, Key::Enter);
+    window.show("attention");
+    window.click("Switch this head off");
+    window.wait("it is told", |window| window.has("Of the edited model: head 0.0 off."));
+    window.press(Modifiers::COMMAND, Key::K);
+    window.harness.event(Input::Text("save this view".into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    let field =
+        |window: &Window<'_>| window.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
+    window.wait("a field for the path", field);
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(Input::Text(path.display().to_string()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    window.wait("the file", |_| std::fs::read_to_string(&path).is_ok_and(|text| text.contains(HEAD)));
+    drop(window);
+
+    let mut window = tall("attention", with_text_model());
+    window.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+    window.wait("it is told", |window| window.has("Of the edited model: head 0.0 off."));
+    assert_eq!(inspected(&window), [[HEAD]]);
+    assert!(rows(&window).is_empty());
+    window.click("Take these edits over");
+    assert_eq!(rows(&window), ["head 0.0 off"]);
+    assert!(!window.has("Take these edits over"));
+    window.press(Modifiers::COMMAND, Key::Z);
+    assert!(rows(&window).is_empty());
+}
+
+#[test]
+fn a_conversation_goes_on_from_the_edited_answer_and_samples_are_drawn_both_ways() {
+    let mut window = tall("prompt", with_text_model());
+    add(&mut window, &[HEAD]);
+    window.harness.get_by_role_and_label(Role::RadioButton, "Chat").click();
+    window.settle();
+    window.type_into(Role::MultilineTextInput, "Message", "Hello");
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let mut edits: Vec<usize> = generated(&window).iter().map(|(_, edits)| edits.len()).collect();
+    edits.sort_unstable();
+    assert_eq!(edits, [0, 1]);
+    window.harness.get_by_role_and_label(Role::RadioButton, "Answer").click();
+    window.settle();
+    let text = |name: &str| window.harness.get_by_label(name).value().unwrap();
+    assert!(text("Unedited tokens").starts_with(", there was a"), "{}", text("Unedited tokens"));
+    assert!(text("Edited tokens").starts_with(", there a"), "{}", text("Edited tokens"));
+
+    window.harness.get_by_role_and_label(Role::RadioButton, "Plain prompt").click();
+    window.settle();
+    window.harness.get_by_role_and_label(Role::SpinButton, "Samples").click();
+    window.settle();
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(Input::Text("3".into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let samples = asked(&window, |work| match work {
+        Work::Samples(spec) => Some((spec.generate.sampling.seed, spec.generate.edits.len())),
+        _ => None,
+    });
+    assert_eq!(samples, [(1, 0), (1, 1)]);
+}
+
+#[test]
 fn the_lab_asks_the_edited_model_beside_the_other() {
     let mut window = tall("lab", with_text_model());
     add(&mut window, &[HEAD]);

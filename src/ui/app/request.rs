@@ -126,6 +126,10 @@ impl App {
         }
     }
 
+    pub(super) fn ask_for_edits(&self) {
+        self.dialogs.ask(edits::file_to_open(), Purpose::Pick { panel: None, tag: edits::OPEN });
+    }
+
     fn open_edits(&mut self, path: &Path, ctx: &egui::Context) {
         if let Err(error) = self.edits.open(path, ctx) {
             self.fail(error);

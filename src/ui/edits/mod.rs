@@ -113,6 +113,14 @@ impl Edits {
         self.history.part(&self.list, now_s);
     }
 
+    /// Switches all off, or, where none is on, all on.
+    pub fn switch_all(&mut self, now_s: f64) {
+        self.history.part(&self.list, now_s);
+        let on = !self.any_on();
+        self.list.iter_mut().for_each(|listed| listed.on = on);
+        self.history.part(&self.list, now_s);
+    }
+
     /// Has these edits and no others, as a step of its own.
     pub fn take(&mut self, edits: Vec<Edit>, now_s: f64) {
         self.take_list(edits.into_iter().map(|edit| ListedEdit { edit, on: true }).collect(), now_s);
@@ -245,8 +253,7 @@ impl Edits {
                         (Icon::EyeOff, "Switch all edits on")
                     };
                     if icon_button(ui, icon, name).clicked() {
-                        self.history.part(&self.list, cx.state.now_s);
-                        self.list.iter_mut().for_each(|listed| listed.on = on == 0);
+                        self.switch_all(cx.state.now_s);
                     }
                 }
             });
@@ -256,7 +263,9 @@ impl Edits {
     /// The button that opens the form. Gives an edit that is to be added.
     fn add_button(&mut self, open: Option<&OpenModel>, tokens: Option<&[PromptToken]>, ui: &mut Ui) -> Option<Edit> {
         let button = icon_button(ui, Icon::Plus, "Add an edit");
-        let popup = egui::Popup::menu(&button).close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
+        // A menu's style has no edges, and a form has fields.
+        let popup = egui::Popup::from_toggle_button_response(&button)
+            .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
         self.form.is_open = false;
         let (form, faults) = (&mut self.form, &self.faults.1);
         let fault = |edit: &Edit| faults.get(&edit.to_string()).and_then(Option::as_ref);
@@ -297,10 +306,11 @@ impl Edits {
         let request = FileRequest::save("Save the edits", format!("edits.{EXTENSION}")).filter("Edits", &["json"]);
         cx.save_as(request, move |path| file.write(path));
     }
+}
 
-    fn ask_to_open(cx: &mut Cx<'_>) {
-        cx.pick(OPEN, FileRequest::open("Open edits").filter("Edits", &["json"]));
-    }
+/// What a file of edits is asked for with.
+pub(super) fn file_to_open() -> FileRequest {
+    FileRequest::open("Open edits").filter("Edits", &["json"])
 }
 
 /// The list among the controls of a panel. `ability` says of which model in use; `tokens` are those that positions count.

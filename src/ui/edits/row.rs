@@ -75,7 +75,9 @@ pub(super) fn show(
         });
         if let Some(fault) = fault {
             ui.horizontal_wrapped(|ui| {
-                ui.spacing_mut().item_spacing.x = space::XS;
+                ui.spacing_mut().item_spacing = Vec2::new(space::XS, 0.0);
+                ui.spacing_mut().interact_size.y = 0.0;
+                ui.add_space(2.0);
                 let mark = RichText::new(char::from(Icon::TriangleAlert)).font(Type::Caption.icon());
                 ui.label(mark.color(theme.warning()));
                 let words = if listed.on {

@@ -1,7 +1,7 @@
 //! Lists under names, and lists in files.
 
-use super::Edits;
 use super::list::EditSet;
+use super::{Edits, OPEN, file_to_open};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, ghost_button, hint, icon_button};
 use crate::ui::{Cx, OpenModel};
@@ -25,7 +25,7 @@ impl Edits {
             }
             ui.separator();
             if ghost_button(ui, Some(Icon::FolderOpen), "Open edits…").clicked() {
-                Self::ask_to_open(cx);
+                cx.pick(OPEN, file_to_open());
                 ui.close();
             }
             let can_be = !self.list.is_empty();

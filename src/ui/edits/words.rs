@@ -2,6 +2,8 @@
 
 use crate::types::{Edit, EditChange, Picks};
 
+/// Edits that are told one by one.
+const NAMED: usize = 3;
 /// Letters of another prompt that are told.
 const TOLD: usize = 24;
 
@@ -19,9 +21,11 @@ pub(in crate::ui) fn words(edit: &Edit) -> String {
     }
 }
 
-/// What several edits do, in one line.
+/// What several edits do, in one line; the first few of many.
 pub(in crate::ui) fn all_words(edits: &[Edit]) -> String {
-    edits.iter().map(words).collect::<Vec<_>>().join(", ")
+    let named: Vec<String> = edits.iter().take(NAMED).map(words).collect();
+    let more = edits.len().saturating_sub(NAMED);
+    if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
 }
 
 fn becomes(change: &EditChange) -> String {
@@ -182,6 +186,13 @@ mod tests {
         ] {
             assert_eq!(told(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn many_edits_are_counted() {
+        let edits: Vec<Edit> = (0..5).map(|layer| format!("blocks.{layer} = skip").parse().unwrap()).collect();
+        assert_eq!(all_words(&edits[..2]), "block 0 skipped, block 1 skipped");
+        assert_eq!(all_words(&edits), "block 0 skipped, block 1 skipped, block 2 skipped and 2 more");
     }
 
     #[test]

@@ -1,14 +1,40 @@
 //! The edits under which a model was read: a sentence over the stage with a switch, and ways to make one of a head.
 
-use super::Shown;
-use crate::engine::Work;
-use crate::types::{Edit, EditChange, Picks};
+use super::{AttentionPanel, Shown};
+use crate::engine::{InspectSpec, Work};
+use crate::types::{Edit, EditChange, Picks, SiteFilter};
 use crate::ui::edits::{all_words, words};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, ghost_button, segmented};
 use crate::ui::{Cx, State};
 use egui::Ui;
 use lucide_icons::Icon;
+
+/// How long edits must not change before the text is read again, in seconds.
+const EDITS_S: f64 = 0.2;
+
+impl AttentionPanel {
+    /// Asks for patterns that were not asked for yet, or are no longer kept.
+    pub(super) fn ask(&mut self, cx: &mut Cx<'_>) {
+        if self.handed.is_some() {
+            return;
+        }
+        let Some((question, model, prompt)) = self.question(cx) else { return };
+        let edits = if self.unedited { Vec::new() } else { cx.edits.on() };
+        let is_other = self.patterns.question().is_none_or(|(before, _)| *before != question);
+        // A factor that is being dragged is not read at each of its values.
+        let debounce_s = if is_other { 0.0 } else { EDITS_S };
+        let before = self.patterns.job();
+        self.patterns.follow((question, edits), debounce_s, cx, |(_, edits)| {
+            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: edits.clone() };
+            (model, Work::Inspect(spec))
+        });
+        cx.wake_in(EDITS_S, self.patterns.is_due());
+        if self.patterns.job() != before && is_other {
+            cx.selection.token = None;
+        }
+    }
+}
 
 /// The edits under which the patterns on show were read.
 pub(super) fn made_with(state: &State, shown: &Shown) -> Vec<Edit> {

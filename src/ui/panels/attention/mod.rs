@@ -30,8 +30,8 @@ mod view_file;
 mod ways;
 
 use crate::chart::{Format, png_pixels};
-use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, Edit, InspectReport, JobId, ModelId, Site, SiteFilter};
+use crate::engine::{Command, GenerateSpec, PromptInput, Work};
+use crate::types::{Ability, ColorMap, Edit, InspectReport, JobId, ModelId, Site};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
@@ -52,9 +52,6 @@ use std::sync::Arc;
 use tokens::TokensView;
 use view_file::ViewFiles;
 use ways::Way;
-
-/// How long edits must not change before the text is read again, in seconds.
-const EDITS_S: f64 = 0.2;
 
 /// The palette's entry that copies the view.
 const COPY: &str = "copy-view";
@@ -135,27 +132,6 @@ impl AttentionPanel {
                 let (run, model, ids) = Self::run_to_inspect(cx)?;
                 Some((Question::Run(run, ids.len()), model, PromptInput::Ids(ids)))
             }
-        }
-    }
-
-    /// Asks for patterns that were not asked for yet, or are no longer kept.
-    fn ask(&mut self, cx: &mut Cx<'_>) {
-        if self.handed.is_some() {
-            return;
-        }
-        let Some((question, model, prompt)) = self.question(cx) else { return };
-        let edits = if self.unedited { Vec::new() } else { cx.edits.on() };
-        let is_other = self.patterns.question().is_none_or(|(before, _)| *before != question);
-        // A factor that is being dragged is not read at each of its values.
-        let debounce_s = if is_other { 0.0 } else { EDITS_S };
-        let before = self.patterns.job();
-        self.patterns.follow((question, edits), debounce_s, cx, |(_, edits)| {
-            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: edits.clone() };
-            (model, Work::Inspect(spec))
-        });
-        cx.wake_in(EDITS_S, self.patterns.is_due());
-        if self.patterns.job() != before && is_other {
-            cx.selection.token = None;
         }
     }
 

@@ -24,24 +24,32 @@ const POINTS: f32 = 52.0;
 const KL_HELP: &str = "KL(unedited ‖ edited) = Σ p ln(p / q) over the whole vocabulary: how much the edits change what is said next. 0 \
      is nothing.";
 
-/// The second run of an output: the same with edits.
+/// The other run of an output: the same with edits, or without.
 #[derive(Clone, Debug)]
 pub(super) struct Edited {
-    pub job: JobId,
+    job: JobId,
     /// The next token of both.
     next: JobId,
     pub edits: Vec<Edit>,
+    /// True where the output itself was made with the edits, and this one without.
+    is_main: bool,
 }
 
 impl Edited {
-    /// Begins what stands beside a run without edits.
-    pub fn begin(model: ModelId, plain: &GenerateSpec, edits: Vec<Edit>, cx: &mut Cx<'_>) -> Self {
+    /// Begins what stands beside a run of the same prompt, which is made with the edits where it `is_main`.
+    pub fn begin(model: ModelId, plain: &GenerateSpec, edits: Vec<Edit>, is_main: bool, cx: &mut Cx<'_>) -> Self {
         let (job, next) = (JobId::next(), JobId::next());
         let spec = EditedNextSpec { prompt: plain.prompt.clone(), top: TOP, edits: edits.clone() };
         cx.send(Command::start(next, model, Work::CompareNext(spec)));
-        let spec = GenerateSpec { edits: edits.clone(), ..plain.clone() };
+        let made_with = if is_main { Vec::new() } else { edits.clone() };
+        let spec = GenerateSpec { edits: made_with, ..plain.clone() };
         cx.send(Command::start(job, model, Work::Generate(spec)));
-        Self { job, next, edits }
+        Self { job, next, edits, is_main }
+    }
+
+    /// Both runs of an output: without edits, then with them.
+    fn both(&self, main: JobId) -> [JobId; 2] {
+        if self.is_main { [self.job, main] } else { [main, self.job] }
     }
 
     /// The jobs whose results must be kept.
@@ -99,22 +107,26 @@ pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f3
         job_error(ui, cx, job);
     }
     let state: &State = cx.state;
-    let texts = [shown.job, edited.job].map(|job| shown.tokens_of(job, state).collect::<Vec<&GeneratedToken>>());
+    let (jobs, main) = (edited.both(shown.job), usize::from(edited.is_main));
+    let texts = jobs.map(|job| shown.tokens_of(job, state).collect::<Vec<&GeneratedToken>>());
     let mut wish = None;
-    output.differences.update([shown.job, edited.job], [&texts[0], &texts[1]]);
+    output.differences.update(jobs, [&texts[0], &texts[1]]);
     let area = ScrollArea::vertical().id_salt("edited beside unedited").auto_shrink(false);
     area.max_height((height - 2.0 * space::M).max(80.0)).show(ui, |ui| {
-        told(&output.differences, &texts, [shown.job, edited.job].iter().any(|job| state.is_active(*job)), ui);
+        told(&output.differences, &texts, jobs.iter().any(|job| state.is_active(*job)), ui);
+        if let Some(report) = state.report::<EditedNext>(edited.next) {
+            in_short(report, ui);
+        }
         ui.add_space(space::XS);
         let mut hovered = None;
         ui.columns(2, |columns| {
             for (side, (ui, name)) in columns.iter_mut().zip(["Unedited", "Edited"]).enumerate() {
                 ui.label(RichText::new(name).font(Type::Body.bold()).color(ui.theme().body()));
                 let text =
-                    Text { name, tokens: &texts[side], marks: &output.differences.marks[side], is_plain: side == 0 };
+                    Text { name, tokens: &texts[side], marks: &output.differences.marks[side], is_main: side == main };
                 let branch = shown.kept.len().checked_sub(1);
-                let done = text.show(output.selected.filter(|_| side == 0), branch, ui);
-                if side == 0 {
+                let done = text.show(output.selected.filter(|_| side == main), branch, ui);
+                if side == main {
                     hovered = done.hovered;
                     wish = done.branch.map(|(token, place)| Wish::Branch(token, place));
                     if let Some(token) = done.clicked {
@@ -125,11 +137,7 @@ pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f3
                 if texts[side].is_empty() {
                     caption(
                         ui,
-                        if state.is_active(if side == 0 { shown.job } else { edited.job }) {
-                            "Reading the prompt…"
-                        } else {
-                            "Nothing was generated."
-                        },
+                        if state.is_active(jobs[side]) { "Reading the prompt…" } else { "Nothing was generated." },
                     );
                 }
             }
@@ -161,13 +169,22 @@ fn told(differences: &Differences, texts: &[Vec<&GeneratedToken>; 2], is_running
     caption(ui, words);
 }
 
+/// The likeliest next token and how far the two are apart, in a line that is seen without scrolling.
+fn in_short(report: &EditedNext, ui: &mut Ui) {
+    let Some(first) = report.likeliest.iter().max_by(|a, b| a.before.total_cmp(&b.before)) else { return };
+    let text = visible_text(&first.text);
+    let [before, after] = [first.before, first.after].map(|share| percent(share as f32));
+    let kl = significant(report.divergence);
+    caption(ui, format!("Right behind the prompt: {text} {before} → {after} · KL {kl} nats")).on_hover_text(KL_HELP);
+}
+
 /// One of the texts.
 struct Text<'a> {
     name: &'a str,
     tokens: &'a [&'a GeneratedToken],
     marks: &'a [bool],
-    /// True for the one without edits: what is branched from.
-    is_plain: bool,
+    /// True for the one that can be branched from.
+    is_main: bool,
 }
 
 /// What was done to a text.
@@ -201,10 +218,10 @@ impl Text<'_> {
             if self.marks.get(i) == Some(&true) {
                 caption(ui, "The other text has no equal token here.");
             }
-            if let Some(place) = token_bars(ui, tokens[i], Distribution::Model, self.is_plain) {
+            if let Some(place) = token_bars(ui, tokens[i], Distribution::Model, self.is_main) {
                 done.branch = Some((i, place));
             }
-            if self.is_plain {
+            if self.is_main {
                 caption(ui, "Click an alternative to go on from it.");
             }
         });

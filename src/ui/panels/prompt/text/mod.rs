@@ -170,13 +170,12 @@ impl TextPrompt {
         let (job, model) = (JobId::next(), model.info.id);
         let mut spec = GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() };
         let edits = cx.edits.on();
-        let edited = if self.is_chat() {
-            // A conversation goes on from one answer: that of the model as it is edited.
+        // A conversation goes on from the answer of the model as it is edited.
+        let is_main = self.is_chat();
+        let edited = (!edits.is_empty()).then(|| Edited::begin(model, &spec, edits.clone(), is_main, cx));
+        if is_main {
             spec.edits = edits;
-            None
-        } else {
-            (!edits.is_empty()).then(|| Edited::begin(model, &spec, edits, cx))
-        };
+        }
         cx.send(Command::start(job, model, Work::Generate(spec)));
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
@@ -325,7 +324,7 @@ impl TextPrompt {
     pub fn undo(&mut self, cx: &mut Cx<'_>) {
         if self.is_chat() {
             // What is being written would write over what comes back.
-            if let Some(job) = self.chat.output.running(cx.state) {
+            for job in self.chat.output.under_way(cx.state).collect::<Vec<_>>() {
                 cx.cancel(job);
             }
             cx.edits.undo(self.chat.touched_s(), || self.chat.undo());

@@ -77,10 +77,6 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub fn running(&self, state: &State) -> Option<JobId> {
-        self.under_way(state).next()
-    }
-
     /// All its jobs that are under way.
     pub fn under_way<'a>(&'a self, state: &'a State) -> impl Iterator<Item = JobId> + 'a {
         self.shown.iter().flat_map(beside::jobs).filter(|job| state.is_active(*job))

@@ -1,7 +1,7 @@
 //! The stage in chat mode: the turns above, what the model receives or what it answered below.
 
 use super::super::plain::edited_stamp;
-use super::super::{Wish, output};
+use super::super::{Wish, beside, output};
 use super::{Below, Chat, composer, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
@@ -118,7 +118,9 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
                             stamp.show(ui);
                         }
                         let rest = rest - 20.0;
-                        wish = Stamp::over(stamp.as_ref(), ui, |ui| output::strip(&mut chat.output, ui, cx, rest));
+                        let is_compared = chat.output.shown.as_ref().is_some_and(|shown| shown.edited.is_some());
+                        let show = if is_compared { beside::show } else { output::strip };
+                        wish = Stamp::over(stamp.as_ref(), ui, |ui| show(&mut chat.output, ui, cx, rest));
                     }
                     false => drop(caption(ui, "Nothing was answered yet.")),
                 }
