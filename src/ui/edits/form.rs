@@ -7,10 +7,12 @@ use crate::ui::theme::{CONTROL_HEIGHT, Type, space};
 use crate::ui::widgets::{
     TextArea, caption, error_card, field, hint, primary_button, row, secondary_button, segmented, visible_text,
 };
-use egui::{DragValue, RichText, TextEdit, Ui, vec2};
+use egui::{DragValue, RichText, ScrollArea, TextEdit, Ui, vec2};
 use lucide_icons::Icon;
 
 const WIDTH: f32 = 336.0;
+/// What stays free above and below, in points.
+const AROUND: f32 = 96.0;
 
 const OTHER_HELP: &str = "The values that this prompt has there, position for position. It must have as many tokens as the prompt that is \
      read, unless a position is named.";
@@ -149,6 +151,20 @@ impl Form {
     ) -> Option<Edit> {
         self.is_open = true;
         ui.set_width(WIDTH);
+        // In a small window it is longer than what is free beside the button.
+        let most = (ui.ctx().content_rect().height() - AROUND).max(240.0);
+        let area = ScrollArea::vertical().id_salt("an edit").max_height(most);
+        area.show(ui, |ui| self.content(info, tokens, fault, ui)).inner
+    }
+
+    fn content<'a>(
+        &mut self,
+        info: Option<&ModelInfo>,
+        tokens: Option<&[PromptToken]>,
+        fault: &dyn Fn(&Edit) -> Option<&'a UserError>,
+        ui: &mut Ui,
+    ) -> Option<Edit> {
+        ui.set_width(WIDTH - space::S);
         ui.spacing_mut().item_spacing.y = space::S;
         let mut added = None;
         match info.and_then(|info| Some((info, *info.shape.blocks()?))) {

@@ -146,3 +146,37 @@ impl Desk {
         self.history.touched_s()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_follows_the_list_and_one_that_was_brought_back_keeps_its_own_until_it_changes() {
+        let edit = |line: &str| line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let (first, second) = ("blocks.0.attn.z[1] = zero", "blocks.1 = skip");
+        let (mut desk, mut edits) = (Desk::default(), Edits::default());
+        desk.setup.show_edited();
+        edits.add(edit(first), 0.0);
+        edits.tick(0.0);
+        desk.take_edits(&edits);
+        let asked = |desk: &Desk| desk.setup.sides.each_ref().map(|side| side.edits.len());
+        assert_eq!(asked(&desk), [0, 1]);
+        let request = desk.setup.request(1, Card::Few, 0, &["a".to_owned()]);
+        assert_eq!(request.edits, [edit(first)]);
+        // Written and read, it is the same; without the switch, nothing is asked with.
+        let text = serde_json::to_string(&desk.setup).unwrap();
+        assert_eq!(serde_json::from_str::<Setup>(&text).unwrap(), desk.setup);
+        // A run of before was asked with another.
+        desk.setup.sides[1].edits = vec![edit(second)];
+        desk.take_edits(&edits);
+        assert_eq!(desk.setup.sides[1].edits, [edit(second)]);
+        edits.add(edit("blocks.2 = skip"), 1.0);
+        edits.tick(1.0);
+        desk.take_edits(&edits);
+        assert_eq!(asked(&desk), [0, 2]);
+        desk.setup.sides[1].edited = false;
+        desk.take_edits(&edits);
+        assert_eq!(asked(&desk), [0, 0]);
+    }
+}

@@ -231,7 +231,10 @@ impl BatchTab {
         });
         let queries = self.most.unwrap_or(rows).min(rows);
         let asked: Vec<_> = desk.model(cx.state).map(|model| (model.info.id, queries)).into_iter().collect();
-        pace::show(&format!("{queries} queries"), &asked, desk, ui, cx);
+        let times = if cx.edits.any_on() { 2 } else { 1 };
+        let asked: Vec<_> =
+            asked.into_iter().map(|(model, queries): (ModelId, usize)| (model, times * queries)).collect();
+        pace::show(&format!("{} queries", times * queries), &asked, desk, ui, cx);
         ui.add_space(space::XS);
     }
 

@@ -99,7 +99,8 @@ fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
     ui.painter().text(at, Align2::RIGHT_CENTER, "B − A", Type::Caption.sans(), theme.caption());
     let words = format!("Columns: {}, difference in points", names.join(", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
-    response.on_hover_text("The last column says how many percentage points B gives an answer more than A.");
+    let help = "The last column says how many percentage points B gives an answer more than A.";
+    response.on_hover_text(format!("{}\n{help}", names.join("\n")));
 }
 
 /// The answers with so many examples.
