@@ -100,6 +100,29 @@ fn text_is_generated_and_accuracy_measured_under_edits() {
 }
 
 #[test]
+fn blocks_are_skipped_and_values_come_of_other_prompts() {
+    let log_prob = |lines: &[&str]| {
+        let edits: Vec<&str> = lines.iter().flat_map(|line| ["--edit", line]).collect();
+        let report = json(&[&SCORE[..], &["--json"], &edits].concat());
+        (report["candidates"][0]["log_prob"].as_f64().unwrap(), report["edits"].clone())
+    };
+    let (clean, _) = log_prob(&[]);
+    let skip = "blocks.1 = skip";
+    let (skipped, told) = log_prob(&[skip]);
+    assert!((clean - skipped).abs() > 1e-3, "{clean} and {skipped}");
+    assert_eq!(told, serde_json::json!([skip]));
+    assert_eq!(skipped, log_prob(&["blocks.1.attn_out = zero", "blocks.1.mlp_out = zero"]).0);
+    // The same prompt gives itself what it has.
+    let own = "blocks.*.attn.z = from \"big = small\\nhot =\"";
+    let same = log_prob(&[own]).0;
+    assert!((clean - same).abs() < 1e-4, "{clean} and {same}");
+    let other = "blocks.5.resid_post@-1 = from \"A much longer prompt than that of the score, about the sea\"";
+    assert!((clean - log_prob(&[other]).0).abs() > 1e-2);
+    let mean = "blocks.1.attn.z[0] = mean over \"two\" [\"big = small\", \"the cat sat\"]";
+    assert!((clean - log_prob(&[mean]).0).abs() > 1e-4);
+}
+
+#[test]
 fn what_is_not_there_is_refused_by_name_before_anything_is_computed() {
     for (edit, named) in [
         ("blocks.6.attn.z = zero", "blocks.6.attn.z"),
@@ -109,6 +132,8 @@ fn what_is_not_there_is_refused_by_name_before_anything_is_computed() {
         ("blocks.1.mlp_out@-8 = zero", "position -8"),
         ("blocks.1.mlp_out[0] = zero", "blocks.1.mlp_out[0]"),
         ("blocks.1.mlp_out = nothing", "nothing"),
+        ("blocks.9 = skip", "blocks.9"),
+        ("blocks.1.attn.z = from \"other\"", "from \"other\""),
     ] {
         let output = fovea(&[&SCORE[..], &["--edit", edit]].concat());
         let message = String::from_utf8(output.stderr).unwrap();

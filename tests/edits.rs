@@ -6,6 +6,8 @@
 mod alone;
 #[path = "edits/every_site.rs"]
 mod every_site;
+#[path = "edits/others.rs"]
+mod others;
 #[path = "parity/reference.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod reference;
@@ -27,7 +29,7 @@ const DECODERS: [&str; 10] =
 const ENCODERS: [&str; 4] = ["bert", "bert-bare", "roberta", "distilbert"];
 const PICTURES: [&str; 2] = ["vit", "deit"];
 
-/// What the edits are called in the golden files, and how they are written. `patch` needs another prompt's value.
+/// What the edits are called in the golden files, and how they are written. `patch` names another prompt.
 const WRITTEN: [(&str, &str); 4] = [
     ("head", "blocks.0.attn.z[1] = zero"),
     ("mlp", "blocks.1.mlp_out = scale -1.5"),
@@ -139,7 +141,8 @@ fn the_engine_generates_and_scores_under_edits_as_pytorch_does() {
         let (reference, golden) = (Reference::read(name), edits_of(name));
         let model = script.open(&golden_dir(name)).id;
         let prompt = written(&reference.sequence(0));
-        for (edit, line) in WRITTEN {
+        let patch = format!("blocks.1.resid_pre@{POSITION} = from {:?}", written(&reference.sequence(1)));
+        for (edit, line) in WRITTEN.into_iter().chain([("patch", patch.as_str())]) {
             let edits: Vec<Edit> = vec![line.parse().unwrap()];
             let job = JobId::next();
             let sampling = Box::new(Sampling { max_new_tokens: 16, ..Sampling::default() });

@@ -108,8 +108,9 @@ pub struct ModelArgs {
 pub struct EditArgs {
     /// Change values inside the model; may be given several times. HEADS and POSITIONS are lists like 0,3..5 (3, 4 and 5) and
     /// mean all when left out, * in SITE stands for any text, and position -1 is the prompt's last token. CHANGE is zero,
-    /// mean (over the prompt), scale X, hide (a key, at attn.scores) or swap (two positions, at pos_embed or rotary); at
-    /// scores and pattern @QUERIES>KEYS chooses both sides
+    /// mean (over the prompt), mean over ["a prompt", ..] (over all tokens of those), from "another prompt" (its values,
+    /// position for position), scale X, hide (a key from all other tokens, at attn.scores), swap (two positions, at pos_embed
+    /// or rotary) or, of a whole block such as blocks.3, skip; at scores and pattern @QUERIES>KEYS chooses both sides
     #[arg(long, value_name = "SITE[HEADS]@POSITIONS = CHANGE")]
     pub edit: Vec<String>,
 }

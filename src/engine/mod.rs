@@ -18,9 +18,9 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    AttributeSpec, ContextsSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec, PatchHow, PatchSpec, RandomModel,
-    SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts,
-    WritesSpec,
+    AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec, PatchHow,
+    PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec,
+    Work, WorkFacts, WritesSpec,
 };
 
 use crate::types::{

@@ -4,11 +4,11 @@
 use super::Work;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
-    DeviceStatus, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken, GenerationStats, HeadWrites,
-    InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport, MemoryTraffic, ModelId,
-    ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport, ScoreReport, StepsReport,
-    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
-    UserError, WordOrderReport,
+    DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken,
+    GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport,
+    MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
+    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
+    TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,6 +112,10 @@ pub enum Outcome {
     Sampled(Arc<SamplesReport>),
     /// How surprised the model is by each token of a text.
     Surprised(Arc<SurpriseReport>),
+    /// The next token before and after edits.
+    NextCompared(Arc<EditedNext>),
+    /// Why edits cannot be made.
+    EditsChecked(Arc<EditFaults>),
     /// The tokens that logit bias is for.
     BiasRead(Arc<BiasReport>),
     /// The captured sites.

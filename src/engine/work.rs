@@ -25,6 +25,10 @@ pub enum Work {
     Samples(SamplesSpec),
     /// How surprised a model is by each token of a text.
     Surprise(SurpriseSpec),
+    /// What is said next without edits and with them.
+    CompareNext(EditedNextSpec),
+    /// Which of these edits can be made in a model, each by itself.
+    CheckEdits(Vec<Edit>),
     /// Which tokens lines of logit bias mean. Waits for a model that is being opened.
     ReadBias(String),
     /// One uncached forward pass over a sequence.
@@ -130,6 +134,17 @@ pub struct SamplesSpec {
 pub struct SurpriseSpec {
     /// What is read.
     pub prompt: PromptInput,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
+/// A prompt that is read without edits and with them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditedNextSpec {
+    /// What is read.
+    pub prompt: PromptInput,
+    /// Likeliest tokens told of each.
+    pub top: usize,
     /// Changes inside the model.
     pub edits: Vec<Edit>,
 }
@@ -347,6 +362,11 @@ impl Work {
             Self::Generate(_) => row("The generation", "generating", Waited, Spare),
             Self::Samples(_) => row("Drawing the samples", "generating", Waited, Spare),
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
+            Self::CompareNext(_) => row("Comparing the next token", "reading", Waited, Spare),
+            // Only the newest list matters.
+            Self::CheckEdits(_) => {
+                WorkFacts { latest_wins: true, ..row("Checking the edits", "reading", Waited, WhileShown) }
+            }
             Self::ReadBias(_) => row("Reading the logit bias", "reading", Aside, WhileShown),
             Self::Inspect(_) => row("The inspection", "inspecting", Waited, Spare),
             Self::FindBroken(_) => row("Looking for what is no number", "inspecting", Waited, Spare),

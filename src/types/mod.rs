@@ -57,7 +57,9 @@ pub use prompts::token::{Candidate, GeneratedToken, Grouping, NamedSpan, PromptT
 pub use random::Random;
 pub use sites::attribution::{AddedPart, AttributionReport, RemovedPart};
 pub use sites::contexts::{ContextLayer, ContextsReport};
-pub use sites::edit::{Edit, EditChange, Picks};
+pub use sites::edit::{Edit, Picks};
+pub use sites::edit_change::{EditChange, PromptSet};
+pub use sites::edited_next::{EditFaults, EditedNext, NextToken};
 pub use sites::head_writes::HeadWrites;
 pub use sites::jacobian::{FitSpec, JacobianLens, LensPassages};
 pub use sites::lens::{LensCell, LensReport, LensTarget};

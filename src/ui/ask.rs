@@ -153,13 +153,13 @@ mod tests {
     use super::*;
     use crate::engine::{Event, Outcome, PromptInput};
     use crate::types::TokenizeReport;
-    use crate::ui::{Request, Selection, Theme};
+    use crate::ui::{Edits, Request, Selection, Theme};
 
     /// One frame in which a text is followed, and whatever was asked for is done.
     fn frame(ask: &mut Ask<String>, state: &mut State, text: &str, debounce_s: f64) -> Vec<Command> {
-        let (mut selection, mut requests) = (Selection::default(), Vec::new());
+        let (mut selection, mut edits, mut requests) = (Selection::default(), Edits::default(), Vec::new());
         let theme = Theme::dark();
-        let mut cx = Cx::new(state, &mut selection, theme, &mut requests);
+        let mut cx = Cx::new(state, (&mut selection, &mut edits), theme, &mut requests);
         let start = |text: &String| (ModelId(1), Work::Tokenize(PromptInput::Text(text.clone())));
         ask.follow(text.to_owned(), debounce_s, &mut cx, start);
         let sent = requests.into_iter().map(|request| match request {

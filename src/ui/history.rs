@@ -12,12 +12,20 @@ pub struct History<T> {
     future: Vec<T>,
     last: T,
     changed_s: f64,
+    /// When it was changed last, whether by hand or back and forth; never before the first change.
+    touched_s: f64,
 }
 
 impl<T: Clone + PartialEq> History<T> {
     /// A history that begins with `value`.
     pub fn new(value: T) -> Self {
-        Self { past: Vec::new(), future: Vec::new(), last: value, changed_s: f64::NEG_INFINITY }
+        Self {
+            past: Vec::new(),
+            future: Vec::new(),
+            last: value,
+            changed_s: f64::NEG_INFINITY,
+            touched_s: f64::NEG_INFINITY,
+        }
     }
 
     /// Looks at the value once a frame and remembers the one before a change.
@@ -32,8 +40,13 @@ impl<T: Clone + PartialEq> History<T> {
                 self.past.remove(0);
             }
         }
-        self.changed_s = now_s;
+        (self.changed_s, self.touched_s) = (now_s, now_s);
         self.future.clear();
+    }
+
+    /// When a person changed it last: of two histories, the later one is taken back first.
+    pub fn touched_s(&self) -> f64 {
+        self.touched_s
     }
 
     /// Takes a change in without making it a step: what belongs to the last one, such as what came of it.

@@ -6,6 +6,7 @@
 mod app;
 mod ask;
 mod asked_model;
+mod edits;
 pub mod files;
 mod glyphs;
 mod history;
@@ -23,6 +24,7 @@ pub mod widgets;
 
 pub use app::{App, AppOptions, EngineLink, run};
 pub use ask::{Answer, Ask};
+pub use edits::{Edits, Kept as KeptEdits};
 pub use history::History;
 pub use intent::{Intent, PanelId};
 pub use panel::{Action, Cx, Panel, Request, Selection};

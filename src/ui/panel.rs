@@ -1,5 +1,6 @@
 //! What a panel is, and the small world it sees.
 
+use super::Edits;
 use super::files::{self, FileRequest};
 use super::{State, Theme};
 use crate::engine::{Command, Work};
@@ -162,6 +163,8 @@ pub enum Request {
     Activate(ModelId),
     /// Show another panel, with work for it perhaps.
     Intend(Intent),
+    /// Paint again after so many seconds.
+    Wake(f64),
     /// A short message that goes away by itself.
     Toast(String),
     /// An error without a job of the engine.
@@ -174,6 +177,8 @@ pub struct Cx<'a> {
     pub state: &'a State,
     /// What panels share.
     pub selection: &'a mut Selection,
+    /// The edits of the model that every panel asks with.
+    pub edits: &'a mut Edits,
     /// The look, for what is made without a [`egui::Ui`], which has it too.
     pub theme: &'static Theme,
     requests: &'a mut Vec<Request>,
@@ -183,11 +188,18 @@ impl<'a> Cx<'a> {
     /// A world whose requests are collected in `requests`.
     pub fn new(
         state: &'a State,
-        selection: &'a mut Selection,
+        (selection, edits): (&'a mut Selection, &'a mut Edits),
         theme: &'static Theme,
         requests: &'a mut Vec<Request>,
     ) -> Self {
-        Self { state, selection, theme, requests }
+        Self { state, selection, edits, theme, requests }
+    }
+
+    /// Looks again after so many seconds, if there will be something to do.
+    pub(super) fn wake_in(&mut self, seconds: f64, is_due: bool) {
+        if is_due {
+            self.requests.push(Request::Wake(seconds));
+        }
     }
 
     /// Gives the engine a command.

@@ -3,6 +3,7 @@
 //! The app hands over a snapshot at most twice a second; a thread of its own writes it, first beside the old file and then
 //! over it, so that a crash while writing leaves the old one whole.
 
+use super::edits::Kept;
 use super::{ThemeChoice, lenient, paths};
 use crate::disk::Lock;
 use crate::types::DeviceChoice;
@@ -39,6 +40,8 @@ pub struct Session {
     /// The models in use, in the order in which they were chosen.
     #[serde(with = "paths::several")]
     pub models: Vec<PathBuf>,
+    /// Edits of the model, and sets of them.
+    pub edits: Kept,
     /// What each panel wants to keep, by panel id.
     pub panels: BTreeMap<String, Value>,
 }
@@ -52,6 +55,7 @@ impl Default for Session {
             inspector: true,
             recent: Vec::new(),
             models: Vec::new(),
+            edits: Kept::default(),
             panels: BTreeMap::new(),
         }
     }

@@ -6,10 +6,10 @@
 use fovea::engine::{Command, Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{
     Answer, Architecture, BatchReport, BatchSpec, Blocks, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
-    ChatPrompt, Classification, DeviceStatus, GeneratedToken, GenerationStats, InspectReport, JobId, KShotPoint,
-    KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId, ModelInfo, Precision, PromptToken,
-    RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Shape, Site, StopReason, TokenizeReport, TrainPoint,
-    TrainSummary, TrainingCost,
+    ChatPrompt, Classification, DeviceStatus, Edit, EditFaults, EditedNext, GeneratedToken, GenerationStats,
+    InspectReport, JobId, KShotPoint, KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId,
+    ModelInfo, NextToken, Precision, PromptToken, RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Shape, Site,
+    StopReason, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -354,7 +354,9 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 ttft_ms: 12.0,
                 tokens_per_s: 48.0,
             };
-            let tokens = (0..count).map(|i| Event::Token { job: *job, token: token(i) });
+            // Edited, it writes something else from the third token on.
+            let place = |i: usize| if spec.edits.is_empty() || i < 2 { i } else { i + 1 };
+            let tokens = (0..count).map(|i| Event::Token { job: *job, token: token(place(i)) });
             [Event::Prompted { job: *job, tokens: prompt }]
                 .into_iter()
                 .chain(tokens)
@@ -410,6 +412,22 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             let report =
                 KShotReport { spec: spec.clone(), points: points.clone(), answers, notes: Vec::new(), elapsed_ms: 9.0 };
             vec![Event::KShot { job: *job, points }, done(job, Outcome::KShot(Arc::new(report)))]
+        }
+        Work::CheckEdits(edits) => {
+            let fault = |edit: &Edit| {
+                let layer = edit.site.split('.').nth(1)?.parse::<usize>().ok().filter(|layer| *layer >= layers)?;
+                let words = format!("The model has no block {layer}.");
+                Some(UserError::new(words, format!("It has {layers}."), "Name one of those."))
+            };
+            let faults = edits.iter().map(fault).collect();
+            vec![done(job, Outcome::EditsChecked(Arc::new(EditFaults { faults })))]
+        }
+        Work::CompareNext(spec) => {
+            let token = |id, text: &str, before, after| NextToken { id, text: text.into(), before, after };
+            let likeliest = vec![token(1, " dog", 0.75, 0.125), token(2, " cat", 0.125, 0.5)];
+            let prompt_tokens = report(&spec.prompt, 0, 0).tokens.len();
+            let next = EditedNext { likeliest, divergence: 0.625, prompt_tokens };
+            vec![done(job, Outcome::NextCompared(Arc::new(next)))]
         }
         Work::Save(spec) => vec![done(job, Outcome::Saved { path: spec.path.clone() })],
         _ => Vec::new(),

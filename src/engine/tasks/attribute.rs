@@ -72,7 +72,7 @@ impl Attribute {
             ));
         }
         let mut tokens = picture::tokens(model);
-        let anatomy = || Anatomy { info: &model.info, sites: model.vit.sites() };
+        let anatomy = || Anatomy::of_vision(model);
         let placed = |edits: &[Edit]| anatomy().place(edits, tokens.len());
         let (edits, removed) = self.edits(&model.info, placed)?;
         tokens.truncate(model.vit.heads.len());

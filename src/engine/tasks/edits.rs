@@ -1,9 +1,13 @@
 //! From edits as a person writes them to changes of one model's pass over one prompt.
 
+use super::given::{self, Given, ReadsOthers};
 use super::inspect::{no_such_site, site_of_others};
-use crate::load::TextModel;
+use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{Change, Hooks, SiteEdit};
 use crate::types::{Ability, Axis, Edit, EditChange, ModelInfo, Picks, Site, UserError};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// What edits are placed in.
 pub(super) struct Anatomy<'a> {
@@ -11,12 +15,26 @@ pub(super) struct Anatomy<'a> {
     pub info: &'a ModelInfo,
     /// The sites it has.
     pub sites: Vec<Site>,
+    /// To read the other prompts that edits name.
+    others: Option<&'a dyn ReadsOthers>,
+    /// What was read of those, by the edit's line: edits are placed in many prompts.
+    read: RefCell<HashMap<String, Rc<Vec<Given>>>>,
 }
 
 impl<'a> Anatomy<'a> {
     /// Of a causal model.
     pub(super) fn of(model: &'a TextModel) -> Self {
-        Self { info: &model.info, sites: model.lm.sites() }
+        Self { info: &model.info, sites: model.lm.sites(), others: Some(model), read: RefCell::default() }
+    }
+
+    /// Of an encoder.
+    pub(super) fn of_encoder(model: &'a EncoderModel) -> Self {
+        Self { info: &model.info, sites: model.encoder.sites(), others: Some(model), read: RefCell::default() }
+    }
+
+    /// Of a vision transformer.
+    pub(super) fn of_vision(model: &'a VisionModel) -> Self {
+        Self { info: &model.info, sites: model.vit.sites(), others: None, read: RefCell::default() }
     }
 
     /// The changes that edits mean for a prompt of so many tokens, in their order.
@@ -32,15 +50,47 @@ impl<'a> Anatomy<'a> {
                 let unknown = if anywhere { site_of_others } else { no_such_site };
                 return Err(unknown(&edit.site, self.info));
             }
+            for site in &sites {
+                edit.check_at(*site)?;
+            }
+            let given = self.given(edit, &sites)?;
             for site in sites {
-                placed.push(self.at(edit, site, tokens)?);
+                placed.push(self.at(edit, site, tokens, &given)?);
             }
         }
         Ok(placed)
     }
 
-    fn at(&self, edit: &Edit, site: Site, tokens: usize) -> Result<SiteEdit, UserError> {
-        edit.check_at(site)?;
+    /// What is wrong with edits, each by itself, whatever is read: nothing where one can be made in a prompt that is long enough.
+    /// Other prompts are not read.
+    pub(super) fn faults(&self, edits: &[Edit], tokens: usize) -> Vec<Option<UserError>> {
+        let fault = |edit: &Edit| {
+            let set = Edit { change: EditChange::Zero, ..edit.clone() };
+            // What comes of other prompts can be made where zero can, but for what the site says of the change.
+            let placed = match edit.change {
+                EditChange::From(_) | EditChange::MeanOver(_) => edit
+                    .sites(&self.sites)
+                    .into_iter()
+                    .try_for_each(|site| edit.check_at(site))
+                    .and_then(|()| self.place(&[set], tokens)),
+                _ => self.place(std::slice::from_ref(edit), tokens),
+            };
+            placed.err()
+        };
+        edits.iter().map(fault).collect()
+    }
+
+    fn given(&self, edit: &Edit, sites: &[Site]) -> Result<Rc<Vec<Given>>, UserError> {
+        let line = edit.to_string();
+        if let Some(given) = self.read.borrow().get(&line) {
+            return Ok(Rc::clone(given));
+        }
+        let given = Rc::new(given::read(edit, sites, self.others)?);
+        self.read.borrow_mut().insert(line, Rc::clone(&given));
+        Ok(given)
+    }
+
+    fn at(&self, edit: &Edit, site: Site, tokens: usize, given: &[Given]) -> Result<SiteEdit, UserError> {
         let of_picture = self.info.can(Ability::SeePictures) && site == Site::Logits;
         if of_picture && !(edit.positions.are_all() && edit.change != EditChange::Mean) {
             return Err(UserError::new(
@@ -54,11 +104,22 @@ impl<'a> Anatomy<'a> {
         let heads = self.info.shape.blocks().map_or(0, |blocks| if is_kv { blocks.kv_heads } else { blocks.heads });
         let position = |picks: &Picks| picks.among(tokens).map_err(|number| no_position(edit, &number, tokens));
         let mut positions = position(&edit.positions)?;
-        let change = match edit.change {
+        let change = match &edit.change {
             EditChange::Zero => Change::Zero,
             EditChange::Mean => Change::Mean,
-            EditChange::Scale(factor) => Change::Scale(factor),
+            EditChange::MeanOver(_) => Change::Set(Box::new(given::mean(site, given, &self.device()))),
+            EditChange::From(_) => {
+                let given = given.first().expect("one prompt was read");
+                let (value, at) = given::from(edit, site, given, tokens, &self.device())?;
+                positions = at;
+                Change::Set(Box::new(value))
+            }
+            EditChange::Scale(factor) => Change::Scale(*factor),
             EditChange::Hide => Change::Lowest,
+            EditChange::Skip if self.info.architecture.normalises_after_adding() => {
+                return Err(normalised(edit, self.info));
+            }
+            EditChange::Skip => Change::Zero,
             EditChange::Swap => match positions.take().as_deref() {
                 Some([a, b]) => Change::Swap(*a, *b),
                 _ => return Err(same_position(edit, tokens)),
@@ -72,6 +133,11 @@ impl<'a> Anatomy<'a> {
             sequence: None,
             change,
         })
+    }
+
+    /// Where values of other prompts are wanted.
+    fn device(&self) -> burn::tensor::Device {
+        self.others.map_or_else(Default::default, ReadsOthers::device)
     }
 
     fn no_head(&self, edit: &Edit, number: &str, site: Site, heads: usize) -> UserError {
@@ -93,6 +159,19 @@ fn no_position(edit: &Edit, number: &str, tokens: usize) -> UserError {
             tokens.saturating_sub(1)
         ),
         format!("Name positions in that range in {edit}."),
+    )
+}
+
+fn normalised(edit: &Edit, info: &ModelInfo) -> UserError {
+    UserError::new(
+        format!("The edit {edit} cannot be made."),
+        format!(
+            "{} normalises the stream after each addition, so a block of {} that adds nothing still changes it: no skipped \
+             block is the same as none.",
+            info.architecture.family(),
+            info.name
+        ),
+        "Set attn_out or mlp_out of the block to zero, and read the result as that.",
     )
 }
 

@@ -35,7 +35,7 @@ impl MeasureWrites {
         Ok(Some(match models.get(self.model) {
             Some(LoadedModel::Encoder(model)) => {
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
-                let mut hooks = self.hooks(&model.info, model.encoder.sites(), tokens.len())?;
+                let mut hooks = self.hooks(&Anatomy::of_encoder(model), tokens.len())?;
                 let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
                 model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
                 (tokens, hooks)
@@ -45,14 +45,14 @@ impl MeasureWrites {
                     return Err(super::inspect::no_picture(&model.info.name));
                 };
                 let tokens = picture::tokens(model);
-                let mut hooks = self.hooks(&model.info, model.vit.sites(), tokens.len())?;
+                let mut hooks = self.hooks(&Anatomy::of_vision(model), tokens.len())?;
                 picture::look_at(model, seen, &mut hooks)?;
                 (tokens, hooks)
             }
             _ => {
                 let model = models.text(self.model)?;
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
-                let mut hooks = self.hooks(&model.info, model.lm.sites(), tokens.len())?;
+                let mut hooks = self.hooks(&Anatomy::of(model), tokens.len())?;
                 let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
                 model.lm.trace(model.lm.ids(&ids), &mut hooks);
                 (tokens, hooks)
@@ -60,7 +60,8 @@ impl MeasureWrites {
         }))
     }
 
-    fn hooks(&self, info: &ModelInfo, sites: Vec<Site>, tokens: usize) -> Result<Hooks, UserError> {
+    fn hooks(&self, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Hooks, UserError> {
+        let (info, sites) = (anatomy.info, &anatomy.sites);
         let values: SiteSet = sites.iter().filter(|site| matches!(site, Site::V(_))).copied().collect();
         let blocks = info.shape.blocks().copied();
         let (layers, heads) = blocks.map_or((0, 0), |blocks| (blocks.layers, blocks.heads));
@@ -68,7 +69,6 @@ impl MeasureWrites {
         if bytes > BUDGET_BYTES {
             return Err(too_much(info, tokens, bytes));
         }
-        let anatomy = Anatomy { info, sites };
         Ok(Hooks::off().keeping(values).editing(anatomy.place(&self.spec.edits, tokens)?))
     }
 }

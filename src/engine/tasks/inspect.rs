@@ -91,14 +91,14 @@ impl Looking {
 
     fn text(&mut self, model: &TextModel, hooks: MakeHooks<'_>) -> Result<Option<Pass>, UserError> {
         let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
-        let mut hooks = self.hooks(&self.anatomy(&model.info, model.lm.sites())?, tokens.len(), hooks)?;
+        let mut hooks = self.hooks(&self.anatomy(Anatomy::of(model))?, tokens.len(), hooks)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         model.lm.trace(model.lm.ids(&ids), &mut hooks);
         Ok(Some(Pass { tokens, hooks, picture: None }))
     }
 
     fn encoder(&self, model: &EncoderModel, hooks: MakeHooks<'_>) -> Result<Pass, UserError> {
-        let anatomy = self.anatomy(&model.info, model.encoder.sites())?;
+        let anatomy = self.anatomy(Anatomy::of_encoder(model))?;
         let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
         let mut hooks = self.hooks(&anatomy, tokens.len(), hooks)?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
@@ -109,23 +109,24 @@ impl Looking {
     fn vision(&self, model: &VisionModel, hooks: MakeHooks<'_>) -> Result<Pass, UserError> {
         let PromptInput::Picture(picture) = &self.spec.prompt else { return Err(no_picture(&model.info.name)) };
         let tokens = picture::tokens(model);
-        let anatomy = self.anatomy(&model.info, model.vit.sites())?;
+        let anatomy = self.anatomy(Anatomy::of_vision(model))?;
         let mut hooks = self.hooks(&anatomy, tokens.len(), hooks)?;
         let seen = picture::look_at(model, picture, &mut hooks)?;
         Ok(Pass { tokens, hooks, picture: Some(seen) })
     }
 
     /// What the model has, once it is sure to have what is asked for.
-    fn anatomy<'a>(&self, info: &'a ModelInfo, sites: Vec<Site>) -> Result<Anatomy<'a>, UserError> {
+    fn anatomy<'a>(&self, has: Anatomy<'a>) -> Result<Anatomy<'a>, UserError> {
+        let (info, sites) = (has.info, &has.sites);
         let anywhere: Vec<_> = Site::all(info.shape.layers()).collect();
         if let Some(pattern) = self.spec.sites.without_match(&anywhere) {
             return Err(no_such_site(pattern, info));
         }
         // The sites looked at unless told otherwise include logits, which an encoder without a head has not.
-        let is_lenient = !info.can(Ability::Continue) && !self.spec.sites.choose(&sites).is_empty();
-        match self.spec.sites.without_match(&sites) {
+        let is_lenient = !info.can(Ability::Continue) && !self.spec.sites.choose(sites).is_empty();
+        match self.spec.sites.without_match(sites) {
             Some(pattern) if !is_lenient => Err(site_of_others(pattern, info)),
-            _ => Ok(Anatomy { info, sites }),
+            _ => Ok(has),
         }
     }
 

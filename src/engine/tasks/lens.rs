@@ -102,14 +102,14 @@ impl Lens {
                 }
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
                 let target = first_token(&model.tokenizer, self.spec.target.as_deref())?;
-                let edits = self.edits(&model.info, model.encoder.sites(), tokens.len())?;
+                let edits = self.edits(&Anatomy::of_encoder(model), tokens.len())?;
                 (tokens, target, Pass::Whole(edits))
             }
             _ => {
                 let model = models.text(self.model)?;
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
                 let target = first_token(&model.tokenizer, self.spec.target.as_deref())?;
-                let edits = self.edits(&model.info, model.lm.sites(), tokens.len())?;
+                let edits = self.edits(&Anatomy::of(model), tokens.len())?;
                 let edits = fixed(model, &ids(&tokens), edits);
                 (tokens, target, Pass::Behind { state: model.lm.new_state(), edits })
             }
@@ -138,9 +138,9 @@ impl Lens {
         }))
     }
 
-    fn edits(&self, info: &ModelInfo, has: Vec<Site>, tokens: usize) -> Result<Vec<SiteEdit>, UserError> {
-        check_room(info, tokens)?;
-        let edits = Anatomy { info, sites: has }.place(&self.spec.edits, tokens)?;
+    fn edits(&self, anatomy: &Anatomy<'_>, tokens: usize) -> Result<Vec<SiteEdit>, UserError> {
+        check_room(anatomy.info, tokens)?;
+        let edits = anatomy.place(&self.spec.edits, tokens)?;
         match edits.iter().find(|edit| matches!(edit.site, Site::LnFinal | Site::Logits)) {
             Some(edit) => Err(behind_the_stream(edit.site)),
             None => Ok(edits),

@@ -11,6 +11,7 @@ mod classify;
 mod contexts;
 mod continuations;
 mod continuing;
+mod edited_next;
 mod edits;
 mod embed;
 mod evaluate;
@@ -19,6 +20,7 @@ mod fingerprint;
 mod fit_lens;
 mod fit_passages;
 mod generate;
+mod given;
 mod head_writes;
 mod inspect;
 mod kshot;
@@ -85,6 +87,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Sweep(spec) => Box::new(sweep::Sweep::new(model, spec.clone())),
         Work::Patch(spec) => Box::new(patch::Patch::new(model, spec.clone())),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
+        Work::CompareNext(spec) => Box::new(edited_next::CompareNext::new(model, spec.clone())),
+        Work::CheckEdits(edits) => Box::new(edited_next::CheckEdits::new(model, edits.clone())),
         Work::Inspect(spec) => Box::new(inspect::Inspect::new(model, spec.clone())),
         Work::FindBroken(spec) => Box::new(inspect::FindBroken::new(model, spec.clone())),
         Work::MeasureWrites(spec) => Box::new(head_writes::MeasureWrites::new(model, spec.clone())),

@@ -64,7 +64,11 @@ impl<'a> Subject<'a> {
 
     /// What edits are placed in.
     pub(super) fn anatomy(self) -> Anatomy<'a> {
-        Anatomy { info: self.info(), sites: self.net().sites() }
+        match self {
+            Self::Text(model) => Anatomy::of(model),
+            Self::Encoder(model) => Anatomy::of_encoder(model),
+            Self::Vision(model) => Anatomy::of_vision(model),
+        }
     }
 
     /// Nothing while a chat template is at work.

@@ -35,7 +35,8 @@ impl SiteEdit {
 pub enum Change {
     /// They become 0.
     Zero,
-    /// They become the lowest finite number: a score of it makes a token invisible.
+    /// They become the lowest finite number: a score of it makes a token invisible to others. Scores of tokens for themselves
+    /// stay.
     Lowest,
     /// They are multiplied.
     Scale(f64),

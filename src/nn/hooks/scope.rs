@@ -1,6 +1,6 @@
 //! Where an edit holds.
 
-use super::change::SiteEdit;
+use super::change::{Change, SiteEdit};
 use super::rows::Rows;
 use crate::types::{Axis, Site};
 use burn::tensor::{Bool, Tensor, TensorData};
@@ -58,6 +58,12 @@ pub(super) fn scope<const D: usize>(
             axis,
             Box::new(move |at| reaches(edit.keys.as_deref(), key_end, rows.key_position(at[0], at[axis]))),
         ));
+    }
+    if let (Change::Lowest, Some(token), Some(key)) = (&edit.change, place.token, place.key) {
+        // A token always sees itself: nothing would be left of a row that is hidden as a whole.
+        conditions
+            .push((token, Box::new(move |at| rows.position(at[0], at[token]) != rows.key_position(at[0], at[key]))));
+        conditions.push((key, Box::new(|_| true)));
     }
     if let Some(sequence) = edit.sequence {
         match place.token {

@@ -131,6 +131,12 @@ impl Architecture {
         }
     }
 
+    /// True for blocks that normalise the residual stream after they have added to it.
+    #[must_use]
+    pub fn normalises_after_adding(self) -> bool {
+        matches!(self, Self::Bert | Self::Roberta | Self::DistilBert)
+    }
+
     /// What the model takes and gives.
     #[must_use]
     pub fn kind(self) -> ModelKind {

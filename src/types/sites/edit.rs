@@ -1,5 +1,7 @@
 //! A change inside a forward pass, as a person writes it.
 
+use crate::types::glob::glob_matches;
+use crate::types::sites::edit_change::EditChange;
 use crate::types::sites::site::{Site, chooses};
 use crate::types::{Axis, UserError};
 use serde::{Deserialize, Serialize};
@@ -14,11 +16,20 @@ use std::str::FromStr;
 /// - POSITIONS are such a list, counted from the prompt's first token; `-1` is its last. Left out with the `@`, all of them
 ///   and whatever is generated. In scores and pattern they are those that look; `@QUERIES>KEYS` also chooses those that are
 ///   looked at, and `@>KEYS` those alone.
-/// - CHANGE is `zero`, `mean` (over the prompt's positions), `scale X`, at scores `hide`, or at positions `swap` of the two
-///   that are named.
+/// - CHANGE is one of these:
+///   - `zero`, or `scale X`;
+///   - `mean`, over the prompt's positions, or `mean over "NAME" ["a prompt", "another"]`, over all tokens of those prompts,
+///     which has a name or none;
+///   - `from "another prompt"`: the values that prompt has there, position for position, so that both have as many tokens; where
+///     positions are named, those of the other prompt by the same numbers, and each prompt may be of any length that has them.
+///     Tokens behind the prompt keep their own;
+///   - `hide` at scores: the keys are not seen by other tokens (a token always sees itself);
+///   - `swap` at positions, of the two that are named;
+///   - `skip` of a whole block, such as `blocks.3 = skip`: it adds nothing to the residual stream, which is zero at `attn_out`
+///     and at `mlp_out`.
 ///
-/// As text, and in files, it is that line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What comes of other prompts is read by the model without edits. As text, and in files, it is that line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Edit {
     /// The name or pattern of the site.
@@ -33,21 +44,6 @@ pub struct Edit {
     pub change: EditChange,
 }
 
-/// What an edit does to the values it names.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum EditChange {
-    /// They become 0.
-    Zero,
-    /// They become their mean over the prompt's positions.
-    Mean,
-    /// They are multiplied.
-    Scale(f64),
-    /// Scores become so low that the key is not seen.
-    Hide,
-    /// Two positions change places.
-    Swap,
-}
-
 /// Numbers out of a row of things; without any, all of them. Negative ones count from the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Picks(Vec<(i64, i64)>);
@@ -57,6 +53,21 @@ impl Picks {
     #[must_use]
     pub fn are_all(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Exactly these; a range is given by its first and its last.
+    #[must_use]
+    pub fn of(spans: impl IntoIterator<Item = (i64, i64)>) -> Self {
+        Self(spans.into_iter().collect())
+    }
+
+    /// The only number, where there is one alone.
+    #[must_use]
+    pub fn one(&self) -> Option<i64> {
+        match self.0[..] {
+            [(first, last)] if first == last => Some(first),
+            _ => None,
+        }
     }
 
     /// Those meant among `count`, in rising order and each once; `None` for all.
@@ -120,7 +131,14 @@ impl Edit {
     /// Those of the sites of a model that are meant.
     #[must_use]
     pub fn sites(&self, of_model: &[Site]) -> Vec<Site> {
-        of_model.iter().copied().filter(|site| chooses(&self.site, *site)).collect()
+        let is_meant = |site: &Site| match (&self.change, site) {
+            (EditChange::Skip, Site::AttnOut(layer) | Site::MlpOut(layer)) => {
+                glob_matches(self.site.as_bytes(), format!("blocks.{layer}").as_bytes())
+            }
+            (EditChange::Skip, _) => false,
+            _ => chooses(&self.site, *site),
+        };
+        of_model.iter().copied().filter(is_meant).collect()
     }
 
     /// What is asked for that makes no sense at a site, whatever the model.
@@ -142,8 +160,8 @@ impl Edit {
             return wrong(&format!("{site} has no positions to choose from."), "Leave out @ and what follows it.");
         }
         match self.change {
-            EditChange::Mean if lacks(Axis::Token) || !lacks(Axis::Key) => wrong(
-                &format!("{site} has no mean over the prompt's positions: its values do not mean the same at each."),
+            EditChange::Mean | EditChange::MeanOver(_) if lacks(Axis::Token) || !lacks(Axis::Key) => wrong(
+                &format!("{site} has no mean over positions: its values do not mean the same at each."),
                 "Use zero or scale.",
             ),
             EditChange::Hide if !matches!(site, Site::Scores(_)) => {
@@ -165,7 +183,7 @@ impl FromStr for Edit {
             UserError::new(
                 format!("{:?} is no edit.", text.trim()),
                 why,
-                "Write SITE[HEADS]@POSITIONS = zero, mean or scale X, such as 'blocks.1.attn.z[0,3..5]@-1 = zero'.",
+                "Write SITE[HEADS]@POSITIONS = CHANGE, such as 'blocks.1.attn.z[0,3..5]@-1 = zero'.",
             )
         };
         let Some((place, change)) = text.split_once('=') else { return Err(wrong("It has no =.".to_owned())) };
@@ -196,24 +214,17 @@ impl FromStr for Edit {
             "" => Ok(Picks::default()),
             list => picks(list, what),
         };
-        let change = match change.split_whitespace().collect::<Vec<_>>()[..] {
-            ["zero"] => EditChange::Zero,
-            ["mean"] => EditChange::Mean,
-            ["hide"] => EditChange::Hide,
-            ["swap"] => EditChange::Swap,
-            ["scale", factor] => match factor.parse::<f64>().ok().filter(|factor| factor.is_finite()) {
-                Some(factor) => EditChange::Scale(factor),
-                None => return Err(wrong(format!("{factor:?} is no number to scale with."))),
-            },
-            ["scale"] => return Err(wrong("scale needs a number behind it.".to_owned())),
-            _ => return Err(wrong(format!("{:?} is none of zero, mean, scale X, hide and swap.", change.trim()))),
-        };
+        let change: EditChange = change.parse().map_err(&wrong)?;
         let (positions, keys) = (optional(queries, "The position")?, optional(keys, "The position")?);
         let edit = Self { site: site.to_owned(), heads, positions, keys, change };
         if edit.change == EditChange::Swap
             && !matches!(edit.positions.0[..], [(a, b), (c, d)] if a == b && c == d && a != c)
         {
             return Err(wrong("swap needs two positions, as in pos_embed@2,5 = swap.".to_owned()));
+        }
+        let is_block = edit.site.split('.').count() == 2 && edit.site.starts_with("blocks.");
+        if edit.change == EditChange::Skip && !(is_block && edit.heads.are_all() && edit.keys.are_all()) {
+            return Err(wrong("skip is of a whole block, as in blocks.3 = skip.".to_owned()));
         }
         Ok(edit)
     }
@@ -230,13 +241,7 @@ impl fmt::Display for Edit {
             (false, true) => write!(f, "@{}", self.positions)?,
             (_, false) => write!(f, "@{}>{}", self.positions, self.keys)?,
         }
-        match self.change {
-            EditChange::Zero => f.write_str(" = zero"),
-            EditChange::Mean => f.write_str(" = mean"),
-            EditChange::Scale(factor) => write!(f, " = scale {factor}"),
-            EditChange::Hide => f.write_str(" = hide"),
-            EditChange::Swap => f.write_str(" = swap"),
-        }
+        write!(f, " = {}", self.change)
     }
 }
 
@@ -271,6 +276,11 @@ mod tests {
             "blocks.0.attn.scores[1]@4>0..2 = hide",
             "blocks.0.attn.pattern@>0 = zero",
             "pos_embed@2,5 = swap",
+            "blocks.3 = skip",
+            "blocks.*@2..4 = skip",
+            "blocks.4.attn.z[2]@-1 = from \"The = sign,\\nand \\\"quotes\\\" @5 [2] é\"",
+            "blocks.1.mlp_out = mean over [\"one\", \"two\"]",
+            "blocks.1.mlp_out = mean over \"capitals\" [\"Paris is\", \"Rome is\"]",
         ] {
             assert_eq!(edit(text).to_string(), text);
         }
@@ -293,6 +303,15 @@ mod tests {
     }
 
     #[test]
+    fn a_skipped_block_is_what_it_adds() {
+        let all: Vec<Site> = Site::all(12).collect();
+        let names = |text: &str| edit(text).sites(&all).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names("blocks.1 = skip"), ["blocks.1.attn_out", "blocks.1.mlp_out"]);
+        assert_eq!(names("blocks.* = skip").len(), 24);
+        assert!(names("blocks.12 = skip").is_empty());
+    }
+
+    #[test]
     fn a_slip_of_the_pen_is_named() {
         for (text, named) in [
             ("blocks.0.attn.z", "no ="),
@@ -306,6 +325,14 @@ mod tests {
             ("blocks.0.attn.z = scale much", "\"much\""),
             ("blocks.0.attn.z = scale inf", "\"inf\""),
             ("pos_embed@1 = swap", "two positions"),
+            ("blocks.0.attn.z = from", "needs a prompt"),
+            ("blocks.0.attn.z = from other", "double quotes"),
+            ("blocks.0.attn.z = mean of", "\"mean of\""),
+            ("blocks.0.attn.z = mean over \"name\"", "no list of prompts"),
+            ("blocks.0.attn.z = mean over [1]", "no list of prompts"),
+            ("blocks.0.attn.z = mean over []", "one prompt at least"),
+            ("blocks.0.attn_out = skip", "whole block"),
+            ("blocks.0[1] = skip", "whole block"),
             ("[0] = zero", "no site"),
         ] {
             let error = text.parse::<Edit>().unwrap_err();

@@ -3,6 +3,8 @@
 pub(super) mod attribution;
 pub(super) mod contexts;
 pub(super) mod edit;
+pub(super) mod edit_change;
+pub(super) mod edited_next;
 pub(super) mod head_writes;
 pub(super) mod jacobian;
 pub(super) mod lens;

@@ -19,7 +19,7 @@ use super::files::Dialogs;
 use super::glyphs::SystemFonts;
 use super::session::{Session, Starting, Writer};
 use super::theme::{self, ThemeChoice, space};
-use super::{Cx, Panel, Request, Selection, State, Theme, widgets};
+use super::{Cx, Edits, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
 use crate::types::{Ability, DeviceChoice, UserError};
@@ -53,6 +53,8 @@ pub struct App {
     link: Box<dyn EngineLink>,
     state: State,
     selection: Selection,
+    /// What is changed inside the model, for all panels.
+    edits: Edits,
     panels: Vec<Box<dyn Panel>>,
     shown: usize,
     /// The panel of the last frame.
@@ -135,7 +137,7 @@ impl App {
             self.state.apply(event);
         }
         while let Some(answer) = self.dialogs.try_recv() {
-            self.answered(answer);
+            self.answered(answer, ctx);
         }
         self.hear_hub(ctx);
         for words in self.system_fonts.iter_mut().flat_map(|fonts| fonts.take_in(ctx)) {
@@ -163,6 +165,7 @@ impl App {
         self.carry_out(ctx);
         let mut shown: BTreeSet<_> = self.selection.run.into_iter().chain(self.selection.inspection).collect();
         self.panels.iter().for_each(|panel| panel.shows(&mut shown));
+        self.edits.shows(&mut shown);
         self.state.keep(&shown);
     }
 
@@ -196,13 +199,18 @@ impl App {
     /// Runs `with` on the panel at `place`, with the world it may see.
     fn with_panel<R>(&mut self, place: usize, with: impl FnOnce(&mut dyn Panel, &mut Cx<'_>) -> R) -> R {
         let mut asked = Vec::new();
-        let mut cx = Cx::new(&self.state, &mut self.selection, self.theme, &mut asked);
+        let mut cx = Cx::new(&self.state, (&mut self.selection, &mut self.edits), self.theme, &mut asked);
         let result = with(self.panels[place].as_mut(), &mut cx);
         self.requests.extend(asked.into_iter().map(|r| (Some(place), r)));
         result
     }
 
     fn tick(&mut self) {
+        match self.edits.tick(self.state.now_s) {
+            Some(Ok(words)) => self.say(words),
+            Some(Err(error)) => self.fail(error),
+            None => {}
+        }
         for place in 0..self.panels.len() {
             self.with_panel(place, |panel, cx| panel.tick(cx));
         }
@@ -327,6 +335,7 @@ impl App {
             inspector: self.inspector_open,
             recent: self.state.recent.clone(),
             models,
+            edits: self.edits.kept(),
             panels: self
                 .panels
                 .iter()

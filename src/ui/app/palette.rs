@@ -18,6 +18,8 @@ pub(super) struct Palette {
 
 #[derive(Clone)]
 enum Deed {
+    OpenEdits,
+    SwitchEdits,
     Show(PanelId),
     Run,
     Stop,
@@ -128,6 +130,11 @@ impl App {
                 listed.push(path);
             }
         }
+        all.push(entry(Icon::FolderOpen, "Open edits of the model…", "", Deed::OpenEdits));
+        if !self.edits.is_empty() {
+            let verb = if self.edits.any_on() { "off" } else { "on" };
+            all.push(entry(Icon::Eye, &format!("Switch all edits of the model {verb}"), "", Deed::SwitchEdits));
+        }
         all.push(entry(Icon::Sun, "Use the light theme", "", Deed::Theme(ThemeChoice::Light)));
         all.push(entry(Icon::Moon, "Use the dark theme", "", Deed::Theme(ThemeChoice::Dark)));
         all.push(entry(Icon::Monitor, "Use the desktop's theme", "", Deed::Theme(ThemeChoice::System)));
@@ -156,6 +163,8 @@ impl App {
             Deed::Use(model) => self.state.activate(model),
             Deed::Theme(choice) => self.set_theme(ctx, choice),
             Deed::Device(choice) => self.set_device(choice),
+            Deed::OpenEdits => self.ask_for_edits(),
+            Deed::SwitchEdits => self.edits.switch_all(self.state.now_s),
             Deed::Inspector => self.inspector_open = !self.inspector_open,
             Deed::About => self.about = Some(About::new()),
             Deed::Panel(panel, id) => {

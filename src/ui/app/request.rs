@@ -4,6 +4,7 @@ use super::App;
 use super::overlay::{PathEntry, Toast};
 use crate::engine::{Command, Work};
 use crate::types::{DeviceChoice, JobId, ModelId};
+use crate::ui::edits;
 use crate::ui::files::{Answer, FileRequest, Purpose};
 use crate::ui::session::RECENT_KEPT;
 use crate::ui::theme::{Theme, ThemeChoice};
@@ -31,6 +32,10 @@ impl App {
                 Request::SaveAs { file, write } => self.dialogs.ask(file, Purpose::Write(write)),
                 Request::Activate(model) => self.state.activate(model),
                 Request::Intend(intent) => self.intend(intent),
+                Request::Wake(seconds) => {
+                    ctx.request_repaint_after(std::time::Duration::from_secs_f64(seconds));
+                    continue;
+                }
                 Request::Toast(words) => self.say(words),
                 Request::Fail(error) => self.fail(error),
             }
@@ -89,8 +94,9 @@ impl App {
         self.dialogs.ask(file, Purpose::Pick { panel: None, tag: OPEN_MODEL });
     }
 
-    pub(super) fn answered(&mut self, answer: Answer) {
+    pub(super) fn answered(&mut self, answer: Answer, ctx: &egui::Context) {
         match answer {
+            Answer::Picked { tag: edits::OPEN, path, .. } => self.open_edits(&path, ctx),
             Answer::Picked { panel: None, path, .. } => self.open_path(path),
             Answer::Picked { panel: Some(panel), tag, path } => {
                 self.with_panel(self.place_of(panel), |panel, cx| panel.picked(tag, &path, cx));
@@ -109,10 +115,24 @@ impl App {
     pub(super) fn take_drops(&mut self, ctx: &egui::Context) {
         let paths: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_owned()).collect());
         for path in paths {
+            if edits::Edits::reads(&path) {
+                self.open_edits(&path, ctx);
+                continue;
+            }
             let taken = self.with_panel(self.shown, |panel, cx| panel.dropped(&path, cx));
             if !taken {
                 self.open_path(model_folder(&path));
             }
+        }
+    }
+
+    pub(super) fn ask_for_edits(&self) {
+        self.dialogs.ask(edits::file_to_open(), Purpose::Pick { panel: None, tag: edits::OPEN });
+    }
+
+    fn open_edits(&mut self, path: &Path, ctx: &egui::Context) {
+        if let Err(error) = self.edits.open(path, ctx) {
+            self.fail(error);
         }
     }
 

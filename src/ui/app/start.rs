@@ -7,7 +7,7 @@ use crate::types::{DeviceChoice, UserError};
 use crate::ui::files::Dialogs;
 use crate::ui::glyphs::{self, SystemFonts};
 use crate::ui::session::{self, Session, Starting, Writer};
-use crate::ui::{PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
+use crate::ui::{Edits, PanelId, Selection, State, Theme, ThemeChoice, panels, shipped, theme};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -94,6 +94,7 @@ impl App {
             link,
             state,
             selection: Selection::default(),
+            edits: Edits::with(session.edits.clone()),
             panels,
             shown: 0,
             painted: 0,

@@ -2,10 +2,10 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EmbeddingReport,
-    EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens, KShotReport, LayerActivation, LensReport,
-    PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
-    TermsReport, TokenizeReport, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EditFaults, EditedNext,
+    EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens, KShotReport,
+    LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport,
+    SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -31,6 +31,8 @@ macro_rules! reported {
 reported! {
     SamplesReport => Sampled,
     SurpriseReport => Surprised,
+    EditedNext => NextCompared,
+    EditFaults => EditsChecked,
     BiasReport => BiasRead,
     InspectReport => Inspected,
     BrokenReport => BrokenFound,
@@ -80,6 +82,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::Tokenized(report) => report.tokens.len() * 64,
         Outcome::Sampled(report) => report.samples.iter().map(|sample| sample.tokens.len() * 1024).sum(),
         Outcome::Surprised(report) => report.tokens.len() * 128,
+        Outcome::NextCompared(report) => report.likeliest.len() * 64,
         Outcome::Scored(report) => report.candidates.iter().map(|candidate| candidate.tokens.len() * 64).sum(),
         Outcome::Batched(report) => report.answers.len() * 256,
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),

@@ -7,8 +7,9 @@ use super::tokens::TokensView;
 use super::ways::Way;
 use super::{Shown, overview, palette};
 use crate::chart::Format;
-use crate::types::ScaleEnd;
+use crate::types::{Ability, ScaleEnd};
 use crate::ui::Themed;
+use crate::ui::edits;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, section, segmented};
 use crate::ui::{Cx, Prompting};
@@ -65,6 +66,12 @@ pub(super) fn show(
             caption(ui, format!("Numbers are {words}."));
         }
     });
+    let tokens = shown.map(|shown| shown.report.tokens.as_slice());
+    // Until there are any, the heads have the first claim on the room.
+    let has_edits = !cx.edits.is_empty();
+    if has_edits {
+        edits::section(Ability::Attend, tokens, ui, cx);
+    }
     let mut wanted = None;
     if shown.is_some() {
         ui.add_space(space::M);
@@ -90,7 +97,7 @@ pub(super) fn show(
             overview::show(view, colours, ui, cx, shown);
             caption(
                 ui,
-                "Rows are layers, columns heads. Arrow keys move; a click with Ctrl picks heads to be seen together.",
+                "Rows are layers, columns heads. Arrow keys move; a click with Ctrl picks heads to be seen together, a right click edits one.",
             );
             if let Some(words) = &shown.report.left_out {
                 ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
@@ -102,6 +109,9 @@ pub(super) fn show(
         let ways = [(Direction::LooksAt, "Looks at"), (Direction::LookedAtBy, "Looked at by")];
         segmented(ui, &mut view.direction, &ways);
     });
+    if !has_edits {
+        edits::section(Ability::Attend, tokens, ui, cx);
+    }
     wanted
 }
 

@@ -16,7 +16,9 @@ use std::sync::Arc;
 /// Least width of the tokens beside the map.
 const BESIDE: f32 = 300.0;
 
-pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) {
+/// True when the head on show is to be switched off.
+pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown) -> bool {
+    let mut switches_off = false;
     let title = title(view, cx);
     let sub = format!("{} tokens", shown.report.tokens.len());
     let wide = ui.available_width() > 480.0;
@@ -26,6 +28,9 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             && icon_button(ui, Icon::Maximize, "Show the whole pattern").clicked()
         {
             view.sight = large::View::default();
+        }
+        if view.way.is_of_planes() {
+            switches_off = icon_button(ui, Icon::PowerOff, "Switch this head off").clicked();
         }
         if wide && view.way == Way::Map {
             caption(ui, "Scroll to zoom, drag to move");
@@ -60,6 +65,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
             }
         }
     });
+    switches_off
 }
 
 /// What is seen, at the beginning of a line.

@@ -5,6 +5,7 @@ mod atlas;
 mod choices;
 mod contexts;
 mod controls;
+mod edited;
 mod export;
 mod figure;
 mod first_look;
@@ -30,8 +31,8 @@ mod view_file;
 mod ways;
 
 use crate::chart::{Format, png_pixels};
-use crate::engine::{Command, GenerateSpec, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, ColorMap, InspectReport, JobId, ModelId, Site, SiteFilter};
+use crate::engine::{Command, GenerateSpec, PromptInput, Work};
+use crate::types::{Ability, ColorMap, Edit, InspectReport, JobId, ModelId, Site};
 use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
@@ -85,7 +86,9 @@ pub struct AttentionPanel {
     context: Option<egui::Context>,
     first_look: FirstLook,
     /// What is inspected.
-    patterns: Ask<Question>,
+    patterns: Ask<(Question, Vec<Edit>)>,
+    /// True where the model is looked at as it is, whatever edits are on.
+    unedited: bool,
     /// An inspection that another panel asked for and handed over, as of the last tick.
     handed: Option<JobId>,
     /// What the panel looks into, as of the last tick.
@@ -130,22 +133,6 @@ impl AttentionPanel {
                 let (run, model, ids) = Self::run_to_inspect(cx)?;
                 Some((Question::Run(run, ids.len()), model, PromptInput::Ids(ids)))
             }
-        }
-    }
-
-    /// Asks for patterns that were not asked for yet, or are no longer kept.
-    fn ask(&mut self, cx: &mut Cx<'_>) {
-        if self.handed.is_some() {
-            return;
-        }
-        let Some((question, model, prompt)) = self.question(cx) else { return };
-        let before = self.patterns.job();
-        self.patterns.follow(question, 0.0, cx, |_| {
-            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
-            (model, Work::Inspect(spec))
-        });
-        if self.patterns.job() != before {
-            cx.selection.token = None;
         }
     }
 
@@ -258,7 +245,7 @@ impl AttentionPanel {
                 Work::Generate(GenerateSpec {
                     prompt: PromptInput::Text("Once upon a time".into()),
                     sampling,
-                    edits: Vec::new(),
+                    edits: cx.edits.on(),
                 }),
             ));
             cx.selection.run = Some(job);
@@ -382,12 +369,18 @@ impl Panel for AttentionPanel {
                     self.first_look.of(&shown, model, self.handed == Some(shown.job), cx.selection);
                     arrows(ui, cx, &shown);
                     self.under_way(ui, cx);
+                    edited::line(&mut self.unedited, self.handed.is_some(), ui, cx, &shown);
                     match shown.report.picture.as_ref().filter(|_| !self.tokens.way.is_of_pictures()) {
                         Some(_) => {
                             let look = self.colours.look(ui.theme());
                             picture::stage(&mut self.picture, &mut self.tokens.way, look, ui, cx, &shown);
                         }
-                        None => figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown),
+                        None => {
+                            if figure::stage(&mut self.tokens, &mut self.colours, ui, cx, &shown) {
+                                let head = (cx.selection.layer, cx.selection.head);
+                                edited::switch_off(head, &mut self.unedited, cx);
+                            }
+                        }
                     }
                 }
             }
@@ -481,6 +474,14 @@ impl Panel for AttentionPanel {
         self.patterns.forget(cx);
         (self.handed, cx.selection.inspection) = (None, None);
         self.ask(cx);
+    }
+
+    fn undo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.undo(f64::NEG_INFINITY, || false);
+    }
+
+    fn redo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.redo(f64::INFINITY, || false);
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {

@@ -1,6 +1,7 @@
 //! All layers × heads at once, small, on one scale.
 
 use super::Shown;
+use super::edited;
 use super::look::Colours;
 use super::plane::PlaneKey;
 use super::tokens::{HeadKey, TokensView};
@@ -154,6 +155,7 @@ fn one(
         cx.selection.layer = layer;
         cx.selection.head = head;
     }
+    response.context_menu(|ui| edited::head_menu((layer, head), ui, cx));
     response.on_hover_ui(|ui| {
         ui.label(
             egui::RichText::new(format!("Layer {layer} · head {head}")).font(Type::Body.bold()).color(theme.body()),

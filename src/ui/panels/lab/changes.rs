@@ -3,6 +3,7 @@
 use super::setup::{Example, Setup, Side};
 use crate::types::Draw;
 use crate::ui::asked_model::AskedModel;
+use crate::ui::edits::all_words;
 
 /// Changes named one by one; more are counted.
 const MOST_NAMED: usize = 3;
@@ -109,6 +110,12 @@ fn of_side(before: &Side, now: &Side, parts: &mut Vec<String>) {
     }
     if before.calibrate != now.calibrate {
         parts.push(if now.calibrate { "calibrated" } else { "no longer calibrated" }.to_owned());
+    }
+    if before.edits != now.edits {
+        parts.push(match now.edits.is_empty() {
+            true => "no longer edited".to_owned(),
+            false => format!("edited: {}", all_words(&now.edits)),
+        });
     }
     if before.ending != now.ending {
         let words = if now.ending { "the end of the answer is scored" } else { "the end of the answer is not scored" };

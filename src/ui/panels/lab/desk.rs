@@ -4,7 +4,7 @@ use super::fit::Counter;
 use super::plan::{Missing, Plan, model_of};
 use super::setup::{Card, Setup, Side};
 use crate::types::{FewShotPrompt, TaskTable};
-use crate::ui::{Cx, History, OpenModel, State};
+use crate::ui::{Cx, Edits, History, OpenModel, State};
 use std::sync::Arc;
 
 /// Examples a chosen task begins with.
@@ -22,13 +22,15 @@ pub(super) struct Desk {
     pub warnings: Vec<String>,
     /// Counts how often another task or setup was taken: what was picked out before belongs to the one before.
     pub begun: u64,
+    /// Which version of the list of edits the columns have.
+    edits: Option<u64>,
 }
 
 impl Default for Desk {
     fn default() -> Self {
         let setup = Setup::default();
         let history = History::new(setup.clone());
-        Self { setup, history, side: 0, plan: None, warnings: Vec::new(), begun: 0 }
+        Self { setup, history, side: 0, plan: None, warnings: Vec::new(), begun: 0, edits: None }
     }
 }
 
@@ -108,11 +110,73 @@ impl Desk {
         self.history.observe(&self.setup, now_s);
     }
 
-    pub fn undo(&mut self) {
-        self.history.undo(&mut self.setup);
+    /// Gives the columns that ask the edited model the edits that are on. A run that was brought back keeps its own until the list
+    /// changes.
+    pub fn take_edits(&mut self, edits: &Edits) {
+        let is_new = self.edits.replace(edits.version()) != Some(edits.version());
+        let on = edits.on();
+        let mut changed = false;
+        for side in &mut self.setup.sides {
+            let wanted = match side.edited {
+                true if is_new || side.edits.is_empty() => on.clone(),
+                true => continue,
+                false => Vec::new(),
+            };
+            changed |= side.edits != wanted;
+            side.edits = wanted;
+        }
+        if changed {
+            // The list has an undo of its own.
+            self.history.amend(&self.setup);
+        }
     }
 
-    pub fn redo(&mut self) {
-        self.history.redo(&mut self.setup);
+    /// False when there is nothing to take back.
+    pub fn undo(&mut self) -> bool {
+        self.history.undo(&mut self.setup)
+    }
+
+    /// False when nothing was taken back.
+    pub fn redo(&mut self) -> bool {
+        self.history.redo(&mut self.setup)
+    }
+
+    /// When something was changed last.
+    pub fn touched_s(&self) -> f64 {
+        self.history.touched_s()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_follows_the_list_and_one_that_was_brought_back_keeps_its_own_until_it_changes() {
+        let edit = |line: &str| line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        let (first, second) = ("blocks.0.attn.z[1] = zero", "blocks.1 = skip");
+        let (mut desk, mut edits) = (Desk::default(), Edits::default());
+        desk.setup.show_edited();
+        edits.add(edit(first), 0.0);
+        edits.tick(0.0);
+        desk.take_edits(&edits);
+        let asked = |desk: &Desk| desk.setup.sides.each_ref().map(|side| side.edits.len());
+        assert_eq!(asked(&desk), [0, 1]);
+        let request = desk.setup.request(1, Card::Few, 0, &["a".to_owned()]);
+        assert_eq!(request.edits, [edit(first)]);
+        // Written and read, it is the same; without the switch, nothing is asked with.
+        let text = serde_json::to_string(&desk.setup).unwrap();
+        assert_eq!(serde_json::from_str::<Setup>(&text).unwrap(), desk.setup);
+        // A run of before was asked with another.
+        desk.setup.sides[1].edits = vec![edit(second)];
+        desk.take_edits(&edits);
+        assert_eq!(desk.setup.sides[1].edits, [edit(second)]);
+        edits.add(edit("blocks.2 = skip"), 1.0);
+        edits.tick(1.0);
+        desk.take_edits(&edits);
+        assert_eq!(asked(&desk), [0, 2]);
+        desk.setup.sides[1].edited = false;
+        desk.take_edits(&edits);
+        assert_eq!(asked(&desk), [0, 0]);
     }
 }

@@ -100,6 +100,7 @@ impl Panel for LabPanel {
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.hear_table(cx);
         let visible = std::mem::take(&mut self.visible);
+        self.desk.take_edits(cx.edits);
         if visible {
             let changed = self.desk.plan_again(&mut self.counter, cx);
             match self.tab {
@@ -149,12 +150,12 @@ impl Panel for LabPanel {
         true
     }
 
-    fn undo(&mut self, _cx: &mut Cx<'_>) {
-        self.desk.undo();
+    fn undo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.undo(self.desk.touched_s(), || self.desk.undo());
     }
 
-    fn redo(&mut self, _cx: &mut Cx<'_>) {
-        self.desk.redo();
+    fn redo(&mut self, cx: &mut Cx<'_>) {
+        cx.edits.redo(self.desk.touched_s(), || self.desk.redo());
     }
 
     fn picked(&mut self, tag: &'static str, path: &Path, cx: &mut Cx<'_>) {

@@ -108,6 +108,13 @@ impl Setup {
         self.two = two;
     }
 
+    /// Has a second column that is the first one with edits.
+    pub fn show_edited(&mut self) {
+        (self.two, self.had_two) = (true, true);
+        self.sides[0].edited = false;
+        self.sides[1] = Side { edited: true, ..self.sides[0].clone() };
+    }
+
     /// Asks the models of a run again. A column that would ask another one asks none until the person says so.
     pub fn ask_again(&mut self, models: &[AskedModel], state: &State) {
         for (side, model) in self.sides.iter_mut().zip(models).filter(|(_, model)| !model.name.is_empty()) {
@@ -255,7 +262,7 @@ impl Setup {
             ending: if side.ending { prompt.ending() } else { String::new() },
             content_free: if side.calibrate { CONTENT_FREE.map(asked).to_vec() } else { Vec::new() },
             prompt: prompt.render().text + gap,
-            edits: Vec::new(),
+            edits: side.edits.clone(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How the model is asked: examples, wording and scoring of one column, and the three prompts made of it.
 
-use crate::types::{Draw, Shot, TaskTable};
+use crate::types::{Draw, Edit, Shot, TaskTable};
 use crate::ui::asked_model::AskedModel;
 use crate::ui::paths;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub(super) struct Side {
     pub calibrate: bool,
     /// Score the end of the answer too.
     pub ending: bool,
+    /// True asks the model with the edits of the window's list.
+    pub edited: bool,
+    /// Those edits, as of the last change of the list; none where the model is asked as it is.
+    pub edits: Vec<Edit>,
 }
 
 /// The three prompts that are compared.

@@ -56,14 +56,14 @@ pub struct PromptPanel {
     encoder: EncoderView,
     /// What is done with a prompt, as of the last tick.
     prompting: Prompting,
-    /// The encoder's job, as of the last tick.
-    encoder_job: Option<JobId>,
+    /// The job that Esc ends, as of the last tick.
+    current: Option<JobId>,
 }
 
 impl Default for PromptPanel {
     fn default() -> Self {
         let text = TextPrompt::new(Typed::default());
-        Self { text, encoder: EncoderView::default(), prompting: Prompting::default(), encoder_job: None }
+        Self { text, encoder: EncoderView::default(), prompting: Prompting::default(), current: None }
     }
 }
 
@@ -144,15 +144,18 @@ impl Panel for PromptPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.prompting = cx.state.prompting();
-        self.encoder_job = self.encoder.job(cx.state);
         self.text.tick(cx);
+        self.current = match self.prompting {
+            Prompting::Encodes => self.encoder.job(cx.state),
+            Prompting::Continues | Prompting::Sees => {
+                let jobs = self.text.jobs();
+                jobs.iter().find(|job| cx.state.is_active(**job)).or(jobs.first()).copied()
+            }
+        };
     }
 
     fn current_job(&self) -> Option<JobId> {
-        match self.prompting {
-            Prompting::Encodes => self.encoder_job,
-            Prompting::Continues | Prompting::Sees => self.text.job(),
-        }
+        self.current
     }
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
@@ -178,9 +181,9 @@ impl Panel for PromptPanel {
         }
     }
 
-    fn redo(&mut self, _cx: &mut Cx<'_>) {
+    fn redo(&mut self, cx: &mut Cx<'_>) {
         if self.prompting == Prompting::Continues {
-            self.text.redo();
+            self.text.redo(cx);
         }
     }
 

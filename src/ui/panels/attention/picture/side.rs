@@ -4,6 +4,7 @@ use super::{PictureView, heads, name_of};
 use crate::types::{Ability, ClassProbability};
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::edits;
 use crate::ui::panels::attention::controls::Wanted;
 use crate::ui::panels::attention::export::{Extent, Kind};
 use crate::ui::panels::attention::look::Colours;
@@ -70,6 +71,7 @@ pub(in super::super) fn controls(
             }
         });
     }
+    edits::section(Ability::Attend, shown.map(|shown| shown.report.tokens.as_slice()), ui, cx);
     wanted
 }
 

@@ -7,12 +7,15 @@ use super::desk::Desk;
 use super::pace;
 use crate::chart::answers_table;
 use crate::engine::{Command, Work};
-use crate::types::{BatchReport, BatchSpec, JobId, ModelId, UserError};
+use crate::types::{BatchReport, BatchSpec, Edit, JobId, ModelId, UserError};
 use crate::ui::Themed;
+use crate::ui::edits::all_words;
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{CONTROL_HEIGHT, space};
+use crate::ui::theme::{CONTROL_HEIGHT, Type, space};
 use crate::ui::widgets::closable_error;
-use crate::ui::widgets::{self, Stamp, caption, empty_state, figure, icon_button, job_progress, stage_header};
+use crate::ui::widgets::{
+    self, Stamp, caption, empty_state, figure, icon_button, job_progress, segmented, stage_header,
+};
 use crate::ui::{Cx, State};
 use answers::List;
 use egui::{DragValue, Ui};
@@ -28,6 +31,18 @@ struct Measured {
     /// The labels, as the model was shown them.
     labels: Vec<String>,
     task: String,
+    /// With which edits it was asked.
+    edits: Vec<Edit>,
+}
+
+/// A batch that was asked.
+#[derive(Clone)]
+struct Asked {
+    /// Without edits, then with them where any were on.
+    jobs: Vec<(JobId, Vec<Edit>)>,
+    labels: Vec<String>,
+    task: String,
+    count: usize,
 }
 
 /// The tab.
@@ -35,8 +50,11 @@ struct Measured {
 pub(super) struct BatchTab {
     /// Ask only so many rows; `None` asks all.
     pub most: Option<usize>,
-    asked: Option<(JobId, Vec<String>, String, usize)>,
-    measured: Option<Measured>,
+    asked: Option<Asked>,
+    /// As it was asked: without edits, then with them.
+    measured: Vec<Measured>,
+    /// Whose answers are listed, by its place among those.
+    looked_at: usize,
     /// The task as it was begun, and the model, that the newest batch is of; none once its error was closed.
     basis: Option<(u64, Option<ModelId>)>,
     list: List,
@@ -45,24 +63,27 @@ pub(super) struct BatchTab {
 impl BatchTab {
     /// The batch that is under way.
     pub fn running(&self, state: &State) -> Option<JobId> {
-        self.asked.as_ref().map(|(job, ..)| *job).filter(|job| state.is_active(*job))
+        self.shows().find(|job| state.is_active(*job))
     }
 
-    /// The job whose answers must be kept.
-    pub fn shows(&self) -> Option<JobId> {
-        self.asked.as_ref().map(|(job, ..)| *job)
+    /// The jobs whose answers must be kept.
+    pub fn shows(&self) -> impl Iterator<Item = JobId> {
+        self.asked.iter().flat_map(|asked| &asked.jobs).map(|(job, _)| *job)
     }
 
     /// Takes in the answers.
     pub fn tick(&mut self, state: &State) {
-        let Some((job, labels, task, _)) = &self.asked else { return };
-        if self.measured.as_ref().is_some_and(|measured| measured.job == *job) {
-            return;
-        }
-        if let Some(report) = state.report::<BatchReport>(*job) {
-            let (report, labels, task) = (report.clone(), labels.clone(), task.clone());
-            self.measured = Some(Measured { job: *job, report, labels, task });
-            self.list = List::default();
+        let Some(Asked { jobs, labels, task, .. }) = &self.asked else { return };
+        for (place, (job, edits)) in jobs.iter().enumerate() {
+            if self.measured.get(place).is_some_and(|measured| measured.job == *job) {
+                continue;
+            }
+            let Some(report) = state.report::<BatchReport>(*job) else { return };
+            let (report, labels, task, edits) = (report.clone(), labels.clone(), task.clone(), edits.clone());
+            // What is behind belongs to the batch before.
+            self.measured.truncate(place);
+            self.measured.push(Measured { job: *job, report, labels, task, edits });
+            (self.list, self.looked_at) = (List::default(), 0);
         }
     }
 }
@@ -91,14 +112,19 @@ impl BatchTab {
         let count = queries.len();
         let prompt = desk.prompt();
         let spec = BatchSpec { prompt, queries, labels: labels.clone(), calibrate: asked.calibrate, edits: Vec::new() };
-        let job = JobId::next();
-        cx.send(Command::start(job, model, Work::Batch(spec)));
+        let on = cx.edits.on();
+        let asked = [Vec::new()].into_iter().chain((!on.is_empty()).then_some(on));
+        let jobs: Vec<(JobId, Vec<Edit>)> = asked.map(|edits| (JobId::next(), edits)).collect();
+        for (job, edits) in &jobs {
+            let spec = BatchSpec { edits: edits.clone(), ..spec.clone() };
+            cx.send(Command::start(*job, model, Work::Batch(spec)));
+        }
         self.basis = Some((desk.begun, Some(model)));
-        self.asked = Some((job, labels, desk.setup.table.title.clone(), count));
+        self.asked = Some(Asked { jobs, labels, task: desk.setup.table.title.clone(), count });
     }
 
     fn export(&self, cx: &mut Cx<'_>) {
-        let Some(measured) = &self.measured else {
+        let Some(measured) = self.measured.get(self.looked_at) else {
             cx.fail(UserError::new("There are no answers to export.", "No batch was run yet.", "Ask the rows first."));
             return;
         };
@@ -113,7 +139,7 @@ impl BatchTab {
     pub fn stage(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
         let theme = ui.theme();
         self.choices(desk, ui, cx);
-        if let Some((job, ..)) = self.asked {
+        for job in self.shows().collect::<Vec<_>>() {
             job_progress(ui, cx, job);
             let is_of = self.basis == Some((desk.begun, desk.model(cx.state).map(|model| model.info.id)));
             if let Some(error) = cx.state.error(job).filter(|_| is_of)
@@ -123,7 +149,7 @@ impl BatchTab {
             }
         }
         let running = self.running(cx.state).is_some();
-        let Some(measured) = &self.measured else {
+        let Some(measured) = self.measured.get(self.looked_at) else {
             if !running {
                 let sentence =
                     "The few-shot prompt is asked with every row that is no example. Wrong answers come first.";
@@ -139,13 +165,26 @@ impl BatchTab {
             export = icon_button(ui, Icon::Download, "Export CSV").clicked();
             copy = icon_button(ui, Icon::Copy, "Copy as TSV").clicked();
         });
-        let stamp = self.stamp(measured, desk, cx.state);
+        let stamp = self.stamp(measured, desk, cx);
         if let Some(stamp) = &stamp {
             stamp.show(ui);
         }
-        numbers(ui, theme, measured, self.asked.as_ref().map(|(.., count)| *count));
+        let count = self.asked.as_ref().map(|asked| asked.count);
+        for measured in &self.measured {
+            if self.measured.len() > 1 {
+                let name = if measured.edits.is_empty() { "Unedited".to_owned() } else { all_words(&measured.edits) };
+                ui.label(egui::RichText::new(name).font(Type::Body.bold()).color(theme.body()));
+            }
+            numbers(ui, theme, measured, count);
+        }
         let Measured { job, report, labels, .. } = measured;
         let (job, report, labels) = (*job, report.clone(), labels.clone());
+        if self.measured.len() > 1 {
+            ui.horizontal(|ui| {
+                caption(ui, "Answers of the model");
+                segmented(ui, &mut self.looked_at, &[(0, "unedited"), (1, "edited")]);
+            });
+        }
         if labels.len() > 1 {
             if let Some(cell) = confusion::show(ui, &report, &labels, self.list.cell) {
                 self.list.cell = if self.list.cell == Some(cell) { None } else { Some(cell) };
@@ -163,14 +202,17 @@ impl BatchTab {
     }
 
     /// With what the answers on show were made, where the desk is as it is now.
-    fn stamp(&self, measured: &Measured, desk: &Desk, state: &State) -> Option<Stamp> {
+    fn stamp(&self, measured: &Measured, desk: &Desk, cx: &Cx<'_>) -> Option<Stamp> {
+        let state = cx.state;
         let job = state.job(measured.job)?;
         let Work::Batch(spec) = &*job.work else { return None };
         let is_other = desk.model(state).is_some_and(|open| job.model != Some(open.info.id));
         let shots = spec.prompt.shots.iter().filter(|shot| shot.on).count();
         let stamp = Stamp::of(state, measured.job)?.with(format!("{shots} examples"));
         let stamp = stamp.old_where(is_other, "Another model is in use now.");
-        Some(stamp.old_where(spec.prompt != desk.prompt(), "The examples or their wording were changed since."))
+        let stamp = stamp.old_where(spec.prompt != desk.prompt(), "The examples or their wording were changed since.");
+        let made = self.measured.last().map(|measured| measured.edits.as_slice()).unwrap_or_default();
+        Some(stamp.old_where(made != cx.edits.on(), "The edits were changed since."))
     }
 
     fn choices(&mut self, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -189,7 +231,10 @@ impl BatchTab {
         });
         let queries = self.most.unwrap_or(rows).min(rows);
         let asked: Vec<_> = desk.model(cx.state).map(|model| (model.info.id, queries)).into_iter().collect();
-        pace::show(&format!("{queries} queries"), &asked, desk, ui, cx);
+        let times = if cx.edits.any_on() { 2 } else { 1 };
+        let asked: Vec<_> =
+            asked.into_iter().map(|(model, queries): (ModelId, usize)| (model, times * queries)).collect();
+        pace::show(&format!("{} queries", times * queries), &asked, desk, ui, cx);
         ui.add_space(space::XS);
     }
 
@@ -220,7 +265,7 @@ fn numbers(ui: &mut Ui, theme: &crate::ui::Theme, measured: &Measured, asked: Op
     }
     if report.cut > 0 {
         let words = format!("{} examples at the front were left out: the prompt would not fit.", report.cut);
-        let words = egui::RichText::new(words).font(crate::ui::theme::Type::Caption.sans()).color(theme.warning());
+        let words = egui::RichText::new(words).font(Type::Caption.sans()).color(theme.warning());
         ui.label(words);
     }
     ui.add_space(space::XS);

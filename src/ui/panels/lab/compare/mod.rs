@@ -13,6 +13,7 @@ use super::scoring::Scoring;
 use super::setup::Card;
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::edits::all_words;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{self, Stamp, caption, empty_state, job_progress, stage_header};
@@ -89,7 +90,14 @@ pub(super) fn stage(tab: &mut CompareTab, desk: &Desk, ui: &mut Ui, cx: &mut Cx<
         return empty(tab, desk, ui, cx);
     }
     header(tab, desk, ui, cx);
-    let stamp = |side: usize| Stamp::of(cx.state, tab.scoring.job(side, cx.state)?);
+    let stamp = |side: usize| {
+        let stamp = Stamp::of(cx.state, tab.scoring.job(side, cx.state)?)?;
+        let edits = tab.scoring.slots[side].iter().rev().find_map(|slot| Some(&slot.shown.as_ref()?.request.edits));
+        Some(match edits.filter(|edits| !edits.is_empty()) {
+            Some(edits) => stamp.with(format!("edited: {}", all_words(edits))),
+            None => stamp,
+        })
+    };
     let stamps: Vec<Stamp> = (0..desk.setup.sides().len()).filter_map(stamp).collect();
     for (place, stamp) in stamps.iter().enumerate() {
         // Two columns that ask one model are said once.

@@ -8,6 +8,7 @@ use super::CompareTab;
 use super::row::probability;
 use crate::ui::Themed;
 use crate::ui::asked_model::AskedModel;
+use crate::ui::edits::all_words;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
 use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{one_line, share_bar};
@@ -87,7 +88,9 @@ fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
         let model = desk.setup.sides[side].of_run.as_ref().map(AskedModel::title);
         let open = super::super::plan::model_of(&desk.setup.sides[side], cx.state).map(|m| full_name(&m.info));
         let name = open.or(model).unwrap_or_else(|| "no model".to_owned());
-        let words = format!("{} · {name}", ["A", "B"][side]);
+        let edited = &desk.setup.sides[side].edits;
+        let edited = if edited.is_empty() { String::new() } else { format!(" · {}", all_words(edited)) };
+        let words = format!("{} · {name}{edited}", ["A", "B"][side]);
         let galley = one_line(ui.painter(), &words, Type::Body.bold(), theme.accent_text(), place.width());
         ui.painter().galley(pos2(place.left(), rect.center().y - galley.size().y / 2.0), galley, theme.accent_text());
         names.push(words);
@@ -96,7 +99,8 @@ fn head(desk: &Desk, ui: &mut Ui, cx: &Cx<'_>) {
     ui.painter().text(at, Align2::RIGHT_CENTER, "B − A", Type::Caption.sans(), theme.caption());
     let words = format!("Columns: {}, difference in points", names.join(", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
-    response.on_hover_text("The last column says how many percentage points B gives an answer more than A.");
+    let help = "The last column says how many percentage points B gives an answer more than A.";
+    response.on_hover_text(format!("{}\n{help}", names.join("\n")));
 }
 
 /// The answers with so many examples.

@@ -10,8 +10,9 @@ pub(super) use task::table_file;
 use super::Tab;
 use super::desk::Desk;
 use super::plan::Missing;
-use crate::types::JobId;
+use crate::types::{Ability, JobId};
 use crate::ui::Cx;
+use crate::ui::edits::{self, all_words};
 use crate::ui::panels::suggestion;
 use crate::ui::theme::space;
 use crate::ui::widgets::{self, Reorder, caption};
@@ -70,7 +71,40 @@ impl Controls {
         ui.add_space(space::XS);
         wording::show(desk, &mut self.labels, ui, cx);
         answers::compared(desk, ui);
+        edited(desk, ui, cx);
         wish
+    }
+}
+
+/// The edits, and whether the column asks with them.
+fn edited(desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
+    edits::section(Ability::Continue, None, ui, cx);
+    let on = cx.edits.on();
+    let side = &desk.setup.sides[desk.side];
+    if on.is_empty() && !side.edited {
+        return;
+    }
+    let is_beside = desk.setup.two && desk.setup.sides[0].edited != desk.setup.sides[1].edited;
+    if !is_beside {
+        let help = "Shows two columns: A asks the model as it is, B the same with the edits. Their probabilities stand side by side.";
+        if widgets::secondary_button(ui, Some(Icon::Columns2), "Edited beside unedited").on_hover_text(help).clicked() {
+            desk.setup.show_edited();
+            desk.side = 1;
+        }
+    }
+    let name = if desk.setup.two {
+        format!("Column {} asks the edited model", ["A", "B"][desk.side])
+    } else {
+        "Ask the edited model".to_owned()
+    };
+    let side = &mut desk.setup.sides[desk.side];
+    ui.checkbox(&mut side.edited, name);
+    if side.edited && !side.edits.is_empty() && side.edits != on {
+        // The edits of a run that was brought back.
+        caption(ui, format!("It was asked with others: {}.", all_words(&side.edits)));
+        if widgets::ghost_button(ui, None, "Ask with the list").clicked() {
+            side.edits = on;
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::super::desk::Desk;
 use super::super::pace;
 use super::Curve;
-use crate::types::{Ability, KShotSpec, LabelTreatment, ModelId, Variant};
+use crate::types::{Ability, Edit, KShotSpec, LabelTreatment, ModelId, Variant};
+use crate::ui::edits::all_words;
 use crate::ui::paths;
 use crate::ui::theme::{CONTROL_HEIGHT, space};
 use crate::ui::widgets::{self, caption};
@@ -78,17 +79,24 @@ pub(in super::super) struct Form {
     /// Folders of models beside the one in use.
     #[serde(with = "paths::several")]
     models: BTreeSet<PathBuf>,
+    /// A curve with the edits beside each, where any are on.
+    edited: bool,
 }
 
 impl Default for Form {
     fn default() -> Self {
         let (ks, kinds) = (KS.into(), [Kind::Plain].into());
-        Self { ks, seeds: 3, queries: 20, kinds, models: BTreeSet::new() }
+        Self { ks, seeds: 3, queries: 20, kinds, models: BTreeSet::new(), edited: true }
     }
 }
 
 /// The curves the form asks for: model, specification, and what is known of each before it is measured.
-pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
+pub(super) fn curves(
+    form: &Form,
+    desk: &Desk,
+    state: &State,
+    on: &[Edit],
+) -> Result<Vec<(ModelId, KShotSpec, Curve)>, String> {
     let side = desk.asked();
     let models = models(form, desk, state);
     if models.is_empty() {
@@ -131,8 +139,10 @@ pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(Mod
                 hidden: false,
                 wanted: ks.len() * seeds.len(),
                 chance,
+                edits: Vec::new(),
                 job: None,
             };
+            let mut beside = None;
             let (ks, seeds, queries) = (ks.clone(), seeds.clone(), form.queries);
             let spec = KShotSpec {
                 table: table.clone(),
@@ -143,7 +153,13 @@ pub(super) fn curves(form: &Form, desk: &Desk, state: &State) -> Result<Vec<(Mod
                 draw: side.draw,
                 edits: Vec::new(),
             };
+            if form.edited && !on.is_empty() {
+                let spec = KShotSpec { edits: on.to_vec(), ..spec.clone() };
+                let curve = Curve { name: format!("{} · edited", curve.name), edits: on.to_vec(), ..curve.clone() };
+                beside = Some((model.info.id, spec, curve));
+            }
             curves.push((model.info.id, spec, curve));
+            curves.extend(beside);
         }
     }
     Ok(curves)
@@ -194,6 +210,10 @@ pub(super) fn show(form: &mut Form, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
     }
+    let on = cx.edits.on();
+    if !on.is_empty() {
+        ui.checkbox(&mut form.edited, format!("Beside each, a curve of the edited model: {}", all_words(&on)));
+    }
     cost(form, desk, ui, cx);
 }
 
@@ -203,9 +223,10 @@ fn cost(form: &Form, desk: &Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     let most = form.ks.iter().copied().filter(|k| *k < rows).max().unwrap_or_default();
     let queries = form.queries.min(rows.saturating_sub(most));
     let points = form.ks.iter().filter(|k| **k < rows).count() * form.seeds;
-    let each = form.kinds.len() * points * queries;
+    let times = if form.edited && cx.edits.any_on() { 2 } else { 1 };
+    let each = times * form.kinds.len() * points * queries;
     let asked: Vec<_> = models(form, desk, cx.state).iter().map(|model| (model.info.id, each)).collect();
-    let curves = form.kinds.len() * asked.len();
+    let curves = times * form.kinds.len() * asked.len();
     let word = if curves == 1 { "curve" } else { "curves" };
     pace::show(&format!("{curves} {word} · {} queries", each * asked.len()), &asked, desk, ui, cx);
 }

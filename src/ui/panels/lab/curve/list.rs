@@ -5,6 +5,7 @@ use super::words::{summary, value};
 use crate::chart::{KShotMetric, kshot_bands};
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::edits::all_words;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button};
 use egui::{Grid, RichText, ScrollArea, Sense, Ui, Vec2, vec2};
@@ -91,7 +92,8 @@ fn row(
     let is_running = curve.job.is_some_and(|job| cx.state.is_active(job));
     let name = if is_running { format!("{} …", curve.name) } else { curve.name.clone() };
     let label = ui.label(RichText::new(name).font(Type::Body.sans()).color(theme.body()));
-    label.on_hover_text(format!("{} · {}", curve.task, curve.model));
+    let edited = if curve.edits.is_empty() { String::new() } else { format!(" · {}", all_words(&curve.edits)) };
+    label.on_hover_text(format!("{} · {}{edited}", curve.task, curve.model));
     let bands = kshot_bands(&curve.points, metric);
     for k in ks {
         let band = bands.iter().find(|band| band.k == *k);

@@ -9,7 +9,7 @@ use super::desk::Desk;
 use super::file::menu_width;
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_figure};
 use crate::engine::{Command, Work};
-use crate::types::{JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
+use crate::types::{Edit, JobId, KShotPoint, KShotReport, KShotSpec, ModelId, UserError};
 use crate::ui::files::FileRequest;
 use crate::ui::theme::space;
 use crate::ui::widgets::closable_error;
@@ -44,6 +44,9 @@ pub(super) struct Curve {
     pub wanted: usize,
     /// Share of right answers of somebody who guesses; `None` where there is no set of labels.
     pub chance: Option<f64>,
+    /// With which edits it was measured.
+    #[serde(default)]
+    pub edits: Vec<Edit>,
     #[serde(skip)]
     pub job: Option<JobId>,
 }
@@ -160,7 +163,7 @@ impl CurveTab {
         if self.running(cx.state).is_some() {
             return;
         }
-        match form::curves(&self.form, desk, cx.state) {
+        match form::curves(&self.form, desk, cx.state, &cx.edits.on()) {
             Err(words) => cx.toast(words),
             Ok(wanted) => {
                 // What went wrong before has another try.

@@ -2,6 +2,7 @@
 
 use super::Curve;
 use crate::chart::{KShotBand, KShotMetric, kshot_bands};
+use crate::ui::edits::all_words;
 use crate::ui::widgets::significant;
 
 /// A value of a curve.
@@ -38,7 +39,8 @@ pub(super) fn summary(curve: &Curve, metric: KShotMetric) -> String {
     if curve.points.len() < curve.wanted {
         words += &format!(" {} of {} points.", curve.points.len(), curve.wanted);
     }
-    words += &format!(" Asked of {}.", curve.model);
+    let edited = if curve.edits.is_empty() { String::new() } else { format!(", {}", all_words(&curve.edits)) };
+    words += &format!(" Asked of {}{edited}.", curve.model);
     words
 }
 
@@ -69,6 +71,7 @@ pub(super) mod tests {
             hidden: false,
             wanted: 4,
             chance: None,
+            edits: Vec::new(),
             job: None,
         }
     }

@@ -7,7 +7,7 @@ use super::desk::Desk;
 use super::setup::Card;
 use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scores, prompt_parts, sum_parts};
 use crate::engine::{InspectSpec, PromptInput, Work};
-use crate::types::{InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
+use crate::types::{Edit, InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::closable_error;
@@ -56,6 +56,8 @@ struct Question {
     rendered: RenderedPrompt,
     /// The answer behind it, with what parts them; empty for none.
     answer: String,
+    /// Changes inside the model.
+    edits: Vec<Edit>,
 }
 
 /// What is computed from a report once.
@@ -101,7 +103,7 @@ impl LookedTab {
     fn follow(&mut self, question: Question, cx: &mut Cx<'_>) {
         self.reading.follow(question, DEBOUNCE_S, cx, |question| {
             let prompt = PromptInput::Text(format!("{}{}", question.rendered.text, question.answer));
-            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+            let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: question.edits.clone() };
             (question.model, Work::Inspect(spec))
         });
     }
@@ -162,7 +164,13 @@ impl LookedTab {
             }
             _ => String::new(),
         };
-        Some(Question { model: plan.model?, version: plan.version, rendered, answer })
+        Some(Question {
+            model: plan.model?,
+            version: plan.version,
+            rendered,
+            answer,
+            edits: desk.asked().edits.clone(),
+        })
     }
 
     /// Reads the prompt again when it changed.

@@ -3,10 +3,11 @@
 use super::plain::Plain;
 use super::task::{Needs, Task};
 use super::{Drawn, Mode, TextPrompt, chat, sampling, task};
-use crate::types::{Ability, FewShotPrompt, Sampling};
+use crate::types::{Ability, FewShotPrompt, JobId, Sampling};
 use crate::ui::Cx;
 use crate::ui::Intent;
 use crate::ui::Themed;
+use crate::ui::edits;
 use crate::ui::panels::suggestion;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, TextArea, field};
@@ -35,6 +36,8 @@ impl TextPrompt {
         } else {
             prompt(&mut self.plain, &mut self.drawn, ui, cx);
         }
+        let tokens = if self.is_chat() { None } else { self.plain.preview.tokens(cx.state) };
+        edits::section(Ability::Continue, tokens, ui, cx);
         let (drawn, count) = match self.mode {
             Mode::Chat => (&mut self.drawn_in_chat, None),
             Mode::Prompt => (&mut self.drawn, Some(&mut self.plain.samples.count)),
@@ -50,11 +53,12 @@ impl TextPrompt {
             ui.with_layout(egui::Layout::top_down_justified(egui::Align::Center), add).inner
         };
         let samples = self.plain.samples.running(cx.state).filter(|_| !self.is_chat());
-        if let Some(job) = self.output().running(cx.state).or(samples) {
+        let running: Vec<JobId> = self.output().under_way(cx.state).chain(samples).collect();
+        if !running.is_empty() {
             let stop =
                 wide(ui, &mut |ui| widgets::danger_button(ui, Icon::Square, "Stop").on_hover_text("Esc").clicked());
             if stop {
-                cx.cancel(job);
+                running.into_iter().for_each(|job| cx.cancel(job));
             }
             return;
         }

@@ -1,5 +1,6 @@
 //! Prompting a model that continues texts: instruction, examples and query, or a chat.
 
+mod beside;
 mod bias;
 mod chat;
 mod compare;
@@ -20,6 +21,7 @@ use super::Typed;
 use crate::engine::{Command, GenerateSpec, PromptInput, Work};
 use crate::types::{Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, PromptToken, Sampling};
 use crate::ui::{Action, Cx};
+use beside::Edited;
 use chat::Chat;
 pub(super) use chat::{Beside, Conversation};
 use egui::Ui;
@@ -162,16 +164,23 @@ impl TextPrompt {
             cx.toast("Open a text model first");
             return;
         };
-        if let Some(running) = self.output().running(cx.state) {
+        for running in self.output().under_way(cx.state).collect::<Vec<_>>() {
             cx.cancel(running);
         }
-        let job = JobId::next();
-        let spec = GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() };
-        cx.send(Command::start(job, model.info.id, Work::Generate(spec)));
+        let (job, model) = (JobId::next(), model.info.id);
+        let mut spec = GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() };
+        let edits = cx.edits.on();
+        // A conversation goes on from the answer of the model as it is edited.
+        let is_main = self.is_chat();
+        let edited = (!edits.is_empty()).then(|| Edited::begin(model, &spec, edits.clone(), is_main, cx));
+        if is_main {
+            spec.edits = edits;
+        }
+        cx.send(Command::start(job, model, Work::Generate(spec)));
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
         let From { prompt, kept, text, typed } = from;
-        self.output_mut().begin(Shown { job, prompt, kept, text, typed });
+        self.output_mut().begin(Shown { job, prompt, kept, text, typed, edited });
     }
 
     /// Goes on from an alternative of the token at `index`.
@@ -246,9 +255,9 @@ impl TextPrompt {
         }
     }
 
-    /// The job of what is on show.
-    pub fn job(&self) -> Option<JobId> {
-        self.output().shown.as_ref().map(|s| s.job)
+    /// The jobs of what is on show.
+    pub fn jobs(&self) -> Vec<JobId> {
+        self.output().shown.iter().flat_map(beside::jobs).collect()
     }
 
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
@@ -258,7 +267,7 @@ impl TextPrompt {
         self.chat.shows(shown);
         self.plain.output.past.shows(shown);
         let outputs = [&self.plain.output, &self.chat.output];
-        shown.extend(outputs.into_iter().filter_map(|output| output.shown.as_ref()).map(|shown| shown.job));
+        outputs.into_iter().filter_map(|output| output.shown.as_ref()).for_each(|on_show| beside::keep(on_show, shown));
     }
 
     pub fn run(&mut self, cx: &mut Cx<'_>) {
@@ -286,7 +295,7 @@ impl TextPrompt {
             cx.toast("Open a text model first");
             return;
         };
-        let generate = GenerateSpec { prompt, sampling: self.sampling(), edits: Vec::new() };
+        let generate = GenerateSpec { prompt, sampling: self.sampling(), edits: cx.edits.on() };
         self.plain.samples.run(model, generate, cx);
     }
 
@@ -315,20 +324,20 @@ impl TextPrompt {
     pub fn undo(&mut self, cx: &mut Cx<'_>) {
         if self.is_chat() {
             // What is being written would write over what comes back.
-            if let Some(job) = self.chat.output.running(cx.state) {
+            for job in self.chat.output.under_way(cx.state).collect::<Vec<_>>() {
                 cx.cancel(job);
             }
-            self.chat.undo();
+            cx.edits.undo(self.chat.touched_s(), || self.chat.undo());
         } else {
-            self.plain.undo();
+            cx.edits.undo(self.plain.touched_s(), || self.plain.undo());
         }
     }
 
-    pub fn redo(&mut self) {
+    pub fn redo(&mut self, cx: &mut Cx<'_>) {
         if self.is_chat() {
-            self.chat.redo();
+            cx.edits.redo(self.chat.touched_s(), || self.chat.redo());
         } else {
-            self.plain.redo();
+            cx.edits.redo(self.plain.touched_s(), || self.plain.redo());
         }
     }
 

@@ -1,6 +1,7 @@
 //! What was generated: every token with how likely it was.
 
 use super::Wish;
+use super::beside::{self, Differences, Edited};
 use super::past::Past;
 use crate::types::{Ability, FewShotPrompt, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
@@ -27,12 +28,23 @@ pub(super) struct Shown {
     pub text: Rc<str>,
     /// What was typed for it; `None` in a chat.
     pub typed: Option<Rc<FewShotPrompt>>,
+    /// The same with edits, beside it.
+    pub edited: Option<Edited>,
 }
 
 impl Shown {
     /// All generated tokens on show.
     pub fn tokens<'a>(&'a self, state: &'a State) -> impl ExactSizeIterator<Item = &'a GeneratedToken> + Clone {
-        let new = state.run(self.job).map_or(&[][..], |r| &r.tokens);
+        self.tokens_of(self.job, state)
+    }
+
+    /// The same of another job that went on from the same tokens.
+    pub fn tokens_of<'a>(
+        &'a self,
+        job: JobId,
+        state: &'a State,
+    ) -> impl ExactSizeIterator<Item = &'a GeneratedToken> + Clone {
+        let new = state.run(job).map_or(&[][..], |r| &r.tokens);
         let count = self.kept.len();
         (0..count + new.len()).map(move |i| if i < count { &self.kept[i] } else { &new[i - count] })
     }
@@ -60,11 +72,14 @@ pub(super) struct Output {
     pub selected: Option<usize>,
     /// Generated token under the pointer, as of the last frame.
     pub hovered: Option<usize>,
+    /// How what was written with edits differs.
+    pub differences: Differences,
 }
 
 impl Output {
-    pub fn running(&self, state: &State) -> Option<JobId> {
-        self.shown.as_ref().map(|s| s.job).filter(|j| state.is_active(*j))
+    /// All its jobs that are under way.
+    pub fn under_way<'a>(&'a self, state: &'a State) -> impl Iterator<Item = JobId> + 'a {
+        self.shown.iter().flat_map(beside::jobs).filter(|job| state.is_active(*job))
     }
 
     /// Shows a run that has just begun.

@@ -1,5 +1,6 @@
 //! The runs of a prompt: the one on show, its siblings from the same text, and those of before.
 
+use super::beside;
 use super::output::Shown;
 use crate::types::JobId;
 use crate::ui::theme::{Type, space};
@@ -44,7 +45,7 @@ impl Past {
 
     /// The jobs whose results must be kept.
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
-        shown.extend(self.runs.iter().map(|run| run.job));
+        self.runs.iter().for_each(|run| beside::keep(run, shown));
     }
 
     /// The list, newest first. Gives the run that is to be looked at.

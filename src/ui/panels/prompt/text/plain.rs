@@ -1,12 +1,14 @@
 //! The plain prompt: a text to continue, with or without examples, and what came of it.
 
 use super::Wish;
+use super::beside;
 use super::output::{self, Output, Shown};
 use super::preview::Preview;
 use super::samples::{Chosen, Samples};
 use super::shots::ShotTable;
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
-use crate::types::{Ability, FewShotPrompt, JobId, SiteFilter};
+use crate::types::{Ability, Edit, FewShotPrompt, JobId, SiteFilter};
+use crate::ui::edits::all_words;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, Stamp, caption, empty_state};
 use crate::ui::{Cx, History, Intent, State, Themed};
@@ -76,18 +78,25 @@ impl Plain {
         self.history.observe(&step, now_s);
     }
 
-    pub fn undo(&mut self) {
-        self.go(History::undo);
+    /// False when there is nothing to take back.
+    pub fn undo(&mut self) -> bool {
+        self.go(History::undo)
     }
 
-    pub fn redo(&mut self) {
-        self.go(History::redo);
+    /// False when nothing was taken back.
+    pub fn redo(&mut self) -> bool {
+        self.go(History::redo)
     }
 
-    fn go(&mut self, way: impl Fn(&mut History<Step>, &mut Step) -> bool) {
+    /// When something was typed last.
+    pub fn touched_s(&self) -> f64 {
+        self.history.touched_s()
+    }
+
+    fn go(&mut self, way: impl Fn(&mut History<Step>, &mut Step) -> bool) -> bool {
         let mut step = self.step();
         if !way(&mut self.history, &mut step) {
-            return;
+            return false;
         }
         self.prompt = step.prompt;
         // Before the first run there was nothing to look at; what is on show now is better, and says that it is old.
@@ -95,6 +104,7 @@ impl Plain {
             self.output.look_at(run);
         }
         self.amend();
+        true
     }
 }
 
@@ -139,7 +149,7 @@ fn samples_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
                 let text = plain.preview.rendered.text.as_str().into();
                 let output = &mut plain.output;
                 (output.selected, output.hovered) = (None, None);
-                output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone(), text, typed });
+                output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone(), text, typed, edited: None });
             }
             plain.samples.close();
         }
@@ -198,21 +208,30 @@ fn look_at_attention(text: &str, cx: &mut Cx<'_>) {
     let Some(model) = cx.state.active(Ability::Continue).map(|open| open.info.id) else { return };
     let job = JobId::next();
     let prompt = PromptInput::Text(text.to_owned());
-    let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: Vec::new() };
+    let spec = InspectSpec { prompt, sites: SiteFilter::patterns(), edits: cx.edits.on() };
     cx.send(Command::start(job, model, Work::Inspect(spec)));
     cx.intend(Intent::Inspect(job));
 }
 
-/// With what the run on show was made.
-fn stamp(plain: &Plain, state: &State) -> Option<Stamp> {
+/// With what the run on show was made, where these edits are on.
+fn stamp(plain: &Plain, state: &State, on: &[Edit]) -> Option<Stamp> {
     let shown = plain.output.shown.as_ref()?;
     let stamp = Stamp::in_use(state, shown.job, Ability::Continue)?;
     let is_retyped = shown.typed.as_ref().is_some_and(|typed| **typed != plain.prompt);
     let stamp = stamp.old_where(is_retyped, "The prompt was changed since.");
     Some(match state.run(shown.job) {
-        Some(run) => stamp.drawn(&run.spec().sampling),
+        Some(run) => {
+            let made = shown.edited.as_ref().map(|edited| edited.edits.as_slice()).unwrap_or_default();
+            edited_stamp(stamp.drawn(&run.spec().sampling), made, on)
+        }
         None => stamp,
     })
+}
+
+/// A stamp that says with which edits a result was made, and that it is old where others are on.
+pub(super) fn edited_stamp(stamp: Stamp, made: &[Edit], on: &[Edit]) -> Stamp {
+    let stamp = if made.is_empty() { stamp } else { stamp.with(format!("edited: {}", all_words(made))) };
+    stamp.old_where(made != on, "The edits were changed since.")
 }
 
 /// Which of the runs from the same text is on show, and the way to the others.
@@ -223,7 +242,7 @@ fn siblings(output: &Output, ui: &mut Ui) -> Option<Wish> {
 
 fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
     let theme = ui.theme();
-    let stamp = stamp(plain, cx.state);
+    let stamp = stamp(plain, cx.state, &cx.edits.on());
     let is_retyped = plain.output.shown.as_ref().and_then(|shown| shown.typed.as_ref());
     let is_retyped = is_retyped.is_some_and(|typed| **typed != plain.prompt);
     let output = &mut plain.output;
@@ -271,6 +290,9 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
             Some(shown) => {
                 let asked = Stamp::over(stamp.as_ref(), ui, |ui| {
                     let top = ui.cursor().top();
+                    if shown.edited.is_some() {
+                        return beside::show(output, ui, cx, rest);
+                    }
                     output::answer(shown, ui, cx);
                     let taken = ui.cursor().top() - top;
                     output::strip(output, ui, cx, rest - taken)

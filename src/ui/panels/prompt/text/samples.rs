@@ -1,6 +1,7 @@
 //! Several continuations of the prompt, and how far they agree.
 
 use super::output;
+use super::plain::edited_stamp;
 use crate::engine::{GenerateSpec, SamplesSpec, Work};
 use crate::types::{Ability, Agreement, DrawnSample, FewShotPrompt, JobId, ModelId, SamplesReport};
 use crate::ui::theme::{Type, space};
@@ -15,7 +16,10 @@ use std::sync::Arc;
 /// How many samples are drawn, and those that were.
 pub(super) struct Samples {
     pub count: usize,
-    ask: Ask<SamplesSpec>,
+    /// Without edits, then with them where any were on.
+    asks: [Ask<SamplesSpec>; 2],
+    /// Which of them is looked at.
+    looked_at: usize,
     /// What was typed for them.
     pub typed: Option<Rc<FewShotPrompt>>,
     is_open: bool,
@@ -23,7 +27,7 @@ pub(super) struct Samples {
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { count: 1, ask: Ask::default(), typed: None, is_open: false }
+        Self { count: 1, asks: Default::default(), looked_at: 0, typed: None, is_open: false }
     }
 }
 
@@ -38,8 +42,21 @@ pub(super) enum Chosen {
 impl Samples {
     /// Draws as many as are wanted.
     pub(super) fn run(&mut self, model: ModelId, generate: GenerateSpec, cx: &mut Cx<'_>) {
-        let spec = SamplesSpec { generate, count: self.count };
-        self.ask.ask(spec, cx, |spec| (model, Work::Samples(spec.clone())));
+        let plain = GenerateSpec { edits: Vec::new(), ..generate.clone() };
+        let edited = Some(generate).filter(|generate| !generate.edits.is_empty());
+        self.looked_at = usize::from(edited.is_some());
+        for (ask, generate) in self.asks.iter_mut().zip([Some(plain), edited]) {
+            match generate {
+                Some(generate) => {
+                    let spec = SamplesSpec { generate, count: self.count };
+                    ask.ask(spec, cx, |spec| (model, Work::Samples(spec.clone())));
+                }
+                None => {
+                    ask.forget(cx);
+                    *ask = Ask::default();
+                }
+            }
+        }
         self.is_open = true;
     }
 
@@ -53,32 +70,49 @@ impl Samples {
     }
 
     pub(super) fn running(&self, state: &State) -> Option<JobId> {
-        self.ask.running(state)
+        self.asks.iter().find_map(|ask| ask.running(state))
+    }
+
+    /// The samples that are looked at.
+    fn ask(&self) -> &Ask<SamplesSpec> {
+        &self.asks[self.looked_at]
+    }
+
+    /// True where those of the edited model stand beside.
+    fn is_compared(&self) -> bool {
+        self.asks[1].job().is_some()
     }
 
     /// What was drawn.
     pub(super) fn report<'a>(&self, state: &'a State) -> Option<&'a Arc<SamplesReport>> {
-        match self.ask.answer(state) {
+        self.report_of(self.looked_at, state)
+    }
+
+    fn report_of<'a>(&self, which: usize, state: &'a State) -> Option<&'a Arc<SamplesReport>> {
+        match self.asks[which].answer(state) {
             Answer::New(report) => Some(report),
             _ => None,
         }
     }
 
     /// With what they were made, where the prompt is this one now.
-    fn stamp(&self, prompt: &FewShotPrompt, state: &State) -> Option<Stamp> {
-        let spec = self.ask.question()?;
+    fn stamp(&self, prompt: &FewShotPrompt, cx: &Cx<'_>) -> Option<Stamp> {
+        let spec = self.ask().question()?;
         let is_retyped = self.typed.as_ref().is_some_and(|typed| **typed != *prompt);
-        let stamp = Stamp::in_use(state, self.ask.job()?, Ability::Continue)?.drawn(&spec.generate.sampling);
-        Some(stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since."))
+        let stamp = Stamp::in_use(cx.state, self.ask().job()?, Ability::Continue)?.drawn(&spec.generate.sampling);
+        let stamp =
+            stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since.");
+        let edits = self.asks[1].question().map(|spec| spec.generate.edits.as_slice()).unwrap_or_default();
+        Some(edited_stamp(stamp, edits, &cx.edits.on()))
     }
 
     /// The jobs whose answers must be kept.
     pub(super) fn shows(&self, shown: &mut BTreeSet<JobId>) {
-        self.ask.shows(shown);
+        self.asks.iter().for_each(|ask| ask.shows(shown));
     }
 
     /// The card in the place of the output, where the prompt is this one now.
-    pub(super) fn show(&self, prompt: &FewShotPrompt, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Chosen> {
+    pub(super) fn show(&mut self, prompt: &FewShotPrompt, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Chosen> {
         let theme = ui.theme();
         let mut chosen = None;
         let report = self.report(cx.state).map(Arc::clone);
@@ -93,7 +127,7 @@ impl Samples {
                 cx.toast("Copied the samples");
             }
         });
-        let stamp = self.stamp(prompt, cx.state);
+        let stamp = self.stamp(prompt, cx);
         if let Some(stamp) = &stamp {
             stamp.show(ui);
         }
@@ -104,12 +138,17 @@ impl Samples {
             if let Some(job) = self.running(cx.state) {
                 widgets::job_progress(ui, cx, job);
             }
-            if let Some(job) = self.ask.job() {
+            for job in self.asks.iter().filter_map(Ask::job).collect::<Vec<_>>() {
                 job_error(ui, cx, job);
             }
-            let (Some(report), Some(job)) = (&report, self.ask.job()) else { return };
+            if self.is_compared() {
+                self.both(stamp.as_ref(), ui, cx.state);
+            }
+            let (Some(report), Some(job)) = (&report, self.ask().job()) else { return };
             let Some(agreement) = report.agreement() else { return };
-            Stamp::over(stamp.as_ref(), ui, |ui| told(&agreement, ui));
+            if !self.is_compared() {
+                Stamp::over(stamp.as_ref(), ui, |ui| told(&agreement, ui));
+            }
             ui.add_space(space::S);
             let list = ScrollArea::vertical().id_salt("samples").auto_shrink(false);
             list.max_height((ui.available_height() - space::M).max(80.0)).show(ui, |ui| {
@@ -121,6 +160,23 @@ impl Samples {
             });
         });
         chosen
+    }
+}
+
+impl Samples {
+    /// How far those without and those with edits agree, and whose texts are listed.
+    fn both(&mut self, stamp: Option<&Stamp>, ui: &mut Ui, state: &State) {
+        for (which, name) in ["Unedited", "Edited"].into_iter().enumerate() {
+            ui.label(RichText::new(name).font(Type::Body.bold()).color(ui.theme().body()));
+            match self.report_of(which, state).and_then(|report| report.agreement()) {
+                Some(agreement) => Stamp::over(stamp, ui, |ui| told(&agreement, ui)),
+                None => drop(widgets::caption(ui, "…")),
+            }
+        }
+        ui.horizontal(|ui| {
+            widgets::caption(ui, "Samples of the model");
+            widgets::segmented(ui, &mut self.looked_at, &[(0, "unedited"), (1, "edited")]);
+        });
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::output::probability_fill;
 use crate::engine::{SurpriseSpec, Work};
-use crate::types::{JobId, ModelId, SurpriseReport, SurpriseToken};
+use crate::types::{Edit, JobId, ModelId, SurpriseReport, SurpriseToken};
+use crate::ui::edits::all_words;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::{self, caption, percent, visible_text};
 use crate::ui::{Answer, Ask, Cx, State, Themed};
@@ -26,21 +27,22 @@ pub(super) enum Tint {
 /// A text that a model reads as it changes.
 #[derive(Default)]
 pub(super) struct Reading {
-    ask: Ask<(ModelId, String)>,
+    ask: Ask<(ModelId, String, Vec<Edit>)>,
 }
 
 impl Reading {
     /// Reads a text once it has not changed for a moment.
     pub(super) fn follow(&mut self, model: ModelId, text: &str, cx: &mut Cx<'_>) {
-        let work = |(model, text): &(ModelId, String)| {
-            (*model, Work::Surprise(SurpriseSpec { prompt: text.clone().into(), edits: Vec::new() }))
+        let work = |(model, text, edits): &(ModelId, String, Vec<Edit>)| {
+            (*model, Work::Surprise(SurpriseSpec { prompt: text.clone().into(), edits: edits.clone() }))
         };
-        self.ask.follow((model, text.to_owned()), PAUSE_S, cx, work);
+        self.ask.follow((model, text.to_owned(), cx.edits.on()), PAUSE_S, cx, work);
+        cx.wake_in(PAUSE_S, self.ask.is_due());
     }
 
     /// What came of the text as it is now.
     pub(super) fn report<'a>(&self, text: &str, state: &'a State) -> Option<&'a Arc<SurpriseReport>> {
-        let (_, asked) = self.ask.question()?;
+        let (_, asked, _) = self.ask.question()?;
         match self.ask.answer(state) {
             Answer::New(report) if asked == text => Some(report),
             _ => None,
@@ -68,6 +70,10 @@ impl Reading {
             for words in sums(report) {
                 let words = RichText::new(words).font(Type::Caption.mono()).color(theme.caption());
                 ui.add(Label::new(words).extend()).on_hover_text(SUMS_HELP);
+            }
+            if let Some((_, _, edits)) = self.ask.question().filter(|(_, _, edits)| !edits.is_empty()) {
+                let words = RichText::new("of the edited model").font(Type::Caption.sans()).color(theme.caption());
+                ui.add(Label::new(words).extend()).on_hover_text(all_words(edits));
             }
             if report.begins_unread() {
                 let words = RichText::new("first token without").font(Type::Caption.sans()).color(theme.caption());

@@ -280,14 +280,19 @@ impl Chat {
         self.answers.shows(shown);
     }
 
-    pub(super) fn undo(&mut self) {
+    pub(super) fn undo(&mut self) -> bool {
         self.answer = None;
-        self.history.undo(&mut self.conversation);
+        self.history.undo(&mut self.conversation)
     }
 
-    pub(super) fn redo(&mut self) {
+    pub(super) fn redo(&mut self) -> bool {
         self.answer = None;
-        self.history.redo(&mut self.conversation);
+        self.history.redo(&mut self.conversation)
+    }
+
+    /// When the conversation was changed last.
+    pub(super) fn touched_s(&self) -> f64 {
+        self.history.touched_s()
     }
 
     /// Opens the turn that the model is to write, and gives the prompt for it. What stands there and behind it goes.

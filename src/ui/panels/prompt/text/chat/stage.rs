@@ -1,6 +1,7 @@
 //! The stage in chat mode: the turns above, what the model receives or what it answered below.
 
-use super::super::{Wish, output};
+use super::super::plain::edited_stamp;
+use super::super::{Wish, beside, output};
 use super::{Below, Chat, composer, receives, turns};
 use crate::types::{Ability, ChatFailure, UserError};
 use crate::ui::Cx;
@@ -117,7 +118,9 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
                             stamp.show(ui);
                         }
                         let rest = rest - 20.0;
-                        wish = Stamp::over(stamp.as_ref(), ui, |ui| output::strip(&mut chat.output, ui, cx, rest));
+                        let is_compared = chat.output.shown.as_ref().is_some_and(|shown| shown.edited.is_some());
+                        let show = if is_compared { beside::show } else { output::strip };
+                        wish = Stamp::over(stamp.as_ref(), ui, |ui| show(&mut chat.output, ui, cx, rest));
                     }
                     false => drop(caption(ui, "Nothing was answered yet.")),
                 }
@@ -134,7 +137,7 @@ fn stamp(chat: &Chat, cx: &Cx<'_>) -> Option<Stamp> {
     let stamp = Stamp::in_use(cx.state, shown.job, Ability::Continue)?;
     let stamp = stamp.old_where(chat.is_edited(), "The conversation was changed since.");
     Some(match cx.state.run(shown.job) {
-        Some(run) => stamp.drawn(&run.spec().sampling),
+        Some(run) => edited_stamp(stamp.drawn(&run.spec().sampling), &run.spec().edits, &cx.edits.on()),
         None => stamp,
     })
 }
