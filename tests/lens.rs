@@ -7,9 +7,8 @@
 
 mod support;
 
-use fovea::chart::{ArrayFormat, jacobian_arrays};
 use fovea::engine::{Command, Event, LensSpec, Outcome, PromptInput, Work};
-use fovea::load::open_text_model;
+use fovea::load::{open_text_model, read_lens, write_lens};
 use fovea::nn::{CausalLm, Change, Hooks, SiteEdit, SiteValue};
 use fovea::types::{DeviceChoice, FitSpec, JacobianLens, JobId, LensPassages, LensReport, ModelId, Site, UserError};
 use serde_json::Value;
@@ -259,7 +258,7 @@ fn a_fitted_lens_is_the_mean_of_what_small_moves_of_a_state_do_to_the_end() {
         let path = scratch.path().join(format!("{name}.txt"));
         std::fs::write(&path, &text).unwrap();
         let all = lm.tokenizer.continuation_ids(&text).unwrap();
-        let spec = FitSpec { passages: LensPassages::File(path), count: 2, tokens: 24, seed: 1 };
+        let spec = FitSpec { passages: LensPassages::File(path), count: 2, tokens: 24, seed: 1, out: None };
         let lens = fit(&mut script, model, spec).unwrap();
         assert_eq!(
             (lens.passages, lens.matrices.len() + 1),
@@ -298,15 +297,19 @@ fn a_fitted_lens_is_the_mean_of_what_small_moves_of_a_state_do_to_the_end() {
 fn a_lens_is_written_opened_and_read_through() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open(&root().join("models/sprout")).id;
+    let scratch = tempfile::tempdir().unwrap();
+    let kept = scratch.path().join("kept.safetensors");
     let spec = FitSpec { count: 2, tokens: 24, ..FitSpec::default() };
-    let lens = fit(&mut script, model, spec.clone()).unwrap();
+    let lens = fit(&mut script, model, FitSpec { out: Some(kept.clone()), ..spec.clone() }).unwrap();
+    assert_eq!(read_lens(&kept).unwrap(), *lens, "it is kept where it was to be");
+    let nowhere = FitSpec { out: Some(scratch.path().join("none/lens.safetensors")), ..spec.clone() };
+    assert!(fit(&mut script, model, nowhere).unwrap_err().what.contains("cannot be kept"));
     assert_eq!(fit(&mut script, model, spec.clone()).unwrap().matrices, lens.matrices, "the same seed writes the same");
     assert_ne!(fit(&mut script, model, FitSpec { seed: 2, ..spec }).unwrap().matrices, lens.matrices);
     assert!(lens.halves.iter().all(|share| (0.0..2.0).contains(share) && *share > 0.0), "{:?}", lens.halves);
 
-    let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("lens.safetensors");
-    std::fs::write(&path, jacobian_arrays(&lens, ArrayFormat::Safetensors).unwrap()).unwrap();
+    write_lens(&path, &lens).unwrap();
     let reopen = |script: &mut Script, model, path: &std::path::Path| {
         let job = JobId::next();
         script.send(Command::start(job, model, Work::OpenLens(path.to_owned())));
@@ -336,7 +339,7 @@ fn a_lens_is_written_opened_and_read_through() {
 
     // What belongs to other weights, or is no lens, says so.
     let other = JacobianLens { sha256: "0".repeat(64), ..(*lens).clone() };
-    std::fs::write(&path, jacobian_arrays(&other, ArrayFormat::Safetensors).unwrap()).unwrap();
+    write_lens(&path, &other).unwrap();
     assert!(reopen(&mut script, model, &path).unwrap_err().what.contains("other weights"));
     let seedling = script.open(&root().join("models/seedling")).id;
     assert!(reopen(&mut script, seedling, &path).unwrap_err().what.contains("does not fit seedling"));

@@ -6,7 +6,7 @@ use super::sheet::{Align, Draw, Sheet, TextLook, picture};
 use super::table::Rows;
 use super::text::{fitted, for_pixels, visible};
 use super::{Array, ArrayFormat, ArrayValues, ChartError, Format, arrays_file};
-use crate::types::{ColorMap, JacobianLens, LensReport, ScaleCurve};
+use crate::types::{ColorMap, LensReport, ScaleCurve};
 use plotters::prelude::{DrawingBackend, RGBColor};
 use std::sync::Arc;
 
@@ -95,20 +95,6 @@ pub fn lens_arrays(
         array("ids", &[ids.len()], ArrayValues::Integers(&ids)),
     ];
     arrays_file(&arrays, about, format)
-}
-
-/// A fitted lens as arrays `J.L` of `[D, D]`, with what it is of.
-///
-/// # Errors
-/// Those of [`arrays_file`].
-pub fn jacobian_arrays(lens: &JacobianLens, format: ArrayFormat) -> Result<Vec<u8>, ChartError> {
-    let arrays = lens.matrices.iter().enumerate().map(|(layer, values)| Array {
-        name: format!("J.{layer}"),
-        shape: vec![lens.width; 2],
-        values: ArrayValues::Floats(values),
-    });
-    let arrays: Vec<Array<'_>> = arrays.collect();
-    arrays_file(&arrays, &lens.about(), format)
 }
 
 /// Tokens that are drawn: the last of the text.

@@ -41,7 +41,7 @@ pub use head_grid::{HeadGridFigure, head_grid_figure};
 pub use heat_map::{AttentionFigure, attention_figure};
 pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure, kshot_place};
 pub use layer_map::{LayerMapCell, LayerMapFigure};
-pub use lens::{LensFigure, jacobian_arrays, lens_arrays, lens_figure};
+pub use lens::{LensFigure, lens_arrays, lens_figure};
 pub use line_view::{LineFigure, line_figure};
 pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
 pub use overlay::{OverlayFigure, overlay_figure};

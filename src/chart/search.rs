@@ -156,7 +156,10 @@ pub fn patch_columns(report: &PatchReport) -> Vec<String> {
     }
     let pairs = report.destination.iter().zip(&report.source);
     pairs
-        .map(|(to, from)| if to.id == from.id { to.text.clone() } else { format!("{} ← {}", to.text, from.text) })
+        .map(|(to, from)| match to.id == from.id {
+            true => to.text.clone(),
+            false => format!("{} ← {}", to.text.trim(), from.text.trim()),
+        })
         .collect()
 }
 

@@ -2,10 +2,9 @@
 
 use super::CliError;
 use super::args::ModelArgs;
-use super::output::{tell, write_file};
+use super::output::tell;
 use super::search::run;
 use super::session::{Session, unexpected};
-use crate::chart::{ArrayFormat, jacobian_arrays};
 use crate::engine::{Outcome, Work};
 use crate::types::{FitSpec, LensPassages, UserError};
 use clap::Args;
@@ -48,10 +47,10 @@ pub(super) fn fit(args: &FitLensArgs) -> Result<(), CliError> {
         count: args.passages.unwrap_or_else(|| FitSpec::customary(&info, args.tokens)),
         tokens: args.tokens,
         seed: args.seed,
+        out: Some(args.out.clone()),
     };
     let ran = run(&session, &info, Work::FitLens(spec))?;
     let Outcome::LensFitted(lens) = &ran.outcome else { return Err(unexpected()) };
-    write_file(&args.out, &jacobian_arrays(lens, ArrayFormat::Safetensors).map_err(UserError::from)?)?;
     tell(format_args!("{}", lens.words()));
     ran.end()
 }

@@ -3,7 +3,8 @@
 use crate::load::error::LoadError;
 use crate::load::file;
 use crate::types::JacobianLens;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -44,6 +45,24 @@ pub fn read_lens(path: &Path) -> Result<JacobianLens, LoadError> {
         source: text("passages")?,
         halves: halves.split(',').filter_map(|share| share.parse().ok()).collect(),
     })
+}
+
+/// Writes a lens.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_lens(path: &Path, lens: &JacobianLens) -> Result<(), LoadError> {
+    let bytes: Vec<Vec<u8>> =
+        lens.matrices.iter().map(|values| values.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let damaged = |source| LoadError::Safetensors { path: path.to_owned(), source };
+    let views = bytes
+        .iter()
+        .enumerate()
+        .map(|(layer, bytes)| Ok((format!("J.{layer}"), TensorView::new(Dtype::F32, vec![lens.width; 2], bytes)?)));
+    let views: Result<Vec<_>, SafeTensorError> = views.collect();
+    let about: HashMap<String, String> = lens.about().into_iter().collect();
+    let file = safetensors::serialize(views.map_err(damaged)?, Some(about)).map_err(damaged)?;
+    crate::disk::write(path, &file).map_err(|source| LoadError::Write { path: path.to_owned(), source })
 }
 
 fn matrix(path: &Path, tensors: &SafeTensors<'_>, layer: usize, width: usize) -> Result<Vec<f32>, LoadError> {

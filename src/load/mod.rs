@@ -38,7 +38,7 @@ pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
 pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint};
-pub use lens_file::read_lens;
+pub use lens_file::{read_lens, write_lens};
 pub use shipped::{data_dir, shipped_models_dir, shipped_places};
 pub(crate) use source::holds_model;
 pub use tensors::tensor_stats::tensor_stats;

@@ -5,12 +5,12 @@ use super::fingerprint::Hashing;
 use super::fit_passages::{Writing, of_file};
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::load::{TextModel, read_lens};
+use crate::load::{TextModel, read_lens, write_lens};
 use crate::nn::{Hooks, Jacobian};
 use crate::types::{FitSpec, JacobianLens, LensPassages, ModelId, ModelInfo, Site, SiteSet, UserError};
 use burn::tensor::Tensor;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Tokens of all sequences of one step: more do not make the products any faster.
@@ -89,7 +89,7 @@ impl Task for FitLens {
             Stage::Fitting(fitting) => {
                 fitting.step(model)?;
                 if fitting.done == fitting.passages.len() {
-                    return Ok(Step::Done(Outcome::LensFitted(Arc::new(fitting.lens(&model.info, &self.spec)))));
+                    return Ok(Step::Done(done(fitting.lens(&model.info, &self.spec), &self.spec)?));
                 }
                 progress("Fitting", fitting.progress(), "rows");
             }
@@ -99,13 +99,21 @@ impl Task for FitLens {
 
     fn cancel(&mut self, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         let model = cx.models.text(self.model);
-        Ok(match (&self.stage, model) {
+        match (&self.stage, model) {
             (Stage::Fitting(fitting), Ok(model)) if fitting.done >= FitSpec::LEAST_PASSAGES => {
-                Outcome::LensFitted(Arc::new(fitting.lens(&model.info, &self.spec)))
+                done(fitting.lens(&model.info, &self.spec), &self.spec)
             }
-            _ => Outcome::Cancelled,
-        })
+            _ => Ok(Outcome::Cancelled),
+        }
     }
+}
+
+/// Keeps a lens where it is to be kept.
+fn done(lens: JacobianLens, spec: &FitSpec) -> Result<Outcome, UserError> {
+    if let Some(path) = &spec.out {
+        write_lens(path, &lens)?;
+    }
+    Ok(Outcome::LensFitted(Arc::new(lens)))
 }
 
 impl Fitting {
@@ -223,6 +231,16 @@ fn check(model: &TextModel, spec: &FitSpec) -> Result<(), UserError> {
             format!("A lens cannot be fitted on {} passage.", spec.count),
             "Its two halves are compared, which tells how certain it is.",
             format!("Choose at least {} passages; a hundred are customary.", FitSpec::LEAST_PASSAGES),
+        ));
+    }
+    // Minutes of work are not to end in a folder that is not there.
+    if let Some(folder) = spec.out.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty())
+        && !folder.is_dir()
+    {
+        return Err(UserError::new(
+            format!("The lens cannot be kept in {}.", folder.display()),
+            "There is no such folder.",
+            "Choose a folder that is there.",
         ));
     }
     let bytes = (layers - 1).saturating_mul(width * width).saturating_mul(3 * size_of::<f64>());

@@ -23,6 +23,8 @@ pub struct FitSpec {
     pub tokens: usize,
     /// Of what is drawn while passages are written.
     pub seed: u64,
+    /// A file that it is kept in.
+    pub out: Option<PathBuf>,
 }
 
 impl FitSpec {
@@ -53,7 +55,7 @@ impl FitSpec {
 
 impl Default for FitSpec {
     fn default() -> Self {
-        Self { passages: LensPassages::Written, count: 100, tokens: 128, seed: 1 }
+        Self { passages: LensPassages::Written, count: 100, tokens: 128, seed: 1, out: None }
     }
 }
 

@@ -57,15 +57,24 @@ pub(super) fn show(way: &mut Way, planes: &mut Planes, is_picture: bool, ui: &mu
 }
 
 fn of_planes(planes: &mut Planes, ui: &mut Ui) {
-    menu(ui, "Heads seen together", &mut planes.seen.over, &OVERS);
-    menu(ui, "Tokens taken together", &mut planes.seen.grouping, &GROUPINGS);
+    menu(ui, "Heads seen together", WIDTH, &mut planes.seen.over, &OVERS);
+    menu(ui, "Tokens taken together", WIDTH, &mut planes.seen.grouping, &GROUPINGS);
     ui.scope(|ui| segmented(ui, &mut planes.seen.measure, &MEASURES)).response.on_hover_text(MEASURE_HELP);
 }
 
+/// Width of the menus.
+const WIDTH: f32 = 104.0;
+
 /// A menu of choices, each explained on hover.
-fn menu<T: Copy + PartialEq>(ui: &mut Ui, name: &str, value: &mut T, choices: &[(T, &str, &str)]) {
+pub(super) fn menu<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    width: f32,
+    value: &mut T,
+    choices: &[(T, &str, &str)],
+) {
     let title = choices.iter().find(|(choice, ..)| choice == value).map_or("", |(_, title, _)| *title);
-    let combo = ComboBox::from_id_salt(name).selected_text(title).width(104.0).icon(|ui, rect, visuals, _is_open| {
+    let combo = ComboBox::from_id_salt(name).selected_text(title).width(width).icon(|ui, rect, visuals, _is_open| {
         let (icon, ink) = (char::from(Icon::ChevronDown), visuals.fg_stroke.color);
         ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
     });

@@ -44,7 +44,7 @@ impl Kind {
     /// What the view can be written as: pictures, a table and arrays; of the atlas and of word order no arrays.
     pub fn of_view(way: Way) -> Vec<Self> {
         let offered = |kind: &Self| match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Layers | Way::Parts => true,
+            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Layers | Way::Parts | Way::Causes => true,
             Way::Atlas | Way::Order => matches!(kind, Self::Figure(_)),
         };
         Self::ALL.into_iter().filter(offered).collect()
@@ -193,13 +193,21 @@ pub(super) enum Picture {
     Order(WordOrderFigure),
     Layers(LensFigure),
     Parts(AttributionFigure),
+    Causes(super::causes::Drawing),
 }
 
 impl Picture {
     /// True where a view can be copied as a picture.
     pub fn is_of(way: Way) -> bool {
         match way {
-            Way::Map | Way::Lines | Way::Steps | Way::Contexts | Way::Order | Way::Layers | Way::Parts => true,
+            Way::Map
+            | Way::Lines
+            | Way::Steps
+            | Way::Contexts
+            | Way::Order
+            | Way::Layers
+            | Way::Parts
+            | Way::Causes => true,
             Way::Atlas => false,
         }
     }
@@ -219,6 +227,7 @@ impl Picture {
             Way::Order => view.order.figure(cx, shown).map(Self::Order),
             Way::Layers => view.layers.figure(colours, cx, &about).map(Self::Layers),
             Way::Parts => view.parts.figure(colours, cx, &about).map(Self::Parts),
+            Way::Causes => view.causes.figure(cx, &about).map(Self::Causes),
             Way::Map | Way::Lines | Way::Atlas => {
                 let plane = view.planes.last().filter(|plane| plane.key.job == shown.job)?;
                 Some(Self::of(view, colours, plane, &about, cx.selection.token))
@@ -256,6 +265,7 @@ impl Picture {
             Self::Order(figure) => word_order_figure(figure, format),
             Self::Layers(figure) => lens_figure(figure, format),
             Self::Parts(figure) => attribution_figure(figure, format),
+            Self::Causes(drawing) => drawing.draw(format),
         }
     }
 }
@@ -283,7 +293,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_the_view_is_not() {
-        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts, Way::Layers, Way::Parts] {
+        for way in [Way::Map, Way::Lines, Way::Steps, Way::Contexts, Way::Layers, Way::Parts, Way::Causes] {
             assert_eq!(Kind::of_view(way), Kind::ALL, "{way:?}");
         }
         assert_eq!(Kind::of_view(Way::Order), Format::ALL.map(Kind::Figure));

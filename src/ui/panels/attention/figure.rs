@@ -4,7 +4,7 @@ use super::look::Colours;
 use super::plane::{self, Over, Plane, Planed};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, choices, large, layers, lines, order, parts, steps, strip};
+use super::{Shown, causes, choices, large, layers, lines, order, parts, steps, strip};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::space;
@@ -43,6 +43,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
         Way::Order => view.order.stamp(cx.state),
         Way::Layers => view.layers.stamp(cx.state),
         Way::Parts => view.parts.stamp(cx.state),
+        Way::Causes => view.causes.stamp(cx, shown),
     };
     if let Some(stamp) = &stamp {
         stamp.show(ui);
@@ -59,6 +60,7 @@ pub(super) fn stage(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, c
         Way::Steps => steps::show(view, colours, ui, cx, shown),
         Way::Layers => layers::show(view, colours, ui, cx, shown),
         Way::Parts => parts::show(view, colours, ui, cx, shown),
+        Way::Causes => causes::show(view, colours, ui, cx, shown),
         Way::Order => {
             if order::show(view, colours, ui, cx, shown) {
                 view.way = Way::Map;
@@ -75,6 +77,7 @@ fn title(view: &TokensView, cx: &Cx<'_>) -> String {
         Way::Order => return "Word order".to_owned(),
         Way::Layers => return "What each layer would say".to_owned(),
         Way::Parts => return "What a score is made of".to_owned(),
+        Way::Causes => return "What an answer depends on".to_owned(),
         _ => {}
     }
     let seen = view.planes.seen;

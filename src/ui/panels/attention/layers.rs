@@ -2,6 +2,7 @@
 
 use super::Shown;
 use super::export::{About, Kind, save};
+use super::fitted::{self, Fitted};
 use super::look::{Colours, Look};
 use super::tokens::TokensView;
 use crate::chart::{LensFigure, lens_arrays, lens_figure};
@@ -9,13 +10,14 @@ use crate::engine::{LensSpec, PromptInput, Work};
 use crate::types::{JobId, LensCell, LensReport, PromptToken};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, legend, segmented, significant, visible_text};
-use crate::ui::{Answer, Ask, Cx, State, Themed};
+use crate::ui::{Answer, Ask, Cx, Prompting, State, Themed};
 use egui::{
     Align2, Color32, Painter, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, Vec2,
     WidgetInfo, pos2, vec2,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Seconds that a text to follow rests before it is asked about.
@@ -63,19 +65,30 @@ pub(super) struct Kept {
     pub tells: Tells,
     /// The text whose first token is followed.
     pub follow: String,
+    pub lens: fitted::Kept,
 }
 
 /// What the view remembers.
 #[derive(Default)]
 pub(super) struct LayersView {
     pub kept: Kept,
-    ask: Ask<(JobId, Option<String>)>,
+    ask: Ask<Question>,
+    pub fitted: Fitted,
 }
+
+/// Of which inspection, which token is followed, and which job opened the lens.
+type Question = (JobId, Option<String>, Option<JobId>);
 
 impl LayersView {
     /// The jobs whose answers must be kept.
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.ask.shows(shown);
+        self.fitted.shows(shown);
+    }
+
+    /// A file of a lens was chosen.
+    pub fn picked(&mut self, tag: &str, path: &Path, cx: &mut Cx<'_>) {
+        self.fitted.picked(&mut self.kept.lens, tag, path, cx);
     }
 
     /// With what the table was made.
@@ -126,10 +139,17 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
     if cx.state.models.contains_key(model) {
         let follow = Some(view.kept.follow.clone()).filter(|text| !text.is_empty());
         let ids = shown.report.tokens.iter().map(|token| token.id).collect();
-        view.ask.follow((shown.job, follow), REST_S, cx, |(_, follow)| {
-            let (prompt, target) = (PromptInput::Ids(ids), follow.clone());
-            (*model, Work::Lens(LensSpec { prompt, target, fitted: None, edits: spec.edits.clone() }))
-        });
+        if cx.state.prompting() == Prompting::Continues {
+            view.fitted.show(&mut view.kept.lens, ui, cx, *model);
+        }
+        if !view.fitted.is_awaited(&view.kept.lens, cx.state) {
+            let lens = view.fitted.lens(&view.kept.lens, cx.state);
+            let (opened, fitted) = lens.unzip();
+            view.ask.follow((shown.job, follow, opened), REST_S, cx, |(_, follow, _)| {
+                let (prompt, target) = (PromptInput::Ids(ids), follow.clone());
+                (*model, Work::Lens(LensSpec { prompt, target, fitted, edits: spec.edits.clone() }))
+            });
+        }
     }
     if let Some(job) = view.ask.job()
         && !job_error(ui, cx, job)

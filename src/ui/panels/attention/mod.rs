@@ -2,6 +2,7 @@
 //! vision transformer, over the patches of a picture.
 
 mod atlas;
+mod causes;
 mod choices;
 mod contexts;
 mod controls;
@@ -9,6 +10,7 @@ mod edited;
 mod export;
 mod figure;
 mod first_look;
+mod fitted;
 mod head_search;
 mod inspector;
 mod large;
@@ -21,6 +23,7 @@ mod palette;
 mod parts;
 mod picture;
 mod pins;
+mod place;
 mod plane;
 mod saved;
 mod sharp;
@@ -170,6 +173,7 @@ impl AttentionPanel {
 
     fn export(&mut self, cx: &mut Cx<'_>, shown: &Shown, extent: Extent, kind: Kind) {
         match (&shown.report.picture, extent, kind) {
+            (_, Extent::View, _) if self.tokens.way == Way::Causes => self.tokens.causes.export(cx, shown, kind),
             (_, Extent::View, _) if self.tokens.way == Way::Parts => {
                 self.tokens.parts.export(&self.colours, cx, shown, kind);
             }
@@ -445,6 +449,7 @@ impl Panel for AttentionPanel {
             Way::Order => self.tokens.order.job(),
             Way::Layers => self.tokens.layers.job(),
             Way::Parts => self.tokens.parts.job(),
+            Way::Causes => self.tokens.causes.job(),
             _ => None,
         };
         own.or_else(|| self.asked_job())
@@ -456,6 +461,7 @@ impl Panel for AttentionPanel {
         self.tokens.order.shows(shown);
         self.tokens.layers.shows(shown);
         self.tokens.parts.shows(shown);
+        self.tokens.causes.shows(shown);
         shown.extend(self.handed);
         shown.extend(self.tokens.planes.jobs());
         shown.extend(self.contexts.job());
@@ -466,6 +472,12 @@ impl Panel for AttentionPanel {
     fn run(&mut self, cx: &mut Cx<'_>) {
         if self.tokens.way == Way::Contexts && cx.state.prompting() != Prompting::Sees {
             self.contexts.run(cx);
+            return;
+        }
+        if let Some(shown) =
+            self.shown(cx.state).filter(|shown| self.tokens.way == Way::Causes && shown.report.picture.is_none())
+        {
+            self.tokens.causes.run(cx, &shown);
             return;
         }
         if cx.state.prompting() == Prompting::Encodes {
@@ -488,6 +500,7 @@ impl Panel for AttentionPanel {
         match tag {
             picture::OPEN_PICTURE => self.picture.open(path, cx),
             view_file::OPEN => self.files.open(path, self.context.as_ref(), cx),
+            fitted::FIT | fitted::OPEN => self.tokens.layers.picked(tag, path, cx),
             _ => {}
         }
     }

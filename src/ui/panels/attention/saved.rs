@@ -2,6 +2,7 @@
 
 use super::AttentionPanel;
 use super::atlas;
+use super::causes;
 use super::contexts;
 use super::layers;
 use super::look::Direction;
@@ -33,6 +34,7 @@ pub(super) struct Saved {
     pub order: order::Kept,
     pub layers: layers::Kept,
     pub parts: parts::Kept,
+    pub causes: causes::Kept,
     pub atlas: atlas::Kept,
     #[serde(with = "paths::one")]
     pub picture: Option<PathBuf>,
@@ -58,6 +60,7 @@ impl Default for Saved {
             order: order::Kept::default(),
             layers: layers::Kept::default(),
             parts: parts::Kept::default(),
+            causes: causes::Kept::default(),
             atlas: atlas::Kept::default(),
             picture: None,
             source: picture.source,
@@ -85,6 +88,7 @@ impl Saved {
             order: tokens.order.kept.clone(),
             layers: tokens.layers.kept.clone(),
             parts: tokens.parts.kept.clone(),
+            causes: tokens.causes.kept.clone(),
             atlas: tokens.atlas.kept(),
             picture: picture.path.clone(),
             source: picture.source,
@@ -98,7 +102,7 @@ impl Saved {
         (panel.colours.map, panel.colours.scale) = (self.map, WeightScale { curve, end, without_first });
         (tokens.way, tokens.direction, tokens.text) = (self.way, self.direction, self.text);
         (panel.contexts.typed, tokens.order.kept, tokens.layers.kept) = (self.contexts, self.order, self.layers);
-        tokens.parts.kept = self.parts;
+        (tokens.parts.kept, tokens.causes.kept) = (self.parts, self.causes);
         tokens.atlas.take_up(&self.atlas);
         let seen = &mut tokens.planes.seen;
         (seen.over, seen.measure, seen.grouping) = (self.over, self.measure, self.grouping);

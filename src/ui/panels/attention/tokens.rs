@@ -1,6 +1,7 @@
 //! What only a sequence of tokens needs: its map, its strip, and the text that an encoder reads.
 
 use super::atlas::AtlasView;
+use super::causes::CausesView;
 use super::head_search::HeadSearch;
 use super::large::View;
 use super::layers::LayersView;
@@ -53,6 +54,7 @@ pub(super) struct TokensView {
     pub order: OrderView,
     pub layers: LayersView,
     pub parts: PartsView,
+    pub causes: CausesView,
     pub direction: Direction,
     /// The text for an encoder as typed, and the one it read last.
     pub text: String,

@@ -5,7 +5,7 @@ use super::look::Colours;
 use super::plane::{Measure, Over};
 use super::tokens::TokensView;
 use super::ways::Way;
-use super::{Shown, layers, look, order, parts};
+use super::{Shown, causes, layers, look, order, parts};
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
 use crate::types::{
     Ability, ColorMap, Edit, Grouping, JobId, ModelId, NamedSpan, ScaleCurve, ScaleEnd, SiteFilter, UserError,
@@ -76,6 +76,7 @@ struct Looked {
     order: order::Kept,
     layers: layers::Kept,
     parts: parts::Kept,
+    causes: causes::Kept,
 }
 
 impl Looked {
@@ -103,6 +104,7 @@ impl Looked {
             order: view.order.kept.clone(),
             layers: view.layers.kept.clone(),
             parts: view.parts.kept.clone(),
+            causes: view.causes.kept.clone(),
         }
     }
 
@@ -116,7 +118,7 @@ impl Looked {
         view.planes.picked = self.picked.into_iter().collect();
         view.planes.named = self.named.into_iter().filter(|span| span.tokens.end <= ids.len()).collect();
         (view.pins.cells, view.order.kept, view.layers.kept) = (self.pins, self.order, self.layers);
-        view.parts.kept = self.parts;
+        (view.parts.kept, view.causes.kept) = (self.parts, self.causes);
         (view.lines.least, view.lines.only_focus) = (self.least.clamp(0.01, 1.0), self.only_chosen);
         colours.map = self.map;
         colours.scale = WeightScale { curve: self.curve, end: self.ends_at, without_first: self.without_first };

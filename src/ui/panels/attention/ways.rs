@@ -25,6 +25,8 @@ pub(super) enum Way {
     Layers,
     /// What a score is made of.
     Parts,
+    /// What becomes of an answer when something is changed.
+    Causes,
 }
 
 impl Way {
@@ -47,6 +49,7 @@ const WAYS: &[(Way, &str)] = &[
     (Way::Steps, "Steps"),
     (Way::Layers, "Layers"),
     (Way::Parts, "Parts"),
+    (Way::Causes, "Causes"),
     (Way::Contexts, "Contexts"),
     (Way::Order, "Word order"),
 ];
