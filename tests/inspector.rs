@@ -10,12 +10,13 @@ mod support;
 
 use fovea::analysis::{self, AtlasScore, Order};
 use fovea::engine::{
-    AttributeSpec, Command, ContextsSpec, InspectSpec, LensSpec, Outcome, PromptInput, StepsSpec, WordOrderSpec, Work,
-    WritesSpec,
+    AttributeSpec, Command, ContextsSpec, InspectSpec, LensSpec, Outcome, PatchHow, PatchSpec, PromptInput, StepsSpec,
+    SweepSpec, WordOrderSpec, Work, WritesSpec,
 };
 use fovea::load::read_picture;
 use fovea::types::{
-    Ability, ContextsReport, DeviceChoice, Edit, HeadWrites, InspectReport, JobId, ModelId, Site, SiteFilter, UserError,
+    Ability, ContextsReport, DeviceChoice, Edit, FitSpec, HeadWrites, InspectReport, JobId, ModelId, PatchAlong,
+    PatchSite, Removal, Site, SiteFilter, UserError,
 };
 use reference::{Difference, Reference, golden_dir};
 use std::sync::Arc;
@@ -183,7 +184,7 @@ fn every_kind_of_model_has_what_the_readme_says_and_nothing_else() {
         }
     }
     // The patterns, and all that is made of them, and every score.
-    assert_eq!(checked, 3 * (9 + AtlasScore::ALL.len()));
+    assert_eq!(checked, 3 * (12 + AtlasScore::ALL.len()));
 }
 
 /// True where the engine answers, or the score is defined.
@@ -212,9 +213,33 @@ fn has(script: &mut Script, what: &str, name: &str, order: Order) -> bool {
             Work::ChangeOrder(WordOrderSpec { prompt, token: 5, swap: Some([1, 2]), order })
         }
         "what each layer would say" => Work::Lens(LensSpec { prompt, target: None, fitted: None, edits: Vec::new() }),
-        "the score of a token taken apart" => {
+        "a score taken apart" => {
             let (position, target, against) = (None, None, None);
-            Work::Attribute(AttributeSpec { prompt, position, target, against, edits: Vec::new() })
+            Work::Attribute(AttributeSpec { prompt, position, target, against, edits: Vec::new(), removed: None })
+        }
+        "layers read through a fitted lens" => Work::FitLens(FitSpec { count: 2, tokens: 24, ..FitSpec::default() }),
+        "an answer without each part" => {
+            let (position, target, removal) = (None, None, Removal::Zero);
+            Work::Sweep(SweepSpec { prompt, position, target, removal, edits: Vec::new() })
+        }
+        "values of one prompt in another" => {
+            let (source, answers) = match order {
+                Order::Patches => {
+                    let other = read_picture(&golden_dir(name).join("picture-1.png")).unwrap();
+                    (PromptInput::Picture(other), ["0", "1"])
+                }
+                _ => (PromptInput::Ids(Reference::read(name).sequence(0)[1..7].to_vec()), ["a", "b"]),
+            };
+            Work::Patch(PatchSpec {
+                source,
+                destination: prompt,
+                position: None,
+                answers: answers.map(|answer| Some(answer.to_owned())),
+                site: PatchSite::Z,
+                along: PatchAlong::Heads,
+                how: PatchHow::Measure,
+                edits: Vec::new(),
+            })
         }
         "next token" | "guesses for masks" => {
             let info = script.open(&golden_dir(name));

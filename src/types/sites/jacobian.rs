@@ -99,6 +99,13 @@ impl JacobianLens {
         )
     }
 
+    /// How much it was fitted on, and how certain it is.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        let most = self.halves.iter().copied().fold(0.0, f32::max);
+        format!("{} passages; halves differ by up to {:.0} %", self.passages, 100.0 * most)
+    }
+
     /// Pairs for a file's metadata.
     #[must_use]
     pub fn about(&self) -> Vec<(String, String)> {

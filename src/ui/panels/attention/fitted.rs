@@ -73,7 +73,7 @@ impl Fitted {
             }
             match self.opened.answer::<JacobianLens>(cx.state) {
                 Answer::New(lens) => {
-                    caption(ui, lens.words());
+                    caption(ui, lens.brief()).on_hover_text(lens.words());
                 }
                 _ if kept.file.is_none() => {
                     caption(ui, "None is open.");

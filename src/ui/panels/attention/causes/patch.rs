@@ -52,8 +52,9 @@ const SITES: [(PatchSite, &str, &str); 9] = [
 
 /// What was found.
 pub(super) fn show(kept: &mut Kept, ui: &mut Ui, cx: &mut Cx<'_>, model: &str, report: &PatchReport) {
-    for words in patch_words(report) {
-        caption(ui, words);
+    let sentences = patch_words(report);
+    if let [what, ends, ..] = &sentences[..] {
+        caption(ui, ends.as_str()).on_hover_text(what.as_str());
     }
     let (figure, columns) = (patch_map(model, report), patch_columns(report));
     let words = |layer: usize, column: usize| told(report, &columns, layer, column);
@@ -71,6 +72,9 @@ pub(super) fn show(kept: &mut Kept, ui: &mut Ui, cx: &mut Cx<'_>, model: &str, r
             match before.filter(|(layer, column)| report.cells.get(*layer).is_some_and(|cells| *column < cells.len())) {
                 Some((layer, column)) => details(ui, report, &columns, layer, column),
                 None => drop(caption(ui, "0 is the destination, 1 the source: a cell of 1 carries the whole answer.")),
+            }
+            for words in sentences.iter().skip(2) {
+                caption(ui, words.as_str());
             }
             ui.add_space(space::S);
             list(ui, report, &columns, before)

@@ -29,9 +29,8 @@ pub(super) fn choices(kept: &mut Kept, ui: &mut Ui) {
 
 /// What was found.
 pub(super) fn show(kept: &mut Kept, ui: &mut Ui, cx: &mut Cx<'_>, model: &str, report: &SweepReport) {
-    for words in sweep_words(report) {
-        caption(ui, words);
-    }
+    // What changes it most is listed beside the map.
+    caption(ui, sweep_words(report).into_iter().next().unwrap_or_default());
     cx.selection.words = brief(report);
     let figure = sweep_map(model, report);
     let heads = report.heads.first().map_or(0, Vec::len);
