@@ -99,6 +99,16 @@ impl<'a> Map<'a> {
             let top = area.top() + HEAD + height * place as f32;
             clicked = self.row(ui, *row, top, &columns, chosen).or(clicked);
         }
+        // Over all cells, so that none of them covers it.
+        let at = |layer| self.rows.iter().position(|row| matches!(row, Row::Layer(of) if *of == layer));
+        if let Some(AddedPart::Head { layer, head }) = chosen
+            && let Some(place) = at(layer).filter(|_| head < self.heads)
+        {
+            let corner = pos2(left + cell * head as f32, area.top() + HEAD + height * place as f32);
+            let (rect, theme) = (Rect::from_min_size(corner, vec2(cell, height)), ui.theme());
+            ui.painter().rect_stroke(rect, 2, Stroke::new(2.0, theme.accent()), StrokeKind::Outside);
+            ui.painter().rect_stroke(rect, 1, Stroke::new(1.0, theme.ground()), StrokeKind::Inside);
+        }
         ui.add_space(space::XS);
         ui.horizontal(|ui| {
             ui.add_space(NAMES - ui.spacing().item_spacing.x);
@@ -173,7 +183,7 @@ impl<'a> Map<'a> {
         let inner = rect.shrink(0.5);
         let ink = if value.is_finite() { colour(theme, share) } else { theme.warning() };
         ui.painter().rect_filled(inner, 1, ink);
-        if chosen == Some(part) || response.hovered() || response.has_focus() {
+        if response.hovered() || response.has_focus() {
             ui.painter().rect_stroke(inner, 1, Stroke::new(1.5, theme.accent()), StrokeKind::Outside);
         } else {
             ui.painter().rect_stroke(inner, 1, Stroke::new(1.0, theme.grid()), StrokeKind::Inside);
