@@ -111,7 +111,7 @@ impl<'a> Map<'a> {
         }
         ui.add_space(space::XS);
         ui.horizontal(|ui| {
-            ui.add_space(NAMES - ui.spacing().item_spacing.x);
+            ui.add_space(NAMES);
             let theme = ui.theme();
             let mark = |share: f32| {
                 let place = self.curve.place(share.abs()) * share.signum();
