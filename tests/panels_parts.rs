@@ -221,6 +221,43 @@ fn what_was_chosen_is_there_again_after_a_restart() {
     assert!(says(&window, "lost when it is removed: +0.7500"));
 }
 
+/// Chooses an entry of the palette and tells it a path.
+fn with_path(window: &mut Window<'_>, entry: &str, field: &str, path: &std::path::Path) {
+    window.press(Modifiers::COMMAND, Key::K);
+    window.harness.event(egui::Event::Text(entry.into()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    window.wait("no field for the path", |w| w.harness.query_by_role_and_label(Role::TextInput, field).is_some());
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(egui::Event::Text(path.display().to_string()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+}
+
+#[test]
+fn a_view_of_parts_opens_again_with_its_token_and_its_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("view.json");
+    let mut window = looking();
+    window.harness.get_by_label("Token 2: \" sat\"").click();
+    window.wait("no question", |w| asked(w).len() > 1);
+    answer(&mut window);
+    click_part(&mut window, "head 3.1");
+    let last = answer(&mut window);
+    window.engine.0.borrow_mut().answers = true;
+    with_path(&mut window, "save this view", "Path to write to", &path);
+    window.wait("no file", |_| std::fs::metadata(&path).is_ok_and(|file| file.len() > 20));
+    drop(window);
+
+    let mut window = Window::open(LAPTOP, 1.0, with_text_model());
+    window.press(Modifiers::COMMAND, Key::Num3);
+    with_path(&mut window, "open a view", "Path of the file", &path);
+    window.wait("no question", |w| !asked(w).is_empty());
+    assert_eq!(asked(&window)[0].1, AttributeSpec { removed: None, ..last.clone() });
+    assert_eq!(answer(&mut window).position, Some(2));
+    assert_eq!(asked(&window).pop().unwrap().1, last, "and without the same head");
+}
+
 #[test]
 fn a_failure_is_told_and_the_fields_stay() {
     let mut window = opened(LAPTOP, 1.0, with_text_model());

@@ -17,7 +17,7 @@ pub enum ScoredPass<'a> {
     /// The next token behind ids `[T]`.
     Tokens(&'a CausalLm, &'a [u32]),
     /// The classes of a picture `[1, 3, H, W]`.
-    Picture(&'a Vit, Tensor<4>),
+    Picture(&'a Vit, Box<Tensor<4>>),
 }
 
 /// What was found.
@@ -37,10 +37,18 @@ pub struct Scored {
     pub score: f64,
 }
 
+/// A pass that was made, and what it left for taking its scores apart.
+pub struct Passed<'a> {
+    pass: ScoredPass<'a>,
+    /// All scores, `[V]`.
+    pub logits: Vec<f64>,
+    hooks: Hooks,
+}
+
 /// All scores of a pass, `[V]`.
 ///
 /// # Panics
-/// When there are no ids or more than the context holds, or the model of a picture has no classes.
+/// As [`Passed::new`].
 #[must_use]
 pub fn logits(pass: &ScoredPass<'_>, edits: Vec<SiteEdit>) -> Vec<f64> {
     run(pass, edits, SiteSet::default()).0
@@ -64,16 +72,33 @@ pub fn scored(pass: &ScoredPass<'_>, logits: &[f64], one: u32, against: Option<u
     Scored { scores, score: uncapped[one as usize] - other(&uncapped) }
 }
 
-/// The parts of the score of a token or a class, above that of another one or, without one, above the mean over all.
-///
-/// # Panics
-/// As [`logits`] and [`scored`].
-#[must_use]
-pub fn attribute(pass: &ScoredPass<'_>, one: u32, against: Option<u32>, edits: Vec<SiteEdit>) -> Attributed {
-    let model = pass.model();
-    let layers = model.layers();
-    let sites: SiteSet = pass.sites().into_iter().filter(|site| is_read(*site, layers)).collect();
-    let (logits, mut hooks) = run(pass, edits, sites);
+impl<'a> Passed<'a> {
+    /// Makes it.
+    ///
+    /// # Panics
+    /// When there are no ids or more than the context holds, or the model of a picture has no classes.
+    #[must_use]
+    pub fn new(pass: ScoredPass<'a>, edits: Vec<SiteEdit>) -> Self {
+        let layers = pass.model().layers();
+        let sites = pass.sites().into_iter().filter(|site| is_read(*site, layers)).collect();
+        let (logits, hooks) = run(&pass, edits, sites);
+        Self { pass, logits, hooks }
+    }
+
+    /// The parts of the score of a token or a class, above that of another one or, without one, above the mean over all.
+    ///
+    /// # Panics
+    /// When one of them is not there.
+    #[must_use]
+    pub fn attribute(self, one: u32, against: Option<u32>) -> Attributed {
+        let Self { pass, logits, mut hooks } = self;
+        let parts = parts(&pass, &mut hooks, one, against);
+        Attributed { parts, scored: scored(&pass, &logits, one, against) }
+    }
+}
+
+fn parts(pass: &ScoredPass<'_>, hooks: &mut Hooks, one: u32, against: Option<u32>) -> Vec<(AddedPart, f64)> {
+    let (model, layers) = (pass.model(), pass.model().layers());
     let rows = pass.rows();
     let z: Vec<_> = (0..layers).map(|layer| hooks.take_kept(Site::Z(layer))).collect();
     // The rows that are scored, one after another, `[R, D]`.
@@ -121,7 +146,7 @@ pub fn attribute(pass: &ScoredPass<'_>, one: u32, against: Option<u32>, edits: V
     }
     parts.extend(reader.bias_of_norm.map(|value| (AddedPart::NormBias, value)));
     parts.extend(reader.bias_of_head.map(|value| (AddedPart::HeadBias, value)));
-    Attributed { parts, scored: scored(pass, &logits, one, against) }
+    parts
 }
 
 /// Makes the pass; of tokens, nothing is kept but of the last.
@@ -139,7 +164,7 @@ fn run(pass: &ScoredPass<'_>, edits: Vec<SiteEdit>, sites: SiteSet) -> (Vec<f64>
         }
         ScoredPass::Picture(vit, pixels) => {
             let mut hooks = Hooks::off().keeping(sites).editing(edits);
-            let logits = vit.forward(pixels.clone(), &mut hooks).expect("a model that knows classes");
+            let logits = vit.forward(*pixels.clone(), &mut hooks).expect("a model that knows classes");
             (doubles(logits), hooks)
         }
     }

@@ -15,7 +15,7 @@ mod steps;
 mod traffic;
 mod variants;
 
-pub use attribution::{Attributed, Scored, ScoredPass, attribute, logits, scored};
+pub use attribution::{Attributed, Passed, Scored, ScoredPass, logits, scored};
 pub use batch::padding::Padding;
 pub use batch::tree::TokenTree;
 pub use hooks::{Change, Hooks, SiteEdit, SiteGradients, SiteValue};

@@ -6,7 +6,7 @@ use super::lens::first_token;
 use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{AttributeSpec, Outcome, PromptInput};
 use crate::load::{TextModel, VisionModel};
-use crate::nn::{ScoredPass, SiteEdit, attribute, logits, scored};
+use crate::nn::{Passed, ScoredPass, SiteEdit, logits, scored};
 use crate::types::{
     AddedPart, AttributionReport, Edit, LensTarget, ModelId, ModelInfo, PromptToken, RemovedPart, UserError,
 };
@@ -78,7 +78,7 @@ impl Attribute {
         tokens.truncate(model.vit.heads.len());
         let named = |text: &Option<String>| text.as_deref().map(|text| class(model, text)).transpose();
         let (target, against) = (named(&self.spec.target)?, named(&self.spec.against)?);
-        let pass = ScoredPass::Picture(&model.vit, picture::input(model, picture)?);
+        let pass = ScoredPass::Picture(&model.vit, Box::new(picture::input(model, picture)?));
         Asked { pass, tokens, edits, removed, target, against }.report(|id| name(model, id))
     }
 
@@ -103,9 +103,9 @@ type Changes = (Vec<SiteEdit>, Option<(AddedPart, Vec<SiteEdit>)>);
 impl Asked<'_> {
     fn report(self, name: impl Fn(u32) -> String) -> Result<AttributionReport, UserError> {
         let Self { pass, tokens, edits, removed, target, against } = self;
+        let passed = Passed::new(pass.clone(), edits);
         let target = target.unwrap_or_else(|| {
-            let all = logits(&pass, edits.clone());
-            let likeliest = all.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (id, score)| {
+            let likeliest = passed.logits.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (id, score)| {
                 if *score > best.1 { (id as u32, *score) } else { best }
             });
             LensTarget { id: likeliest.0, text: name(likeliest.0), of: 1 }
@@ -122,7 +122,7 @@ impl Asked<'_> {
             let found = scored(&pass, &logits(&pass, edits), target.id, other);
             RemovedPart { part, score: found.score, scores: found.scores }
         });
-        let found = attribute(&pass, target.id, other, edits);
+        let found = passed.attribute(target.id, other);
         Ok(AttributionReport {
             tokens,
             left_out: [target.of - 1, against.as_ref().map_or(0, |against| against.of - 1)],

@@ -26,6 +26,8 @@ const DIFFER: &str = "The two differ: what a part adds is what it writes towards
 pub(super) struct Without<'a> {
     pub report: Option<&'a AttributionReport>,
     pub error: Option<UserError>,
+    /// True where it was asked and then stopped.
+    pub is_stopped: bool,
 }
 
 /// True where an answer is of this score and this part.
@@ -98,7 +100,7 @@ fn beside(ui: &mut Ui, (part, value): (AddedPart, f64), without: &Without<'_>) {
             caption(ui, DIFFER);
         }
         (None, Some(error)) => error_card(ui, error),
-        (None, None) => line(ui, "lost when it is removed", "…"),
+        (None, None) => line(ui, "lost when it is removed", if without.is_stopped { "stopped" } else { "…" }),
     }
 }
 

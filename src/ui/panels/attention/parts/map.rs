@@ -18,6 +18,8 @@ const NAMED: f32 = 16.0;
 const BAR: [f32; 2] = [36.0, 140.0];
 /// The legend below.
 const LEGEND: f32 = 44.0;
+/// What stands beside it.
+const WORD: f32 = 48.0;
 
 /// A row, from the first addition to the last.
 #[derive(Clone, Copy)]
@@ -63,7 +65,7 @@ impl<'a> Map<'a> {
 
     /// What it takes at least.
     pub fn least_width(&self) -> f32 {
-        NAMES + CELL[0].max(self.height.min(12.0)) * self.heads as f32 + self.bars() * (space::M + BAR[0] + NUMBER)
+        NAMES + CELL[0].max(self.height.min(18.0)) * self.heads as f32 + self.bars() * (space::M + BAR[0] + NUMBER)
     }
 
     /// What it takes at most.
@@ -80,31 +82,48 @@ impl<'a> Map<'a> {
         let room = ui.available_width() - NAMES - self.bars() * (space::M + NUMBER);
         let cell = ((room - self.bars() * BAR[0]) / self.heads.max(1) as f32).clamp(CELL[0], self.most_cell());
         let cell = cell.floor();
+        // Cells that are narrow are not high either.
+        let height = self.height.min((1.5 * cell).max(ROW[0])).floor();
         let bar = ((room - cell * self.heads as f32) / self.bars()).clamp(BAR[0], BAR[1]) + NUMBER;
         let size = vec2(
             NAMES + cell * self.heads as f32 + self.bars() * (space::M + bar),
-            HEAD + self.height * self.rows.len() as f32,
+            HEAD + height * self.rows.len() as f32,
         );
         let (area, _) = ui.allocate_exact_size(size, Sense::hover());
         let left = area.left() + NAMES;
         let mlps = left + cell * self.heads as f32 + space::M;
-        let columns = Columns { left, cell, mlps, biases: mlps + bar + space::M, bar };
+        let columns = Columns { left, cell, mlps, biases: mlps + bar + space::M, bar, height };
         self.names_above(ui, area.top() + HEAD / 2.0, &columns);
         let mut clicked = None;
         for (place, row) in self.rows.iter().enumerate() {
-            let top = area.top() + HEAD + self.height * place as f32;
+            let top = area.top() + HEAD + height * place as f32;
             clicked = self.row(ui, *row, top, &columns, chosen).or(clicked);
+        }
+        // Over all cells, so that none of them covers it.
+        let at = |layer| self.rows.iter().position(|row| matches!(row, Row::Layer(of) if *of == layer));
+        if let Some(AddedPart::Head { layer, head }) = chosen
+            && let Some(place) = at(layer).filter(|_| head < self.heads)
+        {
+            let corner = pos2(left + cell * head as f32, area.top() + HEAD + height * place as f32);
+            let (rect, theme) = (Rect::from_min_size(corner, vec2(cell, height)), ui.theme());
+            ui.painter().rect_stroke(rect, 2, Stroke::new(2.0, theme.accent()), StrokeKind::Outside);
+            ui.painter().rect_stroke(rect, 1, Stroke::new(1.0, theme.ground()), StrokeKind::Inside);
         }
         ui.add_space(space::XS);
         ui.horizontal(|ui| {
-            ui.add_space(NAMES - ui.spacing().item_spacing.x);
+            ui.add_space(NAMES);
             let theme = ui.theme();
             let mark = |share: f32| {
                 let place = self.curve.place(share.abs()) * share.signum();
                 (0.5 + place / 2.0, significant(f64::from(share) * self.most[0]))
             };
-            let marks = [mark(-1.0), mark(-0.25), (0.5, "0".to_owned()), mark(0.25), mark(1.0)];
-            legend(ui, 280.0, |place| colour(theme, f64::from(2.0 * place - 1.0)), &marks);
+            let width = (ui.available_width() - WORD).clamp(120.0, 280.0);
+            let mut marks = vec![mark(-1.0), mark(-0.25), (0.5, "0".to_owned()), mark(0.25), mark(1.0)];
+            if width < 260.0 {
+                // Numbers must not touch.
+                marks.retain(|(place, _)| [0.0, 0.5, 1.0].contains(place));
+            }
+            legend(ui, width, |place| colour(theme, f64::from(2.0 * place - 1.0)), &marks);
             caption(ui, "heads");
         });
         clicked
@@ -129,24 +148,24 @@ impl<'a> Map<'a> {
     fn row(&self, ui: &Ui, row: Row, top: f32, columns: &Columns, chosen: Option<AddedPart>) -> Option<AddedPart> {
         let theme = ui.theme();
         let name = match row {
-            Row::Layer(layer) if self.height < NAMED => layer.to_string(),
+            Row::Layer(layer) if columns.height < NAMED => layer.to_string(),
             Row::Layer(layer) => format!("layer {layer}"),
             Row::Single(AddedPart::NormBias) => "norm bias".to_owned(),
             Row::Single(AddedPart::HeadBias) => "score bias".to_owned(),
             Row::Single(part) => part.to_string(),
         };
-        let at = pos2(columns.left - space::S, top + self.height / 2.0);
+        let at = pos2(columns.left - space::S, top + columns.height / 2.0);
         ui.painter().text(at, Align2::RIGHT_CENTER, name, Type::Caption.sans(), theme.caption());
-        let bar = |left: f32| Rect::from_min_size(pos2(left, top), vec2(columns.bar, self.height));
+        let bar = |left: f32| Rect::from_min_size(pos2(left, top), vec2(columns.bar, columns.height));
         match row {
             Row::Single(part) => self.bar(ui, bar(columns.mlps), part, chosen),
             Row::Layer(layer) => {
-                let heads = (0..self.heads).filter_map(|head| {
+                let mut clicked = None;
+                for head in 0..self.heads {
                     let corner = pos2(columns.left + columns.cell * head as f32, top);
-                    let rect = Rect::from_min_size(corner, vec2(columns.cell, self.height));
-                    self.head(ui, rect, AddedPart::Head { layer, head }, chosen)
-                });
-                let clicked = heads.last();
+                    let rect = Rect::from_min_size(corner, vec2(columns.cell, columns.height));
+                    clicked = self.head(ui, rect, AddedPart::Head { layer, head }, chosen).or(clicked);
+                }
                 let clicked = self.bar(ui, bar(columns.mlps), AddedPart::Mlp(layer), chosen).or(clicked);
                 self.bar(ui, bar(columns.biases), AddedPart::AttentionBias(layer), chosen).or(clicked)
             }
@@ -164,7 +183,7 @@ impl<'a> Map<'a> {
         let inner = rect.shrink(0.5);
         let ink = if value.is_finite() { colour(theme, share) } else { theme.warning() };
         ui.painter().rect_filled(inner, 1, ink);
-        if chosen == Some(part) || response.hovered() || response.has_focus() {
+        if response.hovered() || response.has_focus() {
             ui.painter().rect_stroke(inner, 1, Stroke::new(1.5, theme.accent()), StrokeKind::Outside);
         } else {
             ui.painter().rect_stroke(inner, 1, Stroke::new(1.0, theme.grid()), StrokeKind::Inside);
@@ -196,11 +215,12 @@ impl<'a> Map<'a> {
     }
 }
 
-/// Where columns begin, and how wide they are.
+/// Where columns begin, how wide they are, and how high a row is.
 struct Columns {
     left: f32,
     cell: f32,
     mlps: f32,
     biases: f32,
     bar: f32,
+    height: f32,
 }

@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// Seconds that a text rests before it is asked about.
 const REST_S: f64 = 0.4;
 /// Height of the tokens.
-const STRIP: f32 = 50.0;
+const STRIP: f32 = 52.0;
 
 const HELP: &str = "Everything that is added into the residual stream, scaled as the last normalisation scales their sum and multiplied \
      with the direction of the score (direct logit attribution, Elhage et al. 2021): Σ γ u (c − mean c) / s. The parts make the score.";
@@ -193,9 +193,11 @@ impl PartsView {
             .auto_shrink([false, true])
             .show(ui, |ui| {
                 let strip = token_strip(ui, "Token behind which the score is told", tokens.len(), chip, tooltip);
+                // The outline of the last row.
+                ui.add_space(2.0);
                 let at = Some((shown.job, place));
                 if let Some(rect) = strip.places.get(place).filter(|_| self.in_sight != at) {
-                    ui.scroll_to_rect(*rect, None);
+                    ui.scroll_to_rect(rect.expand(2.0), None);
                     self.in_sight = at;
                 }
                 strip.clicked
@@ -242,6 +244,8 @@ fn parts(view: &mut PartsView, curve: ScaleCurve, ui: &mut Ui, cx: &mut Cx<'_>, 
     let of = lists::Without {
         report: without.as_deref().filter(|without| lists::is_of(without, report, view.kept.part)),
         error: view.without.error(cx.state).cloned(),
+        is_stopped: view.without.job().is_some()
+            && matches!(view.without.answer::<AttributionReport>(cx.state), Answer::Nothing),
     };
     let width = ui.available_width() - space::S;
     let map = map::Map::new(report, curve, ui.available_height());
