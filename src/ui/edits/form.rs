@@ -100,6 +100,11 @@ impl Form {
         self.edit().filter(|_| self.is_open)
     }
 
+    /// Where it begins when it is opened next.
+    pub fn begin_at(&mut self, layer: usize, head: usize) {
+        (self.layer, self.head) = (layer, head);
+    }
+
     fn edit(&self) -> Option<Edit> {
         let (layer, all) = (self.layer, Picks::default());
         let one = |number: usize| Picks::of([(number as i64, number as i64)]);

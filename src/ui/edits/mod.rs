@@ -231,6 +231,10 @@ impl Edits {
     fn show(&mut self, ability: Ability, tokens: Option<&[PromptToken]>, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state: &State = cx.state;
         let open = state.active(ability);
+        if !self.form.is_open {
+            // It opens at the head that is looked at.
+            self.form.begin_at(cx.selection.layer, cx.selection.head);
+        }
         self.follow(open, cx);
         self.head(open, tokens, ui, cx);
         if !self.list.is_empty() {
