@@ -2,16 +2,16 @@
 
 #[path = "support/lab.rs"]
 mod lab;
+mod support;
 
 use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, Vec2};
+use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::{Command, Event, Outcome, Work};
-use fovea::types::{EditFaults, JobId};
-use fovea::ui::AppOptions;
-use lab::window::{LAPTOP, Window, with_text_model};
+use fovea::engine::Work;
+use fovea::ui::{AppOptions, ThemeChoice};
+use lab::window::{Window, has_adapter, with_text_model};
 use lab::{Dropped, tall};
-use std::path::Path;
 use std::sync::Arc;
 
 const OLD: &str = "made before the last change";
@@ -215,6 +215,37 @@ fn sets_and_files_bring_a_list_back_and_a_restart_keeps_it() {
 }
 
 #[test]
+fn pictures_of_edits_are_the_approved_ones() {
+    if !has_adapter() {
+        support::skipped("pictures_of_edits_are_the_approved_ones", "no adapter");
+        return;
+    }
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    let mut results = egui_kittest::SnapshotResults::new();
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        let mut window =
+            Window::open(Vec2::new(1280.0, 1000.0), 0.5, AppOptions { theme: Some(theme), ..with_text_model() });
+        add(&mut window, &["blocks.0.attn.z[1] = scale 0.5", "blocks.1 = skip", "blocks.7.mlp_out = zero"]);
+        window.wait("edits are checked", |window| window.has("The model has no block 7."));
+        window.click("Use the edit MLP 7 off");
+        window.press(Modifiers::COMMAND, Key::Enter);
+        for view in ["prompt", "form"] {
+            if view == "form" {
+                window.click("Add an edit");
+                window.settle();
+            }
+            window.harness.event(Input::PointerGone);
+            window.harness.remove_cursor();
+            window.settle();
+            // Memory is never the same twice.
+            window.harness.mask(egui::Rect::from_min_max(egui::pos2(1000.0, 972.0), egui::pos2(1280.0, 1000.0)));
+            window.harness.snapshot_options(format!("edits-{view}-{name}"), &options);
+        }
+        results.extend_harness(&mut window.harness);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_list_changes_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("bad.fovea-edits.json");
@@ -240,6 +271,7 @@ fn attention_is_that_of_the_edited_model_until_it_is_switched() {
     window.wait("the text is read again", |window| inspected(window).len() == 2);
     assert_eq!(inspected(&window)[1], ["blocks.0.attn.z[1] = zero"]);
     window.wait("it is told", |window| window.has("Of the edited model: head 0.1 off."));
+    assert!(window.has("Layer 0 head 1, edited") && !window.has("Layer 0 head 0, edited"));
     window.harness.get_by_role_and_label(Role::RadioButton, "Unedited").click();
     window.wait("it is read as it is", |window| inspected(window).len() == 3);
     assert!(inspected(&window)[2].is_empty());

@@ -218,3 +218,59 @@ fn the_next_token_before_and_after_is_what_is_generated() {
         }
     }
 }
+
+/// Probabilities come of scores that agree within a few units in the sixth place.
+const SHARE: f64 = 2e-5;
+
+#[test]
+fn skipped_blocks_and_values_of_other_prompts_equal_pytorch() {
+    let golden = Reference::open(&golden_dir("").join("others.safetensors"));
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let lines = [
+        ("skip", "blocks.1 = skip".to_owned()),
+        ("over", format!("blocks.0.attn.z[1] = mean over [{B:?}, {C:?}]")),
+        ("from", format!("blocks.0.attn.z[1] = from {B:?}")),
+    ];
+    for name in DECODERS {
+        let model = script.open(&golden_dir(name)).id;
+        for (kind, line) in &lines {
+            let theirs = golden.values(&format!("{name}.{kind}"));
+            let job = JobId::next();
+            let spec = EditedNextSpec { prompt: A.into(), top: theirs.len(), edits: edits(&[line]) };
+            script.send(Command::start(job, model, Work::CompareNext(spec)));
+            let Outcome::NextCompared(next) = script.end(job).unwrap() else { panic!("not compared") };
+            assert_eq!(next.likeliest.len(), theirs.len(), "{name}: every token of the vocabulary");
+            for token in &next.likeliest {
+                let off = (token.after - f64::from(theirs[token.id as usize])).abs();
+                assert!(off < SHARE, "{name}, {line}, {:?}: {off}", token.text);
+            }
+            let moved = next.likeliest.iter().map(|token| (token.after - token.before).abs()).fold(0.0, f64::max);
+            assert!(moved > 100.0 * SHARE, "{name}, {line} changes nothing");
+        }
+        script.send(Command::Close { model });
+    }
+}
+
+#[test]
+fn a_head_that_is_removed_behind_the_projection_would_be_something_else() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    for name in DECODERS {
+        let model = script.open(&golden_dir(name)).id;
+        let clean = inspect(&mut script, model, A, &[]).unwrap();
+        let removed = inspect(&mut script, model, A, &["blocks.0.attn.z[1] = zero"]).unwrap();
+        let heads = at(&clean, Site::Z(0)).shape[0];
+        let out = at(&clean, Site::AttnOut(0));
+        let width = out.shape[1];
+        // The mistake: the slice of what attention adds that stands where the head stood before the heads were mixed.
+        let slice = width / heads..2 * width / heads;
+        let mistaken: Vec<f32> = out
+            .values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| if slice.contains(&(i % width)) { 0.0 } else { *value })
+            .collect();
+        let right = &at(&removed, Site::AttnOut(0)).values;
+        assert!(Difference::beyond(&mistaken, right, 1e-2).is_some(), "{name}");
+        script.send(Command::Close { model });
+    }
+}

@@ -114,9 +114,7 @@ impl Changes {
     /// How many of the first tokens, `most` at most, are read under the same changes in every sequence.
     fn shared(&self, most: usize) -> usize {
         let [(first, _), others @ ..] = &self.kinds[..] else { return most };
-        // Means are of one prompt, and given values stand at positions that are others in each.
-        let is_own = |edit: &SiteEdit| matches!(edit.change, Change::Mean | Change::Set(_));
-        if !others.is_empty() && first.iter().any(is_own) {
+        if !others.is_empty() && first.iter().any(|edit| matches!(edit.change, Change::Mean)) {
             return 0;
         }
         let reaches = |edits: &[SiteEdit], at| edits.iter().map(|edit| Reach::of(edit).holds(at)).collect::<Vec<_>>();

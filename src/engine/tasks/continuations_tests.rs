@@ -140,13 +140,19 @@ fn alone_under(model: &TextModel, sequence: &Sequence, edits: &[Edit]) -> Scored
 #[test]
 fn edits_reach_trees_and_beginnings_as_they_do_one_pass_a_sequence() {
     let mut random = Random::new(12, 0);
-    let lines: [&[&str]; 6] = [
+    let lines: [&[&str]; 7] = [
         &["blocks.0.attn.z[1] = zero"],
         &["blocks.*.mlp_out@0,2 = scale -1"],
         &["blocks.1.resid_pre@-1 = scale 0.5", "blocks.0.attn.v[0]@-2..-1 = zero"],
         &["blocks.0.attn.z = mean", "blocks.1.attn.pattern@-1>0 = zero"],
         &["blocks.*.attn.scores@>0 = hide", "ln_final = scale 2"],
         &["blocks.1.mlp.pre@1..-2 = mean", "embed@-1 = scale 3"],
+        // The last two tokens of each prompt have those of another; prompts of different lengths share positions, not values.
+        &[
+            "blocks.1.resid_pre@-2..-1 = from \"quick\"",
+            "blocks.0.mlp_out = mean over [\"ab\", \"fox\"]",
+            "blocks.0@0 = skip",
+        ],
     ];
     for name in ["gpt2", "llama", "gpt-neox", "mistral", "gemma2"] {
         let model = golden(name);

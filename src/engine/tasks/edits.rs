@@ -22,19 +22,24 @@ pub(super) struct Anatomy<'a> {
 }
 
 impl<'a> Anatomy<'a> {
+    /// Of a model with these sites, which reads other prompts or does not.
+    pub(super) fn with(info: &'a ModelInfo, sites: Vec<Site>, others: Option<&'a dyn ReadsOthers>) -> Self {
+        Self { info, sites, others, read: RefCell::default() }
+    }
+
     /// Of a causal model.
     pub(super) fn of(model: &'a TextModel) -> Self {
-        Self { info: &model.info, sites: model.lm.sites(), others: Some(model), read: RefCell::default() }
+        Self::with(&model.info, model.lm.sites(), Some(model))
     }
 
     /// Of an encoder.
     pub(super) fn of_encoder(model: &'a EncoderModel) -> Self {
-        Self { info: &model.info, sites: model.encoder.sites(), others: Some(model), read: RefCell::default() }
+        Self::with(&model.info, model.encoder.sites(), Some(model))
     }
 
     /// Of a vision transformer.
     pub(super) fn of_vision(model: &'a VisionModel) -> Self {
-        Self { info: &model.info, sites: model.vit.sites(), others: None, read: RefCell::default() }
+        Self::with(&model.info, model.vit.sites(), None)
     }
 
     /// The changes that edits mean for a prompt of so many tokens, in their order.

@@ -254,7 +254,7 @@ mod tests {
     fn what_cannot_be_kept_is_refused_before_anything_is_computed() {
         let info = info();
         let anatomy =
-            Anatomy { info: &info, sites: vec![Site::ResidPost(0), Site::Pattern(0), Site::Pattern(1), Site::Logits] };
+            Anatomy::with(&info, vec![Site::ResidPost(0), Site::Pattern(0), Site::Pattern(1), Site::Logits], None);
         let of = |sites: &str, tokens| Room::of(&sites.parse().unwrap(), &anatomy, tokens);
         let error = of("blocks.*.attn.pattern,logits", 8192).unwrap_err();
         // 32 heads · 2048² · 4 bytes are the 512 MiB exactly.

@@ -100,6 +100,11 @@ impl Form {
         self.edit().filter(|_| self.is_open)
     }
 
+    /// Where it begins when it is opened next.
+    pub fn begin_at(&mut self, layer: usize, head: usize) {
+        (self.layer, self.head) = (layer, head);
+    }
+
     fn edit(&self) -> Option<Edit> {
         let (layer, all) = (self.layer, Picks::default());
         let one = |number: usize| Picks::of([(number as i64, number as i64)]);
@@ -153,7 +158,8 @@ impl Form {
         ui.set_width(WIDTH);
         // In a small window it is longer than what is free beside the button.
         let most = (ui.ctx().content_rect().height() - AROUND).max(240.0);
-        let area = ScrollArea::vertical().id_salt("an edit").max_height(most);
+        // It grows with what is chosen: the height of before says nothing.
+        let area = ScrollArea::vertical().id_salt("an edit").max_height(most).min_scrolled_height(most);
         area.show(ui, |ui| self.content(info, tokens, fault, ui)).inner
     }
 

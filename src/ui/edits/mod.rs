@@ -41,6 +41,15 @@ struct Question {
     edits: Vec<Edit>,
 }
 
+/// Why lines cannot be made in a model, as far as it is known.
+#[derive(Default)]
+struct Faults {
+    /// The model and its weights that were asked last.
+    of: Option<(ModelId, u64)>,
+    /// By line; none where it can be made.
+    known: BTreeMap<String, Option<UserError>>,
+}
+
 /// The list, what belongs to it, and what is being done to it.
 pub struct Edits {
     list: Vec<ListedEdit>,
@@ -51,8 +60,7 @@ pub struct Edits {
     /// The name of a set that is being typed.
     name: String,
     check: Ask<Question>,
-    /// Why lines cannot be made, as far as it is known; of the model and weights that were asked last.
-    faults: (Option<(ModelId, u64)>, BTreeMap<String, Option<UserError>>),
+    faults: Faults,
     reading: Reader<EditFile>,
     /// Counts the changes.
     version: u64,
@@ -77,7 +85,7 @@ impl Edits {
             form: Form::default(),
             name: String::new(),
             check: Ask::default(),
-            faults: Default::default(),
+            faults: Faults::default(),
             reading: Reader::default(),
             version: 0,
         }
@@ -194,20 +202,20 @@ impl Edits {
     fn follow(&mut self, open: Option<&OpenModel>, cx: &mut Cx<'_>) {
         let Some(open) = open else { return };
         let of = (open.info.id, open.version);
-        if self.faults.0 != Some(of) {
-            self.faults = (Some(of), BTreeMap::new());
+        if self.faults.of != Some(of) {
+            self.faults = Faults { of: Some(of), known: BTreeMap::new() };
         }
         if let (Answer::New(report), Some(question)) =
             (self.check.answer::<EditFaults>(cx.state), self.check.question())
             && (question.model, question.version) == of
         {
             for (edit, fault) in question.edits.iter().zip(&report.faults) {
-                self.faults.1.entry(edit.to_string()).or_insert_with(|| fault.clone());
+                self.faults.known.entry(edit.to_string()).or_insert_with(|| fault.clone());
             }
         }
         let edits: Vec<Edit> =
             self.list.iter().map(|listed| listed.edit.clone()).chain(self.form.candidate()).collect();
-        if edits.iter().all(|edit| self.faults.1.contains_key(&edit.to_string())) {
+        if edits.iter().all(|edit| self.faults.known.contains_key(&edit.to_string())) {
             return;
         }
         let question = Question { model: of.0, version: of.1, edits };
@@ -217,12 +225,16 @@ impl Edits {
 
     /// Why an edit cannot be made in the model that was asked last, if it is known that it cannot.
     fn fault(&self, edit: &Edit) -> Option<&UserError> {
-        self.faults.1.get(&edit.to_string())?.as_ref()
+        self.faults.known.get(&edit.to_string())?.as_ref()
     }
 
     fn show(&mut self, ability: Ability, tokens: Option<&[PromptToken]>, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state: &State = cx.state;
         let open = state.active(ability);
+        if !self.form.is_open {
+            // It opens at the head that is looked at.
+            self.form.begin_at(cx.selection.layer, cx.selection.head);
+        }
         self.follow(open, cx);
         self.head(open, tokens, ui, cx);
         if !self.list.is_empty() {
@@ -267,7 +279,7 @@ impl Edits {
         let popup = egui::Popup::from_toggle_button_response(&button)
             .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside);
         self.form.is_open = false;
-        let (form, faults) = (&mut self.form, &self.faults.1);
+        let (form, faults) = (&mut self.form, &self.faults.known);
         let fault = |edit: &Edit| faults.get(&edit.to_string()).and_then(Option::as_ref);
         popup.show(|ui| form.show(open.map(|open| &open.info), tokens, &fault, ui)).and_then(|shown| shown.inner)
     }

@@ -2,13 +2,14 @@
 
 use super::{AttentionPanel, Shown};
 use crate::engine::{InspectSpec, Work};
-use crate::types::{Edit, EditChange, Picks, SiteFilter};
+use crate::types::{Edit, EditChange, Picks, Site, SiteFilter};
 use crate::ui::edits::{all_words, words};
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, ghost_button, segmented};
 use crate::ui::{Cx, State};
 use egui::Ui;
 use lucide_icons::Icon;
+use std::collections::BTreeSet;
 
 /// How long edits must not change before the text is read again, in seconds.
 const EDITS_S: f64 = 0.2;
@@ -40,6 +41,20 @@ impl AttentionPanel {
 pub(super) fn made_with(state: &State, shown: &Shown) -> Vec<Edit> {
     let spec = state.job(shown.job).map(|job| &*job.work);
     if let Some(Work::Inspect(spec)) = spec { spec.edits.clone() } else { Vec::new() }
+}
+
+/// The heads whose values edits changed when the patterns on show were read.
+pub(super) fn heads(state: &State, shown: &Shown) -> BTreeSet<(usize, usize)> {
+    let sites: Vec<Site> = (0..shown.layers).map(Site::Z).collect();
+    let of_edit = |edit: &Edit| {
+        let heads = edit.heads.among(shown.heads).ok().flatten().unwrap_or_else(|| (0..shown.heads).collect());
+        let layers: Vec<usize> = edit.sites(&sites).into_iter().filter_map(Site::layer).collect();
+        layers
+            .into_iter()
+            .flat_map(move |layer| heads.clone().into_iter().map(move |head| (layer, head)))
+            .collect::<Vec<_>>()
+    };
+    made_with(state, shown).iter().flat_map(of_edit).collect()
 }
 
 /// What the stage is of, where there are edits; `is_handed` where another panel or a file chose what was read. `unedited` is the

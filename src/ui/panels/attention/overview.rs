@@ -36,6 +36,7 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
     edges(ui, area, cell, shown, (cx.selection.layer, cx.selection.head));
     let began = Instant::now();
     let large_is_there = view.way == Way::Atlas || view.painted == Some((shown.job, colours.look(ui.theme())));
+    let edited = edited::heads(cx.state, shown);
     for layer in 0..shown.layers {
         for head in 0..shown.heads {
             let corner = area.min + vec2(EDGE + cell * head as f32, EDGE + cell * layer as f32);
@@ -45,7 +46,8 @@ pub(super) fn show(view: &mut TokensView, colours: &mut Colours, ui: &mut Ui, cx
                 let texture = small(view, colours, ui, shown, (layer, head), may_make);
                 let is_captured = shown.report.pattern(layer, head).is_some();
                 let is_picked = view.planes.picked.contains(&(layer, head));
-                if one(ui, cx, texture.as_ref(), (is_captured, is_picked), (layer, head), rect) {
+                let marks = Marks { is_captured, is_picked, is_edited: edited.contains(&(layer, head)) };
+                if one(ui, cx, texture.as_ref(), marks, (layer, head), rect) {
                     view.planes.pick((layer, head));
                 }
             }
@@ -112,12 +114,19 @@ fn small(
     )
 }
 
+/// What is marked of a head.
+struct Marks {
+    is_captured: bool,
+    is_picked: bool,
+    is_edited: bool,
+}
+
 /// True when the head was picked, or let go, to be seen together with others.
 fn one(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
     texture: Option<&TextureHandle>,
-    (is_captured, is_picked): (bool, bool),
+    Marks { is_captured, is_picked, is_edited }: Marks,
     (layer, head): (usize, usize),
     rect: Rect,
 ) -> bool {
@@ -126,7 +135,8 @@ fn one(
     let on = (cx.selection.layer, cx.selection.head) == (layer, head);
     response.widget_info(|| {
         let picked = if is_picked { ", picked" } else { "" };
-        WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}{picked}"))
+        let edited = if is_edited { ", edited" } else { "" };
+        WidgetInfo::selected(Role::Cell, true, on, format!("Layer {layer} head {head}{picked}{edited}"))
     });
     ui.painter().rect_filled(rect, 1, theme.ground());
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
@@ -149,6 +159,11 @@ fn one(
     if is_picked {
         let corner = Rect::from_min_size(rect.right_top() - vec2(7.0, 0.0), Vec2::splat(7.0));
         ui.painter().rect(corner, 2, theme.warning(), Stroke::new(1.0, theme.ground()), StrokeKind::Inside);
+    }
+    if is_edited {
+        // As a thing that is crossed out.
+        let line = Stroke::new(1.5, theme.danger());
+        ui.painter().line_segment([rect.left_bottom(), rect.right_top()], line);
     }
     let picks = response.clicked() && click_modifiers(ui).command;
     if response.clicked() && !picks {
