@@ -7,7 +7,7 @@ use crate::ui::widgets::{Chip, caption, token_strip};
 use egui::{Color32, ScrollArea, Ui};
 
 /// Height of the tokens.
-const STRIP: f32 = 50.0;
+const STRIP: f32 = 52.0;
 
 /// What is remembered of it.
 #[derive(Default)]
@@ -33,9 +33,11 @@ impl Place {
             .auto_shrink([false, true])
             .show(ui, |ui| {
                 let strip = token_strip(ui, name, tokens.len(), chip, tooltip);
+                // The outline of the last row.
+                ui.add_space(2.0);
                 let at = Some((shown.job, place));
                 if let Some(rect) = strip.places.get(place).filter(|_| self.in_sight != at) {
-                    ui.scroll_to_rect(*rect, None);
+                    ui.scroll_to_rect(rect.expand(2.0), None);
                     self.in_sight = at;
                 }
                 strip.clicked

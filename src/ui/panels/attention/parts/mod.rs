@@ -8,22 +8,21 @@ mod map;
 use super::Shown;
 use super::export::{About, Kind, save};
 use super::look::Colours;
+use super::place::Place;
 use super::tokens::TokensView;
 use crate::chart::{AttributionFigure, attribution_arrays, attribution_figure};
 use crate::engine::{AttributeSpec, PromptInput, Work};
 use crate::types::{AddedPart, AttributionReport, JobId, ModelId, ScaleCurve};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{Chip, Stamp, caption, hint, job_error, job_progress, token_strip, visible_text};
+use crate::ui::widgets::{Stamp, caption, hint, job_error, job_progress, visible_text};
 use crate::ui::{Answer, Ask, Cx, Prompting, State, Themed};
-use egui::{Color32, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Seconds that a text rests before it is asked about.
 const REST_S: f64 = 0.4;
-/// Height of the tokens.
-const STRIP: f32 = 52.0;
 
 const HELP: &str = "Everything that is added into the residual stream, scaled as the last normalisation scales their sum and multiplied \
      with the direction of the score (direct logit attribution, Elhage et al. 2021): Σ γ u (c − mean c) / s. The parts make the score.";
@@ -53,8 +52,7 @@ pub(super) struct PartsView {
     pub kept: Kept,
     ask: Ask<(JobId, AttributeSpec)>,
     without: Ask<(JobId, AttributeSpec)>,
-    /// The chosen token that the strip brought into sight last.
-    in_sight: Option<(JobId, usize)>,
+    place: Place,
 }
 
 impl PartsView {
@@ -124,7 +122,7 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
     let count = shown.report.tokens.len();
     let place = cx.selection.token.filter(|token| *token < count).unwrap_or(count.saturating_sub(1));
     if !is_picture {
-        view.tokens(ui, cx, shown, place);
+        view.place.show(ui, cx, shown, place, "Token behind which the score is told");
     }
     if cx.state.models.contains_key(model) {
         let named = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
@@ -174,39 +172,6 @@ fn choices(kept: &mut Kept, ui: &mut Ui, is_picture: bool) {
             let _ = ui.add(edit).on_hover_text(help).accessible_name(name);
         }
     });
-}
-
-impl PartsView {
-    /// The text, of which one token is chosen: the one behind which the score is told.
-    fn tokens(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, place: usize) {
-        let tokens = &shown.report.tokens;
-        let chip = |index: usize| Chip {
-            text: &tokens[index].text,
-            fill: Color32::TRANSPARENT,
-            selected: index == place,
-            underline: None,
-        };
-        let tooltip = |ui: &mut Ui, index: usize| drop(caption(ui, format!("position {index}")));
-        let clicked = ScrollArea::vertical()
-            .id_salt("tokens of parts")
-            .max_height(STRIP)
-            .auto_shrink([false, true])
-            .show(ui, |ui| {
-                let strip = token_strip(ui, "Token behind which the score is told", tokens.len(), chip, tooltip);
-                // The outline of the last row.
-                ui.add_space(2.0);
-                let at = Some((shown.job, place));
-                if let Some(rect) = strip.places.get(place).filter(|_| self.in_sight != at) {
-                    ui.scroll_to_rect(rect.expand(2.0), None);
-                    self.in_sight = at;
-                }
-                strip.clicked
-            })
-            .inner;
-        if let Some(token) = clicked {
-            cx.selection.token = Some(token);
-        }
-    }
 }
 
 /// What is taken apart, and whether the parts make it.
