@@ -508,6 +508,9 @@ pub struct BenchArgs {
     /// Also measure one pass that captures every attention pattern over this many tokens
     #[arg(long, value_name = "N")]
     pub capture_tokens: Option<usize>,
+    /// Also measure the lens, a sweep and an edited pass over this many tokens
+    #[arg(long, value_name = "N")]
+    pub search_tokens: Option<usize>,
     /// Also train the open model, without saving it, with this many sequences a step
     #[arg(long, value_name = "N")]
     pub train_batch: Option<usize>,

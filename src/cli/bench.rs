@@ -1,5 +1,6 @@
 //! `fovea bench`.
 
+mod search;
 mod training;
 
 use super::CliError;
@@ -20,6 +21,8 @@ struct Report {
     decode_tokens_per_s: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<search::Search>,
     #[serde(skip_serializing_if = "Option::is_none")]
     train_tokens_per_s: Option<f64>,
     /// What a generated token reads: the weights, and the keys and values of the positions it sees, on average.
@@ -69,6 +72,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         }
         None => Vec::new(),
     };
+    let search = args.search_tokens.map(|tokens| search::measure(&session, &info, tokens, args.repeats)).transpose()?;
     let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;
     let peak_rss_mb = memory_mb("VmHWM:"); // before a measurement that takes memory of its own
     let traffic = measure_memory(&session, &info)?;
@@ -81,6 +85,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
         decode_tokens_per_s,
         capture_ms: (!captures.is_empty()).then(|| median(captures.into_iter())),
+        search,
         train_tokens_per_s: training,
         bytes_per_token: traffic.bytes_per_token(positions),
         bandwidth_bytes_per_s: traffic.bytes_per_s,
@@ -167,6 +172,7 @@ fn describe(report: &Report) -> String {
     let memory = |mb: Option<f64>| mb.map_or_else(|| "not known on this system".to_owned(), size);
     let capture =
         report.capture_ms.map_or_else(String::new, |ms| format!("capture      {ms:9.1} ms for every pattern\n"));
+    let search = report.search.as_ref().map_or_else(String::new, search::describe);
     let training =
         report.train_tokens_per_s.map_or_else(String::new, |rate| format!("training     {rate:9.1} tokens/s\n"));
     let bandwidth = match report.bandwidth_bytes_per_s.zip(report.bandwidth_share) {
@@ -175,7 +181,7 @@ fn describe(report: &Report) -> String {
     };
     let threads = if report.is_gpu { String::new() } else { format!(", {} threads", report.threads) };
     format!(
-        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}{training}\
+        "prefill      {:9.1} ms for {} tokens\ndecode       {:9.1} tokens/s over {} tokens\n{capture}{search}{training}\
          one token    {:>12} to read\nbandwidth    {bandwidth}\n\
          load         {:9.1} ms\nweights      {:>12} in {}\nmemory       {:>12} with them, {} before\n\
          peak memory  {:>12}\non {}{threads}\n",

@@ -12,6 +12,7 @@ use burn::tensor::Tensor;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Tokens of all sequences of one step: more do not make the products any faster.
 const ROWS: usize = 4096;
@@ -30,7 +31,8 @@ pub(crate) struct FitLens {
 enum Stage {
     Hashing(Hashing),
     Reading(String),
-    Writing(String, Writing),
+    /// With the seconds that the fit will take, as a first step tells.
+    Writing(String, Writing, f64),
     Fitting(Box<Fitting>),
 }
 
@@ -72,18 +74,22 @@ impl Task for FitLens {
             Stage::Reading(sha256) => {
                 let sha256 = std::mem::take(sha256);
                 self.stage = match &self.spec.passages {
-                    LensPassages::Written => Stage::Writing(sha256, Writing::new(model, &self.spec)),
+                    LensPassages::Written => {
+                        let seconds = Fitting::takes(model, &self.spec)?;
+                        Stage::Writing(sha256, Writing::new(model, &self.spec), seconds)
+                    }
                     LensPassages::File(path) => {
                         let passages = of_file(model, path, &self.spec)?;
                         Stage::Fitting(Box::new(Fitting::new(model, sha256, passages)))
                     }
                 };
             }
-            Stage::Writing(sha256, writing) => {
+            Stage::Writing(sha256, writing, seconds) => {
                 if let Some(passages) = writing.step(model)? {
                     self.stage = Stage::Fitting(Box::new(Fitting::new(model, std::mem::take(sha256), passages)));
                 } else {
-                    progress("Writing passages", writing.progress(), "tokens");
+                    let label = format!("Writing passages; the fit then takes about {}", in_words(*seconds));
+                    progress(&label, writing.progress(), "tokens");
                 }
             }
             Stage::Fitting(fitting) => {
@@ -136,6 +142,17 @@ impl Fitting {
             current: sums(),
             halves: [sums(), sums()],
         }
+    }
+
+    /// Seconds that a fit takes: one step of it is made on a passage of one token, and its time told for all.
+    fn takes(model: &TextModel, spec: &FitSpec) -> Result<f64, UserError> {
+        let passage = vec![model.bos.or(model.eos.first().copied()).unwrap_or(0); spec.tokens];
+        let mut trial = Self::new(model, String::new(), vec![passage]);
+        trial.step(model)?;
+        let begun = Instant::now();
+        trial.step(model)?;
+        let steps = trial.width.div_ceil(trial.chunk) * spec.count;
+        Ok(begun.elapsed().as_secs_f64() * steps as f64)
     }
 
     /// Numbers of the end that are done, over all passages, and all.
@@ -199,6 +216,15 @@ impl Fitting {
             },
             halves,
         }
+    }
+}
+
+/// A time that was estimated, no more exact than it is.
+fn in_words(seconds: f64) -> String {
+    match seconds {
+        s if s < 90.0 => format!("{:.0} s", s.max(1.0)),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
     }
 }
 

@@ -27,7 +27,8 @@ impl Removal {
 }
 
 /// A part of a model that can be removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Part {
     /// What one head gives to the projection behind it (`attn.z`).
     Head {

@@ -58,11 +58,30 @@ pub(super) struct Kept {
     pub site: PatchSite,
     pub along: PatchAlong,
     /// The part that is looked at closely.
-    #[serde(skip)]
     pub part: Option<Part>,
     /// The cell that is looked at closely.
-    #[serde(skip)]
     pub cell: Option<(usize, usize)>,
+    /// What is on show, to be asked for again where it is opened.
+    pub shows: Option<Shows>,
+}
+
+/// A map that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Shows {
+    Removed,
+    Checked,
+    Measured,
+}
+
+impl Shows {
+    fn mode(self) -> Mode {
+        if self == Self::Removed { Mode::Remove } else { Mode::Patch }
+    }
+
+    fn how(self) -> PatchHow {
+        if self == Self::Measured { PatchHow::Measure } else { PatchHow::Check(CHECKED) }
+    }
 }
 
 /// What the view remembers.
@@ -188,13 +207,14 @@ impl CausesView {
         match self.kept.mode {
             Mode::Remove => {
                 let (model, spec) = (inspected.0, self.sweep_spec(cx, shown, &inspected));
+                self.kept.shows = Some(Shows::Removed);
                 self.sweep.ask((shown.job, spec), cx, |(_, spec)| (model, Work::Sweep(spec.clone())));
             }
-            Mode::Patch => self.patch(cx, shown, &inspected, PatchHow::Check(CHECKED)),
+            Mode::Patch => self.patch(cx, shown, &inspected, Shows::Checked),
         }
     }
 
-    fn patch(&mut self, cx: &mut Cx<'_>, shown: &Shown, inspected: &(ModelId, InspectSpec), how: PatchHow) {
+    fn patch(&mut self, cx: &mut Cx<'_>, shown: &Shown, inspected: &(ModelId, InspectSpec), shows: Shows) {
         if self.kept.source.is_empty() {
             cx.fail(UserError::new(
                 "There is no source text.",
@@ -203,8 +223,8 @@ impl CausesView {
             ));
             return;
         }
-        self.kept.cell = None;
-        let (model, spec) = (inspected.0, self.patch_spec(cx, shown, inspected, how));
+        self.kept.shows = Some(shows);
+        let (model, spec) = (inspected.0, self.patch_spec(cx, shown, inspected, shows.how()));
         self.patch.ask((shown.job, spec), cx, |(_, spec)| (model, Work::Patch(spec.clone())));
     }
 }
@@ -276,6 +296,7 @@ pub(super) fn show(view: &mut TokensView, colours: &Colours, ui: &mut Ui, cx: &m
         return;
     }
     view.choices(ui, cx, shown, &inspected);
+    view.open_again(cx, shown, &inspected);
     if let Some(job) = view.job()
         && !job_error(ui, cx, job)
         && cx.state.is_active(job)
@@ -296,8 +317,21 @@ fn answers(info: &ModelInfo) -> bool {
 }
 
 impl CausesView {
+    /// A map that was on show when this was kept is asked for again.
+    fn open_again(&mut self, cx: &mut Cx<'_>, shown: &Shown, inspected: &(ModelId, InspectSpec)) {
+        let is_due = self.sweep.job().is_none() && self.patch.job().is_none();
+        let Some(shows) = self.kept.shows.filter(|shows| is_due && shows.mode() == self.kept.mode) else { return };
+        match shows {
+            Shows::Removed => self.run(cx, shown),
+            Shows::Checked | Shows::Measured if !self.kept.source.is_empty() => {
+                self.patch(cx, shown, inspected, shows);
+            }
+            Shows::Checked | Shows::Measured => {}
+        }
+    }
+
     fn choices(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, shown: &Shown, inspected: &(ModelId, InspectSpec)) {
-        let mut how = None;
+        let mut shows = None;
         ui.horizontal_wrapped(|ui| {
             segmented(ui, &mut self.kept.mode, &[(Mode::Remove, "Remove"), (Mode::Patch, "Patch")]);
             match self.kept.mode {
@@ -315,17 +349,18 @@ impl CausesView {
                     let estimate =
                         "One gradient tells about what every cell does, and the 20 largest are measured (Ctrl+Enter).";
                     if primary_button(ui, Icon::Play, "Estimate, check 20").on_hover_text(estimate).clicked() {
-                        how = Some(PatchHow::Check(CHECKED));
+                        shows = Some(Shows::Checked);
                     }
                     let measure = "Measures every cell: a pass of the blocks behind it for each.";
                     if ghost_button(ui, None, "Measure all").on_hover_text(measure).clicked() {
-                        how = Some(PatchHow::Measure);
+                        shows = Some(Shows::Measured);
                     }
                 }
             }
         });
-        if let Some(how) = how {
-            self.patch(cx, shown, inspected, how);
+        if let Some(shows) = shows {
+            self.kept.cell = None;
+            self.patch(cx, shown, inspected, shows);
         }
         // As the engine takes it where no token is chosen.
         let mask = cx.state.models.get(&inspected.0).and_then(|open| open.info.shape.encoder()?.mask.clone());
