@@ -229,6 +229,22 @@ fn sets_and_files_bring_a_list_back_and_a_restart_keeps_it() {
 }
 
 #[test]
+fn the_palette_switches_all_edits_wherever_one_is() {
+    let mut window = tall("prompt", with_text_model());
+    add(&mut window, &[HEAD, "blocks.1 = skip"]);
+    window.show("log");
+    for verb in ["off", "on"] {
+        window.press(Modifiers::COMMAND, Key::K);
+        window.harness.event(Input::Text(format!("switch all edits {verb}")));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        window.show("prompt");
+        let count = if verb == "off" { 0 } else { 2 };
+        assert!(window.has(&format!("Edits · {count} of 2 on")), "{verb}");
+    }
+}
+
+#[test]
 fn pictures_of_edits_are_the_approved_ones() {
     if !has_adapter() {
         support::skipped("pictures_of_edits_are_the_approved_ones", "no adapter");
