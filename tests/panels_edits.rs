@@ -8,7 +8,8 @@ use egui::accesskit::Role;
 use egui::{Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::engine::Work;
+use fovea::engine::{Event, Work};
+use fovea::types::UserError;
 use fovea::ui::{AppOptions, ThemeChoice};
 use lab::window::{Window, has_adapter, with_text_model};
 use lab::{Dropped, tall};
@@ -120,6 +121,17 @@ fn a_slip_of_the_pen_is_told_beside_the_line_and_what_the_model_lacks_beside_its
     // It is not left out: the run is asked for, and the engine refuses it.
     window.press(Modifiers::COMMAND, Key::Enter);
     assert_eq!(generated(&window).iter().map(|(_, edits)| edits.len()).max(), Some(1));
+    let is_edited = |work: &Work| match work {
+        Work::Generate(spec) => !spec.edits.is_empty(),
+        work => matches!(work, Work::CompareNext(_)),
+    };
+    for job in window.engine.started(|job, work| is_edited(work).then_some(job)) {
+        let error = UserError::new("There is no block 9.", "It has 2.", "Name one of those.");
+        window.engine.say(Event::Failed { job: Some(job), error });
+    }
+    window.settle();
+    assert_eq!(window.harness.query_all_by_label("There is no block 9.").count(), 1, "said once");
+    assert!(window.has("Unedited tokens"), "the text without the edit stands");
     window.click("Remove the edit MLP 9 off");
     assert!(rows(&window).is_empty() && !window.has("The model has no block 9."));
 }
@@ -203,7 +215,9 @@ fn sets_and_files_bring_a_list_back_and_a_restart_keeps_it() {
     let session = scratch.path().join("state/session.json");
     window.wait("the session is written", |_| {
         let kept = std::fs::read_to_string(&session).unwrap_or_default();
-        kept.contains("\"name\":\"mine\"") && kept.contains("\"on\":false},{\"edit\":\"blocks.1.mlp_out")
+        let kept: serde_json::Value = serde_json::from_str(&kept).unwrap_or_default();
+        let count = |of: &str| kept["edits"][of].as_array().map_or(0, Vec::len);
+        (count("list"), count("sets")) == (2, 1)
     });
     drop(window);
 
@@ -212,6 +226,22 @@ fn sets_and_files_bring_a_list_back_and_a_restart_keeps_it() {
     assert_eq!(rows(&window), words);
     window.click("Sets of edits");
     assert!(window.has("mine · 2"));
+}
+
+#[test]
+fn the_palette_switches_all_edits_wherever_one_is() {
+    let mut window = tall("prompt", with_text_model());
+    add(&mut window, &[HEAD, "blocks.1 = skip"]);
+    window.show("log");
+    for verb in ["off", "on"] {
+        window.press(Modifiers::COMMAND, Key::K);
+        window.harness.event(Input::Text(format!("switch all edits {verb}")));
+        window.settle();
+        window.press(Modifiers::NONE, Key::Enter);
+        window.show("prompt");
+        let count = if verb == "off" { 0 } else { 2 };
+        assert!(window.has(&format!("Edits · {count} of 2 on")), "{verb}");
+    }
 }
 
 #[test]

@@ -118,3 +118,25 @@ impl fmt::Display for PromptSet {
         write!(f, "[{}]", texts.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Edit;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn prompts_of_any_letters_stand_on_one_line_and_come_back(
+            name in any::<String>(), texts in prop::collection::vec(any::<String>(), 1..4)
+        ) {
+            let changes = [EditChange::From(texts[0].clone()), EditChange::MeanOver(PromptSet { name, texts })];
+            for change in changes {
+                let line = format!("blocks.4.attn.z[2]@-1 = {change}");
+                prop_assert!(!line.contains('\n'));
+                let edit: Edit = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+                prop_assert_eq!((edit.to_string(), edit.change), (line, change));
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use std::str::FromStr;
 ///
 /// - After a change of [`Scores`](Self::Scores) the mask is laid on again: no change lets a token see the future, padding
 ///   or another branch of a tree.
+/// - A token whose score is hidden from others still sees itself, so that every row of scores has something left.
 /// - A changed [`Pattern`](Self::Pattern) is not normalised again: what one key loses no other key gains.
 /// - In scores and pattern, query and key positions are chosen apart, so a token can be hidden from others.
 /// - [`K`](Self::K) and [`V`](Self::V) count key-value heads: with grouped queries, one of them serves several heads.

@@ -99,6 +99,9 @@ fn edited(desk: &mut Desk, ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let side = &mut desk.setup.sides[desk.side];
     ui.checkbox(&mut side.edited, name);
+    if side.edited && on.is_empty() && side.edits.is_empty() {
+        caption(ui, "No edit is on, so it is asked as it is.");
+    }
     if side.edited && !side.edits.is_empty() && side.edits != on {
         // The edits of a run that was brought back.
         caption(ui, format!("It was asked with others: {}.", all_words(&side.edits)));

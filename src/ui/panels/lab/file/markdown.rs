@@ -42,6 +42,9 @@ fn head(out: &mut String, record: &Record) -> std::fmt::Result {
             yes(asked.calibrate),
             yes(asked.ending)
         )?;
+        for edit in &asked.edits {
+            writeln!(out, "- Edited{column}: `{edit}`")?;
+        }
         for (row, example) in asked.examples.iter().enumerate().filter(|(_, e)| e.on && e.wrong.is_some()) {
             let wrong = example.wrong.as_deref().unwrap_or_default();
             writeln!(out, "- Example {} has the wrong answer {wrong:?}; right is {:?}", row + 1, example.output)?;
@@ -93,6 +96,14 @@ fn longest_run(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_edits_of_a_column_are_written() {
+        let mut record = super::super::record::tests::record(&[-0.5, -2.0]);
+        assert!(!markdown(&record).contains("Edited"));
+        record.setup.sides[0].edits = vec!["blocks.1 = skip".parse().unwrap()];
+        assert!(markdown(&record).contains("- Edited: `blocks.1 = skip`\n"));
+    }
 
     #[test]
     fn a_run_is_written_with_its_settings_and_every_token() {

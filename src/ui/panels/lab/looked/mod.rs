@@ -9,6 +9,7 @@ use crate::analysis::{HeadScore, PartSums, PromptPart, attention_from, head_scor
 use crate::engine::{InspectSpec, PromptInput, Work};
 use crate::types::{Edit, InspectReport, JobId, ModelId, RenderedPrompt, SiteFilter};
 use crate::ui::Themed;
+use crate::ui::edits::all_words;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::closable_error;
 use crate::ui::widgets::{Stamp, caption, empty_state, job_progress, segmented, stage_header, visible_text};
@@ -203,7 +204,10 @@ impl LookedTab {
                 ui.add_space(space::S);
             }
         });
-        if let Some(stamp) = self.reading.job().and_then(|job| Stamp::of(cx.state, job)) {
+        let edits = self.reading.question().map(|question| all_words(&question.edits)).unwrap_or_default();
+        let stamp = self.reading.job().and_then(|job| Stamp::of(cx.state, job));
+        let edited = |stamp: Stamp| if edits.is_empty() { stamp } else { stamp.with(format!("edited: {edits}")) };
+        if let Some(stamp) = stamp.map(edited) {
             stamp.show(ui);
         }
         if let Some(job) = self.reading.job() {

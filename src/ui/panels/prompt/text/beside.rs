@@ -103,8 +103,9 @@ fn marks(a: &[u32], b: &[u32]) -> [Vec<bool>; 2] {
 pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) -> Option<Wish> {
     let shown = output.shown.clone()?;
     let edited = shown.edited.clone()?;
-    for job in edited.jobs() {
-        job_error(ui, cx, job);
+    // What is wrong with all of them is said once, over the output.
+    if cx.state.error(shown.job).is_none() {
+        let _ = edited.jobs().into_iter().any(|job| job_error(ui, cx, job));
     }
     let state: &State = cx.state;
     let (jobs, main) = (edited.both(shown.job), usize::from(edited.is_main));
