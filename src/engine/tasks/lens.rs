@@ -21,9 +21,9 @@ use std::time::{Duration, Instant};
 /// Tokens that are told of each cell.
 const TOP: usize = 10;
 /// Tokens of the first tile: so few that they are there at once.
-const FIRST: usize = 8;
+const FIRST: usize = 4;
 /// Tokens whose states are unembedded at once, at most: so many that each weight of the head is read for many of them.
-const TILE: usize = 128;
+const TILE: usize = 64;
 /// What their scores may take, those they end in, and their probabilities.
 const TILE_BYTES: usize = 256 << 20;
 /// What a cell takes with the tokens it tells.
@@ -463,10 +463,13 @@ mod tests {
             modified: false,
             trained_steps: 0,
         };
-        // Keys and values are 632 KiB a token, and its cells 12.5; a piece of 129 tokens and the scores of one are 509.9 MiB.
+        // Keys and values are 632 KiB a token, and its cells 12.5; a piece of 65 tokens and the scores of 64 are 256.2 MiB.
         assert_eq!((tile(128_000), tile(1000), tile(usize::MAX)), (TILE, TILE, 1));
-        assert_eq!(check_room(&info, 816), Ok(()));
-        let error = check_room(&info, 817).unwrap_err();
-        assert!(error.what.contains("1024 MiB for 817 tokens") && error.next.contains("at most 816 tokens"), "{error}");
+        assert_eq!(check_room(&info, 1219), Ok(()));
+        let error = check_room(&info, 1220).unwrap_err();
+        assert!(
+            error.what.contains("1024 MiB for 1220 tokens") && error.next.contains("at most 1219 tokens"),
+            "{error}"
+        );
     }
 }
