@@ -36,7 +36,7 @@ const MEASURE_HELP: &str = "A weight tells how much of a token's value is taken,
      one token often give it a value that is nearly nothing. Lengths are of what is brought along, ‖α v W_O‖ (Kobayashi et al. 2020).";
 
 /// Width from which all choices stand in one row.
-const ONE_ROW: f32 = 880.0;
+const ONE_ROW: f32 = 960.0;
 
 /// The choices in one row, or in two where there is little room.
 pub(super) fn show(way: &mut Way, planes: &mut Planes, is_picture: bool, ui: &mut Ui) {
