@@ -179,7 +179,7 @@ impl Opened {
             let model = open_vision_model(&dir, &device, &mut |_, _| ()).unwrap();
             let pictures: [Picture; 2] = [0, 1].map(|i| read_picture(&dir.join(format!("picture-{i}.png"))).unwrap());
             let pixels = |picture: &Picture| model.input(model.preprocessor.pixels(&model.preprocessor.seen(picture)));
-            let reads = pictures.each_ref().map(|picture| Read::Picture(pixels(picture)));
+            let reads = pictures.each_ref().map(|picture| Read::Picture(Box::new(pixels(picture))));
             return Self {
                 name,
                 net: Net::Vision(Box::new(model.vit)),

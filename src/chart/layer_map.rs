@@ -32,10 +32,25 @@ pub struct LayerMapFigure {
     pub columns: Vec<String>,
     /// Layers of cells, one a column.
     pub layers: Vec<Vec<LayerMapCell>>,
-    /// The value at the ends of the scale of colours, above 0.
+    /// The value at the ends of the scale of colours, above 0. What lies beyond has the colour of the end.
     pub most: f64,
     /// What the values are, beside the scale.
     pub unit: String,
+}
+
+impl LayerMapFigure {
+    /// The number at a place of the scale, from −1 to 1: an end that something lies beyond says so.
+    #[must_use]
+    pub fn mark(&self, place: f64) -> String {
+        let beyond = |cell: &LayerMapCell| cell.value.is_some_and(|value| value * place > self.most);
+        let is_beyond = place.abs() >= 1.0 && self.layers.iter().flatten().any(beyond);
+        let sign = match is_beyond {
+            true if place < 0.0 => "≤ ",
+            true => "≥ ",
+            false => "",
+        };
+        format!("{sign}{}", number(place * self.most))
+    }
 }
 
 /// Draws a map as SVG or PNG.
@@ -110,7 +125,7 @@ impl<'a> LayerMap<'a> {
         let middle = TextLook { size: CAPTION, bold: false, color: MUTED, align: Align::Middle, upward: false };
         for share in [-1.0, 0.0, 1.0] {
             let at = left + SCALE.0 * (share + 1.0) / 2.0;
-            sheet.text(&number(share * self.figure.most), at, top + SCALE.1 + 4.0 + CAPTION / 2.0, middle)?;
+            sheet.text(&self.figure.mark(share), at, top + SCALE.1 + 4.0 + CAPTION / 2.0, middle)?;
         }
         let start = TextLook { align: Align::Start, ..middle };
         sheet.text(&self.figure.unit, left + SCALE.0 + 24.0, top + SCALE.1 / 2.0, start)

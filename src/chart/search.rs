@@ -40,9 +40,17 @@ pub fn sweep_map(model: &str, report: &SweepReport) -> LayerMapFigure {
         captions: sweep_words(report),
         columns: (0..heads).map(|head| head.to_string()).chain(["MLP".to_owned()]).collect(),
         layers: layers.collect(),
-        most: report.largest().max(f64::MIN_POSITIVE),
+        most: scale_of_heads(report),
         unit: "change of the log-probability, nats".to_owned(),
     }
+}
+
+/// The largest change by a head: beside an MLP without which nothing works, heads would all look alike. Where they change nothing, that
+/// of all parts.
+fn scale_of_heads(report: &SweepReport) -> f64 {
+    let heads = report.effects().filter(|(part, _)| matches!(part, Part::Head { .. }));
+    let most = heads.fold(0.0f64, |most, (_, effect)| most.max(effect.log_prob.abs()));
+    if most > 0.0 { most } else { report.largest().max(f64::MIN_POSITIVE) }
 }
 
 /// What a sweep says, in sentences.

@@ -13,7 +13,7 @@ pub enum Read {
     /// Tokens.
     Tokens(Vec<u32>),
     /// Prepared pixels, `[1, 3, H, W]`.
-    Picture(Tensor<4>),
+    Picture(Box<Tensor<4>>),
 }
 
 /// Where the variants of a pass part from it: the block, and the edits of the pass itself.
@@ -48,7 +48,7 @@ impl Transformer<'_> {
         match (self, read) {
             (Self::Decoder(lm), Read::Tokens(ids)) => lm.stream(lm.ids(ids), hooks),
             (Self::Encoder(encoder), Read::Tokens(ids)) => encoder.forward(&EncoderBatch::one(ids), hooks).hidden,
-            (Self::Vision(vit), Read::Picture(pixels)) => vit.stream(pixels.clone(), hooks),
+            (Self::Vision(vit), Read::Picture(pixels)) => vit.stream((**pixels).clone(), hooks),
             _ => panic!("tokens are read by models of texts, pictures by vision transformers"),
         }
     }
@@ -122,7 +122,7 @@ impl Transformer<'_> {
             }
             Self::Vision(vit) => {
                 let Read::Picture(pixels) = read else { panic!("a vision transformer reads pictures") };
-                let read = Read::Picture(Tensor::from_inner(pixels.clone().inner()));
+                let read = Read::Picture(Box::new(Tensor::from_inner((**pixels).clone().inner())));
                 Transformer::Vision(&vit.clone().no_grad().train()).differentiated(&read, hooks, asked)
             }
         }

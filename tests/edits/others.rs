@@ -98,7 +98,7 @@ fn values_of_another_prompt_stand_where_they_stood_there() {
         for (line, named) in [
             (format!("blocks.1.attn.z = from {C:?}"), "tokens"),
             (format!("blocks.1.attn.pattern@0 = from {C:?}"), "tokens"),
-            (format!("blocks.1.resid_pre@{} = from {C:?}", last), "not the same in both"),
+            (format!("blocks.1.resid_pre@{last} = from {C:?}"), "not the same in both"),
             (format!("blocks.1.resid_pre@1..-1 = from {C:?}"), "not the same in both"),
         ] {
             let error = inspect(&mut script, model, A, &[&line]).unwrap_err();

@@ -129,7 +129,7 @@ fn pass(
         PatchSite::ResidPre => values.iter().filter_map(Values::stream).collect(),
         _ => entering(&mut hooks, &into)?,
     };
-    let scores = rows(subject.scores(stream, position, &mut hooks)?, subject.info())?;
+    let scores = rows(&subject.scores(stream, position, &mut hooks)?, subject.info())?;
     Ok(Pass { entering, values, scores: scores.into_iter().next().unwrap_or_default() })
 }
 
@@ -206,7 +206,7 @@ impl UnderWay {
         let scores =
             subject.net().variants(&fork, vec![change], columns.len()).ok_or_else(|| no_answers(subject.info()))?;
         let answers = self.report.answers.each_ref().map(|answer| answer.id as usize);
-        for (column, scores) in columns.into_iter().zip(rows(scores, subject.info())?) {
+        for (column, scores) in columns.into_iter().zip(rows(&scores, subject.info())?) {
             let [first, second] = answers.map(|answer| f64::from(scores[answer]));
             let measured = PatchReport::normalised(self.report.ends, first - second);
             self.report.cells[layer][column].measured = Some(measured);

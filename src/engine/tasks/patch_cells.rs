@@ -79,7 +79,7 @@ impl Column {
         reduce: impl Fn(Tensor<D>, usize) -> Tensor<D>,
     ) -> Result<Vec<f64>, UserError> {
         let others = (1..D).filter(|axis| *axis != self.axis);
-        let reduced = others.fold(x, |x, axis| reduce(x, axis));
+        let reduced = others.fold(x, reduce);
         let values = reduced.try_to_vec_as::<f32>().map_err(unreadable)?;
         Ok(values.into_iter().map(f64::from).collect())
     }

@@ -84,7 +84,7 @@ impl<'a> Subject<'a> {
             Self::Encoder(model) => prompt::read_encoder(model, prompt)?,
             Self::Vision(model) => {
                 let PromptInput::Picture(seen) = prompt else { return Err(no_picture(&model.info.name)) };
-                let read = Read::Picture(picture::input(model, seen)?);
+                let read = Read::Picture(Box::new(picture::input(model, seen)?));
                 return Ok(Some(Prompt { tokens: picture::tokens(model), read }));
             }
         };
@@ -154,7 +154,7 @@ impl<'a> Subject<'a> {
 ///
 /// # Errors
 /// When they cannot be read, or are no numbers.
-pub(super) fn rows(scores: Tensor<2>, info: &ModelInfo) -> Result<Vec<Vec<f32>>, UserError> {
+pub(super) fn rows(scores: &Tensor<2>, info: &ModelInfo) -> Result<Vec<Vec<f32>>, UserError> {
     let [_, vocabulary] = scores.dims();
     let values = scores.try_to_vec_as::<f32>().map_err(unreadable)?;
     if values.iter().any(|score| score.is_nan()) {

@@ -54,7 +54,7 @@ impl Sweep {
         let mut hooks = Hooks::off().keeping(sites.iter().copied().collect::<SiteSet>()).editing(edits.clone());
         let stream = subject.net().stream(&read, &mut hooks);
         let entering = entering(&mut hooks, &sites)?;
-        let scores = rows(subject.scores(stream, position, &mut hooks)?, subject.info())?;
+        let scores = rows(&subject.scores(stream, position, &mut hooks)?, subject.info())?;
         let own: Vec<f64> = log_softmax(&scores[0]);
         let target = named.unwrap_or_else(|| subject.answer(most_likely(&scores[0])));
         let parts = (0..blocks.layers).flat_map(|layer| {
@@ -103,7 +103,7 @@ impl UnderWay {
         let fork =
             Fork { layer, entering: self.entering[layer].clone(), edits: &self.edits, position: self.report.position };
         let scores = subject.net().variants(&fork, changes.collect(), parts.len());
-        let scores = rows(scores.ok_or_else(|| no_answers(subject.info()))?, subject.info())?;
+        let scores = rows(&scores.ok_or_else(|| no_answers(subject.info()))?, subject.info())?;
         for (part, scores) in parts.into_iter().zip(&scores) {
             let effect = self.effect(scores);
             match part {

@@ -4,7 +4,7 @@ use crate::chart::{LayerMapCell, LayerMapFigure, visible};
 use crate::types::diverging;
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, rgb, space};
-use crate::ui::widgets::{caption, legend, one_line, significant};
+use crate::ui::widgets::{caption, legend, one_line};
 use egui::epaint::TextShape;
 use egui::{Align2, Color32, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 use std::f32::consts::FRAC_PI_2;
@@ -133,8 +133,7 @@ impl Grid<'_> {
         ui.horizontal(|ui| {
             ui.add_space(NAMES - ui.spacing().item_spacing.x);
             let theme = ui.theme();
-            let marks = [-1.0, -0.5, 0.0, 0.5, 1.0f64]
-                .map(|share| (0.5 + share as f32 / 2.0, significant(share * self.figure.most)));
+            let marks = [-1.0, 0.0, 1.0f64].map(|share| (0.5 + share as f32 / 2.0, self.figure.mark(share)));
             legend(ui, 220.0, |place| colour(theme, f64::from(2.0 * place - 1.0)), &marks);
             caption(ui, self.figure.unit.as_str());
         });
