@@ -3,7 +3,9 @@
 use super::layer_map::{LayerMapCell, LayerMapFigure, layer_map};
 use super::table::Rows;
 use super::{Array, ArrayFormat, ArrayValues, ChartError, Format, arrays_file, number};
-use crate::types::{Effect, Part, PatchAlong, PatchCell, PatchReport, Removal, SweepReport, excerpt, printable};
+use crate::types::{
+    Effect, LensTarget, Part, PatchAlong, PatchCell, PatchReport, Removal, SweepReport, excerpt, printable,
+};
 
 /// Draws a sweep, layer by head with the MLPs in the last column, or writes it as a table: a row a part.
 ///
@@ -56,13 +58,13 @@ fn scale_of_heads(report: &SweepReport) -> f64 {
 /// What a sweep says, in sentences.
 #[must_use]
 pub fn sweep_words(report: &SweepReport) -> Vec<String> {
-    let name = printable(&report.target.text);
+    let name = quoted(&report.target);
     let how = match report.removal {
         Removal::Zero => "writes nothing",
         Removal::Mean => "writes its mean over the prompt",
     };
     let mut words = vec![format!(
-        "{}; ‘{name}’ has {} % as the model is. Each head, and each MLP, {how} in one pass.",
+        "{}; {name} has {} % as the model is. Each head, and each MLP, {how} in one pass.",
         excerpt(&report.tokens),
         number(100.0 * report.log_prob.exp())
     )];
@@ -79,6 +81,12 @@ pub fn sweep_words(report: &SweepReport) -> Vec<String> {
         words.push(format!("It changes most without {}.", named.join(", ")));
     }
     words
+}
+
+/// An answer in quotes; of a text of several tokens, that it is the first.
+fn quoted(answer: &LensTarget) -> String {
+    let name = printable(&answer.text);
+    if answer.of > 1 { format!("‘{name}’ (the first of {} tokens)", answer.of) } else { format!("‘{name}’") }
 }
 
 /// A number with its sign.
@@ -174,12 +182,12 @@ pub fn patch_columns(report: &PatchReport) -> Vec<String> {
 /// What a map of patching says, in sentences.
 #[must_use]
 pub fn patch_words(report: &PatchReport) -> Vec<String> {
-    let [first, second] = report.answers.each_ref().map(|answer| printable(&answer.text));
+    let [first, second] = report.answers.each_ref().map(quoted);
     let [to, from] = report.ends.map(signed);
     let mut words = vec![
         format!("Values of {} in the pass over {}.", excerpt(&report.source), excerpt(&report.destination)),
         format!(
-            "The score of ‘{first}’ is {to} above that of ‘{second}’ in the destination (0) and {from} in the source (1)."
+            "The score of {first} is {to} above that of {second} in the destination (0) and {from} in the source (1)."
         ),
     ];
     if (report.ends[1] - report.ends[0]).abs() < PatchReport::SMALL_DIFFERENCE {
@@ -238,7 +246,7 @@ fn array<'a>(name: &str, shape: &[usize], values: ArrayValues<'a>) -> Array<'a> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{LensTarget, PatchSite, PromptToken};
+    use crate::types::{PatchSite, PromptToken};
 
     fn token(id: u32, text: &str) -> PromptToken {
         PromptToken { id, text: text.into(), span: 0..0 }
@@ -299,6 +307,8 @@ mod tests {
         let arrays = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(arrays.tensor("heads_log_prob").unwrap().shape(), [2, 2]);
         assert_eq!(arrays.tensor("mlps_kl").unwrap().shape(), [2]);
+        let several = SweepReport { target: LensTarget { of: 3, ..target(" sat") }, ..sweep() };
+        assert!(sweep_words(&several)[0].contains("‘ sat’ (the first of 3 tokens) has 50 %"));
         let nothing = SweepReport { heads: vec![vec![None]], mlps: vec![None], ..sweep() };
         assert!(matches!(sweep_figure("tiny", &nothing, Format::Svg), Err(ChartError::Empty(_))));
     }

@@ -19,7 +19,7 @@ const FLAT: f32 = 18.0;
 const STANDING: f32 = 120.0;
 /// Height from which each row is called a layer, and not only numbered.
 const NAMED: f32 = 16.0;
-const LEGEND: f32 = 40.0;
+const LEGEND: f32 = 52.0;
 /// Room for the scale of colours and its unit.
 const LEAST_WIDTH: f32 = 480.0;
 
