@@ -6,12 +6,12 @@ mod support;
 #[path = "support/window.rs"]
 mod window;
 
-use egui::Vec2;
 use egui::accesskit::Role;
+use egui::{Key, Modifiers, Vec2};
 use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, LensSpec, Outcome, PromptInput, Work};
-use fovea::types::{JobId, LensCell, LensReport, LensTarget, UserError};
+use fovea::types::{FitSpec, JacobianLens, JobId, LensCell, LensReport, LensTarget, UserError};
 use fovea::ui::{AppOptions, ThemeChoice};
 use looking::{looking_at, tokens};
 use std::sync::Arc;
@@ -245,4 +245,62 @@ fn pictures_of_the_layers_are_the_approved_ones() {
             results.extend_harness(&mut window.harness);
         }
     }
+}
+
+/// Answers the question for a path to write to.
+fn choose_path(window: &mut Window<'_>, path: &std::path::Path) {
+    let field = |w: &Window<'_>| w.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
+    window.wait("no field for the path", field);
+    window.press(Modifiers::COMMAND, Key::A);
+    window.harness.event(egui::Event::Text(path.display().to_string()));
+    window.settle();
+    window.press(Modifiers::NONE, Key::Enter);
+    window.settle();
+}
+
+#[test]
+fn a_lens_is_fitted_into_a_file_opened_and_read_through() {
+    let mut window = looking();
+    window.harness.get_by_role_and_label(Role::RadioButton, "Fitted").click();
+    window.harness.run_steps(3);
+    assert!(says(&window, "None is open.") && asked(&window).len() == 1, "states are still taken as they are");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("lens.safetensors");
+    window.click("Fit a lens");
+    choose_path(&mut window, &file);
+    let fits = window.engine.started(|job, work| match work {
+        Work::FitLens(spec) => Some((job, spec.clone())),
+        _ => None,
+    });
+    let (fit, spec) = fits.last().expect("a fit was asked for").clone();
+    assert_eq!(spec.out.as_deref(), Some(file.as_path()));
+    assert!((FitSpec::LEAST_PASSAGES..=100).contains(&spec.count), "{spec:?}");
+    let lens = Arc::new(JacobianLens {
+        model: "sprout".into(),
+        sha256: "0".repeat(64),
+        width: 2,
+        matrices: vec![vec![1.0, 0.0, 0.0, 1.0]; 5],
+        passages: 100,
+        tokens: 128,
+        source: "written by the model, seed 1".into(),
+        halves: vec![0.07; 5],
+    });
+    window.engine.say(Event::Done { job: fit, outcome: Outcome::LensFitted(Arc::clone(&lens)) });
+    window.settle();
+    let opens = window.engine.started(|job, work| match work {
+        Work::OpenLens(path) => Some((job, path.clone())),
+        _ => None,
+    });
+    let (open, path) = opens.last().expect("what was fitted is opened").clone();
+    assert_eq!(path, file);
+    window.engine.say(Event::Done { job: open, outcome: Outcome::LensFitted(Arc::clone(&lens)) });
+    window.settle();
+    assert!(says(&window, "100 passages; halves differ by up to 7 %"));
+    window.wait("the layers are not asked for anew", |w| asked(w).len() > 1);
+    assert_eq!(asked(&window).last().unwrap().1.fitted, Some(lens));
+    // And back.
+    answer(&mut window, &TEXT);
+    window.harness.get_by_role_and_label(Role::RadioButton, "Plain").click();
+    window.wait("the layers are not asked for anew", |w| asked(w).len() > 2);
+    assert_eq!(asked(&window).last().unwrap().1.fitted, None);
 }
