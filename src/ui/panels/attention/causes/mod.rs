@@ -335,29 +335,30 @@ impl CausesView {
         ui.horizontal_wrapped(|ui| {
             segmented(ui, &mut self.kept.mode, &[(Mode::Remove, "Remove"), (Mode::Patch, "Patch")]);
             match self.kept.mode {
-                Mode::Remove => sweep::choices(&mut self.kept, ui),
-                Mode::Patch => patch::choices(&mut self.kept, ui),
-            }
-            match self.kept.mode {
                 Mode::Remove => {
+                    sweep::choices(&mut self.kept, ui);
                     let help = "Asks once without each head and each MLP (Ctrl+Enter).";
                     if primary_button(ui, Icon::Play, "Remove each").on_hover_text(help).clicked() {
                         self.run(cx, shown);
                     }
                 }
-                Mode::Patch => {
-                    let estimate =
-                        "One gradient tells about what every cell does, and the 20 largest are measured (Ctrl+Enter).";
-                    if primary_button(ui, Icon::Play, "Estimate, check 20").on_hover_text(estimate).clicked() {
-                        shows = Some(Shows::Checked);
-                    }
-                    let measure = "Measures every cell: a pass of the blocks behind it for each.";
-                    if ghost_button(ui, None, "Measure all").on_hover_text(measure).clicked() {
-                        shows = Some(Shows::Measured);
-                    }
-                }
+                Mode::Patch => patch::source(&mut self.kept, ui),
             }
         });
+        if self.kept.mode == Mode::Patch {
+            ui.horizontal_wrapped(|ui| {
+                patch::choices(&mut self.kept, ui);
+                let estimate =
+                    "One gradient tells about what every cell does, and the 20 largest are measured (Ctrl+Enter).";
+                if primary_button(ui, Icon::Play, "Estimate, check 20").on_hover_text(estimate).clicked() {
+                    shows = Some(Shows::Checked);
+                }
+                let measure = "Measures every cell: a pass of the blocks behind it for each.";
+                if ghost_button(ui, None, "Measure all").on_hover_text(measure).clicked() {
+                    shows = Some(Shows::Measured);
+                }
+            });
+        }
         if let Some(shows) = shows {
             self.kept.cell = None;
             self.patch(cx, shown, inspected, shows);

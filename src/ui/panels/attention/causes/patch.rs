@@ -18,13 +18,17 @@ const SOURCE_HELP: &str = "Values are taken from the pass over this text and put
      Both must be split into equally many tokens.";
 const ANSWER_HELP: &str = "The source's answer and the destination's: first tokens of texts. Empty, each is what the model makes likeliest there.";
 
-/// What is asked.
-pub(super) fn choices(kept: &mut Kept, ui: &mut Ui) {
+/// What values are taken from.
+pub(super) fn source(kept: &mut Kept, ui: &mut Ui) {
     caption(ui, "Source").on_hover_text(SOURCE_HELP);
     let width = (ui.available_width() - space::S).clamp(160.0, 420.0);
     let edit =
         TextEdit::singleline(&mut kept.source).hint_text(hint("a text with another answer")).desired_width(width);
     let _ = ui.add(edit).on_hover_text(SOURCE_HELP).accessible_name("Source text");
+}
+
+/// Which answers, and what is taken over.
+pub(super) fn choices(kept: &mut Kept, ui: &mut Ui) {
     let labels = [("Its answer", "Answer of the source"), ("against", "Answer of the destination")];
     for ((label, name), text) in labels.into_iter().zip(&mut kept.answers) {
         caption(ui, label).on_hover_text(ANSWER_HELP);
