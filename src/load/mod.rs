@@ -51,8 +51,7 @@ pub use vision::picture_file::read_picture;
 pub use vision::preprocessor::Preprocessor;
 pub use vision::vision_model::{VisionModel, open_vision_model};
 
-use crate::nn::Linear;
-use burn::tensor::Tensor;
+use crate::nn::{Linear, Weight};
 use std::path::Path;
 use tensors::weights::Weights;
 
@@ -67,7 +66,7 @@ fn read_embeddings(
     head: &str,
     shape: [usize; 2],
     tied: bool,
-) -> Result<(Tensor<2>, Option<Linear>), LoadError> {
+) -> Result<(Weight, Option<Linear>), LoadError> {
     let both = weights.has(name) && weights.has(head);
     if !tied || (both && !weights.same(name, head)?) {
         let embedding = weights.matrix(name, shape)?;

@@ -5,10 +5,10 @@
 
 use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::norm::RmsNorm;
+use crate::nn::layers::weight::Weight;
 use crate::nn::steps::parts::{Exit, Norm, Transformer, host, row};
 use crate::nn::{CausalLm, DecoderState, Hooks, SiteEdit, Vit};
 use crate::types::{AddedPart, Site, SiteSet};
-use burn::module::Param;
 use burn::tensor::Tensor;
 
 /// A pass at the end of which something is scored.
@@ -225,7 +225,7 @@ impl Reader {
     /// `end` is the stream behind the last block, `[R, D]`.
     fn new(model: Transformer<'_>, one: u32, against: Option<u32>, end: &[f64]) -> Self {
         let (norm, exit) = model.exit();
-        let above = |table: &Param<Tensor<2>>| {
+        let above = |table: &Weight| {
             let of = |token: u32| row(table, token as usize).into_iter().map(f64::from).collect::<Vec<_>>();
             less(&of(one), &against.map_or_else(|| doubles(in_f32(table.val()).mean_dim(0)), of))
         };

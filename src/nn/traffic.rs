@@ -1,21 +1,41 @@
 //! What a generated token reads from memory, and how fast a device reads it.
 
-use crate::nn::{CausalLm, TextConfig, project};
-use burn::module::{Module, ModuleVisitor, Param};
+use crate::nn::steps::parts::{BlockParts, Exit, Norm};
+use crate::nn::{CausalLm, Linear, TextConfig, Weight};
+use burn::module::Param;
 use burn::tensor::{Device, Distribution, MemoryAccess, Tensor, ThroughputKey, ThroughputMode};
 use std::time::Instant;
 
-/// Adds up the bytes of weights.
-struct Bytes(u64);
+fn bytes<const D: usize>(param: &Param<Tensor<D>>) -> u64 {
+    let tensor = param.val();
+    (tensor.shape().num_elements() * tensor.dtype().size()) as u64
+}
 
-impl ModuleVisitor for Bytes {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0 += bytes(&param.val());
+impl Linear {
+    fn bytes(&self) -> u64 {
+        self.weight.bytes() + self.bias.as_ref().map_or(0, bytes)
     }
 }
 
-fn bytes<const D: usize>(tensor: &Tensor<D>) -> u64 {
-    (tensor.shape().num_elements() * tensor.dtype().size()) as u64
+impl Norm<'_> {
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Layer(norm) => bytes(&norm.gain) + bytes(&norm.bias),
+            Self::Rms(norm) => bytes(&norm.gain),
+        }
+    }
+}
+
+impl BlockParts<'_> {
+    fn bytes(&self) -> u64 {
+        let linears = [self.qkv, self.attn_out, self.mlp_in, self.mlp_out];
+        let norms =
+            [self.norm_attn, self.norm_attn_out, self.norm_mid, self.norm_mlp, self.norm_mlp_out, self.norm_post];
+        let of_heads = self.head_norms.into_iter().flatten().map(|norm| bytes(&norm.gain)).sum::<u64>();
+        linears.map(Linear::bytes).iter().sum::<u64>()
+            + norms.into_iter().flatten().map(Norm::bytes).sum::<u64>()
+            + of_heads
+    }
 }
 
 impl CausalLm {
@@ -23,18 +43,13 @@ impl CausalLm {
     /// that scores the vocabulary, too, is read whole.
     #[must_use]
     pub fn weight_bytes_per_token(&self) -> u64 {
-        let mut all = Bytes(0);
-        self.visit(&mut all);
-        let token_table = |table: &Param<Tensor<2>>, is_own: bool| if is_own { bytes(&table.val()) } else { 0 };
-        let looked_up = match self {
-            Self::Gpt2(model) => {
-                token_table(&model.token_embedding, model.head.is_some()) + bytes(&model.position_embedding.val())
-            }
-            Self::GptNeox(model) => token_table(&model.token_embedding, model.head.is_some()),
-            Self::Llama(model) => token_table(&model.token_embedding, model.head.is_some()),
-            Self::Gemma2(model) => token_table(&model.token_embedding, model.head.is_some()),
+        let (norm, exit) = self.exit();
+        let unembedding = match exit {
+            Exit::Tokens { weight, .. } | Exit::Masked { weight, .. } => weight.bytes(),
+            Exit::None | Exit::Classes(_) => 0,
         };
-        all.0 - looked_up
+        let blocks = (0..self.layers()).map(|layer| self.block_parts(layer).bytes());
+        blocks.sum::<u64>() + norm.map_or(0, Norm::bytes) + unembedding
     }
 }
 
@@ -64,20 +79,21 @@ pub fn read_bandwidth(device: &Device) -> Option<f64> {
 const RUNS: usize = 15;
 
 fn product_bandwidth(device: &Device, shape: [usize; 2]) -> f64 {
-    let weight = Tensor::<2>::ones(shape, device);
+    let weight = Weight::from(Tensor::<2>::ones(shape, device));
     let x = Tensor::random([1, 1, shape[1]], Distribution::Normal(0.0, 1.0), device);
     let seconds = (0..RUNS).map(|_| {
         let begun = Instant::now();
-        let _ = project(x.clone(), weight.clone()).into_data();
+        let _ = weight.project(x.clone()).into_data();
         begun.elapsed().as_secs_f64()
     });
-    bytes(&weight) as f64 / seconds.fold(f64::INFINITY, f64::min)
+    weight.bytes() as f64 / seconds.fold(f64::INFINITY, f64::min)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nn::{Gpt2Config, LlamaConfig, LlamaFamily, in_half_precision};
+    use burn::module::Module;
 
     #[test]
     fn tables_that_are_only_looked_up_in_are_not_counted() {

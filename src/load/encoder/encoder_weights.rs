@@ -6,9 +6,10 @@ use crate::load::error::LoadError;
 use crate::load::tensors::weights::Weights;
 use crate::nn::{
     Bert, BertConfig, DistilBert, DistilBertConfig, EncoderBlock, EncoderConfig, EncoderShape, LayerNorm, Linear,
-    MaskedLmHead, Roberta, RobertaConfig, TextEncoder,
+    MaskedLmHead, Roberta, RobertaConfig, TextEncoder, Weight,
 };
 use burn::module::Param;
+use burn::tensor::Tensor;
 
 /// Names of the tensors of one block, within it.
 struct BlockNames {
@@ -83,7 +84,7 @@ pub(in crate::load) fn read(
 
 fn read_bert(config: &BertConfig, masked_lm: bool, weights: &mut Weights<'_>) -> Result<Bert, LoadError> {
     let (shape, prefix) = (&config.shape, weights.prefix("bert."));
-    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    let (tokens, positions) = read_tables(prefix, shape, weights)?;
     let types = format!("{prefix}embeddings.token_type_embeddings.weight");
     Ok(Bert {
         token_embedding: tokens,
@@ -98,7 +99,7 @@ fn read_bert(config: &BertConfig, masked_lm: bool, weights: &mut Weights<'_>) ->
 
 fn read_roberta(config: &RobertaConfig, masked_lm: bool, weights: &mut Weights<'_>) -> Result<Roberta, LoadError> {
     let (shape, prefix) = (&config.shape, weights.prefix("roberta."));
-    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    let (tokens, positions) = read_tables(prefix, shape, weights)?;
     let types = format!("{prefix}embeddings.token_type_embeddings.weight");
     Ok(Roberta {
         token_embedding: tokens,
@@ -124,7 +125,7 @@ fn read_distilbert(
     weights: &mut Weights<'_>,
 ) -> Result<DistilBert, LoadError> {
     let (shape, prefix) = (&config.shape, weights.prefix("distilbert."));
-    let [tokens, positions] = read_tables(prefix, shape, weights)?;
+    let (tokens, positions) = read_tables(prefix, shape, weights)?;
     Ok(DistilBert {
         token_embedding: tokens,
         position_embedding: positions,
@@ -145,11 +146,11 @@ fn read_tables(
     prefix: &str,
     shape: &EncoderShape,
     weights: &mut Weights<'_>,
-) -> Result<[Param<burn::tensor::Tensor<2>>; 2], LoadError> {
+) -> Result<(Weight, Param<Tensor<2>>), LoadError> {
     let name = |table: &str| format!("{prefix}embeddings.{table}.weight");
     let tokens = weights.matrix(&name("word_embeddings"), [shape.vocabulary, shape.hidden])?;
     let positions = weights.tensor(&name("position_embeddings"), [shape.positions, shape.hidden])?;
-    Ok([tokens, positions].map(Param::from_tensor))
+    Ok((tokens, Param::from_tensor(positions)))
 }
 
 fn read_blocks(
@@ -187,7 +188,7 @@ fn read_head(
     }
     // A decoder that differs from the embedding counts, whatever config.json says.
     let tied = shape.tied && (!weights.has(names.decoder) || weights.same(names.decoder, embedding)?);
-    let decoder = if tied { None } else { Some(Param::from_tensor(weights.matrix(names.decoder, [v, d])?)) };
+    let decoder = if tied { None } else { Some(weights.matrix(names.decoder, [v, d])?) };
     let bias = names.biases.into_iter().find(|name| weights.has(name)).unwrap_or(names.biases[0]);
     Ok(Some(MaskedLmHead {
         dense: read_linear(names.dense, [d, d], weights)?,

@@ -3,6 +3,7 @@
 use crate::load::error::LoadError;
 use crate::load::file;
 use crate::load::tensors::shards::{ShardIndex, refuse_twice};
+use crate::nn::HeldBytes;
 use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype, SafeTensors};
@@ -10,6 +11,7 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The file with the weights.
 pub(in crate::load) const WEIGHTS_FILE: &str = "model.safetensors";
@@ -23,7 +25,7 @@ pub(in crate::load) struct WeightFiles {
 }
 
 enum WeightFile {
-    Safetensors(PathBuf, Mmap),
+    Safetensors(PathBuf, Arc<Mmap>),
     Torch(PathBuf, PytorchReader),
 }
 
@@ -99,13 +101,13 @@ impl WeightFile {
 fn map_file(path: &Path) -> Result<WeightFile, LoadError> {
     let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
     let opened = File::open(path).map_err(unreadable)?;
-    // SAFETY: the map is only read, and only while a model is being opened. Another process that shortens the file
-    // meanwhile would crash this one; a copy of every model into memory first is the price of excluding that.
+    // SAFETY: the map is only read. Another process that shortens the file while its model is open would crash this one; files
+    // written here take each other's place and are never shortened. The price of excluding it is a copy of every model.
     #[expect(unsafe_code, reason = "memory-mapping a file")]
     let map = unsafe { Mmap::map(&opened) };
     let map = map.map_err(unreadable)?;
     file::refuse_pointer(path, &map)?;
-    Ok(WeightFile::Safetensors(path.to_owned(), map))
+    Ok(WeightFile::Safetensors(path.to_owned(), Arc::new(map)))
 }
 
 fn read_torch(path: &Path) -> Result<WeightFile, LoadError> {
@@ -127,7 +129,7 @@ pub(in crate::load) struct Container<'a> {
 }
 
 enum Tensors<'a> {
-    Safetensors(SafeTensors<'a>, &'a Mmap),
+    Safetensors(SafeTensors<'a>, &'a Arc<Mmap>),
     Torch(&'a PytorchReader),
 }
 
@@ -225,6 +227,20 @@ impl<'a> Container<'a> {
                 }))
             }
         }
+    }
+
+    /// The bytes of a tensor for longer than this container lives: where they lie, if the file is mapped. Where the system lets no
+    /// mapped file be replaced, a copy, or a model could not be saved over the one it was opened from.
+    pub(in crate::load) fn hold(&self, bytes: Cow<'a, [u8]>) -> HeldBytes {
+        if let (Tensors::Safetensors(_, map), false) = (&self.tensors, cfg!(windows)) {
+            let offset = bytes.as_ptr().addr().wrapping_sub(map.as_ptr().addr());
+            let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<Mmap>::clone(map);
+            if let Some(held) = HeldBytes::new(owner, offset, bytes.len()) {
+                return held;
+            }
+        }
+        let len = bytes.len();
+        HeldBytes::new(Arc::new(bytes.into_owned()), 0, len).expect("all of its own bytes")
     }
 
     /// Tells the system that these bytes of a mapped file are not needed again, so that the file and its copy do not

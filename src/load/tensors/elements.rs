@@ -64,16 +64,6 @@ impl Elements {
         }
     }
 
-    /// Puts `other` behind these; both become F32 where their types differ.
-    pub(in crate::load) fn followed_by(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::F32(a), Self::F32(b)) => Self::F32(joined(a, b)),
-            (Self::F16(a), Self::F16(b)) => Self::F16(joined(a, b)),
-            (Self::Bf16(a), Self::Bf16(b)) => Self::Bf16(joined(a, b)),
-            (a, b) => Self::F32(joined(a.into_f32(), b.into_f32())),
-        }
-    }
-
     /// On a device, in the type the elements have.
     pub(in crate::load) fn upload<const D: usize>(self, shape: [usize; D], device: &Device) -> Tensor<D> {
         let (data, dtype) = match self {
@@ -82,6 +72,25 @@ impl Elements {
             Self::Bf16(values) => (TensorData::new(values, shape), DType::BF16),
         };
         Tensor::from_data(data, (device, dtype))
+    }
+}
+
+/// Where the first NaN or infinity is among little-endian elements, and which it is.
+pub(in crate::load) fn first_not_finite(precision: Precision, bytes: &[u8]) -> Option<(usize, f32)> {
+    fn halves(bytes: &[u8], exponent: u16, value: impl Fn([u8; 2]) -> f32) -> Option<(usize, f32)> {
+        let (elements, _) = bytes.as_chunks();
+        let found = first(elements, |element| u16::from_le_bytes(*element) & exponent == exponent);
+        found.map(|i| (i, value(elements[i])))
+    }
+    // All bits of the exponent set: NaN or infinite.
+    match precision {
+        Precision::F32 => {
+            let (elements, _) = bytes.as_chunks();
+            let found = first(elements, |element| u32::from_le_bytes(*element) & 0x7F80_0000 == 0x7F80_0000);
+            found.map(|i| (i, f32::from_le_bytes(elements[i])))
+        }
+        Precision::F16 => halves(bytes, 0x7C00, |element| f16::from_le_bytes(element).to_f32()),
+        Precision::Bf16 => halves(bytes, 0x7F80, |element| bf16::from_le_bytes(element).to_f32()),
     }
 }
 
@@ -117,14 +126,6 @@ fn turned<T: Copy + Send + Sync>(values: &[T], rows: usize, columns: usize) -> V
         }
     });
     out
-}
-
-fn joined<T: Copy>(mut a: Vec<T>, b: Vec<T>) -> Vec<T> {
-    if a.is_empty() {
-        return b;
-    }
-    a.extend(b);
-    a
 }
 
 fn first<T: Sync>(values: &[T], is_spoiled: impl Fn(&T) -> bool + Sync) -> Option<usize> {

@@ -3,8 +3,8 @@
 use crate::disk;
 use crate::load::error::LoadError;
 use crate::load::tensors::container::{Container, RawTensor, WEIGHTS_FILE, WeightFiles};
-use crate::load::tensors::elements::Elements;
-use crate::nn::kernels;
+use crate::load::tensors::elements::{Elements, first_not_finite};
+use crate::nn::{Format, StoredPiece, StoredRows, Weight, kernels};
 use crate::types::Precision;
 use burn::tensor::{DType, Device, Tensor};
 use half::{bf16, f16};
@@ -22,8 +22,8 @@ pub(in crate::load) struct Weights<'a> {
     source: &'a WeightFiles,
     files: Vec<Container<'a>>,
     device: &'a Device,
-    /// Matrices may stay in half precision.
-    keeps_half: bool,
+    /// Matrices may stay as they are in the files.
+    keeps_files: bool,
     used: BTreeSet<String>,
     precision: Option<Precision>,
     progress: &'a mut dyn FnMut(u64, u64),
@@ -39,12 +39,12 @@ impl<'a> Weights<'a> {
     ) -> Result<Self, LoadError> {
         let (files, total_bytes) = source.containers()?;
         progress(0, total_bytes);
-        let keeps_half = kernels::serve(device);
+        let keeps_files = kernels::serve(device);
         Ok(Self {
             source,
             files,
             device,
-            keeps_half,
+            keeps_files,
             used: BTreeSet::new(),
             precision: None,
             progress,
@@ -88,11 +88,9 @@ impl<'a> Weights<'a> {
         Ok(Elements::F32(values).upload(shape, self.device))
     }
 
-    /// A matrix for [`crate::nn::Linear`] or [`crate::nn::look_up`]: in half precision where the file has it so and the
-    /// device multiplies it so, else in F32.
-    pub(in crate::load) fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, LoadError> {
-        let elements = self.elements(name, &shape)?;
-        Ok(self.upload_matrix(elements, shape))
+    /// A matrix `[out, in]`: where it lies in the file if the device multiplies it so, else a tensor in F32.
+    pub(in crate::load) fn matrix(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<Weight, LoadError> {
+        self.stacked(&[(name.to_owned(), rows)], columns)
     }
 
     /// A matrix that the file holds as `[in, out]`, turned to `[out, in]`.
@@ -100,27 +98,23 @@ impl<'a> Weights<'a> {
         &mut self,
         name: &str,
         [outputs, inputs]: [usize; 2],
-    ) -> Result<Tensor<2>, LoadError> {
+    ) -> Result<Weight, LoadError> {
         let turned = self.elements(name, &[inputs, outputs])?.turned(inputs, outputs);
-        Ok(self.upload_matrix(turned, [outputs, inputs]))
+        Ok(self.upload_matrix(turned, [outputs, inputs]).into())
     }
 
     /// Several matrices with `columns` columns under each other: `(name, rows)` each.
-    pub(in crate::load) fn stacked(
-        &mut self,
-        parts: &[(String, usize)],
-        columns: usize,
-    ) -> Result<Tensor<2>, LoadError> {
-        let mut all: Option<Elements> = None;
-        for (name, rows) in parts {
-            let part = self.elements(name, &[*rows, columns])?;
-            all = Some(match all {
-                Some(all) => all.followed_by(part),
-                None => part,
-            });
+    pub(in crate::load) fn stacked(&mut self, parts: &[(String, usize)], columns: usize) -> Result<Weight, LoadError> {
+        if self.keeps_files {
+            let pieces = parts.iter().map(|(name, rows)| self.piece(name, [*rows, columns]));
+            return Ok(StoredRows::new(pieces.collect::<Result<_, _>>()?, columns).into());
         }
-        let rows = parts.iter().map(|p| p.1).sum();
-        Ok(self.upload_matrix(all.unwrap_or(Elements::F32(Vec::new())), [rows, columns]))
+        let mut values = Vec::new();
+        for (name, rows) in parts {
+            values.append(&mut self.values(name, &[*rows, columns])?);
+        }
+        let rows = parts.iter().map(|part| part.1).sum();
+        Ok(Elements::F32(values).upload([rows, columns], self.device).into())
     }
 
     /// Several vectors one after the other: `(name, length)` each.
@@ -149,7 +143,7 @@ impl<'a> Weights<'a> {
     }
 
     fn upload_matrix(&self, elements: Elements, shape: [usize; 2]) -> Tensor<2> {
-        let elements = if self.keeps_half { elements } else { Elements::F32(elements.into_f32()) };
+        let elements = if self.keeps_files { elements } else { Elements::F32(elements.into_f32()) };
         elements.upload(shape, self.device)
     }
 
@@ -160,36 +154,64 @@ impl<'a> Weights<'a> {
 
     /// The checked elements of one tensor, row-major.
     fn elements(&mut self, name: &str, shape: &[usize]) -> Result<Elements, LoadError> {
-        let stored = self.stored_name(name);
-        let mut found = None;
-        for file in &self.files {
-            if let Some(tensor) = file.tensor(&stored)? {
-                found = Some((file, tensor));
-                break;
-            }
-        }
-        let Some((file, tensor)) = found else {
-            return Err(LoadError::MissingTensor { path: self.source.home_of(name), name: name.to_owned() });
-        };
-        let (path, name) = (file.path.to_owned(), stored.clone());
-        if tensor.shape != shape {
-            return Err(LoadError::WrongShape { path, name, expected: shape.to_vec(), found: tensor.shape });
-        }
+        let (file, tensor) = self.find(name, shape)?;
+        let (path, name) = (self.files[file].path.to_owned(), self.stored_name(name));
         let Some(elements) = Elements::decode(tensor.dtype, &tensor.bytes) else {
             return Err(LoadError::WrongDtype { path, name, found: tensor.dtype });
         };
         if let Some((index, value)) = elements.first_not_finite() {
             return Err(LoadError::NotFinite { path, name, index, value });
         }
-        file.is_done_with(&tensor.bytes);
+        self.files[file].is_done_with(&tensor.bytes);
+        self.count(name, shape, elements.precision(), tensor.bytes.len());
+        Ok(elements)
+    }
+
+    /// The checked rows of one matrix where they lie.
+    fn piece(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<StoredPiece, LoadError> {
+        let (file, tensor) = self.find(name, &[rows, columns])?;
+        let (path, name) = (self.files[file].path.to_owned(), self.stored_name(name));
+        let (format, precision) = match tensor.dtype {
+            Dtype::F32 => (Format::F32, Precision::F32),
+            Dtype::F16 => (Format::F16, Precision::F16),
+            Dtype::BF16 => (Format::Bf16, Precision::Bf16),
+            found => return Err(LoadError::WrongDtype { path, name, found }),
+        };
+        if let Some((index, value)) = first_not_finite(precision, &tensor.bytes) {
+            return Err(LoadError::NotFinite { path, name, index, value });
+        }
+        self.count(name, &[rows, columns], precision, tensor.bytes.len());
+        Ok(StoredPiece { format, rows, bytes: self.files[file].hold(tensor.bytes) })
+    }
+
+    /// The tensor of this name, with the shape it must have, and the file it is in.
+    fn find(&self, name: &str, shape: &[usize]) -> Result<(usize, RawTensor<'a>), LoadError> {
+        let stored = self.stored_name(name);
+        for (i, file) in self.files.iter().enumerate() {
+            let Some(tensor) = file.tensor(&stored)? else { continue };
+            if tensor.shape != shape {
+                let path = file.path.to_owned();
+                return Err(LoadError::WrongShape {
+                    path,
+                    name: stored,
+                    expected: shape.to_vec(),
+                    found: tensor.shape,
+                });
+            }
+            return Ok((i, tensor));
+        }
+        Err(LoadError::MissingTensor { path: self.source.home_of(name), name: name.to_owned() })
+    }
+
+    /// Remembers that a tensor was read.
+    fn count(&mut self, stored_name: String, shape: &[usize], precision: Precision, bytes: usize) {
         if shape.len() > 1 {
             // Norm gains often stay in F32 in files of half precision; matrices tell what the file is.
-            self.precision = Some(elements.precision());
+            self.precision = Some(precision);
         }
-        self.used.insert(stored);
-        self.done_bytes += tensor.bytes.len() as u64;
+        self.used.insert(stored_name);
+        self.done_bytes += bytes as u64;
         (self.progress)(self.done_bytes, self.total_bytes);
-        Ok(elements)
     }
 
     /// The name a tensor has in the files. The first BERT files call the gain of a LayerNorm gamma and its bias beta.

@@ -6,7 +6,6 @@ use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::load::text::llama_weights::{gate_up_parts, qkv_parts, read_linear, write_linear, write_norm};
 use crate::nn::{Gemma2, Gemma2Block, Gemma2Config, RmsNorm};
-use burn::module::Param;
 
 pub(in crate::load) fn read(config: &Gemma2Config, weights: &mut Weights<'_>) -> Result<Gemma2, LoadError> {
     let prefix = weights.prefix("model.");
@@ -19,7 +18,7 @@ pub(in crate::load) fn read(config: &Gemma2Config, weights: &mut Weights<'_>) ->
         blocks.push(read_block(config, &format!("{prefix}layers.{layer}"), weights)?);
     }
     Ok(Gemma2 {
-        token_embedding: Param::from_tensor(token_embedding),
+        token_embedding,
         blocks,
         norm_final: read_norm(&format!("{prefix}norm"), config, weights)?,
         head,

@@ -18,7 +18,7 @@ pub(in crate::load) fn read(config: &Gpt2Config, weights: &mut Weights<'_>) -> R
         blocks.push(read_block(config, &format!("{prefix}h.{layer}"), weights)?);
     }
     Ok(Gpt2 {
-        token_embedding: Param::from_tensor(token_embedding),
+        token_embedding,
         position_embedding: Param::from_tensor(position_embedding),
         blocks,
         ln_final: read_norm(&format!("{prefix}ln_f"), d, config.epsilon, weights)?,

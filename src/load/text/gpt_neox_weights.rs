@@ -5,7 +5,6 @@ use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::load::text::gpt2_weights::{read_norm, write_norm};
 use crate::load::text::llama_weights::{read_linear, write_linear};
 use crate::nn::{GptNeox, GptNeoxBlock, GptNeoxConfig};
-use burn::module::Param;
 
 /// The head's name in files; the newest transformers may write `lm_head.weight` instead.
 const HEAD: &str = "embed_out.weight";
@@ -21,7 +20,7 @@ pub(in crate::load) fn read(config: &GptNeoxConfig, weights: &mut Weights<'_>) -
         blocks.push(read_block(config, &format!("{prefix}layers.{layer}"), weights)?);
     }
     Ok(GptNeox {
-        token_embedding: Param::from_tensor(token_embedding),
+        token_embedding,
         blocks,
         ln_final: read_norm(&format!("{prefix}final_layer_norm"), d, config.epsilon, weights)?,
         head,

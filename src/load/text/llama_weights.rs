@@ -6,7 +6,6 @@
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::nn::{Linear, Llama, LlamaBlock, LlamaConfig, RmsNorm};
-use burn::module::Param;
 
 pub(in crate::load) fn read(config: &LlamaConfig, weights: &mut Weights<'_>) -> Result<Llama, LoadError> {
     let prefix = weights.prefix("model.");
@@ -19,7 +18,7 @@ pub(in crate::load) fn read(config: &LlamaConfig, weights: &mut Weights<'_>) -> 
         blocks.push(read_block(config, &format!("{prefix}layers.{layer}"), weights)?);
     }
     Ok(Llama {
-        token_embedding: Param::from_tensor(token_embedding),
+        token_embedding,
         blocks,
         norm_final: read_norm(&format!("{prefix}norm"), d, config.epsilon, weights)?,
         head,

@@ -1,8 +1,7 @@
 //! AdamW (Loshchilov and Hutter 2019) in one pass over weights, gradient and both moments.
 
 use super::inner::{self, Level};
-use super::output::{CHUNK, map_chunks};
-use rayon::prelude::*;
+use super::output::{CHUNK, for_each_chunk, map_chunks};
 
 /// What an update is made with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,9 +60,8 @@ pub(super) fn adamw(
     if count <= CHUNK {
         return inner::adamw(level, rates, weights, gradient, first, second);
     }
-    let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
-    let chunks = weights.par_chunks(CHUNK).zip(gradient.par_chunks_mut(CHUNK)).zip(moments);
-    chunks.for_each(|((weights, gradient), (first, second))| {
+    for_each_chunk([gradient, first, second], CHUNK, |i, [gradient, first, second]| {
+        let weights = &weights[i * CHUNK..i * CHUNK + gradient.len()];
         inner::adamw(level, rates, weights, gradient, first, second);
     });
 }

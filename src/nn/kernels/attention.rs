@@ -7,8 +7,7 @@
 use super::inner::{self, Level};
 use super::output::{Shared, written};
 use super::panel::{Left, Onto, PANEL, TILE_ROWS};
-use super::scratch;
-use rayon::prelude::*;
+use super::{scratch, team};
 use std::ops::Range;
 
 /// Queries whose patterns are kept at a time where a gradient needs them column by column.
@@ -42,6 +41,41 @@ impl Heads {
         Self { heads, groups: heads, width, offsets, step: 3 * width, scale: (width as f32).sqrt().recip() }
     }
 
+    /// The same with q kᵀ multiplied by something else.
+    pub(crate) fn scaled(self, scale: f32) -> Self {
+        Self { scale, ..self }
+    }
+
+    /// Key-value heads G.
+    pub(super) fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Head width K.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// What q kᵀ is multiplied by.
+    pub(super) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// Where the query of a head begins in a row of the projection.
+    pub(super) fn query(&self, head: usize) -> usize {
+        self.offsets[QUERY] + head * self.step
+    }
+
+    /// Where the key of a key-value head begins.
+    pub(super) fn key(&self, group: usize) -> usize {
+        self.offsets[KEY] + group * self.step
+    }
+
+    /// Where the value of a key-value head begins.
+    pub(super) fn value(&self, group: usize) -> usize {
+        self.offsets[VALUE] + group * self.step
+    }
+
     /// Query heads H.
     pub(super) fn count(&self) -> usize {
         self.heads
@@ -69,9 +103,7 @@ pub(super) fn attend(level: Level, qkv: &[f32], rotation: Rotation<'_>, heads: H
     unsafe {
         written(sequences * tokens * heads.joined(), |z| {
             let z = Shared::new(z);
-            (0..sequences * heads.groups)
-                .into_par_iter()
-                .for_each(|i| rows(i / heads.groups).attend(i % heads.groups, &z, None));
+            team::for_each(sequences * heads.groups, |i| rows(i / heads.groups).attend(i % heads.groups, &z, None));
         })
     }
 }
@@ -93,9 +125,9 @@ pub(super) fn attend_with_pattern(
             let z = Shared::new(z);
             pattern = written(sequences * heads.heads * tokens * tokens, |pattern| {
                 let pattern = Shared::new(pattern);
-                (0..sequences * heads.groups)
-                    .into_par_iter()
-                    .for_each(|i| rows(i / heads.groups).attend(i % heads.groups, &z, Some(&pattern)));
+                team::for_each(sequences * heads.groups, |i| {
+                    rows(i / heads.groups).attend(i % heads.groups, &z, Some(&pattern));
+                });
             });
         })
     };
@@ -124,7 +156,7 @@ pub(super) fn attend_gradient(
     unsafe {
         written(qkv.len(), |out| {
             let out = Shared::new(out);
-            (0..sequences * heads.groups).into_par_iter().for_each(|i| {
+            team::for_each(sequences * heads.groups, |i| {
                 let (sequence, group) = (i / heads.groups, i % heads.groups);
                 QkvRows::new(level, qkv, rotation, heads, tokens, sequence).gradient(group, of_z, &out);
             });

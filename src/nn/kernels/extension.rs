@@ -10,6 +10,7 @@ use super::loss;
 use super::norm::{self, Norm};
 use super::pattern::{self, Sizes};
 use super::product;
+use super::rows::WeightRows;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
@@ -197,7 +198,7 @@ pub(super) fn dims<const D: usize>(x: &FlexTensor) -> [usize; D] {
 }
 
 /// The numbers of a contiguous tensor.
-pub(super) fn values(x: &FlexTensor) -> &[f32] {
+pub(in crate::nn) fn values(x: &FlexTensor) -> &[f32] {
     x.as_slice().expect(IN_ORDER)
 }
 
@@ -246,12 +247,21 @@ fn attended_with_pattern(
 }
 
 fn multiply(x: &FlexTensor, weight: &FlexTensor, bias: Option<&FlexTensor>) -> FlexTensor {
-    let ([rows, inputs], [outputs, _]) = (dims(x), dims(weight));
-    let (sizes, bias, dtype) = ([rows, inputs, outputs], bias.map(values), weight.dtype());
-    let y = match dtype {
-        DType::F16 => product::product(level(), values(x), weight.as_slice::<f16>().expect(IN_ORDER), bias, sizes),
-        DType::BF16 => product::product(level(), values(x), weight.as_slice::<bf16>().expect(IN_ORDER), bias, sizes),
-        _ => product::product(level(), values(x), values(weight), bias, sizes),
-    };
-    tensor(y, [rows, outputs])
+    multiply_rows(x, &weight_rows(weight), bias)
+}
+
+/// x Wᵀ + b of contiguous tensors.
+pub(super) fn multiply_rows(x: &FlexTensor, weight: &WeightRows<'_>, bias: Option<&FlexTensor>) -> FlexTensor {
+    let ([rows, _], [outputs, _]) = (dims(x), weight.shape());
+    tensor(product::product(level(), values(x), weight, bias.map(values), rows), [rows, outputs])
+}
+
+/// A contiguous weight `[out, in]` as the products read it.
+pub(in crate::nn) fn weight_rows(weight: &FlexTensor) -> WeightRows<'_> {
+    let shape = dims(weight);
+    match weight.dtype() {
+        DType::F16 => WeightRows::of(weight.as_slice::<f16>().expect(IN_ORDER), shape),
+        DType::BF16 => WeightRows::of(weight.as_slice::<bf16>().expect(IN_ORDER), shape),
+        _ => WeightRows::of(values(weight), shape),
+    }
 }

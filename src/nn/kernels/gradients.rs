@@ -158,7 +158,7 @@ fn of_input(dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
     let weight = weight.to_contiguous();
     let ([rows, outputs], [_, inputs]) = (dims(dy), dims(&weight));
     let wide = in_full_precision(&weight);
-    let (left, right) = (LeftMatrix::Rows(values(dy)), RightMatrix::<f32>::Rows(&wide));
+    let (left, right) = (LeftMatrix::Rows(values(dy)), RightMatrix::Rows(&wide));
     tensor(multiply(level(), left, right, None, [rows, outputs, inputs]), [rows, inputs])
 }
 
@@ -166,7 +166,7 @@ fn of_input(dy: &FlexTensor, weight: &FlexTensor) -> FlexTensor {
 fn of_matrix(dy: &FlexTensor, x: &FlexTensor) -> FlexTensor {
     let x = x.to_contiguous();
     let ([rows, outputs], [_, inputs]) = (dims(dy), dims(&x));
-    let (left, right) = (LeftMatrix::Columns(values(dy)), RightMatrix::<f32>::Rows(values(&x)));
+    let (left, right) = (LeftMatrix::Columns(values(dy)), RightMatrix::Rows(values(&x)));
     tensor(multiply(level(), left, right, None, [outputs, rows, inputs]), [outputs, inputs])
 }
 

@@ -21,17 +21,23 @@ mod loss;
 mod norm;
 mod output;
 mod panel;
+pub(in crate::nn) mod pass;
 mod pattern;
 mod product;
+pub(in crate::nn) mod rows;
 mod scratch;
+mod team;
 
 pub use adamw::Rates;
 pub(super) use attention::Heads;
 pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sums_beside};
+pub(super) use extension::{values as numbers, weight_rows};
 pub(super) use gelu::gelu;
 
+use super::stored::StoredRows;
 use activation::Gate;
 use burn::backend::Dispatch;
+use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::{Device, Int, Tensor};
 use extension::{InferenceOps, TrainingOps};
 use inner::Level;
@@ -81,6 +87,19 @@ pub(super) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) 
     };
     Tensor::from_dispatch(y)
 }
+
+/// As [`product`], with weights that stay where they lie.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn product_stored(x: Tensor<2>, weight: &StoredRows, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let flex = |x: FlexTensor| x.to_contiguous();
+    let x = flex(x.try_into_primitive::<Flex>().expect(ON_FLEX));
+    let bias = bias.map(|bias| flex(bias.try_into_primitive::<Flex>().expect(ON_FLEX)));
+    Tensor::from_primitive::<Flex>(extension::multiply_rows(&x, &weight.view(), bias.as_ref()))
+}
+
+const ON_FLEX: &str = "`serve` was asked before";
 
 /// GELU by its tanh approximation.
 ///

@@ -37,6 +37,14 @@ pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: 
     match level {}
 }
 
+pub(super) fn scores_of_query(level: Level, _: &[f32], _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn weighted_sum(level: Level, _: &[f32], _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
 pub(super) fn sums_beside(level: Level, _: &[f32], _: &[f32], _: &[f32]) -> [f32; 4] {
     match level {}
 }

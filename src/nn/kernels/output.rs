@@ -1,7 +1,7 @@
 //! Work shared among threads, and memory for its results: written once and never filled with zeros before.
 #![expect(unsafe_code, reason = "memory that holds nothing until it is written")]
 
-use rayon::prelude::*;
+use super::team;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
@@ -52,11 +52,13 @@ pub(super) unsafe fn written_in_chunks<R: Send>(
     let mut returned = Vec::new();
     let all = |out: &mut [MaybeUninit<f32>]| {
         if len <= chunk {
-            returned.push(work(0, out));
-        } else {
-            let chunks = out.par_chunks_mut(chunk).enumerate();
-            chunks.map(|(i, out)| work(i * chunk, out)).collect_into_vec(&mut returned);
+            return returned.push(work(0, out));
         }
+        let out = Shared::new(out);
+        returned = in_order(len.div_ceil(chunk), |i| {
+            // SAFETY: each chunk is its own.
+            work(i * chunk, unsafe { out.stretch(i * chunk, chunk.min(len - i * chunk)) })
+        });
     };
     // SAFETY: the chunks cover everything, and the caller promises that each is written whole.
     (unsafe { written(len, all) }, returned)
@@ -64,7 +66,56 @@ pub(super) unsafe fn written_in_chunks<R: Send>(
 
 /// What `work` makes of each stretch of `chunk` numbers, in order.
 pub(super) fn map_chunks<R: Send>(x: &[f32], chunk: usize, work: impl Fn(&[f32]) -> R + Send + Sync) -> Vec<R> {
-    if x.len() <= chunk { vec![work(x)] } else { x.par_chunks(chunk).map(work).collect() }
+    if x.len() <= chunk {
+        return vec![work(x)];
+    }
+    in_order(x.len().div_ceil(chunk), |i| work(&x[i * chunk..((i + 1) * chunk).min(x.len())]))
+}
+
+/// What `work` makes of 0, 1, … up to, but not including, `count`, on all threads.
+pub(super) fn in_order<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let mut made: Vec<Option<R>> = (0..count).map(|_| None).collect();
+    let places = Places(made.as_mut_ptr());
+    team::for_each(count, |i| {
+        let made = work(i);
+        // SAFETY: every number comes once, and below the count.
+        unsafe { places.put(i, made) };
+    });
+    made.into_iter().flatten().collect()
+}
+
+/// Calls `work` on all threads with every stretch of `chunk` numbers, the same of each array, and its number.
+///
+/// # Panics
+/// When the arrays differ in length.
+pub(super) fn for_each_chunk<const N: usize>(
+    arrays: [&mut [f32]; N],
+    chunk: usize,
+    work: impl Fn(usize, [&mut [f32]; N]) + Sync,
+) {
+    let len = arrays.first().map_or(0, |array| array.len());
+    assert!(arrays.iter().all(|array| array.len() == len), "arrays of one length");
+    let arrays = arrays.map(Shared::of);
+    team::for_each(len.div_ceil(chunk.max(1)), |i| {
+        let at = i * chunk;
+        // SAFETY: each chunk is its own, and the numbers are there.
+        work(i, std::array::from_fn(|array| unsafe { arrays[array].numbers(at, chunk.min(len - at)) }));
+    });
+}
+
+/// Room for results, each written by one thread.
+struct Places<R>(*mut Option<R>);
+
+// SAFETY: the pointer is only used through `put`, whose callers take places of their own.
+unsafe impl<R: Send> Sync for Places<R> {}
+
+impl<R> Places<R> {
+    /// # Safety
+    /// The place is there, and nobody else uses it.
+    unsafe fn put(&self, place: usize, made: R) {
+        // SAFETY: by the caller's promise.
+        unsafe { *self.0.add(place) = Some(made) };
+    }
 }
 
 /// A result that several threads write, each stretches of its own.
@@ -81,6 +132,22 @@ impl<'a> Shared<'a> {
     /// To share this memory.
     pub(super) fn new(memory: &'a mut [MaybeUninit<f32>]) -> Self {
         Self { start: memory.as_mut_ptr(), len: memory.len(), whole: PhantomData }
+    }
+
+    /// To share numbers that are there already.
+    fn of(numbers: &'a mut [f32]) -> Self {
+        Self { start: numbers.as_mut_ptr().cast(), len: numbers.len(), whole: PhantomData }
+    }
+
+    /// As [`Self::stretch`], of memory that holds numbers.
+    ///
+    /// # Safety
+    /// As there; and these have been written.
+    #[expect(clippy::mut_from_ref, reason = "what makes it safe is promised by the caller")]
+    unsafe fn numbers(&self, at: usize, len: usize) -> &mut [f32] {
+        assert!(at <= self.len && len <= self.len - at);
+        // SAFETY: inside the memory by the check above; the caller promises the rest.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(at).cast(), len) }
     }
 
     /// `len` numbers from `at` on.

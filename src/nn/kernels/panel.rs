@@ -1,5 +1,6 @@
 //! What the products work on: elements of weights, and stretches of two matrices laid out for the innermost loop.
 
+use super::rows::Format;
 use half::{bf16, f16};
 
 /// Columns side by side in a panel: two vectors of AVX-512, four of AVX2.
@@ -7,24 +8,16 @@ pub(super) const PANEL: usize = 32;
 /// Rows that one tile takes: 12 × 2 accumulators of the 32 registers of AVX-512.
 pub(super) const TILE_ROWS: usize = 12;
 
-/// How the bits of an element are to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    F32,
-    F16,
-    Bf16,
-}
-
 /// An element type weights are kept in.
 pub(super) trait Element: Copy + Send + Sync {
-    const KIND: Kind;
+    const FORMAT: Format;
 
     /// Its value; exact for every type here.
     fn to_f32(self) -> f32;
 }
 
 impl Element for f32 {
-    const KIND: Kind = Kind::F32;
+    const FORMAT: Format = Format::F32;
 
     fn to_f32(self) -> f32 {
         self
@@ -32,7 +25,7 @@ impl Element for f32 {
 }
 
 impl Element for f16 {
-    const KIND: Kind = Kind::F16;
+    const FORMAT: Format = Format::F16;
 
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
@@ -40,7 +33,7 @@ impl Element for f16 {
 }
 
 impl Element for bf16 {
-    const KIND: Kind = Kind::Bf16;
+    const FORMAT: Format = Format::Bf16;
 
     fn to_f32(self) -> f32 {
         Self::to_f32(self)

@@ -1,9 +1,9 @@
 //! Attention patterns in one pass: scores, mask and softmax of a row while it is in the cache.
 
 use super::inner::{self, Level};
+use super::output::for_each_chunk;
 use super::panel::{Left, Onto, PANEL, TILE_ROWS};
 use super::scratch;
-use rayon::prelude::*;
 
 /// Sizes of an attention layer.
 #[derive(Clone, Copy, Debug)]
@@ -27,9 +27,8 @@ pub(super) fn causal_pattern(level: Level, q: &[f32], k: &[f32], scale: f32, siz
     let Sizes { groups, shared_by, queries, keys, width } = sizes;
     assert!(q.len() == groups * shared_by * queries * width && k.len() == groups * keys * width && queries <= keys);
     let mut out = vec![0.0; groups * shared_by * queries * keys];
-    let heads = q.par_chunks(queries * width).zip(out.par_chunks_mut(queries * keys)).enumerate();
-    heads.for_each(|(head, (q, out))| {
-        let group = head / shared_by;
+    for_each_chunk([&mut out], queries * keys, |head, [out]| {
+        let (group, q) = (head / shared_by, &q[head * queries * width..(head + 1) * queries * width]);
         one_head(level, q, &k[group * keys * width..(group + 1) * keys * width], scale, sizes, out);
     });
     out

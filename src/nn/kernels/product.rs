@@ -1,10 +1,10 @@
 //! Products of matrices, shared among threads.
 
 use super::inner::{self, Level};
-use super::output::in_large_pages;
-use super::panel::{Element, Left, Onto, PANEL, TILE_ROWS};
-use super::scratch;
-use rayon::prelude::*;
+use super::output::{for_each_chunk, written};
+use super::panel::{Left, Onto, PANEL, TILE_ROWS};
+use super::rows::WeightRows;
+use super::{scratch, team};
 
 /// Multiplications below which a second thread costs more than it helps.
 const SHARE_FROM: usize = 1 << 16;
@@ -27,27 +27,22 @@ pub(super) enum LeftMatrix<'a> {
 }
 
 /// A right matrix of `depth` × `columns`.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum RightMatrix<'a, E> {
+#[derive(Clone, Copy)]
+pub(super) enum RightMatrix<'a> {
     /// `[depth][columns]`.
     Rows(&'a [f32]),
-    /// `[columns][depth]`.
-    Columns(&'a [E]),
+    /// `[columns][depth]`: weights as they are kept.
+    Columns(&'a WeightRows<'a>),
 }
 
 /// y = x Wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` → `[rows, outputs]`, all row-major.
-pub(super) fn product<E: Element>(
-    level: Level,
-    x: &[f32],
-    weight: &[E],
-    bias: Option<&[f32]>,
-    [rows, inputs, outputs]: [usize; 3],
-) -> Vec<f32> {
+pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Option<&[f32]>, rows: usize) -> Vec<f32> {
+    let [outputs, inputs] = weight.shape();
     if rows != 1 {
         let (x, weight) = (LeftMatrix::Rows(x), RightMatrix::Columns(weight));
         return multiply(level, x, weight, bias, [rows, inputs, outputs]);
     }
-    assert!(x.len() == inputs && weight.len() == outputs * inputs && bias.is_none_or(|b| b.len() == outputs));
+    assert!(x.len() == inputs && bias.is_none_or(|b| b.len() == outputs));
     let mut y = vec![0.0; outputs];
     if inputs > 0 {
         one_row(level, x, weight, &mut y);
@@ -61,63 +56,56 @@ pub(super) fn product<E: Element>(
 }
 
 /// Every weight is read once and in order: bound by memory. `y` is `[outputs]`.
-fn one_row<E: Element>(level: Level, x: &[f32], weight: &[E], y: &mut [f32]) {
-    let inputs = x.len();
-    let stretch = |(y, weight): (&mut [f32], &[E])| {
-        for (y, row) in y.iter_mut().zip(weight.chunks_exact(inputs)) {
-            *y = inner::dot(level, row, x);
-        }
-    };
-    let outputs = y.len();
+fn one_row(level: Level, x: &[f32], weight: &WeightRows<'_>, y: &mut [f32]) {
+    let (inputs, outputs) = (x.len(), y.len());
     if outputs * inputs < SHARE_FROM {
-        return stretch((y, weight));
+        return weight.times(level, 0..outputs, x, y);
     }
-    // Several stretches a thread, so that a thread the system holds up does not hold up the others.
-    let share = outputs.div_ceil(4 * rayon::current_num_threads());
-    y.par_chunks_mut(share).zip(weight.par_chunks(share * inputs)).for_each(stretch);
+    let share = stretch(weight);
+    for_each_chunk([y], share, |i, [y]| weight.times(level, i * share..i * share + y.len(), x, y));
+}
+
+/// Rows that a thread takes at a time of a product with one vector: few enough that the last ones do not keep the others waiting.
+pub(super) fn stretch(weight: &WeightRows<'_>) -> usize {
+    const BYTES: usize = 1 << 14;
+    let [outputs, _] = weight.shape();
+    (BYTES * outputs).div_ceil(weight.bytes().max(1)).clamp(1, outputs.max(1))
 }
 
 /// left · right + bias → `[rows][columns]`.
-///
-/// The output is cut into pieces, and whoever makes one lays out the part of the right matrix it needs in panels that stay
-/// in his cache, a stretch of the depth at a time, and runs the rows of the left matrix past them.
-pub(super) fn multiply<E: Element>(
+pub(super) fn multiply(
     level: Level,
     left: LeftMatrix<'_>,
-    right: RightMatrix<'_, E>,
+    right: RightMatrix<'_>,
     bias: Option<&[f32]>,
     [rows, depth, columns]: [usize; 3],
 ) -> Vec<f32> {
-    let (LeftMatrix::Rows(of_left) | LeftMatrix::Columns(of_left)) = left;
-    let of_right = match right {
-        RightMatrix::Rows(values) => values.len(),
-        RightMatrix::Columns(values) => values.len(),
-    };
-    assert!(of_left.len() == rows * depth && of_right == depth * columns && bias.is_none_or(|b| b.len() == columns));
-    let mut y = Vec::with_capacity(rows * columns);
-    in_large_pages(y.spare_capacity_mut());
-    let output = Output { start: y.as_mut_ptr(), rows, columns };
-    let work = Work { level, left, right, bias, depth, output };
-    let (tiles, panels) = (rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
-    let is_shared = rows * depth * columns >= SHARE_FROM;
-    let [down, across] = pieces(tiles, panels, if is_shared { rayon::current_num_threads() } else { 1 });
-    let piece = |i: usize| {
-        let rows_of = |i: usize| (i * tiles / down * TILE_ROWS).min(rows);
-        let columns_of = |i: usize| (i * panels / across * PANEL).min(columns);
-        let (i, j) = (i / across, i % across);
-        work.piece([rows_of(i), rows_of(i + 1)], [columns_of(j), columns_of(j + 1)]);
-    };
-    if is_shared {
-        (0..down * across).into_par_iter().for_each(piece);
-    } else {
-        (0..down * across).for_each(piece);
-    }
     // SAFETY: the pieces cover every row and column, and each writes all of its numbers.
     #[expect(unsafe_code, reason = "the products are written once, not after zeros")]
     unsafe {
-        y.set_len(rows * columns);
+        written(rows * columns, |y| {
+            let product = Product::new(level, left, right, bias, [rows, depth, columns], y.as_mut_ptr().cast());
+            if rows * depth * columns < SHARE_FROM {
+                return (0..product.pieces()).for_each(|i| product.piece(i));
+            }
+            team::for_each(product.pieces(), |i| product.piece(i));
+        })
     }
-    y
+}
+
+/// One product under way.
+///
+/// The output is cut into pieces, and whoever makes one lays out the part of the right matrix it needs in panels that stay
+/// in his cache, a stretch of the depth at a time, and runs the rows of the left matrix past them.
+pub(super) struct Product<'a> {
+    level: Level,
+    left: LeftMatrix<'a>,
+    right: RightMatrix<'a>,
+    bias: Option<&'a [f32]>,
+    depth: usize,
+    output: Output,
+    /// Pieces downwards and across.
+    grid: [usize; 2],
 }
 
 /// Into how many pieces an output of so many tiles and panels is cut, downwards and across. Whoever makes a piece lays out
@@ -137,33 +125,66 @@ fn pieces(tiles: usize, panels: usize, threads: usize) -> [usize; 2] {
     [down, across]
 }
 
-/// One product under way.
-struct Work<'a, E> {
-    level: Level,
-    left: LeftMatrix<'a>,
-    right: RightMatrix<'a, E>,
-    bias: Option<&'a [f32]>,
-    depth: usize,
-    output: Output,
-}
+impl<'a> Product<'a> {
+    /// To write left · right + bias, `[rows][columns]`.
+    ///
+    /// # Safety
+    /// So many numbers can be written behind `y` while the product lives, and nobody else touches them.
+    #[expect(unsafe_code, reason = "threads write disjoint pieces of one matrix")]
+    pub(super) unsafe fn new(
+        level: Level,
+        left: LeftMatrix<'a>,
+        right: RightMatrix<'a>,
+        bias: Option<&'a [f32]>,
+        [rows, depth, columns]: [usize; 3],
+        y: *mut f32,
+    ) -> Self {
+        let (LeftMatrix::Rows(of_left) | LeftMatrix::Columns(of_left)) = left;
+        let of_right = match right {
+            RightMatrix::Rows(values) => values.len(),
+            RightMatrix::Columns(weight) => weight.shape().iter().product(),
+        };
+        assert!(of_left.len() == rows * depth && of_right == depth * columns);
+        assert!(bias.is_none_or(|bias| bias.len() == columns));
+        let is_shared = rows * depth * columns >= SHARE_FROM;
+        let (tiles, panels) = (rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
+        let grid = pieces(tiles, panels, if is_shared { team::size() } else { 1 });
+        let output = Output { start: y, rows, columns };
+        Self { level, left, right, bias, depth, output, grid }
+    }
 
-impl<E: Element> Work<'_, E> {
+    /// How many pieces there are to make.
+    pub(super) fn pieces(&self) -> usize {
+        self.grid[0] * self.grid[1]
+    }
+
+    /// Makes one of them.
+    pub(super) fn piece(&self, i: usize) {
+        let Output { rows, columns, .. } = self.output;
+        let ([down, across], tiles, panels) = (self.grid, rows.div_ceil(TILE_ROWS), columns.div_ceil(PANEL));
+        let rows_of = |i: usize| (i * tiles / down * TILE_ROWS).min(rows);
+        let columns_of = |i: usize| (i * panels / across * PANEL).min(columns);
+        let (i, j) = (i / across, i % across);
+        self.write([rows_of(i), rows_of(i + 1)], [columns_of(j), columns_of(j + 1)]);
+    }
+
     /// Writes the rows and columns from the first up to, but not including, the second of each pair.
-    fn piece(&self, rows: [usize; 2], columns: [usize; 2]) {
+    fn write(&self, rows: [usize; 2], columns: [usize; 2]) {
         if self.depth == 0 {
             return self.output.fill(rows, columns, self.bias);
         }
         let panels = (columns[1] - columns[0]).div_ceil(PANEL);
         let longest = DEPTH.min(self.depth);
         let tile = if matches!(self.left, LeftMatrix::Columns(_)) { longest * TILE_ROWS } else { 0 };
-        scratch::with([panels * longest * PANEL, tile], |[buffer, tile]| {
+        let wide = if matches!(self.right, RightMatrix::Columns(_)) { longest * PANEL } else { 0 };
+        scratch::with([panels * longest * PANEL, tile, wide], |[buffer, tile, wide]| {
             for start in (0..self.depth).step_by(DEPTH) {
                 let stretch = [start, (start + DEPTH).min(self.depth)];
                 let length = stretch[1] - start;
                 let buffer = &mut buffer[..panels * length * PANEL];
                 for (i, panel) in buffer.chunks_exact_mut(length * PANEL).enumerate() {
                     let first = columns[0] + i * PANEL;
-                    self.lay_out(stretch, [first, (first + PANEL).min(columns[1])], panel);
+                    self.lay_out(stretch, [first, (first + PANEL).min(columns[1])], panel, wide);
                 }
                 for row in (rows[0]..rows[1]).step_by(TILE_ROWS) {
                     let count = TILE_ROWS.min(rows[1] - row);
@@ -191,16 +212,13 @@ impl<E: Element> Work<'_, E> {
     }
 
     /// Fills a panel with a stretch of the depth of some columns of the right matrix.
-    fn lay_out(&self, [start, end]: [usize; 2], [first, last]: [usize; 2], panel: &mut [f32]) {
+    fn lay_out(&self, [start, end]: [usize; 2], [first, last]: [usize; 2], panel: &mut [f32], wide: &mut [f32]) {
         match self.right {
             RightMatrix::Rows(values) => {
                 let columns = self.output.columns;
                 inner::copy_columns(self.level, &values[start * columns + first..], columns, last - first, panel);
             }
-            RightMatrix::Columns(values) => {
-                let rows = &values[first * self.depth + start..(last - 1) * self.depth + end];
-                inner::transpose_rows(self.level, rows, self.depth, end - start, panel);
-            }
+            RightMatrix::Columns(weight) => weight.lay_out(self.level, first..last, [start, end], panel, wide),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A fully connected layer whose weight is stored one output a row.
 
 use crate::nn::kernels;
+use crate::nn::layers::weight::Weight;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 
@@ -11,7 +12,7 @@ use burn::tensor::{DType, Device, Distribution, Int, Tensor};
 #[derive(Module, Debug)]
 pub struct Linear {
     /// `[out, in]`.
-    pub weight: Param<Tensor<2>>,
+    pub weight: Weight,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
 }
@@ -19,8 +20,8 @@ pub struct Linear {
 impl Linear {
     /// A layer with these weights.
     #[must_use]
-    pub fn new(weight: Tensor<2>, bias: Option<Tensor<1>>) -> Self {
-        Self { weight: Param::from_tensor(weight), bias: bias.map(Param::from_tensor) }
+    pub fn new(weight: impl Into<Weight>, bias: Option<Tensor<1>>) -> Self {
+        Self { weight: weight.into(), bias: bias.map(Param::from_tensor) }
     }
 
     /// Weights from N(0, `std`²), a bias of zeros where there is one.
@@ -33,7 +34,7 @@ impl Linear {
     /// `[B, T, in]` → `[B, T, out]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        apply(x, self.weight.val(), self.bias.as_ref().map(Param::val))
+        self.weight.project_with(x, self.bias.as_ref().map(Param::val))
     }
 }
 
@@ -48,29 +49,20 @@ impl Linear {
     }
 }
 
-/// `x Wᵀ`: `[B, T, in]` times a weight `[out, in]` → `[B, T, out]`.
-#[must_use]
-pub fn project(x: Tensor<3>, weight: Tensor<2>) -> Tensor<3> {
-    apply(x, weight, None)
-}
-
-fn apply(x: Tensor<3>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<3> {
-    let [b, t, inputs] = x.dims();
-    let [outputs, _] = weight.dims();
-    let x = x.reshape([b * t, inputs]);
+/// x Wᵀ + b: `[rows, in]` times a weight `[out, in]`, which may be of half precision where that is multiplied.
+pub(in crate::nn) fn product(x: Tensor<2>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
     if kernels::serve_learning(&x.device()) {
-        return kernels::product(x, weight, bias).reshape([b, t, outputs]); // [B, T, out]
+        return kernels::product(x, weight, bias); // [rows, out]
     }
-    let y = x.matmul(weight.transpose()).reshape([b, t, outputs]); // [B, T, out]
+    let y = x.matmul(weight.transpose()); // [rows, out]
     match bias {
         Some(bias) => y + bias.unsqueeze(),
         None => y,
     }
 }
 
-/// Rows of a table `[V, D]`, which may be of half precision: `[B, T]` → `[B, T, D]` in F32.
-#[must_use]
-pub fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
+/// Rows of a table `[N, D]` by their numbers: `[B, T]` → `[B, T, D]`.
+pub(in crate::nn) fn embedding(table: Tensor<2>, ids: Tensor<2, Int>) -> Tensor<3> {
     in_f32(burn::tensor::module::embedding(table, ids))
 }
 

@@ -5,8 +5,9 @@
 
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::activation::gelu;
-use crate::nn::layers::linear::{Linear, project};
+use crate::nn::layers::linear::Linear;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::layers::weight::Weight;
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -19,22 +20,17 @@ pub struct MaskedLmHead {
     /// After the activation.
     pub norm: LayerNorm,
     /// `[V, D]`; `None` uses the token embedding.
-    pub decoder: Option<Param<Tensor<2>>>,
+    pub decoder: Option<Weight>,
     /// `[V]`.
     pub bias: Param<Tensor<1>>,
 }
 
 impl MaskedLmHead {
     /// Scores of every token at every position: `[B, T, D]` → `[B, T, V]`.
-    pub(in crate::nn) fn forward(
-        &self,
-        hidden: Tensor<3>,
-        token_embedding: &Param<Tensor<2>>,
-        hooks: &mut Hooks,
-    ) -> Tensor<3> {
+    pub(in crate::nn) fn forward(&self, hidden: Tensor<3>, token_embedding: &Weight, hooks: &mut Hooks) -> Tensor<3> {
         let x = self.norm.forward(gelu(self.dense.forward(hidden))); // [B, T, D]
         let decoder = self.decoder.as_ref().unwrap_or(token_embedding);
-        let logits = project(x, decoder.val()) + self.bias.val().unsqueeze(); // [B, T, V]
+        let logits = decoder.project(x) + self.bias.val().unsqueeze(); // [B, T, V]
         hooks.at(Site::Logits, logits)
     }
 }

@@ -10,3 +10,4 @@ pub(super) mod mask;
 pub(super) mod masked_lm;
 pub(super) mod norm;
 pub(super) mod rope;
+pub mod weight;

@@ -8,6 +8,7 @@ use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from, 
 use crate::nn::layers::linear::{Linear, embedding};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
@@ -26,7 +27,7 @@ pub struct BertConfig {
 #[derive(Module, Debug)]
 pub struct Bert {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// `[N, D]`.
     pub position_embedding: Param<Tensor<2>>,
     /// `[S, D]`.
@@ -50,7 +51,7 @@ impl Bert {
     pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
         let device = self.token_embedding.device();
         let (_, t) = batch.size();
-        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let tokens = hooks.at(Site::Embed, self.token_embedding.look_up(batch.ids(&device))); // [B, T, D]
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
         let types = hooks.at(Site::TokenTypeEmbed, types);
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]

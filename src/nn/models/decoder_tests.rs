@@ -54,7 +54,7 @@ impl Decoder for Recurrent {
     }
 
     fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
-        pass.hooks.at(Site::Embed, crate::nn::embedding(self.table.clone(), ids))
+        pass.hooks.at(Site::Embed, crate::nn::layers::linear::embedding(self.table.clone(), ids))
     }
 
     fn blocks_from(&self, _: usize, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
@@ -78,7 +78,7 @@ impl Decoder for Recurrent {
     }
 
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
-        hooks.at(Site::Logits, crate::nn::project(x, self.table.clone()))
+        hooks.at(Site::Logits, crate::nn::Weight::from(self.table.clone()).project(x))
     }
 
     fn head_output(&self, _: usize, _: Tensor<4>) -> Tensor<4> {

@@ -5,9 +5,9 @@
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::bidirectional::PaddingMask;
 use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from};
-use crate::nn::layers::linear::embedding;
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
@@ -24,7 +24,7 @@ pub struct DistilBertConfig {
 #[derive(Module, Debug)]
 pub struct DistilBert {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// `[N, D]`; learned, or sines written down as a table.
     pub position_embedding: Param<Tensor<2>>,
     /// Over the sum of the two.
@@ -44,7 +44,7 @@ impl DistilBert {
     pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
         let device = self.token_embedding.device();
         let (_, t) = batch.size();
-        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let tokens = hooks.at(Site::Embed, self.token_embedding.look_up(batch.ids(&device))); // [B, T, D]
         let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
         let x = self.ln_embed.forward(tokens + positions); // [B, T, D]
         let x = blocks_from(&self.blocks, 0, x, padding, hooks);

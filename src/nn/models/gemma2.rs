@@ -8,15 +8,16 @@ use crate::nn::kernels;
 use crate::nn::layers::activation::{gelu_tanh, softcap};
 use crate::nn::layers::attention::{Scoring, attend_scored};
 use crate::nn::layers::cache::KvCache;
-use crate::nn::layers::linear::{Linear, embedding, project};
+use crate::nn::layers::linear::Linear;
 use crate::nn::layers::mask::{BlockMasks, CausalMask, SlidingWindow};
 use crate::nn::layers::norm::RmsNorm;
 use crate::nn::layers::rope::{RopeFrequencies, RopeScaling, Rotation};
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::steps::functions::Function;
-use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows, Table};
 use crate::types::Site;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// The shape of a Gemma 2 model.
@@ -81,7 +82,7 @@ impl Gemma2Config {
         };
         let embedding = Tensor::random([self.vocabulary, d], Distribution::Normal(0.0, std), device);
         Gemma2 {
-            token_embedding: Param::from_tensor(embedding),
+            token_embedding: embedding.into(),
             blocks: (0..self.layers).map(block).collect(),
             norm_final: norm(),
             head: (!self.tied).then(|| Linear::random([self.vocabulary, d], false, std, device)),
@@ -109,7 +110,7 @@ impl Gemma2Config {
 #[derive(Module, Debug)]
 pub struct Gemma2 {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// From input to output.
     pub blocks: Vec<Gemma2Block>,
     /// Before the output projection.
@@ -170,7 +171,7 @@ impl Decoder for Gemma2 {
 
     fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let [_, d] = self.token_embedding.dims();
-        let tokens = embedding(self.token_embedding.val(), ids).mul_scalar((d as f64).sqrt()); // [B, T, D]
+        let tokens = self.token_embedding.look_up(ids).mul_scalar((d as f64).sqrt()); // [B, T, D]
         pass.hooks.at(Site::Embed, tokens)
     }
 
@@ -190,7 +191,7 @@ impl Decoder for Gemma2 {
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
         let x = hooks.at(Site::LnFinal, self.norm_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        let logits = project(x, head.val());
+        let logits = head.project(x);
         let logits = match self.logit_softcap {
             Some(cap) => softcap(logits, cap),
             None => logits,
@@ -213,7 +214,7 @@ impl Gemma2 {
         let [_, d] = self.token_embedding.dims();
         let factor = (d as f64).sqrt();
         Entry {
-            tokens: &self.token_embedding,
+            tokens: Table::Weight(&self.token_embedding),
             patches: None,
             factor,
             positions: None,

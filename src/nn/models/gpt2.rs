@@ -8,12 +8,13 @@ use crate::nn::kernels::Heads;
 use crate::nn::layers::activation::gelu_tanh;
 use crate::nn::layers::attention::{Scoring, attend, attend_at_once};
 use crate::nn::layers::cache::KvCache;
-use crate::nn::layers::linear::{Linear, embedding, in_f32, project};
+use crate::nn::layers::linear::{Linear, embedding, in_f32};
 use crate::nn::layers::mask::CausalMask;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::steps::functions::Function;
-use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows, Table};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor};
@@ -56,7 +57,7 @@ impl Gpt2Config {
             heads: self.heads,
         };
         Gpt2 {
-            token_embedding: table(self.vocabulary),
+            token_embedding: Weight::Tensor(table(self.vocabulary)),
             position_embedding: table(self.context),
             blocks: (0..self.layers).map(block).collect(),
             ln_final: LayerNorm::identity(d, self.epsilon, device),
@@ -69,7 +70,7 @@ impl Gpt2Config {
 #[derive(Module, Debug)]
 pub struct Gpt2 {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// `[N, D]`.
     pub position_embedding: Param<Tensor<2>>,
     /// From input to output.
@@ -112,7 +113,7 @@ impl Decoder for Gpt2 {
 
     fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
         let device = ids.device();
-        let tokens = pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)); // [B, T, D]
+        let tokens = pass.hooks.at(Site::Embed, self.token_embedding.look_up(ids)); // [B, T, D]
         let table = self.position_embedding.val();
         let positions = if pass.tokens.places().is_none() && !pass.hooks.swaps(Site::PosEmbed) {
             in_f32(table.narrow(0, pass.tokens.past(), pass.tokens.new_tokens())).unsqueeze() // [1, T, D]
@@ -138,7 +139,7 @@ impl Decoder for Gpt2 {
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
         let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        hooks.at(Site::Logits, project(x, head.val()))
+        hooks.at(Site::Logits, head.project(x))
     }
 
     fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
@@ -157,7 +158,7 @@ impl Gpt2 {
     pub(in crate::nn) fn entry(&self) -> Entry<'_> {
         let positions = Some(&self.position_embedding);
         Entry {
-            tokens: &self.token_embedding,
+            tokens: Table::Weight(&self.token_embedding),
             patches: None,
             factor: 1.0,
             positions,

@@ -8,15 +8,16 @@ use crate::nn::kernels::Heads;
 use crate::nn::layers::activation::Activation;
 use crate::nn::layers::attention::{Scoring, attend, attend_at_once};
 use crate::nn::layers::cache::KvCache;
-use crate::nn::layers::linear::{Linear, embedding, project};
+use crate::nn::layers::linear::Linear;
 use crate::nn::layers::mask::CausalMask;
 use crate::nn::layers::norm::LayerNorm;
 use crate::nn::layers::rope::{RopeFrequencies, RopeScaling, Rotation};
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::steps::functions::Function;
-use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows, Table};
 use crate::types::Site;
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Distribution, Int, Tensor};
 
 /// The shape of a GPT-NeoX model.
@@ -71,7 +72,7 @@ impl GptNeoxConfig {
         };
         let embedding = Tensor::random([self.vocabulary, d], Distribution::Normal(0.0, std), device);
         GptNeox {
-            token_embedding: Param::from_tensor(embedding),
+            token_embedding: embedding.into(),
             blocks: (0..self.layers).map(block).collect(),
             ln_final: LayerNorm::identity(d, self.epsilon, device),
             head: (!self.tied).then(|| Linear::random([self.vocabulary, d], false, std, device)),
@@ -91,7 +92,7 @@ impl GptNeoxConfig {
 #[derive(Module, Debug)]
 pub struct GptNeox {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// From input to output.
     pub blocks: Vec<GptNeoxBlock>,
     /// Before the output projection.
@@ -141,7 +142,7 @@ impl Decoder for GptNeox {
     }
 
     fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
-        pass.hooks.at(Site::Embed, embedding(self.token_embedding.val(), ids)) // [B, T, D]
+        pass.hooks.at(Site::Embed, self.token_embedding.look_up(ids)) // [B, T, D]
     }
 
     fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, KvCache>) -> Tensor<3> {
@@ -160,7 +161,7 @@ impl Decoder for GptNeox {
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
         let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
-        hooks.at(Site::Logits, project(x, head.val()))
+        hooks.at(Site::Logits, head.project(x))
     }
 
     fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
@@ -180,7 +181,7 @@ impl Decoder for GptNeox {
 impl GptNeox {
     pub(in crate::nn) fn entry(&self) -> Entry<'_> {
         Entry {
-            tokens: &self.token_embedding,
+            tokens: Table::Weight(&self.token_embedding),
             patches: None,
             factor: 1.0,
             positions: None,

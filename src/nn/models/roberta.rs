@@ -9,6 +9,7 @@ use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from, 
 use crate::nn::layers::linear::{Linear, embedding};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
@@ -37,7 +38,7 @@ impl RobertaConfig {
 #[derive(Module, Debug)]
 pub struct Roberta {
     /// `[V, D]`.
-    pub token_embedding: Param<Tensor<2>>,
+    pub token_embedding: Weight,
     /// `[N, D]`.
     pub position_embedding: Param<Tensor<2>>,
     /// `[S, D]`.
@@ -62,7 +63,7 @@ impl Roberta {
     #[must_use]
     pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
         let device = self.token_embedding.device();
-        let tokens = hooks.at(Site::Embed, embedding(self.token_embedding.val(), batch.ids(&device))); // [B, T, D]
+        let tokens = hooks.at(Site::Embed, self.token_embedding.look_up(batch.ids(&device))); // [B, T, D]
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
         let types = hooks.at(Site::TokenTypeEmbed, types);
         let places = batch.positions_behind(self.padding_id, &device); // [B, T]

@@ -7,12 +7,13 @@ use crate::nn::layers::bidirectional::PaddingMask;
 use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from};
 use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::masked_lm::MaskedLmHead;
+use crate::nn::layers::weight::Weight;
 use crate::nn::models::bert::{Bert, BertConfig};
 use crate::nn::models::distilbert::{DistilBert, DistilBertConfig};
 use crate::nn::models::roberta::{Roberta, RobertaConfig};
-use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, Table};
 use crate::types::{Architecture, Site};
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Sequences of one length. Shorter ones are filled up with padding, at either end.
@@ -186,7 +187,7 @@ impl TextEncoder {
         }
     }
 
-    fn token_embedding(&self) -> &Param<Tensor<2>> {
+    fn token_embedding(&self) -> &Weight {
         match self {
             Self::Bert(model) => &model.token_embedding,
             Self::Roberta(model) => &model.token_embedding,
@@ -265,7 +266,7 @@ impl TextEncoder {
             Self::DistilBert(model) => (&model.position_embedding, None, None, &model.ln_embed),
         };
         Entry {
-            tokens: self.token_embedding(),
+            tokens: Table::Weight(self.token_embedding()),
             patches: None,
             factor: 1.0,
             positions: Some(positions),

@@ -12,7 +12,7 @@ use crate::nn::layers::encoder_block::pool_first;
 use crate::nn::layers::linear::Linear;
 use crate::nn::layers::norm::LayerNorm;
 use crate::nn::steps::functions::Function;
-use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows};
+use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, QkvRows, Table};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -196,7 +196,7 @@ impl Vit {
 impl Vit {
     pub(in crate::nn) fn entry(&self) -> Entry<'_> {
         Entry {
-            tokens: &self.special,
+            tokens: Table::Param(&self.special),
             patches: Some(&self.patch_embedding),
             factor: 1.0,
             positions: Some(&self.position_embedding),

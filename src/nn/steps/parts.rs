@@ -7,6 +7,7 @@ use crate::nn::layers::linear::{Linear, in_f32};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::{LayerNorm, RmsNorm};
 use crate::nn::layers::rope::RopeFrequencies;
+use crate::nn::layers::weight::Weight;
 use crate::nn::{CausalLm, TextEncoder, Vit};
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -65,10 +66,35 @@ pub(in crate::nn) struct BlockParts<'a> {
     pub norm_post: Option<Norm<'a>>,
 }
 
+/// A table of vectors, `[N, D]`.
+#[derive(Clone, Copy)]
+pub(in crate::nn) enum Table<'a> {
+    Weight(&'a Weight),
+    Param(&'a Param<Tensor<2>>),
+}
+
+impl Table<'_> {
+    /// `[N, D]`.
+    pub(in crate::nn) fn dims(self) -> [usize; 2] {
+        match self {
+            Self::Weight(weight) => weight.dims(),
+            Self::Param(param) => param.dims(),
+        }
+    }
+
+    /// One row in F32.
+    pub(in crate::nn) fn row(self, index: usize) -> Vec<f32> {
+        match self {
+            Self::Weight(weight) => row(weight, index),
+            Self::Param(param) => host(param.val().narrow(0, index, 1)),
+        }
+    }
+}
+
 /// What enters the first block.
 pub(in crate::nn) struct Entry<'a> {
     /// `[V, D]`; of a vision transformer the vectors of its special tokens.
-    pub tokens: &'a Param<Tensor<2>>,
+    pub tokens: Table<'a>,
     /// A patch's pixels to its vector.
     pub patches: Option<&'a Linear>,
     /// Multiplies the vectors of tokens.
@@ -88,9 +114,9 @@ pub(in crate::nn) enum Exit<'a> {
     /// Nothing does.
     None,
     /// Next tokens, perhaps bounded.
-    Tokens { weight: &'a Param<Tensor<2>>, cap: Option<f64> },
+    Tokens { weight: &'a Weight, cap: Option<f64> },
     /// Masked tokens.
-    Masked { head: &'a MaskedLmHead, weight: &'a Param<Tensor<2>> },
+    Masked { head: &'a MaskedLmHead, weight: &'a Weight },
     /// Classes, from the special tokens, one head each.
     Classes(&'a [Linear]),
 }
@@ -186,8 +212,8 @@ pub(in crate::nn) fn host<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 /// One row of a matrix, in F32.
-pub(in crate::nn) fn row(table: &Param<Tensor<2>>, index: usize) -> Vec<f32> {
-    host(table.val().narrow(0, index, 1))
+pub(in crate::nn) fn row(weight: &Weight, index: usize) -> Vec<f32> {
+    host(weight.rows(index..index + 1))
 }
 
 /// One value of a vector.

@@ -1,7 +1,7 @@
 //! The terms of one number of a step: what came in, times its weight, and the number that follows, in F64.
 
 use super::functions;
-use super::parts::{BlockParts, Entry, Exit, Norm, Transformer, entry_of, row};
+use super::parts::{BlockParts, Entry, Exit, Norm, Table, Transformer, entry_of, row};
 use crate::nn::layers::linear::Linear;
 use crate::types::{StepKind, StepsReport, Term, TermsReport};
 
@@ -210,7 +210,7 @@ impl Explainer<'_> {
         table: Option<&burn::module::Param<burn::tensor::Tensor<2>>>,
         of_row: usize,
     ) -> Draft {
-        let terms = table.map(|table| one("the table's entry", f64::from(row(table, of_row)[self.index])));
+        let terms = table.map(|table| one("the table's entry", f64::from(Table::Param(table).row(of_row)[self.index])));
         Draft::new(formula, terms.into_iter().collect())
     }
 
@@ -227,7 +227,7 @@ impl Explainer<'_> {
             return Draft::new("Σ pixel · weight + bias", terms);
         }
         let id = self.report.tokens.get(place).map_or(0, |token| token.id) as usize;
-        let entry = f64::from(row(tokens, id)[i]);
+        let entry = f64::from(tokens.row(id)[i]);
         match factor {
             1.0 => Draft::new(format!("row {id} of the table of tokens"), vec![one("the table's entry", entry)]),
             _ => Draft::new(

@@ -200,7 +200,7 @@ impl Tracer<'_> {
         {
             let special = entry.tokens.dims()[0];
             if query < special {
-                let vector = super::parts::row(entry.tokens, query);
+                let vector = entry.tokens.row(query);
                 self.pass.push(StepKind::Embed, None, vector);
             } else {
                 let patches = vit.cut((**pixels).clone()); // [1, R·C, 3·P·P]

@@ -17,10 +17,9 @@
 //! - All heads behind the first block write, more weakly, what they read in the direction it was read from, as heads of trained
 //!   language models do (Trockman and Kolter 2023).
 
-use crate::nn::{Llama, LlamaBlock, Random};
+use crate::nn::{Llama, LlamaBlock, Random, Weight};
 use crate::train::checkpoint::read_back;
 use crate::train::stream::Stream;
-use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
 use std::ops::Range;
 
@@ -320,8 +319,9 @@ fn hand_on_what_is_read(block: &mut LlamaBlock) {
     });
 }
 
-fn change(weight: &mut Param<Tensor<2>>, edit: impl FnOnce(&mut [f32])) {
-    *weight = weight.clone().map(|tensor| {
+fn change(weight: &mut Weight, edit: impl FnOnce(&mut [f32])) {
+    let param = weight.param_mut();
+    *param = param.clone().map(|tensor| {
         let (shape, device) = (tensor.shape(), tensor.device());
         let mut values = read_back(&tensor);
         edit(&mut values);

@@ -1,6 +1,7 @@
 //! The kernels against what Burn computes.
 
 mod gradients;
+mod stored;
 
 use super::*;
 use crate::nn::Random;
@@ -102,11 +103,13 @@ fn activations_equal_their_formulas() {
 fn older_processors_get_the_same_products() {
     use super::panel::Element;
     use super::product::{LeftMatrix, RightMatrix, multiply};
+    use super::rows::WeightRows;
 
     fn check<E: Element>(random: &mut Random, in_element: impl Fn(f32) -> E, [rows, depth, columns]: [usize; 3]) {
         let Some(best) = *LEVEL else { return };
         let (left, right) = (values(random, rows * depth), values(random, depth * columns));
         let weights: Vec<E> = right.iter().map(|x| in_element(*x)).collect();
+        let weights = WeightRows::of(&weights, [columns, depth]);
         for left in [LeftMatrix::Rows(&left), LeftMatrix::Columns(&left)] {
             for right in [RightMatrix::Rows(&right), RightMatrix::Columns(&weights)] {
                 let [ours, newer] =

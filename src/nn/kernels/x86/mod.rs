@@ -11,6 +11,7 @@ mod gelu;
 mod lens;
 mod norm;
 mod pack;
+mod query;
 mod softmax;
 mod tile;
 
@@ -20,10 +21,12 @@ pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
 pub(super) use norm::{normalise, normalise_gradients};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
+pub(super) use query::{scores_of_query, weighted_sum};
 pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
 pub(super) use tile::tile;
 
-use super::panel::{Element, Kind};
+use super::panel::Element;
+use super::rows::Format;
 use std::arch::x86_64::*;
 
 /// Which instructions may be used.
@@ -78,13 +81,14 @@ pub(super) fn dot<E: Element>(level: Level, weights: &[E], x: &[f32]) -> f32 {
 unsafe fn load8<E: Element>(at: *const E) -> __m256 {
     // SAFETY: by the caller's promise; loads need no alignment.
     unsafe {
-        match E::KIND {
-            Kind::F32 => _mm256_loadu_ps(at.cast()),
-            Kind::F16 => _mm256_cvtph_ps(_mm_loadu_si128(at.cast())),
-            Kind::Bf16 => {
+        match E::FORMAT {
+            Format::F32 => _mm256_loadu_ps(at.cast()),
+            Format::F16 => _mm256_cvtph_ps(_mm_loadu_si128(at.cast())),
+            Format::Bf16 => {
                 let halves = _mm256_cvtepu16_epi32(_mm_loadu_si128(at.cast()));
                 _mm256_castsi256_ps(_mm256_slli_epi32::<16>(halves))
             }
+            Format::Blocks(_) => unreachable!("no type of elements"),
         }
     }
 }
@@ -98,13 +102,14 @@ unsafe fn load8<E: Element>(at: *const E) -> __m256 {
 unsafe fn load16<E: Element>(at: *const E) -> __m512 {
     // SAFETY: by the caller's promise; loads need no alignment.
     unsafe {
-        match E::KIND {
-            Kind::F32 => _mm512_loadu_ps(at.cast()),
-            Kind::F16 => _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
-            Kind::Bf16 => {
+        match E::FORMAT {
+            Format::F32 => _mm512_loadu_ps(at.cast()),
+            Format::F16 => _mm512_cvtph_ps(_mm256_loadu_si256(at.cast())),
+            Format::Bf16 => {
                 let halves = _mm512_cvtepu16_epi32(_mm256_loadu_si256(at.cast()));
                 _mm512_castsi512_ps(_mm512_slli_epi32::<16>(halves))
             }
+            Format::Blocks(_) => unreachable!("no type of elements"),
         }
     }
 }

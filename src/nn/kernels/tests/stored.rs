@@ -1,0 +1,75 @@
+//! Products with weights that stay in bytes.
+
+use super::super::*;
+use super::{matrix, values};
+use crate::nn::blocks::{BlockType, encode_q8_0};
+use crate::nn::{Format, HeldBytes, Random, StoredPiece};
+use burn::tensor::TensorData;
+use half::{bf16, f16};
+use std::sync::Arc;
+
+/// Rows of random values in a format, at an address that no element may lie at.
+fn piece(random: &mut Random, format: Format, rows: usize, inputs: usize) -> StoredPiece {
+    let of = values(random, rows * inputs);
+    let mut bytes = vec![0];
+    match format {
+        Format::F32 => of.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+        Format::F16 => of.iter().for_each(|x| bytes.extend(f16::from_f32(*x).to_le_bytes())),
+        Format::Bf16 => of.iter().for_each(|x| bytes.extend(bf16::from_f32(*x).to_le_bytes())),
+        Format::Blocks(BlockType::Q8_0) => encode_q8_0(&of, &mut bytes),
+        Format::Blocks(kind) => {
+            // Any bits are a block; scales are kept small and finite.
+            let count = rows * inputs / kind.elements();
+            for _ in 0..count {
+                let at = bytes.len();
+                bytes.extend((0..kind.bytes()).map(|_| random.below(256) as u8));
+                let scales: &[usize] = match kind {
+                    BlockType::Q6K => &[208],
+                    BlockType::Q4_0 | BlockType::Q5_0 => &[0],
+                    _ => &[0, 2],
+                };
+                for place in scales {
+                    let scale = f16::from_f32(random.normal() * 0.01).to_le_bytes();
+                    bytes[at + place..at + place + 2].copy_from_slice(&scale);
+                }
+            }
+        }
+    }
+    let len = bytes.len() - 1;
+    StoredPiece { format, rows, bytes: HeldBytes::new(Arc::new(bytes), 1, len).unwrap() }
+}
+
+fn formats() -> impl Iterator<Item = Format> {
+    [Format::F32, Format::F16, Format::Bf16].into_iter().chain(BlockType::ALL.map(Format::Blocks))
+}
+
+#[test]
+fn products_with_bytes_equal_those_with_the_values_they_hold() {
+    let device = Device::flex();
+    if !serve(&device) {
+        return;
+    }
+    let mut random = Random::new(8, 0);
+    let inputs = 512;
+    for format in formats() {
+        // Borders of pieces in the midst of a panel, and all formats behind each other.
+        let pieces = vec![
+            piece(&mut random, format, 45, inputs),
+            piece(&mut random, Format::F16, 3, inputs),
+            piece(&mut random, format, 100, inputs),
+        ];
+        let stored = StoredRows::new(pieces, inputs);
+        let outputs = stored.shape()[0];
+        let dense = matrix(stored.values(0..outputs), [outputs, inputs]);
+        let bias = Tensor::<1>::from_data(TensorData::new(values(&mut random, outputs), [outputs]), &device);
+        for rows in [1, 2, 13, 40] {
+            let x = matrix(values(&mut random, rows * inputs), [rows, inputs]);
+            let expected = x.clone().matmul(dense.clone().transpose()) + bias.clone().unsqueeze();
+            let ours = product_stored(x, &stored, Some(bias.clone()));
+            let largest: f32 = expected.clone().abs().max().into_scalar();
+            let difference: f32 = (ours - expected).abs().max().into_scalar();
+            let allowed = if let Format::Blocks(_) = format { 1e-2 } else { 1e-5 };
+            assert!(difference < allowed * largest, "{rows} rows with {format:?}: {difference} of {largest}");
+        }
+    }
+}
