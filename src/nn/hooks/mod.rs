@@ -49,6 +49,11 @@ impl Hooks {
         Self::default()
     }
 
+    /// True when nothing is wanted of a pass but its scores.
+    pub(super) fn are_off(&self) -> bool {
+        self.wishes.is_none() && !self.is_alone
+    }
+
     /// Notes every one of these sites. Values that would take the total above `budget_bytes` are left out, so that deep
     /// models keep their first layers rather than none; [`Self::into_captures`] says which.
     #[must_use]

@@ -74,6 +74,13 @@ impl RopeFrequencies {
         self.rotation_at((start..start + length).map(|position| position as f64), [1, length], device)
     }
 
+    /// Cosines and sines of `length` positions from `start` on, `[length, R/2]` both.
+    pub(in crate::nn) fn cosines_and_sines(&self, start: usize, length: usize) -> [Vec<f32>; 2] {
+        let angles = (start..start + length).flat_map(|position| self.0.iter().map(move |f| position as f64 * f));
+        let (sines, cosines) = angles.map(f64::sin_cos).map(|(s, c)| (s as f32, c as f32)).unzip();
+        [cosines, sines]
+    }
+
     /// The rotation of the tokens of a pass, wherever they stand.
     pub(in crate::nn) fn rotation_of(&self, tokens: &Tokens<'_>, hooks: &mut Hooks, device: &Device) -> Rotation {
         if tokens.places().is_none() && !hooks.needs(Site::Rotary) {

@@ -4,6 +4,7 @@
 
 use crate::nn::batch::padding::Padding;
 use crate::nn::batch::tree::TokenTree;
+use crate::nn::fused;
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::in_f32;
@@ -90,7 +91,14 @@ impl CausalLm {
     /// When T exceeds the context.
     #[must_use]
     pub fn forward(&self, ids: Tensor<2, Int>, hooks: &mut Hooks) -> Tensor<3> {
-        whichever!(self, model => model.logits(ids, None, None, Wanted::All, hooks))
+        self.whole(ids, Wanted::All, hooks)
+    }
+
+    fn whole(&self, ids: Tensor<2, Int>, wanted: Wanted<'_>, hooks: &mut Hooks) -> Tensor<3> {
+        if let Some(scores) = fused::scores(self, &ids, None, wanted, hooks) {
+            return scores;
+        }
+        whichever!(self, model => model.logits(ids, None, None, wanted, hooks))
     }
 
     /// As [`Self::forward`] for sequences of different length, filled up to T with any id: ids `[B, T]` → logits
@@ -119,7 +127,7 @@ impl CausalLm {
     /// When the remembered and the new tokens exceed the context.
     #[must_use]
     pub fn forward_cached(&self, ids: Tensor<2, Int>, state: &mut DecoderState, hooks: &mut Hooks) -> Tensor<2> {
-        with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), Wanted::Last, hooks)).squeeze_dim(1)
+        self.continued(ids, state, Wanted::Last, hooks).squeeze_dim(1)
     }
 
     /// As [`Self::forward_cached`], with the scores after each of the new tokens: ids `[B, T]` → logits `[B, T, V]`.
@@ -128,7 +136,21 @@ impl CausalLm {
     /// When the remembered and the new tokens exceed the context.
     #[must_use]
     pub fn forward_cached_whole(&self, ids: Tensor<2, Int>, state: &mut DecoderState, hooks: &mut Hooks) -> Tensor<3> {
-        with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), Wanted::All, hooks))
+        self.continued(ids, state, Wanted::All, hooks)
+    }
+
+    fn continued(
+        &self,
+        ids: Tensor<2, Int>,
+        state: &mut DecoderState,
+        wanted: Wanted<'_>,
+        hooks: &mut Hooks,
+    ) -> Tensor<3> {
+        let DecoderState::KeyValue(cache) = state;
+        if let Some(scores) = fused::scores(self, &ids, Some(cache), wanted, hooks) {
+            return scores;
+        }
+        with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), wanted, hooks))
     }
 
     /// Next-token scores at some positions only, as learning from answers alone needs them: ids `[B, T]` and places of N of
@@ -139,7 +161,7 @@ impl CausalLm {
     /// When T exceeds the context, or a place B·T.
     #[must_use]
     pub fn logits_at(&self, ids: Tensor<2, Int>, places: &[usize], hooks: &mut Hooks) -> Tensor<2> {
-        whichever!(self, model => model.logits(ids, None, None, Wanted::Some(places), hooks)).squeeze_dim(0)
+        self.whole(ids, Wanted::Some(places), hooks).squeeze_dim(0)
     }
 
     /// Next-token scores at some tokens of a tree of sequences that follow what is remembered: ids `[T]`, `wanted` N tokens
