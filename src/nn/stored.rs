@@ -113,6 +113,13 @@ impl StoredRows {
         self.pieces.iter().map(|piece| piece.bytes.len as u64).sum()
     }
 
+    /// The format of all rows, if they have one.
+    #[must_use]
+    pub fn format(&self) -> Option<Format> {
+        let first = self.pieces.first()?.format;
+        self.pieces.iter().all(|piece| piece.format == first).then_some(first)
+    }
+
     /// The pieces, from the first row on.
     #[must_use]
     pub fn pieces(&self) -> &[StoredPiece] {

@@ -11,6 +11,8 @@ mod activation;
 mod adamw;
 mod attention;
 mod beside;
+mod block_product;
+mod eights;
 mod extension;
 mod gelu;
 mod gradients;

@@ -2,8 +2,10 @@
 
 use super::activation::Gate;
 use super::adamw::Rates;
+use super::eights::{Rows, Stretch};
 use super::norm::Norm;
-use super::panel::{Element, Left, Onto};
+use super::panel::{Element, Left, Onto, PANEL};
+use crate::nn::blocks::BlockType;
 use std::mem::MaybeUninit;
 
 /// There is no value of it here.
@@ -34,6 +36,25 @@ pub(super) fn gather_tile(level: Level, _: &[f32], _: usize, _: usize, _: &mut [
 
 #[expect(unsafe_code, reason = "the loops for other processors write through pointers")]
 pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: *mut f32, _: usize) {
+    match level {}
+}
+
+pub(super) fn block_dots(level: Level, _: BlockType, _: &[u8], _: usize, _: &[Stretch], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) const PANEL_GROUP: usize = 1;
+pub(super) const BLOCK_ROWS: usize = 1;
+
+pub(super) fn tiles_blocks(level: Level) -> bool {
+    match level {}
+}
+
+pub(super) fn lay_out_blocks(level: Level, _: BlockType, _: &[u8], _: usize, _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn block_tile(level: Level, _: BlockType, _: &Rows<'_>, _: &[f32], _: &mut [[f32; PANEL]; BLOCK_ROWS]) {
     match level {}
 }
 

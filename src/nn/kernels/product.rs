@@ -4,7 +4,7 @@ use super::inner::{self, Level};
 use super::output::{for_each_chunk, written};
 use super::panel::{Left, Onto, PANEL, TILE_ROWS};
 use super::rows::WeightRows;
-use super::{scratch, team};
+use super::{block_product, scratch, team};
 
 /// Multiplications below which a second thread costs more than it helps.
 const SHARE_FROM: usize = 1 << 16;
@@ -38,6 +38,9 @@ pub(super) enum RightMatrix<'a> {
 /// y = x Wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` → `[rows, outputs]`, all row-major.
 pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Option<&[f32]>, rows: usize) -> Vec<f32> {
     let [outputs, inputs] = weight.shape();
+    if rows != 1 && block_product::serves(level, weight) {
+        return block_product::product(level, x, weight, bias, rows);
+    }
     if rows != 1 {
         let (x, weight) = (LeftMatrix::Rows(x), RightMatrix::Columns(weight));
         return multiply(level, x, weight, bias, [rows, inputs, outputs]);
@@ -57,12 +60,12 @@ pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Op
 
 /// Every weight is read once and in order: bound by memory. `y` is `[outputs]`.
 fn one_row(level: Level, x: &[f32], weight: &WeightRows<'_>, y: &mut [f32]) {
-    let (inputs, outputs) = (x.len(), y.len());
+    let (inputs, outputs, x) = (x.len(), y.len(), weight.factor(x));
     if outputs * inputs < SHARE_FROM {
-        return weight.times(level, 0..outputs, x, y);
+        return weight.times(level, 0..outputs, &x, y);
     }
     let share = stretch(weight);
-    for_each_chunk([y], share, |i, [y]| weight.times(level, i * share..i * share + y.len(), x, y));
+    for_each_chunk([y], share, |i, [y]| weight.times(level, i * share..i * share + y.len(), &x, y));
 }
 
 /// Rows that a thread takes at a time of a product with one vector: few enough that the last ones do not keep the others waiting.

@@ -1,6 +1,7 @@
 //! Rows of weights as they lie in memory: in one element type or several, of one tensor or of several under each other.
 #![expect(unsafe_code, reason = "bytes read as the elements they hold")]
 
+use super::eights::Eights;
 use super::inner::{self, Level};
 use super::panel::{Element, PANEL};
 use crate::nn::blocks::BlockType;
@@ -90,17 +91,16 @@ impl<'a> RowPiece<'a> {
     }
 
     /// Products of some rows, counted in the piece, with one vector.
-    fn times(&self, level: Level, rows: Range<usize>, x: &[f32], y: &mut [f32]) {
+    fn times(&self, level: Level, rows: Range<usize>, x: &Factor<'_>, y: &mut [f32]) {
+        let inputs = x.numbers.len();
         match self.format {
-            Format::F32 => dots(level, self.elements::<f32>(rows, x.len()), x, y),
-            Format::F16 => dots(level, self.elements::<f16>(rows, x.len()), x, y),
-            Format::Bf16 => dots(level, self.elements::<bf16>(rows, x.len()), x, y),
-            Format::Blocks(_) => {
-                let mut row = vec![0.0; x.len()];
-                for (i, y) in rows.zip(y) {
-                    self.widen(i..i + 1, x.len(), [0, x.len()], &mut row);
-                    *y = inner::dot(level, &row, x);
-                }
+            Format::F32 => dots(level, self.elements::<f32>(rows, inputs), x.numbers, y),
+            Format::F16 => dots(level, self.elements::<f16>(rows, inputs), x.numbers, y),
+            Format::Bf16 => dots(level, self.elements::<bf16>(rows, inputs), x.numbers, y),
+            Format::Blocks(kind) => {
+                let row = kind.row_bytes(inputs).expect("whole blocks in a row");
+                let eights = x.eights.as_ref().expect("made for weights in blocks");
+                inner::block_dots(level, kind, self.blocks(kind, rows, inputs), row, eights.stretches(), y);
             }
         }
     }
@@ -110,6 +110,12 @@ fn dots<E: Element>(level: Level, weights: &[E], x: &[f32], y: &mut [f32]) {
     for (y, row) in y.iter_mut().zip(weights.chunks_exact(x.len())) {
         *y = inner::dot(level, row, x);
     }
+}
+
+/// A vector that rows are multiplied with, as numbers of few bits, too, where weights are.
+pub(super) struct Factor<'a> {
+    numbers: &'a [f32],
+    eights: Option<Eights>,
 }
 
 /// A weight `[out, in]`.
@@ -175,9 +181,42 @@ impl<'a> WeightRows<'a> {
         }
     }
 
+    /// True when some rows are in blocks.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.pieces.iter().any(|piece| matches!(piece.format, Format::Blocks(_)))
+    }
+
+    /// The format of some rows, if they lie in one piece.
+    pub(super) fn format_of(&self, rows: Range<usize>) -> Option<Format> {
+        self.holding_all(rows).map(|(piece, _)| piece.format)
+    }
+
+    /// The piece that holds all of some rows, and which of its rows these are.
+    fn holding_all(&self, rows: Range<usize>) -> Option<(&RowPiece<'a>, Range<usize>)> {
+        let holds = |piece: &&RowPiece<'_>| piece.first <= rows.start && rows.end <= piece.first + piece.count;
+        let piece = self.pieces.iter().find(holds)?;
+        Some((piece, rows.start - piece.first..rows.end - piece.first))
+    }
+
+    /// The blocks of some rows that lie in one piece, and the bytes of a row.
+    ///
+    /// # Panics
+    /// When they do not, or are no blocks of this kind.
+    pub(super) fn blocks(&self, kind: BlockType, rows: Range<usize>) -> (&'a [u8], usize) {
+        let (piece, rows) = self.holding_all(rows).expect("rows of one piece");
+        assert!(piece.format == Format::Blocks(kind));
+        let inputs = self.shape[1];
+        (piece.blocks(kind, rows, inputs), kind.row_bytes(inputs).expect("whole blocks in a row"))
+    }
+
+    /// `x`, `[in]`, for products with these rows.
+    pub(super) fn factor<'x>(&self, x: &'x [f32]) -> Factor<'x> {
+        Factor { numbers: x, eights: self.has_blocks().then(|| Eights::of(x)) }
+    }
+
     /// Products of some rows with `x`, `[in]`.
-    pub(super) fn times(&self, level: Level, rows: Range<usize>, x: &[f32], y: &mut [f32]) {
-        assert!(x.len() == self.shape[1] && rows.end <= self.shape[0] && y.len() == rows.len());
+    pub(super) fn times(&self, level: Level, rows: Range<usize>, x: &Factor<'_>, y: &mut [f32]) {
+        assert!(x.numbers.len() == self.shape[1] && rows.end <= self.shape[0] && y.len() == rows.len());
         let mut rest = y;
         for (piece, rows) in self.holding(rows) {
             let (of_piece, behind) = rest.split_at_mut(rows.len());
@@ -197,17 +236,15 @@ impl<'a> WeightRows<'a> {
         wide: &mut [f32],
     ) {
         let (inputs, length) = (self.shape[1], to - from);
-        let whole = self.pieces.iter().find(|piece| piece.first <= rows.start && rows.end <= piece.first + piece.count);
-        let in_piece = |piece: &RowPiece<'_>| rows.start - piece.first..rows.end - piece.first;
-        match whole {
-            Some(piece) if piece.format == Format::F32 => {
-                turn(level, piece.elements::<f32>(in_piece(piece), inputs), inputs, [from, to], panel);
+        match self.holding_all(rows.clone()) {
+            Some((piece, of_piece)) if piece.format == Format::F32 => {
+                turn(level, piece.elements::<f32>(of_piece, inputs), inputs, [from, to], panel);
             }
-            Some(piece) if piece.format == Format::F16 => {
-                turn(level, piece.elements::<f16>(in_piece(piece), inputs), inputs, [from, to], panel);
+            Some((piece, of_piece)) if piece.format == Format::F16 => {
+                turn(level, piece.elements::<f16>(of_piece, inputs), inputs, [from, to], panel);
             }
-            Some(piece) if piece.format == Format::Bf16 => {
-                turn(level, piece.elements::<bf16>(in_piece(piece), inputs), inputs, [from, to], panel);
+            Some((piece, of_piece)) if piece.format == Format::Bf16 => {
+                turn(level, piece.elements::<bf16>(of_piece, inputs), inputs, [from, to], panel);
             }
             _ => {
                 let wide = &mut wide[..rows.len() * length];

@@ -1,6 +1,7 @@
 //! A matrix of weights, as a tensor or as it lies in a file.
 
 use crate::nn::kernels;
+use crate::nn::kernels::rows::Format;
 use crate::nn::layers::linear::{embedding, in_f32, product};
 use crate::nn::stored::StoredRows;
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param};
@@ -56,12 +57,20 @@ impl Weight {
         }
     }
 
-    /// All of it as a tensor: as it is, or made for the caller in F32.
+    /// All of it as a tensor: as it is, or made for the caller in the element type of the file, which is F32 for blocks.
     #[must_use]
     pub fn val(&self) -> Tensor<2> {
         match self {
             Self::Tensor(param) => param.val(),
-            Self::Stored(rows) => dense(rows, 0..rows.shape()[0]),
+            Self::Stored(rows) => {
+                let dtype = match rows.format() {
+                    Some(Format::F16) => DType::F16,
+                    Some(Format::Bf16) => DType::BF16,
+                    Some(Format::F32 | Format::Blocks(_)) | None => return dense(rows, 0..rows.shape()[0]),
+                };
+                let bytes = rows.pieces().iter().flat_map(|piece| piece.bytes.as_slice()).copied().collect();
+                Tensor::from_data(TensorData::from_bytes_vec(bytes, rows.shape(), dtype), (&Device::flex(), dtype))
+            }
         }
     }
 
@@ -87,7 +96,7 @@ impl Weight {
         let y = match self {
             Self::Stored(rows) if kernels::serve(&x.device()) => kernels::product_stored(x, rows, bias),
             Self::Stored(_) => {
-                let weight = self.val();
+                let weight = in_f32(self.val());
                 product(x.clone(), if x.is_autodiff() { Tensor::from_inner(weight) } else { weight }, bias)
             }
             Self::Tensor(param) => product(x, param.val(), bias),

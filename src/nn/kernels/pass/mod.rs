@@ -9,6 +9,8 @@ mod workspace;
 
 use super::activation::Gate;
 use super::attention::Heads;
+use super::block_product::{self, BlockProduct};
+use super::eights;
 use super::inner::{self, Level};
 use super::norm::Norm;
 use super::product::{LeftMatrix, Product, RightMatrix, stretch};
@@ -141,8 +143,8 @@ pub(in crate::nn) fn logits(
     assert!(tokens.wanted.is_sorted() && tokens.wanted.iter().all(|row| *row < t));
     let sizes = Sizes::of(weights, tokens, t, d);
     workspace::with(sizes.buffers(), |buffers| {
-        let [x, mid, normed, qkv, z, y, inner, hidden, keys, values] = buffers;
-        let pass = Pass { level, tokens, sizes, x, mid, normed, qkv, z, y, inner, hidden, keys, values };
+        let [x, mid, normed, qkv, z, y, inner, hidden, eights, keys, values] = buffers;
+        let pass = Pass { level, tokens, sizes, x, mid, normed, qkv, z, y, inner, hidden, eights, keys, values };
         let mut logits = vec![0.0; tokens.wanted.len() * vocabulary];
         let scores = Buffer::of(&mut logits, vocabulary);
         team::region(|member| {
@@ -184,6 +186,8 @@ struct Sizes {
     z: usize,
     inner: usize,
     hidden: usize,
+    /// Words of a row as numbers of eight bits, where weights are in blocks.
+    eights: usize,
     /// Numbers of all keys in panels, and of all values.
     panels: [usize; 2],
 }
@@ -199,14 +203,16 @@ impl Sizes {
             z: most(&|block| block.heads.joined()),
             inner: most(&|block| block.mlp_in.weight.shape()[0]),
             hidden: most(&|block| block.mlp_out.weight.shape()[1]),
+            eights: most(&|block| block.linears().map(most_words).into_iter().max().unwrap_or(0))
+                .max(if weights.unembedding.has_blocks() { eights::words(d) } else { 0 }),
             panels: [0, 1].map(|part| most(&|block| attention::panels(&block.heads, tokens.past + t, t)[part])),
         }
     }
 
-    fn buffers(self) -> [[usize; 2]; 10] {
-        let Self { tokens: t, width, qkv, z, inner, hidden, panels, .. } = self;
+    fn buffers(self) -> [[usize; 2]; 11] {
+        let Self { tokens: t, width, qkv, z, inner, hidden, eights, panels, .. } = self;
         let wide = [t, width];
-        [wide, wide, wide, [t, qkv], [t, z], wide, [t, inner], [t, hidden], [1, panels[0]], [1, panels[1]]]
+        [wide, wide, wide, [t, qkv], [t, z], wide, [t, inner], [t, hidden], [t, eights], [1, panels[0]], [1, panels[1]]]
     }
 }
 
@@ -225,6 +231,7 @@ struct Pass<'a> {
     y: Buffer<'a>,
     inner: Buffer<'a>,
     hidden: Buffer<'a>,
+    eights: Buffer<'a>,
     /// Keys and values in the order in which tiles read them.
     keys: Buffer<'a>,
     values: Buffer<'a>,
@@ -294,6 +301,9 @@ impl Pass<'_> {
         if rows.len() == 1 {
             return self.one_row(member, linear, left, to, rows.start);
         }
+        if block_product::serves(self.level, &linear.weight) {
+            return self.project_blocks(member, linear, left, to, rows);
+        }
         let (left, right) = (LeftMatrix::Rows(left), RightMatrix::Columns(&linear.weight));
         let (sizes, out) = ([rows.len(), inputs, outputs], to.pointer(rows, outputs));
         // SAFETY: every thread writes pieces of its own, and others read them behind the barrier.
@@ -301,15 +311,41 @@ impl Pass<'_> {
         member.share(product.pieces(), |i| product.piece(i));
     }
 
+    /// Some rows through a projection whose weights are in blocks.
+    fn project_blocks(
+        &self,
+        member: &Member<'_>,
+        linear: &LinearWeights<'_>,
+        x: &[f32],
+        to: &Buffer<'_>,
+        rows: Range<usize>,
+    ) {
+        let [outputs, inputs] = linear.weight.shape();
+        let words = eights::words(inputs);
+        Self::each_row(member, 0..rows.len(), |row| {
+            // SAFETY: a row is one thread's.
+            eights::write_row(&x[row * inputs..(row + 1) * inputs], unsafe { self.eights.row_mut(row, words) });
+        });
+        // SAFETY: written before the last barrier.
+        let eights = unsafe { self.eights.rows(0..rows.len(), words) };
+        let product = BlockProduct { level: self.level, x, eights, weight: &linear.weight, bias: linear.bias };
+        member.share(product.pieces(), |i| {
+            product.piece(i, &mut |at, numbers| {
+                // SAFETY: every piece is one thread's.
+                unsafe { to.part_mut(rows.start * outputs + at, numbers.len()) }.copy_from_slice(numbers);
+            });
+        });
+    }
+
     /// One row through a projection: every weight is read once.
     fn one_row(&self, member: &Member<'_>, linear: &LinearWeights<'_>, x: &[f32], to: &Buffer<'_>, row: usize) {
         let [outputs, _] = linear.weight.shape();
-        let share = stretch(&linear.weight);
+        let (share, x) = (stretch(&linear.weight), linear.weight.factor(x));
         member.share(outputs.div_ceil(share), |i| {
             let of = i * share..((i + 1) * share).min(outputs);
             // SAFETY: every stretch is one thread's.
             let y = unsafe { to.part_mut(row * outputs + of.start, of.len()) };
-            linear.weight.times(self.level, of.clone(), x, y);
+            linear.weight.times(self.level, of.clone(), &x, y);
             if let Some(bias) = linear.bias {
                 inner::add(self.level, y, &bias[of]);
             }
@@ -344,7 +380,16 @@ impl Pass<'_> {
     }
 }
 
+/// Words that a row takes as numbers of eight bits before a projection that wants them.
+fn most_words(linear: &LinearWeights<'_>) -> usize {
+    if linear.weight.has_blocks() { eights::words(linear.weight.shape()[1]) } else { 0 }
+}
+
 impl BlockWeights<'_> {
+    fn linears(&self) -> [&LinearWeights<'_>; 4] {
+        [&self.qkv, &self.attn_out, &self.mlp_in, &self.mlp_out]
+    }
+
     fn activate(&self, level: Level, x: &[f32], out: &mut [f32]) {
         let (gated, other) = if self.is_gated { x.split_at(out.len()) } else { (x, &[][..]) };
         let other = self.is_gated.then_some(other);

@@ -73,3 +73,66 @@ fn products_with_bytes_equal_those_with_the_values_they_hold() {
         }
     }
 }
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn matrices_of_blocks_are_those_of_their_rows() {
+    let Some(level) = *LEVEL else { return };
+    let mut random = Random::new(10, 0);
+    for kind in BlockType::ALL {
+        for (inputs, rows) in [(kind.elements(), 2), (3 * kind.elements(), 7), (512, 13)] {
+            let pieces = vec![
+                piece(&mut random, Format::Blocks(kind), 70, inputs),
+                piece(&mut random, Format::Blocks(kind), 41, inputs),
+            ];
+            let stored = StoredRows::new(pieces, inputs);
+            let bias = values(&mut random, 111);
+            let x = values(&mut random, rows * inputs);
+            let whole = super::super::product::product(level, &x, &stored.view(), Some(&bias), rows);
+            for (x, whole) in x.chunks(inputs).zip(whole.chunks(111)) {
+                let row = super::super::product::product(level, x, &stored.view(), Some(&bias), 1);
+                let largest = row.iter().fold(0.0f32, |largest, y| largest.max(y.abs()));
+                for (i, (a, b)) in whole.iter().zip(&row).enumerate() {
+                    // Columns of a panel that crosses pieces are widened, where activations are not rounded.
+                    let allowed = if (64..96).contains(&i) { 2e-2 } else { 1e-5 };
+                    assert!((a - b).abs() < allowed * largest, "{kind}, {inputs} inputs, column {i}: {a} is not {b}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn rows_of_blocks_are_multiplied_exactly_with_activations_of_eight_bits() {
+    use super::super::eights::{Eights, STRETCH};
+
+    let Some(best) = *LEVEL else { return };
+    let mut random = Random::new(9, 0);
+    for kind in BlockType::ALL {
+        // An odd number of groups, too, where a block is one.
+        for inputs in [kind.elements(), 3 * kind.elements(), 512] {
+            let (rows, row) = (5, kind.row_bytes(inputs).unwrap());
+            let piece = piece(&mut random, Format::Blocks(kind), rows, inputs);
+            let mut weights = vec![0.0; rows * inputs];
+            kind.dequantise(piece.bytes.as_slice(), &mut weights);
+            let x = Eights::of(&values(&mut random, inputs));
+            let rounded: Vec<f64> = (0..inputs)
+                .map(|i| {
+                    let (stretch, at) = (&x.stretches()[i / STRETCH], i % STRETCH);
+                    f64::from(stretch.numbers[at]) * f64::from(stretch.scales[at / 4])
+                })
+                .collect();
+            for level in [Level::Avx2, best] {
+                let mut ours = vec![0.0; rows];
+                inner::block_dots(level, kind, piece.bytes.as_slice(), row, x.stretches(), &mut ours);
+                for (ours, weights) in ours.iter().zip(weights.chunks(inputs)) {
+                    let terms = || weights.iter().zip(&rounded).map(|(w, x)| f64::from(*w) * x);
+                    let (exact, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+                    let difference = (f64::from(*ours) - exact).abs();
+                    assert!(difference < 2e-6 * size, "{kind} at {level:?}, {inputs} inputs: {ours} is not {exact}");
+                }
+            }
+        }
+    }
+}

@@ -6,6 +6,8 @@
 #![expect(unsafe_code, reason = "vector loads and stores, and calls of functions that need certain processors")]
 
 mod adamw;
+mod block_dots;
+mod block_tiles;
 mod elementwise;
 mod gelu;
 mod lens;
@@ -16,6 +18,8 @@ mod softmax;
 mod tile;
 
 pub(super) use adamw::{adamw, sum_of_squares};
+pub(super) use block_dots::block_dots;
+pub(super) use block_tiles::{PANEL_GROUP, ROWS as BLOCK_ROWS, block_tile, lay_out_blocks, tiles_blocks};
 pub(super) use elementwise::{add, gate, gate_gradients, rotate};
 pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
