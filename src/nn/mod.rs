@@ -5,6 +5,7 @@
 
 mod attribution;
 mod batch;
+pub mod blocks;
 mod hooks;
 mod jacobian;
 pub mod kernels;
