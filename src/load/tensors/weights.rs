@@ -2,6 +2,7 @@
 
 use crate::disk;
 use crate::load::error::LoadError;
+use crate::load::tensors::arrangement::Arrangement;
 use crate::load::tensors::container::{Container, RawTensor, WEIGHTS_FILE, WeightFiles};
 use crate::load::tensors::elements::Elements;
 use crate::nn::kernels;
@@ -101,7 +102,12 @@ impl<'a> Weights<'a> {
         name: &str,
         [outputs, inputs]: [usize; 2],
     ) -> Result<Tensor<2>, LoadError> {
-        let turned = self.elements(name, &[inputs, outputs])?.turned(inputs, outputs);
+        let (elements, arrangement) = self.stored(name, &[inputs, outputs])?;
+        let turned = match arrangement {
+            // The file holds it the other way round already.
+            Arrangement::Turned => elements,
+            other => elements.arranged(other, inputs).turned(inputs, outputs),
+        };
         Ok(self.upload_matrix(turned, [outputs, inputs]))
     }
 
@@ -160,6 +166,12 @@ impl<'a> Weights<'a> {
 
     /// The checked elements of one tensor, row-major.
     fn elements(&mut self, name: &str, shape: &[usize]) -> Result<Elements, LoadError> {
+        let (elements, arrangement) = self.stored(name, shape)?;
+        Ok(elements.arranged(arrangement, shape.first().copied().unwrap_or(1)))
+    }
+
+    /// The checked elements of one tensor as they lie in the file, and how what is asked for is made of them.
+    fn stored(&mut self, name: &str, shape: &[usize]) -> Result<(Elements, Arrangement), LoadError> {
         let stored = self.stored_name(name);
         let mut found = None;
         for file in &self.files {
@@ -176,7 +188,7 @@ impl<'a> Weights<'a> {
             return Err(LoadError::WrongShape { path, name, expected: shape.to_vec(), found: tensor.shape });
         }
         let Some(elements) = Elements::decode(tensor.dtype, &tensor.bytes) else {
-            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype });
+            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype.to_string() });
         };
         if let Some((index, value)) = elements.first_not_finite() {
             return Err(LoadError::NotFinite { path, name, index, value });
@@ -189,7 +201,7 @@ impl<'a> Weights<'a> {
         self.used.insert(stored);
         self.done_bytes += tensor.bytes.len() as u64;
         (self.progress)(self.done_bytes, self.total_bytes);
-        Ok(elements)
+        Ok((elements, tensor.arrangement))
     }
 
     /// The name a tensor has in the files. The first BERT files call the gain of a LayerNorm gamma and its bias beta.
