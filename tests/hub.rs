@@ -137,6 +137,7 @@ fn settings(endpoint: &str, scratch: &Path) -> HubSettings {
         RetryPolicy { tries: 3, first_wait: Duration::from_millis(20), longest_wait: Duration::from_millis(40) };
     let endpoint = endpoint.to_owned();
     HubSettings {
+        programs: Default::default(),
         cache: scratch.join("hub"),
         endpoint,
         token: None,

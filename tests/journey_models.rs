@@ -26,8 +26,16 @@ fn a_model_is_fetched_opened_and_prompted() {
     server.fault("model.safetensors", Fault::Break { after: 15_000, times: 1 });
     let retry = RetryPolicy { first_wait: Duration::from_millis(20), ..RetryPolicy::default() };
     let cache = scratch.path().join("hub");
-    let hub =
-        HubSettings { cache, endpoint: server.endpoint(), token: None, offline: false, retry, read_card, free_space };
+    let hub = HubSettings {
+        cache,
+        programs: Default::default(),
+        endpoint: server.endpoint(),
+        token: None,
+        offline: false,
+        retry,
+        read_card,
+        free_space,
+    };
     let options = AppOptions { hub: Some(hub), state_dir: Some(scratch.path().join("state")), ..AppOptions::default() };
     let mut sitting = Sitting::begin(options, "models", Vec2::new(1280.0, 800.0));
     sitting.until("the empty cache is listed", |s| s.state().hub.listing.as_ref().is_some_and(|l| l.cached.is_empty()));

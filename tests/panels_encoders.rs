@@ -31,6 +31,7 @@ fn info(name: &str, architecture: Architecture, shape: Shape) -> ModelInfo {
         modified: false,
         trained_steps: 0,
         own_sampling: None,
+        quantised: None,
     }
 }
 

@@ -52,6 +52,7 @@ impl Desk<'_> {
         let retry =
             RetryPolicy { tries: 2, first_wait: Duration::from_millis(10), longest_wait: Duration::from_millis(10) };
         let hub = HubSettings {
+            programs: Default::default(),
             cache,
             endpoint: server.endpoint(),
             token: None,

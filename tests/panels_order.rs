@@ -250,6 +250,7 @@ fn encoder(mask: Option<&str>) -> ModelInfo {
         modified: false,
         trained_steps: 0,
         own_sampling: None,
+        quantised: None,
     }
 }
 

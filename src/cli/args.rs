@@ -69,6 +69,8 @@ pub enum Verb {
     Fetch(FetchArgs),
     /// Describe a model: shape, memory, operations, licence, files
     Card(CardArgs),
+    /// Write a model in another format: a safetensors folder, or one GGUF file
+    Convert(ConvertArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Draw a figure into a file
@@ -486,6 +488,45 @@ pub struct CardArgs {
     /// The card as a JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// `fovea convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// The model: a folder, a GGUF file, or a name as for --model
+    pub from: PathBuf,
+    /// The folder or the file to write, which must not be there yet
+    pub to: PathBuf,
+    /// Its format [default: gguf for a name that ends in .gguf, else safetensors]
+    #[arg(long = "to", value_name = "FORMAT", value_enum)]
+    pub format: Option<ConvertFormat>,
+    /// The element type of its matrices; vectors stay F32
+    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "f16")]
+    pub kind: ConvertKind,
+    /// What was written as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--to`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConvertFormat {
+    /// A folder in Hugging Face layout
+    Safetensors,
+    /// One file, as llama.cpp reads it
+    Gguf,
+}
+
+/// `--type`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ConvertKind {
+    /// Half precision
+    F16,
+    /// Blocks of 32 numbers of eight bits (GGUF only); rows that do not fill them stay F16
+    #[value(name = "q8_0")]
+    Q8_0,
+    /// Single precision
+    F32,
 }
 
 /// `fovea bench`.

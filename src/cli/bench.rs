@@ -31,7 +31,7 @@ struct Report {
     bandwidth_bytes_per_s: Option<f64>,
     bandwidth_share: Option<f64>,
     load_ms: f64,
-    weights: Precision,
+    weights: String,
     /// What the weights take as they are kept.
     weights_mb: f64,
     /// What the process took after loading and one run, and before.
@@ -80,7 +80,10 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     let decode_tokens_per_s = median(runs.iter().map(|run| run.tokens_per_s));
     // The rate counts from the first token to the last; the one after the first sees the prompt and the first.
     let positions = args.prompt_tokens as f64 + new_tokens as f64 / 2.0;
-    let weights = if device.is_gpu { Precision::F32 } else { info.precision }; // only the CPU multiplies half precision
+    // Only the CPU multiplies half precision and blocks.
+    let weights = if device.is_gpu { Precision::F32.to_string() } else { info.element_type() };
+    let in_blocks = info.quantised.as_ref().filter(|_| !device.is_gpu).map(|quantised| quantised.bytes);
+    let of_each = if device.is_gpu { Precision::F32 } else { info.precision }.bytes();
     let report = Report {
         prefill_ms: median(runs.iter().map(|run| run.ttft_ms)),
         decode_tokens_per_s,
@@ -92,7 +95,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         bandwidth_share: traffic.share(decode_tokens_per_s, positions),
         load_ms,
         weights,
-        weights_mb: (info.parameters * weights.bytes()) as f64 / MEBIBYTE,
+        weights_mb: in_blocks.unwrap_or(info.parameters * of_each) as f64 / MEBIBYTE,
         resident_mb,
         resident_before_mb,
         peak_rss_mb,

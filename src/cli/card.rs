@@ -49,7 +49,7 @@ fn describe(card: &ModelCard) -> String {
     let runs = if card.architecture.is_some() { "" } else { " (cannot be run)" };
     line("architecture", Some(format!("{}{runs}", card.architecture_name)));
     line("parameters", card.parameters.map(|n| format!("{n} ({})", count_in_words(n))));
-    line("stored as", card.precision.map(|p| p.to_string()));
+    line("stored as", card.types_in_words());
     line("layers", number(card.layers));
     let kv =
         card.kv_heads.filter(|kv| Some(*kv) != card.heads).map(|kv| format!(", {kv} key-value")).unwrap_or_default();

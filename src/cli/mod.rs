@@ -9,6 +9,7 @@ mod bench;
 mod card;
 mod chat;
 mod classify;
+mod convert;
 mod desktop;
 mod embed;
 mod evaluate;
@@ -107,6 +108,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Models(args)) => models::run(&args),
         Some(Verb::Fetch(args)) => fetch::run(&args),
         Some(Verb::Card(args)) => card::run(&args),
+        Some(Verb::Convert(args)) => convert::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
         Some(Verb::Licences(args)) => licences::run(&args),

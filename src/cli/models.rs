@@ -4,7 +4,7 @@ use super::CliError;
 use super::args::ModelsArgs;
 use super::output::{print, print_json};
 use crate::engine::{data_dir, read_card, shipped_models_dir};
-use crate::hub::{CachedModel, HubSettings};
+use crate::hub::{CachedModel, HubSettings, ProgramModel, program_models};
 use crate::types::{ModelCard, bytes_in_words, count_in_words};
 use crate::ui::recent_models;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 struct Models {
     shipped: Vec<Entry>,
     cached: Vec<Entry>,
+    programs: Vec<Entry>,
     recent: Vec<Entry>,
 }
 
@@ -29,11 +30,14 @@ struct Entry {
 
 /// Lists the models of this computer. Asks nobody.
 pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
-    let cache = HubSettings::from_env(read_card).map(|settings| settings.cache);
+    let settings = HubSettings::from_env(read_card);
+    let programs = settings.as_ref().map(|settings| program_models(&settings.programs, &settings.cache, read_card));
+    let cache = settings.map(|settings| settings.cache);
     let cached = cache.as_deref().map(|cache| crate::hub::list(cache, read_card)).unwrap_or_default();
     let models = Models {
         shipped: shipped_models_dir().map(|dir| folders(&dir)).unwrap_or_default(),
         cached: cached.into_iter().map(from_cache).collect(),
+        programs: programs.unwrap_or_default().into_iter().map(of_program).collect(),
         recent: data_dir().map(|dir| recent_models(&dir)).unwrap_or_default().iter().filter_map(|p| entry(p)).collect(),
     };
     if args.json { print_json(&models) } else { print(&describe(&models, cache.as_deref())) }
@@ -57,11 +61,19 @@ fn from_cache(model: CachedModel) -> Entry {
     Entry { name: model.name, path: model.path, complete: model.complete, bytes: model.bytes, card }
 }
 
+fn of_program(model: ProgramModel) -> Entry {
+    let card = model.card.ok();
+    let bytes = card.as_ref().map_or(0, ModelCard::file_bytes);
+    let name = format!("{} ({})", model.name, model.program.name());
+    Entry { name, path: Some(model.path), complete: true, bytes, card }
+}
+
 fn describe(models: &Models, cache: Option<&Path>) -> String {
     let place = cache.map(|path| path.display().to_string()).unwrap_or_default();
     let sections = [
         ("Shipped".to_owned(), &models.shipped),
         (format!("In the Hugging Face cache ({place})"), &models.cached),
+        ("Of other programs".to_owned(), &models.programs),
         ("Opened lately".to_owned(), &models.recent),
     ];
     let width =

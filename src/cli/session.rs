@@ -6,7 +6,7 @@ use super::output::tell;
 use crate::engine::{
     Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card, shipped_models_dir, shipped_places,
 };
-use crate::hub::HubSettings;
+use crate::hub::{HubSettings, find_program_model};
 use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -121,15 +121,22 @@ pub(super) fn model_dir(given: &Path) -> Result<PathBuf, UserError> {
     }
     let shipped = shipped_models_dir().map(|models| models.join(given));
     let shipped = shipped.filter(|dir| dir.join("config.json").is_file());
-    let cache = HubSettings::from_env(read_card).map(|settings| settings.cache);
-    let cached = || crate::hub::find(cache.as_deref()?, given.to_str()?);
-    shipped.or_else(cached).ok_or_else(|| {
+    let settings = HubSettings::from_env(read_card);
+    let cached = || crate::hub::find(&settings.as_ref()?.cache, given.to_str()?);
+    let of_program = || {
+        let settings = settings.as_ref()?;
+        find_program_model(&settings.programs, &settings.cache, given.to_str()?)
+    };
+    shipped.or_else(cached).or_else(of_program).ok_or_else(|| {
         let mut places = shipped_places();
-        places.extend(cache);
+        places.extend(settings.as_ref().map(|settings| settings.cache.clone()));
         let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
         UserError::new(
             format!("There is no model {}.", given.display()),
-            format!("It is no folder from here, and none in {}.", places.join(", ")),
+            format!(
+                "It is no folder or file from here, none in {}, and none of LM Studio or ollama.",
+                places.join(", ")
+            ),
             "`fovea models` lists the models of this computer; `fovea fetch OWNER/NAME` fetches one.",
         )
     })

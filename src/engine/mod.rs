@@ -24,8 +24,8 @@ pub use work::{
 };
 
 use crate::types::{
-    ChatPrompt, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry, TensorStats, TrainPoint,
-    UserError,
+    ChatPrompt, ConvertSpec, Converted, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry,
+    TensorStats, TrainPoint, UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,14 @@ pub fn data_dir() -> Option<PathBuf> {
 #[must_use]
 pub fn carries_tables(path: &Path) -> bool {
     crate::load::carried_tables(path).is_some()
+}
+
+/// Converts a model to another format.
+///
+/// # Errors
+/// When the model cannot be read, the format has no place for something of it, or the result cannot be written.
+pub fn convert(spec: &ConvertSpec) -> Result<Converted, UserError> {
+    Ok(crate::load::convert(spec)?)
 }
 
 /// The few-shot tasks that come with Fovea, by name.

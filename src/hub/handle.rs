@@ -4,6 +4,7 @@
 //! flag, and by closing its connections, so that it does not sit out a silent server.
 
 use super::cache::{self, CachedModel};
+use super::programs::{ProgramModel, program_models};
 use super::{HubError, HubSettings, RepoId, Wake, download, remote};
 use crate::types::{ModelCard, UserError};
 use std::collections::BTreeMap;
@@ -97,6 +98,8 @@ pub struct Listing {
     pub cached: Vec<CachedModel>,
     /// The folders that were asked for, described.
     pub folders: Vec<(PathBuf, Result<ModelCard, UserError>)>,
+    /// Models of other programs, by name.
+    pub programs: Vec<ProgramModel>,
 }
 
 /// What the hub says.
@@ -313,7 +316,8 @@ fn look(settings: &HubSettings, folders: Vec<PathBuf>) -> Listing {
         let card = (settings.read_card)(&folder);
         (folder, card)
     });
-    Listing { cached, folders: described.collect() }
+    let programs = program_models(&settings.programs, &settings.cache, settings.read_card);
+    Listing { cached, folders: described.collect(), programs }
 }
 
 fn too_many() -> UserError {

@@ -1,6 +1,6 @@
 //! Where the cache is and whom to ask, by the variables that Python's huggingface_hub reads.
 
-use super::{FreeSpace, RetryPolicy, free_space};
+use super::{FreeSpace, ProgramFolders, RetryPolicy, free_space};
 use crate::types::{ModelCard, UserError};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ impl fmt::Debug for Token {
 pub struct HubSettings {
     /// The folder that holds `models--owner--name` folders.
     pub cache: PathBuf,
+    /// Where other programs keep models.
+    pub programs: ProgramFolders,
     /// Scheme and host of the hub, without a slash at the end.
     pub endpoint: String,
     /// Sent to the endpoint, and to nobody else.
@@ -68,8 +70,10 @@ impl HubSettings {
         let is_true = |name: &str| {
             get(name).is_some_and(|v| matches!(v.to_ascii_uppercase().as_str(), "1" | "ON" | "YES" | "TRUE"))
         };
+        let programs = ProgramFolders::of(home, path("OLLAMA_MODELS"));
         Some(Self {
             cache,
+            programs,
             endpoint: endpoint.trim().trim_end_matches('/').to_owned(),
             token,
             offline: is_true("HF_HUB_OFFLINE") || is_true("TRANSFORMERS_OFFLINE"),

@@ -7,7 +7,7 @@ use crate::load::error::LoadError;
 use crate::load::source::{ModelSource, source};
 use crate::load::tensors::tensor_table::tensors_of;
 use crate::load::text::config::architecture;
-use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry, printable};
+use crate::types::{Architecture, ModelCard, ModelKind, Precision, TensorEntry, TypeShare, printable};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,6 +55,7 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         parameters: counted.as_ref().map(|c| c.parameters),
         matmul_parameters: counted.as_ref().map(|c| c.matmul),
         precision: tensors.as_deref().and_then(precision),
+        types: tensors.as_deref().map(types).unwrap_or_default(),
         layers: number(&["num_hidden_layers", "n_layer", "n_layers"]),
         heads,
         kv_heads: number(&["num_key_value_heads"]).or(heads),
@@ -124,9 +125,8 @@ fn count(tensors: &[TensorEntry], has_head: bool, tied: bool) -> Counted {
 fn is_weight(tensor: &TensorEntry) -> bool {
     let name = tensor.name.as_str();
     let is_mask = (name.ends_with(".attn.bias") || name.ends_with(".attention.bias")) && tensor.shape.len() == 4;
-    let is_number = tensor.dtype.starts_with('F') || tensor.dtype == "BF16";
     let others = ["masked_bias", "inv_freq", "position_ids"];
-    is_number && !is_mask && !others.iter().any(|other| name.ends_with(other))
+    is_number(&tensor.dtype) && !is_mask && !others.iter().any(|other| name.ends_with(other))
 }
 
 fn is_head(name: &str) -> bool {
@@ -157,19 +157,35 @@ fn is_once(name: &str) -> bool {
     name.contains("pooler.") || name.contains("classifier.") || name.contains("seq_relationship")
 }
 
-/// The element type that most bytes of floating point have.
-fn precision(tensors: &[TensorEntry]) -> Option<Precision> {
-    let mut bytes: BTreeMap<&str, u64> = BTreeMap::new();
+/// What tensors of each element type take, the type of most bytes first.
+fn types(tensors: &[TensorEntry]) -> Vec<TypeShare> {
+    let mut shares: BTreeMap<&str, TypeShare> = BTreeMap::new();
     for tensor in tensors {
-        *bytes.entry(&tensor.dtype).or_default() += tensor.bytes;
+        let none = || TypeShare { name: printable(&tensor.dtype).into_owned(), tensors: 0, bytes: 0 };
+        let share = shares.entry(&tensor.dtype).or_insert_with(none);
+        share.tensors += 1;
+        share.bytes += tensor.bytes;
     }
-    let known = bytes.into_iter().filter_map(|(dtype, bytes)| match dtype {
-        "F32" => Some((bytes, Precision::F32)),
-        "F16" => Some((bytes, Precision::F16)),
-        "BF16" => Some((bytes, Precision::Bf16)),
+    let mut shares: Vec<TypeShare> = shares.into_values().collect();
+    shares.sort_by_key(|share| std::cmp::Reverse(share.bytes));
+    shares
+}
+
+/// The element type that most bytes of weights have, where models are computed in it.
+fn precision(tensors: &[TensorEntry]) -> Option<Precision> {
+    let weights: Vec<TensorEntry> = tensors.iter().filter(|tensor| is_number(&tensor.dtype)).cloned().collect();
+    match types(&weights).first()?.name.as_str() {
+        "F32" => Some(Precision::F32),
+        "F16" => Some(Precision::F16),
+        "BF16" => Some(Precision::Bf16),
         _ => None,
-    });
-    known.max_by_key(|(bytes, _)| *bytes).map(|(_, precision)| precision)
+    }
+}
+
+/// True for element types of weights: all but whole numbers and flags.
+fn is_number(dtype: &str) -> bool {
+    const NO_NUMBERS: [&str; 9] = ["I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL"];
+    !NO_NUMBERS.contains(&dtype)
 }
 
 #[cfg(test)]

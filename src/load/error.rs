@@ -4,8 +4,9 @@ use crate::load::source::CONFIG_FILE;
 use crate::load::tensors::container::WEIGHTS_FILE;
 use crate::load::tokens::tokenizer::TOKENIZER_FILE;
 use crate::load::vision::preprocessor;
+use crate::nn::blocks::BlockType;
 use crate::types::{Architecture, Precision, UserError};
-use safetensors::{Dtype, SafeTensorError};
+use safetensors::SafeTensorError;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -23,6 +24,8 @@ pub enum LoadError {
     NoTokenizer { model: String, problem: String },
     #[error("{} cannot be read", .path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("{} is there already", .path.display())]
+    AlreadyThere { path: PathBuf },
     #[error("{} cannot be written", .path.display())]
     Write { path: PathBuf, source: std::io::Error },
     #[error("{} is not valid JSON", .path.display())]
@@ -41,6 +44,18 @@ pub enum LoadError {
     TooManyTensors { path: PathBuf, count: usize, most: usize },
     #[error("{} cannot be read as a PyTorch file", .path.display())]
     Torch { path: PathBuf, problem: String },
+    #[error("{} is not there", .path.display())]
+    MissingGguf { path: PathBuf },
+    #[error("{} holds {} models", .dir.display(), .files.len())]
+    SeveralModels { dir: PathBuf, files: Vec<String> },
+    #[error("{} is not a GGUF file", .path.display())]
+    NotGguf { path: PathBuf },
+    #[error("{} {found}", .path.display())]
+    GgufVersion { path: PathBuf, found: String },
+    #[error("{} is damaged at byte {at}", .path.display())]
+    Gguf { path: PathBuf, at: u64, problem: String },
+    #[error("{} is one of {count} parts, and {} not beside it", .path.display(), listed(missing))]
+    MissingParts { path: PathBuf, count: usize, missing: Vec<String> },
     #[error("{} asks for {file}, which is not beside it", .index.display())]
     MissingShard { index: PathBuf, file: String, tensor: String, others: usize },
     #[error("the tensor `{name}` is in {} and in {}", .first.display(), .second.display())]
@@ -49,8 +64,8 @@ pub enum LoadError {
     MissingTensor { path: PathBuf, name: String },
     #[error("{}: the tensor `{name}` has shape {found:?}, config.json asks for {expected:?}", .path.display())]
     WrongShape { path: PathBuf, name: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("{}: the tensor `{name}` has element type {found:?}", .path.display())]
-    WrongDtype { path: PathBuf, name: String, found: Dtype },
+    #[error("{}: the tensor `{name}` has element type {found}", .path.display())]
+    WrongDtype { path: PathBuf, name: String, found: String },
     #[error("{}: the tensor `{name}` holds {value} at position {index}", .path.display())]
     NotFinite { path: PathBuf, name: String, index: usize, value: f32 },
     #[error("{}: {} tensors have no place in this architecture, the first is `{}`", .path.display(), .names.len(), .names[0])]
@@ -94,6 +109,13 @@ impl LoadError {
             Self::TooManyTensors { most, .. } => {
                 format!("no model has more than {most}; the file is no model, or damaged")
             }
+            Self::AlreadyThere { .. } => "nothing is written over".to_owned(),
+            Self::MissingGguf { .. } => "there is no file of this name".to_owned(),
+            Self::SeveralModels { files, .. } => format!("nothing says which is meant: {}", first_few(files)),
+            Self::NotGguf { .. } => "a GGUF file begins with these four letters".to_owned(),
+            Self::GgufVersion { .. } => "versions 2 and 3 with little-endian numbers are read".to_owned(),
+            Self::Gguf { problem, .. } => problem.clone(),
+            Self::MissingParts { .. } => "each part holds other weights of the model".to_owned(),
             Self::MissingShard { tensor, others: 0, .. } => format!("the tensor {tensor} is in that file"),
             Self::MissingShard { tensor, others, .. } => {
                 format!("the tensor {tensor} and {others} others are in that file")
@@ -101,7 +123,10 @@ impl LoadError {
             Self::DuplicateTensor { .. } => "only one of the two can be meant, and nothing says which".to_owned(),
             Self::MissingTensor { .. } => "the file holds other weights than config.json describes".to_owned(),
             Self::WrongShape { .. } => "config.json and the weights do not belong together".to_owned(),
-            Self::WrongDtype { .. } => "weights can be F32, F16 or BF16".to_owned(),
+            Self::WrongDtype { .. } => {
+                let blocks: Vec<_> = BlockType::ALL.iter().map(|kind| kind.name()).collect();
+                format!("weights can be F32, F16 or BF16, and in GGUF files {}", blocks.join(", "))
+            }
             Self::OutOfRange { .. } => {
                 "half precision ends at 65,504; a larger weight would become infinite".to_owned()
             }
@@ -132,7 +157,13 @@ impl LoadError {
             Self::Field { .. } => "Correct the field, or fetch the file again.",
             Self::TooLarge { .. } => "Choose a smaller shape, or correct the sizes in config.json.",
             Self::UnknownArchitecture { .. } | Self::UnsupportedOption { .. } => "Open a model that Fovea can run.",
-            Self::Safetensors { .. } | Self::TooManyTensors { .. } | Self::Torch { .. } => {
+            Self::AlreadyThere { .. } => "Name another place, or move what is there away.",
+            Self::MissingGguf { .. } => "Check the path; `fovea models` lists the files that were found.",
+            Self::SeveralModels { .. } => "Open the file of one of them.",
+            Self::NotGguf { .. } => "Choose a GGUF file, or a folder in Hugging Face layout.",
+            Self::GgufVersion { .. } => "Fetch the model as a GGUF file of version 3, or convert it with llama.cpp.",
+            Self::MissingParts { .. } => "Put the missing parts into the same folder.",
+            Self::Safetensors { .. } | Self::TooManyTensors { .. } | Self::Torch { .. } | Self::Gguf { .. } => {
                 "Fetch the file again and compare its size with the original."
             }
             Self::MissingShard { .. } => "Fetch the missing file into the folder.",
@@ -143,7 +174,7 @@ impl LoadError {
             | Self::Vocabulary { .. } => {
                 "Fetch config.json, tokenizer.json and model.safetensors again from one place."
             }
-            Self::WrongDtype { .. } => "Save the model again in F32, F16 or BF16; quantised files cannot be opened.",
+            Self::WrongDtype { .. } => "Save or fetch the model in one of these types.",
             Self::OutOfRange { .. } => "Save the model in F32.",
             Self::NotFinite { .. } => "Fetch the weights again; if you trained them, go back to an earlier checkpoint.",
             Self::Encode { .. } => "Shorten or change the text.",
@@ -173,6 +204,12 @@ fn purpose(file: &str) -> &'static str {
 fn first_few(names: &[String]) -> String {
     let shown = names[..names.len().min(4)].join(", ");
     if names.len() > 4 { format!("{shown}, …") } else { shown }
+}
+
+/// Names of files with the verb they need.
+fn listed(files: &[String]) -> String {
+    let is = if files.len() == 1 { "is" } else { "are" };
+    format!("{} {is}", first_few(files))
 }
 
 /// The text with a full stop at its end.

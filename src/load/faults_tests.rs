@@ -399,7 +399,10 @@ fn values(dir: &Path, name: &str) -> (Vec<usize>, Vec<f32>) {
     let bytes = std::fs::read(dir.join("model.safetensors")).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let tensor = tensors.tensor(name).unwrap();
-    let values = tensors::elements::Elements::decode(tensor.dtype(), tensor.data()).unwrap().into_f32();
+    let values =
+        tensors::elements::Elements::decode(tensors::element_type::ElementType::Single(tensor.dtype()), tensor.data())
+            .unwrap()
+            .into_f32();
     (tensor.shape().to_vec(), values)
 }
 

@@ -4,7 +4,9 @@ use crate::load::error::LoadError;
 use crate::load::{file, json};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A JSON file of a model folder, as Python writes it.
 ///
@@ -20,17 +22,24 @@ pub(super) struct Fields {
     path: PathBuf,
     prefix: String,
     map: Map<String, Value>,
+    /// What fields were called where they were made of something else; complaints name that.
+    names: Arc<BTreeMap<String, String>>,
 }
 
 impl Fields {
     pub(super) fn read(path: &Path) -> Result<Self, LoadError> {
-        Ok(Self { path: path.to_owned(), prefix: String::new(), map: read_json(path)? })
+        Ok(Self::made(path, read_json(path)?, BTreeMap::new()))
+    }
+
+    /// Fields made of what a file has under other names.
+    pub(super) fn made(path: &Path, map: Map<String, Value>, names: BTreeMap<String, String>) -> Self {
+        Self { path: path.to_owned(), prefix: String::new(), map, names: Arc::new(names) }
     }
 
     /// The objects of a file that holds a list of them.
     pub(super) fn read_list(path: &Path) -> Result<Vec<Self>, LoadError> {
         let list: Vec<Map<String, Value>> = read_json(path)?;
-        let one = |(place, map)| Self { path: path.to_owned(), prefix: format!("[{place}]."), map };
+        let one = |(place, map)| Self { prefix: format!("[{place}]."), ..Self::made(path, map, BTreeMap::new()) };
         Ok(list.into_iter().enumerate().map(one).collect())
     }
 
@@ -72,7 +81,7 @@ impl Fields {
         let Some(value) = self.value(name) else { return Ok(None) };
         let map = value.as_object().filter(|_| !json::is_not_finite(value));
         let map = map.ok_or_else(|| self.wrong(name, format!("is {value}, not an object")))?;
-        Ok(Some(Self { path: self.path.clone(), prefix: format!("{}{name}.", self.prefix), map: map.clone() }))
+        Ok(Some(Self { prefix: format!("{}{name}.", self.prefix), map: map.clone(), ..self.clone() }))
     }
 
     /// A positive whole number that must be there.
@@ -152,14 +161,20 @@ impl Fields {
         }
     }
 
+    /// What a field is called in the file.
+    fn told(&self, name: &str) -> String {
+        let full = format!("{}{name}", self.prefix);
+        self.names.get(&full).cloned().unwrap_or(full)
+    }
+
     pub(super) fn wrong(&self, name: &str, problem: impl Into<String>) -> LoadError {
-        LoadError::Field { path: self.path.clone(), field: format!("{}{name}", self.prefix), problem: problem.into() }
+        LoadError::Field { path: self.path.clone(), field: self.told(name), problem: problem.into() }
     }
 
     pub(super) fn unsupported(&self, name: &str, value: &dyn ToString, supported: impl Into<String>) -> LoadError {
         LoadError::UnsupportedOption {
             path: self.path.clone(),
-            field: format!("{}{name}", self.prefix),
+            field: self.told(name),
             value: value.to_string(),
             supported: supported.into(),
         }

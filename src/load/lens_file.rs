@@ -2,6 +2,7 @@
 
 use crate::load::error::LoadError;
 use crate::load::file;
+use crate::load::tensors::element_type::ElementType;
 use crate::types::JacobianLens;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
@@ -74,7 +75,8 @@ fn matrix(path: &Path, tensors: &SafeTensors<'_>, layer: usize, width: usize) ->
         return Err(LoadError::WrongShape { path: path.to_owned(), name, expected, found });
     }
     if view.dtype() != Dtype::F32 {
-        return Err(LoadError::WrongDtype { path: path.to_owned(), name, found: view.dtype() });
+        let found = ElementType::Single(view.dtype()).to_string();
+        return Err(LoadError::WrongDtype { path: path.to_owned(), name, found });
     }
     let values = view.data().chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
     let values: Vec<f32> = values.collect();

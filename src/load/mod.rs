@@ -5,6 +5,7 @@
 
 mod card;
 mod chat;
+mod convert;
 pub mod data;
 pub mod digit;
 mod encoder;
@@ -12,6 +13,7 @@ mod error;
 mod fields;
 mod file;
 mod fingerprint;
+mod gguf;
 mod json;
 mod lens_file;
 mod shipped;
@@ -28,6 +30,7 @@ mod folder_tests;
 
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
+pub use convert::convert;
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;

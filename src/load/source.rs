@@ -1,13 +1,14 @@
 //! Where the parts of a model come from: its settings, tokenizer, weights, chat templates, and what is told about it.
 //!
 //! Everything that opens or describes a model asks a [`ModelSource`] and knows no file by name. A folder in Hugging Face
-//! layout is one; a format that keeps all parts in a single file is another.
+//! layout is one; a GGUF file, which keeps all parts together, is another.
 
 use crate::load::chat::{ChatError, ChatTemplate};
 use crate::load::data::few_shot_file;
 use crate::load::encoder::sentence_files::{self, SentenceSettings};
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
+use crate::load::gguf;
 use crate::load::tensors::container::{WeightFiles, weight_paths};
 use crate::load::tokens::special_tokens::TokenizerSettings;
 use crate::load::tokens::tokenizer::Tokenizer;
@@ -110,12 +111,15 @@ pub(in crate::load) trait ModelSource {
 
 /// The source at a path. Whether there is a model is seen when a part of it is asked for.
 pub(in crate::load) fn source(path: &Path) -> Box<dyn ModelSource> {
+    if let Some(gguf) = gguf::place(path) {
+        return Box::new(gguf);
+    }
     Box::new(Folder { parts: sentence_files::encoder_folder(path), whole: path.to_owned() })
 }
 
 /// True when a model is in a folder, or a part of one that would be taken for it.
 pub(crate) fn holds_model(dir: &Path) -> bool {
-    dir.join(CONFIG_FILE).exists() || weight_paths(dir).is_ok()
+    dir.join(CONFIG_FILE).exists() || weight_paths(dir).is_ok() || gguf::place(dir).is_some()
 }
 
 /// The files that tell of a model, the first that is there.

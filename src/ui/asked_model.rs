@@ -155,6 +155,7 @@ pub(super) mod tests {
             modified: false,
             trained_steps: 0,
             own_sampling: None,
+            quantised: None,
         };
         let sha256 = sha256.map(str::to_owned);
         OpenModel { info, weights: Arc::default(), version: 0, weights_version: 0, sha256, classification: None }

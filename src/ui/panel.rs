@@ -141,6 +141,8 @@ pub enum Request {
     ListModels,
     /// Ask for a model folder and open it.
     OpenFolder,
+    /// See [`Cx::ask_for_model_file`].
+    OpenFile,
     /// Show the error of a job no longer beside it; the log keeps it.
     Dismiss(JobId),
     /// Take a folder from the list of those opened lately.
@@ -234,6 +236,11 @@ impl<'a> Cx<'a> {
     /// Asks for a model folder and opens it.
     pub fn ask_for_model(&mut self) {
         self.requests.push(Request::OpenFolder);
+    }
+
+    /// Asks for a model that is one file and opens it.
+    pub fn ask_for_model_file(&mut self) {
+        self.requests.push(Request::OpenFile);
     }
 
     /// Puts a model in use.

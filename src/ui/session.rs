@@ -192,7 +192,7 @@ fn slots(text: &str) -> Vec<PathBuf> {
 /// Model folders opened lately in the window, newest first; those that are gone are left out.
 #[must_use]
 pub fn recent_models(dir: &Path) -> Vec<PathBuf> {
-    read(dir).0.recent.into_iter().filter(|path| path.is_dir()).collect()
+    read(dir).0.recent.into_iter().filter(|path| path.exists()).collect()
 }
 
 /// Writes a session over the old one in one step.

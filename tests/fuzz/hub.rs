@@ -130,6 +130,7 @@ pub fn attempt(input: &[u8]) -> Result<(), String> {
     let scratch = tempfile::tempdir().unwrap();
     let retry = RetryPolicy { tries: 1, first_wait: Duration::ZERO, longest_wait: Duration::ZERO };
     let settings = HubSettings {
+        programs: Default::default(),
         cache: scratch.path().join("hub"),
         endpoint: format!("http://127.0.0.1:{}", server.port),
         token: None,

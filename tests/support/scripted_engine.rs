@@ -218,6 +218,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         },
         held_out: None,
         own_sampling: None,
+        quantised: None,
         modified: false,
         trained_steps: 0,
     }

@@ -460,6 +460,7 @@ mod tests {
             shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
             held_out: None,
             own_sampling: None,
+            quantised: None,
             modified: false,
             trained_steps: 0,
         };

@@ -20,6 +20,7 @@ fn info(layers: usize, heads: usize) -> ModelInfo {
         shape: Shape::Decoder { blocks, vocabulary: 100, context: 1 << 17 },
         held_out: None,
         own_sampling: None,
+        quantised: None,
         modified: false,
         trained_steps: 0,
     }

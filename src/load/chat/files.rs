@@ -40,6 +40,30 @@ impl ChatTemplate {
         Ok(Self { sources, tokens: read_tokens(dir, config.as_ref())? })
     }
 
+    /// Templates that were read from elsewhere: the name of each, where it stands, and its text.
+    ///
+    /// # Errors
+    /// When there is none, or one is too long.
+    pub(in crate::load) fn of_texts(
+        path: &Path,
+        texts: Vec<(String, String, String)>,
+        tokens: Map<String, Value>,
+    ) -> Result<Self, ChatError> {
+        if texts.is_empty() {
+            return Err(ChatError::NoTemplate { dir: path.to_owned() });
+        }
+        if let Some((_, file, text)) = texts.iter().find(|(.., text)| text.len() > LARGEST_TEMPLATE) {
+            return Err(ChatError::TooLong { file: file.clone(), bytes: text.len() });
+        }
+        let sources = texts.into_iter().map(|(name, file, text)| Source { name, file, text }).collect();
+        Ok(Self { sources, tokens })
+    }
+
+    /// The templates by name.
+    pub(in crate::load) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.sources.iter().map(|source| (source.name.as_str(), source.text.as_str()))
+    }
+
     /// True when there seems to be a template in a folder.
     pub(in crate::load) fn is_in(dir: &Path) -> bool {
         let in_config = || Fields::read(&dir.join(CONFIG)).is_ok_and(|f| f.value("chat_template").is_some());

@@ -39,6 +39,7 @@ impl DigitModel {
             shape: Shape::Digits { layers: config.layers().len(), classes: config.classes() },
             held_out: None,
             own_sampling: None,
+            quantised: None,
             modified: false,
             trained_steps: 0,
         };
@@ -62,11 +63,12 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
         let bias = weights.values(&format!("{name}.bias"), &shape[..1])?.into();
         layers.push(LayerWeights { name, shape, values, bias });
     }
-    let precision = weights.finish(|_| false)?;
+    let kept = weights.finish(|_| false)?;
     let net = config.with_weights(&layers, device);
     let mut model = DigitModel::new(&source.name(), config, net);
     model.info.path = dir.to_owned();
-    model.info.precision = precision;
+    model.info.precision = kept.precision;
+    model.info.quantised = kept.quantised;
     Ok(model)
 }
 

@@ -60,7 +60,7 @@ pub fn open_encoder_model(
     let mut weights = Weights::new(&files, device, progress)?;
     let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
     let tied = config.shape().tied;
-    let precision = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
+    let kept = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
 
     let mask = if encoder.head().is_some() && !tokenizer.is_none() {
         Some(mask_token(&*source, &tokenizer, usual_mask)?)
@@ -79,7 +79,7 @@ pub fn open_encoder_model(
         name: source.name(),
         path: dir.to_owned(),
         architecture,
-        precision,
+        precision: kept.precision,
         parameters: encoder.num_params() as u64,
         shape: Shape::Encoder {
             blocks: Blocks { layers: shape.layers, heads: shape.heads, kv_heads: shape.heads, hidden: shape.hidden },
@@ -89,6 +89,7 @@ pub fn open_encoder_model(
         },
         held_out: None,
         own_sampling: None,
+        quantised: kept.quantised,
         modified: false,
         trained_steps: 0,
     };

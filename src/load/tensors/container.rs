@@ -1,7 +1,10 @@
-//! Weight files: safetensors, or PyTorch's own format, whose instructions are read and never run.
+//! Weight files: safetensors, PyTorch's own format, whose instructions are read and never run, or GGUF.
 
 use crate::load::error::LoadError;
 use crate::load::file;
+use crate::load::gguf::GgufTensors;
+use crate::load::tensors::arrangement::Arrangement;
+use crate::load::tensors::element_type::ElementType;
 use crate::load::tensors::shards::{ShardIndex, refuse_twice};
 use crate::nn::HeldBytes;
 use burn::store::pytorch_reader::{DType as TorchType, PytorchReader};
@@ -18,7 +21,7 @@ pub(in crate::load) const WEIGHTS_FILE: &str = "model.safetensors";
 /// The file with the weights in older folders.
 const TORCH_FILE: &str = "pytorch_model.bin";
 
-/// The weight files of a folder.
+/// The weight files of a model.
 pub(in crate::load) struct WeightFiles {
     files: Vec<WeightFile>,
     index: Option<ShardIndex>,
@@ -27,6 +30,7 @@ pub(in crate::load) struct WeightFiles {
 enum WeightFile {
     Safetensors(PathBuf, Arc<Mmap>),
     Torch(PathBuf, PytorchReader),
+    Gguf(GgufTensors),
 }
 
 impl WeightFiles {
@@ -35,6 +39,11 @@ impl WeightFiles {
         let Found { paths, index, is_torch } = find(dir)?;
         let open = if is_torch { read_torch } else { map_file };
         Ok(Self { files: paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?, index })
+    }
+
+    /// The files of a model in GGUF.
+    pub(in crate::load) fn of_gguf(files: Vec<GgufTensors>) -> Self {
+        Self { files: files.into_iter().map(WeightFile::Gguf).collect(), index: None }
     }
 
     /// The file that a tensor should be in.
@@ -87,6 +96,7 @@ impl WeightFile {
     fn path(&self) -> &Path {
         match self {
             Self::Safetensors(path, _) | Self::Torch(path, _) => path,
+            Self::Gguf(tensors) => tensors.path(),
         }
     }
 
@@ -94,6 +104,7 @@ impl WeightFile {
         match self {
             Self::Safetensors(_, map) => map.len() as u64,
             Self::Torch(_, reader) => reader.tensors().values().map(|tensor| tensor.byte_len() as u64).sum(),
+            Self::Gguf(tensors) => tensors.bytes(),
         }
     }
 }
@@ -131,27 +142,32 @@ pub(in crate::load) struct Container<'a> {
 enum Tensors<'a> {
     Safetensors(SafeTensors<'a>, &'a Arc<Mmap>),
     Torch(&'a PytorchReader),
+    Gguf(&'a GgufTensors),
 }
 
 /// What a file says of a tensor, without its values.
 pub(in crate::load) struct TensorHeader {
-    pub(in crate::load) dtype: Dtype,
+    pub(in crate::load) dtype: ElementType,
     pub(in crate::load) shape: Vec<usize>,
     pub(in crate::load) bytes: u64,
 }
 
 /// A tensor as it lies in the file.
 pub(in crate::load) struct RawTensor<'a> {
-    pub(in crate::load) dtype: Dtype,
+    pub(in crate::load) dtype: ElementType,
+    /// The shape that its name stands for.
     pub(in crate::load) shape: Vec<usize>,
     /// Row-major, little-endian.
     pub(in crate::load) bytes: Cow<'a, [u8]>,
+    /// How what its name stands for is made of the bytes.
+    pub(in crate::load) arrangement: Arrangement,
 }
 
 impl RawTensor<'_> {
     /// True when both hold the same, bit for bit.
     pub(in crate::load) fn is_same(&self, other: &Self) -> bool {
-        self.dtype == other.dtype && self.shape == other.shape && self.bytes == other.bytes
+        let is_alike = self.dtype == other.dtype && self.arrangement == other.arrangement;
+        is_alike && self.shape == other.shape && self.bytes == other.bytes
     }
 }
 
@@ -165,6 +181,9 @@ impl<'a> Container<'a> {
             WeightFile::Torch(path, reader) => {
                 Ok(Self { path, tensors: Tensors::Torch(reader), wrapper: String::new() })
             }
+            WeightFile::Gguf(tensors) => {
+                Ok(Self { path: tensors.path(), tensors: Tensors::Gguf(tensors), wrapper: String::new() })
+            }
         }
     }
 
@@ -172,6 +191,7 @@ impl<'a> Container<'a> {
         let names = match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.names(),
             Tensors::Torch(reader) => reader.tensors().keys().map(String::as_str).collect(),
+            Tensors::Gguf(tensors) => tensors.names().collect(),
         };
         names.into_iter().map(|name| name.strip_prefix(&self.wrapper).unwrap_or(name)).collect()
     }
@@ -186,6 +206,7 @@ impl<'a> Container<'a> {
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.tensor(name).is_ok(),
             Tensors::Torch(reader) => reader.get(name).is_some(),
+            Tensors::Gguf(tensors) => tensors.header(name).is_some(),
         }
     }
 
@@ -194,7 +215,7 @@ impl<'a> Container<'a> {
         let name = &*self.stored(name);
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => tensors.tensor(name).ok().map(|tensor| TensorHeader {
-                dtype: tensor.dtype(),
+                dtype: ElementType::Single(tensor.dtype()),
                 shape: tensor.shape().to_vec(),
                 bytes: tensor.data().len() as u64,
             }),
@@ -203,6 +224,7 @@ impl<'a> Container<'a> {
                 shape: tensor.shape().to_vec(),
                 bytes: tensor.byte_len() as u64,
             }),
+            Tensors::Gguf(tensors) => tensors.header(name),
         }
     }
 
@@ -211,10 +233,12 @@ impl<'a> Container<'a> {
         let name = &*self.stored(name);
         match &self.tensors {
             Tensors::Safetensors(tensors, _) => Ok(tensors.tensor(name).ok().map(|tensor| RawTensor {
-                dtype: tensor.dtype(),
+                dtype: ElementType::Single(tensor.dtype()),
                 shape: tensor.shape().to_vec(),
                 bytes: Cow::Borrowed(tensor.data()),
+                arrangement: Arrangement::AsNamed,
             })),
+            Tensors::Gguf(tensors) => Ok(tensors.tensor(name)),
             Tensors::Torch(reader) => {
                 let Some(tensor) = reader.get(name) else { return Ok(None) };
                 let bytes = tensor.read();
@@ -224,6 +248,7 @@ impl<'a> Container<'a> {
                     dtype: dtype_of(tensor.dtype()),
                     shape: tensor.shape().to_vec(),
                     bytes: Cow::Owned(bytes),
+                    arrangement: Arrangement::AsNamed,
                 }))
             }
         }
@@ -232,7 +257,12 @@ impl<'a> Container<'a> {
     /// The bytes of a tensor for longer than this container lives: where they lie, if the file is mapped. Where the system lets no
     /// mapped file be replaced, a copy, or a model could not be saved over the one it was opened from.
     pub(in crate::load) fn hold(&self, bytes: Cow<'a, [u8]>) -> HeldBytes {
-        if let (Tensors::Safetensors(_, map), false) = (&self.tensors, cfg!(windows)) {
+        let map = match &self.tensors {
+            Tensors::Safetensors(_, map) => Some(*map),
+            Tensors::Gguf(tensors) => Some(tensors.map()),
+            Tensors::Torch(_) => None,
+        };
+        if let (Some(map), false) = (map, cfg!(windows)) {
             let offset = bytes.as_ptr().addr().wrapping_sub(map.as_ptr().addr());
             let owner: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<Mmap>::clone(map);
             if let Some(held) = HeldBytes::new(owner, offset, bytes.len()) {
@@ -246,7 +276,11 @@ impl<'a> Container<'a> {
     /// Tells the system that these bytes of a mapped file are not needed again, so that the file and its copy do not
     /// stand in memory together.
     pub(in crate::load) fn is_done_with(&self, bytes: &[u8]) {
-        let Tensors::Safetensors(_, map) = &self.tensors else { return };
+        let map = match &self.tensors {
+            Tensors::Safetensors(_, map) => map,
+            Tensors::Gguf(tensors) => tensors.map(),
+            Tensors::Torch(_) => return,
+        };
         let offset = bytes.as_ptr().addr().wrapping_sub(map.as_ptr().addr());
         if offset.saturating_add(bytes.len()) <= map.len() {
             // SAFETY: nothing was ever written through this read-only map, so dropped pages come back from the file.
@@ -291,8 +325,8 @@ fn refuse_too_many<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a [u8], LoadErr
     }
 }
 
-fn dtype_of(dtype: TorchType) -> Dtype {
-    match dtype {
+fn dtype_of(dtype: TorchType) -> ElementType {
+    ElementType::Single(match dtype {
         TorchType::F64 => Dtype::F64,
         TorchType::F32 => Dtype::F32,
         TorchType::F16 => Dtype::F16,
@@ -306,5 +340,5 @@ fn dtype_of(dtype: TorchType) -> Dtype {
         TorchType::U16 => Dtype::U16,
         TorchType::U8 => Dtype::U8,
         TorchType::Bool => Dtype::BOOL,
-    }
+    })
 }

@@ -1,5 +1,9 @@
 //! The numbers of a tensor: from the bytes of a file to the element type they are kept in.
 
+use crate::load::tensors::arrangement::Arrangement;
+use crate::load::tensors::element_type::ElementType;
+use crate::nn::Format;
+use crate::nn::blocks::BlockType;
 use crate::types::Precision;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use half::slice::HalfFloatSliceExt;
@@ -18,14 +22,43 @@ pub(in crate::load) enum Elements {
 const CHUNK: usize = 1 << 16;
 
 impl Elements {
-    /// From little-endian bytes; `None` for element types that are no weights.
-    pub(in crate::load) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Self> {
+    /// From little-endian bytes; `None` for element types that are no weights. Blocks become F32.
+    pub(in crate::load) fn decode(dtype: ElementType, bytes: &[u8]) -> Option<Self> {
         Some(match dtype {
-            Dtype::F32 => Self::F32(convert(bytes, 0.0, f32::from_le_bytes)),
-            Dtype::F16 => Self::F16(convert(bytes, f16::ZERO, f16::from_le_bytes)),
-            Dtype::BF16 => Self::Bf16(convert(bytes, bf16::ZERO, bf16::from_le_bytes)),
-            _ => return None,
+            ElementType::Single(Dtype::F32) => Self::F32(convert(bytes, 0.0, f32::from_le_bytes)),
+            ElementType::Single(Dtype::F16) => Self::F16(convert(bytes, f16::ZERO, f16::from_le_bytes)),
+            ElementType::Single(Dtype::BF16) => Self::Bf16(convert(bytes, bf16::ZERO, bf16::from_le_bytes)),
+            ElementType::Blocks(kind) => Self::F32(dequantised(kind, bytes)),
+            ElementType::Single(_) | ElementType::Other(_) => return None,
         })
+    }
+
+    /// What the name of a tensor stands for, of what a file holds for it. `rows` are those of its first axis.
+    pub(in crate::load) fn arranged(self, arrangement: Arrangement, rows: usize) -> Self {
+        match arrangement {
+            Arrangement::AsNamed => self,
+            Arrangement::PairedRows { .. } | Arrangement::RowsByKind { .. } => {
+                let stored = |row| arrangement.stored_row(row, rows);
+                match self {
+                    Self::F32(values) => Self::F32(gathered(&values, rows, stored)),
+                    Self::F16(values) => Self::F16(gathered(&values, rows, stored)),
+                    Self::Bf16(values) => Self::Bf16(gathered(&values, rows, stored)),
+                }
+            }
+            Arrangement::Turned => {
+                let columns = self.len() / rows.max(1);
+                self.turned(columns, rows)
+            }
+            Arrangement::AroundOne => Self::F32(self.into_f32().into_iter().map(|gain| gain - 1.0).collect()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
     }
 
     pub(in crate::load) fn precision(&self) -> Precision {
@@ -75,22 +108,34 @@ impl Elements {
     }
 }
 
-/// Where the first NaN or infinity is among little-endian elements, and which it is.
-pub(in crate::load) fn first_not_finite(precision: Precision, bytes: &[u8]) -> Option<(usize, f32)> {
+/// Where the first NaN or infinity is among little-endian elements, and which it is; among blocks, the first element of one whose
+/// scale is none.
+pub(in crate::load) fn first_not_finite(format: Format, bytes: &[u8]) -> Option<(usize, f32)> {
     fn halves(bytes: &[u8], exponent: u16, value: impl Fn([u8; 2]) -> f32) -> Option<(usize, f32)> {
         let (elements, _) = bytes.as_chunks();
         let found = first(elements, |element| u16::from_le_bytes(*element) & exponent == exponent);
         found.map(|i| (i, value(elements[i])))
     }
     // All bits of the exponent set: NaN or infinite.
-    match precision {
-        Precision::F32 => {
+    match format {
+        Format::F32 => {
             let (elements, _) = bytes.as_chunks();
             let found = first(elements, |element| u32::from_le_bytes(*element) & 0x7F80_0000 == 0x7F80_0000);
             found.map(|i| (i, f32::from_le_bytes(elements[i])))
         }
-        Precision::F16 => halves(bytes, 0x7C00, |element| f16::from_le_bytes(element).to_f32()),
-        Precision::Bf16 => halves(bytes, 0x7F80, |element| bf16::from_le_bytes(element).to_f32()),
+        Format::F16 => halves(bytes, 0x7C00, |element| f16::from_le_bytes(element).to_f32()),
+        Format::Bf16 => halves(bytes, 0x7F80, |element| bf16::from_le_bytes(element).to_f32()),
+        Format::Blocks(kind) => {
+            let scales = |block: &[u8]| {
+                kind.scales().iter().map(|at| f16::from_le_bytes([block[*at], block[at + 1]])).collect::<Vec<_>>()
+            };
+            let blocks = bytes.par_chunks_exact(kind.bytes());
+            let is_spoiled = |block: &[u8]| kind.scales().iter().any(|at| block[at + 1] & 0x7C == 0x7C);
+            let found = blocks.clone().position_first(is_spoiled)?;
+            let of = scales(&bytes[found * kind.bytes()..][..kind.bytes()]);
+            let value = of.into_iter().find(|scale| !scale.is_finite())?;
+            Some((found * kind.elements(), value.to_f32()))
+        }
     }
 }
 
@@ -104,6 +149,25 @@ fn convert<const N: usize, T: Copy + Send + Sync>(bytes: &[u8], zero: T, one: im
         }
     });
     values
+}
+
+/// Blocks as values, some blocks a thread.
+fn dequantised(kind: BlockType, bytes: &[u8]) -> Vec<f32> {
+    let mut values = vec![0.0; bytes.len() / kind.bytes() * kind.elements()];
+    let blocks = CHUNK / kind.elements();
+    let pieces = values.par_chunks_mut(blocks * kind.elements()).zip(bytes.par_chunks(blocks * kind.bytes()));
+    pieces.for_each(|(values, blocks)| kind.dequantise(blocks, values));
+    values
+}
+
+/// Rows in another order: each is the one at `stored(row)`.
+fn gathered<T: Copy>(values: &[T], rows: usize, stored: impl Fn(usize) -> usize) -> Vec<T> {
+    let columns = values.len() / rows.max(1);
+    let mut out = Vec::with_capacity(values.len());
+    for row in 0..rows {
+        out.extend_from_slice(&values[stored(row) * columns..][..columns]);
+    }
+    out
 }
 
 fn widen<T: Sync>(values: &[T], one_chunk: impl Fn(&[T], &mut [f32]) + Sync) -> Vec<f32> {

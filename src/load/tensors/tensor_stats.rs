@@ -2,6 +2,8 @@
 
 use crate::load::error::LoadError;
 use crate::load::source::source;
+use crate::load::tensors::element_type::ElementType;
+use crate::nn::blocks::BlockType;
 use crate::types::TensorStats;
 use half::{bf16, f16};
 use safetensors::Dtype;
@@ -25,7 +27,7 @@ pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result
         let Some(tensor) = container.tensor(name)? else { continue };
         let Some(decode) = decoder(tensor.dtype) else {
             let (path, name) = (container.path.to_owned(), name.to_owned());
-            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype });
+            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype.to_string() });
         };
         return Ok(measure(&tensor.bytes, &decode, wanted));
     }
@@ -33,16 +35,47 @@ pub fn tensor_stats(dir: &Path, name: &str, wanted: &dyn Fn() -> bool) -> Result
     Err(LoadError::MissingTensor { path, name: name.to_owned() })
 }
 
-/// Bytes of one element, and its value.
-struct Decoder {
-    width: usize,
-    value: fn(&[u8]) -> f64,
+/// How values are read from bytes.
+enum Decoder {
+    /// Bytes of one element, and its value.
+    Single {
+        width: usize,
+        value: fn(&[u8]) -> f64,
+    },
+    Blocks(BlockType),
 }
 
-fn decoder(dtype: Dtype) -> Option<Decoder> {
+impl Decoder {
+    /// Bytes that are read together.
+    fn width(&self) -> usize {
+        match self {
+            Self::Single { width, .. } => *width,
+            Self::Blocks(kind) => kind.bytes(),
+        }
+    }
+
+    /// The values of whole elements or blocks.
+    fn each(&self, bytes: &[u8], visit: &mut dyn FnMut(f64)) {
+        match self {
+            Self::Single { width, value } => bytes.chunks_exact(*width).for_each(|element| visit(value(element))),
+            Self::Blocks(kind) => {
+                let mut values = vec![0.0; bytes.len() / kind.bytes() * kind.elements()];
+                kind.dequantise(bytes, &mut values);
+                values.into_iter().for_each(|value| visit(value.into()));
+            }
+        }
+    }
+}
+
+fn decoder(dtype: ElementType) -> Option<Decoder> {
+    let dtype = match dtype {
+        ElementType::Single(dtype) => dtype,
+        ElementType::Blocks(kind) => return Some(Decoder::Blocks(kind)),
+        ElementType::Other(_) => return None,
+    };
     macro_rules! number {
         ($kind:ty) => {
-            Decoder {
+            Decoder::Single {
                 width: size_of::<$kind>(),
                 value: |bytes| {
                     let mut own = [0; size_of::<$kind>()];
@@ -57,8 +90,8 @@ fn decoder(dtype: Dtype) -> Option<Decoder> {
     Some(match dtype {
         Dtype::F64 => number!(f64),
         Dtype::F32 => number!(f32),
-        Dtype::F16 => Decoder { width: 2, value: |b| f16::from_le_bytes([b[0], b[1]]).to_f64() },
-        Dtype::BF16 => Decoder { width: 2, value: |b| bf16::from_le_bytes([b[0], b[1]]).to_f64() },
+        Dtype::F16 => Decoder::Single { width: 2, value: |b| f16::from_le_bytes([b[0], b[1]]).to_f64() },
+        Dtype::BF16 => Decoder::Single { width: 2, value: |b| bf16::from_le_bytes([b[0], b[1]]).to_f64() },
         Dtype::I64 => number!(i64),
         Dtype::I32 => number!(i32),
         Dtype::I16 => number!(i16),
@@ -67,18 +100,18 @@ fn decoder(dtype: Dtype) -> Option<Decoder> {
         Dtype::U32 => number!(u32),
         Dtype::U16 => number!(u16),
         Dtype::U8 => number!(u8),
-        Dtype::BOOL => Decoder { width: 1, value: |b| f64::from(u8::from(b[0] != 0)) },
+        Dtype::BOOL => Decoder::Single { width: 1, value: |b| f64::from(u8::from(b[0] != 0)) },
         _ => return None,
     })
 }
 
 fn measure(bytes: &[u8], decode: &Decoder, wanted: &dyn Fn() -> bool) -> Option<TensorStats> {
     let each = |visit: &mut dyn FnMut(f64)| -> Option<()> {
-        for piece in bytes.chunks(PIECE / decode.width * decode.width) {
+        for piece in bytes.chunks(PIECE / decode.width() * decode.width()) {
             if !wanted() {
                 return None;
             }
-            piece.chunks_exact(decode.width).for_each(|element| visit((decode.value)(element)));
+            decode.each(piece, visit);
         }
         Some(())
     };

@@ -25,7 +25,7 @@ pub(in crate::load) fn tensors_of(source: &dyn ModelSource) -> Result<Vec<Tensor
             let Some(header) = container.header(name) else { continue };
             entries.push(TensorEntry {
                 shape: header.shape,
-                dtype: format!("{:?}", header.dtype),
+                dtype: header.dtype.to_string(),
                 bytes: header.bytes,
                 file: file.clone().into_owned(),
                 name: name.to_owned(),

@@ -2,20 +2,32 @@
 
 use crate::disk;
 use crate::load::error::LoadError;
+use crate::load::tensors::arrangement::Arrangement;
 use crate::load::tensors::container::{Container, RawTensor, WEIGHTS_FILE, WeightFiles};
+use crate::load::tensors::element_type::ElementType;
 use crate::load::tensors::elements::{Elements, first_not_finite};
-use crate::nn::{Format, StoredPiece, StoredRows, Weight, kernels};
-use crate::types::Precision;
+use crate::nn::blocks::BlockType;
+use crate::nn::{Format, HeldBytes, StoredPiece, StoredRows, Weight, kernels};
+use crate::types::{Precision, Quantised};
 use burn::tensor::{DType, Device, Tensor};
 use half::{bf16, f16};
 use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensorError};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Elements a thread converts at a time.
 const CHUNK: usize = 1 << 16;
+
+/// What the weights are kept as.
+pub(in crate::load) struct Kept {
+    /// The element type of the matrices; F32 for blocks.
+    pub(in crate::load) precision: Precision,
+    /// Where most bytes are in blocks.
+    pub(in crate::load) quantised: Option<Quantised>,
+}
 
 /// Hands out the tensors of weight files by name, and remembers which were asked for.
 pub(in crate::load) struct Weights<'a> {
@@ -26,6 +38,8 @@ pub(in crate::load) struct Weights<'a> {
     keeps_files: bool,
     used: BTreeSet<String>,
     precision: Option<Precision>,
+    /// Bytes that stay in blocks.
+    blocks: BTreeMap<BlockType, u64>,
     progress: &'a mut dyn FnMut(u64, u64),
     done_bytes: u64,
     total_bytes: u64,
@@ -47,6 +61,7 @@ impl<'a> Weights<'a> {
             keeps_files,
             used: BTreeSet::new(),
             precision: None,
+            blocks: BTreeMap::new(),
             progress,
             done_bytes: 0,
             total_bytes,
@@ -99,6 +114,11 @@ impl<'a> Weights<'a> {
         name: &str,
         [outputs, inputs]: [usize; 2],
     ) -> Result<Weight, LoadError> {
+        let (file, tensor) = self.find(name, &[inputs, outputs])?;
+        if self.keeps_files && tensor.arrangement == Arrangement::Turned {
+            // The file holds it the other way round already.
+            return Ok(StoredRows::new(vec![self.held(name, file, tensor, [outputs, inputs])?], inputs).into());
+        }
         let turned = self.elements(name, &[inputs, outputs])?.turned(inputs, outputs);
         Ok(self.upload_matrix(turned, [outputs, inputs]).into())
     }
@@ -129,7 +149,7 @@ impl<'a> Weights<'a> {
 
     /// The element type of the matrices, once everything was read. Tensors nobody asked for are an error unless
     /// `is_harmless` knows them.
-    pub(in crate::load) fn finish(self, is_harmless: impl Fn(&str) -> bool) -> Result<Precision, LoadError> {
+    pub(in crate::load) fn finish(self, is_harmless: impl Fn(&str) -> bool) -> Result<Kept, LoadError> {
         for file in &self.files {
             let names = file.names().into_iter().filter(|n| !self.used.contains(*n) && !is_harmless(n));
             let mut names: Vec<String> = names.map(str::to_owned).collect();
@@ -139,7 +159,12 @@ impl<'a> Weights<'a> {
             }
         }
         (self.progress)(self.total_bytes, self.total_bytes);
-        Ok(self.precision.unwrap_or(Precision::F32))
+        let most = self.blocks.iter().max_by_key(|(_, bytes)| **bytes);
+        let all = self.blocks.values().sum::<u64>();
+        let quantised = most
+            .filter(|_| 2 * all > self.done_bytes)
+            .map(|(kind, _)| Quantised { name: kind.name().to_owned(), bytes: self.done_bytes });
+        Ok(Kept { precision: self.precision.unwrap_or(Precision::F32), quantised })
     }
 
     fn upload_matrix(&self, elements: Elements, shape: [usize; 2]) -> Tensor<2> {
@@ -157,31 +182,56 @@ impl<'a> Weights<'a> {
         let (file, tensor) = self.find(name, shape)?;
         let (path, name) = (self.files[file].path.to_owned(), self.stored_name(name));
         let Some(elements) = Elements::decode(tensor.dtype, &tensor.bytes) else {
-            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype });
+            return Err(LoadError::WrongDtype { path, name, found: tensor.dtype.to_string() });
         };
         if let Some((index, value)) = elements.first_not_finite() {
             return Err(LoadError::NotFinite { path, name, index, value });
         }
         self.files[file].is_done_with(&tensor.bytes);
         self.count(name, shape, elements.precision(), tensor.bytes.len());
-        Ok(elements)
+        Ok(elements.arranged(tensor.arrangement, shape.first().copied().unwrap_or(1)))
     }
 
     /// The checked rows of one matrix where they lie.
     fn piece(&mut self, name: &str, [rows, columns]: [usize; 2]) -> Result<StoredPiece, LoadError> {
         let (file, tensor) = self.find(name, &[rows, columns])?;
+        self.held(name, file, tensor, [rows, columns])
+    }
+
+    /// The checked rows of a tensor of one of the files: where they lie, if they lie in the order they are wanted in.
+    fn held(
+        &mut self,
+        name: &str,
+        file: usize,
+        tensor: RawTensor<'a>,
+        [rows, columns]: [usize; 2],
+    ) -> Result<StoredPiece, LoadError> {
         let (path, name) = (self.files[file].path.to_owned(), self.stored_name(name));
         let (format, precision) = match tensor.dtype {
-            Dtype::F32 => (Format::F32, Precision::F32),
-            Dtype::F16 => (Format::F16, Precision::F16),
-            Dtype::BF16 => (Format::Bf16, Precision::Bf16),
-            found => return Err(LoadError::WrongDtype { path, name, found }),
+            ElementType::Single(Dtype::F32) => (Format::F32, Precision::F32),
+            ElementType::Single(Dtype::F16) => (Format::F16, Precision::F16),
+            ElementType::Single(Dtype::BF16) => (Format::Bf16, Precision::Bf16),
+            ElementType::Blocks(kind) => (Format::Blocks(kind), Precision::F32),
+            found => return Err(LoadError::WrongDtype { path, name, found: found.to_string() }),
         };
-        if let Some((index, value)) = first_not_finite(precision, &tensor.bytes) {
+        if let Some((index, value)) = first_not_finite(format, &tensor.bytes) {
             return Err(LoadError::NotFinite { path, name, index, value });
         }
         self.count(name, &[rows, columns], precision, tensor.bytes.len());
-        Ok(StoredPiece { format, rows, bytes: self.files[file].hold(tensor.bytes) })
+        if let Format::Blocks(kind) = format {
+            *self.blocks.entry(kind).or_default() += tensor.bytes.len() as u64;
+        }
+        let bytes = match tensor.arrangement {
+            Arrangement::AsNamed | Arrangement::Turned => self.files[file].hold(tensor.bytes),
+            arrangement => {
+                let width = tensor.bytes.len() / rows.max(1);
+                let row = |row| &tensor.bytes[arrangement.stored_row(row, rows) * width..][..width];
+                let ordered: Vec<u8> = (0..rows).flat_map(row).copied().collect();
+                self.files[file].is_done_with(&tensor.bytes);
+                HeldBytes::new(Arc::new(ordered), 0, width * rows).unwrap_or_else(|| unreachable!("as many rows"))
+            }
+        };
+        Ok(StoredPiece { format, rows, bytes })
     }
 
     /// The tensor of this name, with the shape it must have, and the file it is in.

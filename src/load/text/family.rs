@@ -12,7 +12,7 @@ use crate::types::Architecture;
 use serde_json::Value;
 
 /// A shape of one family, and what its files look like.
-pub(super) trait Family {
+pub(in crate::load) trait Family {
     /// The fields of config.json, but for those that all families have.
     fn json(&self) -> Value;
     /// The network, from the tensors of a file.
@@ -48,7 +48,7 @@ pub(super) fn read_config(fields: &Fields, architecture: Architecture) -> Result
 }
 
 /// The family of a shape.
-pub(super) fn family(config: &TextConfig) -> &dyn Family {
+pub(in crate::load) fn family(config: &TextConfig) -> &dyn Family {
     match config {
         TextConfig::Gpt2(config) => config,
         TextConfig::GptNeox(config) => config,
@@ -65,14 +65,20 @@ pub(super) fn with_head_of(mut config: TextConfig, lm: &CausalLm) -> TextConfig 
         CausalLm::Llama(llama) => llama.head.is_some(),
         CausalLm::Gemma2(gemma) => gemma.head.is_some(),
     };
-    let tied = match &mut config {
-        TextConfig::Gpt2(config) => &mut config.tied,
-        TextConfig::GptNeox(config) => &mut config.tied,
-        TextConfig::Llama(config) => &mut config.tied,
-        TextConfig::Gemma2(config) => &mut config.tied,
-    };
-    *tied &= !has_head;
+    if has_head {
+        untie(&mut config);
+    }
     config
+}
+
+/// Takes note that a shape has a head of its own, whatever its settings say.
+pub(in crate::load) fn untie(config: &mut TextConfig) {
+    match config {
+        TextConfig::Gpt2(config) => config.tied = false,
+        TextConfig::GptNeox(config) => config.tied = false,
+        TextConfig::Llama(config) => config.tied = false,
+        TextConfig::Gemma2(config) => config.tied = false,
+    }
 }
 
 /// Every tensor under its name in the file.

@@ -64,6 +64,7 @@ impl TextModel {
             },
             held_out: None,
             own_sampling: None,
+            quantised: None,
             modified: false,
             trained_steps: 0,
         };
@@ -97,11 +98,12 @@ pub fn open_text_model(
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let lm = family.read(&mut weights)?;
-    let precision = weights.finish(|name| family.is_harmless(name))?;
+    let kept = weights.finish(|name| family.is_harmless(name))?;
     let config = family::with_head_of(config, &lm);
     let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
-    model.info.precision = precision;
+    model.info.precision = kept.precision;
+    model.info.quantised = kept.quantised;
     model.info.held_out = source.held_out();
     model.info.own_sampling = own.map(Box::new);
     model.chat = Arc::new(source.chat_template());

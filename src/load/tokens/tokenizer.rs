@@ -76,7 +76,7 @@ impl Tokenizer {
     }
 
     /// A tokenizer whose parts came from a file.
-    pub(super) fn checked(tokenizer: tokenizers::Tokenizer, path: &Path) -> Result<Self, LoadError> {
+    pub(in crate::load) fn checked(tokenizer: tokenizers::Tokenizer, path: &Path) -> Result<Self, LoadError> {
         unbroken(path, || Self::new(tokenizer))
     }
 
@@ -99,13 +99,13 @@ impl Tokenizer {
 
     /// The same for a model with so many embeddings.
     #[must_use]
-    pub(super) fn up_to(self, vocabulary: usize) -> Self {
+    pub(in crate::load) fn up_to(self, vocabulary: usize) -> Self {
         Self { limit: Some(vocabulary), ..self }
     }
 
     /// What stands in the place of a tokenizer where a model has none: ids are written as numbers, and every text is
     /// refused with `why`.
-    pub(super) fn none(model: &str, why: String) -> Self {
+    pub(in crate::load) fn none(model: &str, why: String) -> Self {
         let mut none = Self::bytes();
         none.none = Some((model.to_owned(), why));
         none

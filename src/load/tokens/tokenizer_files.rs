@@ -29,7 +29,7 @@ const MERGES_FILE: &str = "merges.txt";
 const PIECES_FILE: &str = "tokenizer.model";
 
 /// How the Qwen family splits a text into words (Qwen2's published tokenizer).
-const QWEN_WORDS: &str =
+pub(in crate::load) const QWEN_WORDS: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// Reads the tokenizer of a folder; texts with ids from `vocabulary` on are refused when they come. A folder without one
@@ -197,7 +197,16 @@ fn add_ends(
             *end = Some(needed(tokenizer, settings, class, role, path)?);
         }
     }
-    let [first, last] = &ends;
+    put_ends(tokenizer, &ends, path)
+}
+
+/// Puts tokens before and behind every text: spelling and id of each.
+pub(in crate::load) fn put_ends(
+    tokenizer: &mut tokenizers::Tokenizer,
+    ends: &[Option<(String, u32)>; 2],
+    path: &Path,
+) -> Result<(), LoadError> {
+    let [first, last] = ends;
     if first.is_none() && last.is_none() {
         return Ok(());
     }

@@ -59,7 +59,7 @@ pub fn open_vision_model(
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let vit = vision_weights::read(&settings, &mut weights)?;
-    let precision = weights.finish(vision_weights::is_harmless)?;
+    let kept = weights.finish(vision_weights::is_harmless)?;
     let VisionSettings { config, labels, .. } = settings;
     let (rows, columns) = config.grid();
     let info = ModelInfo {
@@ -67,7 +67,7 @@ pub fn open_vision_model(
         name: source.name(),
         path: dir.to_owned(),
         architecture,
-        precision,
+        precision: kept.precision,
         parameters: vit.num_params() as u64,
         shape: Shape::Vision {
             blocks: Blocks {
@@ -81,6 +81,7 @@ pub fn open_vision_model(
         },
         held_out: None,
         own_sampling: None,
+        quantised: kept.quantised,
         modified: false,
         trained_steps: 0,
     };

@@ -45,6 +45,16 @@ impl BlockType {
         }
     }
 
+    /// Bytes of a block at which numbers of half precision stand.
+    #[must_use]
+    pub const fn scales(self) -> &'static [usize] {
+        match self {
+            Self::Q4_0 | Self::Q5_0 | Self::Q8_0 => &[0],
+            Self::Q4_1 | Self::Q5_1 | Self::Q4K | Self::Q5K => &[0, 2],
+            Self::Q6K => &[208],
+        }
+    }
+
     /// ggml's name.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -19,7 +19,7 @@ pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Op
     let words = eights::words(inputs);
     let mut eights = vec![0.0; rows * words];
     for_each_chunk([&mut eights], words, |row, [words]| {
-        eights::write_row(&x[row * inputs..(row + 1) * inputs], words);
+        eights::write_row(level, &x[row * inputs..(row + 1) * inputs], words);
     });
     // SAFETY: the pieces cover every row and column, and each writes all of its numbers.
     #[expect(unsafe_code, reason = "the products are written once, not after zeros")]

@@ -1,5 +1,7 @@
 //! Activations as whole numbers of eight bits: 32 of them share a scale, the largest magnitude / 127, as in ggml.
 
+use super::inner::{self, Level};
+
 /// Numbers that share a scale.
 pub(super) const GROUP: usize = 32;
 /// Numbers of a stretch: two groups.
@@ -30,11 +32,16 @@ pub(super) struct Eights(Vec<Stretch>);
 
 impl Eights {
     /// These activations, whole groups of them; zeros behind them fill the last stretch.
-    pub(super) fn of(x: &[f32]) -> Self {
+    pub(super) fn of(level: Level, x: &[f32]) -> Self {
         let mut stretches = vec![Stretch::EMPTY; x.len().div_ceil(STRETCH)];
-        for (stretch, x) in stretches.iter_mut().zip(x.chunks(STRETCH)) {
-            for (group, x) in x.chunks(GROUP).enumerate() {
-                write_group(x, group, stretch);
+        for (i, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+            let (to, half, group) = (&mut stretches[i / 2], i % 2, Group::of(level, x));
+            to.numbers[half * GROUP..(half + 1) * GROUP].copy_from_slice(&group.numbers);
+            let fours = half * FOURS / 2..(half + 1) * FOURS / 2;
+            to.scales[fours.clone()].fill(group.scale);
+            to.sums[fours.clone()].copy_from_slice(&group.fours);
+            for (scaled, sum) in to.scaled_sums[fours].iter_mut().zip(group.fours) {
+                *scaled = group.scale * sum as f32;
             }
         }
         Self(stretches)
@@ -45,26 +52,28 @@ impl Eights {
     }
 }
 
-fn write_group(x: &[f32], group: usize, to: &mut Stretch) {
-    let (numbers, scale) = rounded(x);
-    to.numbers[group * GROUP..(group + 1) * GROUP].copy_from_slice(&numbers);
-    for (i, four) in numbers.as_chunks::<4>().0.iter().enumerate() {
-        let (at, sum) = (group * GROUP / 4 + i, four.iter().map(|x| i32::from(*x)).sum::<i32>());
-        (to.scales[at], to.sums[at], to.scaled_sums[at]) = (scale, sum, scale * sum as f32);
-    }
+/// A group as whole numbers.
+pub(super) struct Group {
+    pub(super) numbers: [i8; GROUP],
+    /// Sums of four neighbours.
+    pub(super) fours: [i32; GROUP / 4],
+    pub(super) scale: f32,
 }
 
-/// A group as whole numbers, and their scale. Fewer activations are followed by zeros.
-fn rounded(x: &[f32]) -> ([i8; GROUP], f32) {
-    let largest = x.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
-    let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
-    let mut numbers = [0; GROUP];
-    for (number, x) in numbers.iter_mut().zip(x) {
+impl Group {
+    fn of(level: Level, x: &[f32; GROUP]) -> Self {
+        inner::round_group(level, x).unwrap_or_else(|| Self::plainly(x))
+    }
+
+    fn plainly(x: &[f32; GROUP]) -> Self {
+        let largest = x.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+        let inverse = if largest == 0.0 { 0.0 } else { 127.0 / largest };
         // Adding and taking away 1.5 · 2²³ rounds to a whole number, halves to even ones.
         const ROUNDING: f32 = 12_582_912.0;
-        *number = ((x * inverse + ROUNDING) - ROUNDING) as i8;
+        let numbers = x.map(|x| ((x * inverse + ROUNDING) - ROUNDING) as i8);
+        let fours = std::array::from_fn(|i| numbers[4 * i..4 * i + 4].iter().map(|x| i32::from(*x)).sum());
+        Self { numbers, fours, scale: largest / 127.0 }
     }
-    (numbers, largest / 127.0)
 }
 
 /// Words of four bytes that a row of so many activations takes in [`Rows`].
@@ -74,22 +83,27 @@ pub(super) fn words(inputs: usize) -> usize {
 
 /// Writes a row of activations, whole groups of them: numbers, four in a word, then of each group the scale, the scaled sum, and
 /// the sums of either half.
-pub(super) fn write_row(x: &[f32], row: &mut [f32]) {
+pub(super) fn write_row(level: Level, x: &[f32], row: &mut [f32]) {
     let groups = x.len() / GROUP;
     let (words, rest) = row.split_at_mut(x.len() / 4);
     let (scales, rest) = rest.split_at_mut(groups);
     let (scaled_sums, sums) = rest.split_at_mut(groups);
-    for (i, x) in x.chunks_exact(GROUP).enumerate() {
-        let (numbers, scale) = rounded(x);
-        for (word, four) in words[i * GROUP / 4..].iter_mut().zip(numbers.as_chunks::<4>().0) {
-            *word = f32::from_bits(u32::from_le_bytes(four.map(|x| x as u8)));
-        }
-        let halves = [0, 1]
-            .map(|half| numbers[half * GROUP / 2..(half + 1) * GROUP / 2].iter().map(|x| i32::from(*x)).sum::<i32>());
-        for (half, sum) in halves.into_iter().enumerate() {
-            sums[2 * i + half] = f32::from_bits(sum.cast_unsigned());
-        }
-        (scales[i], scaled_sums[i]) = (scale, scale * (halves[0] + halves[1]) as f32);
+    let (words, sums) = (words.as_chunks_mut::<{ GROUP / 4 }>().0, sums.as_chunks_mut::<2>().0);
+    for (i, x) in x.as_chunks::<GROUP>().0.iter().enumerate() {
+        let group = Group::of(level, x);
+        let halves = [0, 4].map(|at| group.fours[at..at + 4].iter().sum::<i32>());
+        words[i] = as_words(&group.numbers);
+        sums[i] = halves.map(|sum| f32::from_bits(sum.cast_unsigned()));
+        (scales[i], scaled_sums[i]) = (group.scale, group.scale * (halves[0] + halves[1]) as f32);
+    }
+}
+
+/// Four numbers in the bits of one.
+fn as_words(numbers: &[i8; GROUP]) -> [f32; GROUP / 4] {
+    // SAFETY: as many bits, and any of them are a number.
+    #[expect(unsafe_code, reason = "bytes moved as words")]
+    unsafe {
+        std::mem::transmute(*numbers)
     }
 }
 
@@ -145,10 +159,16 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
     fn numbers_times_scales_are_as_near_as_eight_bits_can_be() {
         let x: Vec<f32> = (0..96).map(|i| ((i * 37 % 101) as f32 - 50.0) * 0.03).collect();
-        let eights = Eights::of(&x);
+        let Some(level) = Level::detect() else { return };
+        let eights = Eights::of(level, &x);
         assert_eq!(eights.stretches().len(), 2);
+        for x in x.as_chunks().0 {
+            let (one, other) = (Group::of(level, x), Group::plainly(x));
+            assert_eq!((one.numbers, one.fours, one.scale), (other.numbers, other.fours, other.scale));
+        }
         for (i, x) in x.iter().enumerate() {
             let (stretch, at) = (&eights.stretches()[i / STRETCH], i % STRETCH);
             let scale = stretch.scales[at / 4];
@@ -160,6 +180,6 @@ mod tests {
                 assert_eq!((stretch.sums[i], stretch.scaled_sums[i]), (sum, stretch.scales[i] * sum as f32));
             }
         }
-        assert!(Eights::of(&[0.0; 32]).stretches()[0].numbers.iter().all(|x| *x == 0));
+        assert!(Eights::of(level, &[0.0; 32]).stretches()[0].numbers.iter().all(|x| *x == 0));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::activation::Gate;
 use super::adamw::Rates;
-use super::eights::{Rows, Stretch};
+use super::eights::{GROUP, Group, Rows, Stretch};
 use super::norm::Norm;
 use super::panel::{Element, Left, Onto, PANEL};
 use crate::nn::blocks::BlockType;
@@ -55,6 +55,10 @@ pub(super) fn lay_out_blocks(level: Level, _: BlockType, _: &[u8], _: usize, _: 
 }
 
 pub(super) fn block_tile(level: Level, _: BlockType, _: &Rows<'_>, _: &[f32], _: &mut [[f32; PANEL]; BLOCK_ROWS]) {
+    match level {}
+}
+
+pub(super) fn round_group(level: Level, _: &[f32; GROUP]) -> Option<Group> {
     match level {}
 }
 

@@ -60,7 +60,7 @@ pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Op
 
 /// Every weight is read once and in order: bound by memory. `y` is `[outputs]`.
 fn one_row(level: Level, x: &[f32], weight: &WeightRows<'_>, y: &mut [f32]) {
-    let (inputs, outputs, x) = (x.len(), y.len(), weight.factor(x));
+    let (inputs, outputs, x) = (x.len(), y.len(), weight.factor(level, x));
     if outputs * inputs < SHARE_FROM {
         return weight.times(level, 0..outputs, &x, y);
     }

@@ -210,8 +210,8 @@ impl<'a> WeightRows<'a> {
     }
 
     /// `x`, `[in]`, for products with these rows.
-    pub(super) fn factor<'x>(&self, x: &'x [f32]) -> Factor<'x> {
-        Factor { numbers: x, eights: self.has_blocks().then(|| Eights::of(x)) }
+    pub(super) fn factor<'x>(&self, level: Level, x: &'x [f32]) -> Factor<'x> {
+        Factor { numbers: x, eights: self.has_blocks().then(|| Eights::of(level, x)) }
     }
 
     /// Products of some rows with `x`, `[in]`.

@@ -1,6 +1,6 @@
 //! What a model folder says about itself: the figures of a model card.
 
-use crate::types::{Architecture, Precision};
+use crate::types::{Architecture, Precision, bytes_in_words};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -22,8 +22,10 @@ pub struct ModelCard {
     pub parameters: Option<u64>,
     /// Weights that one token is multiplied with: those of all matrices, the head's included and embeddings left out.
     pub matmul_parameters: Option<u64>,
-    /// Element type of most weights in the files.
+    /// Element type of most weights in the files, where that is one that models are computed in.
     pub precision: Option<Precision>,
+    /// The element types of the tensors, that of most bytes first.
+    pub types: Vec<TypeShare>,
     /// Blocks L.
     pub layers: Option<u64>,
     /// Attention heads H of a block.
@@ -55,6 +57,17 @@ pub struct ModelCard {
     pub unreadable: Option<String>,
 }
 
+/// What tensors of one element type take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TypeShare {
+    /// The type, such as `F16` or `Q4_K`.
+    pub name: String,
+    /// How many tensors have it.
+    pub tensors: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// One file of a model folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CardFile {
@@ -76,6 +89,17 @@ impl Precision {
 }
 
 impl ModelCard {
+    /// The element types in words, that of most bytes first.
+    #[must_use]
+    pub fn types_in_words(&self) -> Option<String> {
+        let share = |share: &TypeShare| format!("{} ({})", share.name, bytes_in_words(share.bytes));
+        match self.types.as_slice() {
+            [] => None,
+            [one] => Some(one.name.clone()),
+            several => Some(several.iter().map(share).collect::<Vec<_>>().join(", ")),
+        }
+    }
+
     /// Memory of the weights alone, at a precision.
     #[must_use]
     pub fn weight_bytes(&self, precision: Precision) -> Option<u64> {

@@ -1,7 +1,9 @@
 //! What is known of a model.
 
 pub(super) mod card;
+pub(super) mod convert;
 pub(super) mod encoder;
+pub(super) mod gguf_name;
 pub(super) mod held_out;
 pub(super) mod model;
 pub(super) mod name;

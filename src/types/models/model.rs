@@ -236,6 +236,9 @@ pub struct ModelInfo {
     /// How its authors sample from it, where its folder tells.
     #[serde(default)]
     pub own_sampling: Option<Box<OwnSampling>>,
+    /// What its weights are kept as, where most of them are in blocks of few bits.
+    #[serde(default)]
+    pub quantised: Option<Quantised>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
     /// Optimiser steps that lie between the weights in memory and those of [`Self::path`]; 0 as long as they are the same.
@@ -243,7 +246,22 @@ pub struct ModelInfo {
     pub trained_steps: u64,
 }
 
+/// Weights in blocks of few bits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantised {
+    /// The type that most bytes have, such as `Q4_K`.
+    pub name: String,
+    /// Bytes of all weights, of whatever type.
+    pub bytes: u64,
+}
+
 impl ModelInfo {
+    /// What the weights are kept as, in the field's short words, such as `F16` or `Q4_K`.
+    #[must_use]
+    pub fn element_type(&self) -> String {
+        self.quantised.as_ref().map_or_else(|| self.precision.to_string(), |quantised| quantised.name.clone())
+    }
+
     /// What the model takes and gives.
     #[must_use]
     pub fn kind(&self) -> ModelKind {

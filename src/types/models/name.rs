@@ -1,10 +1,11 @@
-//! What a model folder is called.
+//! What a model's folder or file is called.
 
-use crate::types::printable;
+use crate::types::{gguf_stem, printable};
 use std::path::Path;
 
-/// The name of a model folder, for display: `owner/name` for a snapshot in the Hugging Face cache
-/// (`models--owner--name/snapshots/<commit>`), else the folder's own.
+/// The name of a model by its path, for display: `owner/name` for a snapshot in the Hugging Face cache
+/// (`models--owner--name/snapshots/<commit>`), `name:tag` for one that ollama lists (`manifests/<host>/<owner>/<name>/<tag>`),
+/// else that of the folder or the GGUF file.
 #[must_use]
 pub fn model_name(folder: &Path) -> String {
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -12,8 +13,18 @@ pub fn model_name(folder: &Path) -> String {
         let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"))?;
         Some(name(snapshots.parent()?)?.strip_prefix("models--")?.replace("--", "/"))
     };
-    let name = in_cache().or_else(|| name(folder)).unwrap_or_else(|| folder.display().to_string());
+    let own = || name(folder).map(|name| gguf_stem(&name).map_or(name.clone(), str::to_owned));
+    let name = in_cache().or_else(|| listed_name(folder)).or_else(own).unwrap_or_else(|| folder.display().to_string());
     printable(&name).into_owned()
+}
+
+/// ollama's name of the model that a manifest lists; its own models have no owner, and its own host is not written.
+fn listed_name(manifest: &Path) -> Option<String> {
+    let parts: Vec<_> = manifest.iter().map(|part| part.to_string_lossy()).collect();
+    let [.., folder, host, owner, name, tag] = parts.as_slice() else { return None };
+    let owner = if owner == "library" { String::new() } else { format!("{owner}/") };
+    let host = if host == "registry.ollama.ai" { String::new() } else { format!("{host}/") };
+    (folder == "manifests").then(|| format!("{host}{owner}{name}:{tag}"))
 }
 
 #[cfg(test)]
@@ -27,6 +38,11 @@ mod tests {
             ("/c/hub/models--gpt2/snapshots/0123", "gpt2"),
             ("/home/ada/snapshots/mine", "mine"),
             ("models/sprout", "sprout"),
+            ("/m/SmolLM2.Q4_1.gguf", "SmolLM2.Q4_1"),
+            ("/m/big-00001-of-00002.gguf", "big"),
+            ("/o/models/manifests/registry.ollama.ai/library/llama3.2/1b", "llama3.2:1b"),
+            ("/o/models/manifests/registry.ollama.ai/ada/tiny/latest", "ada/tiny:latest"),
+            ("/o/models/manifests/hf.co/ada/tiny/Q4_0", "hf.co/ada/tiny:Q4_0"),
             ("/", "/"),
             ("models/a\u{1b}[2J\nb", "a\\u{1b}[2J\\nb"),
         ] {

@@ -10,6 +10,7 @@ const SHIFT_CTRL: Modifiers = Modifiers::COMMAND.plus(Modifiers::SHIFT);
 const RUN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Enter);
 const PALETTE: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::K);
 const OPEN: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::O);
+const OPEN_FILE: KeyboardShortcut = KeyboardShortcut::new(SHIFT_CTRL, Key::O);
 const UNDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Z);
 const REDO: KeyboardShortcut = KeyboardShortcut::new(Modifiers::COMMAND, Key::Y);
 const REDO_TOO: KeyboardShortcut = KeyboardShortcut::new(SHIFT_CTRL, Key::Z);
@@ -38,7 +39,9 @@ impl App {
                 self.shown = place;
             }
         }
-        if pressed(&OPEN) {
+        if pressed(&OPEN_FILE) {
+            self.ask_for_model_file();
+        } else if pressed(&OPEN) {
             self.ask_for_model();
         }
         if pressed(&INSPECTOR) {

@@ -327,7 +327,7 @@ impl App {
 
     /// What would be written to disk now.
     fn session(&self) -> Session {
-        let models = self.state.in_use().map(|m| &m.info.path).filter(|path| path.is_dir()).cloned().collect();
+        let models = self.state.in_use().map(|m| &m.info.path).filter(|path| path.exists()).cloned().collect();
         Session {
             theme: self.theme_choice,
             device: self.device_choice,

@@ -17,6 +17,7 @@ enum Choice {
     Open(PathBuf),
     Use(ModelId),
     Ask,
+    AskForFile,
 }
 
 impl App {
@@ -51,6 +52,7 @@ impl App {
             Some(Choice::Open(path)) => self.open_path(path),
             Some(Choice::Use(model)) => self.state.activate(model),
             Some(Choice::Ask) => self.ask_for_model(),
+            Some(Choice::AskForFile) => self.ask_for_model_file(),
             None => {}
         }
     }
@@ -89,7 +91,8 @@ impl App {
             ui.add_space(space::XS);
         }
         let cached = |path: &PathBuf| self.state.hub.cached().iter().any(|m| m.path.as_ref() == Some(path));
-        let recent: Vec<_> = self.state.recent.iter().filter(|p| !open(p) && !cached(p)).collect();
+        let kept = |path: &PathBuf| self.state.hub.programs().iter().any(|m| m.path == *path);
+        let recent: Vec<_> = self.state.recent.iter().filter(|p| !open(p) && !cached(p) && !kept(p)).collect();
         if !recent.is_empty() {
             widgets::caption(ui, "Recent");
             for path in recent {
@@ -113,13 +116,28 @@ impl App {
             }
             ui.add_space(space::XS);
         }
+        let programs = self.state.hub.programs().iter().filter(|model| !open(&model.path));
+        let programs: Vec<_> = programs.filter(|m| m.card.as_ref().is_ok_and(|c| c.architecture.is_some())).collect();
+        if !programs.is_empty() {
+            widgets::caption(ui, "Of other programs");
+            for model in programs {
+                if menu_entry(ui, Icon::HardDrive, &format!("{}   {}", model.name, model.program.name())) {
+                    choice = Some(Choice::Open(model.path.clone()));
+                }
+            }
+            ui.add_space(space::XS);
+        }
         ui.separator();
         if menu_entry(ui, Icon::FolderOpen, "Open folder…   Ctrl+O") {
             choice = Some(Choice::Ask);
         }
+        if menu_entry(ui, Icon::FileBox, "Open file…   Ctrl+Shift+O") {
+            choice = Some(Choice::AskForFile);
+        }
         // A menu justifies its entries, which a sentence does not want.
         ui.vertical(|ui| {
-            let words = "Or drop a folder with config.json, tokenizer.json and model.safetensors on the window.";
+            let words =
+                "Or drop a GGUF file, or a folder with config.json, tokenizer.json and model.safetensors, on the window.";
             widgets::caption(ui, words);
         });
         if choice.is_some() {
@@ -145,7 +163,7 @@ fn job_name(job: &crate::ui::Job) -> String {
 
 /// Size and precision, such as `5.8 M · F16`.
 fn facts(info: &ModelInfo) -> String {
-    format!("{} · {}", count(info.parameters), info.precision)
+    format!("{} · {}", count(info.parameters), info.element_type())
 }
 
 /// What the model knows by name: tokens or classes.

@@ -24,6 +24,7 @@ enum Deed {
     Run,
     Stop,
     OpenFolder,
+    OpenFile,
     Open(PathBuf),
     Use(ModelId),
     Theme(ThemeChoice),
@@ -115,6 +116,7 @@ impl App {
             all.push(entry(panel.icon(), &format!("Show {}", panel.title()), &keys, Deed::Show(panel.id())));
         }
         all.push(entry(Icon::FolderOpen, "Open a model folder…", "Ctrl+O", Deed::OpenFolder));
+        all.push(entry(Icon::FileBox, "Open a model file…", "Ctrl+Shift+O", Deed::OpenFile));
         for model in self.state.models.values() {
             all.push(entry(Icon::Box, &format!("Use model {}", model.info.name), "", Deed::Use(model.info.id)));
         }
@@ -122,9 +124,11 @@ impl App {
         let shipped = self.state.shipped.iter().map(|model| (model.name.clone(), &model.path));
         let cached = self.state.hub.cached().iter().filter(|model| model.complete);
         let cached = cached.filter_map(|model| Some((model.name.clone(), model.path.as_ref()?)));
+        let programs = self.state.hub.programs().iter().filter(|model| model.card.is_ok());
+        let programs = programs.map(|model| (model.name.clone(), &model.path));
         let recent = self.state.recent.iter().map(|path| (model_name(path), path));
         let mut listed: Vec<&PathBuf> = Vec::new();
-        for (name, path) in shipped.chain(cached).chain(recent) {
+        for (name, path) in shipped.chain(cached).chain(programs).chain(recent) {
             if !is_open(path) && !listed.contains(&path) {
                 all.push(entry(Icon::Box, &format!("Open model {name}"), "", Deed::Open(path.clone())));
                 listed.push(path);
@@ -159,6 +163,7 @@ impl App {
             Deed::Run => self.on_shown(|panel, cx| panel.run(cx)),
             Deed::Stop => self.stop(),
             Deed::OpenFolder => self.ask_for_model(),
+            Deed::OpenFile => self.ask_for_model_file(),
             Deed::Open(path) => self.open_path(path),
             Deed::Use(model) => self.state.activate(model),
             Deed::Theme(choice) => self.set_theme(ctx, choice),

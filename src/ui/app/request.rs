@@ -23,6 +23,7 @@ impl App {
                 Request::Hub(command) => self.give_hub(command),
                 Request::ListModels => self.list_models(),
                 Request::OpenFolder => self.ask_for_model(),
+                Request::OpenFile => self.ask_for_model_file(),
                 Request::Dismiss(job) => self.state.dismiss(job),
                 Request::Forget(path) => self.state.recent.retain(|recent| *recent != path),
                 Request::Pick { tag, file } => {
@@ -91,6 +92,11 @@ impl App {
 
     pub(super) fn ask_for_model(&mut self) {
         let file = FileRequest::folder("Open a model folder");
+        self.dialogs.ask(file, Purpose::Pick { panel: None, tag: OPEN_MODEL });
+    }
+
+    pub(super) fn ask_for_model_file(&mut self) {
+        let file = FileRequest::open("Open a model file").filter("GGUF", &["gguf"]);
         self.dialogs.ask(file, Purpose::Pick { panel: None, tag: OPEN_MODEL });
     }
 
@@ -203,9 +209,10 @@ pub(super) fn system_is_dark(ctx: &egui::Context) -> bool {
     ctx.system_theme().unwrap_or(egui::Theme::Dark) == egui::Theme::Dark
 }
 
-/// A file inside a model folder stands for the folder.
+/// A file inside a model folder stands for the folder, unless it is a model by itself.
 fn model_folder(path: &Path) -> PathBuf {
-    match path.parent() {
+    let is_gguf = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+    match path.parent().filter(|_| !is_gguf) {
         Some(parent) if path.is_file() && parent.join("config.json").is_file() => parent.to_owned(),
         _ => path.to_owned(),
     }

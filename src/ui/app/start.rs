@@ -137,7 +137,7 @@ impl App {
 
     /// Opens what the person named, else what was open last; a shipped model follows by itself when there is nothing.
     fn open_first(&mut self, named: Option<PathBuf>, session: &Session) {
-        let last = session.models.iter().filter(|path| path.is_dir()).cloned();
+        let last = session.models.iter().filter(|path| path.exists()).cloned();
         let paths: Vec<PathBuf> = named.map_or_else(|| last.collect(), |path| vec![path]);
         for path in paths {
             self.open_path(path);

@@ -1,6 +1,6 @@
 //! Models on this computer and on their way to it, as the hub's events have left them.
 
-use crate::hub::{CachedModel, DownloadState, HubEvent, Listing, RepoId};
+use crate::hub::{CachedModel, DownloadState, HubEvent, Listing, ProgramModel, RepoId};
 use crate::types::{ModelCard, UserError};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,12 @@ impl HubState {
         if let Some(download) = self.downloads.get_mut(id) {
             download.stopping = true;
         }
+    }
+
+    /// Models that other programs keep.
+    #[must_use]
+    pub fn programs(&self) -> &[ProgramModel] {
+        self.listing.as_ref().map_or(&[], |listing| &listing.programs)
     }
 
     /// Models in the cache.

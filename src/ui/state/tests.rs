@@ -25,6 +25,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         },
         held_out: None,
         own_sampling: None,
+        quantised: None,
         modified: false,
         trained_steps: 0,
     }

@@ -324,7 +324,9 @@ impl Pass<'_> {
         let words = eights::words(inputs);
         Self::each_row(member, 0..rows.len(), |row| {
             // SAFETY: a row is one thread's.
-            eights::write_row(&x[row * inputs..(row + 1) * inputs], unsafe { self.eights.row_mut(row, words) });
+            eights::write_row(self.level, &x[row * inputs..(row + 1) * inputs], unsafe {
+                self.eights.row_mut(row, words)
+            });
         });
         // SAFETY: written before the last barrier.
         let eights = unsafe { self.eights.rows(0..rows.len(), words) };
@@ -340,7 +342,7 @@ impl Pass<'_> {
     /// One row through a projection: every weight is read once.
     fn one_row(&self, member: &Member<'_>, linear: &LinearWeights<'_>, x: &[f32], to: &Buffer<'_>, row: usize) {
         let [outputs, _] = linear.weight.shape();
-        let (share, x) = (stretch(&linear.weight), linear.weight.factor(x));
+        let (share, x) = (stretch(&linear.weight), linear.weight.factor(self.level, x));
         member.share(outputs.div_ceil(share), |i| {
             let of = i * share..((i + 1) * share).min(outputs);
             // SAFETY: every stretch is one thread's.

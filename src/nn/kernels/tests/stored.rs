@@ -88,9 +88,9 @@ fn matrices_of_blocks_are_those_of_their_rows() {
             let stored = StoredRows::new(pieces, inputs);
             let bias = values(&mut random, 111);
             let x = values(&mut random, rows * inputs);
-            let whole = super::super::product::product(level, &x, &stored.view(), Some(&bias), rows);
+            let whole = product::product(level, &x, &stored.view(), Some(&bias), rows);
             for (x, whole) in x.chunks(inputs).zip(whole.chunks(111)) {
-                let row = super::super::product::product(level, x, &stored.view(), Some(&bias), 1);
+                let row = product::product(level, x, &stored.view(), Some(&bias), 1);
                 let largest = row.iter().fold(0.0f32, |largest, y| largest.max(y.abs()));
                 for (i, (a, b)) in whole.iter().zip(&row).enumerate() {
                     // Columns of a panel that crosses pieces are widened, where activations are not rounded.
@@ -116,7 +116,7 @@ fn rows_of_blocks_are_multiplied_exactly_with_activations_of_eight_bits() {
             let piece = piece(&mut random, Format::Blocks(kind), rows, inputs);
             let mut weights = vec![0.0; rows * inputs];
             kind.dequantise(piece.bytes.as_slice(), &mut weights);
-            let x = Eights::of(&values(&mut random, inputs));
+            let x = Eights::of(best, &values(&mut random, inputs));
             let rounded: Vec<f64> = (0..inputs)
                 .map(|i| {
                     let (stretch, at) = (&x.stretches()[i / STRETCH], i % STRETCH);

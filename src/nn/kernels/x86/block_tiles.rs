@@ -48,12 +48,11 @@ pub(in super::super) fn lay_out_blocks(_: Level, kind: BlockType, rows: &[u8], r
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
 unsafe fn unpack<U: Unpack>(rows: &[u8], row: usize, groups: usize, panel: &mut [f32]) {
     let mut wide = [0.0f32; PANEL * 2 * STEPS];
-    let mut turned = [0.0f32; PANEL * 2 * STEPS];
     let mut alone = [0u8; 2 * 34];
     let count = rows.len() / row;
     for group in (0..groups).step_by(2) {
-        let mut scales = [[0.0f32; PANEL]; 4];
-        let mut least = [[0.0f32; PANEL]; 2];
+        let mut scales = [[0.0f32; 4]; PANEL];
+        let mut least = [[0.0f32; 4]; PANEL];
         for (i, row) in rows.chunks_exact(row).enumerate() {
             let (mut block, of_block) = place::<U>(row.as_ptr(), group);
             // SAFETY: the group is in the row, and the one behind it, or it is copied to where a block of zeros follows.
@@ -64,27 +63,36 @@ unsafe fn unpack<U: Unpack>(rows: &[u8], row: usize, groups: usize, panel: &mut 
                 }
                 let two = U::two(block, of_block);
                 _mm512_storeu_si512(wide[i * 2 * STEPS..].as_mut_ptr().cast(), two.numbers);
-                let mut lanes = [0.0f32; 16];
-                _mm512_storeu_ps(lanes.as_mut_ptr(), two.scales);
-                for (half, scales) in scales.iter_mut().enumerate() {
-                    scales[i] = lanes[4 * half];
-                }
+                scales[i] = first_of_fours(two.scales);
                 if U::LEAST {
-                    _mm512_storeu_ps(lanes.as_mut_ptr(), two.least);
-                    (least[0][i], least[1][i]) = (lanes[0], lanes[8]);
+                    least[i] = first_of_fours(two.least);
                 }
             }
         }
-        // Bytes are moved as if four of them were a number.
-        super::transpose_rows(Level::Avx512, &wide[..count * 2 * STEPS], 2 * STEPS, 2 * STEPS, &mut turned);
         for (i, panel) in panel[group * PANEL_GROUP..].chunks_exact_mut(PANEL_GROUP).take(2).enumerate() {
             let (numbers, rest) = panel.split_at_mut(STEPS * PANEL);
-            numbers.copy_from_slice(&turned[i * STEPS * PANEL..(i + 1) * STEPS * PANEL]);
-            rest[..PANEL].copy_from_slice(&scales[2 * i]);
-            rest[PANEL..2 * PANEL].copy_from_slice(&scales[2 * i + 1]);
-            rest[2 * PANEL..].copy_from_slice(&least[i]);
+            // Bytes are moved as if four of them were a number.
+            let rows = &wide[i * STEPS..(count - 1) * 2 * STEPS + (i + 1) * STEPS];
+            super::transpose_rows(Level::Avx512, rows, 2 * STEPS, STEPS, numbers);
+            let (near, rest) = rest.split_at_mut(PANEL);
+            let (far, of_least) = rest.split_at_mut(PANEL);
+            let columns = near.iter_mut().zip(far).zip(of_least).zip(scales.iter().zip(&least));
+            for (((near, far), of_least), (scales, least)) in columns {
+                (*near, *far, *of_least) = (scales[2 * i], scales[2 * i + 1], least[2 * i]);
+            }
         }
     }
+}
+
+/// The first number of each four.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+#[inline]
+fn first_of_fours(x: __m512) -> [f32; 4] {
+    let places = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, 8, 4, 0);
+    let mut four = [0.0; 4];
+    // SAFETY: four numbers fit.
+    unsafe { _mm_storeu_ps(four.as_mut_ptr(), _mm512_castps512_ps128(_mm512_permutexvar_ps(places, x))) };
+    four
 }
 
 /// Products of up to [`ROWS`] rows of activations with a panel.

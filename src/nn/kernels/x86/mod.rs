@@ -14,6 +14,7 @@ mod lens;
 mod norm;
 mod pack;
 mod query;
+mod rounding;
 mod softmax;
 mod tile;
 
@@ -26,6 +27,7 @@ pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
 pub(super) use norm::{normalise, normalise_gradients};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
+pub(super) use rounding::round_group;
 pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
 pub(super) use tile::tile;
 

@@ -132,7 +132,7 @@ impl Recalled {
         if known.is_none_or(|(_, _, at_s)| now_s - at_s > BELIEVED_S) && !self.looking.is_busy() {
             let (path, ctx) = (path.to_owned(), ctx.clone());
             let look = move |_: &dyn Fn() -> bool| {
-                let is_there = path.is_dir();
+                let is_there = path.exists();
                 Ok((path, is_there))
             };
             // Without a thread nothing is known, and opening the folder says what is wrong with it.

@@ -19,6 +19,8 @@ const FLOPS_HELP: &str = "Additions and multiplications for one token that sees 
 const FULL_HELP: &str = "The same with a full context. Attention adds 4 · layers · heads · head width for every token that is \
      seen: a query times every key, and every value times its share.";
 
+const STORED_HELP: &str = "The element type that most bytes of the weights have.";
+
 /// What stands below the figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -104,7 +106,7 @@ fn all(card: &ModelCard) -> Vec<Figure> {
     add("hidden width", "", card.hidden.map(|n| n.to_string()));
     add("context, tokens", "", card.context.map(|n| n.to_string()));
     add("vocabulary", "", card.vocabulary.map(|n| n.to_string()));
-    add("stored as", "", card.precision.map(|p| p.to_string()));
+    add("stored as", STORED_HELP, card.types.first().map(|most| most.name.clone()));
     add("weights in F32", WEIGHTS_HELP, card.weight_bytes(Precision::F32).map(bytes_in_words));
     add("weights in F16", WEIGHTS_HELP, card.weight_bytes(Precision::F16).map(bytes_in_words));
     add("KV cache a token", KV_HELP, card.kv_cache_bytes(Precision::F32).map(bytes_in_words));

@@ -1,6 +1,6 @@
 //! What stands in the list of models: plain values, made from the state.
 
-use crate::hub::{CachedModel, CatalogueEntry, RepoId, catalogue};
+use crate::hub::{CachedModel, CatalogueEntry, ProgramModel, RepoId, catalogue};
 use crate::types::{ModelCard, ModelId, Precision, UserError, count_in_words, model_name, weight_bytes};
 use crate::ui::{Download, DownloadPhase, OpenModel, State, full_name};
 use std::path::{Path, PathBuf};
@@ -87,7 +87,10 @@ pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
         entries: entries.into_iter().filter(|entry| fits(entry)).collect(),
     };
     let shipped = state.shipped.iter().map(|model| folder_entry(state, &model.path));
-    let in_cache = |path: &PathBuf| state.hub.cached().iter().any(|model| model.path.as_ref() == Some(path));
+    let in_cache = |path: &PathBuf| {
+        let is_kept = state.hub.programs().iter().any(|model| model.path == *path);
+        is_kept || state.hub.cached().iter().any(|model| model.path.as_ref() == Some(path))
+    };
     // What is open has a folder too, even if it was saved there and not opened from there.
     let open = state.models.values().map(|model| &model.info.path).filter(|path| path.is_absolute());
     let is_shipped = |path: &PathBuf| state.shipped.iter().any(|model| model.path == *path);
@@ -101,11 +104,11 @@ pub(super) fn sections(state: &State, search: &str) -> Vec<Section> {
         section("Shipped", "come with Fovea", "No shipped models were found.", shipped.collect()),
         section(
             "On this computer",
-            "in the Hugging Face cache, shared with other programs",
-            "The cache holds no models yet. Fetch one below.",
-            cached_entries(state),
+            "in the Hugging Face cache, LM Studio and ollama, shared with them",
+            "No models were found. Fetch one below.",
+            found_entries(state),
         ),
-        section("Recent folders", "", "Folders that you open appear here.", recent.collect()),
+        section("Recent", "", "Folders and files that you open appear here.", recent.collect()),
         section(
             "Catalogue",
             "good small models, fetched into the same cache",
@@ -146,20 +149,19 @@ fn open_entry(state: &State, open: &OpenModel) -> Entry {
     let info = &open.info;
     // Trained weights are F32 wherever they came from.
     let precision = if info.modified { Precision::F32 } else { loaded_as(state, info.precision) };
+    let is_gpu = state.device.as_ref().is_some_and(|device| device.is_gpu);
+    let in_blocks = info.quantised.as_ref().filter(|_| !info.modified && !is_gpu);
+    let kept_as = in_blocks.map_or_else(|| precision.to_string(), |quantised| quantised.name.clone());
     let is_in_use = state.in_use().any(|used| used.info.id == info.id);
     let card = state.hub.card(&info.path);
     let cached = state.hub.cached().iter().find(|model| model.path.as_ref() == Some(&info.path));
     let card = card.or_else(|| cached.and_then(|model| model.card.as_ref()));
     Entry {
         name: full_name(info),
-        detail: format!(
-            "{} · {} parameters · {precision}",
-            info.architecture.family(),
-            count_in_words(info.parameters)
-        ),
+        detail: format!("{} · {} parameters · {kept_as}", info.architecture.family(), count_in_words(info.parameters)),
         folder: info.path.is_absolute().then(|| info.path.clone()),
         bytes: figures(card).map(ModelCard::file_bytes),
-        memory: Some(weight_bytes(info.parameters, precision)),
+        memory: Some(in_blocks.map_or_else(|| weight_bytes(info.parameters, precision), |quantised| quantised.bytes)),
         licence: figures(card).and_then(|card| card.licence.clone()),
         model: Some(info.id),
         mark: is_in_use.then_some("in use"),
@@ -190,8 +192,8 @@ fn described(card: Option<&Result<ModelCard, UserError>>) -> String {
     }
 }
 
-/// What is in the cache, and what is on its way there.
-fn cached_entries(state: &State) -> Vec<Entry> {
+/// What other programs keep, what is in the cache, and what is on its way there.
+fn found_entries(state: &State) -> Vec<Entry> {
     let mut entries: Vec<Entry> = state.hub.cached().iter().map(|model| cached_entry(state, model)).collect();
     for (id, download) in &state.hub.downloads {
         let is_listed = entries.iter().any(|entry| entry.id.as_ref() == Some(id));
@@ -200,8 +202,24 @@ fn cached_entries(state: &State) -> Vec<Entry> {
             entries.push(away(id, download));
         }
     }
+    entries.extend(state.hub.programs().iter().map(|model| program_entry(state, model)));
     entries.sort_by_cached_key(|entry| entry.name.to_lowercase());
     entries
+}
+
+fn program_entry(state: &State, model: &ProgramModel) -> Entry {
+    let card = Some(&model.card);
+    Entry {
+        name: model.name.clone(),
+        detail: described(card),
+        open: may_open(card).then(|| model.path.clone()),
+        folder: Some(model.path.clone()),
+        bytes: figures(card).map(ModelCard::file_bytes),
+        memory: figures(card).and_then(|card| memory(state, card)),
+        licence: figures(card).and_then(|card| card.licence.clone()),
+        mark: Some(model.program.name()),
+        ..Entry::default()
+    }
 }
 
 fn away(id: &RepoId, download: &Download) -> Entry {
@@ -274,8 +292,10 @@ mod tests {
     #[test]
     fn a_model_of_the_catalogue_that_is_here_can_be_opened_there_too() {
         let mut state = State::default();
-        let listing =
-            Listing { cached: vec![cached("openai-community/gpt2", true), cached("x/part", false)], folders: vec![] };
+        let listing = Listing {
+            cached: vec![cached("openai-community/gpt2", true), cached("x/part", false)],
+            ..Listing::default()
+        };
         state.hub.apply(HubEvent::Listed(Arc::new(listing)));
         let sections = sections(&state, "");
         let places = |title: &str| {
@@ -295,9 +315,10 @@ mod tests {
         state.hub.apply(HubEvent::Progress { id: id.clone(), state: DownloadState::default() });
         let names = |state: &State| sections(state, "")[2].entries.iter().map(|e| e.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&state), ["ada/tiny"]);
-        state
-            .hub
-            .apply(HubEvent::Listed(Arc::new(Listing { cached: vec![cached("ada/tiny", false)], folders: vec![] })));
+        state.hub.apply(HubEvent::Listed(Arc::new(Listing {
+            cached: vec![cached("ada/tiny", false)],
+            ..Listing::default()
+        })));
         assert_eq!(names(&state), ["ada/tiny"], "once, not twice");
     }
 

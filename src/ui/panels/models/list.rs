@@ -21,6 +21,10 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
             if secondary_button(ui, Some(Icon::FolderOpen), "Open folder…").on_hover_text("Ctrl+O").clicked() {
                 cx.ask_for_model();
             }
+            let file = secondary_button(ui, Some(Icon::FileBox), "Open file…");
+            if file.on_hover_text("A model in GGUF. Ctrl+Shift+O").clicked() {
+                cx.ask_for_model_file();
+            }
             if cx.state.hub.is_there && icon_button(ui, Icon::RefreshCw, "Look through the cache again").clicked() {
                 cx.list_models();
             }

@@ -229,7 +229,7 @@ impl Panel for ModelsPanel {
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (typed, is_whole): (Typed, bool) = lenient::read(value);
         self.typed = typed;
-        self.typed.folder.take_if(|folder| !folder.is_dir());
+        self.typed.folder.take_if(|folder| !folder.exists());
         is_whole
     }
 }

@@ -102,7 +102,7 @@ impl RecordedModel {
             name: info.name.clone(),
             sha256: sha256.to_owned(),
             architecture: info.architecture.config_name().to_owned(),
-            precision: info.precision.to_string(),
+            precision: info.element_type(),
             parameters: info.parameters,
         }
     }

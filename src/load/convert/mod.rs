@@ -1,0 +1,39 @@
+//! A model from one format to another: a folder in Hugging Face layout, or one file in GGUF.
+//!
+//! What the other format has no place for is refused by name, or told where it changes nothing that the model computes.
+
+mod described;
+mod spelled;
+mod tensors;
+mod to_folder;
+mod to_gguf;
+
+#[cfg(test)]
+mod convert_tests;
+
+use crate::load::error::LoadError;
+use crate::types::{ConvertSpec, ConvertTarget, Converted};
+use std::path::{Path, PathBuf};
+
+/// Converts a model. The result is there whole or not at all.
+///
+/// # Errors
+/// When the model cannot be read, the format has no place for something of it, or the result cannot be written.
+pub fn convert(spec: &ConvertSpec) -> Result<Converted, LoadError> {
+    if spec.to.exists() {
+        return Err(LoadError::AlreadyThere { path: spec.to.clone() });
+    }
+    match spec.target {
+        ConvertTarget::Gguf => to_gguf::convert(spec),
+        ConvertTarget::Safetensors => to_folder::convert(spec),
+    }
+}
+
+/// What a written path takes.
+fn bytes_of(path: &Path) -> u64 {
+    let size = |path: PathBuf| std::fs::metadata(path).map_or(0, |data| data.len());
+    match std::fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| size(entry.path())).sum(),
+        Err(_) => size(path.to_owned()),
+    }
+}
