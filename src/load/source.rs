@@ -24,7 +24,7 @@ pub(in crate::load) const CONFIG_FILE: &str = "config.json";
 const GENERATION_FILE: &str = "generation_config.json";
 
 /// The parts of one model. Each is read when it is asked for.
-pub(in crate::load) trait ModelSource {
+pub(in crate::load) trait ModelSource: Sync {
     /// Where it is.
     fn path(&self) -> &Path;
 

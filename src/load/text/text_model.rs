@@ -2,10 +2,10 @@
 
 use crate::load::chat::{ChatError, ChatTemplate};
 use crate::load::error::LoadError;
-use crate::load::source::{CONFIG_FILE, source};
-use crate::load::tensors::weights::{Weights, write_weights};
+use crate::load::source::{CONFIG_FILE, ModelSource, source};
+use crate::load::tensors::weights::{Kept, Weights, write_weights};
 use crate::load::text::config::{self, TextSettings};
-use crate::load::text::family;
+use crate::load::text::family::{self, Family};
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::nn::{CausalLm, TextConfig};
 use crate::types::{Blocks, ModelId, ModelInfo, Precision, Shape};
@@ -94,11 +94,14 @@ pub fn open_text_model(
     let source = source(dir);
     let TextSettings { config, bos, eos, own } = config::read_settings(&*source)?;
     let family = family::family(&config);
-    let tokenizer = source.tokenizer(family.tokenizer_class(), config.vocabulary())?;
-    let files = source.weights()?;
-    let mut weights = Weights::new(&files, device, progress)?;
-    let lm = family.read(&mut weights)?;
-    let kept = weights.finish(|name| family.is_harmless(name))?;
+    // A tokenizer takes as long to read as weights that stay in their file, and only one of the two keeps a thread busy.
+    let (class, vocabulary) = (family.tokenizer_class(), config.vocabulary());
+    let (tokenizer, read) = std::thread::scope(|scope| {
+        let tokenizer = scope.spawn(|| source.tokenizer(class, vocabulary));
+        let read = read_weights(&*source, family, device, progress);
+        (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), read)
+    });
+    let (tokenizer, (lm, kept)) = (tokenizer?, read?);
     let config = family::with_head_of(config, &lm);
     let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
@@ -108,6 +111,18 @@ pub fn open_text_model(
     model.info.own_sampling = own.map(Box::new);
     model.chat = Arc::new(source.chat_template());
     Ok(model)
+}
+
+fn read_weights(
+    source: &dyn ModelSource,
+    family: &dyn Family,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(CausalLm, Kept), LoadError> {
+    let files = source.weights()?;
+    let mut weights = Weights::new(&files, device, progress)?;
+    let lm = family.read(&mut weights)?;
+    Ok((lm, weights.finish(|name| family.is_harmless(name))?))
 }
 
 /// A model of the shape in a folder's config.json with random weights: for measurements, and as a start for training.

@@ -4,7 +4,7 @@
 //! single bytes as `<0xE2>`, and a space before every text.
 
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use tokenizers::models::bpe::BPE;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{Decoder, DecoderWrapper, Tokenizer};
@@ -72,12 +72,11 @@ struct Spelling {
     adds_space: bool,
 }
 
-/// `None` when the tokenizer joins tokens in a way that is more than putting bytes in a row.
-pub(in crate::load) fn of(tokenizer: &Tokenizer) -> Option<TokenBytes> {
+/// Those of a tokenizer with this vocabulary. `None` when it joins tokens in a way that is more than putting bytes in a row.
+pub(in crate::load) fn of(tokenizer: &Tokenizer, vocabulary: HashMap<String, u32>) -> Option<TokenBytes> {
     let decoder = serde_json::to_value(tokenizer.get_decoder()?).ok()?;
     let mut spelling = Spelling::default();
     spelling.add(&decoder)?;
-    let vocabulary = tokenizer.get_vocab(true);
     let added = tokenizer.get_added_tokens_decoder();
     let size = vocabulary.values().max().map_or(0, |&id| id as usize + 1);
     let mut by_id = vec![Box::default(); size];

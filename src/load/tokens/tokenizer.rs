@@ -45,6 +45,8 @@ pub struct Tokenizer {
     pub(super) bytes: Option<TokenBytes>,
     /// Ids of the tokens that are marked as special.
     special: BTreeSet<u32>,
+    /// The largest id of a token that was not added to the vocabulary later.
+    largest: Option<u32>,
     /// Ids from here on are none of the model's: a text that would hold one is refused.
     limit: Option<usize>,
     /// Where a model has no tokenizer: its name, and why.
@@ -88,13 +90,15 @@ impl Tokenizer {
         // Encoders ship with a maximum length and padding; a prompt must arrive whole and nothing be added to it.
         tokenizer.with_truncation(None)?;
         tokenizer.with_padding(None);
-        if let Some((token, id)) = tokenizer.get_vocab(true).into_iter().find(|(_, id)| *id > LARGEST_ID) {
+        let vocabulary = tokenizer.get_vocab(true);
+        if let Some((token, id)) = vocabulary.iter().find(|(_, id)| **id > LARGEST_ID) {
             return Err(format!("the token {token:?} has the id {id}, which is beyond any vocabulary").into());
         }
-        let bytes = token_bytes::of(&tokenizer);
         let added = tokenizer.get_added_tokens_decoder();
+        let largest = vocabulary.values().filter(|id| !added.contains_key(id)).max().copied();
+        let bytes = token_bytes::of(&tokenizer, vocabulary);
         let special = added.into_iter().filter(|(_, token)| token.special).map(|(id, _)| id).collect();
-        Ok(Self { inner: tokenizer, bytes, special, limit: None, none: None })
+        Ok(Self { inner: tokenizer, bytes, special, largest, limit: None, none: None })
     }
 
     /// The same for a model with so many embeddings.
@@ -163,8 +167,7 @@ impl Tokenizer {
     /// The largest id of a token that was not added to the vocabulary later.
     #[must_use]
     pub fn largest_id(&self) -> Option<u32> {
-        let added = self.inner.get_added_tokens_decoder();
-        self.inner.get_vocab(false).into_values().filter(|id| !added.contains_key(id)).max()
+        self.largest
     }
 
     /// True for a token that the tokenizer marks as special: one that stands for no text, such as the end of a turn.
