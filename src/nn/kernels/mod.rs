@@ -24,11 +24,13 @@ mod panel;
 mod pattern;
 mod product;
 mod scratch;
+mod texts;
 
 pub use adamw::Rates;
 pub(super) use attention::Heads;
 pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sums_beside};
 pub(super) use gelu::gelu;
+pub(super) use texts::{Lengths, attend_in_texts, normalised_sum};
 
 use activation::Gate;
 use burn::backend::Dispatch;

@@ -18,7 +18,7 @@ pub(super) use adamw::{adamw, sum_of_squares};
 pub(super) use elementwise::{add, gate, gate_gradients, rotate};
 pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
-pub(super) use norm::{normalise, normalise_gradients};
+pub(super) use norm::{normalise, normalise_gradients, normalised_sum};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
 pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
 pub(super) use tile::tile;
