@@ -1,6 +1,8 @@
 //! What can be written on the command line.
 
 use super::attribute::AttributeArgs;
+use super::bench::ReadingArgs;
+use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
@@ -377,19 +379,6 @@ pub struct KShotArgs {
     pub out: Option<PathBuf>,
 }
 
-/// `fovea embed`.
-#[derive(Debug, Args)]
-pub struct EmbedArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A text to embed; with several, also their cosine similarities
-    #[arg(long, value_name = "TEXT", required = true)]
-    pub text: Vec<String>,
-    /// Vectors and similarities as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `fovea fill`.
 #[derive(Debug, Args)]
 pub struct FillArgs {
@@ -511,6 +500,8 @@ pub struct BenchArgs {
     /// Also measure the lens, a sweep and an edited pass over this many tokens
     #[arg(long, value_name = "N")]
     pub search_tokens: Option<usize>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Also train the open model, without saving it, with this many sequences a step
     #[arg(long, value_name = "N")]
     pub train_batch: Option<usize>,

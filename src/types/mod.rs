@@ -16,7 +16,8 @@ mod sites;
 mod training;
 
 pub use error::UserError;
-pub use few_shot::columns::Columns;
+pub use few_shot::columns::{Columns, text_column};
+pub use few_shot::delimited::next_cell;
 pub use few_shot::draw::Draw;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
 pub use few_shot::kshot::{
