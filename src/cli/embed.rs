@@ -7,9 +7,10 @@ use super::CliError;
 use super::args::ModelArgs;
 use super::output::{print, print_json, tell};
 use super::session::{Session, unexpected};
-use crate::engine::{Command, Outcome, TextFormat, Work};
+use super::texts::TextsArgs;
+use crate::engine::{Command, Outcome, Work};
 use crate::types::{EncoderInfo, JobId, ModelInfo, Pooling};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
 use vectors::Vector;
@@ -22,46 +23,14 @@ pub struct EmbedArgs {
     /// A text to embed; with several, also their cosine similarities
     #[arg(long, value_name = "TEXT", required_unless_present = "data", conflicts_with = "data")]
     pub text: Vec<String>,
-    /// Embed the texts of a file of any size, one a line, or a column of a CSV, TSV or JSONL file; - reads standard input. Vectors are
-    /// written as they are done; Ctrl-C ends with those that are
-    #[arg(long, value_name = "FILE")]
-    pub data: Option<PathBuf>,
-    /// How texts stand in the file [default: what its ending says, else lines]
-    #[arg(long, value_enum, requires = "data")]
-    pub format: Option<FormatName>,
-    /// The column or field with the texts: its name, or its number from 1 [default: text, sentence or the like, else the first]
-    #[arg(long, value_name = "NAME", requires = "data")]
-    pub column: Option<String>,
+    #[command(flatten)]
+    pub texts: TextsArgs,
     /// Write the vectors into this file: its ending (npy, safetensors, csv or jsonl) chooses the format
     #[arg(long, value_name = "FILE", requires = "data", conflicts_with = "json")]
     pub out: Option<PathBuf>,
     /// Vectors and similarities as a JSON object; of a file, an object a line
     #[arg(long)]
     pub json: bool,
-}
-
-/// `--format` on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum FormatName {
-    /// A text a line
-    Lines,
-    /// Cells with commas between them
-    Csv,
-    /// Cells with tabs between them
-    Tsv,
-    /// A JSON object a line
-    Jsonl,
-}
-
-impl FormatName {
-    fn format(self) -> TextFormat {
-        match self {
-            Self::Lines => TextFormat::Lines,
-            Self::Csv => TextFormat::Csv,
-            Self::Tsv => TextFormat::Tsv,
-            Self::Jsonl => TextFormat::JsonLines,
-        }
-    }
 }
 
 /// Values of a vector that are shown to a person.
@@ -88,7 +57,7 @@ struct Row<'a> {
 
 /// Turns texts into vectors, and tells how alike they are.
 pub(super) fn run(args: &EmbedArgs) -> Result<(), CliError> {
-    if let Some(data) = &args.data {
+    if let Some(data) = &args.texts.data {
         return stream::run(args, data);
     }
     let (session, info) = Session::with_model(&args.model)?;

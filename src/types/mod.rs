@@ -52,7 +52,9 @@ pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, S
 pub use prompts::run::{BrokenReport, Capture, EvaluationReport, GenerationStats, InspectReport, StopReason, Values};
 pub use prompts::samples::{Agreement, DrawnSample, SamplesReport};
 pub use prompts::sampling::Sampling;
-pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
+pub use prompts::score::{
+    CONTENT_FREE, CandidateScore, ScoreEachReport, ScoreEachRequest, ScoreReport, ScoreRequest, ScoredToken,
+};
 pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, Grouping, NamedSpan, PromptToken, TokenizeReport, excerpt};
 pub use random::Random;

@@ -146,7 +146,7 @@ impl VectorFile {
         if words.len() > HEADER {
             words = json!({"embeddings": tensor}).to_string();
         }
-        let words = format!("{words:HEADER$}");
+        words.push_str(&" ".repeat(HEADER - words.len()));
         [&(HEADER as u64).to_le_bytes(), words.as_bytes()].concat()
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 /// Texts that are sorted by length together. They are turned into tokens by all threads at once.
 const TEXTS_SORTED: usize = 1024;
-/// Tokens a step may read, padding included, unless a single text has more.
-const MOST_TOKENS: usize = 2048;
+/// Tokens a step may read, padding included, unless a single text has more: what comes of them fits in memory that is used again.
+const MOST_TOKENS: usize = 1024;
 /// Tokens that a step may read however large the model is: fewer would not be worth laying out its weights.
 const LEAST_TOKENS: usize = 512;
 /// Multiplications a step is meant to take; some tenths of a second on a few cores.

@@ -8,10 +8,12 @@
 mod adamw;
 mod elementwise;
 mod gelu;
+mod gelu_512;
 mod lens;
 mod norm;
 mod pack;
 mod softmax;
+mod softmax_512;
 mod tile;
 
 pub(super) use adamw::{adamw, sum_of_squares};
