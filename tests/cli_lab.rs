@@ -81,6 +81,52 @@ fn score_ranks_candidates_and_gives_their_tokens() {
 }
 
 #[test]
+fn each_prompt_of_a_file_is_scored_as_by_itself() {
+    let (scratch, model) = (tempfile::tempdir().unwrap(), gpt2());
+    let prompts: Vec<String> =
+        (0..700).map(|i| format!("{} is", "red blue rot ".repeat(1 + i % 3).trim_end())).collect();
+    let (lines, table) = (scratch.path().join("prompts.txt"), scratch.path().join("prompts.tsv"));
+    std::fs::write(&lines, prompts.join("\n\n")).unwrap();
+    std::fs::write(&table, format!("a\tquestion\n{}", prompts.iter().map(|p| format!("1\t{p}\n")).collect::<String>()))
+        .unwrap();
+    let answers = ["--candidate", "blau", "--candidate", "r", "--ending", ","];
+    let score = |file: &Path, more: &[&str]| {
+        let file = file.display().to_string();
+        text(&[&["score", "--model", &model, "--data", &file][..], &answers, more].concat())
+    };
+    let scored = score(&lines, &["--json"]);
+    let rows: Vec<Value> = scored.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), prompts.len());
+    for (i, row) in rows.iter().enumerate() {
+        assert_eq!((row["line"].as_u64(), row["prompt"].as_str()), (Some(1 + 2 * i as u64), Some(&*prompts[i])));
+    }
+    for i in [0, 1, 2, 599] {
+        let given = ["score", "--model", &model, "--prompt", &prompts[i], "--json"];
+        let alone: Value = serde_json::from_str(&text(&[&given[..], &answers].concat())).unwrap();
+        for (ours, expected) in
+            rows[i]["candidates"].as_array().unwrap().iter().zip(alone["candidates"].as_array().unwrap())
+        {
+            assert_eq!(ours["text"], expected["text"]);
+            let off = ours["log_prob"].as_f64().unwrap() - expected["log_prob"].as_f64().unwrap();
+            assert!(off.abs() < 1e-4, "prompt {i}: {ours} is not {expected}");
+        }
+        assert_eq!(rows[i]["prompt_tokens"], alone["prompt_tokens"]);
+    }
+    let plain = score(&table, &["--column", "question"]);
+    assert_eq!(plain.lines().count(), prompts.len(), "the line of names is no prompt");
+    let first = rows[0]["answer"].as_str().unwrap();
+    assert!(plain.lines().next().unwrap().contains(&format!("{first}  after red blue rot is")), "{plain}");
+
+    let long = scratch.path().join("long.txt");
+    std::fs::write(&long, format!("red is\n{}\n", "a".repeat(72))).unwrap();
+    let file = long.display().to_string();
+    let error = failure(&["score", "--model", &model, "--data", &file, "--candidate", "ab"]);
+    assert!(error.contains("too long") && error.contains("begins with \"aaaa"), "{error}");
+    let neither = fovea(&["score", "--model", &model, "--candidate", "ab"]);
+    assert_eq!(neither.status.code(), Some(2), "neither a prompt nor a file");
+}
+
+#[test]
 fn score_refuses_what_it_cannot_score() {
     let model = gpt2();
     let common = ["score", "--model", &model, "--prompt"];

@@ -10,7 +10,7 @@ mod support;
 
 use burn::tensor::{Device, Tensor};
 use fovea::load::{EncoderModel, open_encoder_model, open_vision_model, read_picture};
-use fovea::nn::{EncoderBatch, Hooks, TextEncoder};
+use fovea::nn::{EncoderBatch, Hooks, TextEncoder, in_full_precision, kernels};
 use fovea::types::{Capture, Site};
 use reference::{Reference, golden_dir};
 use support::{script, shared};
@@ -82,7 +82,7 @@ fn check_padded(name: &str, reference: &Reference, model: &EncoderModel, end: &s
     let mut worst = 0.0f32;
     let mut compare = |what: &str, ours: Vec<f32>| {
         let theirs = reference.values(&of(what));
-        let width = theirs.len() / is_token.iter().flatten().count();
+        let width = theirs.len() / is_token.concat().len();
         let real = |all: &[f32]| -> Vec<f32> {
             let rows = all.chunks_exact(width).zip(is_token.iter().flatten());
             rows.filter(|(_, is_token)| **is_token).flat_map(|(row, _)| row.to_vec()).collect()
@@ -98,6 +98,23 @@ fn check_padded(name: &str, reference: &Reference, model: &EncoderModel, end: &s
     worst
 }
 
+/// Hidden vectors of texts that are read together, which nothing is filled up with: those of the batch padded at its end.
+fn check_together(name: &str, reference: &Reference, model: &EncoderModel) -> f32 {
+    let (ids, mask) = (rows(reference, "padded.right.ids", 3), rows(reference, "padded.right.mask", 3));
+    let tokens = |mask: &Vec<u32>| mask.iter().filter(|m| **m == 1).count();
+    let texts: Vec<&[u32]> = ids.iter().zip(&mask).map(|(ids, mask)| &ids[..tokens(mask)]).collect();
+    let theirs = reference.values("padded.right.hidden");
+    let width = theirs.len() / ids.concat().len();
+    let rows = theirs.chunks_exact(width).zip(mask.concat());
+    let theirs: Vec<f32> = rows.filter(|(_, m)| *m == 1).flat_map(|(row, _)| row.to_vec()).collect();
+    let read = |encoder: &TextEncoder| values(encoder.read(&texts, model.padding_id));
+    let full = in_full_precision(model.encoder.clone());
+    let off = [read(&model.encoder), kernels::without(|| read(&full))].map(|ours| distance(&ours, &theirs));
+    let worst = off[0].max(off[1]);
+    assert!(worst <= FORWARD, "{name}: hidden of texts read together is off by {off:?}, with our kernels and without");
+    worst
+}
+
 #[test]
 fn every_site_pooler_and_masked_lm_logits_equal_transformers() {
     for name in ENCODERS {
@@ -110,6 +127,7 @@ fn every_site_pooler_and_masked_lm_logits_equal_transformers() {
         for end in ["left", "right"] {
             worst = worst.max(check_padded(name, &reference, &model, end));
         }
+        worst = worst.max(check_together(name, &reference, &model));
         println!(
             "support: {name}: sites, pooler, logits, padding left and right: largest relative difference {worst:.1e}"
         );

@@ -157,8 +157,11 @@ fn npz(arrays: &[Array<'_>], about: &[(String, String)]) -> Result<Vec<u8>, Char
     Ok(archive.finish().map_err(|error| refused(&error))?.into_inner())
 }
 
+/// What stands before the values in a file of NumPy's format 1.0, for little-endian values of this kind, such as `<f4`.
+///
 /// Magic, version, length, and a Python literal that is filled up so that the values begin at a multiple of 64 bytes.
-fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
+#[must_use]
+pub fn npy_header(kind: &str, shape: &[usize]) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
     let mut words = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': ({}), }}", shape.trim_end());

@@ -32,7 +32,7 @@ mod text;
 mod ticks;
 mod word_order;
 
-pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file};
+pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file, npy_header};
 pub use attribution::{AttributionFigure, attribution_arrays, attribution_figure};
 pub use contexts::{ContextsFigure, contexts_arrays, contexts_figure};
 pub use curve::curve_figure;

@@ -1,6 +1,8 @@
 //! What can be written on the command line.
 
 use super::attribute::AttributeArgs;
+use super::bench::ReadingArgs;
+use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
@@ -8,6 +10,7 @@ use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
+use super::texts::TextsArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -296,8 +299,10 @@ pub struct ScoreArgs {
     #[command(flatten)]
     pub edits: EditArgs,
     /// The text up to where the answer would begin; without a space at its end
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "data", conflicts_with = "data")]
+    pub prompt: Option<String>,
+    #[command(flatten)]
+    pub texts: TextsArgs,
     /// An answer; may be given several times. A space is put before it where neither side has white space
     #[arg(long, value_name = "TEXT", required = true)]
     pub candidate: Vec<String>,
@@ -305,9 +310,9 @@ pub struct ScoreArgs {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub ending: String,
     /// Calibrate by the shares of the answers where this part of the prompt, the query, says nothing (Zhao et al. 2021)
-    #[arg(long, value_name = "QUERY")]
+    #[arg(long, value_name = "QUERY", conflicts_with = "data")]
     pub calibrate: Option<String>,
-    /// Every answer with its tokens as a JSON object
+    /// Every answer with its tokens as a JSON object; of a file, an object a line
     #[arg(long)]
     pub json: bool,
 }
@@ -377,19 +382,6 @@ pub struct KShotArgs {
     /// Also draw the curves into this file: its ending (svg, png or csv) chooses the format
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-/// `fovea embed`.
-#[derive(Debug, Args)]
-pub struct EmbedArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A text to embed; with several, also their cosine similarities
-    #[arg(long, value_name = "TEXT", required = true)]
-    pub text: Vec<String>,
-    /// Vectors and similarities as a JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `fovea fill`.
@@ -552,6 +544,8 @@ pub struct BenchArgs {
     /// Also measure the lens, a sweep and an edited pass over this many tokens
     #[arg(long, value_name = "N")]
     pub search_tokens: Option<usize>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Also train the open model, without saving it, with this many sequences a step
     #[arg(long, value_name = "N")]
     pub train_batch: Option<usize>,

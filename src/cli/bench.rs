@@ -1,7 +1,10 @@
 //! `fovea bench`.
 
+mod reading;
 mod search;
 mod training;
+
+pub use reading::ReadingArgs;
 
 use super::CliError;
 use super::args::BenchArgs;
@@ -49,6 +52,9 @@ struct Report {
 
 /// Measures loading, reading a prompt and generating, through the same engine as everything else.
 pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
+    if let Some(figures) = reading::measure(args)? {
+        return if args.json { print_json(&figures) } else { print(&figures.describe()) };
+    }
     check(args)?;
     let session = Session::start(args.model.device);
     let path = model_dir(&args.model.model)?;

@@ -37,6 +37,7 @@ mod spec;
 mod surprise;
 mod sweep;
 mod tasks;
+mod texts;
 mod train;
 mod window;
 

@@ -21,6 +21,11 @@ pub(super) fn print(text: &str) -> Result<(), CliError> {
 
 /// Writes a value as one line of JSON.
 pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    print(&json_line(value)?)
+}
+
+/// A value as one line of JSON, with its line end.
+pub(super) fn json_line(value: &impl Serialize) -> Result<String, UserError> {
     let line = serde_json::to_string(value).map_err(|error| {
         UserError::new(
             "The result cannot be written as JSON.",
@@ -28,7 +33,7 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
             "Leave out --json to see it as text.",
         )
     })?;
-    print(&(in_ascii_where_unseen(line) + "\n"))
+    Ok(in_ascii_where_unseen(line) + "\n")
 }
 
 /// JSON in which what a terminal would obey is escaped. Such characters stand in strings alone, where an escape means the same;

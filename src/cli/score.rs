@@ -1,5 +1,7 @@
 //! `fovea score`.
 
+mod each;
+
 use super::CliError;
 use super::args::ScoreArgs;
 use super::output::{print, print_json, tell_edits};
@@ -19,15 +21,19 @@ struct Scored<'a> {
 
 /// Tells how likely each candidate is.
 pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
+    if let Some(data) = &args.texts.data {
+        return each::run(args, data);
+    }
+    let prompt = args.prompt.clone().unwrap_or_default();
     let content_free = match &args.calibrate {
-        Some(query) => content_free(&args.prompt, query)?,
+        Some(query) => content_free(&prompt, query)?,
         None => Vec::new(),
     };
     let edits = args.edits.edits()?;
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
     let request = Box::new(ScoreRequest {
-        prompt: args.prompt.clone(),
+        prompt,
         candidates: args.candidate.clone(),
         ending: args.ending.clone(),
         content_free,

@@ -23,6 +23,8 @@ pub use work::{
     Work, WorkFacts, WritesSpec,
 };
 
+pub use crate::load::{ListedText, TextFormat, TextList};
+
 use crate::types::{
     ChatPrompt, ConvertSpec, Converted, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry,
     TensorStats, TrainPoint, UserError,

@@ -7,8 +7,8 @@ use crate::types::{
     DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken,
     GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport,
     MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
-    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
-    TrainSummary, TrainingCost, UserError, WordOrderReport,
+    ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport,
+    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -154,6 +154,8 @@ pub enum Outcome {
     PictureClassified(Arc<PictureReport>),
     /// How likely every answer is.
     Scored(Arc<ScoreReport>),
+    /// How likely every answer is after each of the prompts.
+    EachScored(Arc<ScoreEachReport>),
     /// The answers to a table of queries.
     Batched(Arc<BatchReport>),
     /// Accuracy against the number of examples.

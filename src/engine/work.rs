@@ -5,7 +5,7 @@
 use super::PromptInput;
 use crate::types::{
     AddedPart, BatchSpec, DigitImage, Edit, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite, Picture,
-    Precision, Removal, Sampling, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,6 +75,8 @@ pub enum Work {
     ClassifyPicture(Picture),
     /// How likely each of some answers is.
     Score(ScoreRequest),
+    /// The same after each of many prompts, with those so far when it is cancelled. [`super::Event::Progress`] in prompts.
+    ScoreEach(ScoreEachRequest),
     /// Ask every query of a table with one prompt. [`super::Event::Progress`] in queries.
     Batch(BatchSpec),
     /// Accuracy against the number of examples. [`super::Event::KShot`] as points are measured; with the points so far when
@@ -392,6 +394,7 @@ impl Work {
             Self::Embed(_) => row("The embedding", "embedding", Waited, Spare),
             Self::Fill(_) => row("Filling the masks", "filling", Waited, Spare),
             Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
+            Self::ScoreEach(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Batch(_) => row("The batch", "measuring", Background, Spare),
             Self::KShot(_) => row("The k-shot curve", "measuring", Background, Spare),

@@ -194,8 +194,7 @@ fn a_saved_folder_keeps_what_the_settings_said_of_its_tokenizer() {
 
 fn vector(dir: &Path, text: &str) -> (usize, Vec<f32>) {
     let model = open_encoder_model(dir, &Device::flex(), &mut |_, _| {}).unwrap();
-    let (tokens, _) = model.tokenizer.encode_at_most(text, model.reads.longest).unwrap();
-    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    let (ids, _) = model.tokenizer.ids_at_most(text, model.reads.longest).unwrap();
     let batch = crate::nn::EncoderBatch::one(&ids);
     let hidden = model.encoder.forward(&batch, &mut Hooks::off());
     let mean: Vec<f32> = hidden.hidden.mean_dim(1).into_data().iter().collect();

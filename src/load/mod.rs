@@ -37,6 +37,7 @@ pub use data::few_shot_file::write_held_out;
 pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;
+pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;

@@ -19,6 +19,7 @@ mod traffic;
 mod variants;
 
 pub use attribution::{Attributed, Passed, Scored, ScoredPass, logits, scored};
+pub use batch::encoder::EncoderBatch;
 pub use batch::padding::Padding;
 pub use batch::tree::TokenTree;
 pub use hooks::{Change, Hooks, SiteEdit, SiteGradients, SiteValue};
@@ -47,7 +48,7 @@ pub use models::gpt2::{Gpt2, Gpt2Block, Gpt2Config};
 pub use models::llama::{Llama, LlamaBlock, LlamaConfig, LlamaFamily};
 pub use models::roberta::{Roberta, RobertaConfig};
 pub use models::text_config::TextConfig;
-pub use models::text_encoder::{EncoderBatch, EncoderConfig, EncoderOutput, TextEncoder};
+pub use models::text_encoder::{EncoderConfig, EncoderOutput, TextEncoder};
 pub use models::vit::{Vit, VitBlock, VitConfig};
 pub use output::loss::cross_entropy;
 pub use output::scores::{Scores, Unreadable};

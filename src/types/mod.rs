@@ -16,7 +16,8 @@ mod sites;
 mod training;
 
 pub use error::UserError;
-pub use few_shot::columns::Columns;
+pub use few_shot::columns::{Columns, text_column};
+pub use few_shot::delimited::next_cell;
 pub use few_shot::draw::Draw;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
 pub use few_shot::kshot::{
@@ -53,7 +54,9 @@ pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, S
 pub use prompts::run::{BrokenReport, Capture, EvaluationReport, GenerationStats, InspectReport, StopReason, Values};
 pub use prompts::samples::{Agreement, DrawnSample, SamplesReport};
 pub use prompts::sampling::Sampling;
-pub use prompts::score::{CONTENT_FREE, CandidateScore, ScoreReport, ScoreRequest, ScoredToken};
+pub use prompts::score::{
+    CONTENT_FREE, CandidateScore, ScoreEachReport, ScoreEachRequest, ScoreReport, ScoreRequest, ScoredToken,
+};
 pub use prompts::surprise::{SurpriseReport, SurpriseToken};
 pub use prompts::token::{Candidate, GeneratedToken, Grouping, NamedSpan, PromptToken, TokenizeReport, excerpt};
 pub use random::Random;

@@ -11,6 +11,13 @@ With --train both train instead, in float32: batches of random tokens, cross-ent
 norm held at 1, AdamW with weight decay. PyTorch updates all weights in one call (fused=True), as fast as it can.
 
     python tests/bench/compare.py target/release/fovea --train --shape tests/bench/llama-5.8m
+
+With --texts FILE and --sentence-model FOLDER both turn the lines of a file into vectors, in batches of 32 as sentence-transformers
+has them, and the vectors are compared; with --evaluate FILE and --language-model FOLDER both read the loss over a text in
+windows of 512 tokens that overlap by half:
+
+    python tests/bench/compare.py target/release/fovea --texts sentences.txt --sentence-model all-MiniLM-L6-v2 \\
+        --evaluate text.txt --language-model SmolLM2-135M
 """
 
 import argparse
@@ -19,6 +26,7 @@ import os
 import pathlib
 import statistics
 import subprocess
+import tempfile
 import time
 
 import torch
@@ -124,6 +132,89 @@ def compare_training(args):
               f"{medians[who] / medians['pytorch']:8.2f} of PyTorch")
 
 
+def fovea_reads(args, model, what, file):
+    """One measured run after one that warms up, in a process of its own."""
+    command = [args.binary, "bench", "--model", model, what, file, "--device", "cpu", "--json", "--repeats", "1"]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def largest_difference(args, vectors):
+    """Between vectors and those that Fovea writes of the same texts."""
+    import numpy
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "vectors.npy"
+        command = [args.binary, "embed", "--model", args.sentence_model, "--data", args.texts, "--out", out, "--device", "cpu"]
+        subprocess.run(command, check=True, capture_output=True)
+        return float(numpy.abs(numpy.load(out) - vectors).max())
+
+
+def compare_embedding(args):
+    import sentence_transformers
+
+    texts = [line for line in pathlib.Path(args.texts).read_text().splitlines() if line.strip()]
+    model = sentence_transformers.SentenceTransformer(args.sentence_model, device="cpu")
+    vectors = model.encode(texts, batch_size=32)  # warms up
+    rates = {"fovea": [], "sentence-transformers": []}
+    for _ in range(args.rounds):
+        rates["fovea"].append(fovea_reads(args, args.sentence_model, "--texts", args.texts)["texts_per_s"])
+        begun = time.perf_counter()
+        vectors = model.encode(texts, batch_size=32)
+        rates["sentence-transformers"].append(len(texts) / (time.perf_counter() - begun))
+    tell(args, f"vectors of {len(texts)} texts, sentence-transformers {sentence_transformers.__version__}", "texts/s", rates)
+    difference = largest_difference(args, vectors)
+    print(json.dumps({"largest_difference": difference}) if args.json else f"largest difference of a value: {difference:.1e}")
+
+
+def windows(ids):
+    """What `fovea evaluate` reads: windows of at most 512 tokens; but for the first, only the second half is scored."""
+    next_scored = 1
+    while next_scored < len(ids):
+        start = 0 if next_scored == 1 else next_scored - min(256, next_scored)
+        end = min(start + 513, len(ids))
+        yield ids[start:end], end - next_scored
+        next_scored = end
+
+
+@torch.inference_mode()
+def mean_loss(model, ids):
+    total = 0.0
+    for window, scored in windows(ids):
+        logits = model(window[None, :-1], use_cache=False, logits_to_keep=scored).logits[0]
+        total += torch.nn.functional.cross_entropy(logits, window[-scored:], reduction="sum").item()
+    return total / (len(ids) - 1)
+
+
+def compare_evaluation(args):
+    tokenizer = transformers.AutoTokenizer.from_pretrained(args.language_model)
+    model = transformers.AutoModelForCausalLM.from_pretrained(args.language_model, dtype=torch.float32).eval()
+    ids = torch.tensor(tokenizer(pathlib.Path(args.evaluate).read_text())["input_ids"])
+    mean_loss(model, ids[:600])  # warms up
+    rates, losses = {"fovea": [], "pytorch": []}, {}
+    for _ in range(args.rounds):
+        report = fovea_reads(args, args.language_model, "--evaluate", args.evaluate)
+        rates["fovea"].append(report["tokens_per_s"])
+        begun = time.perf_counter()
+        losses = {"fovea": report["loss"], "pytorch": mean_loss(model, ids)}
+        rates["pytorch"].append((len(ids) - 1) / (time.perf_counter() - begun))
+    tell(args, f"loss over {len(ids) - 1} tokens in windows of 512, torch {torch.__version__}", "tokens/s", rates)
+    # Fovea puts the special tokens that training has between documents around the text.
+    print(json.dumps({"loss": losses}) if args.json else f"loss: {losses['fovea']:.4f} and {losses['pytorch']:.4f} nats a token")
+
+
+def tell(args, what, unit, rates):
+    """Medians and best of the rounds; the second is who Fovea is compared with."""
+    medians = {who: statistics.median(values) for who, values in rates.items()}
+    best = {who: max(values) for who, values in rates.items()}
+    peer = list(rates)[1]
+    if args.json:
+        print(json.dumps({"what": what, "threads": torch.get_num_threads(), "rounds": args.rounds, unit: medians, "best": best}))
+        return
+    print(f"{what}, {torch.get_num_threads()} threads, {args.rounds} rounds")
+    for who in rates:
+        print(f"{who:24}{medians[who]:9.0f} {unit} (median){best[who]:9.0f} (best){medians[who] / medians[peer]:8.2f} of {peer}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("binary", help="the fovea program")
@@ -136,6 +227,10 @@ def main():
     parser.add_argument("--batch", type=int, default=8, help="sequences a training step")
     parser.add_argument("--context", type=int, default=128, help="tokens of such a sequence")
     parser.add_argument("--steps", type=int, default=10, help="measured training steps a round")
+    parser.add_argument("--texts", help="compare vectors of the lines of this file instead")
+    parser.add_argument("--sentence-model", help="folder of the encoder for them")
+    parser.add_argument("--evaluate", help="compare the loss over this text instead")
+    parser.add_argument("--language-model", help="folder of the model for it")
     parser.add_argument("--json", action="store_true", help="print the figures as a JSON object")
     args = parser.parse_args()
 
@@ -143,6 +238,12 @@ def main():
     torch.set_num_threads(threads)
     if args.train:
         return compare_training(args)
+    if args.texts or args.evaluate:
+        if args.texts:
+            compare_embedding(args)
+        if args.evaluate:
+            compare_evaluation(args)
+        return
     config = transformers.AutoConfig.from_pretrained(args.shape)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     eager = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()

@@ -18,8 +18,9 @@ const BEGINNING_CHUNK: usize = 128;
 const TREE: usize = 128;
 /// Scores a step may hold, over all positions and the whole vocabulary: 64 MB.
 const LOGITS: usize = 1 << 24;
-/// Multiplications a step is aimed at: well below 100 ms on two cores.
-const MULTIPLICATIONS: u64 = 4_000_000_000;
+/// Multiplications a step is aimed at: some 200 ms on two cores. The weights are laid out anew in each step, so a small one costs more
+/// a token.
+const MULTIPLICATIONS: u64 = 16_000_000_000;
 
 /// Tokens, of which the last ones are scored.
 #[derive(Clone, Debug, PartialEq, Eq)]

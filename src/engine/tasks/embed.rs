@@ -1,25 +1,35 @@
-//! Turns texts into vectors, a few texts a step.
+//! Turns texts into vectors, as many a step as are worth a pass: those of nearly one length together.
 
 use super::{Step, Task, TaskContext};
 use crate::engine::device::TRY_THE_CPU;
 use crate::engine::{Event, Outcome};
 use crate::load::EncoderModel;
-use crate::nn::{EncoderBatch, Hooks};
 use crate::types::{Embedding, EmbeddingReport, ModelId, Pooling, UserError};
+use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Tokens read in one step, padding included, unless a single text has more.
-const TOKENS_A_STEP: usize = 1024;
+/// Texts that are sorted by length together. They are turned into tokens by all threads at once.
+const TEXTS_SORTED: usize = 1024;
+/// Tokens a step may read, padding included, unless a single text has more: what comes of them fits in memory that is used again.
+const MOST_TOKENS: usize = 1024;
+/// Tokens that a step may read however large the model is: fewer would not be worth laying out its weights.
+const LEAST_TOKENS: usize = 512;
+/// Multiplications a step is meant to take; some tenths of a second on a few cores.
+const MULTIPLICATIONS: u64 = 1 << 35;
 
 /// Embeds texts.
 pub(crate) struct Embed {
     model: ModelId,
     texts: Vec<String>,
-    done: Vec<Embedding>,
+    /// Of the texts that are tokens so far; those still waiting stand in `waiting`.
+    done: Vec<Option<Embedding>>,
+    /// The shortest last.
+    waiting: Vec<Waiting>,
 }
 
-/// One text's tokens.
-struct Ready {
+/// A text that is still to be read.
+struct Waiting {
+    place: usize,
     ids: Vec<u32>,
     left_out: usize,
 }
@@ -27,7 +37,28 @@ struct Ready {
 impl Embed {
     /// To embed `texts` with `model`.
     pub(crate) fn new(model: ModelId, texts: Vec<String>) -> Self {
-        Self { model, texts, done: Vec::new() }
+        Self { model, texts, done: Vec::new(), waiting: Vec::new() }
+    }
+
+    /// Turns the next texts into tokens.
+    fn take_in(&mut self, model: &EncoderModel) -> Result<(), UserError> {
+        let first = self.done.len();
+        let texts = &self.texts[first..self.texts.len().min(first + TEXTS_SORTED)];
+        let read = |(i, text): (usize, &String)| read(model, text, first + i);
+        self.waiting = match texts {
+            [text] => vec![read((0, text))?],
+            texts => texts.par_iter().enumerate().map(read).collect::<Result<_, _>>()?,
+        };
+        self.done.resize(first + texts.len(), None);
+        self.waiting.sort_by_key(|text| std::cmp::Reverse(text.ids.len()));
+        Ok(())
+    }
+
+    /// Takes out the longest texts that wait, as many as are read in one step.
+    fn longest(&mut self, tokens: usize) -> Vec<Waiting> {
+        let longest = self.waiting.first().map_or(1, |text| text.ids.len());
+        let rest = self.waiting.split_off(self.waiting.len().min((tokens / longest).max(1)));
+        std::mem::replace(&mut self.waiting, rest)
     }
 }
 
@@ -41,31 +72,37 @@ impl Task for Embed {
                 "Give at least one text.",
             ));
         }
-        let mut batch: Vec<Ready> = Vec::new();
-        for text in &self.texts[self.done.len()..] {
-            let ready = read(model, text)?;
-            let longest = batch.iter().map(|r| r.ids.len()).max().unwrap_or(0).max(ready.ids.len());
-            if !batch.is_empty() && longest * (batch.len() + 1) > TOKENS_A_STEP {
-                break;
-            }
-            batch.push(ready);
+        if self.waiting.is_empty() {
+            self.take_in(model)?;
         }
-        self.done.extend(embed(model, batch)?);
-        let (done, total) = (self.done.len() as u64, self.texts.len() as u64);
+        let batch = self.longest(tokens_a_step(model));
+        for (text, vector) in batch.iter().zip(embed(model, &batch)?) {
+            let (tokens, left_out) = (text.ids.len(), text.left_out);
+            self.done[text.place] = Some(Embedding { vector, tokens, left_out });
+        }
+        let (done, total) = ((self.done.len() - self.waiting.len()) as u64, self.texts.len() as u64);
         (cx.emit)(Event::Progress { job: cx.job, label: "Embedding".to_owned(), done, total, unit: "texts" });
         if done < total {
             return Ok(Step::More);
         }
-        let report =
-            EmbeddingReport { texts: std::mem::take(&mut self.texts), embeddings: std::mem::take(&mut self.done) };
+        let embeddings = std::mem::take(&mut self.done).into_iter().flatten().collect();
+        let report = EmbeddingReport { texts: std::mem::take(&mut self.texts), embeddings };
         Ok(Step::Done(Outcome::Embedded(Arc::new(report))))
     }
 }
 
-fn read(model: &EncoderModel, text: &str) -> Result<Ready, UserError> {
+fn tokens_a_step(model: &EncoderModel) -> usize {
+    // A token meets every weight once but for the embedding of all others.
+    let shape = model.config.shape();
+    let embeddings = (shape.vocabulary + shape.positions) * shape.hidden;
+    let weights = model.info.parameters.saturating_sub(embeddings as u64).max(1);
+    usize::try_from(MULTIPLICATIONS / weights).unwrap_or(MOST_TOKENS).clamp(LEAST_TOKENS, MOST_TOKENS)
+}
+
+fn read(model: &EncoderModel, text: &str, place: usize) -> Result<Waiting, UserError> {
     let lower = model.lower_case.then(|| text.to_lowercase());
-    let (tokens, left_out) = model.tokenizer.encode_at_most(lower.as_deref().unwrap_or(text), model.reads.longest)?;
-    if tokens.is_empty() {
+    let (ids, left_out) = model.tokenizer.ids_at_most(lower.as_deref().unwrap_or(text), model.reads.longest)?;
+    if ids.is_empty() {
         return Err(UserError::new(
             "A text to embed is empty.",
             format!(
@@ -75,27 +112,27 @@ fn read(model: &EncoderModel, text: &str) -> Result<Ready, UserError> {
             "Write something into every text.",
         ));
     }
-    Ok(Ready { ids: tokens.iter().map(|token| token.id).collect(), left_out })
+    Ok(Waiting { place, ids, left_out })
 }
 
 /// One vector a text, on the host.
-fn embed(model: &EncoderModel, texts: Vec<Ready>) -> Result<Vec<Embedding>, UserError> {
+fn embed(model: &EncoderModel, texts: &[Waiting]) -> Result<Vec<Vec<f32>>, UserError> {
     let facts = &model.reads;
-    let ids: Vec<Vec<u32>> = texts.iter().map(|text| text.ids.clone()).collect();
-    let batch = EncoderBatch::padded(&ids, model.padding_id);
-    let hidden = model.encoder.forward(&batch, &mut Hooks::off()).hidden; // [B, T, D]
-    let [_, t, d] = hidden.dims();
+    let ids: Vec<&[u32]> = texts.iter().map(|text| &text.ids[..]).collect();
+    let hidden = model.encoder.read(&ids, model.padding_id); // [N, D]
+    let [_, d] = hidden.dims();
     let values = hidden.try_to_vec_as::<f32>().map_err(unreadable)?;
-    let rows = values.chunks_exact(t * d).zip(texts);
-    Ok(rows
-        .map(|(row, text)| {
-            let mut vector = pool(row, text.ids.len(), d, facts.pooling);
-            if facts.normalised {
-                normalise(&mut vector);
-            }
-            Embedding { vector, tokens: text.ids.len(), left_out: text.left_out }
-        })
-        .collect())
+    let mut rest = &values[..];
+    let vectors = ids.iter().map(|ids| {
+        let (rows, behind) = rest.split_at(ids.len() * d);
+        rest = behind;
+        let mut vector = pool(rows, ids.len(), d, facts.pooling);
+        if facts.normalised {
+            normalise(&mut vector);
+        }
+        vector
+    });
+    Ok(vectors.collect())
 }
 
 pub(super) fn unreadable(error: impl std::fmt::Display) -> UserError {
@@ -103,16 +140,23 @@ pub(super) fn unreadable(error: impl std::fmt::Display) -> UserError {
 }
 
 /// Pools the first `tokens` rows of `[T, D]`; those behind are padding.
-pub(super) fn pool(row: &[f32], tokens: usize, width: usize, pooling: Pooling) -> Vec<f32> {
-    let vectors = || row.chunks_exact(width).take(tokens);
+pub(super) fn pool(rows: &[f32], tokens: usize, width: usize, pooling: Pooling) -> Vec<f32> {
+    let vectors = rows.chunks_exact(width).take(tokens);
     match pooling {
-        Pooling::Cls => row[..width].to_vec(),
+        Pooling::Cls => rows[..width].to_vec(),
         Pooling::Mean => {
-            let sum = |i: usize| vectors().map(|vector| f64::from(vector[i])).sum::<f64>();
-            (0..width).map(|i| (sum(i) / tokens as f64) as f32).collect()
+            let mut sums = vec![0.0; width];
+            for vector in vectors {
+                sums.iter_mut().zip(vector).for_each(|(sum, x)| *sum += f64::from(*x));
+            }
+            sums.into_iter().map(|sum: f64| (sum / tokens as f64) as f32).collect()
         }
         Pooling::Max => {
-            (0..width).map(|i| vectors().map(|vector| vector[i]).fold(f32::NEG_INFINITY, f32::max)).collect()
+            let mut largest = vec![f32::NEG_INFINITY; width];
+            for vector in vectors {
+                largest.iter_mut().zip(vector).for_each(|(largest, x)| *largest = largest.max(*x));
+            }
+            largest
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
+use crate::load::TextModel;
 use crate::load::data::text_data;
 use crate::load::digit::idx;
 use crate::load::digit::idx::DigitSet;
@@ -21,6 +22,10 @@ use std::sync::Arc;
 const IMAGES: usize = 250;
 /// Longest window in tokens.
 const WINDOW: usize = 512;
+/// Windows that are read in one pass at most, and multiplications a pass is meant to take at least: several windows keep all threads
+/// busy where a model has few heads of keys.
+const MOST_WINDOWS: usize = 8;
+const MULTIPLICATIONS: u64 = 1 << 37;
 
 /// Measures in slices.
 pub(crate) struct Evaluate {
@@ -95,9 +100,10 @@ impl Task for Evaluate {
                 }
             }
             Measuring::Text { ids, bytes, next, loss } => {
-                let window = cx.models.text(self.model)?.lm.context().min(WINDOW);
-                let (window_loss, end) = score_window(cx, self.model, ids, *next, window)?;
-                *loss += window_loss;
+                let model = cx.models.text(self.model)?;
+                let window = model.lm.context().min(WINDOW);
+                let (of_windows, end) = score_windows(cx, model, ids, *next, window, windows_a_step(model, window));
+                *loss += of_windows;
                 *next = end;
                 let (done, total) = (end as u64, ids.len() as u64);
                 (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "tokens" });
@@ -140,28 +146,43 @@ fn check_length(data: &Path, ids: &TokenParts) -> Result<(), UserError> {
     ))
 }
 
-/// Sum of cross-entropies of the tokens from `next` on, as far as one window goes, and the token after them.
-fn score_window(
+fn windows_a_step(model: &TextModel, window: usize) -> usize {
+    let of_window = model.info.parameters.max(1) * window as u64;
+    usize::try_from(MULTIPLICATIONS.div_ceil(of_window)).unwrap_or(MOST_WINDOWS).min(MOST_WINDOWS)
+}
+
+/// Sum of cross-entropies of the tokens from `next` on, as far as some windows of one length go, at most `most` of them, and the token
+/// after them.
+fn score_windows(
     cx: &TaskContext<'_>,
-    model: ModelId,
+    model: &TextModel,
     ids: &TokenParts,
     next: usize,
     window: usize,
-) -> Result<(f64, usize), UserError> {
-    // The first window has no context to wait for; later ones score their second half.
-    let start = if next == 1 { 0 } else { next - (window / 2).min(next) };
-    let end = (start + window + 1).min(ids.len());
-    let lm = &cx.models.text(model)?.lm;
-    let scored = end - next;
-    let mean = text_loss(lm, &[&ids.copy(start..end)], scored, cx.device).into_scalar::<f32>();
-    Ok((f64::from(mean) * scored as f64, end))
+    most: usize,
+) -> (f64, usize) {
+    let (mut windows, mut scored, mut end) = (Vec::<Vec<u32>>::new(), 0, next);
+    while windows.len() < most && end < ids.len() {
+        // The first window has no context to wait for; later ones score their second half.
+        let start = if end == 1 { 0 } else { end - (window / 2).min(end) };
+        let stop = (start + window + 1).min(ids.len());
+        let is_alike = windows.first().is_none_or(|first| first.len() == stop - start && scored == stop - end);
+        if !is_alike {
+            break;
+        }
+        windows.push(ids.copy(start..stop));
+        (scored, end) = (stop - end, stop);
+    }
+    let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
+    let mean = text_loss(&model.lm, &windows, scored, cx.device).into_scalar::<f32>();
+    (f64::from(mean) * (scored * windows.len()) as f64, end)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::tasks::ModelStore;
-    use crate::load::{TextModel, Tokenizer};
+    use crate::load::Tokenizer;
     use crate::nn::{Hooks, LlamaConfig, LlamaFamily, Random, TextConfig};
     use crate::types::JobId;
     use burn::tensor::Device;
@@ -204,7 +225,7 @@ mod tests {
             let window = window.min(64);
             let (mut next, mut ends) = (1, vec![1]);
             while next < ids.len() {
-                next = score_window(&cx, id, &ids, next, window).unwrap().1;
+                next = score_windows(&cx, cx.models.text(id).unwrap(), &ids, next, window, 1).1;
                 assert!(next > ends[ends.len() - 1], "it must go on");
                 ends.push(next);
             }
@@ -231,11 +252,20 @@ mod tests {
             range.map(cost).sum()
         };
         let parts: TokenParts = ids.iter().copied().collect();
-        let (first, end) = score_window(&cx, id, &parts, 1, 16).unwrap();
-        assert_eq!(end, 17);
+        let score = |next, most| score_windows(&cx, cx.models.text(id).unwrap(), &parts, next, 16, most);
+        let (first, end) = score(1, 4);
+        assert_eq!(end, 17, "the first window is unlike the others");
         assert!((first - by_hand(1..17, 0)).abs() < 1e-3);
-        let (second, end) = score_window(&cx, id, &parts, 17, 16).unwrap();
+        let (second, end) = score(17, 1);
         assert_eq!(end, 26);
         assert!((second - by_hand(17..26, 9)).abs() < 1e-3);
+        let (third, end) = score(26, 1);
+        assert_eq!(end, 35);
+        let (both, end) = score(17, 4);
+        assert_eq!(end, 35, "the last window is shorter");
+        assert!((both - second - third).abs() < 1e-3);
+        let (last, end) = score(35, 4);
+        assert_eq!(end, 40);
+        assert!((last - by_hand(35..40, 27)).abs() < 1e-3);
     }
 }

@@ -38,6 +38,7 @@ mod samples;
 mod sampling;
 mod save;
 mod score;
+mod score_each;
 mod shares;
 mod steps;
 mod stop;
@@ -102,6 +103,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),
         Work::ClassifyPicture(picture) => Box::new(picture::ClassifyPicture::new(model, picture.clone())),
+        Work::ScoreEach(request) => Box::new(score_each::ScoreEach::new(model, request.clone())),
         Work::Score(request) => Box::new(score::Score::new(model, request.clone())),
         Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),

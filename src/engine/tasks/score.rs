@@ -6,7 +6,7 @@
 //! the prompt is split with the answer ([`Opening`]). An empty prompt gets no space. The prompt is read once, all answers after
 //! it as one batch. Probabilities are over the whole vocabulary.
 
-use super::continuations::{Continuations, Scored};
+use super::continuations::{Continuations, Scored, Sequence};
 use super::opening::Opening;
 use super::shares::{calibrated, mean, shares};
 use super::{Step, Task, TaskContext, prompt};
@@ -33,28 +33,13 @@ impl Score {
     }
 
     fn begin(&mut self, model: &TextModel) -> Result<(), UserError> {
-        if self.request.candidates.is_empty() {
-            return Err(no_candidate());
-        }
-        for candidate in &self.request.candidates {
-            prompt::check_answer(model, candidate)?;
-        }
+        check_candidates(model, &self.request.candidates)?;
         let prompts = [&self.request.prompt].into_iter().chain(&self.request.content_free);
         for text in prompts {
-            let candidates = &self.request.candidates;
-            let written =
-                |candidate: &String| format!("{}{candidate}{}", space_between(text, candidate), self.request.ending);
-            let answers: Vec<String> = candidates.iter().map(written).collect();
-            let opening = Opening::new(model, text, text.len(), &answers)?;
+            let (prompt_tokens, sequences) = sequences(model, text, &self.request.candidates, &self.request.ending)?;
             if self.prompts.is_empty() {
-                self.prompt_tokens = opening.ids.len();
+                self.prompt_tokens = prompt_tokens;
             }
-            let sequence = |(candidate, answer): (&String, &String)| {
-                let sequence = opening.sequence(model, answer)?;
-                let over = sequence.read().saturating_sub(model.lm.context());
-                if over > 0 { Err(too_long(model, candidate, over)) } else { Ok(sequence) }
-            };
-            let sequences = candidates.iter().zip(&answers).map(sequence).collect::<Result<_, _>>()?;
             self.prompts.push(Continuations::new(model, sequences, &self.request.edits)?);
         }
         Ok(())
@@ -65,18 +50,9 @@ impl Score {
         let lists: Vec<Vec<f64>> = self.prompts.iter().map(of_prompt).collect();
         let calibrated = (lists.len() > 1).then(|| calibrated(&lists[0], &mean(&lists[1..])));
         let candidate = |(place, text): (usize, &String)| {
-            let scored = &self.prompts[0].scores()[place];
-            let ids = self.prompts[0].sequence(place).scored_ids();
-            let token =
-                |(&id, &log_prob): (&u32, &f64)| ScoredToken { id, text: model.tokenizer.token_text(id), log_prob };
-            CandidateScore {
-                text: text.clone(),
-                tokens: ids.iter().zip(&scored.log_probs).map(token).collect(),
-                log_prob: scored.sum(),
-                mean_log_prob: scored.sum() / ids.len() as f64,
-                share: lists[0][place],
-                calibrated: calibrated.as_ref().map(|shares| shares[place]),
-            }
+            let calibrated = calibrated.as_ref().map(|shares| shares[place]);
+            let (sequence, scored) = (self.prompts[0].sequence(place), &self.prompts[0].scores()[place]);
+            CandidateScore { calibrated, ..candidate_score(model, text, sequence, scored, lists[0][place]) }
         };
         let candidates = self.request.candidates.iter().enumerate().map(candidate).collect();
         let elapsed_ms = self.elapsed.as_secs_f64() * 1e3;
@@ -102,6 +78,57 @@ impl Task for Score {
         let total = (self.prompts.len() * self.request.candidates.len()) as u64;
         (cx.emit)(Event::Progress { job: cx.job, label: "Scoring".to_owned(), done, total, unit: "answers" });
         Ok(Step::More)
+    }
+}
+
+/// # Errors
+/// When there is none, or one has no token.
+pub(super) fn check_candidates(model: &TextModel, candidates: &[String]) -> Result<(), UserError> {
+    if candidates.is_empty() {
+        return Err(no_candidate());
+    }
+    candidates.iter().try_for_each(|candidate| prompt::check_answer(model, candidate))
+}
+
+/// How many tokens a prompt has, and each answer behind it.
+///
+/// # Errors
+/// When they cannot be tokenized, or do not fit in the context.
+pub(super) fn sequences(
+    model: &TextModel,
+    text: &str,
+    candidates: &[String],
+    ending: &str,
+) -> Result<(usize, Vec<Sequence>), UserError> {
+    let written = |candidate: &String| format!("{}{candidate}{ending}", space_between(text, candidate));
+    let answers: Vec<String> = candidates.iter().map(written).collect();
+    let opening = Opening::new(model, text, text.len(), &answers)?;
+    let sequence = |(candidate, answer): (&String, &String)| {
+        let sequence = opening.sequence(model, answer)?;
+        let over = sequence.read().saturating_sub(model.lm.context());
+        if over > 0 { Err(too_long(model, candidate, over)) } else { Ok(sequence) }
+    };
+    let sequences = candidates.iter().zip(&answers).map(sequence).collect::<Result<_, _>>()?;
+    Ok((opening.ids.len(), sequences))
+}
+
+/// What was scored of an answer, with its share of all.
+pub(super) fn candidate_score(
+    model: &TextModel,
+    text: &str,
+    sequence: &Sequence,
+    scored: &Scored,
+    share: f64,
+) -> CandidateScore {
+    let ids = sequence.scored_ids();
+    let token = |(&id, &log_prob): (&u32, &f64)| ScoredToken { id, text: model.tokenizer.token_text(id), log_prob };
+    CandidateScore {
+        text: text.to_owned(),
+        tokens: ids.iter().zip(&scored.log_probs).map(token).collect(),
+        log_prob: scored.sum(),
+        mean_log_prob: scored.sum() / ids.len() as f64,
+        share,
+        calibrated: None,
     }
 }
 

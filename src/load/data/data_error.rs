@@ -75,6 +75,14 @@ pub enum DataError {
         /// What is wrong with it, naming the line where there is one.
         why: String,
     },
+    /// A file holds no list of texts.
+    #[error("{path} is no list of texts: {why}")]
+    BadTexts {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, naming the line where there is one.
+        why: String,
+    },
     /// A picture cannot be decoded.
     #[error("{path} is not a PNG, JPEG or WebP picture: {why}")]
     BadImage {
@@ -166,6 +174,11 @@ impl From<DataError> for UserError {
                 format!("{} cannot be read as a table of examples.", path.display()),
                 why,
                 "Use one pair a line: TSV or CSV with two columns, or JSON objects with input and output, in UTF-8 or UTF-16.",
+            ),
+            DataError::BadTexts { path, why } => (
+                format!("{} cannot be read as a list of texts.", path.display()),
+                why,
+                "Use a text a line, or CSV, TSV or JSON lines with --column NAME; --format says which it is.",
             ),
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG, JPEG or WebP file.")

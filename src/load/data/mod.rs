@@ -8,5 +8,6 @@ mod json_pairs;
 pub(super) mod shipped_tasks;
 pub(super) mod task_file;
 pub mod text_data;
+pub(super) mod text_list;
 pub(crate) mod text_stream;
 pub(super) mod unpacked;

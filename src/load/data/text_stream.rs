@@ -55,10 +55,18 @@ impl TextStream {
     /// # Errors
     /// When it cannot be read.
     pub(crate) fn open(path: &Path) -> Result<Self, DataError> {
-        let failed = |source| DataError::read(path, source);
+        Self::of(File::open(path).map_err(|source| DataError::read(path, source))?, path)
+    }
+
+    /// The same of anything that is read. `path` is what it is called in errors.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn of(source: impl Read + Send + Sync + 'static, path: &Path) -> Result<Self, DataError> {
         let taken = Arc::new(AtomicU64::new(0));
-        let file = Counted { file: File::open(path).map_err(failed)?, taken: Arc::clone(&taken) };
-        let bytes = unpacking(BufReader::with_capacity(CHUNK, file)).map_err(failed)?;
+        let counted = Counted { source, taken: Arc::clone(&taken) };
+        let bytes = unpacking(BufReader::with_capacity(CHUNK, counted));
+        let bytes = bytes.map_err(|source| DataError::read(path, source))?;
         Ok(Self {
             path: path.to_owned(),
             bytes,
@@ -224,15 +232,15 @@ impl TextStream {
     }
 }
 
-/// A file that counts what is taken from it.
-struct Counted {
-    file: File,
+/// Counts what is taken from a file.
+struct Counted<R> {
+    source: R,
     taken: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(buffer)?;
+        let count = self.source.read(buffer)?;
         self.taken.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

@@ -17,9 +17,8 @@ use crate::load::tokens::tokenizer::Tokenizer;
 use crate::load::tokens::tokenizer_class::UsualClass;
 use crate::types::{CardFile, HeldOut, Pooling, model_name, printable};
 use serde_json::{Map, Value as Json, json};
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const TEMPLATE: &str = "tokenizer.chat_template";
 /// Longest list of settings that a card shows.
@@ -32,12 +31,12 @@ pub(in crate::load) struct GgufSource {
     /// The file, or those of a folder of which nobody said which is meant.
     file: Result<PathBuf, Vec<String>>,
     /// Mapped once for all that is asked of it.
-    files: RefCell<Option<Vec<Arc<GgufFile>>>>,
+    files: Mutex<Option<Vec<Arc<GgufFile>>>>,
 }
 
 impl GgufSource {
     pub(super) fn new(path: &Path, file: Result<PathBuf, Vec<String>>) -> Self {
-        Self { path: path.to_owned(), file, files: RefCell::new(None) }
+        Self { path: path.to_owned(), file, files: Mutex::new(None) }
     }
 
     fn file(&self) -> Result<&Path, LoadError> {
@@ -49,11 +48,12 @@ impl GgufSource {
 
     /// The files, mapped, the one with the settings first.
     fn files(&self) -> Result<Vec<Arc<GgufFile>>, LoadError> {
-        if let Some(files) = &*self.files.borrow() {
+        let mut mapped = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(files) = &*mapped {
             return Ok(files.clone());
         }
         let files: Vec<Arc<GgufFile>> = parts::open(self.file()?)?.into_iter().map(Arc::new).collect();
-        *self.files.borrow_mut() = Some(files.clone());
+        *mapped = Some(files.clone());
         Ok(files)
     }
 

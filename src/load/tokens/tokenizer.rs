@@ -223,26 +223,24 @@ impl Tokenizer {
         Ok(tokens.collect())
     }
 
-    /// As [`Self::encode`], cut off so that no more than `longest` tokens remain, those the tokenizer adds at either end
-    /// among them. Also tells how many were left out.
+    /// As [`Self::ids`], cut off so that no more than `longest` tokens remain, those the tokenizer adds at either end among them.
+    /// Also tells how many were left out.
     ///
     /// # Errors
     /// As [`Self::encode`], and when `longest` leaves no room beside the added tokens.
-    pub fn encode_at_most(&self, text: &str, longest: usize) -> Result<(Vec<PromptToken>, usize), LoadError> {
-        let mut tokens = self.encode(text)?;
-        let Some(left_out) = tokens.len().checked_sub(longest).filter(|count| *count > 0) else {
-            return Ok((tokens, 0));
-        };
+    pub fn ids_at_most(&self, text: &str, longest: usize) -> Result<(Vec<u32>, usize), LoadError> {
         let encoding = self.encoding(|library| library.encode_fast(text, true))?;
+        let mut ids = encoding.get_ids().to_vec();
+        let Some(left_out) = ids.len().checked_sub(longest).filter(|count| *count > 0) else { return Ok((ids, 0)) };
         let added = encoding.get_special_tokens_mask();
         let at_start = added.iter().take_while(|&&added| added == 1).count();
-        let end = tokens.len() - added.iter().rev().take_while(|&&added| added == 1).count();
+        let end = ids.len() - added.iter().rev().take_while(|&&added| added == 1).count();
         if left_out >= end.saturating_sub(at_start) {
             let problem = format!("{longest} tokens leave no room beside those the tokenizer adds");
             return Err(LoadError::Encode { problem });
         }
-        tokens.drain(end - left_out..end);
-        Ok((tokens, left_out))
+        ids.drain(end - left_out..end);
+        Ok((ids, left_out))
     }
 
     /// The ids of a text, special tokens added as the tokenizer prescribes.

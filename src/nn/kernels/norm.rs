@@ -40,6 +40,21 @@ pub(super) fn normalise(level: Level, norm: Norm, x: &[f32], gain: &[f32], bias:
     values
 }
 
+/// Every row of x + y, as long as the gain, normalised.
+pub(super) fn normalised_sum(level: Level, norm: Norm, [x, y]: [&[f32]; 2], gain: &[f32], bias: &[f32]) -> Vec<f32> {
+    let width = gain.len().max(1);
+    // SAFETY: each row of a stretch is written whole.
+    let (values, _) = unsafe {
+        written_in_chunks(x.len(), rows_at_a_time(width) * width, |at, out| {
+            let rows = x[at..at + out.len()].chunks_exact(width).zip(y[at..].chunks_exact(width));
+            for ((x, y), out) in rows.zip(out.chunks_exact_mut(width)) {
+                inner::normalised_sum(level, norm, [x, y], gain, bias, out);
+            }
+        })
+    };
+    values
+}
+
 /// The gradients of [`normalise`] from that of its value. Sums over rows are always made in the same order, so that a run
 /// repeats exactly.
 pub(super) fn normalise_gradients(

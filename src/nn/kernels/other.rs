@@ -134,6 +134,10 @@ pub(super) fn normalise(level: Level, _: Norm, _: &[f32], _: &[f32], _: Option<&
     match level {}
 }
 
+pub(super) fn normalised_sum(level: Level, _: Norm, _: [&[f32]; 2], _: &[f32], _: &[f32], _: &mut [MaybeUninit<f32>]) {
+    match level {}
+}
+
 pub(super) fn normalise_gradients(
     level: Level,
     _: Norm,

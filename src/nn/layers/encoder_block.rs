@@ -96,21 +96,16 @@ impl EncoderBlock {
             return x;
         }
         let attn = hooks.at(Site::AttnOut(layer), attn);
-        let x = hooks.at(Site::ResidMid(layer), self.ln_attn.forward(x + attn));
+        let x = hooks.at(Site::ResidMid(layer), self.ln_attn.of_sum(x, attn));
         let mlp = hooks.at(Site::MlpPre(layer), self.mlp_in.forward(x.clone())); // [B, T, F]
         let mlp = hooks.at(Site::MlpPost(layer), gelu(mlp));
         let mlp = hooks.at(Site::MlpOut(layer), self.mlp_out.forward(mlp)); // [B, T, D]
-        hooks.at(Site::ResidPost(layer), self.ln_mlp.forward(x + mlp))
+        hooks.at(Site::ResidPost(layer), self.ln_mlp.of_sum(x, mlp))
     }
 
     fn attention(&self, x: Tensor<3>, padding: &PaddingMask, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
-        let [b, t, d] = x.dims();
-        let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
-        let queries = hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let keys = hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
-        let values = hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
-        self.attn_out.forward(attend_both_ways(queries, keys, values, padding, layer, hooks)) // [B, T, D]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        self.attn_out.forward(attend_both_ways(qkv, self.heads, padding, layer, hooks)) // [B, T, D]
     }
 }
 

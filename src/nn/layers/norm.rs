@@ -36,6 +36,16 @@ impl LayerNorm {
         }
         burn::tensor::module::layer_norm(x, self.gain.val(), Some(self.bias.val()), self.epsilon)
     }
+
+    /// [`Self::forward`] of x + y.
+    #[must_use]
+    pub fn of_sum(&self, x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
+        // Sequences may have parted on one side of the sum alone.
+        if kernels::serve(&x.device()) && x.dims() == y.dims() {
+            return kernels::normalised_sum([x, y], self.gain.val(), self.bias.val(), self.epsilon);
+        }
+        self.forward(x + y)
+    }
 }
 
 /// Root mean square normalisation (Zhang and Sennrich 2019): unit mean square over the last dimension, then gain.

@@ -2,14 +2,13 @@
 //!
 //! B batch, T tokens, D model width, V vocabulary, N positions, S token types.
 
+use crate::nn::batch::encoder::EncoderBatch;
 use crate::nn::hooks::Hooks;
-use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from, pool_first};
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape};
 use crate::nn::layers::linear::{Linear, embedding};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::norm::LayerNorm;
 use crate::nn::layers::weight::Weight;
-use crate::nn::models::text_encoder::{EncoderBatch, EncoderOutput};
 use crate::types::Site;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
@@ -43,21 +42,16 @@ pub struct Bert {
 }
 
 impl Bert {
-    /// Reads a batch. Positions count from 0 in every row, padding included, as in the reference implementation.
+    /// What enters the first block.
     ///
     /// # Panics
-    /// When T exceeds N.
-    #[must_use]
-    pub fn forward(&self, batch: &EncoderBatch, padding: &PaddingMask, hooks: &mut Hooks) -> EncoderOutput {
+    /// When a text has more tokens than the position table has places.
+    pub(in crate::nn) fn enter(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> Tensor<3> {
         let device = self.token_embedding.device();
-        let (_, t) = batch.size();
         let tokens = hooks.at(Site::Embed, self.token_embedding.look_up(batch.ids(&device))); // [B, T, D]
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
         let types = hooks.at(Site::TokenTypeEmbed, types);
-        let positions = hooks.at_positions(self.position_embedding.val().narrow(0, 0, t).unsqueeze()); // [1, T, D]
-        let x = self.ln_embed.forward(tokens + types + positions); // [B, T, D]
-        let x = blocks_from(&self.blocks, 0, x, padding, hooks);
-        let pooled = self.pooler.as_ref().map(|pooler| pool_first(pooler, x.clone(), hooks));
-        EncoderOutput { hidden: x, pooled }
+        let positions = batch.positions(self.position_embedding.val(), hooks); // [1, T, D]
+        self.ln_embed.of_sum(tokens + types, positions) // [B, T, D]
     }
 }

@@ -1,11 +1,13 @@
-//! A text encoder of any supported architecture, and the batches it reads.
+//! A text encoder of any supported architecture.
 //!
 //! B batch, T tokens, D model width, V vocabulary.
 
+use crate::nn::batch::encoder::EncoderBatch;
 use crate::nn::hooks::{Hooks, TokenRows};
+use crate::nn::kernels;
 use crate::nn::layers::bidirectional::PaddingMask;
-use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from};
-use crate::nn::layers::linear::in_f32;
+use crate::nn::layers::encoder_block::{EncoderBlock, EncoderShape, blocks_from, pool_first};
+use crate::nn::layers::linear::{Linear, in_f32};
 use crate::nn::layers::masked_lm::MaskedLmHead;
 use crate::nn::layers::weight::Weight;
 use crate::nn::models::bert::{Bert, BertConfig};
@@ -14,102 +16,7 @@ use crate::nn::models::roberta::{Roberta, RobertaConfig};
 use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm, Table};
 use crate::types::{Architecture, Site};
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
-
-/// Sequences of one length. Shorter ones are filled up with padding, at either end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EncoderBatch {
-    rows: Vec<Vec<u32>>,
-    types: Option<Vec<Vec<u32>>>,
-    is_token: Vec<Vec<bool>>,
-}
-
-impl EncoderBatch {
-    /// One sequence, all of it tokens of type 0.
-    #[must_use]
-    pub fn one(ids: &[u32]) -> Self {
-        Self { rows: vec![ids.to_vec()], types: None, is_token: vec![vec![true; ids.len()]] }
-    }
-
-    /// Sequences of any lengths, filled up at their end with `padding_id`.
-    ///
-    /// # Panics
-    /// When there is no sequence.
-    #[must_use]
-    pub fn padded(sequences: &[Vec<u32>], padding_id: u32) -> Self {
-        let longest = sequences.iter().map(Vec::len).max().expect("a batch has a sequence");
-        let fill = |ids: &Vec<u32>| ids.iter().copied().chain(std::iter::repeat(padding_id)).take(longest).collect();
-        let flags = |ids: &Vec<u32>| (0..longest).map(|i| i < ids.len()).collect();
-        let (rows, is_token) = (sequences.iter().map(fill).collect(), sequences.iter().map(flags).collect());
-        Self { rows, types: None, is_token }
-    }
-
-    /// Rows as they are, with flags that are true for tokens and false for padding.
-    ///
-    /// # Panics
-    /// When rows or flags differ in length.
-    #[must_use]
-    pub fn with_mask(rows: Vec<Vec<u32>>, is_token: Vec<Vec<bool>>) -> Self {
-        let lengths = rows.iter().map(Vec::len).chain(is_token.iter().map(Vec::len));
-        assert!(rows.len() == is_token.len() && lengths.collect::<std::collections::BTreeSet<_>>().len() == 1);
-        Self { rows, types: None, is_token }
-    }
-
-    /// The same with a type for every token.
-    ///
-    /// # Panics
-    /// When the shape is another.
-    #[must_use]
-    pub fn with_types(mut self, types: Vec<Vec<u32>>) -> Self {
-        assert!(types.iter().map(Vec::len).eq(self.rows.iter().map(Vec::len)), "one type for every token");
-        self.types = Some(types);
-        self
-    }
-
-    /// B and T.
-    #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        (self.rows.len(), self.rows.first().map_or(0, Vec::len))
-    }
-
-    /// For each row, true for tokens and false for padding.
-    #[must_use]
-    pub fn is_token(&self) -> &[Vec<bool>] {
-        &self.is_token
-    }
-
-    /// `[B, T]`.
-    pub(in crate::nn) fn ids(&self, device: &Device) -> Tensor<2, Int> {
-        self.tensor(self.rows.iter().flatten().copied(), device)
-    }
-
-    /// `[B, T]`.
-    pub(in crate::nn) fn types(&self, device: &Device) -> Tensor<2, Int> {
-        match &self.types {
-            Some(types) => self.tensor(types.iter().flatten().copied(), device),
-            None => self.tensor(self.rows.iter().flatten().map(|_| 0), device),
-        }
-    }
-
-    /// Positions counted from behind `padding_id` over the tokens that have another id; those with it have that very
-    /// position. `[B, T]`.
-    pub(in crate::nn) fn positions_behind(&self, padding_id: u32, device: &Device) -> Tensor<2, Int> {
-        let places = self.rows.iter().flat_map(|row| {
-            row.iter().scan(padding_id, move |last, &id| {
-                let is_padding = id == padding_id;
-                *last += u32::from(!is_padding);
-                Some(if is_padding { padding_id } else { *last })
-            })
-        });
-        self.tensor(places, device)
-    }
-
-    fn tensor(&self, values: impl Iterator<Item = u32>, device: &Device) -> Tensor<2, Int> {
-        let (b, t) = self.size();
-        let values: Vec<i32> = values.map(|value| value as i32).collect();
-        Tensor::from_data(TensorData::new(values, [b, t]), device)
-    }
-}
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// What an encoder makes of a batch.
 #[derive(Debug)]
@@ -141,11 +48,47 @@ impl TextEncoder {
     pub fn forward(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> EncoderOutput {
         let padding = PaddingMask::new(batch.is_token(), &self.device());
         let (b, t) = batch.size();
-        hooks.begin(|| TokenRows::whole([b, t], |token| batch.is_token[token / t][token % t]));
+        hooks.begin(|| TokenRows::whole([b, t], |token| batch.is_token()[token / t][token % t]));
+        let x = blocks_from(self.blocks(), 0, self.enter(batch, hooks), &padding, hooks); // [B, T, D]
+        let pooled = self.pooler().map(|pooler| pool_first(pooler, x.clone(), hooks));
+        EncoderOutput { hidden: x, pooled }
+    }
+
+    /// One vector a token of texts of any lengths, which lie behind each other, N tokens in all: `[N, D]`. Nothing is computed for
+    /// padding where our kernels serve; elsewhere texts are filled up with `padding_id` to the longest.
+    ///
+    /// # Panics
+    /// When a text has more tokens than the context, or there is none.
+    #[must_use]
+    pub fn read(&self, texts: &[&[u32]], padding_id: u32) -> Tensor<2> {
+        let (device, hooks) = (self.device(), &mut Hooks::off());
+        if kernels::serve(&device) {
+            let batch = EncoderBatch::joined(texts);
+            let others = PaddingMask::between(batch.lengths());
+            return blocks_from(self.blocks(), 0, self.enter(&batch, hooks), &others, hooks).squeeze_dim(0);
+        }
+        let batch = EncoderBatch::padded(texts, padding_id);
+        let hidden = self.forward(&batch, hooks).hidden; // [B, T, D]
+        let [b, t, d] = hidden.dims();
+        let rows = texts.iter().enumerate().flat_map(|(row, text)| row * t..row * t + text.len());
+        let rows: Vec<i32> = rows.map(|row| row as i32).collect();
+        let count = rows.len();
+        hidden.reshape([b * t, d]).select(0, Tensor::from_data(TensorData::new(rows, [count]), &device))
+    }
+
+    fn enter(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> Tensor<3> {
         match self {
-            Self::Bert(model) => model.forward(batch, &padding, hooks),
-            Self::Roberta(model) => model.forward(batch, &padding, hooks),
-            Self::DistilBert(model) => model.forward(batch, &padding, hooks),
+            Self::Bert(model) => model.enter(batch, hooks),
+            Self::Roberta(model) => model.enter(batch, hooks),
+            Self::DistilBert(model) => model.enter(batch, hooks),
+        }
+    }
+
+    fn pooler(&self) -> Option<&Linear> {
+        match self {
+            Self::Bert(model) => model.pooler.as_ref(),
+            Self::Roberta(model) => model.pooler.as_ref(),
+            Self::DistilBert(_) => None,
         }
     }
 
@@ -199,12 +142,7 @@ impl TextEncoder {
     /// attention `[B, H, T, K]` → `[B, H, T, D]`.
     #[must_use]
     pub fn head_output(&self, layer: usize, z: Tensor<4>) -> Tensor<4> {
-        let blocks = match self {
-            Self::Bert(model) => &model.blocks,
-            Self::Roberta(model) => &model.blocks,
-            Self::DistilBert(model) => &model.blocks,
-        };
-        blocks[layer].attn_out.of_each_head(z)
+        self.blocks()[layer].attn_out.of_each_head(z)
     }
 
     /// The embeddings of all tokens in F32, `[V, D]`.
@@ -327,26 +265,5 @@ impl EncoderConfig {
             Self::Roberta(config) => config.context(),
             Self::Bert(_) | Self::DistilBert(_) => self.shape().positions,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_counted_over_tokens_that_are_no_padding() {
-        let batch = EncoderBatch::with_mask(vec![vec![1, 1, 0, 7, 2], vec![0, 7, 2, 1, 1]], vec![vec![true; 5]; 2]);
-        let places = batch.positions_behind(1, &Device::flex());
-        let places: Vec<i32> = places.into_data().iter::<i32>().collect();
-        assert_eq!(places, [1, 1, 2, 3, 4, 2, 3, 4, 1, 1]);
-    }
-
-    #[test]
-    fn shorter_sequences_are_filled_up_at_their_end() {
-        let batch = EncoderBatch::padded(&[vec![5, 6, 7], vec![8]], 9);
-        assert_eq!(batch.size(), (2, 3));
-        assert_eq!(batch.rows[1], [8, 9, 9]);
-        assert_eq!(batch.is_token()[1], [true, false, false]);
     }
 }

@@ -251,13 +251,7 @@ impl VitBlock {
     }
 
     fn attention(&self, x: Tensor<3>, layer: usize, hooks: &mut Hooks) -> Tensor<3> {
-        let [b, t, d] = x.dims();
-        let (h, k) = (self.heads, d / self.heads);
-        let qkv = self.qkv.forward(x).reshape([b, t, 3 * h, k]).swap_dims(1, 2); // [B, 3·H, T, K]
-        let queries = hooks.at(Site::Q(layer), qkv.clone().narrow(1, 0, h)); // [B, H, T, K]
-        let keys = hooks.at(Site::K(layer), qkv.clone().narrow(1, h, h));
-        let values = hooks.at(Site::V(layer), qkv.narrow(1, 2 * h, h));
-        let z = attend_both_ways(queries, keys, values, &PaddingMask::none(), layer, hooks);
-        self.attn_out.forward(z) // [B, T, D]
+        let qkv = self.qkv.forward(x); // [B, T, 3·D]
+        self.attn_out.forward(attend_both_ways(qkv, self.heads, &PaddingMask::none(), layer, hooks)) // [B, T, D]
     }
 }

@@ -6,9 +6,9 @@
 //! T tokens, S tokens attended to, D model width, H heads, G key-value heads, K head width, V vocabulary.
 
 use super::parts::{BlockParts, Exit, Norm, Transformer, host, vector};
+use crate::nn::batch::encoder::EncoderBatch;
 use crate::nn::hooks::{Hooks, SiteValue};
 use crate::nn::layers::activation::gelu;
-use crate::nn::models::text_encoder::EncoderBatch;
 use crate::types::{AddedByBlock, PromptToken, Site, SiteSet, StepKind, StepValues, StepsReport};
 use burn::tensor::Tensor;
 

@@ -4,6 +4,9 @@
 const BEFORE: [&str; 6] = ["instruction", "context", "premise", "sentence1", "hypothesis", "sentence2"];
 /// Names of what is asked: the first that is there counts.
 const INPUTS: [&str; 9] = ["input", "question", "text", "prompt", "sentence", "query", "source", "review", "word"];
+/// Names of a column of texts that are no questions: the first that is there counts.
+const TEXTS: [&str; 10] =
+    ["text", "sentence", "sentence1", "content", "document", "input", "query", "question", "review", "word"];
 /// Names of the answer.
 const OUTPUTS: [&str; 15] = [
     "output",
@@ -85,6 +88,12 @@ impl Columns {
     pub fn usual_names() -> String {
         format!("one field of {} and one of {}", INPUTS[..5].join(", "), OUTPUTS[..6].join(", "))
     }
+}
+
+/// The column of texts by its name; none where no name is a usual one.
+pub fn text_column<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let names: Vec<String> = names.map(|name| name.trim().to_ascii_lowercase()).collect();
+    TEXTS.iter().find_map(|known| names.iter().position(|name| name == known))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Tasks given by examples, how tables of them are read, and how accuracy on them is measured.
 
 pub(super) mod columns;
-mod delimited;
+pub(super) mod delimited;
 pub(super) mod draw;
 pub(super) mod few_shot_task;
 pub(super) mod kshot;

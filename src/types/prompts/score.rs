@@ -24,6 +24,26 @@ pub struct ScoreRequest {
     pub edits: Vec<Edit>,
 }
 
+/// Many prompts, and the answers whose probability is asked for after each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreEachRequest {
+    /// As [`ScoreRequest::prompt`].
+    pub prompts: Vec<String>,
+    /// The same for all.
+    pub candidates: Vec<String>,
+    /// As [`ScoreRequest::ending`].
+    pub ending: String,
+    /// Changes inside the model while it reads each of the prompts and the answers.
+    pub edits: Vec<Edit>,
+}
+
+/// What was scored of many prompts: the first of them, or all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreEachReport {
+    /// In the order of the prompts.
+    pub prompts: Vec<ScoreReport>,
+}
+
 /// One token of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoredToken {

@@ -86,11 +86,17 @@ pub(super) trait Unpack {
     /// A least value is added to every weight.
     const LEAST: bool;
 
-    /// Group `group` and the one behind it: of one block, or of this one and the next.
+    /// What all groups of a block need, in the types that have several.
+    ///
+    /// # Safety
+    /// The processor has AVX-512 with VNNI, and the block can be read.
+    unsafe fn head(block: *const u8) -> __m512;
+
+    /// Group `group` and the one behind it: of one block, whose head is given, or of this one and the next.
     ///
     /// # Safety
     /// The processor has AVX-512 with VNNI, and both groups can be read.
-    unsafe fn two(block: *const u8, group: usize) -> Unpacked512;
+    unsafe fn two(block: *const u8, group: usize, head: __m512) -> Unpacked512;
 
     /// Group `group`.
     ///
@@ -112,23 +118,37 @@ unsafe fn rows_512<U: Unpack>(rows: &[u8], row: usize, groups: usize, x: &[Stret
     for (row, y) in rows.chunks_exact(row).zip(y) {
         let mut sums = [_mm512_setzero_ps(); 2];
         let mut group = 0;
+        let mut block = row.as_ptr();
         while group + 2 <= groups {
-            let (block, of_block) = place::<U>(row.as_ptr(), group);
             _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(1024).cast());
-            // SAFETY: both groups are in the row.
+            // SAFETY: the groups are in the row.
             unsafe {
-                let sum = &mut sums[group / 2 % 2];
-                *sum = step_512::<U>(*sum, U::two(block, of_block), &x[group / 2]);
+                if U::GROUPS == 1 {
+                    let head = _mm512_setzero_ps();
+                    let sum = &mut sums[group / 2 % 2];
+                    *sum = step_512::<U>(*sum, U::two(block, 0, head), &x[group / 2]);
+                    group += 2;
+                    block = block.wrapping_add(2 * U::BYTES);
+                } else {
+                    let head = U::head(block);
+                    let of_block = &x[group / 2..group / 2 + U::GROUPS / 2];
+                    let mut pair = 0;
+                    while pair < U::GROUPS / 2 {
+                        let sum = &mut sums[pair % 2];
+                        *sum = step_512::<U>(*sum, U::two(block, 2 * pair, head), &of_block[pair]);
+                        pair += 1;
+                    }
+                    group += U::GROUPS;
+                    block = block.wrapping_add(U::BYTES);
+                }
             }
-            group += 2;
         }
         if group < groups {
             // Only types of one group a block have odd rows.
-            let (block, _) = place::<U>(row.as_ptr(), group);
             // SAFETY: the last block of the row, and room for two of them.
             unsafe {
                 std::ptr::copy_nonoverlapping(block, alone.as_mut_ptr(), U::BYTES);
-                sums[0] = step_512::<U>(sums[0], U::two(alone.as_ptr(), 0), &x[group / 2]);
+                sums[0] = step_512::<U>(sums[0], U::two(alone.as_ptr(), 0, _mm512_setzero_ps()), &x[group / 2]);
             }
         }
         *y = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
@@ -289,7 +309,13 @@ macro_rules! of_one_group {
 
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
             #[inline]
-            unsafe fn two($a: *const u8, _: usize) -> Unpacked512 {
+            unsafe fn head(_: *const u8) -> __m512 {
+                _mm512_setzero_ps()
+            }
+
+            #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+            #[inline]
+            unsafe fn two($a: *const u8, _: usize, _: __m512) -> Unpacked512 {
                 let $b = $a.wrapping_add($bytes);
                 // SAFETY: both blocks can be read, by the caller's promise.
                 unsafe { $two }
@@ -384,26 +410,38 @@ of_one_group!(
 #[inline]
 unsafe fn six_bits(block: *const u8) -> [u64; 2] {
     // SAFETY: twelve bytes from the fourth on, by the caller's promise.
-    let [a, b, c] = [0, 4, 8].map(|at| unsafe { block.add(4 + at).cast::<u32>().read_unaligned() });
+    let (a, b, c) = unsafe {
+        let words = block.add(4).cast::<u32>();
+        (words.read_unaligned(), words.add(1).read_unaligned(), words.add(2).read_unaligned())
+    };
     const SIX: u32 = 0x3F3F_3F3F;
     const FOUR: u32 = 0x0F0F_0F0F;
     const TWO: u32 = 0x0303_0303;
-    let scales = [a & SIX, (c & FOUR) | (a >> 6 & TWO) << 4];
-    let least = [b & SIX, (c >> 4 & FOUR) | (b >> 6 & TWO) << 4];
-    [scales, least].map(|[low, high]| u64::from(low) | u64::from(high) << 32)
+    let (scales, more_scales) = (a & SIX, (c & FOUR) | (a >> 6 & TWO) << 4);
+    let (least, more_least) = (b & SIX, (c >> 4 & FOUR) | (b >> 6 & TWO) << 4);
+    [u64::from(scales) | u64::from(more_scales) << 32, u64::from(least) | u64::from(more_least) << 32]
 }
 
-/// The bytes of groups `group` and the one behind it as numbers, each for eight lanes, times the number of half precision at
-/// `at`, with the given sign.
+/// Scales of the eight groups of a block, and what is added to their weights: eight lanes each.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
 #[inline]
-unsafe fn scaled_512(bytes: u64, group: usize, at: *const u8) -> __m512 {
+unsafe fn scales_and_least(block: *const u8) -> __m512 {
     // SAFETY: by the caller's promise.
-    let d = unsafe { half(at) };
-    let eight = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes as i64))), d);
+    let ([scales, least], halves) = unsafe { (six_bits(block), block.cast::<i32>().read_unaligned()) };
+    let numbers = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_set_epi64x(least as i64, scales as i64)));
+    let both = _mm512_castps128_ps512(_mm_cvtph_ps(_mm_cvtsi32_si128(halves)));
+    let factors = _mm512_permutexvar_ps(_mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0), both);
+    // The least value is taken away.
+    let factors = _mm512_mask_sub_ps(factors, 0xFF00, _mm512_setzero_ps(), factors);
+    _mm512_mul_ps(numbers, factors)
+}
+
+/// Lane `lane` for eight lanes, and the next for eight.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
+#[inline]
+fn two_lanes(x: __m512, lane: usize) -> __m512 {
     let lanes = _mm512_set_epi32(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0);
-    let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(group as i32));
-    _mm512_permutexvar_ps(lanes, _mm512_castps256_ps512(eight))
+    _mm512_permutexvar_ps(_mm512_add_epi32(lanes, _mm512_set1_epi32(lane as i32)), x)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]
@@ -444,13 +482,18 @@ impl Unpack for Q4K {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     #[inline]
-    unsafe fn two(block: *const u8, group: usize) -> Unpacked512 {
+    unsafe fn head(block: *const u8) -> __m512 {
+        // SAFETY: the block can be read, by the caller's promise.
+        unsafe { scales_and_least(block) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+    #[inline]
+    unsafe fn two(block: *const u8, group: usize, head: __m512) -> Unpacked512 {
         // SAFETY: the block can be read, by the caller's promise.
         unsafe {
-            let [scales, least] = six_bits(block);
             let numbers = wide_nibbles(block.add(16 + 16 * group));
-            let least = _mm512_sub_ps(_mm512_setzero_ps(), scaled_512(least, group, block.add(2)));
-            Unpacked512 { numbers, scales: scaled_512(scales, group, block), least }
+            Unpacked512 { numbers, scales: two_lanes(head, group), least: two_lanes(head, 8 + group) }
         }
     }
 
@@ -477,20 +520,25 @@ impl Unpack for Q5K {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     #[inline]
-    unsafe fn two(block: *const u8, group: usize) -> Unpacked512 {
+    unsafe fn head(block: *const u8) -> __m512 {
+        // SAFETY: the block can be read, by the caller's promise.
+        unsafe { scales_and_least(block) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+    #[inline]
+    unsafe fn two(block: *const u8, group: usize, head: __m512) -> Unpacked512 {
         // SAFETY: the block can be read, by the caller's promise.
         unsafe {
-            let [scales, least] = six_bits(block);
             let numbers = wide_nibbles(block.add(48 + 16 * group));
             let fifth = _mm512_broadcast_i64x4(_mm256_loadu_si256(block.add(16).cast()));
             let low = _mm512_castsi256_si512(_mm256_set1_epi8((1u8 << group) as i8));
             let bits = _mm512_inserti64x4::<1>(low, _mm256_set1_epi8((2u8 << group) as i8));
             let set = _mm512_test_epi8_mask(fifth, bits);
-            let least = _mm512_sub_ps(_mm512_setzero_ps(), scaled_512(least, group, block.add(2)));
             Unpacked512 {
                 numbers: _mm512_mask_add_epi8(numbers, set, numbers, _mm512_set1_epi8(16)),
-                scales: scaled_512(scales, group, block),
-                least,
+                scales: two_lanes(head, group),
+                least: two_lanes(head, 8 + group),
             }
         }
     }
@@ -521,7 +569,18 @@ impl Unpack for Q6K {
 
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
     #[inline]
-    unsafe fn two(block: *const u8, group: usize) -> Unpacked512 {
+    unsafe fn head(block: *const u8) -> __m512 {
+        // SAFETY: the block can be read, by the caller's promise.
+        unsafe {
+            let all = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
+            let d = _mm512_broadcastss_ps(_mm256_castps256_ps128(half(block.add(208))));
+            _mm512_mul_ps(_mm512_cvtepi32_ps(all), d)
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+    #[inline]
+    unsafe fn two(block: *const u8, group: usize, head: __m512) -> Unpacked512 {
         let (half_block, part) = (group / 4, group % 4); // part is 0 or 2
         // SAFETY: the block can be read, by the caller's promise.
         unsafe {
@@ -533,12 +592,9 @@ impl Unpack for Q6K {
             let shifts = _mm512_add_epi64(shifts, _mm512_set1_epi64(2 * part as i64));
             let upper = _mm512_and_si512(_mm512_srlv_epi64(upper, shifts), _mm512_set1_epi8(3));
             let numbers = _mm512_or_si512(low, _mm512_slli_epi16::<4>(upper));
-            let all = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(192).cast()));
-            let d = _mm512_broadcastss_ps(_mm256_castps256_ps128(half(block.add(208))));
-            let all = _mm512_mul_ps(_mm512_cvtepi32_ps(all), d);
             let lanes = _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
             let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(2 * group as i32));
-            Unpacked512 { numbers, scales: _mm512_permutexvar_ps(lanes, all), least: _mm512_setzero_ps() }
+            Unpacked512 { numbers, scales: _mm512_permutexvar_ps(lanes, head), least: _mm512_setzero_ps() }
         }
     }
 

@@ -61,7 +61,8 @@ unsafe fn unpack<U: Unpack>(rows: &[u8], row: usize, groups: usize, panel: &mut 
                     std::ptr::copy_nonoverlapping(block, alone.as_mut_ptr(), U::BYTES);
                     block = alone.as_ptr();
                 }
-                let two = U::two(block, of_block);
+                let head = if U::GROUPS == 1 { _mm512_setzero_ps() } else { U::head(block) };
+                let two = U::two(block, of_block, head);
                 _mm512_storeu_si512(wide[i * 2 * STEPS..].as_mut_ptr().cast(), two.numbers);
                 scales[i] = first_of_fours(two.scales);
                 if U::LEAST {

@@ -1,15 +1,21 @@
 //! GELU without approximating the error function by tanh, and its gradient.
 
 use super::elementwise::exp8;
+use super::gelu_512::gelu_512;
 use super::{Level, load_up_to_8, store_up_to_8};
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 /// x · Φ(x) for every element, where Φ is the distribution function of the normal distribution.
-pub(in super::super) fn gelu(_: Level, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+pub(in super::super) fn gelu(level: Level, x: &[f32], out: &mut [MaybeUninit<f32>]) {
     assert_eq!(out.len(), x.len());
-    // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.
-    unsafe { gelu_256(x, out.as_mut_ptr().cast()) };
+    // SAFETY: AVX2 is there wherever a level is, and what a level is named after; the lengths are checked above.
+    unsafe {
+        match level {
+            Level::Avx512 => gelu_512(x, out.as_mut_ptr().cast()),
+            Level::Avx2 => gelu_256(x, out.as_mut_ptr().cast()),
+        }
+    }
 }
 
 /// # Safety

@@ -10,12 +10,14 @@ mod block_dots;
 mod block_tiles;
 mod elementwise;
 mod gelu;
+mod gelu_512;
 mod lens;
 mod norm;
 mod pack;
 mod query;
 mod rounding;
 mod softmax;
+mod softmax_512;
 mod tile;
 
 pub(super) use adamw::{adamw, sum_of_squares};
@@ -24,7 +26,7 @@ pub(super) use block_tiles::{PANEL_GROUP, ROWS as BLOCK_ROWS, block_tile, lay_ou
 pub(super) use elementwise::{add, gate, gate_gradients, rotate};
 pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
-pub(super) use norm::{normalise, normalise_gradients};
+pub(super) use norm::{normalise, normalise_gradients, normalised_sum};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
 pub(super) use rounding::round_group;

@@ -19,6 +19,20 @@ pub(in super::super) fn normalise(
     unsafe { normalise_256(norm, x, gain.as_ptr(), bias.map(<[f32]>::as_ptr), out.as_mut_ptr().cast()) };
 }
 
+/// As [`normalise`], of x + y.
+pub(in super::super) fn normalised_sum(
+    _: Level,
+    norm: Norm,
+    [x, y]: [&[f32]; 2],
+    gain: &[f32],
+    bias: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
+    assert!(y.len() == x.len() && gain.len() == x.len() && bias.len() == x.len() && out.len() == x.len());
+    // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.
+    unsafe { normalised_sum_256(norm, x, y.as_ptr(), gain.as_ptr(), bias.as_ptr(), out.as_mut_ptr().cast()) };
+}
+
 /// The gradient of [`normalise`] with respect to x, from that of its value; those of gain and bias are added to what stands
 /// there.
 pub(in super::super) fn normalise_gradients(
@@ -80,6 +94,36 @@ unsafe fn normalise_256(norm: Norm, x: &[f32], gain: *const f32, bias: Option<*c
             let gain = _mm256_add_ps(load_up_to_8(gain.add(i), count, 0.0), shift);
             let bias = bias.map_or(_mm256_setzero_ps(), |bias| load_up_to_8(bias.add(i), count, 0.0));
             store_up_to_8(out.add(i), count, _mm256_fmadd_ps(v, gain, bias));
+        }
+        i += 8;
+    }
+}
+
+/// # Safety
+/// As many elements as `x` has can be read behind `y`, `gain` and `bias` and written behind `out`.
+#[target_feature(enable = "avx2,fma,f16c")]
+unsafe fn normalised_sum_256(norm: Norm, x: &[f32], y: *const f32, gain: *const f32, bias: *const f32, out: *mut f32) {
+    let mut i = 0;
+    while i < x.len() {
+        let count = x.len() - i;
+        // SAFETY: so many elements are left.
+        unsafe {
+            let sum = _mm256_add_ps(load_up_to_8(x.as_ptr().add(i), count, 0.0), load_up_to_8(y.add(i), count, 0.0));
+            store_up_to_8(out.add(i), count, sum);
+        }
+        i += 8;
+    }
+    // SAFETY: all of it is written above.
+    let (mean, scale) = statistics(norm, unsafe { std::slice::from_raw_parts(out, x.len()) });
+    let (mean, scale, shift) = (_mm256_set1_ps(mean), _mm256_set1_ps(scale), _mm256_set1_ps(norm.shift));
+    let mut i = 0;
+    while i < x.len() {
+        let count = x.len() - i;
+        // SAFETY: so many elements are left.
+        unsafe {
+            let v = _mm256_mul_ps(_mm256_sub_ps(load_up_to_8(out.add(i), count, 0.0), mean), scale);
+            let gain = _mm256_add_ps(load_up_to_8(gain.add(i), count, 0.0), shift);
+            store_up_to_8(out.add(i), count, _mm256_fmadd_ps(v, gain, load_up_to_8(bias.add(i), count, 0.0)));
         }
         i += 8;
     }

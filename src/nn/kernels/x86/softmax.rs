@@ -1,17 +1,27 @@
 //! Softmax of a row, its gradient, and the cross-entropy that follows from it.
 
 use super::elementwise::exp8;
+use super::softmax_512;
 use super::{Level, load_up_to_8, store_up_to_8, sum8};
 use std::arch::x86_64::*;
 
 /// softmax(scale · x) of the first `seen` numbers in place, for `scale` > 0; zeros behind them.
-pub(in super::super) fn softmax(_: Level, x: &mut [f32], seen: usize, scale: f32) {
+pub(in super::super) fn softmax(level: Level, x: &mut [f32], seen: usize, scale: f32) {
     let (seen, behind) = x.split_at_mut(seen);
-    // SAFETY: AVX2 is there wherever a level is.
+    // SAFETY: AVX2 is there wherever a level is, and what a level is named after.
     unsafe {
-        let largest = largest(seen);
-        let sum = exps(seen, largest, scale);
-        multiply(seen, sum.recip());
+        match level {
+            Level::Avx512 => {
+                let largest = softmax_512::largest(seen);
+                let sum = softmax_512::exps(seen, largest, scale);
+                softmax_512::multiply(seen, sum.recip());
+            }
+            Level::Avx2 => {
+                let largest = largest(seen);
+                let sum = exps(seen, largest, scale);
+                multiply(seen, sum.recip());
+            }
+        }
         zeros(behind);
     }
 }
@@ -27,12 +37,21 @@ pub(in super::super) fn softmax_gradient(_: Level, pattern: &[f32], gradient: &m
 }
 
 /// log Σ eˣ.
-pub(in super::super) fn log_sum_exp(_: Level, x: &[f32]) -> f32 {
-    // SAFETY: AVX2 is there wherever a level is.
-    unsafe {
-        let largest = largest(x);
-        sum_of_exps(x, largest).ln() + largest
-    }
+pub(in super::super) fn log_sum_exp(level: Level, x: &[f32]) -> f32 {
+    // SAFETY: AVX2 is there wherever a level is, and what a level is named after.
+    let (largest, sum) = unsafe {
+        match level {
+            Level::Avx512 => {
+                let largest = softmax_512::largest(x);
+                (largest, softmax_512::sum_of_exps(x, largest))
+            }
+            Level::Avx2 => {
+                let largest = largest(x);
+                (largest, sum_of_exps(x, largest))
+            }
+        }
+    };
+    sum.ln() + largest
 }
 
 /// −log softmax(x)ₜ for target t, and in place of x its gradient times `share`: (softmax(x) − one-hot) · share.
@@ -145,5 +164,46 @@ unsafe fn softmax_gradient_256(pattern: &[f32], gradient: &mut [f32]) {
             store_up_to_8(d.add(i), count, _mm256_mul_ps(load_up_to_8(p.add(i), count, 0.0), centred));
         }
         i += 8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of which some are far below the others, as many as fill whole vectors and as do not.
+    fn rows() -> impl Iterator<Item = Vec<f32>> {
+        let value = |i: usize| ((i * 37 % 101) as f32 - 70.0) * 0.3 - if i % 29 == 3 { 1e30 } else { 0.0 };
+        [1, 3, 8, 15, 16, 17, 32, 33, 63, 64, 65, 130, 700]
+            .into_iter()
+            .map(move |count| (0..count).map(value).collect())
+    }
+
+    #[test]
+    fn every_level_gives_the_same() {
+        let Some(best) = Level::detect() else { return };
+        for x in rows() {
+            let largest = x.iter().copied().fold(f32::MIN, f32::max);
+            let exact: Vec<f64> = x.iter().map(|x| (f64::from(x - largest) * 0.7).exp()).collect();
+            let sum: f64 = exact.iter().sum();
+            let plain: f64 = x.iter().map(|x| f64::from(x - largest).exp()).sum();
+            for level in [Level::Avx2, best] {
+                let mut ours = x.clone();
+                ours.push(5.0);
+                softmax(level, &mut ours, x.len(), 0.7);
+                let worst = ours.iter().zip(&exact).map(|(ours, e)| (f64::from(*ours) - e / sum).abs());
+                assert!(worst.fold(0.0, f64::max) < 1e-6, "{level:?}, {} numbers", x.len());
+                assert_eq!(ours[x.len()], 0.0, "what is not seen has no share");
+                let off = f64::from(log_sum_exp(level, &x)) - (plain.ln() + f64::from(largest));
+                assert!(off.abs() < 1e-5, "{level:?}, {} numbers: off by {off}", x.len());
+            }
+        }
+        for level in [Level::Avx2, best] {
+            let mut x = vec![0.5; 40];
+            x[20] = f32::NAN;
+            assert!(log_sum_exp(level, &x).is_nan(), "{level:?}");
+            softmax(level, &mut x, 40, 1.0);
+            assert!(x.iter().all(|x| x.is_nan()), "{level:?}");
+        }
     }
 }
