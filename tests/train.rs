@@ -6,8 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::types::{
-    DeviceChoice, DigitImage, Drawing, EvaluationReport, JobId, ModelId, ParameterGroup, Precision, Sampling, Stroke,
-    TrainPoint, TrainSpec, TrainSummary, UserError,
+    DeviceChoice, DigitImage, Drawing, EvaluateSpec, EvaluationReport, JobId, ModelId, ParameterGroup, Precision,
+    Sampling, Stroke, TrainPoint, TrainSpec, TrainSummary, UserError,
 };
 use std::io::Write;
 use std::path::Path;
@@ -97,7 +97,11 @@ impl Engine {
 
     fn evaluate(&self, model: ModelId, data: &Path) -> EvaluationReport {
         let job = JobId::next();
-        self.send(Command::start(job, model, Work::Evaluate(data.to_owned())));
+        self.send(Command::start(
+            job,
+            model,
+            Work::Evaluate(EvaluateSpec { data: data.to_owned(), beside_full: false }),
+        ));
         match self.end(job, |_| {}).unwrap() {
             Outcome::Evaluated(report) => (*report).clone(),
             other => panic!("{other:?}"),

@@ -420,6 +420,9 @@ pub struct EvaluateArgs {
     /// A folder of IDX files, or a text file
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
+    /// Read a text once more with the values that weights in F16 or in blocks stand for, in F32, and tell the difference
+    #[arg(long)]
+    pub beside_f32: bool,
     /// The measurement as a JSON object
     #[arg(long)]
     pub json: bool,

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::engine::tasks::{Step, TaskContext};
     use crate::engine::{GenerateSpec, PromptInput};
-    use crate::types::{DigitImage, Sampling, UserError};
+    use crate::types::{DigitImage, EvaluateSpec, Sampling, UserError};
 
     struct Endless;
     impl Task for Endless {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn evaluate() -> Work {
-        Work::Evaluate("data".into())
+        Work::Evaluate(EvaluateSpec { data: "data".into(), beside_full: false })
     }
 
     fn classify() -> Work {

@@ -4,8 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AddedPart, BatchSpec, DigitImage, Edit, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite, Picture,
-    Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite,
+    Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport,
+    TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,7 +88,7 @@ pub enum Work {
     /// The SHA-256 of the weights of an open model, by which an exported run names it.
     Fingerprint,
     /// Measure a model on a folder or file.
-    Evaluate(PathBuf),
+    Evaluate(EvaluateSpec),
     /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
     /// moment.
     MeasureMemory,

@@ -51,7 +51,10 @@ pub use prompts::chat::{
 };
 pub use prompts::own_sampling::OwnSampling;
 pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
-pub use prompts::run::{BrokenReport, Capture, EvaluationReport, GenerationStats, InspectReport, StopReason, Values};
+pub use prompts::run::{
+    BrokenReport, Capture, EvaluateSpec, EvaluationReport, FullPrecision, GenerationStats, InspectReport, StopReason,
+    Values,
+};
 pub use prompts::samples::{Agreement, DrawnSample, SamplesReport};
 pub use prompts::sampling::Sampling;
 pub use prompts::score::{

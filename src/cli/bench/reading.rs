@@ -5,7 +5,7 @@ use crate::cli::CliError;
 use crate::cli::args::BenchArgs;
 use crate::cli::session::{Session, model_dir, unexpected};
 use crate::engine::{Command, Outcome, TextList, Work};
-use crate::types::{EvaluationReport, JobId, ModelInfo, UserError};
+use crate::types::{EvaluateSpec, EvaluationReport, JobId, ModelInfo, UserError};
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -108,8 +108,11 @@ fn embed(session: &Session, info: &ModelInfo, texts: Vec<String>) -> Result<Read
 
 fn evaluate(session: &Session, info: &ModelInfo, file: PathBuf) -> Result<Read, CliError> {
     let (job, begun) = (JobId::next(), Instant::now());
-    let Outcome::Evaluated(report) =
-        session.run(job, Command::start(job, info.id, Work::Evaluate(file)), |_| Ok(()))?
+    let Outcome::Evaluated(report) = session.run(
+        job,
+        Command::start(job, info.id, Work::Evaluate(EvaluateSpec { data: file, beside_full: false })),
+        |_| Ok(()),
+    )?
     else {
         return Err(unexpected());
     };

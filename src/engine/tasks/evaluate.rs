@@ -4,6 +4,7 @@
 //! scored, so every token but the first few of the text is predicted from at least half a window. Documents stand one after
 //! the other with the special tokens that training puts between them; the bits those cost are counted, their bytes are not.
 
+use super::evaluate_beside::Beside;
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::TextModel;
@@ -14,7 +15,7 @@ use crate::train::data::corpus::CorpusReader;
 use crate::train::data::token_ids::TokenParts;
 use crate::train::objectives::measure as measure_digits;
 use crate::train::text_loss::text_loss;
-use crate::types::{EvaluationReport, ModelId, UserError};
+use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, ModelId, UserError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ const MULTIPLICATIONS: u64 = 1 << 37;
 pub(crate) struct Evaluate {
     model: ModelId,
     data: PathBuf,
+    beside_full: bool,
     measuring: Measuring,
 }
 
@@ -38,14 +40,14 @@ enum Measuring {
     New,
     Digits { set: DigitSet, next: usize, loss: f64, confusion: Vec<Vec<usize>> },
     Reading(Box<CorpusReader>),
-    Text { ids: TokenParts, bytes: usize, next: usize, loss: f64 },
+    Text { ids: TokenParts, bytes: usize, next: usize, loss: f64, beside: Option<Box<Beside>> },
 }
 
 impl Evaluate {
     /// To measure `model` on `data`: a folder of IDX files for a digit network, a text file or a folder of text files for a
     /// causal model.
-    pub(crate) fn new(model: ModelId, data: PathBuf) -> Self {
-        Self { model, data, measuring: Measuring::New }
+    pub(crate) fn new(model: ModelId, EvaluateSpec { data, beside_full }: EvaluateSpec) -> Self {
+        Self { model, data, beside_full, measuring: Measuring::New }
     }
 
     fn begin(&self, cx: &TaskContext<'_>) -> Result<Measuring, UserError> {
@@ -96,19 +98,28 @@ impl Task for Evaluate {
                     let ids = corpus.parts(corpus.files.iter().map(|file| file.tokens.clone()));
                     let bytes = corpus.files.iter().map(|file| file.bytes).sum();
                     check_length(&self.data, &ids)?;
-                    self.measuring = Measuring::Text { ids, bytes, next: 1, loss: 0.0 };
+                    let beside =
+                        self.beside_full.then(|| cx.models.text(self.model).map(|model| Box::new(Beside::new(model))));
+                    self.measuring = Measuring::Text { ids, bytes, next: 1, loss: 0.0, beside: beside.transpose()? };
                 }
             }
-            Measuring::Text { ids, bytes, next, loss } => {
+            Measuring::Text { ids, bytes, next, loss, beside } => {
                 let model = cx.models.text(self.model)?;
                 let window = model.lm.context().min(WINDOW);
-                let (of_windows, end) = score_windows(cx, model, ids, *next, window, windows_a_step(model, window));
+                let (of_windows, end) = match beside {
+                    Some(beside) => {
+                        let Windows { windows, scored, end } = Windows::from(ids, *next, window, 1);
+                        (beside.score(model, &windows[0], scored, cx.device)?, end)
+                    }
+                    None => score_windows(cx, model, ids, *next, window, windows_a_step(model, window)),
+                };
                 *loss += of_windows;
                 *next = end;
                 let (done, total) = (end as u64, ids.len() as u64);
                 (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "tokens" });
                 if end == ids.len() {
-                    let report = text_report(ids.len() - 1, *bytes, *loss);
+                    let full = beside.as_ref().map(|beside| beside.report());
+                    let report = text_report(ids.len() - 1, *bytes, *loss, full);
                     return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }
             }
@@ -129,10 +140,10 @@ fn digit_report(images: usize, loss: f64, confusion: Vec<Vec<usize>>) -> Evaluat
     EvaluationReport::Digits { images, accuracy: correct as f64 / images_f, loss: loss / images_f, confusion }
 }
 
-fn text_report(tokens: usize, bytes: usize, loss: f64) -> EvaluationReport {
+fn text_report(tokens: usize, bytes: usize, loss: f64, full: Option<FullPrecision>) -> EvaluationReport {
     let mean = loss / tokens as f64;
     let bits_per_byte = loss / std::f64::consts::LN_2 / bytes as f64;
-    EvaluationReport::Text { tokens, bytes, loss: mean, perplexity: mean.exp(), bits_per_byte }
+    EvaluationReport::Text { tokens, bytes, loss: mean, perplexity: mean.exp(), bits_per_byte, full }
 }
 
 fn check_length(data: &Path, ids: &TokenParts) -> Result<(), UserError> {
@@ -151,6 +162,34 @@ fn windows_a_step(model: &TextModel, window: usize) -> usize {
     usize::try_from(MULTIPLICATIONS.div_ceil(of_window)).unwrap_or(MOST_WINDOWS).min(MOST_WINDOWS)
 }
 
+/// Windows of one length.
+struct Windows {
+    windows: Vec<Vec<u32>>,
+    /// Tokens at the end of each that are predicted.
+    scored: usize,
+    /// The token behind the last one.
+    end: usize,
+}
+
+impl Windows {
+    /// At most `most` of them, which score the tokens from `next` on.
+    fn from(ids: &TokenParts, next: usize, window: usize, most: usize) -> Self {
+        let (mut windows, mut scored, mut end) = (Vec::<Vec<u32>>::new(), 0, next);
+        while windows.len() < most && end < ids.len() {
+            // The first window has no context to wait for; later ones score their second half.
+            let start = if end == 1 { 0 } else { end - (window / 2).min(end) };
+            let stop = (start + window + 1).min(ids.len());
+            let is_alike = windows.first().is_none_or(|first| first.len() == stop - start && scored == stop - end);
+            if !is_alike {
+                break;
+            }
+            windows.push(ids.copy(start..stop));
+            (scored, end) = (stop - end, stop);
+        }
+        Self { windows, scored, end }
+    }
+}
+
 /// Sum of cross-entropies of the tokens from `next` on, as far as some windows of one length go, at most `most` of them, and the token
 /// after them.
 fn score_windows(
@@ -161,18 +200,7 @@ fn score_windows(
     window: usize,
     most: usize,
 ) -> (f64, usize) {
-    let (mut windows, mut scored, mut end) = (Vec::<Vec<u32>>::new(), 0, next);
-    while windows.len() < most && end < ids.len() {
-        // The first window has no context to wait for; later ones score their second half.
-        let start = if end == 1 { 0 } else { end - (window / 2).min(end) };
-        let stop = (start + window + 1).min(ids.len());
-        let is_alike = windows.first().is_none_or(|first| first.len() == stop - start && scored == stop - end);
-        if !is_alike {
-            break;
-        }
-        windows.push(ids.copy(start..stop));
-        (scored, end) = (stop - end, stop);
-    }
+    let Windows { windows, scored, end } = Windows::from(ids, next, window, most);
     let windows: Vec<&[u32]> = windows.iter().map(Vec::as_slice).collect();
     let mean = text_loss(&model.lm, &windows, scored, cx.device).into_scalar::<f32>();
     (f64::from(mean) * (scored * windows.len()) as f64, end)

@@ -15,6 +15,7 @@ mod edited_next;
 mod edits;
 mod embed;
 mod evaluate;
+mod evaluate_beside;
 mod fill;
 mod fingerprint;
 mod fit_lens;
@@ -108,7 +109,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
-        Work::Evaluate(data) => Box::new(evaluate::Evaluate::new(model, data.clone())),
+        Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),

@@ -4,6 +4,7 @@ use crate::types::{PictureReport, PromptToken, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a generation ended.
@@ -153,5 +154,32 @@ pub enum EvaluationReport {
         perplexity: f64,
         /// Cross-entropy per byte in bits: comparable across tokenizers.
         bits_per_byte: f64,
+        /// The same text with all weights in F32, where that was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        full: Option<FullPrecision>,
     },
+}
+
+/// What a model is measured on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluateSpec {
+    /// A folder of IDX files for a digit network, a text file or a folder of text files for a causal model.
+    pub data: PathBuf,
+    /// True to read a text once more with all weights in F32.
+    pub beside_full: bool,
+}
+
+/// How a causal model does with the values that its weights stand for, and how far its scores are from those it has then.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FullPrecision {
+    /// Mean cross-entropy per token in nats.
+    pub loss: f64,
+    /// exp(loss).
+    pub perplexity: f64,
+    /// Mean of KL(full ‖ as it is) over the predicted tokens, in nats.
+    pub divergence: f64,
+    /// The largest of them.
+    pub most: f64,
+    /// Share of tokens at which both have the same likeliest token, in `0..=1`.
+    pub same: f64,
 }
