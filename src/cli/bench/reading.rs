@@ -59,23 +59,36 @@ struct Read {
     seconds: f64,
 }
 
+/// What is read.
+enum What {
+    /// Texts, for their vectors.
+    Texts(Vec<String>),
+    /// A file, for the loss over it.
+    Loss(PathBuf),
+}
+
+impl What {
+    fn read(&self, session: &Session, info: &ModelInfo) -> Result<Read, CliError> {
+        match self {
+            Self::Texts(texts) => embed(session, info, texts.clone()),
+            Self::Loss(file) => evaluate(session, info, file.clone()),
+        }
+    }
+}
+
 /// The figures, if reading is to be measured.
 pub(super) fn measure(args: &BenchArgs) -> Result<Option<Figures>, CliError> {
-    let what: Box<dyn Fn(&Session, &ModelInfo) -> Result<Read, CliError>> =
-        match (&args.reading.texts, &args.reading.evaluate) {
-            (Some(file), _) => {
-                let texts = texts(file)?;
-                Box::new(move |session, info| embed(session, info, texts.clone()))
-            }
-            (None, Some(file)) => Box::new(|session, info| evaluate(session, info, file.clone())),
-            (None, None) => return Ok(None),
-        };
+    let what = match (&args.reading.texts, &args.reading.evaluate) {
+        (Some(file), _) => What::Texts(texts(file)?),
+        (None, Some(file)) => What::Loss(file.clone()),
+        (None, None) => return Ok(None),
+    };
     let session = Session::start(args.model.device);
     let path = model_dir(&args.model.model)?;
     let device = session.settle()?;
     let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
-    let first = what(&session, &info)?; // warms up
-    let runs = (0..args.repeats.max(1)).map(|_| what(&session, &info)).collect::<Result<Vec<_>, _>>()?;
+    let first = what.read(&session, &info)?; // warms up
+    let runs = (0..args.repeats.max(1)).map(|_| what.read(&session, &info)).collect::<Result<Vec<_>, _>>()?;
     let seconds = median(runs.iter().map(|run| run.seconds));
     Ok(Some(Figures {
         texts: first.texts,

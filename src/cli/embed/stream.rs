@@ -25,7 +25,7 @@ pub(super) fn run(args: &EmbedArgs, data: &Path) -> Result<(), CliError> {
     let progress = progress_over(data);
     let mut stream = Stream { session: &session, info: &info, portions, interrupted, progress, done: 0 };
     let ended = match (&args.out, format) {
-        (Some(path), Some(format)) => stream.into_file(path, format, &about(&info, facts)),
+        (Some(path), Some(format)) => stream.fill_file(path, format, &about(&info, facts)),
         _ if args.json => stream.each(&mut |vectors| {
             let lines: Result<String, UserError> = vectors.iter().map(json_line).collect();
             print(&lines?)
@@ -92,7 +92,7 @@ type Write<'a> = dyn FnMut(&[Vector<'_>]) -> Result<(), CliError> + 'a;
 
 impl Stream<'_> {
     /// Into a file that is written aside and takes its place at the end, however the end comes. Without a vector an old file stays.
-    fn into_file(&mut self, path: &Path, format: VectorFormat, about: &[(String, String)]) -> Result<(), CliError> {
+    fn fill_file(&mut self, path: &Path, format: VectorFormat, about: &[(String, String)]) -> Result<(), CliError> {
         let mut ended = Ok(());
         let written = crate::disk::write_with(path, |aside| {
             let (mut file, mut broken) = (None::<VectorFile>, None);

@@ -21,7 +21,7 @@ pub struct PaddingMask(Hidden);
 enum Hidden {
     Nothing,
     /// `[B, 1, 1, T]`: 0 for a token, the lowest finite number for padding.
-    Padding(Tensor<4>),
+    Padding(Box<Tensor<4>>),
     /// Those of other texts, which lie behind each other in one row, as long as this says.
     OtherTexts(Lengths),
 }
@@ -45,7 +45,8 @@ impl PaddingMask {
         let (b, t) = (is_token.len(), is_token[0].len());
         assert!(is_token.iter().all(|row| row.len() == t), "the rows of a batch have one length");
         let bias: Vec<f32> = is_token.iter().flatten().map(|&token| if token { 0.0 } else { f32::MIN }).collect();
-        Self(Hidden::Padding(Tensor::from_data(TensorData::new(bias, [b, 1, 1, t]), device)))
+        let bias = Tensor::from_data(TensorData::new(bias, [b, 1, 1, t]), device);
+        Self(Hidden::Padding(Box::new(bias)))
     }
 
     /// For a batch of one row in which texts of these lengths lie behind each other: each token looks at those of its own.
@@ -67,7 +68,7 @@ impl PaddingMask {
     fn bias(&self, device: &Device) -> Option<Tensor<4>> {
         match &self.0 {
             Hidden::Nothing => None,
-            Hidden::Padding(bias) => Some(bias.clone()),
+            Hidden::Padding(bias) => Some(bias.as_ref().clone()),
             Hidden::OtherTexts(lengths) => {
                 let text_of: Vec<usize> =
                     lengths.iter().enumerate().flat_map(|(text, length)| std::iter::repeat_n(text, *length)).collect();
