@@ -1,7 +1,7 @@
 //! Damaged and hostile files: whatever a folder, a table, a session or a hub holds, reading it ends with a value or with a
 //! message, never with a crash, a hang or a memory the machine does not have.
 //!
-//! The targets: config.json, the safetensors file, tokenizer.json and the chat template; tables of examples, files of digits,
+//! The targets: config.json, the safetensors file, a GGUF file, tokenizer.json and the chat template; tables of examples, files of digits,
 //! the window's session and the answers of a hub. Each takes good files, most of them of the golden models, and changes
 //! them at random, by structure (values of JSON) and by bytes. A short run with fixed seeds belongs to the
 //! tests; a long one goes on for `FOVEA_FUZZ_SECONDS` (600 unless told) with seeds of its own:
@@ -157,6 +157,11 @@ fn changed_weights() {
 }
 
 #[test]
+fn changed_files_in_gguf() {
+    short(Target::Gguf);
+}
+
+#[test]
 fn changed_tokenizers() {
     short(Target::Tokenizer);
 }
@@ -190,6 +195,12 @@ fn changed_hub_answers() {
 #[ignore = "runs for ten minutes"]
 fn long_run_of_configs() {
     long(Target::Config);
+}
+
+#[test]
+#[ignore = "runs for ten minutes"]
+fn long_run_of_files_in_gguf() {
+    long(Target::Gguf);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::attribute::AttributeArgs;
 use super::bench::ReadingArgs;
+use super::convert::ConvertArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
@@ -29,7 +30,7 @@ pub struct Arguments {
 pub enum Verb {
     /// Open the window with a model folder
     Open {
-        /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
+        /// A folder in Hugging Face layout, a GGUF file, or the name of a model that is shipped, in the Hugging Face cache, LM Studio's or ollama's
         dir: PathBuf,
     },
     /// Continue a prompt, or answer in a chat
@@ -100,7 +101,7 @@ pub enum Figure {
 /// The model and where it runs.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
+    /// A folder in Hugging Face layout, a GGUF file, or the name of a model that is shipped, in the Hugging Face cache, LM Studio's or ollama's
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Where to compute
@@ -474,7 +475,7 @@ pub struct FetchArgs {
 /// `fovea card`.
 #[derive(Debug, Args)]
 pub struct CardArgs {
-    /// A folder in Hugging Face layout, the name of a shipped model, or of one in the Hugging Face cache
+    /// A folder in Hugging Face layout, a GGUF file, or the name of a model that is shipped, in the Hugging Face cache, LM Studio's or ollama's
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
     /// Every tensor with its shape, element type and bytes as well
@@ -483,45 +484,6 @@ pub struct CardArgs {
     /// The card as a JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-/// `fovea convert`.
-#[derive(Debug, Args)]
-pub struct ConvertArgs {
-    /// The model: a folder, a GGUF file, or a name as for --model
-    pub from: PathBuf,
-    /// The folder or the file to write, which must not be there yet
-    pub to: PathBuf,
-    /// Its format [default: gguf for a name that ends in .gguf, else safetensors]
-    #[arg(long = "to", value_name = "FORMAT", value_enum)]
-    pub format: Option<ConvertFormat>,
-    /// The element type of its matrices; vectors stay F32
-    #[arg(long = "type", value_name = "TYPE", value_enum, default_value = "f16")]
-    pub kind: ConvertKind,
-    /// What was written as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `--to`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ConvertFormat {
-    /// A folder in Hugging Face layout
-    Safetensors,
-    /// One file, as llama.cpp reads it
-    Gguf,
-}
-
-/// `--type`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ConvertKind {
-    /// Half precision
-    F16,
-    /// Blocks of 32 numbers of eight bits (GGUF only); rows that do not fill them stay F16
-    #[value(name = "q8_0")]
-    Q8_0,
-    /// Single precision
-    F32,
 }
 
 /// `fovea bench`.

@@ -67,7 +67,8 @@ fn describe(card: &ModelCard) -> String {
     line("  at full context", full.map(|n| format!("{} FLOP", count_in_words(n))));
     line("chat template", Some(if card.has_chat_template { "yes" } else { "no" }.to_owned()));
     line("licence", card.licence.clone());
-    line("folder", Some(printable(&card.path.display().to_string()).into_owned()));
+    let place = if card.path.is_file() { "file" } else { "folder" };
+    line(place, Some(printable(&card.path.display().to_string()).into_owned()));
     line("tensors", card.unreadable.clone());
     lines.push(String::new());
     let width = card.files.iter().map(|file| file.name.chars().count()).max().unwrap_or(0);

@@ -97,7 +97,9 @@ pub fn program_models(folders: &ProgramFolders, cache: &Path, read_card: ReadCar
 #[must_use]
 pub fn find_program_model(folders: &ProgramFolders, cache: &Path, name: &str) -> Option<PathBuf> {
     const UNREAD: ReadCard = |_| Err(UserError::new("", "", ""));
-    program_models(folders, cache, UNREAD).into_iter().find(|model| model.name == name).map(|model| model.path)
+    // As ollama has it, a name without a tag means the latest.
+    let is_it = |model: &ProgramModel| model.name == name || model.name.strip_suffix(":latest") == Some(name);
+    program_models(folders, cache, UNREAD).into_iter().find(is_it).map(|model| model.path)
 }
 
 fn is_gguf(path: &Path) -> bool {

@@ -7,7 +7,7 @@ use crate::load::vision::preprocessor;
 use crate::nn::blocks::BlockType;
 use crate::types::{Architecture, Precision, UserError};
 use safetensors::SafeTensorError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// Why a model folder could not be read or written.
@@ -62,7 +62,7 @@ pub enum LoadError {
     DuplicateTensor { name: String, first: PathBuf, second: PathBuf },
     #[error("{}: the tensor `{name}` is missing", .path.display())]
     MissingTensor { path: PathBuf, name: String },
-    #[error("{}: the tensor `{name}` has shape {found:?}, config.json asks for {expected:?}", .path.display())]
+    #[error("{}: the tensor `{name}` has shape {found:?}, {} asks for {expected:?}", .path.display(), settings_of(path))]
     WrongShape { path: PathBuf, name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error("{}: the tensor `{name}` has element type {found}", .path.display())]
     WrongDtype { path: PathBuf, name: String, found: String },
@@ -121,8 +121,12 @@ impl LoadError {
                 format!("the tensor {tensor} and {others} others are in that file")
             }
             Self::DuplicateTensor { .. } => "only one of the two can be meant, and nothing says which".to_owned(),
-            Self::MissingTensor { .. } => "the file holds other weights than config.json describes".to_owned(),
-            Self::WrongShape { .. } => "config.json and the weights do not belong together".to_owned(),
+            Self::MissingTensor { path, .. } => {
+                format!("the file holds other weights than {} describes", settings_of(path))
+            }
+            Self::WrongShape { path, .. } => {
+                format!("{} and the weights do not belong together", settings_of(path))
+            }
             Self::WrongDtype { .. } => {
                 let blocks: Vec<_> = BlockType::ALL.iter().map(|kind| kind.name()).collect();
                 format!("weights can be F32, F16 or BF16, and in GGUF files {}", blocks.join(", "))
@@ -168,6 +172,14 @@ impl LoadError {
             }
             Self::MissingShard { .. } => "Fetch the missing file into the folder.",
             Self::DuplicateTensor { .. } => "Fetch the weights and their index again from one place.",
+            Self::MissingTensor { path, .. }
+            | Self::WrongShape { path, .. }
+            | Self::UnexpectedTensors { path, .. }
+            | Self::Vocabulary { path, .. }
+                if is_gguf(path) =>
+            {
+                "Fetch the file again, or another one of the same model."
+            }
             Self::MissingTensor { .. }
             | Self::WrongShape { .. }
             | Self::UnexpectedTensors { .. }
@@ -180,6 +192,15 @@ impl LoadError {
             Self::Encode { .. } => "Shorten or change the text.",
         }
     }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "gguf")
+}
+
+/// What says of weights in this file how many there must be.
+fn settings_of(path: &Path) -> &'static str {
+    if is_gguf(path) { "its metadata" } else { CONFIG_FILE }
 }
 
 /// What is said of a folder that lacks a file: only without settings it is no model folder.

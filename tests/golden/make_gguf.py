@@ -215,7 +215,16 @@ def model_file(name, expected):
     architecture = ARCHITECTURES[config.model_type]
     names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
     path = HERE / f"{name}.gguf"
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture])
+    # One model in parts as well.
+    for split in [0, 12] if name == "llama3" else [0]:
+        place = HERE / "parts.gguf" if split else path
+        write_model(place, name, folder, config, weights, architecture, names, split)
+    if name not in OURS_ALONE | {"bert"}:
+        ask_llama_cpp(path, expected[name])
+
+
+def write_model(path, name, folder, config, weights, architecture, names, split):
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[architecture], split_max_tensors=split)
     writer.add_name(f"tiny {name}")
     settings(writer, config)
     if name == "bert":
@@ -236,8 +245,6 @@ def model_file(name, expected):
         else:
             writer.add_tensor(theirs, data.astype(np.float16 if half == torch.float16 else np.float32))
     write(writer)
-    if name not in OURS_ALONE | {"bert"}:
-        ask_llama_cpp(path, expected[name])
 
 
 def write(writer):

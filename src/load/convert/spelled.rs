@@ -154,6 +154,11 @@ impl Spelled<'_> {
         if normalizer["type"] != "BertNormalizer" || self.json["pre_tokenizer"]["type"] != "BertPreTokenizer" {
             return Err(self.refused("normalizer", &normalizer["type"], "BERT's own"));
         }
+        let lower = normalizer["lowercase"] == true;
+        // Without a word of its own it goes with the case.
+        let strip = normalizer["strip_accents"].as_bool().unwrap_or(lower);
+        put("normalizer.lowercase", Setting::Flag(lower));
+        put("normalizer.strip_accents", Setting::Flag(strip));
         let special: Vec<String> =
             self.tokens.iter().filter(|(_, p)| *p == Purpose::Control).map(|(t, _)| t.clone()).collect();
         for (text, purpose) in &mut self.tokens {

@@ -88,6 +88,26 @@ fn a_folder_with_one_file_is_that_file_and_several_are_named() {
 }
 
 #[test]
+fn any_part_of_a_model_leads_to_all_of_it_and_missing_ones_are_named() {
+    let expected = scores(&open(&golden("llama3.gguf")).unwrap());
+    for part in ["parts-00001-of-00002.gguf", "parts-00002-of-00002.gguf"] {
+        let model = open(&golden(part)).unwrap();
+        assert_eq!((model.info.name.as_str(), scores(&model)), ("parts", expected.clone()), "{part}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let second = dir.path().join("parts-00002-of-00002.gguf");
+    std::fs::copy(golden("parts-00002-of-00002.gguf"), &second).unwrap();
+    let told = |path: &Path| UserError::from(open(path).unwrap_err()).to_string();
+    assert!(told(&second).contains("parts-00001-of-00002.gguf is not beside it"), "{}", told(&second));
+    // A part of another model in the place of the first.
+    std::fs::copy(golden("llama.gguf"), dir.path().join("parts-00001-of-00002.gguf")).unwrap();
+    assert!(told(&second).contains("split.count"), "{}", told(&second));
+    // By another name a part is no model.
+    std::fs::copy(&second, dir.path().join("other.gguf")).unwrap();
+    assert!(told(&dir.path().join("other.gguf")).contains("split.count"));
+}
+
+#[test]
 fn a_file_of_ollama_is_found_by_its_manifest() {
     let dir = tempfile::tempdir().unwrap();
     let hash = "a".repeat(64);

@@ -136,7 +136,6 @@ fn splitter(words: Words) -> tokenizers::Result<PreTokenizerWrapper> {
 pub(in crate::load) fn way_of(splitter: &serde_json::Value, whole_words: bool, composed: bool) -> Option<&'static str> {
     let patterns = patterns_of(splitter)?;
     let words = match patterns.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => Words::Gpt2,
         [GPT2_WORDS] => Words::Gpt2,
         [digits, GPT2_WORDS] if *digits == r"\p{N}" => Words::SingleDigits,
         [TEKKEN_WORDS] => Words::Tekken,

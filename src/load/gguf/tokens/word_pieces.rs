@@ -11,6 +11,9 @@ use tokenizers::processors::template::TemplateProcessing;
 
 /// What stands before a piece that begins a word.
 const BEGINS: char = '▁';
+/// Whether texts are put in lower case, and whether letters lose their accents.
+const LOWER: &str = "tokenizer.ggml.normalizer.lowercase";
+const STRIP: &str = "tokenizer.ggml.normalizer.strip_accents";
 /// Tokens that BERT's vocabulary has, where a file names none.
 const UNKNOWN: &str = "[UNK]";
 
@@ -29,11 +32,13 @@ pub(super) fn build(tokens: &Vocabulary<'_>) -> Result<tokenizers::Tokenizer, Lo
         .build()
         .map_err(broken)?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
-    // Files do not say whether capitals count; a vocabulary without any does.
+    // Older files do not say whether capitals count; a vocabulary that has some does.
     let has_capitals = (0..words.len()).any(|id| {
         tokens.texts[id].starts_with(BEGINS) && words[id].chars().any(char::is_uppercase) && !words[id].starts_with('[')
     });
-    tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, None, !has_capitals))).map_err(broken)?;
+    let lower = tokens.metadata().flag(LOWER)?.unwrap_or(!has_capitals);
+    let strip = tokens.metadata().flag(STRIP)?;
+    tokenizer.with_normalizer(Some(BertNormalizer::new(true, true, strip, lower))).map_err(broken)?;
     tokenizer.with_pre_tokenizer(Some(BertPreTokenizer));
     tokenizer.with_decoder(Some(decoders::wordpiece::WordPiece::default()));
     Ok(tokenizer)
