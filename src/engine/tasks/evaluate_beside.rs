@@ -1,6 +1,6 @@
 //! What it costs a model that its weights are kept in few bits: the same text, read once more with the values they stand for.
 
-use super::embed::unreadable;
+use super::continuing::unreadable;
 use crate::load::TextModel;
 use crate::nn::output::lens::EndRows;
 use crate::nn::{CausalLm, Hooks, in_full_precision};
