@@ -68,11 +68,14 @@ fn one_row(level: Level, x: &[f32], weight: &WeightRows<'_>, y: &mut [f32]) {
     for_each_chunk([y], share, |i, [y]| weight.times(level, i * share..i * share + y.len(), &x, y));
 }
 
-/// Rows that a thread takes at a time of a product with one vector: few enough that the last ones do not keep the others waiting.
+/// Rows that a thread takes at a time of a product with one vector: enough to be fetched ahead, and so few that the last ones do not
+/// keep the others waiting.
 pub(super) fn stretch(weight: &WeightRows<'_>) -> usize {
-    const BYTES: usize = 1 << 14;
-    let [outputs, _] = weight.shape();
-    (BYTES * outputs).div_ceil(weight.bytes().max(1)).clamp(1, outputs.max(1))
+    const LEAST: usize = 1 << 14;
+    const MOST: usize = 1 << 16;
+    let ([outputs, _], all) = (weight.shape(), weight.bytes().max(1));
+    let bytes = (all / (4 * team::size())).clamp(LEAST, MOST);
+    (bytes * outputs).div_ceil(all).clamp(1, outputs.max(1))
 }
 
 /// left · right + bias → `[rows][columns]`.

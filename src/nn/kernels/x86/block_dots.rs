@@ -8,6 +8,9 @@ use super::Level;
 use crate::nn::blocks::BlockType;
 use std::arch::x86_64::*;
 
+/// Bytes ahead that are asked for: weights are read faster by a half than where the processor alone looks ahead.
+const AHEAD: usize = 3 << 10;
+
 /// The products of rows, each of `row` bytes, with the vector.
 ///
 /// # Panics
@@ -120,9 +123,10 @@ unsafe fn rows_512<U: Unpack>(rows: &[u8], row: usize, groups: usize, x: &[Stret
         let mut group = 0;
         let mut block = row.as_ptr();
         while group + 2 <= groups {
-            _mm_prefetch::<_MM_HINT_T0>(block.wrapping_add(1024).cast());
             // SAFETY: the groups are in the row.
             unsafe {
+                let ahead = block.wrapping_add(AHEAD).cast::<i8>();
+                _mm_prefetch::<_MM_HINT_T0>(ahead);
                 if U::GROUPS == 1 {
                     let head = _mm512_setzero_ps();
                     let sum = &mut sums[group / 2 % 2];
@@ -130,6 +134,8 @@ unsafe fn rows_512<U: Unpack>(rows: &[u8], row: usize, groups: usize, x: &[Stret
                     group += 2;
                     block = block.wrapping_add(2 * U::BYTES);
                 } else {
+                    _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(64));
+                    _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(128));
                     let head = U::head(block);
                     let of_block = &x[group / 2..group / 2 + U::GROUPS / 2];
                     let mut pair = 0;
