@@ -5,7 +5,9 @@
 //!
 //! T new tokens, G key-value heads, K head width, D model width, V vocabulary.
 
-use crate::nn::kernels::pass::{Between, BlockWeights, DecoderWeights, LinearWeights, NormWeights, PassTokens, logits};
+use crate::nn::kernels::pass::{
+    Between, BlockWeights, DecoderWeights, LinearWeights, NormWeights, PassTokens, Remembered, logits,
+};
 use crate::nn::kernels::rows::WeightRows;
 use crate::nn::kernels::{self, Heads, weight_rows};
 use crate::nn::layers::cache::KvCache;
@@ -32,6 +34,43 @@ pub(in crate::nn) fn scores(
     if batch != 1 || t == 0 || !hooks.are_off() || !kernels::serve(&lm.device()) {
         return None;
     }
+    let rows: Vec<usize> = match wanted {
+        Wanted::All => (0..t).collect(),
+        Wanted::Last => vec![t - 1],
+        Wanted::Some(rows) if rows.is_sorted() && !rows.is_empty() => rows.to_vec(),
+        Wanted::Some(_) => return None,
+    };
+    let values = pass(lm, &read(ids), state, &rows, logits)?;
+    let vocabulary = values.len() / rows.len();
+    Some(Tensor::from_data(TensorData::new(values, [1, rows.len(), vocabulary]), &lm.device()))
+}
+
+/// What the tokens that follow some of a sequence cost, in nats: `wanted` N places in rising order, N targets → `[N]`. Nothing on
+/// a device that does not compute so.
+pub(in crate::nn) fn costs(lm: &CausalLm, ids: &[u32], wanted: &[usize], targets: &[u32]) -> Option<Vec<f32>> {
+    if ids.is_empty() || wanted.is_empty() || !wanted.is_sorted() || !kernels::serve(&lm.device()) {
+        return None;
+    }
+    let targets: Vec<usize> = targets.iter().map(|id| *id as usize).collect();
+    let ids: Vec<usize> = ids.iter().map(|id| *id as usize).collect();
+    pass(lm, &ids, None, wanted, |weights, tokens, remembered| {
+        kernels::pass::costs(weights, tokens, remembered, &targets)
+    })
+}
+
+fn read(ids: &Tensor<2, Int>) -> Vec<usize> {
+    ids.clone().into_data().iter::<i64>().map(|id| id as usize).collect()
+}
+
+/// One pass, and what `end` makes of it.
+fn pass<R>(
+    lm: &CausalLm,
+    ids: &[usize],
+    state: Option<&mut KvCache>,
+    wanted: &[usize],
+    end: impl FnOnce(&DecoderWeights<'_>, &PassTokens<'_>, &[Remembered<'_>]) -> R,
+) -> Option<R> {
+    let t = ids.len();
     let blocks = (0..lm.layers()).map(|layer| HeldBlock::of(lm.block_parts(layer))).collect::<Option<Vec<_>>>()?;
     let (norm, Exit::Tokens { weight, cap }) = lm.exit() else { return None };
     let norm = match norm {
@@ -40,17 +79,11 @@ pub(in crate::nn) fn scores(
     };
     let unembedding = HeldWeight::of(weight)?;
     let past = state.as_ref().map_or(0, |state| state.len());
-    let (end, context) = (past + t, lm.context());
-    assert!(end <= context, "{end} tokens do not fit in a context of {context}");
+    let (new_end, context) = (past + t, lm.context());
+    assert!(new_end <= context, "{new_end} tokens do not fit in a context of {context}");
     let embedded = embeddings(lm, ids, past)?;
     let rotation = lm.block_parts(0).rope.map(|rope| rope.cosines_and_sines(past, t)).unwrap_or_default();
-    let rows: Vec<usize> = match wanted {
-        Wanted::All => (0..t).collect(),
-        Wanted::Last => vec![t - 1],
-        Wanted::Some(rows) if rows.is_sorted() && !rows.is_empty() => rows.to_vec(),
-        Wanted::Some(_) => return None,
-    };
-    let tokens = PassTokens { embedded: &embedded, past, rotation: (&rotation[0], &rotation[1]), wanted: &rows };
+    let tokens = PassTokens { embedded: &embedded, past, rotation: (&rotation[0], &rotation[1]), wanted };
     let weights = DecoderWeights {
         blocks: blocks.iter().map(HeldBlock::weights).collect(),
         norm: norm.as_ref().map(HeldNorm::weights),
@@ -59,32 +92,29 @@ pub(in crate::nn) fn scores(
     };
     let shapes: Vec<[usize; 2]> =
         blocks.iter().map(|block| [block.parts.rows.kv_heads, block.parts.rows.width]).collect();
-    let values = match state {
+    match state {
         Some(state) => {
-            let values = state.lend(t, &shapes, |remembered| logits(&weights, &tokens, remembered))?;
+            let result = state.lend(t, &shapes, |remembered| end(&weights, &tokens, remembered))?;
             state.advance(t);
-            values
+            Some(result)
         }
         None => {
             // Nobody reads a block's keys and values behind it, so all have the same room.
             let most = shapes.iter().map(|[g, k]| g * k * t).max().unwrap_or(0);
-            kernels::pass::forgotten(most, t, shapes.len(), |remembered| logits(&weights, &tokens, remembered))
+            Some(kernels::pass::forgotten(most, t, shapes.len(), |remembered| end(&weights, &tokens, remembered)))
         }
-    };
-    let vocabulary = lm.vocabulary().max(weight.dims()[0]);
-    Some(Tensor::from_data(TensorData::new(values, [1, rows.len(), vocabulary]), &lm.device()))
+    }
 }
 
 /// The stream that enters the first block, `[T, D]`.
-fn embeddings(lm: &CausalLm, ids: &Tensor<2, Int>, past: usize) -> Option<Vec<f32>> {
+fn embeddings(lm: &CausalLm, ids: &[usize], past: usize) -> Option<Vec<f32>> {
     let entry = lm.entry();
     if entry.patches.is_some() || entry.behind.is_some() || entry.types.is_some() || entry.norm.is_some() {
         return None;
     }
-    let ids: Vec<usize> = ids.clone().into_data().iter::<i64>().map(|id| id as usize).collect();
     let mut x = Vec::new();
-    for (i, id) in ids.into_iter().enumerate() {
-        let mut row = entry.tokens.row(id);
+    for (i, id) in ids.iter().enumerate() {
+        let mut row = entry.tokens.row(*id);
         if entry.factor != 1.0 {
             row.iter_mut().for_each(|x| *x *= entry.factor as f32);
         }

@@ -130,6 +130,25 @@ fn check(what: &str, ours: Tensor<3>, expected: Tensor<3>) {
 }
 
 #[test]
+fn costs_are_those_of_the_scores_that_are_not_kept() {
+    let device = Device::flex();
+    if !kernels::serve(&device) {
+        return;
+    }
+    let ids: Vec<u32> = ids(90).into_iter().map(|id| id as u32).collect();
+    for (name, lm) in models(&device) {
+        let (places, targets) = ([0, 7, 8, 40, 88], [74, 3, 0, 31, 64]);
+        let costs = lm.costs_at(&ids[..89], &places, &targets).unwrap();
+        let logits = lm.logits_at(lm.ids(&ids[..89]), &places, &mut watching());
+        let logits = logits.try_to_vec_as::<f32>().unwrap();
+        for ((cost, logits), target) in costs.iter().zip(logits.chunks(75)).zip(&targets) {
+            let expected = -crate::nn::output::sample::log_softmax(logits)[*target as usize];
+            assert!((f64::from(*cost) - f64::from(expected)).abs() < 1e-4, "{name}: {cost} is not {expected}");
+        }
+    }
+}
+
+#[test]
 fn scores_are_those_of_the_pass_by_hooks_whole_and_in_pieces() {
     let device = Device::flex();
     if !kernels::serve(&device) {

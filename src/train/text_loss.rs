@@ -7,8 +7,24 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 /// sequences are equally long, and longer than `scored`.
 pub(crate) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, device: &Device) -> Tensor<1> {
     let unscored = sequences[0].len() - 1 - scored;
+    if let Some(mean) = mean_cost(net, sequences, unscored) {
+        return Tensor::from_data([mean], device);
+    }
     let chosen: Vec<bool> = (0..unscored + scored).map(|t| t >= unscored).collect();
     chosen_loss(net, sequences, &vec![chosen; sequences.len()], device)
+}
+
+/// The same where costs are computed without scores being kept.
+fn mean_cost(net: &CausalLm, sequences: &[&[u32]], unscored: usize) -> Option<f32> {
+    let (mut sum, mut count) = (0.0, 0);
+    for sequence in sequences {
+        let last = sequence.len() - 1;
+        let places: Vec<usize> = (unscored..last).collect();
+        let costs = net.costs_at(&sequence[..last], &places, &sequence[unscored + 1..])?;
+        sum += costs.iter().map(|cost| f64::from(*cost)).sum::<f64>();
+        count += costs.len();
+    }
+    Some((sum / count as f64) as f32)
 }
 
 /// Mean cross-entropy in nats, `[1]`, of predicting some tokens: `chosen[i][t]` says whether token t + 1 of sequence i is

@@ -5,7 +5,10 @@
 #![expect(unsafe_code, reason = "threads write parts of common buffers, from barrier to barrier")]
 
 mod attention;
+mod costs;
 mod workspace;
+
+pub(in crate::nn) use costs::costs;
 
 use super::activation::Gate;
 use super::attention::Heads;
@@ -136,8 +139,22 @@ pub(in crate::nn) fn logits(
     tokens: &PassTokens<'_>,
     remembered: &[Remembered<'_>],
 ) -> Vec<f32> {
+    let [vocabulary, _] = weights.unembedding.shape();
+    let mut logits = vec![0.0; tokens.wanted.len() * vocabulary];
+    let scores = Buffer::of(&mut logits, vocabulary);
+    run(weights, tokens, remembered, |pass, member| pass.unembed(member, weights, &scores));
+    logits
+}
+
+/// Goes through the blocks, and then through `end`, which finds the wanted rows of the stream where it was.
+fn run(
+    weights: &DecoderWeights<'_>,
+    tokens: &PassTokens<'_>,
+    remembered: &[Remembered<'_>],
+    end: impl Fn(&Pass<'_>, &Member<'_>) + Sync,
+) {
     let level = super::extension::level();
-    let [vocabulary, d] = weights.unembedding.shape();
+    let [_, d] = weights.unembedding.shape();
     let t = tokens.embedded.len() / d;
     assert!(tokens.embedded.len() == t * d && remembered.len() == weights.blocks.len() && !tokens.wanted.is_empty());
     assert!(tokens.wanted.is_sorted() && tokens.wanted.iter().all(|row| *row < t));
@@ -145,8 +162,6 @@ pub(in crate::nn) fn logits(
     workspace::with(sizes.buffers(), |buffers| {
         let [x, mid, normed, qkv, z, y, inner, hidden, eights, keys, values] = buffers;
         let pass = Pass { level, tokens, sizes, x, mid, normed, qkv, z, y, inner, hidden, eights, keys, values };
-        let mut logits = vec![0.0; tokens.wanted.len() * vocabulary];
-        let scores = Buffer::of(&mut logits, vocabulary);
         team::region(|member| {
             pass.begin(member);
             for (layer, (block, remembered)) in weights.blocks.iter().zip(remembered).enumerate() {
@@ -155,10 +170,9 @@ pub(in crate::nn) fn logits(
                 let rows = if is_last { tokens.wanted[0]..t } else { 0..t };
                 pass.block(member, block, remembered, rows);
             }
-            pass.unembed(member, weights, &scores);
+            end(&pass, member);
         });
-        logits
-    })
+    });
 }
 
 /// Calls `work` with room of `size` numbers for keys and as much for values, which all `blocks` share: for a pass after which
@@ -311,6 +325,22 @@ impl Pass<'_> {
         member.share(product.pieces(), |i| product.piece(i));
     }
 
+    /// Rows as numbers of eight bits, where weights are in blocks; nothing where they are not.
+    fn rounded(&self, member: &Member<'_>, weight: &WeightRows<'_>, x: &[f32]) -> &[f32] {
+        if !weight.has_blocks() {
+            return &[];
+        }
+        let [_, inputs] = weight.shape();
+        let (rows, words) = (x.len() / inputs, eights::words(inputs));
+        Self::each_row(member, 0..rows, |row| {
+            // SAFETY: a row is one thread's.
+            let to = unsafe { self.eights.row_mut(row, words) };
+            eights::write_row(self.level, &x[row * inputs..(row + 1) * inputs], to);
+        });
+        // SAFETY: written before the last barrier.
+        unsafe { self.eights.rows(0..rows, words) }
+    }
+
     /// Some rows through a projection whose weights are in blocks.
     fn project_blocks(
         &self,
@@ -320,16 +350,8 @@ impl Pass<'_> {
         to: &Buffer<'_>,
         rows: Range<usize>,
     ) {
-        let [outputs, inputs] = linear.weight.shape();
-        let words = eights::words(inputs);
-        Self::each_row(member, 0..rows.len(), |row| {
-            // SAFETY: a row is one thread's.
-            eights::write_row(self.level, &x[row * inputs..(row + 1) * inputs], unsafe {
-                self.eights.row_mut(row, words)
-            });
-        });
-        // SAFETY: written before the last barrier.
-        let eights = unsafe { self.eights.rows(0..rows.len(), words) };
+        let [outputs, _] = linear.weight.shape();
+        let eights = self.rounded(member, &linear.weight, x);
         let product = BlockProduct { level: self.level, x, eights, weight: &linear.weight, bias: linear.bias };
         member.share(product.pieces(), |i| {
             product.piece(i, &mut |at, numbers| {
@@ -354,18 +376,20 @@ impl Pass<'_> {
         });
     }
 
-    fn unembed(&self, member: &Member<'_>, weights: &DecoderWeights<'_>, logits: &Buffer<'_>) {
+    /// The wanted rows behind the last normalisation, `[N, D]`.
+    fn normed_end(&self, member: &Member<'_>, weights: &DecoderWeights<'_>) -> &[f32] {
         let (wanted, d) = (self.tokens.wanted, self.sizes.width);
-        // Wanted rows rise, so none is written over before it is read by the same thread; several threads would.
-        member.share(1, |_| {
-            for (i, row) in wanted.iter().enumerate() {
-                // SAFETY: one thread works here.
-                let (x, normed) = unsafe { (self.x.row(*row, d), self.normed.row_mut(i, d)) };
-                normalise(self.level, weights.norm.as_ref(), x, normed);
-            }
+        Self::each_row(member, 0..wanted.len(), |i| {
+            // SAFETY: a row is written by one thread, and the stream by none.
+            let (x, normed) = unsafe { (self.x.row(wanted[i], d), self.normed.row_mut(i, d)) };
+            normalise(self.level, weights.norm.as_ref(), x, normed);
         });
         // SAFETY: written before the last barrier.
-        let left = unsafe { self.normed.rows(0..wanted.len(), d) };
+        unsafe { self.normed.rows(0..wanted.len(), d) }
+    }
+
+    fn unembed(&self, member: &Member<'_>, weights: &DecoderWeights<'_>, logits: &Buffer<'_>) {
+        let (wanted, left) = (self.tokens.wanted, self.normed_end(member, weights));
         let [vocabulary, _] = weights.unembedding.shape();
         let unembedding = LinearWeights { weight: weights.unembedding.clone(), bias: None };
         if wanted.len() == 1 {
