@@ -91,6 +91,27 @@ fn there_and_back_again_a_model_computes_what_it_did() {
 }
 
 #[test]
+fn one_table_under_the_name_of_the_head_is_the_embedding() {
+    let (original, scratch) = (folder("llama-tied", &[]), tempfile::tempdir().unwrap());
+    let expected = scores(&open(original.path()));
+    let weights = original.path().join("model.safetensors");
+    let bytes = std::fs::read(&weights).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let renamed = tensors.tensors().into_iter().map(|(name, tensor)| {
+        let is_table = name == "model.embed_tokens.weight";
+        (if is_table { "lm_head.weight".to_owned() } else { name }, tensor)
+    });
+    let renamed: Vec<_> = renamed.collect();
+    std::fs::write(&weights, safetensors::serialize(renamed, None).unwrap()).unwrap();
+    let (file, other) = (scratch.path().join("m.gguf"), scratch.path().join("other"));
+    run(original.path(), &file, ConvertType::F32).unwrap();
+    run(original.path(), &other, ConvertType::F32).unwrap();
+    for path in [&file, &other] {
+        assert!(off(&scores(&open(path)), &expected) < 2e-6, "{}", path.display());
+    }
+}
+
+#[test]
 fn an_encoder_keeps_its_vectors_and_its_words() {
     let (original, scratch) = (root("tests/golden/bert"), tempfile::tempdir().unwrap());
     let file = scratch.path().join("m.gguf");

@@ -42,6 +42,15 @@ impl<'a> Tensors<'a> {
         self.all.iter().find(|listed| listed.name == name)
     }
 
+    /// Gives a table that is embedding and head at once, and stored under the head's name alone, the embedding's.
+    pub(super) fn name_single_table(&mut self, [head, embedding]: [&str; 2]) {
+        if self.find(embedding).is_none()
+            && let Some(listed) = self.all.iter_mut().find(|listed| listed.name == head)
+        {
+            listed.name = embedding.to_owned();
+        }
+    }
+
     /// True when both are there and hold the same.
     pub(super) fn same(&self, a: &str, b: &str) -> Result<bool, LoadError> {
         let (Some(a), Some(b)) = (self.find(a), self.find(b)) else { return Ok(false) };
@@ -71,6 +80,15 @@ impl<'a> Tensors<'a> {
     /// The file a tensor is in.
     pub(super) fn path(&self, listed: &Listed) -> PathBuf {
         self.containers[listed.container].path.to_owned()
+    }
+}
+
+/// The names of a head and of the embedding that it may be.
+pub(super) fn tables(architecture: Architecture) -> [&'static str; 2] {
+    match Family::of(architecture) {
+        Some(Family::Gpt2) => ["lm_head.weight", "transformer.wte.weight"],
+        Some(Family::GptNeox) => ["embed_out.weight", "gpt_neox.embed_in.weight"],
+        _ => ["lm_head.weight", "model.embed_tokens.weight"],
     }
 }
 

@@ -1,6 +1,6 @@
 //! A model, mostly one in GGUF, to a folder in Hugging Face layout. The folder is made beside its place and moved there whole.
 
-use super::tensors::{Listed, Tensors};
+use super::tensors::{Listed, Tensors, tables};
 use crate::disk;
 use crate::load::encoder::encoder_config;
 use crate::load::error::LoadError;
@@ -58,25 +58,25 @@ fn fill(spec: &ConvertSpec, dir: &Path, precision: Precision) -> Result<usize, L
     let fields = source.config()?;
     let architecture = architecture(&fields)?;
     let files = source.weights()?;
-    let tensors = Tensors::of(&files, architecture)?;
+    let mut tensors = Tensors::of(&files, architecture)?;
     let unknown: Vec<String> =
         tensors.all.iter().map(|listed| listed.name.clone()).filter(|name| name.starts_with("blk.")).collect();
     if let (false, Some(first)) = (unknown.is_empty(), tensors.all.first()) {
         return Err(LoadError::UnexpectedTensors { path: tensors.path(first), names: unknown });
     }
     let (tokenizer, context);
+    let is_text = architecture.kind() == ModelKind::CausalLm;
+    let text = if is_text { Some(config::read_settings(source)?) } else { None };
+    if text.as_ref().is_some_and(|text| family::family(&text.config).tied()) {
+        tensors.name_single_table(tables(architecture));
+    }
     let mut wanted: Vec<&Listed> = tensors.all.iter().collect();
-    if architecture.kind() == ModelKind::CausalLm {
-        let mut settings = config::read_settings(source)?;
+    if let Some(mut settings) = text {
         let family = family::family(&settings.config);
         tokenizer = source.tokenizer(family.tokenizer_class(), settings.config.vocabulary())?;
         context = settings.config.context();
-        let embeddings = ["transformer.wte.weight", "gpt_neox.embed_in.weight", "model.embed_tokens.weight"];
-        let embedding = embeddings.into_iter().find(|name| tensors.find(name).is_some()).unwrap_or_default();
-        let head = ["lm_head.weight", "embed_out.weight"].into_iter().find(|name| tensors.find(name).is_some());
-        if family.tied()
-            && let Some(head) = head
-        {
+        let [head, embedding] = tables(architecture);
+        if family.tied() && tensors.find(head).is_some() {
             if tensors.same(head, embedding)? {
                 wanted.retain(|listed| listed.name != head);
             } else {

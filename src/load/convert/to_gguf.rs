@@ -2,7 +2,7 @@
 
 use super::described::{self, Described};
 use super::spelled;
-use super::tensors::{Listed, Tensors};
+use super::tensors::{Listed, Tensors, tables};
 use crate::load::encoder::encoder_config;
 use crate::load::error::LoadError;
 use crate::load::gguf::{Family, Names, NewTensor, Setting, WrittenType, write};
@@ -48,7 +48,10 @@ pub(super) fn convert(spec: &ConvertSpec) -> Result<Converted, LoadError> {
     let architecture = architecture(&fields)?;
     let model = if architecture.kind() == ModelKind::CausalLm { text(source)? } else { encoder(source, architecture)? };
     let files = source.weights()?;
-    let tensors = Tensors::of(&files, architecture)?;
+    let mut tensors = Tensors::of(&files, architecture)?;
+    if let Some(tables) = model.tied {
+        tensors.name_single_table(tables);
+    }
     let (described, mut notes) = (&model.described, model.described.notes.clone());
     let names = Names { family: Some(described.family), heads: described.heads, kv_heads: described.kv_heads };
 
@@ -150,13 +153,6 @@ fn text(source: &dyn ModelSource) -> Result<Model, LoadError> {
     let settings = config::read_settings(source)?;
     let family = family::family(&settings.config);
     let described = described::of_text(&settings.config, source.path())?;
-    let embedding = match described.family {
-        Family::Gpt2 => "transformer.wte.weight",
-        Family::GptNeox => "gpt_neox.embed_in.weight",
-        Family::Llama | Family::Qwen2 | Family::Qwen3 | Family::Gemma2 | Family::Bert => "model.embed_tokens.weight",
-    };
-    let head = if described.family == Family::GptNeox { "embed_out.weight" } else { "lm_head.weight" };
-    let tied = family.tied();
     let tokenizer = source.tokenizer(family.tokenizer_class(), settings.config.vocabulary())?;
     let config = settings.config.clone();
     Ok(Model {
@@ -165,7 +161,7 @@ fn text(source: &dyn ModelSource) -> Result<Model, LoadError> {
         bos: settings.bos,
         eos: settings.eos,
         is_harmless: Box::new(move |name| family::family(&config).is_harmless(name)),
-        tied: tied.then_some([head, embedding]),
+        tied: family.tied().then(|| tables(settings.config.architecture())),
     })
 }
 

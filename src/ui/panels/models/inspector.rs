@@ -127,13 +127,25 @@ fn files(ui: &mut Ui, card: &crate::types::ModelCard) {
     let theme = ui.theme();
     caption(ui, format!("{} in {} files", bytes_in_words(card.file_bytes()), card.files.len()));
     ui.add_space(space::XS);
-    for file in &card.files {
+    let line = |ui: &mut Ui, name: &str, value: String| {
         egui::Sides::new().shrink_left().truncate().show(
             ui,
-            |ui| ui.label(RichText::new(&file.name).font(Type::Caption.mono()).color(theme.body())),
-            |ui| caption(ui, bytes_in_words(file.bytes)),
+            |ui| ui.label(RichText::new(name).font(Type::Caption.mono()).color(theme.body())),
+            |ui| caption(ui, value),
         );
+    };
+    for file in &card.files {
+        line(ui, &file.name, bytes_in_words(file.bytes));
     }
     ui.add_space(space::M);
+    if card.types.len() > 1 {
+        caption(ui, "Element types of its tensors");
+        ui.add_space(space::XS);
+        for share in &card.types {
+            let tensors = if share.tensors == 1 { "tensor" } else { "tensors" };
+            line(ui, &share.name, format!("{} {tensors}, {}", share.tensors, bytes_in_words(share.bytes)));
+        }
+        ui.add_space(space::M);
+    }
     caption(ui, "Click a tensor to see the distribution of its values here.");
 }
