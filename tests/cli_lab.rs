@@ -86,8 +86,8 @@ fn each_prompt_of_a_file_is_scored_as_by_itself() {
     let prompts: Vec<String> =
         (0..700).map(|i| format!("{} is", "red blue rot ".repeat(1 + i % 3).trim_end())).collect();
     let (lines, table) = (scratch.path().join("prompts.txt"), scratch.path().join("prompts.tsv"));
-    std::fs::write(&lines, prompts.join("\n\n")).unwrap();
-    std::fs::write(&table, format!("a\tquestion\n{}", prompts.iter().map(|p| format!("1\t{p}\n")).collect::<String>()))
+    fs::write(&lines, prompts.join("\n\n")).unwrap();
+    fs::write(&table, format!("a\tquestion\n{}", prompts.iter().map(|p| format!("1\t{p}\n")).collect::<String>()))
         .unwrap();
     let answers = ["--candidate", "blau", "--candidate", "r", "--ending", ","];
     let score = |file: &Path, more: &[&str]| {
@@ -118,7 +118,7 @@ fn each_prompt_of_a_file_is_scored_as_by_itself() {
     assert!(plain.lines().next().unwrap().contains(&format!("{first}  after red blue rot is")), "{plain}");
 
     let long = scratch.path().join("long.txt");
-    std::fs::write(&long, format!("red is\n{}\n", "a".repeat(72))).unwrap();
+    fs::write(&long, format!("red is\n{}\n", "a".repeat(72))).unwrap();
     let file = long.display().to_string();
     let error = failure(&["score", "--model", &model, "--data", &file, "--candidate", "ab"]);
     assert!(error.contains("too long") && error.contains("begins with \"aaaa"), "{error}");

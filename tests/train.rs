@@ -287,7 +287,12 @@ fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
     let summary = summary.unwrap();
     assert_eq!((summary.steps, summary.best), (60, expected_best));
     assert_eq!(losses(&after), losses(&expected), "the curve of the resumed run");
-    assert_eq!(losses(&before)[..], losses(&expected)[..before.points.len()]);
+    // Stopped before the validation of its last step, the run shows that step as far as it is known.
+    let mut known = losses(&expected)[..before.points.len()].to_vec();
+    if let (Some(shown), Some(known)) = (before.points.last(), known.last_mut()) {
+        known.2 = known.2.filter(|_| shown.validation_loss.is_some());
+    }
+    assert_eq!(losses(&before), known);
     let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
     assert!(bytes(&whole) == bytes(&parted), "the weights differ");
 

@@ -244,11 +244,13 @@ impl Shared {
     /// Waits for another job than the one seen last.
     fn next_job(&self, index: usize, seen: u64) -> u64 {
         let is_new = || self.begun.load(Ordering::SeqCst) != seen;
-        for look in 0..SPINS + YIELDS {
+        let mut looks = 0;
+        while looks < SPINS + YIELDS {
             if is_new() {
                 return self.begun.load(Ordering::SeqCst);
             }
-            if look < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
+            looks += 1;
+            if looks < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
         }
         self.sleeps[index].store(true, Ordering::SeqCst);
         while !is_new() {

@@ -100,6 +100,13 @@ impl ModelCard {
         }
     }
 
+    /// Bytes of all weights as they lie in the files, where some are in blocks of few bits.
+    #[must_use]
+    pub fn bytes_in_blocks(&self) -> Option<u64> {
+        let is_blocks = |share: &TypeShare| share.name.starts_with('Q');
+        self.types.iter().any(is_blocks).then(|| self.types.iter().map(|share| share.bytes).sum())
+    }
+
     /// Memory of the weights alone, at a precision.
     #[must_use]
     pub fn weight_bytes(&self, precision: Precision) -> Option<u64> {

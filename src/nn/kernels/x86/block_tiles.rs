@@ -6,7 +6,8 @@
 use super::super::eights::{GROUP, Rows};
 use super::super::panel::PANEL;
 use super::Level;
-use super::block_dots::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Unpack, has_vnni, place};
+use super::block_dots::has_vnni;
+use super::block_unpack::{Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, Unpack, place};
 use crate::nn::blocks::BlockType;
 use std::arch::x86_64::*;
 

@@ -8,6 +8,7 @@
 mod adamw;
 mod block_dots;
 mod block_tiles;
+mod block_unpack;
 mod elementwise;
 mod gelu;
 mod gelu_512;

@@ -141,6 +141,10 @@ fn loaded_as(state: &State, stored: Precision) -> Precision {
 
 /// What the weights of a folder take once they are loaded.
 fn memory(state: &State, card: &ModelCard) -> Option<u64> {
+    let is_gpu = state.device.as_ref().is_some_and(|device| device.is_gpu);
+    if let Some(bytes) = card.bytes_in_blocks().filter(|_| !is_gpu) {
+        return Some(bytes);
+    }
     card.weight_bytes(loaded_as(state, card.precision.unwrap_or(Precision::F32)))
 }
 
