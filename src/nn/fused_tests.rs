@@ -143,7 +143,7 @@ fn costs_are_those_of_the_scores_that_are_not_kept() {
         let logits = logits.try_to_vec_as::<f32>().unwrap();
         for ((cost, logits), target) in costs.iter().zip(logits.chunks(75)).zip(&targets) {
             let expected = -crate::nn::output::sample::log_softmax(logits)[*target as usize];
-            assert!((f64::from(*cost) - f64::from(expected)).abs() < 1e-4, "{name}: {cost} is not {expected}");
+            assert!((f64::from(*cost) - expected).abs() < 1e-4, "{name}: {cost} is not {expected}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn product(level: Level, x: &[f32], weight: &WeightRows<'_>, bias: Op
             team::for_each(product.pieces(), |i| {
                 product.piece(i, &mut |at, numbers| {
                     y.stretch(at, numbers.len()).write_copy_of_slice(numbers);
-                })
+                });
             });
         })
     }

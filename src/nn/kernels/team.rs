@@ -302,7 +302,7 @@ mod tests {
                         for_each(3, |_| {
                             for_each(2, |_| {
                                 done.fetch_add(1, Ordering::Relaxed);
-                            })
+                            });
                         });
                     }
                 });

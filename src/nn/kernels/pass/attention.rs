@@ -79,7 +79,7 @@ impl Pass<'_> {
         self.turn(block, 0, 0, &mut query, heads.scale());
         self.turn(block, 0, 1, &mut key, 1.0);
         let at = |token: usize| (group * keys.size + token) * width;
-        if head % sharing == 0 {
+        if head.is_multiple_of(sharing) {
             // SAFETY: the first of the heads that share it writes it; the others have their own copy.
             unsafe {
                 keys.part_mut(at(past), width).copy_from_slice(&key);
@@ -177,8 +177,8 @@ impl Pass<'_> {
                     let keys = &keys[panel * PANEL * width..(panel + 1) * PANEL * width];
                     // SAFETY: a row has room for all panels.
                     unsafe {
-                        inner::tile(self.level, left, keys, NOTHING, patterns[panel * PANEL..].as_mut_ptr(), padded)
-                    };
+                        inner::tile(self.level, left, keys, NOTHING, patterns[panel * PANEL..].as_mut_ptr(), padded);
+                    }
                 }
                 let begin = begin * PANEL;
                 for row in 0..rows {
