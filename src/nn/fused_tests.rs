@@ -130,6 +130,34 @@ fn check(what: &str, ours: Tensor<3>, expected: Tensor<3>) {
 }
 
 #[test]
+fn costs_are_added_up_over_all_parts_of_a_vocabulary() {
+    let device = Device::flex();
+    if !kernels::serve(&device) {
+        return;
+    }
+    device.seed(13);
+    let config = Gpt2Config {
+        vocabulary: 700,
+        context: 40,
+        hidden: 24,
+        layers: 1,
+        heads: 2,
+        intermediate: 32,
+        epsilon: 1e-5,
+        tied: false,
+    };
+    let lm = CausalLm::Gpt2(config.init(&device)).map(&mut Lively);
+    let ids: Vec<u32> = (0..20).map(|i| i * 37 % 700).collect();
+    let (places, targets) = ([0, 5, 6, 19], [255, 256, 511, 699]);
+    let costs = lm.costs_at(&ids, &places, &targets).unwrap();
+    let logits = lm.logits_at(lm.ids(&ids), &places, &mut watching()).try_to_vec_as::<f32>().unwrap();
+    for ((cost, logits), target) in costs.iter().zip(logits.chunks(700)).zip(targets) {
+        let expected = -crate::nn::output::sample::log_softmax(logits)[target as usize];
+        assert!((f64::from(*cost) - expected).abs() < 1e-4, "{target}: {cost} is not {expected}");
+    }
+}
+
+#[test]
 fn costs_are_those_of_the_scores_that_are_not_kept() {
     let device = Device::flex();
     if !kernels::serve(&device) {

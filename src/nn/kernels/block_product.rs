@@ -64,19 +64,21 @@ impl BlockProduct<'_> {
         let words = eights::words(inputs);
         let groups = inputs / eights::GROUP;
         match self.weight.format_of(columns.clone()) {
-            Some(Format::Blocks(kind)) => scratch::with([groups * PANEL_GROUP], |[panel]| {
-                let (rows, row) = self.weight.blocks(kind, columns.clone());
-                inner::lay_out_blocks(self.level, kind, rows, row, panel);
-                let mut tile = [[0.0; PANEL]; BLOCK_ROWS];
-                for (i, left) in self.eights.chunks(BLOCK_ROWS * words).enumerate() {
-                    let left = Rows::new(left, inputs);
-                    inner::block_tile(self.level, kind, &left, panel, &mut tile);
-                    for (row, sums) in tile[..left.count()].iter_mut().enumerate() {
-                        inner::add(self.level, sums, &bias);
-                        write((i * BLOCK_ROWS + row) * outputs + columns.start, &sums[..columns.len()]);
+            Some(Format::Blocks(kind)) if inner::tiles_blocks(self.level) => {
+                scratch::with([groups * PANEL_GROUP], |[panel]| {
+                    let (rows, row) = self.weight.blocks(kind, columns.clone());
+                    inner::lay_out_blocks(self.level, kind, rows, row, panel);
+                    let mut tile = [[0.0; PANEL]; BLOCK_ROWS];
+                    for (i, left) in self.eights.chunks(BLOCK_ROWS * words).enumerate() {
+                        let left = Rows::new(left, inputs);
+                        inner::block_tile(self.level, kind, &left, panel, &mut tile);
+                        for (row, sums) in tile[..left.count()].iter_mut().enumerate() {
+                            inner::add(self.level, sums, &bias);
+                            write((i * BLOCK_ROWS + row) * outputs + columns.start, &sums[..columns.len()]);
+                        }
                     }
-                }
-            }),
+                })
+            }
             _ => scratch::with([inputs * PANEL, inputs * PANEL], |[panel, wide]| {
                 self.weight.lay_out(self.level, columns.clone(), [0, inputs], panel, wide);
                 let mut tile = [[0.0f32; PANEL]; TILE_ROWS];

@@ -44,7 +44,7 @@ pub(super) fn for_each(count: usize, work: impl Fn(usize) + Sync) {
 /// Calls `work` on every thread of the team at once. It goes through its parts by [`Member::share`].
 pub(super) fn region(work: impl Fn(&Member<'_>) + Sync) {
     let team = TEAM.lock();
-    let parts = Parts::new(if team.is_some() { size() } else { 1 });
+    let parts = Parts::new(team.as_ref().map_or(1, |owned| owned.team.threads.len() + 1));
     let member = |_| work(&Member { parts: &parts, part: Cell::new(0) });
     match team {
         // A member that panics never comes to the next barrier; the others must not wait for it.

@@ -104,6 +104,29 @@ fn matrices_of_blocks_are_those_of_their_rows() {
 
 #[test]
 #[cfg(target_arch = "x86_64")]
+fn processors_without_whole_numbers_in_tiles_widen_the_blocks() {
+    if LEVEL.is_none() {
+        return;
+    }
+    let mut random = Random::new(12, 0);
+    for kind in BlockType::ALL {
+        let (inputs, rows) = (512, 7);
+        let stored = StoredRows::new(vec![piece(&mut random, Format::Blocks(kind), 70, inputs)], inputs);
+        let x = values(&mut random, rows * inputs);
+        let ours = block_product::product(Level::Avx2, &x, &stored.view(), None, rows);
+        let weights = stored.values(0..70);
+        for (x, ours) in x.chunks(inputs).zip(ours.chunks(70)) {
+            for (weights, ours) in weights.chunks(inputs).zip(ours) {
+                let terms = || weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+                let (exact, size) = (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>());
+                assert!((f64::from(*ours) - exact).abs() < 2e-6 * size, "{kind}: {ours} is not {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
 fn rows_of_blocks_are_multiplied_exactly_with_activations_of_eight_bits() {
     use super::super::eights::{Eights, STRETCH};
 
