@@ -77,7 +77,7 @@ impl BlockProduct<'_> {
                             write((i * BLOCK_ROWS + row) * outputs + columns.start, &sums[..columns.len()]);
                         }
                     }
-                })
+                });
             }
             _ => scratch::with([inputs * PANEL, inputs * PANEL], |[panel, wide]| {
                 self.weight.lay_out(self.level, columns.clone(), [0, inputs], panel, wide);
