@@ -3,7 +3,7 @@
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome, RandomModel};
 use crate::load::{self, LoadError};
-use crate::nn::{Hooks, Scores, in_half_precision, kernels};
+use crate::nn::{Hooks, Scores, in_half_precision, kernels, trim_heap};
 use crate::types::{ModelId, ModelKind, Precision, Sampling, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,7 @@ impl Task for Open {
         let (name, builds_kernels) = (loaded.info().name.clone(), *cx.device != Device::flex());
         let is_text = matches!(loaded, LoadedModel::Text(_));
         let opened = keep(loaded, cx);
+        trim_heap();
         if builds_kernels && is_text {
             self.warmed = Some(0);
             self.tell_warmed(0, &name, cx);

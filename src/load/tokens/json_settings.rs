@@ -82,10 +82,12 @@ fn space_before_bytes(tokenizer: &mut Tokenizer, space: bool, path: &Path) -> Re
 /// before a text, before each stretch of it between special tokens as the first versions had it, or without. A tokenizer.json
 /// that does more than that, or is none of pieces, stays as it is.
 fn space_before_pieces(tokenizer: &mut Tokenizer, space: bool, legacy: bool, path: &Path) -> Result<(), LoadError> {
-    let all = serde_json::to_value(&*tokenizer).map_err(|error| broken(path, error))?;
-    let (mut is_plain, mut has_space) = (all["model"]["byte_fallback"] == true, false);
-    for (part, list) in [("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers")] {
-        each_part(&mut all[part].clone(), list, &mut |part| {
+    let normalizer = serde_json::to_value(tokenizer.get_normalizer()).map_err(|error| broken(path, error))?;
+    let splitter = serde_json::to_value(tokenizer.get_pre_tokenizer()).map_err(|error| broken(path, error))?;
+    let of_pieces = matches!(tokenizer.get_model(), ModelWrapper::BPE(model) if model.byte_fallback);
+    let (mut is_plain, mut has_space) = (of_pieces, false);
+    for (mut part, list) in [(normalizer, "normalizers"), (splitter, "pretokenizers")] {
+        each_part(&mut part, list, &mut |part| {
             has_space |=
                 part["type"] == "Prepend" || (part["type"] == "Metaspace" && part["prepend_scheme"] != "never");
             let to_mark = part["pattern"]["String"] == " " && part["content"] == SPACE;

@@ -1,5 +1,6 @@
 //! Tokenizers: read as their authors run them, and learned from text.
 
+mod bpe_file;
 pub mod byte_bpe;
 mod json_settings;
 pub(super) mod special_tokens;

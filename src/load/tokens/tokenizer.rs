@@ -4,6 +4,7 @@
 //! called token by token it loses the spaces and half characters that stand at the borders.
 
 use crate::load::error::LoadError;
+use crate::load::tokens::bpe_file;
 use crate::load::tokens::stream::StreamDecoder;
 use crate::load::tokens::token_bytes::{self, TokenBytes};
 use crate::load::{file, json};
@@ -71,6 +72,9 @@ impl Tokenizer {
     /// What the library makes of a tokenizer.json.
     pub(super) fn library(path: &Path) -> Result<tokenizers::Tokenizer, LoadError> {
         let text = file::read(path)?;
+        if let Some(read) = unbroken(path, || Ok(bpe_file::read(&text)))? {
+            return Ok(read);
+        }
         let text = json::strict(&text);
         let value: Result<serde::de::IgnoredAny, _> = serde_json::from_slice(&text);
         value.map_err(|source| LoadError::Json { path: path.to_owned(), source })?;

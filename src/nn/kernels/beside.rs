@@ -31,6 +31,14 @@ pub(in crate::nn) fn maximum(x: &[f32]) -> f32 {
     }
 }
 
+/// Σ e to the power scale · (x − shift), for numbers that are not above `shift`.
+pub(in crate::nn) fn sum_of_exps(x: &[f32], shift: f32, scale: f32) -> f32 {
+    match *LEVEL {
+        Some(level) => inner::sum_of_exps(level, x, shift, scale),
+        None => x.iter().map(|x| ((x - shift) * scale).exp()).sum(),
+    }
+}
+
 /// How many of a row are larger.
 pub(in crate::nn) fn count_above(x: &[f32], value: f32) -> usize {
     match *LEVEL {

@@ -33,7 +33,7 @@ mod texts;
 
 pub use adamw::Rates;
 pub(super) use attention::Heads;
-pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sums_beside};
+pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sum_of_exps, sums_beside};
 pub(super) use extension::{values as numbers, weight_rows};
 pub(super) use gelu::gelu;
 pub(super) use texts::{Lengths, attend_in_texts, normalised_sum};

@@ -78,6 +78,10 @@ pub(super) fn exps_below(level: Level, _: &[f32], _: f32, _: &mut [f32]) {
     match level {}
 }
 
+pub(super) fn sum_of_exps(level: Level, _: &[f32], _: f32, _: f32) -> f32 {
+    match level {}
+}
+
 pub(super) fn maximum(level: Level, _: &[f32]) -> f32 {
     match level {}
 }

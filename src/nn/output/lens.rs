@@ -3,12 +3,10 @@
 //! R rows, V vocabulary.
 
 use crate::nn::kernels;
+use crate::nn::output::sample::likeliest;
 use crate::nn::output::scores::{Unreadable, values};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-
-/// Scores of a chunk are compared with a bound together, before one of them is looked at.
-const CHUNK: usize = 256;
 
 /// What one row of scores says.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,23 +97,6 @@ impl EndRows {
         };
         Ok((0..count).into_par_iter().map(say).collect())
     }
-}
-
-/// The `count` largest, largest first, the lowest id first among equals.
-fn likeliest(x: &[f32], count: usize) -> Vec<u32> {
-    let maxima: Vec<f32> = x.chunks(CHUNK).map(kernels::maximum).collect();
-    // So many chunks have one that is at least as large, so nothing smaller is among the largest.
-    let mut sorted = maxima.clone();
-    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-    let bound = if count < sorted.len() { sorted[count.max(1) - 1] } else { f32::NEG_INFINITY };
-    let mut found: Vec<u32> = Vec::new();
-    for (chunk, _) in maxima.iter().enumerate().filter(|(_, most)| **most >= bound) {
-        let ids = chunk * CHUNK..((chunk + 1) * CHUNK).min(x.len());
-        found.extend(ids.filter(|id| x[*id] >= bound).map(|id| id as u32));
-    }
-    found.sort_by(|a, b| x[*b as usize].total_cmp(&x[*a as usize]));
-    found.truncate(count);
-    found
 }
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! A draw walks down from the likeliest token until it has passed a random share of the probability. So it needs the whole
 //! order of tokens only as far down as it comes: the few likeliest are enough nearly always, which is what a GPU gives.
 
-use crate::nn::Random;
+use crate::nn::{Random, kernels};
 use crate::types::Sampling;
 
 /// Tokens put into order at first; the next attempts order 16 times as many.
 const FIRST_ORDERED: usize = 64;
+/// Scores of a chunk are compared with a bound together, before one of them is looked at; sums of a chunk are in single precision.
+const CHUNK: usize = 256;
 
 /// Draws tokens: scores are divided by the temperature, cut to the `top_k` best, then to the nucleus of mass `top_p`, then to those
 /// at least `min_p` times as likely as the likeliest.
@@ -83,10 +85,24 @@ impl Sampler {
             let id = most_likely(logits);
             return self.likeliest(id, logits[id as usize]);
         }
+        let first = if self.top_k > 0 { self.top_k } else { FIRST_ORDERED };
+        let few = likeliest(logits, first);
+        let max = few.first().map_or(f32::NEG_INFINITY, |id| logits[*id as usize]);
+        if few.len() < logits.len() && max.is_finite() {
+            let few: Vec<_> = few.into_iter().map(|id| (id, self.weight(logits[id as usize], max))).collect();
+            let mass = sum_of_exps(logits, max, self.temperature.recip() as f32);
+            if let Some(drawn) = self.draw_among(&few, max, mass, false, place) {
+                return drawn;
+            }
+        }
+        self.draw_in_order(logits, first, place)
+    }
+
+    /// The same where the likeliest are not enough, or all are few.
+    fn draw_in_order(&self, logits: &[f32], mut ordered: usize, place: Place) -> Drawn {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let mut weights: Vec<_> = logits.iter().enumerate().map(|(i, &x)| (i as u32, self.weight(x, max))).collect();
         let mass = weights.iter().map(|w| w.1).sum();
-        let mut ordered = if self.top_k > 0 { self.top_k } else { FIRST_ORDERED };
         loop {
             ordered = ordered.min(weights.len());
             let is_all = ordered == weights.len();
@@ -191,13 +207,16 @@ fn likelier_first(a: &(u32, f64), b: &(u32, f64)) -> std::cmp::Ordering {
 /// The token with the highest score, the lowest id among equals; 0 of none.
 #[must_use]
 pub fn most_likely(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (i, x) in logits.iter().enumerate() {
-        if *x > logits[best] {
-            best = i;
+    let mut best = (0, f32::NEG_INFINITY);
+    for (place, chunk) in logits.chunks(CHUNK).enumerate() {
+        let most = kernels::maximum(chunk);
+        if most > best.1 {
+            best = (place, most);
         }
     }
-    best as u32
+    let start = best.0 * CHUNK;
+    let found = logits.iter().skip(start).position(|x| *x == best.1);
+    found.map_or(0, |place| (start + place) as u32)
 }
 
 /// The place of a token among all by its score, from 1; of equal scores the lower id stands first.
@@ -205,17 +224,41 @@ pub fn most_likely(logits: &[f32]) -> u32 {
 pub fn rank_of(logits: &[f32], id: u32) -> u32 {
     let logit = logits[id as usize];
     let (before, after) = logits.split_at(id as usize);
-    let above = before.iter().filter(|x| **x >= logit).count() + after.iter().filter(|x| **x > logit).count();
-    above as u32 + 1
+    // Equal ones before it are above the next number below.
+    let not_below =
+        if logit == f32::NEG_INFINITY { before.len() } else { kernels::count_above(before, logit.next_down()) };
+    (not_below + kernels::count_above(after, logit)) as u32 + 1
 }
 
-/// ln Σ exp of the scores, all of it in double precision: what a score is above it is the log of its probability. NaN when
-/// one of them is.
+/// ln Σ exp of the scores, within 10⁻⁶: what a score is above it is the log of its probability. NaN when one of them is, or
+/// the largest is infinite.
 #[must_use]
 pub fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-    let sum: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
-    max + sum.ln()
+    let max = logits.chunks(CHUNK).map(kernels::maximum).fold(f32::NEG_INFINITY, f32::max);
+    f64::from(max) + sum_of_exps(logits, max, 1.0).ln()
+}
+
+/// Σ exp(scale · (x − max)) of scores that are not above `max`.
+fn sum_of_exps(logits: &[f32], max: f32, scale: f32) -> f64 {
+    logits.chunks(CHUNK).map(|chunk| f64::from(kernels::sum_of_exps(chunk, max, scale))).sum()
+}
+
+/// The `count` tokens with the highest scores, highest first, the lowest id first among equals.
+#[must_use]
+pub(in crate::nn) fn likeliest(logits: &[f32], count: usize) -> Vec<u32> {
+    let maxima: Vec<f32> = logits.chunks(CHUNK).map(kernels::maximum).collect();
+    // So many chunks have one that is at least as large, so nothing smaller is among the largest.
+    let mut sorted = maxima.clone();
+    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
+    let bound = if count < sorted.len() { sorted[count.max(1) - 1] } else { f32::NEG_INFINITY };
+    let mut found: Vec<u32> = Vec::new();
+    for (chunk, _) in maxima.iter().enumerate().filter(|(_, most)| **most >= bound) {
+        let ids = chunk * CHUNK..((chunk + 1) * CHUNK).min(logits.len());
+        found.extend(ids.filter(|id| logits[*id] >= bound).map(|id| id as u32));
+    }
+    found.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+    found.truncate(count);
+    found
 }
 
 /// Natural log of the softmax of the scores, summed in double precision.
@@ -322,6 +365,36 @@ mod tests {
             assert!((f64::from(*logit) - log_sum_exp(&logits) - expected).abs() < 1e-9);
         }
         assert!(log_sum_exp(&[f32::NAN, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn a_long_row_is_read_in_chunks_as_one_by_one() {
+        let mut random = Random::new(3, 0);
+        // Rounded, so that there are equals, and some that can never be drawn.
+        let mut logits: Vec<f32> = (0..5003).map(|_| (random.normal() * 24.0).round() / 8.0 + 0.0).collect();
+        logits.iter_mut().step_by(97).for_each(|x| *x = f32::NEG_INFINITY);
+        let exact: f64 = logits.iter().map(|x| f64::from(*x).exp()).sum::<f64>().ln();
+        assert!((log_sum_exp(&logits) - exact).abs() < 1e-6);
+        let mut order: Vec<u32> = (0..5003).collect();
+        order.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]));
+        assert_eq!(most_likely(&logits), order[0]);
+        for (place, id) in order.iter().enumerate().filter(|(_, id)| logits[**id as usize].is_finite()) {
+            assert_eq!(rank_of(&logits, *id), place as u32 + 1);
+        }
+        for count in [0, 1, 5, 64, 700] {
+            assert_eq!(likeliest(&logits, count), order[..count]);
+        }
+        // Whatever is drawn first is what drawing among all in order gives.
+        for (temperature, top_k, top_p) in [(1.0, 0, 1.0), (0.3, 0, 0.8), (2.0, 40, 1.0), (1.0, 0, 0.999)] {
+            let mut sampler = sampler(temperature, top_k, top_p, 5);
+            for _ in 0..200 {
+                let place = sampler.place();
+                let first = if top_k > 0 { top_k } else { FIRST_ORDERED };
+                assert_eq!(sampler.draw_at(&logits, place).id, sampler.draw_in_order(&logits, first, place).id);
+            }
+        }
+        assert!(log_sum_exp(&[f32::INFINITY, 0.0]).is_nan());
+        assert_eq!(most_likely(&[f32::NEG_INFINITY; 300]), 0);
     }
 
     #[test]

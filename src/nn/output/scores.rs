@@ -8,7 +8,7 @@
 //! all, is told of the scores as the model gave them.
 
 use crate::nn::output::adjust::Adjustments;
-use crate::nn::output::sample::{Drawn, Sampler, log_softmax, rank_of, top_candidates};
+use crate::nn::output::sample::{Drawn, Sampler, likeliest, log_sum_exp, rank_of};
 use crate::types::Sampling;
 use burn::tensor::{Bool, Device, Int, Tensor};
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub struct Scores {
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "one lives for a token; nothing copies them in a loop")]
 enum Known {
-    /// All, and their log softmax.
-    All(Vec<f32>, Vec<f64>),
+    /// All, and ln Σ exp x of those that the model gave.
+    All(Vec<f32>, f64),
     /// The likeliest, in order; ln Σ exp x and Σ exp((x − max) / temperature) over all tokens; all of them on the device.
     Likeliest { tokens: Vec<(u32, f32)>, log_sum: f64, mass: f64, all: Tensor<2> },
 }
@@ -90,7 +90,7 @@ impl Scores {
 
     fn all(logits: Vec<f32>, by: Option<&Adjustments>) -> Self {
         let adjusted = by.map(|by| {
-            let scores = Known::All(by.all(&logits), Vec::new());
+            let scores = Known::All(by.all(&logits), f64::NAN);
             Adjusted { by: by.clone(), scores, own: Vec::new() }
         });
         Self { own: Known::read_whole(logits), adjusted, drawn: None }
@@ -104,13 +104,13 @@ impl Scores {
         by: Option<&Adjustments>,
     ) -> Result<Self, Unreadable> {
         let vocabulary = logits.dims()[1];
-        let (own, _) = likeliest(logits.clone(), temperature, length); // [1, 2N + 2]
+        let (own, _) = likeliest_on_device(logits.clone(), temperature, length); // [1, 2N + 2]
         let Some(by) = by else {
             let own = Known::of_likeliest(&values(own)?, vocabulary, logits);
             return Ok(Self { own, adjusted: None, drawn: None });
         };
         let changed = by.on_device(logits.clone());
-        let (adjusted, ids) = likeliest(changed.clone(), temperature, length); // [1, 2N + 2], [1, N]
+        let (adjusted, ids) = likeliest_on_device(changed.clone(), temperature, length); // [1, 2N + 2], [1, N]
         let given = logits.clone().gather(1, ids); // [1, N]
         let read = values(Tensor::cat(vec![own, adjusted, given], 1))?; // [1, 5N + 4]
         let (own, rest) = read.split_at(2 * length + 2);
@@ -122,11 +122,11 @@ impl Scores {
         Ok(Self { own: Known::of_likeliest(own, vocabulary, logits), adjusted: Some(adjusted), drawn: None })
     }
 
-    /// True when no score is NaN.
+    /// True when no score is NaN and none infinitely high.
     #[must_use]
     pub fn are_numbers(&self) -> bool {
         match &self.own {
-            Known::All(logits, _) => !logits.iter().any(|logit| logit.is_nan()),
+            Known::All(_, log_sum) => !log_sum.is_nan(),
             Known::Likeliest { log_sum, mass, .. } => !log_sum.is_nan() && !mass.is_nan(),
         }
     }
@@ -178,7 +178,7 @@ impl Scores {
     #[must_use]
     pub fn log_probability(&self, id: u32) -> f64 {
         match &self.own {
-            Known::All(_, log_probabilities) => log_probabilities[id as usize],
+            Known::All(logits, log_sum) => f64::from(logits[id as usize]) - log_sum,
             Known::Likeliest { log_sum, .. } => f64::from(self.logit(id).expect("a drawn token was read")) - log_sum,
         }
     }
@@ -226,7 +226,9 @@ impl Scores {
     #[must_use]
     pub fn top(&self, n: usize) -> Vec<(u32, f64)> {
         match &self.own {
-            Known::All(_, log_probabilities) => top_candidates(log_probabilities, n),
+            Known::All(logits, log_sum) => {
+                likeliest(logits, n).into_iter().map(|id| (id, f64::from(logits[id as usize]) - log_sum)).collect()
+            }
             Known::Likeliest { tokens, log_sum, .. } => {
                 tokens.iter().take(n).map(|&(id, logit)| (id, f64::from(logit) - log_sum)).collect()
             }
@@ -241,8 +243,7 @@ impl Scores {
         let mut logits: BTreeMap<u32, f32> = match self.adjusted.as_ref().map(|adjusted| &adjusted.scores) {
             None => BTreeMap::new(),
             Some(Known::All(logits, _)) => {
-                let wide: Vec<f64> = logits.iter().map(|&x| f64::from(x)).collect();
-                top_candidates(&wide, n).into_iter().map(|(id, logit)| (id, logit as f32)).collect()
+                likeliest(logits, n).into_iter().map(|id| (id, logits[id as usize])).collect()
             }
             Some(Known::Likeliest { tokens, .. }) => tokens.iter().copied().collect(),
         };
@@ -267,11 +268,11 @@ impl Scores {
 
 impl Known {
     fn read_whole(logits: Vec<f32>) -> Self {
-        let log_probabilities = log_softmax(&logits);
-        Self::All(logits, log_probabilities)
+        let log_sum = log_sum_exp(&logits);
+        Self::All(logits, log_sum)
     }
 
-    /// From what [`likeliest`] gave, `[2N + 2]`.
+    /// From what [`likeliest_on_device`] gave, `[2N + 2]`.
     fn of_likeliest(read: &[f32], vocabulary: usize, all: Tensor<2>) -> Self {
         let length = (read.len() - 2) / 2;
         let (top, rest) = read.split_at(length);
@@ -287,7 +288,7 @@ impl Known {
 
 /// The likeliest of logits `[1, V]`: their logits, their ids, Σ exp(x − max) and Σ exp((x − max) / temperature), `[1, 2N + 2]`, in
 /// which ids travel as F32, which holds integers up to 2²⁴; and their ids, `[1, N]`.
-fn likeliest(logits: Tensor<2>, temperature: f64, length: usize) -> (Tensor<2>, Tensor<2, Int>) {
+fn likeliest_on_device(logits: Tensor<2>, temperature: f64, length: usize) -> (Tensor<2>, Tensor<2, Int>) {
     let temperature = if temperature > 0.0 { temperature } else { 1.0 };
     let (top, ids) = logits.clone().topk_with_indices(length, 1); // [1, N]
     let shifted = logits - top.clone().slice([0..1, 0..1]); // [1, V]

@@ -19,6 +19,12 @@ pub(in super::super) fn exps_below(_: Level, x: &[f32], shift: f32, out: &mut [f
     unsafe { exps_below_256(x, shift, out) }
 }
 
+/// Σ e to the power scale · (x − shift), for numbers that are not above `shift`; below e⁻⁸⁷ that.
+pub(in super::super) fn sum_of_exps(_: Level, x: &[f32], shift: f32, scale: f32) -> f32 {
+    // SAFETY: AVX2 is there wherever a level is.
+    unsafe { sum_of_exps_256(x, shift, scale) }
+}
+
 /// The largest number.
 pub(in super::super) fn maximum(_: Level, x: &[f32]) -> f32 {
     // SAFETY: AVX2 is there wherever a level is.
@@ -79,6 +85,22 @@ unsafe fn exps_below_256(x: &[f32], shift: f32, out: &mut [f32]) {
         }
         i += 8;
     }
+}
+
+#[target_feature(enable = "avx2,fma,f16c")]
+fn sum_of_exps_256(x: &[f32], shift: f32, scale: f32) -> f32 {
+    let (s, by) = (_mm256_set1_ps(shift), _mm256_set1_ps(scale));
+    let mut sum = _mm256_setzero_ps();
+    let mut i = 0;
+    while i < x.len() {
+        let count = x.len() - i;
+        // SAFETY: so many elements are left.
+        let v = unsafe { load_up_to_8(x.as_ptr().add(i), count, shift) };
+        let away = _mm256_mul_ps(_mm256_sub_ps(v, s), by);
+        sum = _mm256_add_ps(sum, if count >= 8 { exp8(away) } else { exps_of_first(away, count) });
+        i += 8;
+    }
+    sum8(sum)
 }
 
 #[target_feature(enable = "avx2,fma,f16c")]

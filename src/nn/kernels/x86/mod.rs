@@ -26,7 +26,7 @@ pub(super) use block_dots::block_dots;
 pub(super) use block_tiles::{PANEL_GROUP, ROWS as BLOCK_ROWS, block_tile, lay_out_blocks, tiles_blocks};
 pub(super) use elementwise::{add, gate, gate_gradients, rotate};
 pub(super) use gelu::{gelu, gelu_gradient};
-pub(super) use lens::{count_above, exps_below, maximum, sums_beside};
+pub(super) use lens::{count_above, exps_below, maximum, sum_of_exps, sums_beside};
 pub(super) use norm::{normalise, normalise_gradients, normalised_sum};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
