@@ -156,9 +156,11 @@ fn training() {
         weight_decay: 0.0,
         clip_norm: 0.0,
         batch_size: 32,
+        accumulate: 1,
         steps: 50_000,
         validation_share: 0.1,
         eval_every: 100,
+        patience: 0,
         seed: 1,
     };
     bench.app.send(Command::start(job, model, Work::Train(spec)));
@@ -175,6 +177,7 @@ fn training() {
                 learning_rate: 1e-3,
                 validation_loss: (step % 100 == 0).then_some(0.3),
                 validation_accuracy: (step % 100 == 0).then_some(0.9),
+                gradient_norm: Some(1.0),
             }
         });
         bench.engine.say(Event::Trained { job, points: points.collect() });

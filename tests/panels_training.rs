@@ -7,7 +7,9 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Event, Outcome, Work};
-use fovea::types::{JobId, RunRecord, RunState, TrainPoint, TrainSpec, TrainSummary, TrainingCost, UserError};
+use fovea::types::{
+    JobId, RunRecord, RunSample, RunState, TrainPoint, TrainSpec, TrainSummary, TrainingCost, UserError,
+};
 use fovea::ui::{AppOptions, PanelId, ThemeChoice};
 use std::path::Path;
 use window::{Window, plain};
@@ -35,6 +37,7 @@ fn leave_run(state: &Path, name: &str, task: &str, run_state: RunState) {
         elapsed_s: 9.0,
         best: Some((20, 0.25)),
         stopped_early: true,
+        settled: None,
         examples: 1280,
         saved_to: Some(folder.clone()),
     };
@@ -240,7 +243,8 @@ fn a_sample_is_taken_to_the_prompt_as_it_is() {
     window.type_into(Role::TextInput, "Text file", "verse.txt");
     window.click("Start training");
     let job: JobId = window.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job)).pop().unwrap();
-    window.engine.say(Event::Sample { job, step: 25, text: "Once there was a pear".into() });
+    let (prompt, text) = ("Once".into(), "Once there was a pear".into());
+    window.engine.say(Event::Sample { job, sample: RunSample { step: 25, prompt, seed: 1, text } });
     window.settle();
     window.click("Take the text of step 25 to the prompt");
     assert_eq!(window.app().panel(), PanelId::Prompt);

@@ -69,7 +69,7 @@ impl Engine {
                 }
                 run.points.extend(points);
             }
-            Event::Sample { text, .. } => run.samples.push(text.clone()),
+            Event::Sample { sample, .. } => run.samples.push(sample.text.clone()),
             _ => {}
         });
         let summary = outcome.map(|outcome| match outcome {

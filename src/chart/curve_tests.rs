@@ -1,7 +1,8 @@
 //! Learning curves, read back: markup, pixels and numbers.
 
 use super::*;
-use crate::chart::RunCurve;
+use crate::chart::{Metric, TimeAxis};
+use crate::chart::{RunCurve, RunMarks, StepSize};
 use crate::types::TrainPoint;
 
 fn points(steps: usize) -> Vec<TrainPoint> {
@@ -13,6 +14,7 @@ fn points(steps: usize) -> Vec<TrainPoint> {
             learning_rate: 1e-3,
             validation_loss: (step % 10 == 0).then_some(3.2 / (step as f64).sqrt()),
             validation_accuracy: None,
+            gradient_norm: Some(0.5 / step as f64),
         })
         .collect()
 }
@@ -20,12 +22,13 @@ fn points(steps: usize) -> Vec<TrainPoint> {
 fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
     CurveFigure {
         title: "A & B".to_owned(),
-        runs: vec![RunCurve { name: "run 1", hue: 0, points }],
+        runs: vec![RunCurve { name: "run 1", hue: 0, points, step: StepSize::default(), marks: RunMarks::default() }],
         metric: Metric::Loss,
         time: TimeAxis::Steps,
         log_x: false,
         log_y: false,
         smoothing: 0.6,
+        below: Vec::new(),
     }
 }
 
@@ -75,6 +78,27 @@ fn nothing_to_draw_is_an_error() {
     let mut figure = figure(&nan);
     figure.metric = Metric::Accuracy;
     assert!(matches!(curve_figure(&figure, Format::Svg), Err(ChartError::Empty(_))));
+}
+
+#[test]
+fn low_axes_marks_and_what_has_no_place_are_in_the_file() {
+    let mut points = points(50);
+    points[7].loss = -1.0;
+    let mut figure = figure(&points);
+    let marks = RunMarks { best: Some(40), settled: Some(50), broken: Some(51) };
+    let height = |figure: &CurveFigure<'_>| {
+        let png = curve_figure(figure, Format::Png).unwrap();
+        image::load_from_memory(&png).unwrap().height()
+    };
+    let before = height(&figure);
+    figure.runs[0].marks = marks;
+    (figure.log_y, figure.below) = (true, vec![Metric::LearningRate, Metric::GradientNorm]);
+    assert_eq!(height(&figure), before + 4 * LOW_STRIDE as u32);
+    let svg = String::from_utf8(curve_figure(&figure, Format::Svg).unwrap()).unwrap();
+    for text in ["best at 40", "ended early at 50", "no number at 51", "learning rate", "gradient norm (log scale)"] {
+        assert!(svg.contains(&format!("\n{text}\n")), "{text:?} is missing");
+    }
+    assert!(svg.contains("Not drawn: 1 value at or below 0."));
 }
 
 #[test]

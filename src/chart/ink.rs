@@ -14,6 +14,9 @@ pub(super) const AXIS: RGBColor = RGBColor(150, 156, 166);
 /// Grid.
 pub(super) const GRID: RGBColor = RGBColor(230, 232, 236);
 
+/// What went wrong; 5.6:1 on paper.
+pub(super) const TROUBLE: RGBColor = RGBColor(190, 40, 40);
+
 /// The hue of line `index`, as in the window's light theme; repeats after eight.
 pub(super) fn hue(index: usize) -> RGBColor {
     let [r, g, b] = category_colour(index, false);

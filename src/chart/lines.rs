@@ -10,6 +10,23 @@ pub enum Metric {
     Loss,
     /// Share classified rightly.
     Accuracy,
+    /// How far a step moves the weights.
+    LearningRate,
+    /// Length of the gradient before it is clipped. It spans powers of ten, so its axis is logarithmic always.
+    GradientNorm,
+}
+
+impl Metric {
+    /// What its axis says.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Loss => "cross-entropy loss in nats",
+            Self::Accuracy => "share classified rightly",
+            Self::LearningRate => "learning rate",
+            Self::GradientNorm => "gradient norm",
+        }
+    }
 }
 
 /// What the horizontal axis shows.
@@ -20,6 +37,43 @@ pub enum TimeAxis {
     Steps,
     /// Seconds of training, pauses not counted.
     Seconds,
+    /// Tokens or images that were learned from.
+    Examples,
+    /// Additions and multiplications, six for each weight and token (Kaplan et al. 2020).
+    Operations,
+}
+
+impl TimeAxis {
+    /// What the axis says.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Steps => "step",
+            Self::Seconds => "seconds of training",
+            Self::Examples => "tokens or images seen",
+            Self::Operations => "operations (6 for each weight and token)",
+        }
+    }
+}
+
+/// How much a step of a run is, for axes other than steps; `None` where that is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StepSize {
+    /// Tokens or images.
+    pub examples: Option<f64>,
+    /// Additions and multiplications.
+    pub operations: Option<f64>,
+}
+
+/// Steps of a run with a mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RunMarks {
+    /// Of the best validation.
+    pub best: Option<usize>,
+    /// Where it ended because validations had not become better.
+    pub settled: Option<usize>,
+    /// Where the loss was no number.
+    pub broken: Option<usize>,
 }
 
 /// One run to draw.
@@ -31,6 +85,24 @@ pub struct RunCurve<'a> {
     pub hue: usize,
     /// Its points, in order.
     pub points: &'a [TrainPoint],
+    /// How much a step is.
+    pub step: StepSize,
+    /// What is marked.
+    pub marks: RunMarks,
+}
+
+impl RunCurve<'_> {
+    /// Where a point lies on the horizontal axis; NaN where that is not known.
+    #[must_use]
+    pub fn x(&self, time: TimeAxis, point: &TrainPoint) -> f64 {
+        let times = |size: Option<f64>| size.map_or(f64::NAN, |size| size * point.step as f64);
+        match time {
+            TimeAxis::Steps => point.step as f64,
+            TimeAxis::Seconds => point.elapsed_s,
+            TimeAxis::Examples => times(self.step.examples),
+            TimeAxis::Operations => times(self.step.operations),
+        }
+    }
 }
 
 /// Learning curves as they are to be drawn.
@@ -50,6 +122,17 @@ pub struct CurveFigure<'a> {
     pub log_y: bool,
     /// Weight of the past in the exponential moving average, in `0..1`; 0 draws the raw line only.
     pub smoothing: f64,
+    /// What else is drawn, each on a low axis of its own below.
+    pub below: Vec<Metric>,
+}
+
+impl CurveFigure<'_> {
+    /// The same runs on the same horizontal axis with another vertical one.
+    #[must_use]
+    pub fn of(&self, metric: Metric) -> Self {
+        let log_y = metric == Metric::GradientNorm;
+        Self { metric, log_y, smoothing: 0.0, below: Vec::new(), ..self.clone() }
+    }
 }
 
 /// What a line of a learning curve is.
@@ -94,7 +177,7 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
         let validation_hue = if single { hue + 1 } else { hue };
         match figure.metric {
             Metric::Loss => {
-                let raw = collect(figure, curve.points, |p| Some(p.loss));
+                let raw = collect(figure, curve, |p| Some(p.loss));
                 if figure.smoothing > 0.0 {
                     let values: Vec<f64> = raw.iter().map(|p| p[1]).collect();
                     let smoothed = raw.iter().zip(smooth(&values, figure.smoothing)).map(|(p, y)| [p[0], y]).collect();
@@ -103,12 +186,20 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
                 } else {
                     push(LineKind::Raw, hue, label("training"), raw);
                 }
-                let validation = collect(figure, curve.points, |p| p.validation_loss);
+                let validation = collect(figure, curve, |p| p.validation_loss);
                 push(LineKind::Validation, validation_hue, label("validation"), validation);
             }
             Metric::Accuracy => {
-                let accuracy = collect(figure, curve.points, |p| p.validation_accuracy);
+                let accuracy = collect(figure, curve, |p| p.validation_accuracy);
                 push(LineKind::Validation, validation_hue, label("validation"), accuracy);
+            }
+            // Low axes have no room for names; the hue tells the run.
+            Metric::LearningRate => {
+                let rates = collect(figure, curve, |p| Some(p.learning_rate));
+                push(LineKind::Raw, hue, String::new(), rates);
+            }
+            Metric::GradientNorm => {
+                push(LineKind::Raw, hue, String::new(), collect(figure, curve, |p| p.gradient_norm));
             }
         }
     }
@@ -117,19 +208,13 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
     lines
 }
 
-fn collect(figure: &CurveFigure<'_>, points: &[TrainPoint], y: impl Fn(&TrainPoint) -> Option<f64>) -> Vec<[f64; 2]> {
-    points
-        .iter()
-        .filter_map(|p| {
-            let x = match figure.time {
-                TimeAxis::Steps => p.step as f64,
-                TimeAxis::Seconds => p.elapsed_s,
-            };
-            let y = y(p)?;
-            let shown = x.is_finite() && y.is_finite() && (!figure.log_x || x > 0.0) && (!figure.log_y || y > 0.0);
-            shown.then_some([x, y])
-        })
-        .collect()
+fn collect(figure: &CurveFigure<'_>, run: &RunCurve<'_>, y: impl Fn(&TrainPoint) -> Option<f64>) -> Vec<[f64; 2]> {
+    let place = |point: &TrainPoint| {
+        let (x, y) = (run.x(figure.time, point), y(point)?);
+        let shown = x.is_finite() && y.is_finite() && (!figure.log_x || x > 0.0) && (!figure.log_y || y > 0.0);
+        shown.then_some([x, y])
+    };
+    run.points.iter().filter_map(place).collect()
 }
 
 /// Exponential moving average with the bias correction of Adam (Kingma and Ba 2015, section 3): without it the first
@@ -180,6 +265,7 @@ mod tests {
                 loss: 4.0 / step as f64,
                 validation_loss: (step % 2 == 0).then_some(2.0),
                 validation_accuracy: (step == 4).then_some(0.5),
+                gradient_norm: None,
                 ..TrainPoint::default()
             })
             .collect()
@@ -188,13 +274,19 @@ mod tests {
     fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
         CurveFigure {
             title: String::new(),
-            runs: vec![RunCurve { name: "a", hue: 0, points }],
+            runs: vec![curve("a", 0, points)],
             metric: Metric::Loss,
             time: TimeAxis::Steps,
             log_x: false,
             log_y: false,
             smoothing: 0.5,
+            below: Vec::new(),
         }
+    }
+
+    fn curve<'a>(name: &'a str, hue: usize, points: &'a [TrainPoint]) -> RunCurve<'a> {
+        let step = StepSize { examples: Some(8.0), operations: None };
+        RunCurve { name, hue, points, step, marks: RunMarks::default() }
     }
 
     #[test]
@@ -223,7 +315,7 @@ mod tests {
     fn seconds_accuracy_and_several_runs() {
         let points = run();
         let mut figure = figure(&points);
-        figure.runs.push(RunCurve { name: "b", hue: 1, points: &points });
+        figure.runs.push(curve("b", 1, &points));
         figure.metric = Metric::Accuracy;
         figure.time = TimeAxis::Seconds;
         let lines = curve_lines(&figure);
@@ -240,6 +332,16 @@ mod tests {
         let mut figure = figure(&points);
         figure.log_y = true;
         assert_eq!(curve_lines(&figure)[0].points.len(), 2);
+    }
+
+    #[test]
+    fn axes_that_a_run_cannot_tell_show_nothing_of_it() {
+        let points = run();
+        let mut figure = figure(&points);
+        figure.time = TimeAxis::Examples;
+        assert_eq!(curve_lines(&figure)[0].points[1][0], 16.0);
+        figure.time = TimeAxis::Operations;
+        assert!(curve_lines(&figure).is_empty());
     }
 
     #[test]

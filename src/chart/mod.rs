@@ -19,6 +19,7 @@ mod layer_map;
 mod lens;
 mod line_view;
 mod lines;
+mod marks;
 mod overlay;
 mod page;
 mod scatter;
@@ -43,7 +44,11 @@ pub use kshot::{KShotBand, KShotFigure, KShotMetric, KShotSeries, kshot_bands, k
 pub use layer_map::{LayerMapCell, LayerMapFigure};
 pub use lens::{LensFigure, lens_arrays, lens_figure};
 pub use line_view::{LineFigure, line_figure};
-pub use lines::{CurveFigure, CurveLine, LineKind, Metric, RunCurve, TimeAxis, curve_lines, smooth, spread_labels};
+pub use lines::{
+    CurveFigure, CurveLine, LineKind, Metric, RunCurve, RunMarks, StepSize, TimeAxis, curve_lines, smooth,
+    spread_labels,
+};
+pub use marks::{Mark, curve_marks, left_out_words};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
 pub use search::{

@@ -80,7 +80,16 @@ pub(super) fn overlay_table(special: &[(String, f32)], weights: &[f32], columns:
 /// A row a training step, with empty fields where nothing was measured.
 pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();
-    let header = ["run", "step", "elapsed_s", "loss", "learning_rate", "validation_loss", "validation_accuracy"];
+    let header = [
+        "run",
+        "step",
+        "elapsed_s",
+        "loss",
+        "learning_rate",
+        "validation_loss",
+        "validation_accuracy",
+        "gradient_norm",
+    ];
     rows.write(header.into_iter().map(str::to_owned))?;
     for run in runs {
         for p in run.points {
@@ -92,6 +101,7 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
                 p.learning_rate.to_string(),
                 measured(p.validation_loss),
                 measured(p.validation_accuracy),
+                measured(p.gradient_norm),
             ])?;
         }
     }

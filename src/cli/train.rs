@@ -92,8 +92,8 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
             progress.set_message(format!("loss {:.4}  {rate:.1} steps/s", last.loss));
             last.step
         }
-        Event::Sample { step, text, .. } => {
-            progress.suspend(|| tell(format_args!("step {step}: {text}")));
+        Event::Sample { sample, .. } => {
+            progress.suspend(|| tell(format_args!("step {}: {}", sample.step, sample.text)));
             shown_to
         }
         Event::Progress { label, done, unit: "steps", .. } => {

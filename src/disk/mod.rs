@@ -105,7 +105,7 @@ fn aside(path: &Path) -> Result<(PathBuf, Option<File>)> {
 
 /// Adds to a file, and forces what is there to disk when asked to.
 pub(crate) struct Appending {
-    file: std::io::BufWriter<File>,
+    file: File,
 }
 
 impl Appending {
@@ -115,27 +115,31 @@ impl Appending {
     /// When it cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         step()?;
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { file: std::io::BufWriter::new(file) })
+        Ok(Self { file: OpenOptions::new().create(true).append(true).open(path)? })
     }
 
-    /// Adds a line; it may stay in memory until [`Self::sync`].
+    /// Adds to its end. The system has it then, and keeps it when the program is killed; [`Self::sync`] makes sure that the disk has
+    /// it.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn line(&mut self, line: &str) -> Result<()> {
-        // In one piece: after a failure the line is there as a whole, or not at all.
-        self.file.write_all(format!("{line}\n").as_bytes())
+    /// When it cannot be written. Some of it may be there: what is written next goes in its place.
+    pub(crate) fn add(&mut self, bytes: &[u8]) -> Result<()> {
+        step()?;
+        let length = self.file.metadata()?.len();
+        let written = self.file.write_all(bytes);
+        if written.is_err() {
+            self.file.set_len(length)?;
+        }
+        written
     }
 
-    /// Makes sure that every line is on disk.
+    /// Makes sure that everything is on disk.
     ///
     /// # Errors
     /// When they cannot be written.
     pub(crate) fn sync(&mut self) -> Result<()> {
         step()?;
-        self.file.flush()?;
-        self.file.get_ref().sync_data()
+        self.file.sync_data()
     }
 }
 

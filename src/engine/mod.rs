@@ -26,8 +26,8 @@ pub use work::{
 pub use crate::load::{ListedText, TextFormat, TextList};
 
 use crate::types::{
-    ChatPrompt, ConvertSpec, Converted, DigitImage, KeptRun, ModelCard, Picture, RenderedChat, TaskTable, TensorEntry,
-    TensorStats, TrainPoint, UserError,
+    ChatPrompt, ConvertSpec, Converted, DigitImage, ImportedCurve, KeptRun, ModelCard, Picture, RenderedChat,
+    RunSample, TaskTable, TensorEntry, TensorStats, TrainPoint, UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -134,6 +134,27 @@ pub fn kept_runs(dir: &Path) -> Vec<KeptRun> {
 #[must_use]
 pub fn read_curve(run: &Path) -> Vec<TrainPoint> {
     crate::train::read_curve(run)
+}
+
+/// What the model of the run in a folder wrote after its validations.
+#[must_use]
+pub fn read_samples(run: &Path) -> Vec<RunSample> {
+    crate::train::read_samples(run)
+}
+
+/// True for a file or folder that [`read_imported`] may read, by the names in it.
+#[must_use]
+pub fn may_hold_curve(path: &Path) -> bool {
+    crate::load::may_hold_curve(path)
+}
+
+/// Reads a learning curve that another program wrote: `trainer_state.json` of transformers, event files of TensorBoard, or a folder
+/// that holds either. Takes as long as its disk: not for the UI thread.
+///
+/// # Errors
+/// When there is none, or it is broken.
+pub fn read_imported(path: &Path) -> Result<ImportedCurve, UserError> {
+    Ok(crate::load::read_imported(path)?)
 }
 
 /// Deletes a kept run with its checkpoint and its result. Not for the UI thread.

@@ -6,9 +6,9 @@ use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
     DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken,
     GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport,
-    MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
-    ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample,
+    SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
+    TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -88,7 +88,7 @@ pub enum Event {
     /// What a job has so far, in the form it ends with; each stands for the one before.
     SoFar { job: JobId, outcome: Outcome },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
-    Sample { job: JobId, step: usize, text: String },
+    Sample { job: JobId, sample: RunSample },
     /// A training run is about to take its first step, or the first after a checkpoint.
     Begun { job: JobId, record: Box<RunRecord> },
     /// A job cannot go on as things are, and is held: [`Command::Resume`] tries again, [`Command::LetGo`] gives up what failed.

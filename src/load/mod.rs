@@ -6,6 +6,7 @@
 mod card;
 mod chat;
 mod convert;
+pub(crate) mod curves;
 pub mod data;
 pub mod digit;
 mod encoder;
@@ -31,6 +32,7 @@ mod folder_tests;
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
 pub use convert::convert;
+pub use curves::{may_hold_curve, read_imported};
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;

@@ -14,6 +14,13 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
     if spec.batch_size == 0 {
         return Err(wrong("batch_size", "A batch holds at least one example.".to_owned()));
     }
+    if spec.accumulate == 0 {
+        return Err(wrong("accumulate", "A step learns from at least one batch.".to_owned()));
+    }
+    if spec.patience > 0 && spec.validation_share == 0.0 {
+        let why = "Whether a run has settled shows on held-out data, and nothing is held out.".to_owned();
+        return Err(wrong("patience", why));
+    }
     if spec.eval_every == 0 {
         return Err(wrong("eval_every", "There must be at least one step between validations.".to_owned()));
     }

@@ -60,17 +60,19 @@ pub(super) struct DuePoint {
     loss: f64,
     #[serde(with = "exact")]
     learning_rate: f64,
+    #[serde(with = "exact::optional", default)]
+    gradient_norm: Option<f64>,
 }
 
 impl DuePoint {
     pub(super) fn of(point: &TrainPoint) -> Self {
-        let TrainPoint { elapsed_s, loss, learning_rate, .. } = *point;
-        Self { elapsed_s, loss, learning_rate }
+        let TrainPoint { elapsed_s, loss, learning_rate, gradient_norm, .. } = *point;
+        Self { elapsed_s, loss, learning_rate, gradient_norm }
     }
 
     pub(super) fn point(self, step: usize) -> TrainPoint {
-        let Self { elapsed_s, loss, learning_rate } = self;
-        TrainPoint { step, elapsed_s, loss, learning_rate, ..TrainPoint::default() }
+        let Self { elapsed_s, loss, learning_rate, gradient_norm } = self;
+        TrainPoint { step, elapsed_s, loss, learning_rate, gradient_norm, ..TrainPoint::default() }
     }
 }
 

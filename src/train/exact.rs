@@ -16,9 +16,32 @@ pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    match Written::deserialize(deserializer)? {
-        Written::Text(text) => text.parse().map_err(D::Error::custom),
-        Written::Number(number) => Ok(number),
+    Written::deserialize(deserializer)?.number()
+}
+
+impl Written {
+    fn number<E: Error>(self) -> Result<f64, E> {
+        match self {
+            Self::Text(text) => text.parse().map_err(E::custom),
+            Self::Number(number) => Ok(number),
+        }
+    }
+}
+
+/// The same for a number that may be missing.
+pub(super) mod optional {
+    use super::Written;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(in crate::train) fn serialize<S: Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => super::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::train) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+        Option::<Written>::deserialize(deserializer)?.map(Written::number).transpose()
     }
 }
 

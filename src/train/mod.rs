@@ -9,7 +9,7 @@ mod checkpoint;
 pub(crate) mod data;
 mod exact;
 mod init;
-mod log;
+mod logs;
 pub(crate) mod objective;
 pub(crate) mod objectives;
 mod optimiser;
@@ -26,5 +26,7 @@ pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
 pub(crate) use place::Place;
-pub(crate) use record::{START_FOLDER, delete_run, kept_runs, read_curve, read_record, remove_means, write_record};
+pub(crate) use record::{
+    START_FOLDER, delete_run, kept_runs, read_curve, read_record, read_samples, remove_means, write_record,
+};
 pub(crate) use run::{Happened, Run};

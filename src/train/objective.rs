@@ -30,8 +30,8 @@ pub(crate) trait Objective {
     /// The model's network, in the precision that is trained.
     fn net(model: &Self::Model) -> Self::Net;
 
-    /// The loss of the batch of `step`, counted from 1; `device` carries autodiff.
-    fn loss(&mut self, spec: &TrainSpec, net: &Self::Net, step: usize, device: &Device) -> Loss;
+    /// The loss of a batch, counted from 1 over the run; `device` carries autodiff.
+    fn loss(&mut self, spec: &TrainSpec, net: &Self::Net, batch: usize, device: &Device) -> Loss;
 
     /// Rates of groups of parameters at a step, counted from 1, in place of their own.
     fn rates(&self, _spec: &TrainSpec, _step: usize) -> Option<&BTreeMap<String, f64>> {
@@ -40,6 +40,16 @@ pub(crate) trait Objective {
 
     /// Tokens or images in one batch.
     fn examples_per_step(&self, spec: &TrainSpec) -> u64;
+
+    /// The same in one pass over the data that is learned from, where it has an end.
+    fn examples_per_epoch(&self) -> Option<u64> {
+        None
+    }
+
+    /// Whether examples are tokens.
+    fn reads_tokens(&self) -> bool {
+        false
+    }
 
     /// Number of slices a validation is cut into; 0 when nothing is held out.
     fn validation_slices(&self) -> usize;
@@ -109,6 +119,8 @@ pub(crate) struct Loss {
     pub mean: Tensor<1>,
     /// Tokens of the batch, with repetitions; none where it has no tokens.
     pub tokens: Vec<u32>,
+    /// How many predictions the mean is over.
+    pub predicted: usize,
 }
 
 /// A measurement that can be added up.
@@ -146,12 +158,23 @@ impl Tally {
     }
 }
 
+/// What a network wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// What it was given.
+    pub prompt: String,
+    /// Of its draws.
+    pub seed: u64,
+    /// The prompt and what followed.
+    pub text: String,
+}
+
 /// How far a sample is.
 pub(crate) enum SampleStep {
     /// This kind of network writes none.
     None,
     /// There is more to come.
     More,
-    /// The whole text.
-    Done(String),
+    /// All of it.
+    Done(Written),
 }

@@ -30,6 +30,8 @@ pub(super) struct Optimiser {
     parameters: Vec<Parameter>,
     /// `AdamWState<D>` of each parameter in visiting order; the rank is the parameter's own.
     states: Vec<Option<Box<dyn Any + Send>>>,
+    /// Length of the last gradient of all parameters together, before it was clipped.
+    length: f64,
 }
 
 /// The two moments of one parameter and how often it was updated, as a checkpoint keeps them.
@@ -50,6 +52,8 @@ pub(super) struct StepRates<'a> {
     pub learning_rate: f64,
     /// Rates of groups in place of their own, by what names their parameters.
     pub of_groups: Option<&'a BTreeMap<String, f64>>,
+    /// What gradients are multiplied with before anything else: where they are sums, this makes means of them.
+    pub share: f64,
 }
 
 impl Optimiser {
@@ -65,6 +69,7 @@ impl Optimiser {
             groups: spec.groups.clone(),
             states: parameters.iter().map(|_| None).collect(),
             parameters,
+            length: 0.0,
         }
     }
 
@@ -82,7 +87,8 @@ impl Optimiser {
         rates: StepRates<'_>,
         tokens: &[u32],
     ) -> N {
-        let scale = self.clip_scale(&net, &gradients);
+        self.length = length(&net, &gradients) * rates.share;
+        let scale = self.scale(rates.share);
         net.map(&mut Update { optimiser: self, gradients: &mut gradients, rates, scale, tokens, position: 0 })
     }
 
@@ -105,15 +111,16 @@ impl Optimiser {
         (weights, Some(AdamWState::new(AdaptiveMomentumState::new(time, first, second))))
     }
 
-    /// What gradients are multiplied with so that the norm of all of them together is at most `clip_norm`.
-    fn clip_scale<N: Module>(&self, net: &N, gradients: &GradientsParams) -> Option<f32> {
-        if self.clip_norm <= 0.0 {
-            return None;
-        }
-        let mut norm = SquaredNorm { gradients, sum: 0.0 };
-        net.visit(&mut norm);
-        let length = norm.sum.sqrt();
-        (length > self.clip_norm).then(|| (self.clip_norm / length) as f32)
+    /// What gradients are multiplied with, `share` among it, so that all of them together are at most `clip_norm` long.
+    fn scale(&self, share: f64) -> Option<f32> {
+        let is_longer = self.clip_norm > 0.0 && self.length > self.clip_norm;
+        let scale = if is_longer { share * self.clip_norm / self.length } else { share };
+        (scale != 1.0).then_some(scale as f32)
+    }
+
+    /// Length of the gradient of the last step, all parameters together, before it was clipped.
+    pub(super) fn gradient_norm(&self) -> f64 {
+        self.length
     }
 
     /// The state of every parameter that has one, in visiting order.
@@ -204,18 +211,29 @@ fn with_other_rows<const D: usize>(tensor: Tensor<D>, before: Tensor<D>, tokens:
     tensor.mask_where(absent.expand(dims), before)
 }
 
-struct SquaredNorm<'a> {
-    gradients: &'a GradientsParams,
-    sum: f64,
+/// The length of all gradients together.
+fn length<N: Module>(net: &N, gradients: &GradientsParams) -> f64 {
+    let mut squares = Squares { gradients, sum: 0.0, elsewhere: None };
+    net.visit(&mut squares);
+    let elsewhere = squares.elsewhere.map_or(0.0, |sum| f64::from(sum.into_scalar::<f32>()));
+    (squares.sum + elsewhere).sqrt()
 }
 
-impl ModuleVisitor for SquaredNorm<'_> {
+struct Squares<'a> {
+    gradients: &'a GradientsParams,
+    sum: f64,
+    /// Summed on a device that is waited for once.
+    elsewhere: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Squares<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.sum += f64::from(match kernels::serve(&gradient.device()) {
-                true => kernels::sum_of_squares(gradient),
-                false => gradient.square().sum().into_scalar::<f32>(),
-            });
+        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+        if kernels::serve(&gradient.device()) {
+            self.sum += f64::from(kernels::sum_of_squares(gradient));
+        } else {
+            let sum = gradient.square().sum();
+            self.elsewhere = Some(self.elsewhere.take().map_or(sum.clone(), |before| before + sum));
         }
     }
 }
@@ -278,7 +296,7 @@ mod tests {
     }
 
     fn rate(learning_rate: f64) -> StepRates<'static> {
-        StepRates { learning_rate, of_groups: None }
+        StepRates { learning_rate, of_groups: None, share: 1.0 }
     }
 
     fn net() -> DigitNet {
@@ -393,7 +411,7 @@ mod tests {
         let spec = spec("groups = [{ parameters = \"layers.0\", rate = 0.5 }]");
         let (net, of_groups) = (net(), BTreeMap::from([("layers.0".to_owned(), 0.25)]));
         let first_moved = |of_groups| {
-            let rates = StepRates { learning_rate: 0.02, of_groups };
+            let rates = StepRates { learning_rate: 0.02, of_groups, share: 1.0 };
             let after = optimiser(&spec, &net).step(net.clone(), gradients(&net, 1.0), rates, &[]).layer_weights();
             let before = net.layer_weights();
             let moved = after[0].values.iter().zip(before[0].values.iter()).map(|(a, b)| (a - b).abs());
@@ -447,9 +465,16 @@ mod tests {
         let net = net();
         let grads = gradients(&net, 1000.0);
         let norm = flat(&net, &grads).iter().map(|(_, _, g)| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        let scale = optimiser(&spec("clip_norm = 0.5"), &net).clip_scale(&net, &grads).unwrap();
-        assert!((f64::from(scale) - 0.5 / norm).abs() < 1e-4 * f64::from(scale));
-        assert_eq!(optimiser(&spec("clip_norm = 1e30"), &net).clip_scale(&net, &grads), None);
-        assert_eq!(optimiser(&spec(""), &net).clip_scale(&net, &grads), None);
+        let scale = |clip: &str, share: f64| {
+            let mut optimiser = optimiser(&spec(clip), &net);
+            optimiser.step(net.clone(), gradients(&net, 1000.0), StepRates { share, ..rate(0.02) }, &[]);
+            assert!((optimiser.gradient_norm() - norm * share).abs() < 1e-4 * norm * share);
+            optimiser.scale(share)
+        };
+        let near = |scale: Option<f32>, wanted: f64| (f64::from(scale.unwrap()) - wanted).abs() < 1e-4 * wanted;
+        assert!(near(scale("clip_norm = 0.5", 1.0), 0.5 / norm));
+        assert!(near(scale("clip_norm = 0.5", 0.25), 0.5 / norm), "clipped is as long, whatever share is taken");
+        assert_eq!((scale("clip_norm = 1e30", 1.0), scale("", 1.0)), (None, None));
+        assert_eq!(scale("", 0.25), Some(0.25));
     }
 }

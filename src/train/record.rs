@@ -1,10 +1,10 @@
 //! Runs as they lie on the disk: `run.json` beside each, the list of them, their curves, and how one is deleted.
 
 use super::checkpoint::{Checkpoint, cannot_write};
-use super::log;
+use super::logs::table;
 use super::place;
 use crate::disk;
-use crate::types::{KeptRun, RunRecord, RunState, TrainPoint, UserError};
+use crate::types::{KeptRun, RunRecord, RunSample, RunState, TrainPoint, UserError};
 use std::path::Path;
 
 const FILE: &str = "run.json";
@@ -77,7 +77,12 @@ fn bytes_in(folder: &Path) -> u64 {
 
 /// The learning curve of the run in a folder.
 pub(crate) fn read_curve(folder: &Path) -> Vec<TrainPoint> {
-    log::read(folder)
+    table::read(folder)
+}
+
+/// What its model wrote after its validations.
+pub(crate) fn read_samples(folder: &Path) -> Vec<RunSample> {
+    super::logs::read_samples(folder)
 }
 
 /// Deletes a run with all its files.

@@ -2,14 +2,14 @@
 
 use super::check::other_network;
 use super::checkpoint::{BestScore, Checkpoint, Due, DuePoint, Snapshot, in_order, with_weights};
-use super::log::TrainingLog;
-use super::objective::{Loss, Objective, SampleStep, Tally};
+use super::logs::{RunLogs, RunScale};
+use super::objective::{Loss, Objective, SampleStep, Tally, Written};
 use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
 use super::trainable::{freeze, parameters};
-use crate::types::{TrainPoint, TrainSpec, TrainSummary, UserError};
+use crate::types::{RunSample, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
-use burn::optim::GradientsParams;
+use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(crate) struct Run<O: Objective> {
     next: Next,
     /// A checkpoint is to be written before the next step.
     unwritten: bool,
-    log: Option<TrainingLog>,
+    logs: Option<RunLogs>,
     pending: Vec<TrainPoint>,
 }
 
@@ -44,6 +44,17 @@ enum Next {
     Sample,
 }
 
+/// What a step learns from.
+struct Learned {
+    gradients: GradientsParams,
+    /// What the gradients are to be multiplied with.
+    share: f64,
+    /// Mean cross-entropy.
+    loss: f64,
+    /// Tokens of all batches.
+    tokens: Vec<u32>,
+}
+
 /// What a stretch of a run did.
 pub(crate) enum Happened {
     /// Nothing to show.
@@ -53,7 +64,7 @@ pub(crate) enum Happened {
     /// A validation is whole.
     Validated,
     /// A sample is whole.
-    Sampled(String),
+    Sampled(RunSample),
     /// The checkpoint that is due could not be written. The next stretch tries it again; [`Run::let_go`] does without.
     Unwritten(UserError),
     /// All steps are done.
@@ -100,15 +111,22 @@ impl<O: Objective> Run<O> {
                 Due::Sample => Next::Sample,
             };
         }
-        let (mut log, mut pending) = (None, Vec::new());
+        let (mut logs, mut pending) = (None, Vec::new());
         if let Some(out) = &spec.out {
             // The point of a validation that is due is added once it has it.
             let logged = if matches!(next, Next::Validate { .. }) { step - 1 } else { step };
-            let (begun, kept) = TrainingLog::begin(out, logged)?;
-            (log, pending) = (Some(begun), kept);
+            let examples = objective.examples_per_step(&spec) * spec.accumulate as u64;
+            let scale = RunScale {
+                steps_per_epoch: objective.examples_per_epoch().map(|all| all as f64 / examples.max(1) as f64),
+                tokens_per_step: objective.reads_tokens().then_some(examples),
+                // Two for each weight forwards, and four backwards (Kaplan et al. 2020).
+                operations_per_step: 6.0 * start.num_params() as f64 * examples as f64,
+            };
+            let (begun, kept) = RunLogs::begin(out, &spec, scale, logged)?;
+            (logs, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
-        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, unwritten: false, log, pending })
+        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, unwritten: false, logs, pending })
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff. A checkpoint that is due is a stretch of its own.
@@ -121,7 +139,7 @@ impl<O: Objective> Run<O> {
         }
         let begun = Instant::now();
         let happened = match std::mem::replace(&mut self.next, Next::Learn) {
-            Next::Learn if self.step == self.spec.steps => Happened::Finished,
+            Next::Learn if self.step == self.spec.steps || self.settled().is_some() => Happened::Finished,
             Next::Learn => self.learn(begun, device),
             Next::Validate { point, slice, sum } => self.validate(point, slice, sum, device),
             Next::Sample => self.sample(),
@@ -132,20 +150,20 @@ impl<O: Objective> Run<O> {
 
     fn learn(&mut self, begun: Instant, device: &Device) -> Happened {
         let step = self.step + 1;
-        let Loss { mean, tokens } = self.objective.loss(&self.spec, &self.net, step, &device.clone().autodiff());
-        let gradients = mean.backward();
-        let loss = f64::from(mean.into_scalar::<f32>());
+        let Learned { gradients, share, loss, tokens } = self.gradients(step, device);
+        let learning_rate = learning_rate(&self.spec, step);
         if !loss.is_finite() {
+            let elapsed_s = (self.elapsed + begun.elapsed()).as_secs_f64();
+            self.record(TrainPoint { step, elapsed_s, loss, learning_rate, ..TrainPoint::default() });
             return Happened::Diverged { step, loss };
         }
-        let gradients = GradientsParams::from_grads(gradients, &self.net);
-        let learning_rate = learning_rate(&self.spec, step);
-        let rates = StepRates { learning_rate, of_groups: self.objective.rates(&self.spec, step) };
+        let rates = StepRates { learning_rate, of_groups: self.objective.rates(&self.spec, step), share };
         self.net = self.optimiser.step(self.net.clone(), gradients, rates, &tokens);
         self.step = step;
 
         let elapsed_s = (self.elapsed + begun.elapsed()).as_secs_f64();
-        let point = TrainPoint { step, elapsed_s, loss, learning_rate, ..TrainPoint::default() };
+        let gradient_norm = Some(self.optimiser.gradient_norm());
+        let point = TrainPoint { step, elapsed_s, loss, learning_rate, gradient_norm, ..TrainPoint::default() };
         let is_due = step.is_multiple_of(self.spec.eval_every) || step == self.spec.steps;
         if is_due && self.objective.validation_slices() > 0 {
             self.next = Next::Validate { point, slice: 0, sum: Tally::default() };
@@ -154,6 +172,36 @@ impl<O: Objective> Run<O> {
             self.unwritten = is_due && self.spec.out.is_some();
         }
         Happened::Learned
+    }
+
+    /// The gradients of a step: those of its batches together, weighed by what each predicts, so that they are those of one large
+    /// batch.
+    fn gradients(&mut self, step: usize, device: &Device) -> Learned {
+        let (device, batches) = (device.clone().autodiff(), self.spec.accumulate);
+        if batches == 1 {
+            let Loss { mean, tokens, .. } = self.objective.loss(&self.spec, &self.net, step, &device);
+            let gradients = GradientsParams::from_grads(mean.backward(), &self.net);
+            return Learned { gradients, share: 1.0, loss: f64::from(mean.into_scalar::<f32>()), tokens };
+        }
+        let mut sums = GradientsAccumulator::new();
+        let (mut all, mut loss, mut tokens) = (0, 0.0, Vec::new());
+        for batch in (step - 1) * batches + 1..=step * batches {
+            let part = self.objective.loss(&self.spec, &self.net, batch, &device);
+            let sum = part.mean * part.predicted as f32;
+            sums.accumulate(&self.net, GradientsParams::from_grads(sum.backward(), &self.net));
+            loss += f64::from(sum.into_scalar::<f32>());
+            all += part.predicted;
+            tokens.extend(part.tokens);
+        }
+        Learned { gradients: sums.grads(), share: (all as f64).recip(), loss: loss / all as f64, tokens }
+    }
+
+    /// Validations since the best, where so many have passed that the run ends.
+    fn settled(&self) -> Option<usize> {
+        let (best, _) = self.best.as_ref().filter(|_| self.spec.patience > 0)?;
+        let validations = |step: usize| step / self.spec.eval_every;
+        let since = validations(self.step) - validations(best.step);
+        (since >= self.spec.patience).then_some(since)
     }
 
     /// One slice of a validation; the last one keeps the weights if they are the best, and a checkpoint follows.
@@ -183,7 +231,13 @@ impl<O: Objective> Run<O> {
                 Happened::Nothing
             }
             SampleStep::None => Happened::Nothing,
-            SampleStep::Done(text) => Happened::Sampled(text),
+            SampleStep::Done(Written { prompt, seed, text }) => {
+                let sample = RunSample { step: self.step, prompt, seed, text };
+                if let Some(logs) = &mut self.logs {
+                    logs.sample(&sample);
+                }
+                Happened::Sampled(sample)
+            }
         }
     }
 
@@ -201,21 +255,19 @@ impl<O: Objective> Run<O> {
 
     fn record(&mut self, point: TrainPoint) {
         self.pending.push(point);
-        if let Some(log) = &mut self.log {
-            log.add(&point);
+        if let Some(logs) = &mut self.logs {
+            logs.add(&point);
         }
     }
 
     /// Goes on in memory alone: nothing more is written.
     pub(crate) fn let_go(&mut self) {
-        (self.spec.out, self.log, self.unwritten) = (None, None, false);
+        (self.spec.out, self.logs, self.unwritten) = (None, None, false);
     }
 
     fn write_checkpoint(&mut self) -> Result<(), UserError> {
+        self.flush_logs()?;
         let Some(out) = &self.spec.out else { return Ok(()) };
-        if let Some(log) = &mut self.log {
-            log.flush()?;
-        }
         let snapshot = Snapshot {
             spec: &self.spec,
             step: self.step,
@@ -235,12 +287,13 @@ impl<O: Objective> Run<O> {
         Ok(())
     }
 
-    /// Makes sure that the log is on disk.
+    /// Makes sure that all the run has told of itself is on disk.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn flush_log(&mut self) -> Result<(), UserError> {
-        self.log.as_mut().map_or(Ok(()), TrainingLog::flush)
+    pub(crate) fn flush_logs(&mut self) -> Result<(), UserError> {
+        let best = self.best.as_ref().map(|(best, _)| (best.step, best.loss));
+        self.logs.as_mut().map_or(Ok(()), |logs| logs.write_state(self.step, best))
     }
 
     /// The spec it follows.
@@ -285,7 +338,8 @@ impl<O: Objective> Run<O> {
             elapsed_s: self.elapsed.as_secs_f64(),
             best: self.best.as_ref().map(|(best, _)| (best.step, best.loss)),
             stopped_early,
-            examples: self.objective.examples_per_step(&self.spec) * self.step as u64,
+            settled: self.settled().filter(|_| !stopped_early && self.step < self.spec.steps),
+            examples: self.objective.examples_per_step(&self.spec) * (self.spec.accumulate * self.step) as u64,
             saved_to: self.spec.out.clone(),
         }
     }

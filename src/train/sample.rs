@@ -1,6 +1,6 @@
 //! The sample a text model writes after every validation.
 
-use super::objective::SampleStep;
+use super::objective::{SampleStep, Written};
 use crate::load::{StreamDecoder, Tokenizer};
 use crate::nn::output::sample::Sampler;
 use crate::nn::{CausalLm, DecoderState, Hooks};
@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Tokens a sample adds.
 const SAMPLE: usize = 48;
+/// Of the draws: the same after each validation, so that samples differ by what was learned alone.
+const SEED: u64 = 1;
 
 /// Goes on from the same opening after every validation, a token a step.
 pub(super) struct SampleWriter {
@@ -26,6 +28,7 @@ struct Writing {
     sampler: Sampler,
     decoder: StreamDecoder,
     next: Vec<u32>,
+    prompt: String,
     text: String,
     count: usize,
 }
@@ -38,7 +41,7 @@ impl SampleWriter {
     /// Adds a token.
     pub(super) fn step(&mut self, net: &CausalLm) -> SampleStep {
         let writing = self.writing.get_or_insert_with(|| {
-            let settings = Sampling { temperature: 0.8, top_k: 40, seed: 1, ..Sampling::default() };
+            let settings = Sampling { temperature: 0.8, top_k: 40, seed: SEED, ..Sampling::default() };
             let mut text = self.tokenizer.decode(&self.opening);
             for separator in &self.separators {
                 text = text.replace(separator, "");
@@ -48,6 +51,7 @@ impl SampleWriter {
                 sampler: Sampler::new(&settings),
                 decoder: self.tokenizer.stream(&self.opening),
                 next: self.opening.clone(),
+                prompt: text.clone(),
                 text,
                 count: 0,
             }
@@ -64,8 +68,8 @@ impl SampleWriter {
                 return SampleStep::More;
             }
         }
-        let text = std::mem::take(&mut writing.text);
+        let (prompt, text) = (std::mem::take(&mut writing.prompt), std::mem::take(&mut writing.text));
         self.writing = None;
-        SampleStep::Done(text)
+        SampleStep::Done(Written { prompt, seed: SEED, text })
     }
 }

@@ -388,12 +388,14 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 learning_rate: spec.learning_rate,
                 validation_loss: (step.is_multiple_of(25)).then(|| 2.3 * (-(step as f64) / 40.0).exp() + 0.25),
                 validation_accuracy: None,
+                gradient_norm: Some(0.5),
             };
             let summary = TrainSummary {
                 steps: 100,
                 elapsed_s: 5.0,
                 best: Some((100, 0.44)),
                 stopped_early: false,
+                settled: None,
                 examples: 3200,
                 saved_to: None,
             };

@@ -34,9 +34,11 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
         weight_decay: 0.1,
         clip_norm: 1.0,
         batch_size: batch,
+        accumulate: 1,
         steps: WARM_UP + args.train_steps,
         validation_share: 0.0,
         eval_every: usize::MAX,
+        patience: 0,
         seed: 1,
     };
     let (job, mut times) = (JobId::next(), vec![0.0]);

@@ -151,7 +151,7 @@ where
                 self.announce(cx, false);
             }
             Happened::Validated => self.announce(cx, true),
-            Happened::Sampled(text) => (cx.emit)(Event::Sample { job: cx.job, step: self.run.step(), text }),
+            Happened::Sampled(sample) => (cx.emit)(Event::Sample { job: cx.job, sample }),
             Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)),
             // What was learned is in the store; a person may make room, or do without the files.
             Happened::Finished => return Ok(self.finish(RunState::Done, cx).map_or_else(Step::Held, Step::Done)),
@@ -182,7 +182,7 @@ where
         let (net, step) = self.run.result();
         O::Model::put(cx.models, self.model, net, self.before.and(step))?;
         self.announce(cx, true);
-        self.run.flush_log()?;
+        self.run.flush_logs()?;
         let summary = self.run.summary(state == RunState::Stopped);
         if let Some(out) = &self.run.spec().out {
             save(self.model, out, self.run.spec().precision, cx)?;
@@ -207,7 +207,7 @@ where
             return error;
         }
         self.announce(cx, true);
-        let mut detail = self.run.flush_log().err().map_or(String::new(), |error| error.to_string());
+        let mut detail = self.run.flush_logs().err().map_or(String::new(), |error| error.to_string());
         let mut saved = String::new();
         if let (Some(out), Some(_)) = (&self.run.spec().out, best) {
             match save(self.model, out, self.run.spec().precision, cx) {

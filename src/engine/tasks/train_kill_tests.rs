@@ -57,10 +57,14 @@ fn result(out: &Path) -> (Vec<u8>, String, String) {
     (std::fs::read(out.join("model.safetensors")).unwrap(), text("config.json"), timeless.collect())
 }
 
-/// What a run leaves in its folder, by name.
+/// What a run leaves in its folder, by name, but for the times in it.
 fn names(out: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(out).unwrap().map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    let timeless = |name: String| name.trim_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let name = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.split('.').map(|part| timeless(part.to_owned())).collect::<Vec<_>>().join(".")
+    };
+    let mut names: Vec<String> = std::fs::read_dir(out).unwrap().map(|entry| name(entry.unwrap())).collect();
     names.sort();
     names
 }

@@ -83,6 +83,14 @@ pub enum DataError {
         /// What is wrong with it, naming the line where there is one.
         why: String,
     },
+    /// A file holds no learning curve.
+    #[error("{path} holds no learning curve: {why}")]
+    BadCurve {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A picture cannot be decoded.
     #[error("{path} is not a PNG, JPEG or WebP picture: {why}")]
     BadImage {
@@ -179,6 +187,11 @@ impl From<DataError> for UserError {
                 format!("{} cannot be read as a list of texts.", path.display()),
                 why,
                 "Use a text a line, or CSV, TSV or JSON lines with --column NAME; --format says which it is.",
+            ),
+            DataError::BadCurve { path, why } => (
+                format!("{} cannot be read as a learning curve.", path.display()),
+                why,
+                "Use the trainer_state.json of a run, an event file of TensorBoard, or a folder that holds one.",
             ),
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG, JPEG or WebP file.")

@@ -34,11 +34,11 @@ impl Digits {
         Self { task, train, held_out, epoch: None, order: Vec::new() }
     }
 
-    /// Indices of the images of a step: every image once an epoch, in an order drawn anew each epoch.
-    fn batch(&mut self, spec: &TrainSpec, step: usize) -> &[u32] {
+    /// Indices of the images of a batch: every image once an epoch, in an order drawn anew each epoch.
+    fn batch(&mut self, spec: &TrainSpec, number: usize) -> &[u32] {
         let batch = self.batch_size(spec);
-        let steps_per_epoch = self.train.len() / batch;
-        let (epoch, place) = ((step - 1) / steps_per_epoch, (step - 1) % steps_per_epoch);
+        let batches = self.train.len() / batch;
+        let (epoch, place) = ((number - 1) / batches, (number - 1) % batches);
         if self.epoch != Some(epoch) {
             self.order = Random::new(spec.seed, Stream::ImageOrder.at(epoch as u64)).permutation(self.train.len());
             self.epoch = Some(epoch);
@@ -115,9 +115,9 @@ impl Objective for Digits {
         model.net.clone()
     }
 
-    fn loss(&mut self, spec: &TrainSpec, net: &DigitNet, step: usize, device: &Device) -> Loss {
-        let batch = self.batch(spec, step).to_vec();
-        let mut random = Random::new(spec.seed, Stream::Distortion.at(step as u64));
+    fn loss(&mut self, spec: &TrainSpec, net: &DigitNet, batch: usize, device: &Device) -> Loss {
+        let mut random = Random::new(spec.seed, Stream::Distortion.at(batch as u64));
+        let batch = self.batch(spec, batch).to_vec();
         let mut pixels = Vec::with_capacity(batch.len() * DIGIT_SIDE * DIGIT_SIDE);
         let mut labels = Vec::with_capacity(batch.len());
         for &i in &batch {
@@ -130,11 +130,16 @@ impl Objective for Digits {
             labels.push(i64::from(self.train.label(i as usize)));
         }
         let (images, labels) = tensors(pixels, labels, device);
-        Loss { mean: cross_entropy(net.forward(images, &mut Hooks::off()), labels), tokens: Vec::new() }
+        let mean = cross_entropy(net.forward(images, &mut Hooks::off()), labels);
+        Loss { mean, tokens: Vec::new(), predicted: batch.len() }
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
         self.batch_size(spec) as u64
+    }
+
+    fn examples_per_epoch(&self) -> Option<u64> {
+        Some(self.train.len() as u64)
     }
 
     fn validation_slices(&self) -> usize {

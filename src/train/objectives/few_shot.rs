@@ -226,10 +226,10 @@ impl Objective for FewShot {
         in_full_precision(model.lm.clone())
     }
 
-    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {
+    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
-        let stage = mixture::stage(&self.task.stages, step, spec.steps);
-        let first = (step * spec.batch_size) as u64;
+        let stage = mixture::stage(&self.task.stages, batch, spec.steps * spec.accumulate);
+        let first = (batch * spec.batch_size) as u64;
         let batch: Vec<TrainingSequence> = (0..spec.batch_size)
             .into_par_iter()
             .map(|place| {
@@ -239,7 +239,8 @@ impl Objective for FewShot {
             })
             .collect();
         let mean = chosen_loss(net, &borrowed(&batch), &chosen(&batch), device);
-        Loss { mean, tokens: borrowed(&batch).concat() }
+        let predicted = batch.iter().flat_map(|sequence| &sequence.learned).filter(|learned| **learned).count();
+        Loss { mean, tokens: borrowed(&batch).concat(), predicted }
     }
 
     fn rates(&self, spec: &TrainSpec, step: usize) -> Option<&BTreeMap<String, f64>> {
@@ -248,6 +249,10 @@ impl Objective for FewShot {
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
         (spec.batch_size * self.task.context) as u64
+    }
+
+    fn reads_tokens(&self) -> bool {
+        true
     }
 
     fn validation_slices(&self) -> usize {

@@ -192,15 +192,24 @@ impl Objective for NextToken {
         in_full_precision(model.lm.clone())
     }
 
-    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {
+    fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let context = self.passages.context();
-        let sequences = self.passages.batch(spec.batch_size, step);
+        let sequences = self.passages.batch(spec.batch_size, batch);
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-        Loss { mean: text_loss(net, &borrowed, context, device), tokens: sequences.concat() }
+        let predicted = context * sequences.len();
+        Loss { mean: text_loss(net, &borrowed, context, device), tokens: sequences.concat(), predicted }
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {
         (spec.batch_size * self.passages.context()) as u64
+    }
+
+    fn examples_per_epoch(&self) -> Option<u64> {
+        Some((self.passages.windows() * self.passages.context()) as u64)
+    }
+
+    fn reads_tokens(&self) -> bool {
+        true
     }
 
     fn validation_slices(&self) -> usize {

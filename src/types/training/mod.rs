@@ -1,5 +1,6 @@
 //! What to train, and what training reports.
 
+pub(super) mod imported;
 pub(super) mod record;
 pub(super) mod train;
 pub(super) mod train_written;

@@ -99,6 +99,19 @@ impl KeptRun {
     }
 }
 
+/// What a model in training wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSample {
+    /// After which step.
+    pub step: usize,
+    /// What it went on from.
+    pub prompt: String,
+    /// Of its draws.
+    pub seed: u64,
+    /// The prompt and what followed.
+    pub text: String,
+}
+
 /// What a run costs, measured on two steps that are thrown away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingCost {

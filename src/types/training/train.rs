@@ -29,14 +29,21 @@ pub struct TrainSpec {
     pub weight_decay: f64,
     /// Largest gradient norm; 0 does not clip.
     pub clip_norm: f64,
-    /// Sequences or images a step.
+    /// Sequences or images a batch.
     pub batch_size: usize,
+    /// Batches whose gradients are added up before a step: what a step learns is that of so many batches together, in the memory
+    /// of one.
+    #[serde(skip_serializing_if = "is_one")]
+    pub accumulate: usize,
     /// Optimiser steps.
     pub steps: usize,
     /// Share of the data held out for validation, in `0..1`.
     pub validation_share: f64,
     /// Steps between validations.
     pub eval_every: usize,
+    /// The run ends early when so many validations have passed since the best; 0 goes through all steps.
+    #[serde(skip_serializing_if = "is_default")]
+    pub patience: usize,
     /// Seed of initial weights, the split and the order of the data.
     pub seed: u64,
 }
@@ -81,6 +88,10 @@ impl ParameterGroup {
 
 fn whole_rate() -> f64 {
     1.0
+}
+
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 fn is_whole(rate: &f64) -> bool {
@@ -222,6 +233,9 @@ pub struct TrainPoint {
     /// Share of held-out images classified rightly, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
+    /// Length of the gradient of all weights that learn, before it is clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
 }
 
 /// How a run ended.
@@ -233,8 +247,11 @@ pub struct TrainSummary {
     pub elapsed_s: f64,
     /// Best validation loss and its step; the model keeps those weights.
     pub best: Option<(usize, f64)>,
-    /// True when it ended before all steps were done.
+    /// True when a person ended it before all steps were done.
     pub stopped_early: bool,
+    /// Validations that had passed since the best, where the run ended for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<usize>,
     /// Tokens or images seen.
     pub examples: u64,
     /// Where the result was written, if anywhere.

@@ -41,13 +41,21 @@ pub(in crate::types) struct WrittenSpec {
     #[serde(default)]
     clip_norm: f64,
     batch_size: usize,
+    #[serde(default = "one")]
+    accumulate: usize,
     steps: usize,
     #[serde(default = "default_validation_share")]
     validation_share: f64,
     #[serde(default = "default_eval_every")]
     eval_every: usize,
     #[serde(default)]
+    patience: usize,
+    #[serde(default)]
     seed: u64,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn whole() -> f64 {
@@ -94,9 +102,11 @@ impl From<WrittenSpec> for TrainSpec {
             weight_decay: written.weight_decay,
             clip_norm: written.clip_norm,
             batch_size: written.batch_size,
+            accumulate: written.accumulate,
             steps: written.steps,
             validation_share: written.validation_share,
             eval_every: written.eval_every,
+            patience: written.patience,
             seed: written.seed,
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::engine::{Event, GenerateSpec, Outcome, Work};
 use crate::types::{
-    GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, TrainPoint,
-    TrainSpec, TrainSummary,
+    GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, RunSample,
+    TrainPoint, TrainSpec, TrainSummary,
 };
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl Live {
             (Self::Run(run), Event::HeldBack { text, .. }) => run.complete(&text),
             (Self::Training(training), Event::Trained { points, .. }) => training.points.extend(points),
             (Self::Training(training), Event::Begun { record, .. }) => training.record = Some(record),
-            (Self::Training(training), Event::Sample { step, text, .. }) => training.samples.push((step, text)),
+            (Self::Training(training), Event::Sample { sample, .. }) => training.samples.push(sample),
             (Self::KShot(run), Event::KShot { points, .. }) => run.points.extend(points),
             _ => {}
         }
@@ -163,7 +163,7 @@ pub struct Training {
     /// The learning curve so far.
     pub points: Vec<TrainPoint>,
     /// Texts written after validations: step and text.
-    pub samples: Vec<(usize, String)>,
+    pub samples: Vec<RunSample>,
     /// What the engine tells of it, once it has begun.
     pub record: Option<Box<RunRecord>>,
     /// How it ended, once it has.

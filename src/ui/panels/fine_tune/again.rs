@@ -3,7 +3,7 @@
 use super::FineTunePanel;
 use super::view::{NamedRun, RunKey};
 use crate::engine::{Command, Work};
-use crate::types::{JobId, ModelId, bytes_in_words};
+use crate::types::{ImportedCurve, JobId, ModelId, bytes_in_words};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
@@ -15,17 +15,18 @@ use std::path::PathBuf;
 impl FineTunePanel {
     /// Takes a run up where it was left: under the model that holds its result, or a new one.
     pub(super) fn go_on(&mut self, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
-        if self.active_run(cx.state).is_some() {
-            return;
-        }
-        let own = cx.state.models.values().find(|open| Some(&open.info.path) == run.spec.out.as_ref());
+        let Some(spec) = run.spec.filter(|_| self.active_run(cx.state).is_none()) else { return };
+        let own = cx.state.models.values().find(|open| Some(&open.info.path) == spec.out.as_ref());
         let model = own.map_or_else(ModelId::next, |open| open.info.id);
-        cx.send(Command::start(JobId::next(), model, Work::Train(run.spec.clone())));
+        cx.send(Command::start(JobId::next(), model, Work::Train(spec.clone())));
         self.selected = Some(run.key.clone());
     }
 
     /// The files of a kept run, and what can be done with them.
     pub(super) fn files(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+        if let Some(curve) = run.imported {
+            return self.file_of_another_program(ui, curve);
+        }
         let RunKey::Folder(folder) = &run.key else { return };
         let is_active = run.training.is_some_and(|training| cx.state.is_active(training.job));
         section(ui, "On the disk", |ui| {
@@ -57,6 +58,28 @@ impl FineTunePanel {
                 if !is_active && run.kept.is_some() && ghost_button(ui, Some(Icon::Trash2), "Delete the run").clicked()
                 {
                     self.deleting = Some((folder.clone(), run.name.clone()));
+                }
+            });
+        });
+    }
+
+    /// Where a curve of another program came from, and what of it is not drawn.
+    fn file_of_another_program(&mut self, ui: &mut Ui, curve: &ImportedCurve) {
+        section(ui, "From another program", |ui| {
+            let path = RichText::new(curve.path.display().to_string()).font(Type::Caption.mono());
+            ui.add(egui::Label::new(path.color(ui.theme().caption())).wrap().selectable(true));
+            caption(ui, format!("{} · what its loss is of, it does not say", curve.format));
+            if !curve.left_out.is_empty() {
+                caption(ui, format!("Also in it, and on no axis here: {}.", curve.left_out.join(", ")));
+            }
+            ui.horizontal_wrapped(|ui| {
+                if secondary_button(ui, Some(Icon::RefreshCw), "Read it again").clicked() {
+                    self.kept.want_imported(&curve.path);
+                }
+                let help = "It is taken off the plot and out of the list. The file stays.";
+                if ghost_button(ui, Some(Icon::X), "Take it out").on_hover_text(help).clicked() {
+                    self.kept.take_out(&curve.path);
+                    self.selected = None;
                 }
             });
         });

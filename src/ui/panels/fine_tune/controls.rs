@@ -143,6 +143,14 @@ impl FineTunePanel {
                         let help = "Gradients longer than this are shortened to it. 0 leaves them as they are.";
                         real(right, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
                     });
+                    ui.columns_const(|[left, right]| {
+                        let help = "Batches whose gradients are added up before the weights move: a step learns from all of \
+                                    them, in the memory of one.";
+                        integer(left, "Batches a step", help, &mut settings.accumulate, 1..=1024);
+                        let help = "The run ends early when so many validations in a row have not been the best. 0 goes \
+                                    through all steps.";
+                        integer(right, "Patience", help, &mut settings.patience, 0..=10_000);
+                    });
                     caption(ui, "After warm-up the rate").on_hover_text(
                         "Constant stays at the peak; cosine falls along half a cosine to a tenth of it.",
                     );

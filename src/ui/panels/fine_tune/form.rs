@@ -47,6 +47,8 @@ pub(super) struct Settings {
     pub weight_decay: f64,
     pub clip_norm: f64,
     pub eval_every: usize,
+    pub accumulate: usize,
+    pub patience: usize,
 }
 
 impl Default for Settings {
@@ -68,6 +70,8 @@ impl Settings {
             weight_decay: 0.0,
             clip_norm: 0.0,
             eval_every: 100,
+            accumulate: 1,
+            patience: 0,
         }
     }
 
@@ -173,9 +177,11 @@ impl Form {
             weight_decay: settings.weight_decay,
             clip_norm: settings.clip_norm,
             batch_size: settings.batch_size,
+            accumulate: settings.accumulate.max(1),
             steps: settings.steps,
             validation_share: settings.validation_percent / 100.0,
             eval_every: settings.eval_every,
+            patience: if settings.validation_percent > 0.0 { settings.patience } else { 0 },
             seed: settings.seed,
         };
         Ok((model, spec))

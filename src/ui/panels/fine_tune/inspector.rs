@@ -1,10 +1,10 @@
 //! The run that is selected: its numbers, its model to use and save, the texts it wrote, and a box to prompt it.
 
 use super::FineTunePanel;
-use super::view::NamedRun;
+use super::view::{NamedRun, early_stop};
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
-use crate::types::{Ability, FewShotPrompt, JobId, Precision, Sampling, TrainTask};
+use crate::types::{Ability, FewShotPrompt, JobId, Precision, RunSample, Sampling, TrainTask};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
@@ -31,11 +31,14 @@ impl FineTunePanel {
         ui.label(RichText::new(&run.name).font(Type::Strong.bold()).color(theme.body()));
         facts(ui, run);
         self.files(ui, cx, run);
-        let Some(training) = run.training else { return };
-        self.result(ui, cx, training);
-        if matches!(run.spec.task, TrainTask::Text(_) | TrainTask::FewShot(_)) {
-            self.prompt_box(ui, cx, training);
-            samples(ui, cx, training);
+        if let Some(training) = run.training {
+            self.result(ui, cx, training);
+        }
+        if run.spec.is_some_and(|spec| matches!(spec.task, TrainTask::Text(_) | TrainTask::FewShot(_))) {
+            if let Some(training) = run.training {
+                self.prompt_box(ui, cx, training);
+            }
+            samples(ui, cx, run);
         }
     }
 
@@ -122,7 +125,7 @@ impl FineTunePanel {
 
 fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
     let theme = ui.theme();
-    let spec = run.spec;
+    let Some(spec) = run.spec else { return };
     let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let (data, context) = match &spec.task {
         TrainTask::Digits(task) => (task.data.display().to_string(), None),
@@ -130,39 +133,47 @@ fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
         TrainTask::FewShot(task) => (joined(&task.tasks), Some(task.context)),
     };
     let mut words = format!(
-        "{} steps of {} · learning rate {} · seed {}",
+        "{} steps of {}{} · learning rate {} · seed {}",
         number_grouped(spec.steps as u64),
         number_grouped(spec.batch_size as u64),
+        if spec.accumulate > 1 { format!(" × {}", spec.accumulate) } else { String::new() },
         number(spec.learning_rate),
         spec.seed
     );
     if let Some(context) = context {
         words += &format!(" · context {context}");
     }
+    if spec.patience > 0 {
+        words += &format!(" · ends early after {} validations that are not the best", spec.patience);
+    }
     caption(ui, words);
+    if let Some(rule) = early_stop(run) {
+        caption(ui, rule);
+    }
     ui.add(egui::Label::new(RichText::new(data).font(Type::Caption.sans()).color(theme.caption())).truncate());
 }
 
 /// The texts the model wrote after each validation, newest first, beside the loss it had then.
-fn samples(ui: &mut Ui, cx: &mut Cx<'_>, training: &Training) {
-    let is_open = cx.state.models.contains_key(&training.model);
+fn samples(ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
+    let model = run.training.map(|training| training.model).filter(|model| cx.state.models.contains_key(model));
     section(ui, "What it writes", |ui| {
-        if training.samples.is_empty() {
+        if run.samples.is_empty() {
             caption(ui, "After each validation the model writes a short text, always from the same beginning.");
         }
-        for (step, text) in training.samples.iter().rev().take(SAMPLES_SHOWN) {
-            let loss = training.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
+        for RunSample { step, text, .. } in run.samples.iter().rev().take(SAMPLES_SHOWN) {
+            let loss = run.points.iter().rev().find(|p| p.step <= *step).and_then(|p| p.validation_loss);
             let loss = loss.map_or_else(String::new, |l| format!(" · validation loss {}", number(l)));
             let step = number_grouped(*step as u64);
             ui.horizontal(|ui| {
                 caption(ui, format!("step {step}{loss}"));
                 let take = |ui: &mut Ui| {
-                    is_open
+                    model.is_some()
                         && icon_button(ui, Icon::ArrowRight, &format!("Take the text of step {step} to the prompt"))
                             .clicked()
                 };
-                if ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), take).inner {
-                    cx.activate(training.model);
+                let is_taken = ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), take).inner;
+                if let Some(model) = model.filter(|_| is_taken) {
+                    cx.activate(model);
                     cx.intend(Intent::Prompt(as_it_is(text)));
                 }
             });

@@ -1,8 +1,8 @@
 //! Runs that lie in the data folder: listed, their curves read and deleted away from the UI thread.
 
-use crate::engine::{delete_run, kept_runs, read_curve};
+use crate::engine::{delete_run, kept_runs, read_curve, read_imported, read_samples};
 use crate::hub::free_space;
-use crate::types::{KeptRun, TrainPoint};
+use crate::types::{ImportedCurve, KeptRun, RunSample, TrainPoint, UserError};
 use crate::ui::reader::Reader;
 use crate::ui::{Cx, State};
 use egui::Context;
@@ -15,15 +15,27 @@ use std::sync::Arc;
 pub(super) struct Listed {
     /// The newest first.
     pub runs: Vec<KeptRun>,
-    curves: BTreeMap<PathBuf, Vec<TrainPoint>>,
+    curves: BTreeMap<PathBuf, (Vec<TrainPoint>, Vec<RunSample>)>,
+    /// Curves of other programs by their files.
+    pub imported: BTreeMap<PathBuf, ImportedCurve>,
 }
 
 impl Listed {
     /// The learning curve of a run, once it was asked for and read.
     pub fn curve(&self, folder: &Path) -> &[TrainPoint] {
-        self.curves.get(folder).map_or(&[], Vec::as_slice)
+        self.curves.get(folder).map_or(&[], |(points, _)| points)
+    }
+
+    /// What it wrote on the way.
+    pub fn samples(&self, folder: &Path) -> &[RunSample] {
+        self.curves.get(folder).map_or(&[], |(_, samples)| samples)
     }
 }
+
+/// A run's folder, and its curve and samples.
+type Read = (PathBuf, (Vec<TrainPoint>, Vec<RunSample>));
+/// A file of another program, and what is in it.
+type Imported = (PathBuf, Result<ImportedCurve, UserError>);
 
 /// What is known of them.
 #[derive(Default)]
@@ -35,8 +47,11 @@ pub(super) struct KeptRuns {
     /// Curves that are to be read, the next one last.
     wanted: Vec<PathBuf>,
     list: Reader<(Vec<KeptRun>, Option<u64>)>,
-    curve: Reader<(PathBuf, Vec<TrainPoint>)>,
+    curve: Reader<Read>,
     deletion: Reader<()>,
+    /// Files of other programs that are to be read, the next one last.
+    wanted_files: Vec<PathBuf>,
+    file: Reader<Imported>,
     /// Runs of this session that had begun or ended when the list was read.
     listed_at: Option<(usize, usize)>,
 }
@@ -54,7 +69,7 @@ impl KeptRuns {
             }
         }
         match self.curve.poll() {
-            Some(Ok((folder, points))) => drop(Arc::make_mut(&mut self.listed).curves.insert(folder, points)),
+            Some(Ok((folder, read))) => drop(Arc::make_mut(&mut self.listed).curves.insert(folder, read)),
             Some(Err(error)) => cx.fail(error),
             None => {}
         }
@@ -63,6 +78,11 @@ impl KeptRuns {
             if let Err(error) = answer {
                 cx.fail(error);
             }
+        }
+        match self.file.poll() {
+            Some(Ok((path, Ok(curve)))) => drop(Arc::make_mut(&mut self.listed).imported.insert(path, curve)),
+            Some(Ok((_, Err(error))) | Err(error)) => cx.fail(error),
+            None => {}
         }
         self.read(ctx, cx);
     }
@@ -82,13 +102,43 @@ impl KeptRuns {
         {
             let wake = ctx.clone();
             let work = move |_: &dyn Fn() -> bool| {
-                let points = read_curve(&folder);
-                Ok((folder, points))
+                let read = (read_curve(&folder), read_samples(&folder));
+                Ok((folder, read))
             };
             if let Err(error) = self.curve.start(work, move || wake.request_repaint()) {
                 cx.fail(error);
             }
         }
+        if !self.file.is_busy()
+            && let Some(path) = self.wanted_files.pop()
+        {
+            let wake = ctx.clone();
+            let work = move |_: &dyn Fn() -> bool| {
+                let read = read_imported(&path);
+                Ok((path, read))
+            };
+            if let Err(error) = self.file.start(work, move || wake.request_repaint()) {
+                cx.fail(error);
+            }
+        }
+    }
+
+    /// Asks for the curve in a file of another program.
+    pub fn want_imported(&mut self, path: &Path) {
+        if !self.wanted_files.iter().any(|wanted| wanted == path) {
+            self.wanted_files.push(path.to_owned());
+        }
+    }
+
+    /// Forgets such a curve.
+    pub fn take_out(&mut self, path: &Path) {
+        self.wanted_files.retain(|wanted| wanted != path);
+        Arc::make_mut(&mut self.listed).imported.remove(path);
+    }
+
+    /// The files of other programs whose curves are there, or are being read.
+    pub fn imported(&self) -> Vec<PathBuf> {
+        self.listed.imported.keys().chain(&self.wanted_files).cloned().collect()
     }
 
     /// Asks for a learning curve.

@@ -8,12 +8,14 @@ mod cost;
 mod form;
 mod inspector;
 mod kept;
+mod low_plots;
+mod marks;
 mod plot;
 mod runs;
 mod view;
 
-use crate::chart::{CurveFigure, Format, RunCurve, curve_figure};
-use crate::engine::{Command, SaveSpec, Work};
+use crate::chart::{CurveFigure, Format, RunCurve, RunMarks, StepSize, curve_figure, left_out_words};
+use crate::engine::{Command, SaveSpec, Work, may_hold_curve};
 use crate::types::{
     Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainPoint, TrainSpec, TrainTask, UserError,
 };
@@ -32,13 +34,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use view::{NamedRun, RunKey, View};
+use view::{NamedRun, RunKey, Time, View};
 
 const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
 const MODEL_FOLDER: &str = "model";
+const CURVE_FILE: &str = "curve";
 /// Room for the table of runs under the plot.
 const TABLE_HEIGHT: f32 = 160.0;
+/// And for a line that says what is not drawn.
+const NOTE_HEIGHT: f32 = 20.0;
 
 /// The panel.
 #[derive(Default)]
@@ -69,6 +74,9 @@ struct Saved {
     form: Form,
     view: View,
     prompt: String,
+    /// Curves of other programs that were open.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    imported: Vec<PathBuf>,
 }
 
 impl FineTunePanel {
@@ -102,9 +110,10 @@ impl FineTunePanel {
     }
 
     /// The kind of the run that is selected, else of the newest: only one kind is drawn at a time.
-    fn kind(&self, runs: &[NamedRun<'_>]) -> LossKind {
+    fn kind(&self, runs: &[NamedRun<'_>]) -> Option<LossKind> {
         let selected = runs.iter().find(|run| Some(&run.key) == self.selected.as_ref());
-        selected.or(runs.last()).map_or(LossKind::Digits, NamedRun::kind)
+        let kind_of_shown = || runs.iter().rev().filter(|run| self.view.shows(run)).find_map(NamedRun::kind);
+        selected.and_then(NamedRun::kind).or_else(kind_of_shown)
     }
 
     /// The job of the selected run, where it has one in this session.
@@ -115,27 +124,35 @@ impl FineTunePanel {
                 let of_folder = |training: &&crate::ui::Training| training.spec().out.as_ref() == Some(folder);
                 state.trainings().rev().find(of_folder).map(|training| training.job)
             }
+            RunKey::File(_) => None,
         }
     }
 
+    /// Reads a curve of another program, and looks at it.
+    fn import(&mut self, path: &Path) {
+        self.kept.want_imported(path);
+        self.selected = Some(RunKey::File(path.to_owned()));
+        self.plot.go(Move::Fit);
+    }
+
     fn export(&self, cx: &mut Cx<'_>, format: Format, runs: &[NamedRun<'_>]) {
-        let figure = self.view.figure(runs, &self.kind(runs));
+        let kind = self.kind(runs);
+        let figure = self.view.figure(runs, kind.as_ref());
         if figure.runs.is_empty() {
             let why = "No run that is shown has measured anything yet.";
             cx.fail(UserError::new("There is nothing to export.", why, "Start a run, or show one that is hidden."));
             return;
         }
         // The writer outlives this frame: it gets its own copy of the points.
-        let owned: Vec<(String, usize, Vec<TrainPoint>)> =
-            figure.runs.iter().map(|r| (r.name.to_owned(), r.hue, r.points.to_vec())).collect();
+        let owned: Vec<OwnedCurve> = figure.runs.iter().map(OwnedCurve::of).collect();
         let plain = CurveFigure { runs: Vec::new(), ..figure };
-        let CurveFigure { title, metric, time, log_x, log_y, smoothing, .. } = plain;
+        let CurveFigure { title, metric, time, log_x, log_y, smoothing, below, .. } = plain;
         let name = format!("learning-curves.{}", format.extension());
         let file =
             FileRequest::save(format!("Export {}", format.name()), name).filter(format.name(), &[format.extension()]);
         cx.save_as(file, move |path| {
-            let runs = owned.iter().map(|(name, hue, points)| RunCurve { name, hue: *hue, points }).collect();
-            let figure = CurveFigure { title, runs, metric, time, log_x, log_y, smoothing };
+            let runs = owned.iter().map(OwnedCurve::curve).collect();
+            let figure = CurveFigure { title, runs, metric, time, log_x, log_y, smoothing, below };
             let bytes = curve_figure(&figure, format)?;
             std::fs::write(path, bytes).map_err(|e| {
                 let what = format!("{} was not written.", path.display());
@@ -153,6 +170,9 @@ impl FineTunePanel {
                 }
             }
         });
+        if icon_button(ui, Icon::FolderOpen, "Open a curve of another program").clicked() {
+            cx.pick(CURVE_FILE, curve_file());
+        }
         for (icon, name, step) in [
             (Icon::Maximize, "Show everything", Move::Fit),
             (Icon::ZoomOut, "Zoom out", Move::Out),
@@ -172,11 +192,19 @@ impl FineTunePanel {
             if has_accuracy {
                 segmented(ui, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
             }
-            segmented(ui, &mut self.view.seconds, &[(false, "Steps"), (true, "Seconds")]);
+            let times =
+                [(Time::Steps, "Steps"), (Time::Examples, "Tokens"), (Time::Seconds, "Seconds"), (Time::Operations, "Work")];
+            ui.scope(|ui| segmented(ui, &mut self.view.time, &times)).response.on_hover_text(
+                "What runs lie over each other by: steps; tokens or images learned from; seconds of training; additions and \
+                 multiplications, six for each weight and token, for text models.",
+            );
             ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
             ui.add_enabled_ui(!self.view.accuracy, |ui| {
                 ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
             });
+            ui.checkbox(&mut self.view.below, "Rate and gradient").on_hover_text(
+                "Below, on the same axis: the learning rate, and how long the gradient was before it was clipped.",
+            );
             if wide {
                 self.smoothing(ui);
             }
@@ -233,6 +261,32 @@ impl FineTunePanel {
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
     }
+}
+
+/// A run's curve that outlives the frame.
+struct OwnedCurve {
+    name: String,
+    hue: usize,
+    points: Vec<TrainPoint>,
+    step: StepSize,
+    marks: RunMarks,
+}
+
+impl OwnedCurve {
+    fn of(run: &RunCurve<'_>) -> Self {
+        let RunCurve { name, hue, points, step, marks } = *run;
+        Self { name: name.to_owned(), hue, points: points.to_vec(), step, marks }
+    }
+
+    fn curve(&self) -> RunCurve<'_> {
+        let Self { name, hue, points, step, marks } = self;
+        RunCurve { name, hue: *hue, points, step: *step, marks: *marks }
+    }
+}
+
+/// Asks for a curve of another program.
+fn curve_file() -> FileRequest {
+    FileRequest::open("Open a trainer_state.json or an event file of TensorBoard")
 }
 
 /// Asks for a text file to train on.
@@ -319,9 +373,11 @@ impl Panel for FineTunePanel {
             if let Some(job) = self.selected_job(state) {
                 job_error(ui, cx, job);
             }
-            let figure = self.view.figure(&runs, &kind);
+            let figure = self.view.figure(&runs, kind.as_ref());
+            let left_out = left_out_words(&figure);
+            let note = if left_out.is_some() { NOTE_HEIGHT } else { 0.0 };
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
-            let size = vec2(ui.available_width(), (ui.available_height() - table - space::S).max(120.0));
+            let size = vec2(ui.available_width(), (ui.available_height() - table - note - space::S).max(120.0));
             if figure.runs.is_empty() {
                 let active = self.active_run(state).and_then(|job| state.training(job));
                 let words = if active.is_some_and(|training| training.points.is_empty()) {
@@ -338,15 +394,18 @@ impl Panel for FineTunePanel {
             } else {
                 let summary = runs
                     .iter()
-                    .filter(|r| self.view.shows(r) && r.kind() == kind)
+                    .filter(|r| self.view.shows(r) && r.is_of(kind.as_ref()))
                     .map(view::summary)
                     .collect::<Vec<_>>()
                     .join(" ");
                 let stamp = plot::stamp(&figure, &runs);
                 self.plot.show(ui, &figure, stamp, size, &summary);
             }
+            if let Some(words) = left_out {
+                caption(ui, words);
+            }
             ui.add_space(space::S);
-            self.run_table(ui, cx, &runs, &kind);
+            self.run_table(ui, cx, &runs, kind.as_ref());
         });
     }
 
@@ -385,6 +444,7 @@ impl Panel for FineTunePanel {
             DATA_FOLDER => self.form.digit_data = path.display().to_string(),
             DATA_FILE => self.form.text_data = path.display().to_string(),
             MODEL_FOLDER => cx.open_model(path.to_owned()),
+            CURVE_FILE => self.import(path),
             inspector::SAVE_FOLDER => {
                 if let Some(model) = self.saving.take() {
                     let job = JobId::next();
@@ -405,6 +465,11 @@ impl Panel for FineTunePanel {
         if matches!(ending.as_str(), "txt" | "md" | "text") {
             self.form.subject = Subject::Text;
             self.form.text_data = path.display().to_string();
+            return true;
+        }
+        // A checkpoint of another program is a model, too: then it is opened as one.
+        if may_hold_curve(path) && !path.join("config.json").exists() {
+            self.import(path);
             return true;
         }
         // A folder of images and labels in MNIST's format, and no model folder.
@@ -433,6 +498,7 @@ impl Panel for FineTunePanel {
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
             actions.push(action("csv", "Export learning curves as CSV", Icon::Download));
         }
+        actions.push(action("curve", "Open a learning curve of another program", Icon::FolderOpen));
         actions
     }
 
@@ -444,6 +510,7 @@ impl Panel for FineTunePanel {
             return;
         }
         match (id, self.active_run(cx.state)) {
+            ("curve", _) => cx.pick(CURVE_FILE, curve_file()),
             ("start", None) => self.start(cx),
             ("go_on", None) => {
                 let (state, listed) = (cx.state, Arc::clone(&self.kept.listed));
@@ -460,7 +527,8 @@ impl Panel for FineTunePanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        let saved = Saved { form: self.form.clone(), view: self.view.clone(), prompt: self.prompt.clone() };
+        let (form, view, prompt) = (self.form.clone(), self.view.clone(), self.prompt.clone());
+        let saved = Saved { form, view, prompt, imported: self.kept.imported() };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
@@ -470,6 +538,7 @@ impl Panel for FineTunePanel {
         self.view = saved.view;
         self.view.smoothing = self.view.smoothing.clamp(0.0, 0.999);
         self.prompt = saved.prompt;
+        saved.imported.iter().for_each(|path| self.kept.want_imported(path));
         is_whole
     }
 }

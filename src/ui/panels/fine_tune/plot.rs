@@ -3,6 +3,8 @@
 //! The same [`CurveFigure`] is drawn here and in exported files. Lines are worked out again only when points came or a
 //! choice changed, and thinned (to the lowest and highest value of every pixel column) only when the view changed too.
 
+use super::low_plots::LowPlots;
+use super::marks;
 use super::view::NamedRun;
 use crate::chart::{
     CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, linear_ticks, log_ticks, number,
@@ -18,6 +20,8 @@ use std::ops::RangeInclusive;
 /// Validation points drawn as dots up to this many.
 const MOST_DOTS: usize = 200;
 const LABEL_GAP: f32 = 16.0;
+/// Of numbers beside an axis: those below each other begin at one place.
+pub(super) const AXIS_WIDTH: f32 = 64.0;
 
 /// A change of the view asked for by a button.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,6 +42,7 @@ pub(super) struct LossPlot {
     thinned: Vec<Vec<PlotPoint>>,
     thinned_key: u64,
     pending: Option<Move>,
+    low: LowPlots,
 }
 
 /// A stamp that changes with everything the lines depend on.
@@ -45,7 +50,7 @@ pub(super) fn stamp(figure: &CurveFigure<'_>, runs: &[NamedRun<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     (figure.metric, figure.time, figure.log_x, figure.log_y, figure.smoothing.to_bits()).hash(&mut hasher);
     for run in &figure.runs {
-        (run.name, run.hue, run.points.len()).hash(&mut hasher);
+        (run.name, run.hue, run.points.len(), run.marks).hash(&mut hasher);
     }
     runs.iter().for_each(|run| run.key.hash(&mut hasher));
     hasher.finish()
@@ -53,12 +58,12 @@ pub(super) fn stamp(figure: &CurveFigure<'_>, runs: &[NamedRun<'_>]) -> u64 {
 
 /// Data units to plot units and back, for an axis that may be logarithmic.
 #[derive(Clone, Copy)]
-struct Scale {
-    log: bool,
+pub(super) struct Scale {
+    pub log: bool,
 }
 
 impl Scale {
-    fn to_plot(self, value: f64) -> f64 {
+    pub(super) fn to_plot(self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
     }
 
@@ -66,7 +71,7 @@ impl Scale {
         if self.log { 10f64.powf(value) } else { value }
     }
 
-    fn marks(self, input: &GridInput, target: usize) -> Vec<GridMark> {
+    pub(super) fn marks(self, input: &GridInput, target: usize) -> Vec<GridMark> {
         let (lo, hi) = input.bounds;
         // egui_plot fades marks by their step: numbered ones are given a large step, the others a small one.
         let span = hi - lo;
@@ -83,7 +88,7 @@ impl Scale {
         if self.log { log_ticks(self.to_data(lo), self.to_data(hi), target) } else { linear_ticks(lo, hi, target) }
     }
 
-    fn label(self, mark: GridMark, range: &RangeInclusive<f64>, target: usize) -> String {
+    pub(super) fn label(self, mark: GridMark, range: &RangeInclusive<f64>, target: usize) -> String {
         let nearest = |a: &crate::chart::Tick, b: &crate::chart::Tick| {
             let distance = |t: &crate::chart::Tick| (self.to_plot(t.value) - mark.value).abs();
             distance(a).total_cmp(&distance(b))
@@ -107,7 +112,8 @@ impl LossPlot {
         }
         let (x, y) = (Scale { log: figure.log_x }, Scale { log: figure.log_y });
         let gutter = self.gutter(ui);
-        let plot_size = vec2((size.x - gutter).max(120.0), size.y);
+        let below = self.low.height(figure).min(size.y - 80.0);
+        let plot_size = vec2((size.x - gutter).max(120.0), size.y - below);
         let pending = self.pending.take();
         let ground = theme.ground();
         let hues: Vec<Color32> = self.lines.iter().map(|l| theme.category(l.hue)).collect();
@@ -142,6 +148,8 @@ impl LossPlot {
         let response = shown.response;
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Learning curves. {summary}")));
         self.labels(ui, &shown.transform, (x, y));
+        marks::paint(ui, figure, &shown.transform, |mark| (x.to_plot(mark.x), mark.y.map(|value| y.to_plot(value))));
+        self.low.show(ui, figure, stamp, &shown.transform, below);
         self.readout(ui, figure, &response, &shown.transform, (x, y));
         response
     }
@@ -233,6 +241,8 @@ impl LossPlot {
         let title = match figure.time {
             TimeAxis::Steps => format!("step {}", number_exact(step)),
             TimeAxis::Seconds => format!("{} s", number(step)),
+            TimeAxis::Examples => format!("{} tokens or images", number_exact(step)),
+            TimeAxis::Operations => format!("{} operations", number(step)),
         };
         let accuracy = figure.metric == Metric::Accuracy;
         response.clone().on_hover_ui_at_pointer(|ui| {
@@ -255,14 +265,7 @@ impl LossPlot {
 
 fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2) -> Plot<'static> {
     let (x_count, y_count) = (((size.x / 110.0) as usize).max(2), ((size.y / 56.0) as usize).max(2));
-    let time = match figure.time {
-        TimeAxis::Steps => "step",
-        TimeAxis::Seconds => "seconds of training",
-    };
-    let metric = match figure.metric {
-        Metric::Loss => "cross-entropy loss, nats",
-        Metric::Accuracy => "share classified rightly",
-    };
+    let (time, metric) = (figure.time.title(), figure.metric.title());
     let name = |text: &str, log: bool| {
         let text = if log { format!("{text} (log)") } else { text.to_owned() };
         RichText::new(text).font(Type::Caption.sans()).color(theme.caption())
@@ -286,6 +289,7 @@ fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2)
         .y_grid_spacer(move |input| y.marks(&input, y_count))
         .custom_x_axes(vec![x_axis])
         .custom_y_axes(vec![y_axis])
+        .y_axis_min_width(AXIS_WIDTH)
 }
 
 /// The range of x of all lines, in plot units.
@@ -296,7 +300,7 @@ fn whole(lines: &[CurveLine], x: Scale) -> RangeInclusive<f64> {
 }
 
 /// Brings the lines to plot units and to no more points than the pixels can show.
-fn thin(
+pub(super) fn thin(
     lines: &[CurveLine],
     thinned: &mut Vec<Vec<PlotPoint>>,
     thinned_key: &mut u64,

@@ -3,7 +3,7 @@
 use super::FineTunePanel;
 use super::view::{NamedRun, RunKey, best_accuracy, standing, summary};
 use crate::chart::{number, number_grouped};
-use crate::types::{LossKind, TrainTask};
+use crate::types::{LossKind, TrainSpec, TrainTask};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{caption, icon_button, seconds};
@@ -88,14 +88,14 @@ impl Column {
     }
 
     fn cell(self, state: &State, run: &NamedRun<'_>) -> Cell {
-        let spec = run.spec;
-        let count = |n: u64| Cell::Number(n as f64, number_grouped(n));
+        let planned = run.spec.map(|spec| spec.steps).or_else(|| run.imported?.planned);
         match self {
             Self::Run => Cell::Words(run.name.clone()),
             Self::State => Cell::Words(standing(state, run).to_owned()),
             Self::Steps => {
-                let (done, all) = (run.steps() as u64, number_grouped(spec.steps as u64));
-                Cell::Number(done as f64, format!("{} / {all}", number_grouped(done)))
+                let done = run.steps() as u64;
+                let all = planned.map(|all| format!(" / {}", number_grouped(all as u64))).unwrap_or_default();
+                Cell::Number(done as f64, format!("{}{all}", number_grouped(done)))
             }
             Self::Best => run.best().map_or(Cell::Nothing, |(step, loss)| {
                 Cell::Number(loss, format!("{} @ {}", number(loss), number_grouped(step as u64)))
@@ -104,8 +104,25 @@ impl Column {
                 .map_or(Cell::Nothing, |share| Cell::Number(share, format!("{:.2} %", share * 100.0))),
             Self::Time => run.seconds().map_or(Cell::Nothing, |length| Cell::Number(length, seconds(length))),
             Self::Model => Cell::Words(run.model()),
+            Self::Begun => {
+                run.record.map_or(Cell::Nothing, |record| Cell::Number(record.begun_s as f64, date(record.begun_s)))
+            }
+            of_settings => run.spec.map_or(Cell::Nothing, |spec| of_settings.of(spec)),
+        }
+    }
+
+    /// What the settings say.
+    fn of(self, spec: &TrainSpec) -> Cell {
+        let count = |n: u64| Cell::Number(n as f64, number_grouped(n));
+        match self {
             Self::Data => Cell::Words(data_name(&spec.task)),
-            Self::Batch => count(spec.batch_size as u64),
+            Self::Batch => match spec.accumulate {
+                1 => count(spec.batch_size as u64),
+                n => Cell::Number(
+                    (spec.batch_size * n) as f64,
+                    format!("{} × {n}", number_grouped(spec.batch_size as u64)),
+                ),
+            },
             Self::Rate => Cell::Number(spec.learning_rate, super::controls::rate_words(spec.learning_rate)),
             Self::Context => match &spec.task {
                 TrainTask::Text(task) => count(task.context as u64),
@@ -114,9 +131,7 @@ impl Column {
             },
             Self::Seed => Cell::Number(spec.seed as f64, spec.seed.to_string()),
             Self::Trained => Cell::Words(if spec.groups.is_empty() { "all weights" } else { "by groups" }.to_owned()),
-            Self::Begun => {
-                run.record.map_or(Cell::Nothing, |record| Cell::Number(record.begun_s as f64, date(record.begun_s)))
-            }
+            _ => Cell::Nothing,
         }
     }
 }
@@ -152,7 +167,7 @@ fn data_name(task: &TrainTask) -> String {
 }
 
 impl FineTunePanel {
-    pub(super) fn run_table(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>], kind: &LossKind) {
+    pub(super) fn run_table(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>], kind: Option<&LossKind>) {
         if let Some(run) = runs.iter().find(|r| Some(&r.key) == self.selected.as_ref()) {
             caption(ui, summary(run));
         }
@@ -201,9 +216,9 @@ impl FineTunePanel {
         }
     }
 
-    fn run_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>, kind: &LossKind) {
+    fn run_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>, kind: Option<&LossKind>) {
         let theme = ui.theme();
-        self.eye(ui, run, run.kind() == *kind);
+        self.eye(ui, run, run.is_of(kind));
         let on = self.selected.as_ref() == Some(&run.key);
         for column in Column::ALL {
             match column.cell(cx.state, run) {

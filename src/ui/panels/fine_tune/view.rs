@@ -2,9 +2,10 @@
 
 use super::kept::Listed;
 use super::runs::Order;
-use crate::chart::{CurveFigure, Metric, RunCurve, TimeAxis, number, number_grouped};
+use crate::chart::{CurveFigure, Metric, RunCurve, RunMarks, StepSize, TimeAxis, number, number_grouped};
 use crate::types::{
-    DigitNetwork, JobId, KeptRun, LossKind, RunRecord, RunState, StartFrom, TrainPoint, TrainSpec, TrainTask,
+    DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunState, StartFrom, TrainPoint,
+    TrainSpec, TrainTask,
 };
 use crate::ui::widgets::seconds;
 use crate::ui::{Phase, State, Training};
@@ -17,7 +18,9 @@ use std::path::PathBuf;
 #[serde(default)]
 pub(super) struct View {
     pub accuracy: bool,
-    pub seconds: bool,
+    pub time: Time,
+    /// Learning rate and gradient norm are drawn below.
+    pub below: bool,
     pub log_x: bool,
     pub log_y: bool,
     /// Weight of the past in the moving average, `0..1`.
@@ -33,11 +36,34 @@ pub(super) struct View {
     pub order: Option<Order>,
 }
 
+/// The horizontal axis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Time {
+    #[default]
+    Steps,
+    Examples,
+    Seconds,
+    Operations,
+}
+
+impl Time {
+    fn axis(self) -> TimeAxis {
+        match self {
+            Self::Steps => TimeAxis::Steps,
+            Self::Examples => TimeAxis::Examples,
+            Self::Seconds => TimeAxis::Seconds,
+            Self::Operations => TimeAxis::Operations,
+        }
+    }
+}
+
 impl Default for View {
     fn default() -> Self {
         Self {
             accuracy: false,
-            seconds: false,
+            time: Time::Steps,
+            below: false,
             log_x: false,
             log_y: false,
             smoothing: 0.9,
@@ -55,6 +81,8 @@ pub(super) enum RunKey {
     Job(JobId),
     /// One that has a folder.
     Folder(PathBuf),
+    /// One of another program, by its file.
+    File(PathBuf),
 }
 
 /// A run with its name and hue.
@@ -62,23 +90,67 @@ pub(super) struct NamedRun<'a> {
     pub key: RunKey,
     pub name: String,
     pub hue: usize,
-    pub spec: &'a TrainSpec,
+    /// Its settings; none where another program wrote it.
+    pub spec: Option<&'a TrainSpec>,
     pub points: &'a [TrainPoint],
+    /// What it wrote.
+    pub samples: &'a [RunSample],
     /// What the engine told of it, once it had begun.
     pub record: Option<&'a RunRecord>,
     /// It in this session.
     pub training: Option<&'a Training>,
     /// It on the disk.
     pub kept: Option<&'a KeptRun>,
+    /// What another program wrote.
+    pub imported: Option<&'a ImportedCurve>,
 }
 
 impl NamedRun<'_> {
-    /// What its losses are losses of.
-    pub fn kind(&self) -> LossKind {
-        match (self.record, &self.spec.task) {
+    /// What its losses are losses of; another program does not say.
+    pub fn kind(&self) -> Option<LossKind> {
+        Some(match (self.record, &self.spec?.task) {
             (Some(record), _) => record.loss_kind(),
             (None, TrainTask::Digits(_)) => LossKind::Digits,
             (None, TrainTask::Text(_) | TrainTask::FewShot(_)) => LossKind::Tokens(String::new()),
+        })
+    }
+
+    /// Whether it may stand on one axis with losses of a kind.
+    pub fn is_of(&self, kind: Option<&LossKind>) -> bool {
+        match (self.kind(), kind) {
+            (Some(own), Some(kind)) => own == *kind,
+            _ => true,
+        }
+    }
+
+    /// How much of data and work a step is.
+    pub fn step_size(&self) -> StepSize {
+        if let Some(imported) = self.imported {
+            let last = imported.points.last().map_or(0, |point| point.step);
+            let examples = imported.tokens.filter(|_| last > 0).map(|tokens| tokens as f64 / last as f64);
+            return StepSize { examples, operations: None };
+        }
+        let Some(spec) = self.spec else { return StepSize::default() };
+        let context = match &spec.task {
+            TrainTask::Text(task) => Some(task.context),
+            TrainTask::FewShot(task) => Some(task.context),
+            TrainTask::Digits(_) => None,
+        };
+        let examples = (spec.batch_size * spec.accumulate * context.unwrap_or(1)) as f64;
+        // A weight of a convolution is used many times an image, so images tell nothing.
+        let weights = self.record.filter(|_| context.is_some()).map(|record| record.parameters as f64);
+        StepSize { examples: Some(examples), operations: weights.map(|weights| 6.0 * weights * examples) }
+    }
+
+    /// What is marked on its curve.
+    pub fn marks(&self) -> RunMarks {
+        let kept = || self.kept?.record.summary.as_ref();
+        let summary = self.training.and_then(|training| training.summary.as_ref()).or_else(kept);
+        let is_broken = |point: &&TrainPoint| !point.loss.is_finite() && point.validation_loss.is_none();
+        RunMarks {
+            best: self.best().map(|best| best.0),
+            settled: summary.and_then(|summary| summary.settled.map(|_| summary.steps)),
+            broken: self.points.iter().find(is_broken).map(|point| point.step),
         }
     }
 
@@ -86,7 +158,7 @@ impl NamedRun<'_> {
     pub fn model(&self) -> String {
         match self.record.and_then(|record| record.start.as_ref()) {
             Some(start) => start.name.clone(),
-            None if self.spec.start == StartFrom::Scratch => "random weights".to_owned(),
+            None if self.spec.is_some_and(|spec| spec.start == StartFrom::Scratch) => "random weights".to_owned(),
             None => "–".to_owned(),
         }
     }
@@ -108,7 +180,7 @@ impl NamedRun<'_> {
     /// Seconds of training.
     pub fn seconds(&self) -> Option<f64> {
         let told = || Some(self.kept?.record.summary.as_ref()?.elapsed_s);
-        self.points.last().map(|point| point.elapsed_s).or_else(told)
+        self.points.last().map(|point| point.elapsed_s).or_else(told).filter(|seconds| seconds.is_finite())
     }
 
     /// True for one that is over, has not done all its steps, and can be taken up again.
@@ -126,11 +198,13 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
             key: RunKey::Folder(run.folder.clone()),
             name: what(state, &run.record.spec, Some(&run.record), None),
             hue: 0,
-            spec: &run.record.spec,
+            spec: Some(&run.record.spec),
             points: kept.curve(&run.folder),
+            samples: kept.samples(&run.folder),
             record: Some(&run.record),
             training: None,
             kept: Some(run),
+            imported: None,
         });
     }
     for training in state.trainings() {
@@ -142,7 +216,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
             Some(run) => {
                 // What the latest job shows of it; one that has only begun shows what was there before.
                 if !training.points.is_empty() || run.training.is_none() && !state.is_active(training.job) {
-                    run.points = &training.points;
+                    (run.points, run.samples) = (&training.points, &training.samples);
                 }
                 (run.training, run.record) = (Some(training), record.or(run.record));
             }
@@ -150,13 +224,33 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
                 key,
                 name,
                 hue: 0,
-                spec,
+                spec: Some(spec),
                 points: &training.points,
+                samples: &training.samples,
                 record,
                 training: Some(training),
                 kept: None,
+                imported: None,
             }),
         }
+    }
+    for curve in kept.imported.values() {
+        let name = curve.path.file_name().unwrap_or(curve.path.as_os_str()).to_string_lossy();
+        // The folder says more than the name that all of them have.
+        let folder = curve.path.parent().and_then(|parent| parent.file_name()).filter(|_| !curve.path.is_dir());
+        let name = folder.map_or(name.clone(), |folder| folder.to_string_lossy());
+        found.push(NamedRun {
+            key: RunKey::File(curve.path.clone()),
+            name: name.into_owned(),
+            hue: 0,
+            spec: None,
+            points: &curve.points,
+            samples: &[],
+            record: None,
+            training: None,
+            kept: None,
+            imported: Some(curve),
+        });
     }
     for (place, run) in found.iter_mut().enumerate() {
         (run.hue, run.name) = (place, format!("{} {}", run.name, place + 1));
@@ -180,11 +274,11 @@ fn what(state: &State, spec: &TrainSpec, record: Option<&RunRecord>, training: O
 
 impl View {
     /// The figure of the runs that are drawn, which are of one kind: the same one on screen and in a file.
-    pub fn figure<'a>(&self, runs: &'a [NamedRun<'a>], kind: &LossKind) -> CurveFigure<'a> {
+    pub fn figure<'a>(&self, runs: &'a [NamedRun<'a>], kind: Option<&LossKind>) -> CurveFigure<'a> {
         let shown: Vec<RunCurve<'a>> = runs
             .iter()
-            .filter(|r| self.shows(r) && r.kind() == *kind && !r.points.is_empty())
-            .map(|r| RunCurve { name: &r.name, hue: r.hue, points: r.points })
+            .filter(|r| self.shows(r) && r.is_of(kind) && !r.points.is_empty())
+            .map(|r| RunCurve { name: &r.name, hue: r.hue, points: r.points, step: r.step_size(), marks: r.marks() })
             .collect();
         let names: Vec<&str> = shown.iter().map(|r| r.name).collect();
         let what = if self.accuracy { "validation accuracy" } else { "training and validation loss" };
@@ -192,16 +286,18 @@ impl View {
             title: format!("{}: {what}", names.join(", ")),
             runs: shown,
             metric: if self.accuracy { Metric::Accuracy } else { Metric::Loss },
-            time: if self.seconds { TimeAxis::Seconds } else { TimeAxis::Steps },
+            time: self.time.axis(),
             log_x: self.log_x,
             log_y: self.log_y && !self.accuracy,
             smoothing: self.smoothing,
+            below: if self.below { vec![Metric::LearningRate, Metric::GradientNorm] } else { Vec::new() },
         }
     }
 
     /// True when a run is drawn among those of its kind.
     pub fn shows(&self, run: &NamedRun<'_>) -> bool {
-        if run.training.is_some() { !self.hidden.contains(&run.key) } else { self.shown.contains(&run.key) }
+        let at_once = run.training.is_some() || run.imported.is_some();
+        if at_once { !self.hidden.contains(&run.key) } else { self.shown.contains(&run.key) }
     }
 
     /// Draws a run, or leaves it out.
@@ -238,6 +334,9 @@ pub(super) fn standing(state: &State, run: &NamedRun<'_>) -> &'static str {
         Some((RunState::Diverged, _)) => "failed",
         Some((RunState::Done, _)) | None => "done",
     };
+    if run.imported.is_some() {
+        return "imported";
+    }
     let Some(training) = run.training else { return kept() };
     let stopped = training.summary.as_ref().is_some_and(|s| s.stopped_early);
     let job = state.job(training.job);
@@ -264,9 +363,11 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
         return format!("{}: nothing measured yet.", run.name);
     };
     // Single batches jump about: the end is the mean of the last twentieth. The start falls too fast for that.
-    let span = (points.len() / 20).max(1);
-    let tail = &points[points.len() - span..];
-    let (start, end) = (first.loss, tail.iter().map(|p| p.loss).sum::<f64>() / span as f64);
+    let measured: Vec<f64> = points.iter().map(|p| p.loss).filter(|loss| loss.is_finite()).collect();
+    let span = (measured.len() / 20).max(1);
+    let tail = &measured[measured.len().saturating_sub(span)..];
+    let start = measured.first().copied().unwrap_or(f64::NAN);
+    let end = tail.iter().sum::<f64>() / tail.len() as f64;
     let verb = if end < start * 0.99 {
         "fell"
     } else if end > start * 1.01 {
@@ -275,21 +376,42 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
         "stayed"
     };
     let steps = last.step + 1 - first.step;
-    let mut words = format!(
-        "{}: training loss {verb} from {} to {} in {} steps ({}).",
-        run.name,
-        number(start),
-        number(end),
-        number_grouped(steps as u64),
-        seconds(last.elapsed_s)
-    );
+    let took = run.seconds().map(|length| format!(" ({})", seconds(length))).unwrap_or_default();
+    let steps = number_grouped(steps as u64);
+    let mut words = match measured.is_empty() {
+        true => format!("{}: no training loss was measured in {steps} steps{took}.", run.name),
+        false => format!(
+            "{}: training loss {verb} from {} to {} in {steps} steps{took}.",
+            run.name,
+            number(start),
+            number(end)
+        ),
+    };
     if let Some((step, loss)) = best(points) {
         words += &format!(" Lowest validation loss {} at step {}.", number(loss), number_grouped(step as u64));
     }
     if let Some(accuracy) = best_accuracy(points) {
         words += &format!(" Highest validation accuracy {:.2} %.", accuracy * 100.0);
     }
+    if let Some(rule) = early_stop(run) {
+        words += &format!(" {rule}");
+    }
+    if let Some(step) = run.marks().broken {
+        words += &format!(" At step {} the loss was no number.", number_grouped(step as u64));
+    }
     words
+}
+
+/// Why a run ended before its steps were done, where nobody stopped it.
+pub(super) fn early_stop(run: &NamedRun<'_>) -> Option<String> {
+    let step = run.marks().settled?;
+    let (best, loss) = run.best()?;
+    Some(format!(
+        "Ended early at step {}: no validation since step {} was below its {}.",
+        number_grouped(step as u64),
+        number_grouped(best as u64),
+        number(loss)
+    ))
 }
 
 #[cfg(test)]
@@ -312,9 +434,11 @@ mod tests {
             weight_decay: 0.0,
             clip_norm: 0.0,
             batch_size: 1,
+            accumulate: 1,
             steps: 40,
             validation_share: 0.1,
             eval_every: 10,
+            patience: 0,
             seed: 0,
         };
         let mut state = State::default();
@@ -336,9 +460,18 @@ mod tests {
     }
 
     fn named<'a>(training: &'a Training, name: &str, hue: usize) -> NamedRun<'a> {
-        let (key, spec, points) = (RunKey::Job(training.job), training.spec(), &*training.points);
-        let name = name.to_owned();
-        NamedRun { key, name, hue, spec, points, record: None, training: Some(training), kept: None }
+        NamedRun {
+            key: RunKey::Job(training.job),
+            name: name.to_owned(),
+            hue,
+            spec: Some(training.spec()),
+            points: &training.points,
+            samples: &training.samples,
+            record: None,
+            training: Some(training),
+            kept: None,
+            imported: None,
+        }
     }
 
     #[test]
@@ -355,9 +488,9 @@ mod tests {
         let (full, empty) = (training(falling()), training(Vec::new()));
         let runs = vec![named(&full, "a", 0), named(&empty, "b", 1)];
         let mut view = View::default();
-        assert_eq!(view.figure(&runs, &LossKind::Digits).runs.len(), 1);
-        assert!(view.figure(&runs, &LossKind::Tokens(String::new())).runs.is_empty());
+        assert_eq!(view.figure(&runs, Some(&LossKind::Digits)).runs.len(), 1);
+        assert!(view.figure(&runs, Some(&LossKind::Tokens(String::new()))).runs.is_empty());
         view.set_shown(&runs[0], false);
-        assert!(view.figure(&runs, &LossKind::Digits).runs.is_empty());
+        assert!(view.figure(&runs, Some(&LossKind::Digits)).runs.is_empty());
     }
 }
