@@ -3,6 +3,7 @@
 use super::attribute::AttributeArgs;
 use super::bench::ReadingArgs;
 use super::convert::ConvertArgs;
+use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
@@ -96,6 +97,8 @@ pub enum Verb {
 pub enum Figure {
     /// The attention pattern of one head
     Attention(AttentionArgs),
+    /// Learning curves over each other
+    Curves(CurvesArgs),
 }
 
 /// The model and where it runs.

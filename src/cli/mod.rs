@@ -10,6 +10,7 @@ mod card;
 mod chat;
 mod classify;
 mod convert;
+mod curves;
 mod desktop;
 mod embed;
 mod evaluate;
@@ -112,6 +113,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Convert(args)) => convert::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
+        Some(Verb::Figure { figure: args::Figure::Curves(args) }) => curves::run(&args),
         Some(Verb::Licences(args)) => licences::run(&args),
         Some(Verb::Completions(args)) => manual::completions(&args),
         Some(Verb::Man(args)) => manual::man(&args),

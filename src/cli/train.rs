@@ -123,7 +123,10 @@ fn describe(summary: &TrainSummary) -> String {
         summary.best.map_or(String::new(), |(step, loss)| format!("best validation loss {loss:.4} at step {step}\n"));
     let saved = summary.saved_to.as_ref().map_or(String::new(), |path| format!("saved to {}\n", path.display()));
     let rate = summary.examples as f64 / summary.elapsed_s.max(f64::EPSILON);
-    format!("{} steps in {:.1} s, {rate:.0} examples/s\n{best}{saved}", summary.steps, summary.elapsed_s)
+    let early = summary
+        .settled
+        .map_or(String::new(), |count| format!("ended early: {count} validations in a row were not below the best\n"));
+    format!("{} steps in {:.1} s, {rate:.0} examples/s\n{early}{best}{saved}", summary.steps, summary.elapsed_s)
 }
 
 /// A progress bar on standard error; hidden where that is no terminal.

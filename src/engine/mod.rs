@@ -27,7 +27,7 @@ pub use crate::load::{ListedText, TextFormat, TextList};
 
 use crate::types::{
     ChatPrompt, ConvertSpec, Converted, DigitImage, ImportedCurve, KeptRun, ModelCard, Picture, RenderedChat,
-    RunSample, TaskTable, TensorEntry, TensorStats, TrainPoint, UserError,
+    RunRecord, RunSample, TaskTable, TensorEntry, TensorStats, TrainPoint, UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -128,6 +128,12 @@ fn careful<T>(what: &str, read: impl FnOnce() -> Result<T, UserError>) -> Result
 #[must_use]
 pub fn kept_runs(dir: &Path) -> Vec<KeptRun> {
     crate::train::kept_runs(dir)
+}
+
+/// What is known of the training run in a folder, if there is one. Reads a file: not for the UI thread.
+#[must_use]
+pub fn read_run_record(folder: &Path) -> Option<RunRecord> {
+    crate::train::read_record(folder)
 }
 
 /// The learning curve of a kept run. Reads a file: not for the UI thread.

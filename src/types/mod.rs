@@ -80,5 +80,5 @@ pub use training::imported::ImportedCurve;
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,
-    TrainSummary, TrainTask,
+    TrainSummary, TrainTask, best_validation, broken_step,
 };

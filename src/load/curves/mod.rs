@@ -76,13 +76,21 @@ fn read_events(path: &Path, files: &[PathBuf]) -> Result<ImportedCurve, DataErro
     left_out.extend(others);
     left_out.sort();
     left_out.dedup();
-    let points = points.finish();
+    let (broken, points) = (points.broken(), points.finish());
     if points.is_empty() {
         let why =
             format!("No loss, learning rate or length of a gradient is in it; there is: {}.", left_out.join(", "));
         return Err(DataError::BadCurve { path: path.to_owned(), why });
     }
-    Ok(ImportedCurve { path: path.to_owned(), format: FORMAT_OF_EVENTS, points, tokens: None, planned: None, left_out })
+    Ok(ImportedCurve {
+        path: path.to_owned(),
+        format: FORMAT_OF_EVENTS,
+        points,
+        tokens: None,
+        planned: None,
+        broken,
+        left_out,
+    })
 }
 
 #[cfg(test)]

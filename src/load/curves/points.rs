@@ -20,6 +20,7 @@ pub(super) struct Points {
     /// The name that gives each quantity: the first one that was met.
     named: BTreeMap<Quantity, String>,
     others: BTreeSet<String>,
+    broken: Option<usize>,
 }
 
 impl Points {
@@ -38,7 +39,12 @@ impl Points {
             point.elapsed_s = elapsed_s;
         }
         match quantity {
-            Quantity::Loss => point.loss = value,
+            Quantity::Loss => {
+                point.loss = value;
+                if !value.is_finite() {
+                    self.broken = Some(self.broken.map_or(step, |before| before.min(step)));
+                }
+            }
             Quantity::ValidationLoss => point.validation_loss = Some(value),
             Quantity::ValidationAccuracy => point.validation_accuracy = Some(value),
             Quantity::LearningRate => point.learning_rate = value,
@@ -49,6 +55,11 @@ impl Points {
     /// Names that are on no curve.
     pub(super) fn left_out(&self) -> Vec<String> {
         self.others.iter().cloned().collect()
+    }
+
+    /// The first step whose loss was no number.
+    pub(super) fn broken(&self) -> Option<usize> {
+        self.broken
     }
 
     /// All points in the order of steps.

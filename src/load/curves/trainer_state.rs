@@ -130,6 +130,7 @@ pub(super) fn read(path: &Path, text: &[u8]) -> Result<ImportedCurve, String> {
         tokens: whole("num_input_tokens_seen").filter(|tokens| *tokens > 0),
         planned: whole("max_steps").map(|steps| steps as usize).filter(|steps| *steps > 0),
         left_out: points.left_out(),
+        broken: points.broken(),
         points: points.finish(),
     })
 }
@@ -208,7 +209,7 @@ mod tests {
         assert_eq!(curve.points.len(), 2);
         assert_eq!((curve.points[0].loss, curve.points[0].validation_loss), (2.5, Some(2.25)));
         assert!(curve.points[1].loss.is_nan() && curve.points[0].gradient_norm.is_some_and(f64::is_nan));
-        assert_eq!(curve.left_out, ["eval_f1"]);
+        assert_eq!((curve.left_out, curve.broken), (vec!["eval_f1".to_owned()], Some(20)));
         assert!(read(Path::new("x"), b"{}").unwrap_err().contains("log_history"));
         assert!(read(Path::new("x"), br#"{"log_history": [{"loss": 1}]}"#).unwrap_err().contains("row 1"));
     }

@@ -16,6 +16,17 @@ pub struct ImportedCurve {
     pub tokens: Option<u64>,
     /// Steps that were planned, where that is said.
     pub planned: Option<usize>,
+    /// The first step whose training loss was measured and no number.
+    pub broken: Option<usize>,
     /// What stands in the file and on no curve here, by name.
     pub left_out: Vec<String>,
+}
+
+impl ImportedCurve {
+    /// Tokens a step, where their number is known.
+    #[must_use]
+    pub fn tokens_per_step(&self) -> Option<f64> {
+        let last = self.points.last()?.step;
+        self.tokens.filter(|_| last > 0).map(|tokens| tokens as f64 / last as f64)
+    }
 }

@@ -64,6 +64,14 @@ pub enum LossKind {
 }
 
 impl RunRecord {
+    /// Additions and multiplications a step: six for each weight and token, two forwards and four backwards (Kaplan et al. 2020). Not
+    /// of networks that read images: a weight of a convolution is used many times for each.
+    #[must_use]
+    pub fn operations_per_step(&self) -> Option<f64> {
+        self.spec.context()?;
+        Some(6.0 * self.parameters as f64 * self.spec.examples_per_step() as f64)
+    }
+
     /// What its losses are losses of.
     #[must_use]
     pub fn loss_kind(&self) -> LossKind {

@@ -48,6 +48,38 @@ pub struct TrainSpec {
     pub seed: u64,
 }
 
+impl TrainSpec {
+    /// Tokens of a sequence, where tokens are learned from.
+    #[must_use]
+    pub fn context(&self) -> Option<usize> {
+        match &self.task {
+            TrainTask::Text(task) => Some(task.context),
+            TrainTask::FewShot(task) => Some(task.context),
+            TrainTask::Digits(_) => None,
+        }
+    }
+
+    /// Tokens or images that a step learns from.
+    #[must_use]
+    pub fn examples_per_step(&self) -> usize {
+        self.batch_size * self.accumulate * self.context().unwrap_or(1)
+    }
+}
+
+/// The lowest validation loss of a curve and its step.
+#[must_use]
+pub fn best_validation(points: &[TrainPoint]) -> Option<(usize, f64)> {
+    let measured = points.iter().filter_map(|point| Some((point.step, point.validation_loss?)));
+    measured.filter(|(_, loss)| loss.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The first step of a curve whose loss was no number. One that was only validated has none.
+#[must_use]
+pub fn broken_step(points: &[TrainPoint]) -> Option<usize> {
+    let is_broken = |point: &&TrainPoint| !point.loss.is_finite() && point.validation_loss.is_none();
+    points.iter().find(is_broken).map(|point| point.step)
+}
+
 /// Rules that hold for some of a network's parameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,7 +1,7 @@
 //! Learning rate and gradient norm on low axes of their own, below the curves and on the same horizontal axis.
 
-use super::plot::{AXIS_WIDTH, Scale, thin};
-use crate::chart::{CurveFigure, CurveLine, Metric, curve_lines, number};
+use super::plot::{AXIS_WIDTH, Scale, thin, x_ticks};
+use crate::chart::{CurveFigure, CurveLine, Metric, Tick, curve_lines, number};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::still_plot;
@@ -11,6 +11,7 @@ use egui_plot::{AxisHints, Line, PlotPoint, PlotPoints, PlotTransform};
 /// Of one axis, with its name above it.
 const HEIGHT: f32 = 72.0;
 const NAME: f32 = 18.0;
+const MOST_TICKS: usize = 3;
 
 /// The caches of the low axes.
 #[derive(Default)]
@@ -27,6 +28,13 @@ struct Low {
     lines: Vec<CurveLine>,
     thinned: Vec<Vec<PlotPoint>>,
     thinned_key: u64,
+}
+
+/// The numbered ticks of a low axis: no more than fit above each other.
+fn few_ticks(y: Scale, lo: f64, hi: f64) -> Vec<Tick> {
+    let all: Vec<Tick> = y.ticks(lo, hi, 2).into_iter().filter(|tick| !tick.label.is_empty()).collect();
+    let every = all.len().div_ceil(MOST_TICKS).max(1);
+    all.into_iter().step_by(every).collect()
 }
 
 impl LowPlots {
@@ -77,7 +85,12 @@ impl Low {
             .tick_label_color(theme.caption())
             .tick_label_font(Type::Caption.sans())
             .label_spacing(Rangef::new(12.0, 24.0))
-            .formatter(move |mark, range| y.label(mark, range, 2));
+            .formatter(move |mark, range| {
+                let ticks = few_ticks(y, *range.start(), *range.end());
+                let found = ticks.into_iter().find(|tick| (y.to_plot(tick.value) - mark.value).abs() < 1e-9);
+                found.map_or(String::new(), |tick| tick.label)
+            });
+        let columns = x_ticks(rect.width());
         let size = Vec2::new(rect.width(), (height - NAME - space::XS).max(24.0));
         let mut below = ui.new_child(
             egui::UiBuilder::new().max_rect(egui::Rect::from_min_size(pos2(rect.left(), rect.bottom() - size.y), size)),
@@ -91,9 +104,14 @@ impl Low {
             .show_axes([false, true])
             .grid_color(theme.grid())
             .grid_spacing(Rangef::new(2.0, 24.0))
-            .y_axis_min_width(AXIS_WIDTH)
-            .y_grid_spacer(move |input| y.marks(&input, 2))
+            .x_grid_spacer(move |input| x.marks(&input, columns))
+            .y_grid_spacer(move |input| {
+                let (lo, hi) = input.bounds;
+                y.marked(few_ticks(y, lo, hi), hi - lo)
+            })
+            .set_margin_fraction(vec2(0.0, 0.1))
             .custom_y_axes(vec![axis])
+            .y_axis_min_width(AXIS_WIDTH)
             .show(&mut below, |plot_ui| {
                 plot_ui.set_plot_bounds_x(window);
                 for (i, (line, points)) in self.lines.iter().zip(&self.thinned).enumerate() {

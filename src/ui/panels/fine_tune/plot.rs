@@ -73,9 +73,13 @@ impl Scale {
 
     pub(super) fn marks(self, input: &GridInput, target: usize) -> Vec<GridMark> {
         let (lo, hi) = input.bounds;
+        self.marked(self.ticks(lo, hi, target), hi - lo)
+    }
+
+    /// Ticks as the plot takes them, of an axis so long.
+    pub(super) fn marked(self, ticks: Vec<crate::chart::Tick>, span: f64) -> Vec<GridMark> {
         // egui_plot fades marks by their step: numbered ones are given a large step, the others a small one.
-        let span = hi - lo;
-        self.ticks(lo, hi, target)
+        ticks
             .into_iter()
             .map(|t| GridMark {
                 value: self.to_plot(t.value),
@@ -84,11 +88,11 @@ impl Scale {
             .collect()
     }
 
-    fn ticks(self, lo: f64, hi: f64, target: usize) -> Vec<crate::chart::Tick> {
+    pub(super) fn ticks(self, lo: f64, hi: f64, target: usize) -> Vec<crate::chart::Tick> {
         if self.log { log_ticks(self.to_data(lo), self.to_data(hi), target) } else { linear_ticks(lo, hi, target) }
     }
 
-    pub(super) fn label(self, mark: GridMark, range: &RangeInclusive<f64>, target: usize) -> String {
+    fn label(self, mark: GridMark, range: &RangeInclusive<f64>, target: usize) -> String {
         let nearest = |a: &crate::chart::Tick, b: &crate::chart::Tick| {
             let distance = |t: &crate::chart::Tick| (self.to_plot(t.value) - mark.value).abs();
             distance(a).total_cmp(&distance(b))
@@ -263,8 +267,13 @@ impl LossPlot {
     }
 }
 
+/// Ticks of a horizontal axis in a plot so wide.
+pub(super) fn x_ticks(width: f32) -> usize {
+    ((width / 110.0) as usize).max(2)
+}
+
 fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2) -> Plot<'static> {
-    let (x_count, y_count) = (((size.x / 110.0) as usize).max(2), ((size.y / 56.0) as usize).max(2));
+    let (x_count, y_count) = (x_ticks(size.x), ((size.y / 56.0) as usize).max(2));
     let (time, metric) = (figure.time.title(), figure.metric.title());
     let name = |text: &str, log: bool| {
         let text = if log { format!("{text} (log)") } else { text.to_owned() };
@@ -282,7 +291,7 @@ fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2)
         ticks(AxisHints::new_y().label(name(metric, figure.log_y))).formatter(move |m, r| y.label(m, r, y_count));
     crate::ui::widgets::plot("learning curves", size)
         .allow_double_click_reset(true)
-        .set_margin_fraction(vec2(0.0, 0.06))
+        .set_margin_fraction(vec2(0.01, 0.06))
         .grid_color(theme.grid())
         .grid_spacing(Rangef::new(2.0, 24.0))
         .x_grid_spacer(move |input| x.marks(&input, x_count))

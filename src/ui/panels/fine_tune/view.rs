@@ -5,7 +5,7 @@ use super::runs::Order;
 use crate::chart::{CurveFigure, Metric, RunCurve, RunMarks, StepSize, TimeAxis, number, number_grouped};
 use crate::types::{
     DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunState, StartFrom, TrainPoint,
-    TrainSpec, TrainTask,
+    TrainSpec, TrainTask, best_validation, broken_step,
 };
 use crate::ui::widgets::seconds;
 use crate::ui::{Phase, State, Training};
@@ -125,32 +125,21 @@ impl NamedRun<'_> {
 
     /// How much of data and work a step is.
     pub fn step_size(&self) -> StepSize {
-        if let Some(imported) = self.imported {
-            let last = imported.points.last().map_or(0, |point| point.step);
-            let examples = imported.tokens.filter(|_| last > 0).map(|tokens| tokens as f64 / last as f64);
-            return StepSize { examples, operations: None };
-        }
-        let Some(spec) = self.spec else { return StepSize::default() };
-        let context = match &spec.task {
-            TrainTask::Text(task) => Some(task.context),
-            TrainTask::FewShot(task) => Some(task.context),
-            TrainTask::Digits(_) => None,
+        let examples = match (self.imported, self.spec) {
+            (Some(imported), _) => imported.tokens_per_step(),
+            (None, spec) => spec.map(|spec| spec.examples_per_step() as f64),
         };
-        let examples = (spec.batch_size * spec.accumulate * context.unwrap_or(1)) as f64;
-        // A weight of a convolution is used many times an image, so images tell nothing.
-        let weights = self.record.filter(|_| context.is_some()).map(|record| record.parameters as f64);
-        StepSize { examples: Some(examples), operations: weights.map(|weights| 6.0 * weights * examples) }
+        StepSize { examples, operations: self.record.and_then(RunRecord::operations_per_step) }
     }
 
     /// What is marked on its curve.
     pub fn marks(&self) -> RunMarks {
         let kept = || self.kept?.record.summary.as_ref();
         let summary = self.training.and_then(|training| training.summary.as_ref()).or_else(kept);
-        let is_broken = |point: &&TrainPoint| !point.loss.is_finite() && point.validation_loss.is_none();
         RunMarks {
             best: self.best().map(|best| best.0),
             settled: summary.and_then(|summary| summary.settled.map(|_| summary.steps)),
-            broken: self.points.iter().find(is_broken).map(|point| point.step),
+            broken: self.imported.map_or_else(|| broken_step(self.points), |imported| imported.broken),
         }
     }
 
@@ -174,7 +163,7 @@ impl NamedRun<'_> {
 
     /// The lowest validation loss and its step.
     pub fn best(&self) -> Option<(usize, f64)> {
-        best(self.points).or_else(|| self.kept?.record.summary.as_ref()?.best)
+        best_validation(self.points).or_else(|| self.kept?.record.summary.as_ref()?.best)
     }
 
     /// Seconds of training.
@@ -312,14 +301,6 @@ impl View {
     }
 }
 
-/// The lowest validation loss and its step.
-pub(super) fn best(points: &[TrainPoint]) -> Option<(usize, f64)> {
-    points
-        .iter()
-        .filter_map(|p| p.validation_loss.filter(|v| v.is_finite()).map(|v| (p.step, v)))
-        .min_by(|a, b| a.1.total_cmp(&b.1))
-}
-
 /// The highest validation accuracy.
 pub(super) fn best_accuracy(points: &[TrainPoint]) -> Option<f64> {
     points.iter().filter_map(|p| p.validation_accuracy).max_by(f64::total_cmp)
@@ -332,6 +313,7 @@ pub(super) fn standing(state: &State, run: &NamedRun<'_>) -> &'static str {
         Some((RunState::Running, false)) => "interrupted",
         Some((RunState::Stopped, _)) => "stopped",
         Some((RunState::Diverged, _)) => "failed",
+        Some((RunState::Done, _)) | None if run.marks().settled.is_some() => "ended early",
         Some((RunState::Done, _)) | None => "done",
     };
     if run.imported.is_some() {
@@ -352,6 +334,7 @@ pub(super) fn standing(state: &State, run: &NamedRun<'_>) -> &'static str {
         Some((Phase::Failed(_), _)) => "failed",
         Some((Phase::Cancelled, _)) => "stopped",
         Some((Phase::Done, _)) | None if stopped => "stopped",
+        Some((Phase::Done, _)) | None if run.marks().settled.is_some() => "ended early",
         Some((Phase::Done, _)) | None => "done",
     }
 }
@@ -387,7 +370,7 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
             number(end)
         ),
     };
-    if let Some((step, loss)) = best(points) {
+    if let Some((step, loss)) = best_validation(points) {
         words += &format!(" Lowest validation loss {} at step {}.", number(loss), number_grouped(step as u64));
     }
     if let Some(accuracy) = best_accuracy(points) {
