@@ -40,31 +40,20 @@ pub(in crate::nn) fn scores(
         Wanted::Some(rows) if rows.is_sorted() && !rows.is_empty() => rows.to_vec(),
         Wanted::Some(_) => return None,
     };
-    let values = pass(lm, &[&read(ids)], state, &rows, logits)?;
+    let values = pass(lm, &read(ids), state, &rows, logits)?;
     let vocabulary = values.len() / rows.len();
     Some(Tensor::from_data(TensorData::new(values, [1, rows.len(), vocabulary]), &lm.device()))
 }
 
-/// What the tokens that follow some of B equally long sequences cost, in nats: `wanted` N places of each in rising order, N targets of
-/// each → `[B · N]`. Nothing on a device that does not compute so.
-pub(in crate::nn) fn costs(
-    lm: &CausalLm,
-    sequences: &[&[u32]],
-    wanted: &[usize],
-    targets: &[&[u32]],
-) -> Option<Vec<f32>> {
-    let length = sequences.first()?.len();
-    if length == 0 || wanted.is_empty() || !wanted.is_sorted() || !kernels::serve(&lm.device()) {
+/// What the tokens that follow some of a sequence cost, in nats: `wanted` N places in rising order, N targets → `[N]`. Nothing on
+/// a device that does not compute so.
+pub(in crate::nn) fn costs(lm: &CausalLm, ids: &[u32], wanted: &[usize], targets: &[u32]) -> Option<Vec<f32>> {
+    if ids.is_empty() || wanted.is_empty() || !wanted.is_sorted() || !kernels::serve(&lm.device()) {
         return None;
     }
-    assert!(wanted.iter().all(|place| *place < length) && targets.len() == sequences.len(), "places of each sequence");
-    let ids = |ids: &[u32]| ids.iter().map(|id| *id as usize).collect::<Vec<_>>();
-    let targets = ids(&targets.concat());
-    let sequences: Vec<Vec<usize>> = sequences.iter().map(|sequence| ids(sequence)).collect();
-    let sequences: Vec<&[usize]> = sequences.iter().map(Vec::as_slice).collect();
-    let rows: Vec<usize> =
-        (0..sequences.len()).flat_map(|sequence| wanted.iter().map(move |place| sequence * length + place)).collect();
-    pass(lm, &sequences, None, &rows, |weights, tokens, remembered| {
+    let targets: Vec<usize> = targets.iter().map(|id| *id as usize).collect();
+    let ids: Vec<usize> = ids.iter().map(|id| *id as usize).collect();
+    pass(lm, &ids, None, wanted, |weights, tokens, remembered| {
         kernels::pass::costs(weights, tokens, remembered, &targets)
     })
 }
@@ -73,16 +62,15 @@ fn read(ids: &Tensor<2, Int>) -> Vec<usize> {
     ids.clone().into_data().iter::<i64>().map(|id| id as usize).collect()
 }
 
-/// One pass over sequences that are equally long, of which one alone can go on from a state, and what `end` makes of it.
+/// One pass, and what `end` makes of it.
 fn pass<R>(
     lm: &CausalLm,
-    sequences: &[&[usize]],
+    ids: &[usize],
     state: Option<&mut KvCache>,
     wanted: &[usize],
     end: impl FnOnce(&DecoderWeights<'_>, &PassTokens<'_>, &[Remembered<'_>]) -> R,
 ) -> Option<R> {
-    let length = sequences[0].len();
-    let t = sequences.len() * length;
+    let t = ids.len();
     let blocks = (0..lm.layers()).map(|layer| HeldBlock::of(lm.block_parts(layer))).collect::<Option<Vec<_>>>()?;
     let (norm, Exit::Tokens { weight, cap }) = lm.exit() else { return None };
     let norm = match norm {
@@ -91,22 +79,11 @@ fn pass<R>(
     };
     let unembedding = HeldWeight::of(weight)?;
     let past = state.as_ref().map_or(0, |state| state.len());
-    let (new_end, context) = (past + length, lm.context());
+    let (new_end, context) = (past + t, lm.context());
     assert!(new_end <= context, "{new_end} tokens do not fit in a context of {context}");
-    let mut embedded = Vec::new();
-    for ids in sequences {
-        assert_eq!(ids.len(), length, "equally long sequences");
-        embedded.extend(embeddings(lm, ids, past)?);
-    }
-    let rotation = lm.block_parts(0).rope.map(|rope| rope.cosines_and_sines(past, length)).unwrap_or_default();
-    let rotation = rotation.map(|of_one| of_one.repeat(sequences.len()));
-    let tokens = PassTokens {
-        embedded: &embedded,
-        past,
-        sequences: sequences.len(),
-        rotation: (&rotation[0], &rotation[1]),
-        wanted,
-    };
+    let embedded = embeddings(lm, ids, past)?;
+    let rotation = lm.block_parts(0).rope.map(|rope| rope.cosines_and_sines(past, t)).unwrap_or_default();
+    let tokens = PassTokens { embedded: &embedded, past, rotation: (&rotation[0], &rotation[1]), wanted };
     let weights = DecoderWeights {
         blocks: blocks.iter().map(HeldBlock::weights).collect(),
         norm: norm.as_ref().map(HeldNorm::weights),

@@ -3,10 +3,6 @@
 use crate::nn::{CausalLm, Hooks, cross_entropy};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Tokens read in one pass at most: weights are laid out once for all of them, and what lies between stays in the memory of the pass
-/// before.
-const TOKENS: usize = 1024;
-
 /// Mean cross-entropy in nats, `[1]`, of predicting the last `scored` tokens of each sequence from those before them. The
 /// sequences are equally long, and longer than `scored`.
 pub(crate) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, device: &Device) -> Tensor<1> {
@@ -21,12 +17,10 @@ pub(crate) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, dev
 /// The same where costs are computed without scores being kept.
 fn mean_cost(net: &CausalLm, sequences: &[&[u32]], unscored: usize) -> Option<f32> {
     let (mut sum, mut count) = (0.0, 0);
-    let last = sequences.first()?.len() - 1;
-    let places: Vec<usize> = (unscored..last).collect();
-    for together in sequences.chunks((TOKENS / last).max(1)) {
-        let read: Vec<&[u32]> = together.iter().map(|sequence| &sequence[..last]).collect();
-        let targets: Vec<&[u32]> = together.iter().map(|sequence| &sequence[unscored + 1..]).collect();
-        let costs = net.costs_at(&read, &places, &targets)?;
+    for sequence in sequences {
+        let last = sequence.len() - 1;
+        let places: Vec<usize> = (unscored..last).collect();
+        let costs = net.costs_at(&sequence[..last], &places, &sequence[unscored + 1..])?;
         sum += costs.iter().map(|cost| f64::from(*cost)).sum::<f64>();
         count += costs.len();
     }

@@ -101,14 +101,14 @@ impl CausalLm {
         whichever!(self, model => model.logits(ids, None, None, wanted, hooks))
     }
 
-    /// What tokens cost, in nats, without their scores being kept: of B equally long sequences, N `places` in rising order and the
-    /// token that follows each → `[B · N]`. Nothing where this is not computed so; [`Self::logits_at`] then tells.
+    /// What tokens cost, in nats, without their scores being kept: of a sequence, `places` in rising order and the token that
+    /// follows each. Nothing where this is not computed so; [`Self::logits_at`] then tells.
     ///
     /// # Panics
-    /// When sequences exceed the context or differ in length, a place exceeds them, or a target the vocabulary.
+    /// When the sequence exceeds the context, a place the sequence, or a target the vocabulary.
     #[must_use]
-    pub fn costs_at(&self, sequences: &[&[u32]], places: &[usize], targets: &[&[u32]]) -> Option<Vec<f32>> {
-        fused::costs(self, sequences, places, targets)
+    pub fn costs_at(&self, ids: &[u32], places: &[usize], targets: &[u32]) -> Option<Vec<f32>> {
+        fused::costs(self, ids, places, targets)
     }
 
     /// As [`Self::forward`] for sequences of different length, filled up to T with any id: ids `[B, T]` → logits

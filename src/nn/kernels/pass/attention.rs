@@ -1,9 +1,8 @@
 //! Attention of new tokens to all before them, whose keys and values are remembered.
 //!
-//! T new tokens behind P older ones, S = P + T, H heads, G key-value heads, K head width. Of several sequences behind each other T are
-//! those of one, and each has keys and values of its own.
+//! T new tokens behind P older ones, S = P + T, H heads, G key-value heads, K head width.
 
-use super::{BlockWeights, Pass, PassTokens, Remembered, bound};
+use super::{BlockWeights, Pass, Remembered, bound};
 use crate::nn::kernels::attention::Heads;
 use crate::nn::kernels::inner;
 use crate::nn::kernels::panel::{Left, Onto, PANEL, TILE_ROWS};
@@ -15,14 +14,12 @@ use std::ops::Range;
 const QUERIES: usize = 2 * TILE_ROWS;
 const NOTHING: Onto<'static> = Onto::Bias(&[0.0; PANEL]);
 
-/// Numbers of all keys in panels, `[G][S / 32][K][32]`, and of all values, `[G][K / 32][S][32]`, of `rows` tokens in all. A single query
-/// needs none.
-pub(super) fn panels(heads: &Heads, tokens: &PassTokens<'_>, rows: usize) -> [usize; 2] {
-    if rows == 1 {
+/// Numbers of all keys in panels, `[G][S / 32][K][32]`, and of all values, `[G][K / 32][S][32]`. A single query needs none.
+pub(super) fn panels(heads: &Heads, seen: usize, tokens: usize) -> [usize; 2] {
+    if tokens == 1 {
         return [0, 0];
     }
-    let (seen, groups, width) =
-        (tokens.past + rows / tokens.sequences, tokens.sequences * heads.groups(), heads.width());
+    let (groups, width) = (heads.groups(), heads.width());
     [groups * seen.next_multiple_of(PANEL) * width, groups * width.next_multiple_of(PANEL) * seen]
 }
 
@@ -39,20 +36,17 @@ impl Pass<'_> {
         if self.sizes.tokens == 1 {
             return member.share(heads.count(), |head| self.attend_one(block, remembered, head));
         }
-        let (length, sequences) = (self.sizes.length, self.sizes.tokens / self.sizes.length);
-        let panels = (self.sizes.past + length).div_ceil(PANEL);
-        member.share(sequences * heads.groups() * panels, |i| {
-            let (of, panel) = (i / panels, i % panels);
-            self.lay_out(block, remembered, [of / heads.groups(), of % heads.groups()], panel);
+        let seen = self.sizes.past + self.sizes.tokens;
+        let panels = seen.div_ceil(PANEL);
+        member.share(heads.groups() * panels, |i| {
+            self.lay_out(block, remembered, i / panels, i % panels);
         });
-        // Of several sequences all rows are asked for.
-        let rows = if sequences == 1 { rows } else { 0..length };
         let stretches = rows.len().div_ceil(QUERIES);
         // The last queries see most, so they come first: what is left over at the end is short.
-        member.share(sequences * heads.count() * stretches, |i| {
-            let (stretch, of) = (stretches - 1 - i / (sequences * heads.count()), i % (sequences * heads.count()));
+        member.share(heads.count() * stretches, |i| {
+            let (stretch, head) = (stretches - 1 - i / heads.count(), i % heads.count());
             let first = rows.start + stretch * QUERIES;
-            self.attend_some(block, [of / heads.count(), of % heads.count()], first..(first + QUERIES).min(rows.end));
+            self.attend_some(block, head, first..(first + QUERIES).min(rows.end));
         });
     }
 
@@ -120,23 +114,20 @@ impl Pass<'_> {
         &self,
         block: &BlockWeights<'_>,
         Remembered { keys, values }: &Remembered<'_>,
-        [sequence, group]: [usize; 2],
+        group: usize,
         panel: usize,
     ) {
         let (heads, past, width) = (&block.heads, self.sizes.past, block.heads.width());
-        let (seen, first) = (past + self.sizes.length, sequence * self.sizes.length);
+        let seen = past + self.sizes.tokens;
         let tokens = panel * PANEL..((panel + 1) * PANEL).min(seen);
-        // The first sequence lies as the cache has it; the others, which no cache has, behind it in what is left of each head.
-        let at = |token: usize| (group * keys.size + first + token) * width;
-        let place = sequence * heads.groups() + group;
+        let at = |token: usize| (group * keys.size + token) * width;
         for token in tokens.start.max(past)..tokens.end {
             // SAFETY: the projection was written before the last barrier; this token of this group is remembered here alone.
             unsafe {
-                let row = first + token - past;
-                let qkv = self.qkv.row(row, heads.row());
+                let qkv = self.qkv.row(token - past, heads.row());
                 let key = keys.part_mut(at(token), width);
                 key.copy_from_slice(&qkv[heads.key(group)..][..width]);
-                self.turn(block, row, 1, key, 1.0);
+                self.turn(block, token - past, 1, key, 1.0);
                 values.part_mut(at(token), width).copy_from_slice(&qkv[heads.value(group)..][..width]);
             }
         }
@@ -145,24 +136,23 @@ impl Pass<'_> {
         unsafe {
             let rows = keys.part(at(tokens.start), tokens.len() * width);
             let size = PANEL * width;
-            let to = self.keys.part_mut((place * seen.div_ceil(PANEL) + panel) * size, size);
+            let to = self.keys.part_mut((group * seen.div_ceil(PANEL) + panel) * size, size);
             inner::transpose_rows(self.level, rows, width, width, to);
             let rows = values.part(at(tokens.start), tokens.len() * width);
             for column in (0..width).step_by(PANEL) {
                 let to = self
                     .values
-                    .part_mut(place * wide * seen + column * seen + tokens.start * PANEL, tokens.len() * PANEL);
+                    .part_mut(group * wide * seen + column * seen + tokens.start * PANEL, tokens.len() * PANEL);
                 inner::copy_columns(self.level, &rows[column..], width, PANEL.min(width - column), to);
             }
         }
     }
 
-    /// Some queries of one head of a sequence, counted from its first.
+    /// Some queries of one head.
     #[expect(unsafe_code, reason = "threads write parts of common buffers")]
-    fn attend_some(&self, block: &BlockWeights<'_>, [sequence, head]: [usize; 2], queries: Range<usize>) {
+    fn attend_some(&self, block: &BlockWeights<'_>, head: usize, queries: Range<usize>) {
         let (heads, past, width) = (&block.heads, self.sizes.past, block.heads.width());
-        let (seen, group) = (past + self.sizes.length, head * heads.groups() / heads.count());
-        let (first_row, group) = (sequence * self.sizes.length, sequence * heads.groups() + group);
+        let (seen, group) = (past + self.sizes.tokens, head * heads.groups() / heads.count());
         let (padded, wide) = (seen.next_multiple_of(PANEL), width.next_multiple_of(PANEL));
         // SAFETY: written before the last barrier.
         let (keys, values) = unsafe {
@@ -171,10 +161,10 @@ impl Pass<'_> {
         let mut rotated = Vec::with_capacity(queries.len() * width);
         for query in queries.clone() {
             // SAFETY: as above.
-            let qkv = unsafe { self.qkv.row(first_row + query, heads.row()) };
+            let qkv = unsafe { self.qkv.row(query, heads.row()) };
             let first = rotated.len();
             rotated.extend_from_slice(&qkv[heads.query(head)..][..width]);
-            self.turn(block, first_row + query, 0, &mut rotated[first..], heads.scale());
+            self.turn(block, query, 0, &mut rotated[first..], heads.scale());
         }
         scratch::with([TILE_ROWS * padded, TILE_ROWS * wide], |[patterns, sums]| {
             for first in (0..queries.len()).step_by(TILE_ROWS) {
@@ -208,7 +198,7 @@ impl Pass<'_> {
                     unsafe { inner::tile(self.level, left, values, NOTHING, sums[i * PANEL..].as_mut_ptr(), wide) };
                 }
                 for row in 0..rows {
-                    let at = (first_row + queries.start + first + row) * heads.joined() + head * width;
+                    let at = (queries.start + first + row) * heads.joined() + head * width;
                     // SAFETY: this head of this token is written here alone.
                     unsafe { self.z.part_mut(at, width) }.copy_from_slice(&sums[row * wide..row * wide + width]);
                 }

@@ -122,10 +122,8 @@ impl<'a> Remembered<'a> {
 pub(in crate::nn) struct PassTokens<'a> {
     /// Their embeddings, `[T, D]`.
     pub embedded: &'a [f32],
-    /// Older tokens P; none before several sequences.
+    /// Older tokens P.
     pub past: usize,
-    /// Sequences that stand behind each other, all equally long: each sees itself alone.
-    pub sequences: usize,
     /// Cosines and sines of their positions, `[T, R/2]` both.
     pub rotation: (&'a [f32], &'a [f32]),
     /// At which of them scores are wanted, in rising order.
@@ -160,10 +158,6 @@ fn run(
     let t = tokens.embedded.len() / d;
     assert!(tokens.embedded.len() == t * d && remembered.len() == weights.blocks.len() && !tokens.wanted.is_empty());
     assert!(tokens.wanted.is_sorted() && tokens.wanted.iter().all(|row| *row < t));
-    assert!(
-        t.is_multiple_of(tokens.sequences) && (tokens.sequences == 1 || tokens.past == 0),
-        "equally long sequences"
-    );
     let sizes = Sizes::of(weights, tokens, t, d);
     workspace::with(sizes.buffers(), |buffers| {
         let [x, mid, normed, qkv, z, y, inner, hidden, eights, keys, values] = buffers;
@@ -173,7 +167,7 @@ fn run(
             for (layer, (block, remembered)) in weights.blocks.iter().zip(remembered).enumerate() {
                 let is_last = layer + 1 == weights.blocks.len();
                 // Behind the last attention only those rows matter that are scored.
-                let rows = if is_last && tokens.sequences == 1 { tokens.wanted[0]..t } else { 0..t };
+                let rows = if is_last { tokens.wanted[0]..t } else { 0..t };
                 pass.block(member, block, remembered, rows);
             }
             end(&pass, member);
@@ -200,8 +194,6 @@ pub(in crate::nn) fn forgotten<R>(
 #[derive(Clone, Copy)]
 struct Sizes {
     tokens: usize,
-    /// Tokens of one sequence.
-    length: usize,
     past: usize,
     width: usize,
     qkv: usize,
@@ -219,7 +211,6 @@ impl Sizes {
         let most = |size: &dyn Fn(&BlockWeights<'_>) -> usize| weights.blocks.iter().map(size).max().unwrap_or(0);
         Self {
             tokens: t,
-            length: t / tokens.sequences,
             past: tokens.past,
             width: d,
             qkv: most(&|block| block.heads.row()),
@@ -228,7 +219,7 @@ impl Sizes {
             hidden: most(&|block| block.mlp_out.weight.shape()[1]),
             eights: most(&|block| block.linears().map(most_words).into_iter().max().unwrap_or(0))
                 .max(if weights.unembedding.has_blocks() { eights::words(d) } else { 0 }),
-            panels: [0, 1].map(|part| most(&|block| attention::panels(&block.heads, tokens, t)[part])),
+            panels: [0, 1].map(|part| most(&|block| attention::panels(&block.heads, tokens.past + t, t)[part])),
         }
     }
 
