@@ -185,8 +185,10 @@ impl FineTunePanel {
     }
 
     fn choices(&mut self, ui: &mut Ui, has_accuracy: bool) {
-        // Where the smoothing slider does not fit beside the rest, it gets a row of its own.
-        let wide = ui.available_width() > 720.0;
+        // What does not fit beside the rest gets a row of its own.
+        let room = ui.available_width();
+        let logs_fit = room > if has_accuracy { 560.0 } else { 390.0 };
+        let all_fit = room > if has_accuracy { 1020.0 } else { 860.0 };
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
             if has_accuracy {
@@ -198,20 +200,34 @@ impl FineTunePanel {
                 "What runs lie over each other by: steps; tokens or images learned from; seconds of training; additions and \
                  multiplications, six for each weight and token, for text models.",
             );
-            ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
-            ui.add_enabled_ui(!self.view.accuracy, |ui| {
-                ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
-            });
-            ui.checkbox(&mut self.view.below, "Rate and gradient").on_hover_text(
-                "Below, on the same axis: the learning rate, and how long the gradient was before it was clipped.",
-            );
-            if wide {
-                self.smoothing(ui);
+            if logs_fit {
+                self.logs(ui);
+            }
+            if all_fit {
+                self.more(ui);
             }
         });
-        if !wide {
-            ui.horizontal(|ui| self.smoothing(ui));
+        if !logs_fit {
+            ui.horizontal(|ui| self.logs(ui));
         }
+        if !all_fit {
+            ui.horizontal(|ui| self.more(ui));
+        }
+    }
+
+    fn logs(&mut self, ui: &mut Ui) {
+        ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
+        ui.add_enabled_ui(!self.view.accuracy, |ui| {
+            ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
+        });
+    }
+
+    /// What has a row of its own where there is little room.
+    fn more(&mut self, ui: &mut Ui) {
+        self.smoothing(ui);
+        ui.checkbox(&mut self.view.below, "Rate and gradient").on_hover_text(
+            "Below, on the same axis: the learning rate, and how long the gradient was before it was clipped.",
+        );
     }
 
     fn smoothing(&mut self, ui: &mut Ui) {

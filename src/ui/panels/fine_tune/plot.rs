@@ -20,6 +20,8 @@ use std::ops::RangeInclusive;
 /// Validation points drawn as dots up to this many.
 const MOST_DOTS: usize = 200;
 const LABEL_GAP: f32 = 16.0;
+/// Of the room, what low axes below take at most.
+const LOW_SHARE: f32 = 0.45;
 /// Of numbers beside an axis: those below each other begin at one place.
 pub(super) const AXIS_WIDTH: f32 = 64.0;
 
@@ -116,7 +118,7 @@ impl LossPlot {
         }
         let (x, y) = (Scale { log: figure.log_x }, Scale { log: figure.log_y });
         let gutter = self.gutter(ui);
-        let below = self.low.height(figure).min(size.y - 80.0);
+        let below = self.low.height(figure).min(size.y * LOW_SHARE);
         let plot_size = vec2((size.x - gutter).max(120.0), size.y - below);
         let pending = self.pending.take();
         let ground = theme.ground();
