@@ -12,7 +12,8 @@ use fovea::types::{
 };
 use fovea::ui::{AppOptions, PanelId, ThemeChoice};
 use std::path::Path;
-use window::{Window, plain};
+use std::sync::Arc;
+use window::{Dropped, Window, plain};
 
 /// A window that keeps runs in a folder.
 fn keeping(state: &Path) -> Window<'static> {
@@ -254,4 +255,50 @@ fn a_sample_is_taken_to_the_prompt_as_it_is() {
         _ => None,
     });
     assert_eq!(asked.last(), Some(&"Once there was a pear".into()));
+}
+
+/// A run of another program in a folder of that name.
+fn leave_foreign(home: &Path) -> std::path::PathBuf {
+    let folder = home.join("foreign");
+    std::fs::create_dir(&folder).unwrap();
+    let mut rows: Vec<String> = Vec::new();
+    for step in (10..=100).step_by(10) {
+        let loss = if step == 70 { "NaN".to_owned() } else { format!("{}", 3.0 - f64::from(step) / 50.0) };
+        rows.push(format!("{{\"loss\": {loss}, \"learning_rate\": 5e-05, \"grad_norm\": 1.5, \"step\": {step}}}"));
+        if step % 50 == 0 {
+            rows.push(format!(
+                "{{\"eval_loss\": {}, \"eval_f1\": 0.5, \"step\": {step}}}",
+                2.5 - f64::from(step) / 100.0
+            ));
+        }
+    }
+    let text =
+        format!("{{\"log_history\": [{}], \"max_steps\": 200, \"num_input_tokens_seen\": 5000}}", rows.join(", "));
+    std::fs::write(folder.join("trainer_state.json"), text).unwrap();
+    folder.join("trainer_state.json")
+}
+
+#[test]
+fn a_curve_of_another_program_lies_over_ours_with_its_marks() {
+    let state = tempfile::tempdir().unwrap();
+    leave_run(state.path(), "a", TEXT, RunState::Stopped);
+    let file = leave_foreign(state.path());
+    let mut window = listed(state.path(), "run 1");
+    window.harness.input_mut().dropped_files.push(Arc::new(Dropped(file.clone())));
+    window.wait("the curve", |window| says(window, "foreign 2: training loss fell"));
+    window.settle();
+    assert!(
+        says(&window, "At step 70 the loss was no number.") && says(&window, "Lowest validation loss 1.5 at step 100")
+    );
+    assert!(says(&window, "trainer_state.json · what its loss is of, it does not say"));
+    assert!(says(&window, "on no axis here: eval_f1"));
+    assert!(says(&window, "Not drawn: 1 value that is no number."));
+    window.click("Rate and gradient");
+    window.settle();
+    assert!(says(&window, "learning rate: at the end") && says(&window, "gradient norm (log): at the end"));
+    window.click("Tokens");
+    window.settle();
+    window.click("Take it out");
+    window.settle();
+    assert!(!window.has("foreign 2") && file.exists());
 }

@@ -6,28 +6,16 @@
 pub mod window;
 
 use egui::accesskit::Role;
-use egui::{DroppedFile, Event as Input, Key, Modifiers};
+use egui::{Event as Input, Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Command, Work};
 use fovea::types::{JobId, ScoreRequest};
 use fovea::ui::AppOptions;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use window::{Window, with_text_model};
 
-/// A file let go over the window.
-#[derive(Debug)]
-pub struct Dropped(pub PathBuf);
-
-impl DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|e| e.to_string())
-    }
-}
+pub use window::Dropped;
 
 pub fn lab<'a>() -> Window<'a> {
     tall("lab", with_text_model())

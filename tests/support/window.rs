@@ -6,18 +6,32 @@
 pub mod scripted_engine;
 
 use egui::accesskit::Role;
-use egui::{Event as Input, Key, Modifiers, Vec2};
+use egui::{DroppedFile, Event as Input, Key, Modifiers, Vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use fovea::ui::{App, AppOptions, ThemeChoice};
 use scripted_engine::ScriptedEngine;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The smallest window.
 pub const SMALL: Vec2 = Vec2::new(1024.0, 640.0);
 /// A window on a laptop.
 pub const LAPTOP: Vec2 = Vec2::new(1280.0, 800.0);
+
+/// A file let go over the window.
+#[derive(Debug)]
+pub struct Dropped(pub PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
 
 /// The app is made in the first frame, when there is a context.
 pub struct Window<'a> {

@@ -220,3 +220,65 @@ fn a_trial_tells_what_a_run_costs_and_changes_nothing() {
     assert_eq!(after.net.layer_weights(), config.init(7, &Device::flex()).layer_weights());
     assert!(!after.info.modified && after.info.trained_steps == 0);
 }
+
+/// Runs to the end; gives the points of the curve and how it ended.
+fn run(spec: &TrainSpec) -> (Vec<TrainPoint>, crate::types::TrainSummary) {
+    let (device, mut models, mut points) = (Device::flex(), ModelStore::default(), Vec::new());
+    let mut run = task(ModelId::next(), spec.clone());
+    loop {
+        let mut emit = |event| {
+            if let Event::Trained { points: new, .. } = event {
+                points.extend(new);
+            }
+        };
+        let mut cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut emit };
+        match run.step(&mut cx).unwrap() {
+            Step::More => {}
+            Step::Done(Outcome::Trained(summary)) => return (points, summary),
+            _ => panic!("another end"),
+        }
+    }
+}
+
+#[test]
+fn batches_whose_gradients_are_added_up_are_one_large_batch() {
+    let data = data();
+    let text = |batch: usize, accumulate: usize| {
+        format!(
+            "learning_rate = 0.01\nbatch_size = {batch}\naccumulate = {accumulate}\nsteps = 6\neval_every = 3\n\
+             validation_share = 0.2\nclip_norm = 0.5\nseed = 4\n\
+             [task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"",
+            data.path()
+        )
+    };
+    let points = |batch, accumulate| run(&toml::from_str(&text(batch, accumulate)).unwrap());
+    let (small, small_end) = points(4, 4);
+    let (large, large_end) = points(16, 1);
+    assert_eq!((small_end.examples, large_end.examples), (96, 96));
+    for (small, large) in small.iter().zip(&large) {
+        let near = |a: f64, b: f64| (a - b).abs() < 1e-4 * b.abs().max(1e-3);
+        assert!(near(small.loss, large.loss), "{small:?} {large:?}");
+        assert!(near(small.gradient_norm.unwrap(), large.gradient_norm.unwrap()), "{small:?} {large:?}");
+    }
+    let wrong = crate::train::check(&toml::from_str(&text(4, 0)).unwrap()).unwrap_err();
+    assert!(wrong.what.contains("accumulate"), "{wrong}");
+}
+
+#[test]
+fn a_run_ends_early_once_validations_are_not_the_best_any_more() {
+    let data = data();
+    let text = |patience: usize, share: f64| {
+        format!(
+            // So large a rate that what is not seen is soon guessed worse and worse.
+            "learning_rate = 0.5\nbatch_size = 8\nsteps = 400\neval_every = 2\npatience = {patience}\n\
+             validation_share = {share}\nseed = 4\n[task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"",
+            data.path()
+        )
+    };
+    let (points, end) = run(&toml::from_str(&text(3, 0.25)).unwrap());
+    let (best, _) = end.best.unwrap();
+    assert_eq!(end.settled, Some(3), "{end:?}");
+    assert!(end.steps == best + 6 && points.len() == end.steps && end.steps < 400 && !end.stopped_early, "{end:?}");
+    let wrong = crate::train::check(&toml::from_str(&text(3, 0.0)).unwrap()).unwrap_err();
+    assert!(wrong.what.contains("patience"), "{wrong}");
+}
