@@ -7,6 +7,7 @@ use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
+use super::merge::MergeArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
@@ -75,6 +76,8 @@ pub enum Verb {
     Card(CardArgs),
     /// Write a model in another format: a safetensors folder, or one GGUF file
     Convert(ConvertArgs),
+    /// Merge an adapter into its base and write the whole model as a folder
+    Merge(MergeArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Draw a figure into a file
@@ -104,6 +107,10 @@ pub struct ModelArgs {
     /// A folder in Hugging Face layout, a GGUF file, or the name of a model that is shipped, in the Hugging Face cache, LM Studio's or ollama's
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
+    /// Put an adapter in PEFT's layout (LoRA) on the model: its folder, or its name in the Hugging Face cache; =FACTOR multiplies its
+    /// change, from 0 to 2
+    #[arg(long, value_name = "DIR[=FACTOR]")]
+    pub adapter: Option<String>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
@@ -514,6 +521,12 @@ pub struct BenchArgs {
     /// Also train the open model, without saving it, with this many sequences a step
     #[arg(long, value_name = "N")]
     pub train_batch: Option<usize>,
+    /// Learn low-rank changes of this rank of queries and values in place of all weights
+    #[arg(long, value_name = "RANK", requires = "train_batch")]
+    pub train_lora: Option<usize>,
+    /// The modules that are changed, by the ends of their names; unless told, queries and values
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "train_lora")]
+    pub train_targets: Vec<String>,
     /// Tokens of such a sequence
     #[arg(long, value_name = "N", default_value_t = 128, requires = "train_batch")]
     pub train_context: usize,

@@ -57,16 +57,16 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     check(args)?;
     let session = Session::start(args.model.device);
-    let path = model_dir(&args.model.model)?;
     let device = session.settle()?;
     let resident_before_mb = memory_mb("VmRSS:");
     let begun = Instant::now();
-    let info = session.open(|job, model| match args.random_weights {
-        true => {
-            Command::start(job, model, Work::OpenRandom(RandomModel { path, seed: 1, precision: args.weights.into() }))
-        }
-        false => Command::start(job, model, Work::Open(path)),
-    })?;
+    let info = if args.random_weights {
+        let path = model_dir(&args.model.model)?;
+        let spec = RandomModel { path, seed: 1, precision: args.weights.into() };
+        session.open(|job, model| Command::start(job, model, Work::OpenRandom(spec)))?
+    } else {
+        session.open_model(&args.model)?
+    };
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     generate(&session, &info, args)?; // warms up caches, and kernels on a GPU
     let resident_mb = memory_mb("VmRSS:");

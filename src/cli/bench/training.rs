@@ -6,7 +6,8 @@ use crate::cli::args::BenchArgs;
 use crate::cli::session::{Session, unexpected};
 use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{
-    JobId, LrSchedule, ModelInfo, Precision, Random, StartFrom, TextTask, TrainSpec, TrainTask, UserError,
+    Architecture, JobId, LoraSpec, LrSchedule, ModelInfo, Precision, Random, StartFrom, TextTask, TrainSpec, TrainTask,
+    UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,7 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
         start: StartFrom::OpenModel,
         out: None,
         precision: Precision::F32,
+        lora: args.train_lora.map(|rank| lora(info, rank, &args.train_targets)),
         groups: Vec::new(),
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,
@@ -50,6 +52,18 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &BenchArgs, bat
     let Outcome::Trained(_) = outcome else { return Err(unexpected()) };
     let steps = times.windows(2).skip(WARM_UP).map(|two| two[1] - two[0]);
     Ok((batch * args.train_context) as f64 / median(steps))
+}
+
+/// Changes of these modules, or of queries and values by their names in this family.
+fn lora(info: &ModelInfo, rank: usize, targets: &[String]) -> LoraSpec {
+    let usual: &[&str] = match info.architecture {
+        Architecture::Gpt2 => &["c_attn"],
+        Architecture::GptNeox => &["query_key_value"],
+        _ => &["q_proj", "v_proj"],
+    };
+    let usual = usual.iter().map(|name| (*name).to_owned());
+    let targets = if targets.is_empty() { usual.collect() } else { targets.to_vec() };
+    LoraSpec { rank, alpha: 2.0 * rank as f64, rank_stabilised: false, targets }
 }
 
 /// A text file that is gone when the measurement is over.

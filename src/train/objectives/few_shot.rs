@@ -11,7 +11,7 @@ mod sources;
 mod tables;
 mod words;
 
-use super::text::{LOOK_AGAIN, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use super::text::{LOOK_AGAIN, check_context, first_net, folder_model, no_shape, tokenizer_of, write_tokenizer};
 use crate::load::tokens::word_bpe::learn_word_bpe;
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
@@ -224,6 +224,10 @@ impl Objective for FewShot {
 
     fn net(model: &TextModel) -> CausalLm {
         in_full_precision(model.lm.clone())
+    }
+
+    fn first_net(&self, spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
+        first_net(spec, model)
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {

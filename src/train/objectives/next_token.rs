@@ -1,6 +1,8 @@
 //! Learning to predict the next token of a text.
 
-use super::text::{LOOK_AGAIN, OpenedModel, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use super::text::{
+    LOOK_AGAIN, OpenedModel, check_context, first_net, folder_model, no_shape, tokenizer_of, write_tokenizer,
+};
 use crate::load::data::text_data;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
 use crate::load::{TextModel, Tokenizer};
@@ -190,6 +192,10 @@ impl Objective for NextToken {
 
     fn net(model: &TextModel) -> CausalLm {
         in_full_precision(model.lm.clone())
+    }
+
+    fn first_net(&self, spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
+        first_net(spec, model)
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, step: usize, device: &Device) -> Loss {
