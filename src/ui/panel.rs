@@ -3,7 +3,7 @@
 use super::Edits;
 use super::files::{self, FileRequest};
 use super::{State, Theme};
-use crate::engine::{Command, Work};
+use crate::engine::Command;
 use crate::hub::{HubCommand, RepoId};
 use crate::types::{Ability, DigitImage, JobId, ModelId, UserError};
 use crate::ui::{Intent, PanelId};

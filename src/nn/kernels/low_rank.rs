@@ -47,10 +47,12 @@ pub(super) fn gradients(
 ) -> [Option<FlexTensor>; 2] {
     let ([rows, outputs], [_, rank], [columns, _]) = (dims::<2>(dy), dims::<2>(u), dims::<2>(b));
     let Place { first, factor } = place;
-    let part: Vec<f32> = (values(dy).chunks_exact(outputs.max(1)))
-        .flat_map(|row| &row[first..first + columns])
-        .map(|x| factor * x)
-        .collect();
+    let (all, mut part) = (values(dy), vec![0.0; rows * columns]);
+    for_each_chunk([&mut part], ROWS * columns.max(1), |i, [part]| {
+        for (to, from) in part.chunks_exact_mut(columns).zip(all[i * ROWS * outputs..].chunks_exact(outputs)) {
+            to.iter_mut().zip(&from[first..first + columns]).for_each(|(to, dy)| *to = factor * dy);
+        }
+    });
     let du = of_u.then(|| {
         let (left, right) = (LeftMatrix::Rows(&part), RightMatrix::Rows(values(b)));
         tensor(multiply(level, left, right, None, [rows, columns, rank]), [rows, rank])

@@ -235,14 +235,15 @@ impl<'a> WeightRows<'a> {
             let (panel, behind) = rest.split_at_mut(of_piece.len() * PANEL);
             match piece.format {
                 Format::F32 => {
-                    let elements = &piece.elements::<f32>(of_piece, inputs)[from..];
-                    inner::copy_columns(level, elements, inputs, width, panel);
+                    inner::copy_columns(level, &piece.elements::<f32>(of_piece, inputs)[from..], inputs, width, panel)
                 }
-                _ => {
-                    for (row, panel) in of_piece.zip(panel.chunks_exact_mut(PANEL)) {
-                        piece.widen(row..row + 1, inputs, [from, to], &mut panel[..width]);
-                    }
+                Format::F16 => {
+                    inner::copy_columns(level, &piece.elements::<f16>(of_piece, inputs)[from..], inputs, width, panel)
                 }
+                Format::Bf16 => {
+                    inner::copy_columns(level, &piece.elements::<bf16>(of_piece, inputs)[from..], inputs, width, panel)
+                }
+                Format::Blocks(_) => unreachable!("rows in no blocks"),
             }
             rest = behind;
         }

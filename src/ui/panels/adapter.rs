@@ -33,7 +33,7 @@ fn rows(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo, adapter: &AdapterInfo) 
         cx.send(Command::start(JobId::next(), model.id, Work::SetAdapter(setting)));
     };
     let AdapterSetting { on, factor } = adapter.setting;
-    egui::Sides::new().shrink_left().truncate().show(
+    let (used, taken_off) = egui::Sides::new().shrink_left().truncate().show(
         ui,
         |ui| {
             let mut used = on;
@@ -41,19 +41,19 @@ fn rows(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo, adapter: &AdapterInfo) 
             let response = ui.add(Checkbox::new(&mut used, words)).on_hover_text(ON_HELP);
             let label = format!("Use the adapter {}", adapter.name);
             response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &label));
-            if response.changed() {
-                set(cx, Some(AdapterSetting { on: used, factor }));
-            }
+            used
         },
-        |ui| {
-            if icon_button(ui, Icon::X, &format!("Take {} off", adapter.name)).clicked() {
-                set(cx, None);
-            }
-        },
+        |ui| icon_button(ui, Icon::X, &format!("Take {} off", adapter.name)).clicked(),
     );
+    if used != on {
+        set(cx, Some(AdapterSetting { on: used, factor }));
+    }
+    if taken_off {
+        set(cx, None);
+    }
     ui.horizontal(|ui| {
         // What is dragged is shown at once; the engine is asked when the hand rests.
-        let id = ui.id().with("factor");
+        let id = ui.scope_id().with("factor");
         let pending: Option<f32> = ui.data(|data| data.get_temp::<Option<f32>>(id)).flatten();
         let mut chosen = pending.unwrap_or(factor);
         caption(ui, "Factor").on_hover_text(FACTOR_HELP);

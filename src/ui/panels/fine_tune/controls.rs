@@ -300,9 +300,7 @@ fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String)
         ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             choose = icon_button(ui, icon, "Choose").clicked();
-            let edit = TextEdit::singleline(path)
-                .hint_text(crate::ui::widgets::hint(hint))
-                .desired_width(ui.available_width());
+            let edit = TextEdit::singleline(path).hint_text(widgets::hint(hint)).desired_width(ui.available_width());
             ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
         })
         .inner
