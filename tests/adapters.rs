@@ -83,7 +83,7 @@ fn decoders_with_adapters_of_peft_score_as_in_peft() {
         // Off is the base to the last bit; so is a factor of zero, where no module is replaced as a whole.
         let off = attached.network(AdapterSetting { on: false, factor: 1.0 }).unwrap();
         assert_eq!(logits(&off, &ids), before, "{name}");
-        if name != "gpt-neox-head" {
+        if !["gpt-neox-head", "llama-tied-table"].contains(&name) {
             let zero = attached.network(AdapterSetting { on: true, factor: 0.0 }).unwrap();
             assert_eq!(logits(&zero, &ids), before, "{name}");
         }
@@ -170,7 +170,7 @@ fn a_tensor_left_over_missing_or_misshapen_is_an_error_with_its_key() {
         copy.tensors.insert(key.clone(), copy.tensors[&a].clone());
         copy.tensors.insert(key.replace("lora_A", "lora_B"), copy.tensors[&b].clone());
         let error = copy.refused("llama");
-        assert!(error.what.contains(&key) && error.why.contains("every one of its 6 tensors"), "{error}");
+        assert!(error.what.contains(&key) && error.why.contains("Every one of its 6 tensors"), "{error}");
         copy = Copy::of("llama-identity");
     }
     // A tensor that is no part of a change.

@@ -87,13 +87,18 @@ fn a_merged_model_says_what_the_base_says_with_the_adapter() {
     // The same numbers, but for the name of the model.
     let numbers = |text: &str| text.replace("merged", "llama");
     assert_eq!(numbers(&merged), numbers(&with));
-    // What is there is not written over.
-    let output = merge(MODEL);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        said(&output).contains("holds another model") || said(&output).contains("Nothing was saved"),
-        "{}",
-        said(&output)
-    );
-    assert!(said(&merge(ADAPTER)).contains("holds an adapter"));
+    // What is there is not written over, the base least of all.
+    let copy = scratch.path().join("base");
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(MODEL).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let copy = copy.to_str().unwrap();
+    for taken in [copy, ADAPTER] {
+        let output = fovea(&["merge", "--model", copy, "--adapter", ADAPTER, "--out", taken]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said(&output).contains("holds a model or an adapter"), "{}", said(&output));
+    }
+    assert_eq!(surprise(copy, None), surprise(MODEL, None));
 }

@@ -74,8 +74,3 @@ fn no_factor(text: &str) -> UserError {
         "Write a number from 0 to 2, such as --adapter DIR=0.5.",
     )
 }
-
-/// True for a folder that holds an adapter already.
-pub(super) fn is_other(out: &Path) -> bool {
-    holds_adapter(out)
-}

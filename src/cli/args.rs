@@ -1,7 +1,7 @@
 //! What can be written on the command line.
 
 use super::attribute::AttributeArgs;
-use super::bench::ReadingArgs;
+use super::bench::{ReadingArgs, TrainingArgs};
 use super::convert::ConvertArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
@@ -518,21 +518,8 @@ pub struct BenchArgs {
     pub search_tokens: Option<usize>,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Also train the open model, without saving it, with this many sequences a step
-    #[arg(long, value_name = "N")]
-    pub train_batch: Option<usize>,
-    /// Learn low-rank changes of this rank of queries and values in place of all weights
-    #[arg(long, value_name = "RANK", requires = "train_batch")]
-    pub train_lora: Option<usize>,
-    /// The modules that are changed, by the ends of their names; unless told, queries and values
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', requires = "train_lora")]
-    pub train_targets: Vec<String>,
-    /// Tokens of such a sequence
-    #[arg(long, value_name = "N", default_value_t = 128, requires = "train_batch")]
-    pub train_context: usize,
-    /// Measured training steps, after some that warm up; the median counts
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "train_batch")]
-    pub train_steps: usize,
+    #[command(flatten)]
+    pub training: TrainingArgs,
     /// Measured runs, after one that warms up; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,

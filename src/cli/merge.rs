@@ -1,13 +1,13 @@
 //! `fovea merge`.
 
+use super::CliError;
 use super::args::{DeviceName, ModelArgs};
 use super::output::print;
 use super::session::{Session, unexpected};
-use super::{CliError, adapter};
 use crate::engine::{Command, Outcome, SaveSpec, Work};
 use crate::types::{JobId, Precision, UserError};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `fovea merge`.
 #[derive(Debug, Args)]
@@ -37,8 +37,10 @@ pub enum MergedType {
 
 /// Writes a base and an adapter as one model.
 pub(super) fn run(args: &MergeArgs) -> Result<(), CliError> {
-    if adapter::is_other(&args.out) {
-        return Err(holds_adapter(&args.out.display().to_string()).into());
+    // Its own base among them: what is merged once must not be merged again.
+    let is_taken = ["config.json", "adapter_config.json"].into_iter().any(|file| args.out.join(file).exists());
+    if is_taken {
+        return Err(taken(&args.out).into());
     }
     let model = ModelArgs { model: args.model.clone(), adapter: Some(args.adapter.clone()), device: DeviceName::Cpu };
     let (session, info) = Session::with_model(&model)?;
@@ -52,10 +54,10 @@ pub(super) fn run(args: &MergeArgs) -> Result<(), CliError> {
     print(&format!("{}: {} in {precision}\n", path.display(), info.name))
 }
 
-fn holds_adapter(out: &str) -> UserError {
+fn taken(out: &Path) -> UserError {
     UserError::new(
-        format!("Nothing was written: {out} holds an adapter."),
-        "A whole model beside it would make the folder mean two things.",
-        "Choose a new folder.",
+        format!("Nothing was written: {} holds a model or an adapter.", out.display()),
+        "Its files would be overwritten, and what stands beside them would describe something that is gone.",
+        "Choose a new folder, or delete that one.",
     )
 }

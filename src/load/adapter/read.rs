@@ -19,6 +19,9 @@ pub(super) const PREFIX: &str = "base_model.model.";
 pub(super) const ENDS: [[&str; 2]; 2] =
     [[".lora_A.weight", ".lora_B.weight"], [".lora_embedding_A", ".lora_embedding_B"]];
 
+/// The end of the name of what a change is added to.
+const BASE_LAYER: &str = ".base_layer.weight";
+
 /// An adapter in memory.
 #[derive(Debug)]
 pub struct Adapter {
@@ -91,6 +94,11 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, LoadError> {
                 };
                 let matrix = Matrix2 { shape: [rows, columns], values };
                 pairs.entry((module, of_table)).or_default()[side] = Some(matrix);
+            }
+            // Where a change is one of embeddings, PEFT writes these as well.
+            None if path.ends_with(BASE_LAYER) => {
+                let name = path.replace(BASE_LAYER, ".weight");
+                whole.push(Whole { name, shape, values });
             }
             None if config.is_whole(path.rsplit_once('.').map_or(path, |(module, _)| module)) => {
                 whole.push(Whole { name: path.to_owned(), shape, values });

@@ -365,4 +365,27 @@ mod tests {
         learning.valid().visit(&mut count);
         assert_eq!(count.0, 4);
     }
+
+    #[test]
+    fn gradients_pass_through_weights_in_blocks() {
+        if !kernels::serve(&Device::flex()) {
+            return;
+        }
+        let (inputs, outputs, mut random) = (64, 20, Random::new(7, 0));
+        let mut bytes = Vec::new();
+        for _ in 0..outputs * inputs / 32 {
+            bytes.extend(half::f16::from_f32(0.01 + 0.01 * random.uniform()).to_le_bytes());
+            bytes.extend((0..32).map(|_| random.below(256) as u8));
+        }
+        let (len, format) = (bytes.len(), Format::Blocks(crate::nn::blocks::BlockType::Q8_0));
+        let bytes = HeldBytes::new(Arc::new(bytes), 0, len).unwrap();
+        let rows = StoredRows::new(vec![StoredPiece { format, rows: outputs, bytes }], inputs);
+        let dense = tensor(rows.values(0..outputs), [outputs, inputs]);
+        let weight = Weight::from(rows).fixed(Vec::new());
+        let x = Tensor::from_inner(tensor(values(&mut random, 6 * inputs), [6, inputs])).require_grad();
+        let outer = tensor(values(&mut random, 6 * outputs), [6, outputs]);
+        let y = weight.project(x.clone().unsqueeze()).squeeze_dim::<2>(0);
+        let grads = (y * Tensor::from_inner(outer.clone())).sum().backward();
+        close("dx", x.grad(&grads).unwrap(), outer.matmul(dense));
+    }
 }

@@ -199,7 +199,11 @@ impl FineTunePanel {
         }
         let spec = self.form.spec(state).ok();
         let tried = spec.as_ref().and_then(|(_, spec)| self.trial.cost(state, spec)).map(|cost| cost.parameters);
-        let open = || Some(state.models.get(&spec.as_ref()?.0)?.info.parameters);
+        // What an adapter takes is known once two steps were tried.
+        let open = || {
+            let (model, _) = spec.as_ref().filter(|(_, spec)| spec.lora.is_none())?;
+            Some(state.models.get(model)?.info.parameters)
+        };
         let Some(parameters) = tried.or_else(open) else { return };
         let RunBytes { checkpoint, result } = RunBytes::of(parameters);
         let room = self.kept.free.map(|free| format!("; {} are free", bytes_in_words(free))).unwrap_or_default();
