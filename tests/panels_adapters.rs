@@ -6,6 +6,7 @@ mod window;
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{SnapshotOptions, SnapshotResults};
 use fovea::engine::{AdapterSpec, Command, Event, Work};
 use fovea::types::{Ability, AdapterInfo, AdapterSetting, ModelInfo, TrainTask};
 use fovea::ui::ThemeChoice;
@@ -133,4 +134,30 @@ fn a_run_learns_an_adapter_where_that_is_chosen() {
     let lora = spec.lora.expect("it learns an adapter");
     assert_eq!((lora.rank, lora.alpha, lora.targets), (8, 16.0, vec!["q_proj".to_owned(), "down_proj".to_owned()]));
     assert!(window.harness.query_by_label("Rank").is_some_and(|node| node.accesskit_node().label().is_some()));
+}
+
+#[test]
+fn adapters_in_pictures() {
+    if !window::has_adapter() {
+        eprintln!("adapters_in_pictures skipped: no graphics adapter");
+        return;
+    }
+    let mut results = SnapshotResults::new();
+    // Text is shaded a little differently by other drivers.
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        let app = fovea::ui::AppOptions { theme: Some(theme), ..with_text_model() };
+        let mut window = Window::open(SMALL, 1.0, app);
+        put(&mut window, AdapterSetting { on: true, factor: 0.5 });
+        // Memory is never the same twice.
+        let status = egui::Rect::from_min_max(egui::pos2(744.0, 612.0), egui::pos2(1024.0, 640.0));
+        window.harness.mask(status);
+        window.harness.snapshot_options(format!("adapter-prompt-{name}"), &options);
+        window.show("fine_tune");
+        window.click("Text model");
+        window.click("LoRA");
+        window.harness.mask(status);
+        window.harness.snapshot_options(format!("adapter-fine-tune-{name}"), &options);
+        results.extend_harness(&mut window.harness);
+    }
 }

@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::engine::{AdapterSpec, Command, Event, Work, holds_adapter, read_card};
 use crate::hub::HubSettings;
 use crate::types::{AdapterSetting, JobId, ModelInfo, UserError};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `DIR[=FACTOR]` asks for. A folder whose name has an equals sign in it is taken as it is.
 ///

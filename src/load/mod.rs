@@ -30,7 +30,7 @@ mod faults_tests;
 mod folder_tests;
 
 pub use adapter::{
-    Adapter, Attached, adapter_base, holds_adapter, lora_targets, read_adapter, with_lora, write_adapter,
+    Adapter, Attached, adapter_base, holds_adapter, lora_targets, merged, read_adapter, with_lora, write_adapter,
 };
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};

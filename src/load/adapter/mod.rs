@@ -11,7 +11,7 @@ mod write;
 
 pub(in crate::load) use matrices::{Matrix, MatrixKind};
 pub use read::{Adapter, Attached, read_adapter};
-pub use write::{lora_targets, with_lora, write_adapter};
+pub use write::{lora_targets, merged, with_lora, write_adapter};
 
 use crate::load::fields::Fields;
 use std::path::Path;

@@ -76,6 +76,21 @@ pub fn with_lora(
     Ok(net)
 }
 
+/// A network with what it learns added to its weights: what is measured again and again is measured faster so.
+#[must_use]
+pub fn merged(lm: &CausalLm) -> CausalLm {
+    let mut net = lm.clone();
+    if !net.has_fixed_weights() {
+        return net;
+    }
+    for Matrix { weight, .. } in net.matrices() {
+        if let Weight::Fixed(fixed) = &*weight {
+            *weight = if fixed.changes().is_empty() { fixed.base() } else { weight.val().into() };
+        }
+    }
+    net
+}
+
 /// What a network has learned beside its base, and that base.
 pub(in crate::load) fn taken_out(lm: &CausalLm, info: AdapterInfo) -> (Adapter, CausalLm) {
     let (mut base, mut found) = (lm.clone(), Vec::new());

@@ -259,6 +259,7 @@ impl Objective for FewShot {
     }
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let batch = &self.held_out[slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len())];
         let Chosen { logits, targets } =
             chosen_logits(net, &borrowed(batch), &chosen(batch), &mut Hooks::off(), device);

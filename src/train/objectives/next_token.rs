@@ -5,7 +5,7 @@ use super::text::{
 };
 use crate::load::data::text_data;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
-use crate::load::{TextModel, Tokenizer};
+use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, in_full_precision};
 use crate::train::data::corpus::{Corpus, CorpusReader, separators};
 use crate::train::data::passages::Passages;
@@ -214,6 +214,7 @@ impl Objective for NextToken {
     }
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let (windows, per_slice) = (self.validation_windows(), self.windows_per_slice());
         let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
         let all = self.held_out.windows();
