@@ -156,6 +156,9 @@ fn adapters_in_pictures() {
         window.show("fine_tune");
         window.click("Text model");
         window.click("LoRA");
+        window.harness.event(egui::Event::PointerGone);
+        window.harness.remove_cursor();
+        window.settle();
         window.harness.mask(status);
         window.harness.snapshot_options(format!("adapter-fine-tune-{name}"), &options);
         results.extend_harness(&mut window.harness);

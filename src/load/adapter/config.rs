@@ -1,4 +1,7 @@
 //! adapter_config.json, read and written. What would change a result and is not computed is refused by name.
+//!
+//! Two fields need no reading: `lora_dropout` is for training alone, and `fan_in_fan_out` says how the base's files lie, while here every
+//! matrix is `[out, in]`, to which B · A is added as it is.
 
 use super::CONFIG_FILE;
 use super::pattern::{PathPattern, ends_with};

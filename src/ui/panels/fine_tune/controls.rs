@@ -30,7 +30,7 @@ fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
         let help = "How many rows A has: more can say more, and cost more.";
         integer(left, "Rank", help, &mut form.rank, 1..=1024);
         let help = "The change is multiplied with this and divided by the rank, or by its root.";
-        field(right, "Alpha", help, |ui| ui.add(DragValue::new(&mut form.alpha).range(0.01..=10_000.0).speed(0.25)));
+        real(right, "Alpha", help, &mut form.alpha, 0.01..=10_000.0);
     });
     let help = "Which matrices are changed, by the ends of their names in transformers, with commas between; all-linear stands \
          for every matrix of every block.";
