@@ -27,7 +27,7 @@ impl Task for OpenAdapter {
         let Some(loaded) = cx.models.get_mut(self.model) else { return Err(not_open()) };
         refuse_learning(loaded)?;
         let adapter = load::read_adapter(&self.spec.path)?;
-        put(loaded, Arc::new(adapter), self.spec.setting)?;
+        put(loaded, &Arc::new(adapter), self.spec.setting)?;
         (cx.emit)(loaded.event());
         Ok(Step::Done(Outcome::Adapted { model: self.model }))
     }
@@ -92,7 +92,7 @@ fn refuse_learning(loaded: &LoadedModel) -> Result<(), UserError> {
 ///
 /// # Errors
 /// When it does not fit, which leaves the model as it was.
-pub(super) fn put(loaded: &mut LoadedModel, adapter: Arc<Adapter>, setting: AdapterSetting) -> Result<(), UserError> {
+pub(super) fn put(loaded: &mut LoadedModel, adapter: &Arc<Adapter>, setting: AdapterSetting) -> Result<(), UserError> {
     let info = adapter.info.clone();
     let fits = |error: load::LoadError, model: &ModelInfo| {
         let error = UserError::from(error);
@@ -103,7 +103,7 @@ pub(super) fn put(loaded: &mut LoadedModel, adapter: Arc<Adapter>, setting: Adap
     match loaded {
         LoadedModel::Text(model) => {
             let base = model.adapter.take().map_or_else(|| model.lm.clone(), |attached| attached.base);
-            let attached = Attached { adapter: Arc::clone(&adapter), base };
+            let attached = Attached { adapter: Arc::clone(adapter), base };
             match attached.network(setting) {
                 Ok(lm) => model.use_network(lm),
                 Err(error) => {
@@ -116,7 +116,7 @@ pub(super) fn put(loaded: &mut LoadedModel, adapter: Arc<Adapter>, setting: Adap
         }
         LoadedModel::Encoder(model) => {
             let base = model.adapter.take().map_or_else(|| model.encoder.clone(), |attached| attached.base);
-            let attached = Attached { adapter: Arc::clone(&adapter), base };
+            let attached = Attached { adapter: Arc::clone(adapter), base };
             match attached.network(setting) {
                 Ok(encoder) => model.encoder = encoder,
                 Err(error) => {

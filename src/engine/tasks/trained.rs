@@ -151,7 +151,7 @@ impl Trained for TextModel {
         if step == 0 {
             return Ok(());
         }
-        adapter::put(loaded, Arc::new(adapter), AdapterSetting::default())
+        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default())
     }
 
     fn save_adapter(

@@ -38,7 +38,8 @@ pub fn with_lora(
     spec: &LoraSpec,
     mut draw: impl FnMut(usize, usize) -> Vec<f32>,
 ) -> Result<CausalLm, LoadError> {
-    let mut net = lm.clone();
+    // A run that failed may have left what it was learning.
+    let mut net = merged(lm);
     for target in spec.targets.iter().filter(|target| *target != LoraSpec::ALL_LINEAR) {
         let known = net.matrices();
         let mut modules = known.iter().filter(|m| m.kind == MatrixKind::Linear).flat_map(|m| &m.modules);

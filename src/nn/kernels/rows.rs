@@ -235,13 +235,13 @@ impl<'a> WeightRows<'a> {
             let (panel, behind) = rest.split_at_mut(of_piece.len() * PANEL);
             match piece.format {
                 Format::F32 => {
-                    inner::copy_columns(level, &piece.elements::<f32>(of_piece, inputs)[from..], inputs, width, panel)
+                    inner::copy_columns(level, &piece.elements::<f32>(of_piece, inputs)[from..], inputs, width, panel);
                 }
                 Format::F16 => {
-                    inner::copy_columns(level, &piece.elements::<f16>(of_piece, inputs)[from..], inputs, width, panel)
+                    inner::copy_columns(level, &piece.elements::<f16>(of_piece, inputs)[from..], inputs, width, panel);
                 }
                 Format::Bf16 => {
-                    inner::copy_columns(level, &piece.elements::<bf16>(of_piece, inputs)[from..], inputs, width, panel)
+                    inner::copy_columns(level, &piece.elements::<bf16>(of_piece, inputs)[from..], inputs, width, panel);
                 }
                 Format::Blocks(_) => unreachable!("rows in no blocks"),
             }

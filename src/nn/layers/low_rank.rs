@@ -72,7 +72,7 @@ pub struct FixedWeight {
 enum Base {
     Stored(StoredRows),
     /// Without autodiff.
-    Tensor(Tensor<2>),
+    Tensor(Box<Tensor<2>>),
 }
 
 impl FixedWeight {
@@ -83,7 +83,7 @@ impl FixedWeight {
 
     /// A tensor without autodiff, with these changes.
     pub(super) fn tensor(tensor: Tensor<2>, changes: Vec<LowRank>) -> Self {
-        Self { base: Base::Tensor(tensor), changes }
+        Self { base: Base::Tensor(Box::new(tensor)), changes }
     }
 
     /// The matrix without what is added, as it may learn again.
@@ -91,7 +91,7 @@ impl FixedWeight {
     pub fn base(&self) -> Weight {
         match &self.base {
             Base::Stored(rows) => rows.clone().into(),
-            Base::Tensor(tensor) => tensor.clone().into(),
+            Base::Tensor(tensor) => Weight::from(Tensor::clone(tensor)),
         }
     }
 
@@ -137,7 +137,7 @@ impl FixedWeight {
         let shape = [rows.len(), self.dims()[1]];
         let mut values = match &self.base {
             Base::Stored(stored) => stored.values(rows.clone()),
-            Base::Tensor(tensor) => host(tensor.clone().narrow(0, rows.start, rows.len())),
+            Base::Tensor(tensor) => host(Tensor::clone(tensor).narrow(0, rows.start, rows.len())),
         };
         for change in &self.changes {
             change.add_to(&mut values, &rows, shape[1]);
@@ -146,7 +146,7 @@ impl FixedWeight {
     }
 
     /// x Wᵀ + b: `[N, in]` → `[N, out]`. Gradients go to `x`, to what is added, and to a bias that learns.
-    pub(super) fn product(&self, x: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    pub(super) fn product(&self, x: &Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
         let mut y = match &self.base {
             Base::Stored(rows) if kernels::serve_learning(&x.device()) => {
                 kernels::product_fixed(x.clone(), rows.clone(), bias)
@@ -155,7 +155,7 @@ impl FixedWeight {
                 let all = rows.values(0..rows.shape()[0]);
                 of_tensor(x.clone(), Tensor::from_data(TensorData::new(all, rows.shape()), &Device::flex()), bias)
             }
-            Base::Tensor(tensor) => of_tensor(x.clone(), in_f32(tensor.clone()), bias),
+            Base::Tensor(tensor) => of_tensor(x.clone(), in_f32(Tensor::clone(tensor)), bias),
         };
         for change in &self.changes {
             y = change.onto(x.clone(), y);
@@ -190,9 +190,9 @@ impl FixedWeight {
             Base::Stored(rows) if kernels::serve_learning(device) => Base::Stored(rows),
             Base::Stored(rows) => {
                 let values = rows.values(0..rows.shape()[0]);
-                Base::Tensor(Tensor::from_data(TensorData::new(values, rows.shape()), device))
+                Base::Tensor(Box::new(Tensor::from_data(TensorData::new(values, rows.shape()), device)))
             }
-            Base::Tensor(tensor) => Base::Tensor(tensor.to_device(device)),
+            Base::Tensor(tensor) => Base::Tensor(Box::new(tensor.to_device(device))),
         };
         let param = |param: Param<Tensor<2>>| if fork { param.fork(device) } else { param.to_device(device) };
         let changes = self.changes.into_iter();

@@ -129,7 +129,7 @@ impl Weight {
                 product(x.clone(), if x.is_autodiff() { Tensor::from_inner(weight) } else { weight }, bias)
             }
             Self::Tensor(param) => product(x, param.val(), bias),
-            Self::Fixed(fixed) => fixed.product(x, bias),
+            Self::Fixed(fixed) => fixed.product(&x, bias),
         };
         y.reshape([b, t, outputs]) // [B, T, out]
     }

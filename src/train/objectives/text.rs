@@ -52,7 +52,7 @@ pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<
 /// # Errors
 /// When a target of the adapter names no matrix.
 pub(super) fn first_net(spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
-    let Some(lora) = &spec.lora else { return Ok(in_full_precision(model.lm.clone())) };
+    let Some(lora) = &spec.lora else { return Ok(in_full_precision(load::merged(&model.lm))) };
     let draw = |matrix: usize, count: usize| {
         let mut random = Random::new(spec.seed, Stream::LowRank.at(matrix as u64));
         (0..count).map(|_| random.between(-1.0, 1.0)).collect()
