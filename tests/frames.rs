@@ -149,6 +149,7 @@ fn training() {
         start: StartFrom::Scratch,
         out: None,
         precision: Precision::F32,
+        lora: None,
         groups: Vec::new(),
         learning_rate: 1e-3,
         schedule: LrSchedule::Constant,

@@ -28,6 +28,7 @@ fn info(name: &str, architecture: Architecture, shape: Shape) -> ModelInfo {
         parameters: 22_700_000,
         shape,
         held_out: None,
+        adapter: None,
         modified: false,
         trained_steps: 0,
         own_sampling: None,

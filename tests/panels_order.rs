@@ -247,6 +247,7 @@ fn encoder(mask: Option<&str>) -> ModelInfo {
         parameters: 22_700_000,
         shape: Shape::Encoder { blocks, vocabulary: 100, context: 64, reads },
         held_out: None,
+        adapter: None,
         modified: false,
         trained_steps: 0,
         own_sampling: None,

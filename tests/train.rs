@@ -1,5 +1,7 @@
 //! Training from outside: the engine with a real thread, files on disk, and the shipped models.
 
+#[path = "train/adapters.rs"]
+mod adapters;
 mod support;
 
 use flate2::Compression;
@@ -268,6 +270,11 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
 
 /// Trains once without a stop and once with one, and compares curves and weights bit for bit.
 fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
+    resumed_equals_uninterrupted_in("model.safetensors", spec_with);
+}
+
+/// The same for a run that writes its result to this file.
+fn resumed_equals_uninterrupted_in(file: &str, spec_with: impl Fn(&Path) -> TrainSpec) {
     let dir = tempfile::tempdir().unwrap();
     let (whole, parted) = (dir.path().join("whole"), dir.path().join("parted"));
     let bench = Engine::start();
@@ -279,7 +286,7 @@ fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
     let stopped = summary.unwrap();
     assert!(stopped.stopped_early && stopped.steps >= 25 && stopped.steps < 60, "{stopped:?}");
     assert!(parted.join("checkpoint/run.json").is_file());
-    assert!(parted.join("model.safetensors").is_file(), "what there is was saved");
+    assert!(parted.join(file).is_file(), "what there is was saved");
     // Another process: nothing is left in memory.
     drop(bench);
     let bench = Engine::start();
@@ -293,7 +300,7 @@ fn resumed_equals_uninterrupted(spec_with: impl Fn(&Path) -> TrainSpec) {
         known.2 = known.2.filter(|_| shown.validation_loss.is_some());
     }
     assert_eq!(losses(&before), known);
-    let bytes = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+    let bytes = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
     assert!(bytes(&whole) == bytes(&parted), "the weights differ");
 
     // Other settings must not go on from this run.

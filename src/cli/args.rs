@@ -1,13 +1,14 @@
 //! What can be written on the command line.
 
 use super::attribute::AttributeArgs;
-use super::bench::ReadingArgs;
+use super::bench::{ReadingArgs, TrainingArgs};
 use super::convert::ConvertArgs;
 use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::lens::LensArgs;
+use super::merge::MergeArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
@@ -76,6 +77,8 @@ pub enum Verb {
     Card(CardArgs),
     /// Write a model in another format: a safetensors folder, or one GGUF file
     Convert(ConvertArgs),
+    /// Merge an adapter into its base and write the whole model as a folder
+    Merge(MergeArgs),
     /// Measure speed and memory
     Bench(BenchArgs),
     /// Draw a figure into a file
@@ -107,6 +110,10 @@ pub struct ModelArgs {
     /// A folder in Hugging Face layout, a GGUF file, or the name of a model that is shipped, in the Hugging Face cache, LM Studio's or ollama's
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
+    /// Put an adapter in PEFT's layout (LoRA) on the model: its folder, or its name in the Hugging Face cache; =FACTOR multiplies its
+    /// change, from 0 to 2
+    #[arg(long, value_name = "DIR[=FACTOR]")]
+    pub adapter: Option<String>,
     /// Where to compute
     #[arg(long, value_enum, default_value_t)]
     pub device: DeviceName,
@@ -514,15 +521,8 @@ pub struct BenchArgs {
     pub search_tokens: Option<usize>,
     #[command(flatten)]
     pub reading: ReadingArgs,
-    /// Also train the open model, without saving it, with this many sequences a step
-    #[arg(long, value_name = "N")]
-    pub train_batch: Option<usize>,
-    /// Tokens of such a sequence
-    #[arg(long, value_name = "N", default_value_t = 128, requires = "train_batch")]
-    pub train_context: usize,
-    /// Measured training steps, after some that warm up; the median counts
-    #[arg(long, value_name = "N", default_value_t = 20, requires = "train_batch")]
-    pub train_steps: usize,
+    #[command(flatten)]
+    pub training: TrainingArgs,
     /// Measured runs, after one that warms up; the median counts
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub repeats: usize,

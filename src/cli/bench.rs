@@ -5,6 +5,7 @@ mod search;
 mod training;
 
 pub use reading::ReadingArgs;
+pub use training::TrainingArgs;
 
 use super::CliError;
 use super::args::BenchArgs;
@@ -57,16 +58,16 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     check(args)?;
     let session = Session::start(args.model.device);
-    let path = model_dir(&args.model.model)?;
     let device = session.settle()?;
     let resident_before_mb = memory_mb("VmRSS:");
     let begun = Instant::now();
-    let info = session.open(|job, model| match args.random_weights {
-        true => {
-            Command::start(job, model, Work::OpenRandom(RandomModel { path, seed: 1, precision: args.weights.into() }))
-        }
-        false => Command::start(job, model, Work::Open(path)),
-    })?;
+    let info = if args.random_weights {
+        let path = model_dir(&args.model.model)?;
+        let spec = RandomModel { path, seed: 1, precision: args.weights.into() };
+        session.open(|job, model| Command::start(job, model, Work::OpenRandom(spec)))?
+    } else {
+        session.open_model(&args.model)?
+    };
     let load_ms = begun.elapsed().as_secs_f64() * 1e3;
     generate(&session, &info, args)?; // warms up caches, and kernels on a GPU
     let resident_mb = memory_mb("VmRSS:");
@@ -79,7 +80,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
         None => Vec::new(),
     };
     let search = args.search_tokens.map(|tokens| search::measure(&session, &info, tokens, args.repeats)).transpose()?;
-    let training = args.train_batch.map(|batch| training::measure(&session, &info, args, batch)).transpose()?;
+    let training =
+        args.training.train_batch.map(|batch| training::measure(&session, &info, &args.training, batch)).transpose()?;
     let peak_rss_mb = memory_mb("VmHWM:"); // before a measurement that takes memory of its own
     let traffic = measure_memory(&session, &info)?;
     let new_tokens = runs.iter().map(|run| run.new_tokens).min().unwrap_or(0);
@@ -117,7 +119,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<(), CliError> {
 }
 
 fn check(args: &BenchArgs) -> Result<(), UserError> {
-    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 || args.train_steps == 0 {
+    if args.prompt_tokens == 0 || args.new_tokens < 2 || args.repeats == 0 || args.training.train_steps == 0 {
         return Err(UserError::new(
             "There is nothing to measure.",
             "A measurement needs at least one prompt token, two new tokens (the rate counts from the first to the last), \

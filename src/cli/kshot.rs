@@ -2,7 +2,7 @@
 
 use super::args::{KShotArgs, LabelName, PairsName};
 use super::output::{print, print_json, tell, tell_edits, write_file};
-use super::session::{Session, model_dir, unexpected};
+use super::session::{Session, unexpected};
 use super::train::{bar, catch_ctrl_c};
 use super::{CliError, tasks};
 use crate::chart::{Format, KShotFigure, KShotMetric, KShotSeries, kshot_bands, kshot_figure};
@@ -40,8 +40,7 @@ pub(super) fn run(args: &KShotArgs) -> Result<(), CliError> {
         spec.check()?;
         specs.push(spec);
     }
-    let path = model_dir(&args.model.model)?;
-    let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
+    let info = session.open_model(&args.model)?;
     if args.pairs == PairsName::Seen {
         for spec in &mut specs {
             keep_seen(&mut spec.table, &info)?;

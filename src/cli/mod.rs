@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Every error is one message that says what happened,
 //! why, and what to do next, and exit code 2. Must not know: tensors, model formats or panels.
 
+mod adapter;
 mod args;
 mod attribute;
 mod bench;
@@ -27,6 +28,7 @@ mod lens;
 mod licences;
 mod logger;
 mod manual;
+mod merge;
 mod models;
 mod output;
 mod patch;
@@ -111,6 +113,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Fetch(args)) => fetch::run(&args),
         Some(Verb::Card(args)) => card::run(&args),
         Some(Verb::Convert(args)) => convert::run(&args),
+        Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Bench(args)) => bench::run(&args),
         Some(Verb::Figure { figure: args::Figure::Attention(args) }) => figure::run(&args),
         Some(Verb::Figure { figure: args::Figure::Curves(args) }) => curves::run(&args),

@@ -1,8 +1,8 @@
 //! One engine, asked one thing at a time.
 
-use super::CliError;
 use super::args::ModelArgs;
 use super::output::tell;
+use super::{CliError, adapter};
 use crate::engine::{
     Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card, shipped_models_dir, shipped_places,
 };
@@ -30,9 +30,16 @@ impl Session {
     /// Starts an engine and opens a model.
     pub(super) fn with_model(args: &ModelArgs) -> Result<(Self, ModelInfo), CliError> {
         let session = Self::start(args.device);
-        let path = model_dir(&args.model)?;
-        let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
+        let info = session.open_model(args)?;
         Ok((session, info))
+    }
+
+    /// Opens a model, with its adapter where one is named.
+    pub(super) fn open_model(&self, args: &ModelArgs) -> Result<ModelInfo, CliError> {
+        let adapter = args.adapter.as_deref().map(adapter::read).transpose()?;
+        let path = model_dir(&args.model)?;
+        let info = self.open(|job, model| Command::start(job, model, Work::Open(path)))?;
+        adapter.map_or(Ok(info.clone()), |adapter| adapter::put(self, &info, adapter))
     }
 
     /// Waits until the device is open, so that a measurement does not begin before, and tells which it is.

@@ -15,8 +15,12 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
     if let Some(name) = args.preset.as_deref().filter(|_| args.show) {
         return print(spec::preset_text(name)?);
     }
-    let spec = spec::read(args)?;
-    let steps = spec.steps;
+    let mut spec = spec::read(args)?;
+    if spec.lora.is_some() && Precision::from(args.precision) != Precision::F32 {
+        // An adapter is written once.
+        spec.precision = args.precision.into();
+    }
+    let (steps, is_adapter) = (spec.steps, spec.lora.is_some());
     let interrupted = catch_ctrl_c("Training was not started.")?;
     let session = Session::start(args.device);
     let (job, model) = (JobId::next(), ModelId::next());
@@ -47,7 +51,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
         }
         Outcome::Trained(summary) => {
             let precision = args.precision.into();
-            if let Some(path) = summary.saved_to.clone().filter(|_| precision != Precision::F32) {
+            if let Some(path) = summary.saved_to.clone().filter(|_| precision != Precision::F32 && !is_adapter) {
                 // A run ends with the weights it computed with; they are written once more, shorter.
                 let job = JobId::next();
                 session.run(job, Command::start(job, model, Work::Save(SaveSpec { path, precision })), |_| Ok(()))?;

@@ -18,9 +18,9 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec, PatchHow,
-    PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec,
-    Work, WorkFacts, WritesSpec,
+    AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec,
+    PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn,
+    WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 pub use crate::load::{ListedText, TextFormat, TextList};
@@ -177,4 +177,16 @@ pub fn delete_run(run: &Path) -> Result<(), UserError> {
 /// When the file cannot be read or is no image.
 pub fn read_picture(path: &Path) -> Result<Picture, UserError> {
     crate::load::read_picture(path).map_err(UserError::from)
+}
+
+/// True for a folder that holds an adapter in PEFT's layout.
+#[must_use]
+pub fn holds_adapter(dir: &Path) -> bool {
+    crate::load::holds_adapter(dir)
+}
+
+/// What an adapter says it was made for, where it says so. Reads a small file.
+#[must_use]
+pub fn adapter_base(dir: &Path) -> Option<String> {
+    crate::load::adapter_base(dir)
 }

@@ -106,6 +106,8 @@ pub enum Event {
 pub enum Outcome {
     /// The model is ready. [`Event::Model`] was sent before.
     Opened { model: ModelId },
+    /// The model has an adapter, uses it in another way, or has none any more. [`Event::Model`] was sent before.
+    Adapted { model: ModelId },
     /// Generation ended.
     Generated(GenerationStats),
     /// The continuations.

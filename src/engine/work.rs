@@ -4,9 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite,
-    Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport,
-    TrainSpec,
+    AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, PatchAlong,
+    PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind,
+    StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ pub enum Work {
     /// Build the model that a folder's `config.json` describes, with random weights; for measurements of speed. Works
     /// without weights and tokenizer.
     OpenRandom(RandomModel),
+    /// Read an adapter in PEFT's layout and put it on a model that is open. [`super::Event::Model`] tells of it.
+    OpenAdapter(AdapterSpec),
+    /// Use the adapter of an open model in another way; nothing takes it off.
+    SetAdapter(Option<AdapterSetting>),
     /// Stream tokens. [`super::Event::Prompted`] comes first, then [`super::Event::Token`]s.
     Generate(GenerateSpec),
     /// Draw several continuations of a prompt that is read once. [`super::Event::Progress`] in samples; with the samples so far when
@@ -110,6 +114,15 @@ pub struct RandomModel {
     pub seed: u64,
     /// What the weights are kept in: F32 or F16.
     pub precision: Precision,
+}
+
+/// An adapter to open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterSpec {
+    /// Its folder.
+    pub path: PathBuf,
+    /// How it is used from then on.
+    pub setting: AdapterSetting,
 }
 
 /// A continuation.
@@ -362,6 +375,11 @@ impl Work {
         let row = |name, doing, turn, kept| WorkFacts { name, doing, turn, latest_wins: false, kept };
         match self {
             Self::Open(_) | Self::OpenRandom(_) => row("Opening the model", "opening", Waited, Spare),
+            Self::OpenAdapter(_) => row("Opening the adapter", "opening", Waited, WhileShown),
+            // Only the newest factor matters.
+            Self::SetAdapter(_) => {
+                WorkFacts { latest_wins: true, ..row("Setting the adapter", "merging", Waited, WhileShown) }
+            }
             Self::Generate(_) => row("The generation", "generating", Waited, Spare),
             Self::Samples(_) => row("Drawing the samples", "generating", Waited, Spare),
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),

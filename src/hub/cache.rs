@@ -17,6 +17,8 @@ pub struct CachedModel {
     pub path: Option<PathBuf>,
     /// True when configuration and weights are all there.
     pub complete: bool,
+    /// True for a low-rank adapter, which is put on a model.
+    pub is_adapter: bool,
     /// Bytes on the disk, parts included.
     pub bytes: u64,
     /// What the model is; an error where Fovea cannot tell. `None` unless it is complete.
@@ -57,9 +59,10 @@ fn model(folder: &Path, read_card: ReadCard) -> Option<CachedModel> {
     // A model that other programs hold for its tokenizer alone is nothing to open, nor to go on with.
     let is_model = complete || parts > 0 || path.as_deref().is_some_and(|p| p.join(files::CONFIG).is_file());
     let bytes = bytes_below(folder);
-    let card = complete.then(|| read_card(path.as_deref().unwrap_or(folder)));
+    let is_adapter = path.as_deref().is_some_and(is_adapter);
+    let card = (complete && !is_adapter).then(|| read_card(path.as_deref().unwrap_or(folder)));
     let name = printable(&name).into_owned();
-    is_model.then_some(CachedModel { name, path, complete, bytes, card })
+    is_model.then_some(CachedModel { name, path, complete, is_adapter, bytes, card })
 }
 
 /// The snapshot that `refs/main` names, else the one written last.
@@ -88,6 +91,9 @@ fn is_complete(snapshot: &Path) -> bool {
 
 fn is_complete_folder(folder: &Path) -> bool {
     let there = |name: &str| folder.join(name).is_file();
+    if is_adapter(folder) {
+        return true;
+    }
     if !there(files::CONFIG) {
         return false;
     }
@@ -102,6 +108,12 @@ fn is_complete_folder(folder: &Path) -> bool {
         true => all_there(WeightFile::Index),
         false => there(files::TORCH) || all_there(WeightFile::TorchIndex),
     }
+}
+
+/// True for an adapter with both of its files, and no network.
+fn is_adapter(folder: &Path) -> bool {
+    let there = |name: &str| folder.join(name).is_file();
+    there(files::ADAPTER_CONFIG) && there(files::ADAPTER) && !there(files::SINGLE)
 }
 
 /// Bytes of unfinished files.

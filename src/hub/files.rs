@@ -7,6 +7,9 @@ use std::io::Read;
 use std::path::Path;
 
 pub(super) const CONFIG: &str = "config.json";
+/// The two files of a low-rank adapter.
+pub(super) const ADAPTER_CONFIG: &str = "adapter_config.json";
+pub(super) const ADAPTER: &str = "adapter_model.safetensors";
 pub(super) const SINGLE: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 pub(super) const TORCH: &str = "pytorch_model.bin";
@@ -67,6 +70,8 @@ pub(super) enum WeightFile {
     Index,
     Torch,
     TorchIndex,
+    /// The tensors of an adapter, which has no network of its own.
+    Adapter,
 }
 
 impl WeightFile {
@@ -76,6 +81,7 @@ impl WeightFile {
             Self::Index => INDEX,
             Self::Torch => TORCH,
             Self::TorchIndex => TORCH_INDEX,
+            Self::Adapter => ADAPTER,
         }
     }
 
@@ -84,7 +90,7 @@ impl WeightFile {
     /// How the names of its kind of weight files end.
     pub(super) fn endings(self) -> &'static [&'static str] {
         match self {
-            Self::Single | Self::Index => &[".safetensors"],
+            Self::Single | Self::Index | Self::Adapter => &[".safetensors"],
             Self::Torch | Self::TorchIndex => &[".bin", ".pt", ".pth"],
         }
     }
@@ -112,6 +118,11 @@ pub(super) fn wanted<'a>(repo: &RepoId, names: impl Iterator<Item = &'a str>) ->
             folder.map_or(("", None), |folder| (folder, weights_in(folder)))
         }
     };
+    if weights.is_none() && has("", ADAPTER_CONFIG) && has("", ADAPTER) {
+        let small = [ADAPTER_CONFIG, "README.md", "LICENSE", "LICENSE.txt"].into_iter().filter(|name| has("", name));
+        let small = small.map(str::to_owned).collect();
+        return Ok(Wanted { small, folder: String::new(), weights: WeightFile::Adapter });
+    }
     if !has(folder, CONFIG) {
         return Err(nothing(CONFIG));
     }
@@ -211,6 +222,12 @@ mod tests {
         assert_eq!((found.small, found.weights), (vec![CONFIG.into(), "README.md".into()], WeightFile::Single));
         assert_eq!(choose(&["config.json", "pytorch_model.bin"]).unwrap().weights, WeightFile::Torch);
         assert_eq!(choose(&["config.json", INDEX, TORCH]).unwrap().weights, WeightFile::Index);
+        let adapter =
+            choose(&["config.json", ADAPTER, ADAPTER_CONFIG, "README.md", "checkpoint-5/config.json"]).unwrap();
+        assert_eq!(
+            (adapter.small, adapter.weights),
+            (vec![ADAPTER_CONFIG.into(), "README.md".into()], WeightFile::Adapter)
+        );
         assert_eq!(choose(&["config.json", TORCH_INDEX]).unwrap().weights, WeightFile::TorchIndex);
     }
 

@@ -1,7 +1,8 @@
 //! Everything that can be wrong with files a person points at. Each error names the file and the field or tensor.
 
+use crate::load::adapter;
 use crate::load::source::CONFIG_FILE;
-use crate::load::tensors::container::WEIGHTS_FILE;
+use crate::load::tensors::container::{ADAPTER_FILE, WEIGHTS_FILE};
 use crate::load::tokens::tokenizer::TOKENIZER_FILE;
 use crate::load::vision::preprocessor;
 use crate::nn::blocks::BlockType;
@@ -70,6 +71,22 @@ pub enum LoadError {
     NotFinite { path: PathBuf, name: String, index: usize, value: f32 },
     #[error("{}: {} tensors have no place in this architecture, the first is `{}`", .path.display(), .names.len(), .names[0])]
     UnexpectedTensors { path: PathBuf, names: Vec<String> },
+    #[error("{}: the tensor `{name}` cannot be used", .path.display())]
+    AdapterTensor { path: PathBuf, name: String, why: String },
+    #[error("{}: the tensor `{name}` is missing", .path.display())]
+    AdapterPartner { path: PathBuf, name: String, other: String },
+    #[error("{}: the tensor `{name}` is missing", .path.display())]
+    AdapterMissing { path: PathBuf, name: String },
+    #[error("{}: the tensor `{name}` has shape {found:?}, and {expected:?} would fit", .path.display())]
+    AdapterShape { path: PathBuf, name: String, found: [usize; 2], expected: [usize; 2] },
+    #[error("{}: the tensor `{name}` has shape {found:?}, and {expected:?} would fit", .path.display())]
+    AdapterWholeShape { path: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
+    #[error("{}: the tensor `{name}` belongs to no part of the model", .path.display())]
+    AdapterStranger { path: PathBuf, name: String, others: usize, all: usize, known: Vec<String> },
+    #[error("{} holds no tensor", .path.display())]
+    AdapterEmpty { path: PathBuf },
+    #[error("no module of the model is called {name}")]
+    NoTarget { name: String, known: Vec<String> },
     #[error("{} is not a tokenizer", .path.display())]
     Tokenizer { path: PathBuf, problem: String },
     #[error("{}: the token id {id} is outside the model's vocabulary of {vocabulary}", .path.display())]
@@ -138,6 +155,24 @@ impl LoadError {
             Self::UnexpectedTensors { names, .. } => {
                 format!("leaving weights out would give wrong results: {}", first_few(names))
             }
+            Self::AdapterTensor { why, .. } => why.clone(),
+            Self::AdapterPartner { other, .. } => {
+                format!(
+                    "a change is the product of two tensors, and only {other} is there; with one alone nothing would change"
+                )
+            }
+            Self::AdapterMissing { .. } => {
+                "target_modules names its module, which would stay as it is in the base".to_owned()
+            }
+            Self::AdapterShape { .. } | Self::AdapterWholeShape { .. } => {
+                "the adapter was made for a model of other sizes, or its settings name another rank".to_owned()
+            }
+            Self::AdapterStranger { others, all, known, .. } => {
+                let of = if *others == 0 { String::new() } else { format!("; {others} others have none either") };
+                format!("every one of its {all} tensors must have a place{of}. The model has {}", first_few(known))
+            }
+            Self::AdapterEmpty { .. } => "it would change nothing".to_owned(),
+            Self::NoTarget { known, .. } => format!("its matrices are called {}", known.join(", ")),
             Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
             Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
         }
@@ -147,6 +182,9 @@ impl LoadError {
         match self {
             Self::MissingFolder { .. } => {
                 "Check the path; a model of the Hugging Face hub is fetched with `fovea fetch OWNER/NAME`."
+            }
+            Self::MissingFile { file: adapter::CONFIG_FILE | ADAPTER_FILE, .. } => {
+                "Choose the folder that PEFT's save_pretrained wrote, with both of its files."
             }
             Self::MissingFile { .. } => {
                 "Choose the folder that holds config.json, tokenizer.json and model.safetensors, or fetch the file into it; transformers' save_pretrained writes all three."
@@ -189,6 +227,16 @@ impl LoadError {
             Self::WrongDtype { .. } => "Save or fetch the model in one of these types.",
             Self::OutOfRange { .. } => "Save the model in F32.",
             Self::NotFinite { .. } => "Fetch the weights again; if you trained them, go back to an earlier checkpoint.",
+            Self::AdapterTensor { .. }
+            | Self::AdapterPartner { .. }
+            | Self::AdapterMissing { .. }
+            | Self::AdapterShape { .. }
+            | Self::AdapterWholeShape { .. }
+            | Self::AdapterStranger { .. } => {
+                "Open the model the adapter was made for, or fetch adapter_config.json and its tensors again from one place."
+            }
+            Self::AdapterEmpty { .. } => "Fetch the file again, or save the adapter again.",
+            Self::NoTarget { .. } => "Name some of these by the ends of their paths, or all-linear.",
             Self::Encode { .. } => "Shorten or change the text.",
         }
     }
@@ -217,6 +265,10 @@ fn purpose(file: &str) -> &'static str {
         CONFIG_FILE => "a model folder in Hugging Face layout holds a config.json with the sizes of the network",
         TOKENIZER_FILE => "it says how text becomes tokens",
         WEIGHTS_FILE => "it holds the weights; pytorch_model.bin or shards with an index would do as well",
+        adapter::CONFIG_FILE => {
+            "an adapter in PEFT's layout holds it; it says of which rank the changes are, and where"
+        }
+        ADAPTER_FILE => "it holds the adapter's tensors; adapter_model.bin would do as well",
         preprocessor::FILE => "it says how pictures are prepared",
         _ => "the model cannot be opened without it",
     }

@@ -3,6 +3,7 @@
 //! Must not know: the engine, windows, the command line. What is wrong with a file is a [`LoadError`] that names it; it
 //! becomes a [`crate::types::UserError`] in one place, `error.rs`.
 
+mod adapter;
 mod card;
 mod chat;
 mod convert;
@@ -29,6 +30,9 @@ mod faults_tests;
 #[cfg(test)]
 mod folder_tests;
 
+pub use adapter::{
+    Adapter, Attached, adapter_base, holds_adapter, lora_targets, merged, read_adapter, with_lora, write_adapter,
+};
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
 pub use convert::convert;

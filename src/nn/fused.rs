@@ -167,6 +167,7 @@ impl<'a> HeldWeight<'a> {
         Some(match weight {
             Weight::Stored(rows) => Self::Stored(rows),
             Weight::Tensor(param) => Self::Tensor(flex(param.val())?),
+            Weight::Fixed(fixed) => Self::Stored(fixed.plain_rows()?),
         })
     }
 

@@ -33,6 +33,7 @@ pub use layers::bidirectional::PaddingMask;
 pub use layers::cache::KvCache;
 pub use layers::encoder_block::{EncoderBlock, EncoderShape};
 pub use layers::linear::{Linear, in_full_precision, in_half_precision};
+pub use layers::low_rank::{FixedWeight, LowRank};
 pub use layers::mask::SlidingWindow;
 pub use layers::masked_lm::MaskedLmHead;
 pub use layers::norm::{LayerNorm, RmsNorm};

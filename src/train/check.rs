@@ -1,6 +1,6 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{TrainSpec, UserError};
+use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// What can be told wrong before any data is read.
@@ -36,6 +36,23 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
     }
     if !spec.clip_norm.is_finite() || spec.clip_norm < 0.0 {
         return Err(wrong("clip_norm", format!("{} is not zero or a positive number.", spec.clip_norm)));
+    }
+    if let Some(lora) = &spec.lora {
+        if lora.rank == 0 {
+            return Err(wrong("the rank of lora", "A change has at least rank 1.".to_owned()));
+        }
+        if !lora.alpha.is_finite() || lora.alpha <= 0.0 {
+            return Err(wrong("the alpha of lora", format!("{} is not a positive number.", lora.alpha)));
+        }
+        if lora.targets.is_empty() {
+            return Err(wrong("lora", "It names no targets, so nothing would be learned.".to_owned()));
+        }
+        if matches!(spec.task, TrainTask::Digits(_)) {
+            return Err(wrong("lora", "Low-rank changes are learned for text models.".to_owned()));
+        }
+        if spec.start == StartFrom::Scratch {
+            return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
+        }
     }
     for group in &spec.groups {
         if !group.rate.is_finite() || group.rate < 0.0 {

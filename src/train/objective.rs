@@ -30,6 +30,15 @@ pub(crate) trait Objective {
     /// The model's network, in the precision that is trained.
     fn net(model: &Self::Model) -> Self::Net;
 
+    /// The network a run begins with: the model's, or one that learns changes beside it, where the spec says so.
+    ///
+    /// # Errors
+    /// When the spec asks for changes that the network cannot have.
+    fn first_net(&self, spec: &TrainSpec, model: &Self::Model) -> Result<Self::Net, UserError> {
+        let _ = spec;
+        Ok(Self::net(model))
+    }
+
     /// The loss of a batch, counted from 1 over the run; `device` carries autodiff.
     fn loss(&mut self, spec: &TrainSpec, net: &Self::Net, batch: usize, device: &Device) -> Loss;
 

@@ -55,7 +55,7 @@ impl Place {
         }
         let written = serde_json::to_string_pretty(spec).map_err(|error| cannot_write(out, &error))?;
         let is_own = std::fs::read_to_string(out.join(SPEC_FILE)).is_ok_and(|text| text == written);
-        if !is_own && crate::load::holds_model(out) {
+        if !is_own && (crate::load::holds_model(out) || crate::load::holds_adapter(out)) {
             return Err(other_model(out));
         }
         if !is_own {
@@ -73,7 +73,8 @@ pub(super) fn is_held(out: &Path) -> bool {
 
 /// True for the folder of a run that was taken and given back before anything was learned.
 pub(super) fn is_unbegun(out: &Path) -> bool {
-    out.join(SPEC_FILE).is_file() && !crate::load::holds_model(out) && !is_held(out)
+    let is_empty = !crate::load::holds_model(out) && !crate::load::holds_adapter(out);
+    out.join(SPEC_FILE).is_file() && is_empty && !is_held(out)
 }
 
 fn busy(out: &Path) -> UserError {

@@ -56,7 +56,7 @@ fn kept_run(folder: &Path) -> Option<KeptRun> {
     }
     Some(KeptRun {
         checkpoint: Checkpoint::step_in(folder),
-        has_model: crate::load::holds_model(folder),
+        has_model: crate::load::holds_model(folder) || crate::load::holds_adapter(folder),
         is_held,
         bytes: bytes_in(folder),
         folder: folder.to_owned(),

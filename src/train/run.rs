@@ -6,7 +6,7 @@ use super::logs::{RunLogs, RunScale};
 use super::objective::{Loss, Objective, SampleStep, Tally, Written};
 use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
-use super::trainable::{freeze, parameters};
+use super::trainable::{freeze, parameters_of};
 use crate::types::{RunSample, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -90,7 +90,7 @@ impl<O: Objective> Run<O> {
         checkpoint: Option<Checkpoint>,
         device: &Device,
     ) -> Result<Self, UserError> {
-        let parameters = parameters(&start, &spec.groups)?;
+        let parameters = parameters_of(&start, &spec)?;
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);
@@ -299,6 +299,12 @@ impl<O: Objective> Run<O> {
     /// The spec it follows.
     pub(crate) fn spec(&self) -> &TrainSpec {
         &self.spec
+    }
+
+    /// Numbers that learn.
+    pub(crate) fn learned(&self) -> u64 {
+        let learning = self.optimiser.parameters().iter().filter(|parameter| !parameter.frozen);
+        learning.map(|parameter| parameter.count as u64).sum()
     }
 
     /// Steps done.

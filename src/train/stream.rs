@@ -21,6 +21,8 @@ pub(super) enum Stream {
     HeldOutSequences = 7,
     /// First weights that look back.
     LookBack = 8,
+    /// First weights of low-rank changes, a matrix each.
+    LowRank = 9,
 }
 
 impl Stream {

@@ -1,6 +1,6 @@
 //! The parameters of a network by path, and the group whose rules each follows.
 
-use crate::types::{ParameterGroup, UserError};
+use crate::types::{ParameterGroup, TrainSpec, UserError};
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 
@@ -16,6 +16,8 @@ pub(super) struct Parameter {
     pub group: Option<usize>,
     /// It does not learn.
     pub frozen: bool,
+    /// Numbers it holds.
+    pub count: usize,
 }
 
 /// The way to a parameter while a module is visited.
@@ -68,7 +70,7 @@ pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Resul
             let path = self.names.path();
             let group = self.groups.iter().position(|group| group.holds_for(&path));
             let frozen = group.is_some_and(|group| self.groups[group].frozen);
-            self.found.push(Parameter { path, group, frozen });
+            self.found.push(Parameter { path, group, frozen, count: param.shape().num_elements() });
         }
     }
     let mut naming = Naming { names: PathNames::default(), groups, found: Vec::new(), shapes: Vec::new() };
@@ -102,6 +104,19 @@ pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Resul
             "Every parameter of the network belongs to a group that is frozen.",
             "Freeze fewer parameters.",
         ));
+    }
+    Ok(found)
+}
+
+/// Every parameter of the network of a run, in visiting order. Where an adapter is learned, nothing else is.
+///
+/// # Errors
+/// As [`parameters`].
+pub(super) fn parameters_of<N: Module>(net: &N, spec: &TrainSpec) -> Result<Vec<Parameter>, UserError> {
+    let mut found = parameters(net, &spec.groups)?;
+    if spec.lora.is_some() {
+        let is_change = |path: &str| path.ends_with(".lora_A") || path.ends_with(".lora_B");
+        found.iter_mut().for_each(|parameter| parameter.frozen |= !is_change(&parameter.path));
     }
     Ok(found)
 }

@@ -27,6 +27,7 @@ pub use few_shot::rows::PairRows;
 pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use ids::{JobId, ModelId};
 pub use licences::{Component, Licence, components};
+pub use models::adapter::{ADAPTER_FACTORS, AdapterInfo, AdapterSetting, LoraSpec, lora_scale};
 pub use models::card::{CardFile, ModelCard, TypeShare, weight_bytes};
 pub use models::convert::{ConvertSpec, ConvertTarget, ConvertType, Converted};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};

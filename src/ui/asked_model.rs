@@ -152,6 +152,7 @@ pub(super) mod tests {
             parameters: 1,
             shape: Shape::Decoder { blocks, vocabulary: 8, context: 512 },
             held_out: None,
+            adapter: None,
             modified: false,
             trained_steps: 0,
             own_sampling: None,

@@ -3,7 +3,7 @@
 use super::Edits;
 use super::files::{self, FileRequest};
 use super::{State, Theme};
-use crate::engine::{Command, Work};
+use crate::engine::Command;
 use crate::hub::{HubCommand, RepoId};
 use crate::types::{Ability, DigitImage, JobId, ModelId, UserError};
 use crate::ui::{Intent, PanelId};
@@ -143,6 +143,8 @@ pub enum Request {
     OpenFolder,
     /// See [`Cx::ask_for_model_file`].
     OpenFile,
+    /// Open what is at a path: a model, or an adapter for one.
+    OpenPath(PathBuf),
     /// Show the error of a job no longer beside it; the log keeps it.
     Dismiss(JobId),
     /// Take a folder from the list of those opened lately.
@@ -209,13 +211,9 @@ impl<'a> Cx<'a> {
         self.requests.push(Request::Send(command));
     }
 
-    /// Opens a model folder, or makes it the one in use if it is open already.
+    /// Opens a model, or makes it the one in use if it is open already; an adapter is put on its model.
     pub fn open_model(&mut self, path: PathBuf) {
-        if let Some(open) = self.state.models.values().find(|m| m.info.path == path && !m.info.modified) {
-            self.requests.push(Request::Activate(open.info.id));
-        } else {
-            self.send(Command::start(JobId::next(), ModelId::next(), Work::Open(path)));
-        }
+        self.requests.push(Request::OpenPath(path));
     }
 
     /// Fetches a model into the Hugging Face cache, or goes on fetching it.

@@ -219,6 +219,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         held_out: None,
         own_sampling: None,
         quantised: None,
+        adapter: None,
         modified: false,
         trained_steps: 0,
     }

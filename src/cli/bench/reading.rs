@@ -3,7 +3,7 @@
 use super::median;
 use crate::cli::CliError;
 use crate::cli::args::BenchArgs;
-use crate::cli::session::{Session, model_dir, unexpected};
+use crate::cli::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, TextList, Work};
 use crate::types::{EvaluateSpec, EvaluationReport, JobId, ModelInfo, UserError};
 use clap::Args;
@@ -84,9 +84,8 @@ pub(super) fn measure(args: &BenchArgs) -> Result<Option<Figures>, CliError> {
         (None, None) => return Ok(None),
     };
     let session = Session::start(args.model.device);
-    let path = model_dir(&args.model.model)?;
     let device = session.settle()?;
-    let info = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
+    let info = session.open_model(&args.model)?;
     let first = what.read(&session, &info)?; // warms up
     let runs = (0..args.repeats.max(1)).map(|_| what.read(&session, &info)).collect::<Result<Vec<_>, _>>()?;
     let seconds = median(runs.iter().map(|run| run.seconds));

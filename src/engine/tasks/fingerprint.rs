@@ -49,7 +49,9 @@ impl Hashing {
         // Only these two kinds can be trained.
         match models.get(self.model) {
             None => Err(super::not_open()),
-            Some(LoadedModel::Text(model)) if model.info.modified => Ok(Some(load::text_fingerprint(model))),
+            Some(LoadedModel::Text(model)) if model.info.differs_from_files() => {
+                Ok(Some(load::text_fingerprint(model)))
+            }
             Some(LoadedModel::Digits(model)) if model.info.modified => Ok(Some(load::digit_fingerprint(model))),
             Some(other) => {
                 self.files = Some(FileFingerprint::new(&other.info().path)?);

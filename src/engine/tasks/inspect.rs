@@ -246,6 +246,7 @@ mod tests {
             held_out: None,
             own_sampling: None,
             quantised: None,
+            adapter: None,
             modified: false,
             trained_steps: 0,
         }

@@ -2,7 +2,7 @@
 
 use crate::engine::Event;
 use crate::engine::tokenizer::Reader;
-use crate::load::{ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
+use crate::load::{Attached, ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
 use crate::nn::{in_full_precision, kernels};
 use crate::types::ModelInfo;
 use burn::module::Module;
@@ -46,8 +46,14 @@ impl LoadedModel {
     /// The same model on another device.
     pub(crate) fn moved_to(self, device: &Device) -> Self {
         match self {
-            Self::Text(model) => Self::Text(TextModel { lm: brought(model.lm, device), ..model }),
-            Self::Encoder(model) => Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), ..model }),
+            Self::Text(model) => {
+                let adapter = model.adapter.map(|attached| moved(*attached, device));
+                Self::Text(TextModel { lm: brought(model.lm, device), adapter, ..model })
+            }
+            Self::Encoder(model) => {
+                let adapter = model.adapter.map(|attached| moved(*attached, device));
+                Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), adapter, ..model })
+            }
             Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
         }
@@ -74,6 +80,11 @@ impl LoadedModel {
         };
         Event::Model { info: self.info().clone(), weights: Arc::new(weights) }
     }
+}
+
+/// An adapter whose base is on another device.
+fn moved<N: Module>(attached: Attached<N>, device: &Device) -> Box<Attached<N>> {
+    Box::new(Attached { base: brought(attached.base, device), ..attached })
 }
 
 /// A network on another device. Only the kernels of the CPU multiply weights of half precision.

@@ -4,6 +4,7 @@
 //! worker reads its commands, so a task never looks at queues itself: pausing, cancelling and taking turns come from outside.
 //! Must not know: queues, threads, guards or the window.
 
+mod adapter;
 mod answers;
 mod attribute;
 mod batch;
@@ -82,6 +83,8 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
     Ok(match work {
         Work::Open(path) => Box::new(open::Open::new(model, path.clone())),
         Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
+        Work::OpenAdapter(spec) => Box::new(adapter::OpenAdapter::new(model, spec.clone())),
+        Work::SetAdapter(setting) => Box::new(adapter::SetAdapter::new(model, *setting)),
         Work::Generate(spec) => Box::new(generate::Generate::new(model, spec.clone())),
         Work::Samples(spec) => Box::new(samples::Samples::new(model, spec.clone())),
         Work::FitLens(spec) => Box::new(fit_lens::FitLens::new(model, spec.clone())),

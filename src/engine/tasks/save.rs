@@ -32,6 +32,12 @@ impl Task for Save {
             _ => load::save_text_model(cx.models.text(self.model)?, path, *precision)?,
         }
         if let Some(saved) = cx.models.get_mut(self.model) {
+            if let LoadedModel::Text(model) = saved
+                && model.info.adapter_in_use().is_some()
+            {
+                // It is in the weights of the new folder.
+                (model.adapter, model.info.adapter) = (None, None);
+            }
             let info = saved.info_mut();
             (info.modified, info.trained_steps) = (false, 0);
             info.path.clone_from(path);

@@ -1,12 +1,12 @@
 //! Training as a job: a run's steps, with what happens shown to the window and the network kept in the store.
 
 use super::train_origin::{Origin, info_of};
-use super::trained::{Changes, Trained};
+use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
 use crate::train::objectives::{Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
-use crate::types::{ModelId, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -102,7 +102,11 @@ where
         if let Some(model) = cx.models.get(self.model) {
             (cx.emit)(model.event());
         }
-        let start = O::net(O::Model::in_store(cx.models, self.model)?);
+        let info = info_of(cx.models, self.model)?;
+        if spec.lora.is_some() && info.differs_from_files() {
+            return Err(no_base(info));
+        }
+        let start = objective.first_net(&spec, O::Model::in_store(cx.models, self.model)?)?;
         let info = info_of(cx.models, self.model)?;
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
@@ -177,15 +181,37 @@ where
         }
     }
 
+    /// Puts the weights of a step in the store: as they are, or as an adapter where that was learned.
+    fn put(&self, net: O::Net, step: usize, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
+        match &self.run.spec().lora {
+            Some(lora) => {
+                let learned = Learned { net: &net, lora, before: self.before, step };
+                O::Model::put_adapter(cx.models, self.model, learned)
+            }
+            None => O::Model::put(cx.models, self.model, net, self.before.and(step)),
+        }
+    }
+
+    /// Writes what is in the store: the model, or the adapter that was learned.
+    fn save(&self, out: &Path, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
+        let spec = self.run.spec();
+        let Some(lora) = &spec.lora else { return save(self.model, out, spec.precision, cx) };
+        O::Model::save_adapter(cx.models, self.model, lora, out, spec.precision)?;
+        if let Some(model) = cx.models.get(self.model) {
+            (cx.emit)(model.event());
+        }
+        Ok(())
+    }
+
     /// Ends the run: the best weights stay in the store and, if asked for, on disk.
     fn finish(&mut self, state: RunState, cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         let (net, step) = self.run.result();
-        O::Model::put(cx.models, self.model, net, self.before.and(step))?;
+        self.put(net, step, cx)?;
         self.announce(cx, true);
         self.run.flush_logs()?;
         let summary = self.run.summary(state == RunState::Stopped);
         if let Some(out) = &self.run.spec().out {
-            save(self.model, out, self.run.spec().precision, cx)?;
+            self.save(out, cx)?;
             self.run.objective().write_beside(out)?;
             (self.origin.record.state, self.origin.record.summary) = (state, Some(summary.clone()));
             self.origin.write()?;
@@ -203,14 +229,14 @@ where
             Some(best) => format!("The weights of step {best}, the best so far, are kept."),
             None => "The weights are back where the run began.".to_owned(),
         };
-        if let Err(error) = O::Model::put(cx.models, self.model, net, self.before.and(best.unwrap_or(0))) {
+        if let Err(error) = self.put(net, best.unwrap_or(0), cx) {
             return error;
         }
         self.announce(cx, true);
         let mut detail = self.run.flush_logs().err().map_or(String::new(), |error| error.to_string());
         let mut saved = String::new();
         if let (Some(out), Some(_)) = (&self.run.spec().out, best) {
-            match save(self.model, out, self.run.spec().precision, cx) {
+            match self.save(out, cx) {
                 Ok(()) => saved = format!(" They were saved in {}.", out.display()),
                 Err(error) => detail = error.to_string(),
             }
@@ -270,6 +296,14 @@ where
             self.place.leave();
         }
     }
+}
+
+fn no_base(model: &ModelInfo) -> UserError {
+    UserError::new(
+        format!("No adapter can be learned on {} as it is.", model.name),
+        "Its weights are in no file: they were changed, or another adapter is in use. An adapter is of use with its base alone.",
+        "Save the model first, or switch the adapter off.",
+    )
 }
 
 fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'_>) -> Result<(), UserError> {

@@ -132,7 +132,7 @@ fn files_of(record: &RunRecord) -> Option<FileFingerprint> {
 fn open_start<M: Trained>(model: &M, out: Option<&Path>) -> Result<RunStart, UserError> {
     let info = model.info();
     let mut weights = info.path.clone();
-    if let Some(out) = out.filter(|_| info.modified || !load::holds_model(&info.path)) {
+    if let Some(out) = out.filter(|_| info.differs_from_files() || !load::holds_model(&info.path)) {
         weights = out.join(START_FOLDER);
         model.save(&weights, Precision::F32)?;
     }

@@ -76,9 +76,10 @@ where
             Some(made) => made,
             None => O::Model::in_store(cx.models, self.model)?,
         };
-        let (net, parameters) = (O::net(model), model.info().parameters);
+        let net = objective.first_net(&self.spec, model)?;
         let spec = TrainSpec { out: None, ..self.spec.clone() };
         let run = Run::begin(spec, objective, net, None, cx.device)?;
+        let parameters = run.learned();
         let memory = resident.map(|bytes| (bytes, bytes));
         Ok(State::Running(Box::new(Running { run, parameters, memory, step_s: f64::INFINITY })))
     }

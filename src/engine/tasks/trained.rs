@@ -1,10 +1,11 @@
 //! Models that can be trained where they stand in the store.
 
-use super::{LoadedModel, ModelStore};
+use super::{LoadedModel, ModelStore, adapter, not_open};
 use crate::load::{self, DigitModel, TextModel};
 use crate::nn::{CausalLm, DigitNet};
-use crate::types::{ModelId, ModelInfo, Precision, UserError};
+use crate::types::{AdapterSetting, LoraSpec, ModelId, ModelInfo, Precision, UserError};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What training did to weights that stand in the store.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +18,7 @@ pub(super) struct Changes {
 
 impl Changes {
     pub(super) fn of(info: &ModelInfo) -> Self {
-        Self { modified: info.modified, steps: info.trained_steps }
+        Self { modified: info.differs_from_files(), steps: info.trained_steps }
     }
 
     /// These, and so many steps of a run.
@@ -56,6 +57,48 @@ pub(super) trait Trained: Sized {
 
     /// Puts a network in the place of the open model's, whose weights these changes made what they are.
     fn put(models: &mut ModelStore, id: ModelId, net: Self::Net, changes: Changes) -> Result<(), UserError>;
+
+    /// Puts what a run learned as an adapter on the open model, which is its base again. `step` is that of these weights; at 0 nothing was
+    /// learned, and there is none.
+    ///
+    /// # Errors
+    /// When the model is not open, or is of a kind that has no adapters.
+    fn put_adapter(models: &mut ModelStore, id: ModelId, learned: Learned<'_, Self::Net>) -> Result<(), UserError> {
+        let _ = learned;
+        Err(models.get(id).map_or_else(not_open, |model| no_adapters(model.info())))
+    }
+
+    /// Writes the adapter of the open model as a folder.
+    ///
+    /// # Errors
+    /// When there is none, or a file cannot be written.
+    fn save_adapter(
+        models: &mut ModelStore,
+        id: ModelId,
+        lora: &LoraSpec,
+        out: &Path,
+        precision: Precision,
+    ) -> Result<(), UserError> {
+        let _ = (lora, out, precision);
+        Err(models.get(id).map_or_else(not_open, |model| no_adapters(model.info())))
+    }
+}
+
+/// What a run learned beside weights that stay as they are.
+pub(super) struct Learned<'a, N> {
+    pub net: &'a N,
+    pub lora: &'a LoraSpec,
+    /// What the model was before.
+    pub before: Changes,
+    pub step: usize,
+}
+
+fn no_adapters(model: &ModelInfo) -> UserError {
+    UserError::new(
+        format!("{} cannot have an adapter.", model.name),
+        "Low-rank changes are learned for causal language models.",
+        "Train all of its weights, without [lora].",
+    )
 }
 
 impl Trained for TextModel {
@@ -85,8 +128,46 @@ impl Trained for TextModel {
     fn put(models: &mut ModelStore, id: ModelId, net: CausalLm, changes: Changes) -> Result<(), UserError> {
         models.text(id)?;
         if let Some(LoadedModel::Text(model)) = models.get_mut(id) {
+            // An adapter belongs to the weights it was put on.
+            (model.adapter, model.info.adapter) = (None, None);
             model.lm = net;
             changes.note(&mut model.info);
+        }
+        Ok(())
+    }
+
+    fn put_adapter(models: &mut ModelStore, id: ModelId, learned: Learned<'_, CausalLm>) -> Result<(), UserError> {
+        models.text(id)?;
+        let Some(loaded) = models.get_mut(id) else { return Err(not_open()) };
+        let Learned { net, lora, before, step } = learned;
+        let base = Some(loaded.info().path.display().to_string());
+        let (mut adapter, base) = load::Adapter::learned_by(net, lora, base);
+        adapter.info.name = format!("trained, {step} steps");
+        if let LoadedModel::Text(model) = loaded {
+            (model.adapter, model.info.adapter) = (None, None);
+            model.lm = base;
+        }
+        before.note(loaded.info_mut());
+        if step == 0 {
+            return Ok(());
+        }
+        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default())
+    }
+
+    fn save_adapter(
+        models: &mut ModelStore,
+        id: ModelId,
+        lora: &LoraSpec,
+        out: &Path,
+        precision: Precision,
+    ) -> Result<(), UserError> {
+        models.text(id)?;
+        let Some(LoadedModel::Text(model)) = models.get_mut(id) else { return Err(not_open()) };
+        let Some(attached) = &model.adapter else { return Ok(()) };
+        load::write_adapter(&attached.adapter, lora, &model.lm, precision, out)?;
+        if let Some(info) = &mut model.info.adapter {
+            info.name = crate::types::model_name(out);
+            info.path = out.to_owned();
         }
         Ok(())
     }

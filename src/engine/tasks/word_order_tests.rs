@@ -21,6 +21,7 @@ fn info(layers: usize, heads: usize) -> ModelInfo {
         held_out: None,
         own_sampling: None,
         quantised: None,
+        adapter: None,
         modified: false,
         trained_steps: 0,
     }

@@ -40,6 +40,7 @@ impl DigitModel {
             held_out: None,
             own_sampling: None,
             quantised: None,
+            adapter: None,
             modified: false,
             trained_steps: 0,
         };

@@ -1,5 +1,6 @@
 //! A text encoder as a folder in Hugging Face layout, or in that of sentence-transformers.
 
+use crate::load::adapter::Attached;
 use crate::load::encoder::encoder_config::{self, EncoderSettings};
 use crate::load::encoder::encoder_weights;
 use crate::load::encoder::sentence_files::SentenceSettings;
@@ -27,6 +28,8 @@ pub struct EncoderModel {
     pub config: EncoderConfig,
     /// The network.
     pub encoder: TextEncoder,
+    /// The adapter that belongs to it, and the network without it; [`Self::encoder`] is what both are together.
+    pub adapter: Option<Box<Attached<TextEncoder>>>,
     /// Text to tokens and back.
     pub tokenizer: Arc<Tokenizer>,
     /// Fills shorter texts of a batch up.
@@ -90,6 +93,7 @@ pub fn open_encoder_model(
         held_out: None,
         own_sampling: None,
         quantised: kept.quantised,
+        adapter: None,
         modified: false,
         trained_steps: 0,
     };
@@ -98,6 +102,7 @@ pub fn open_encoder_model(
         reads,
         config,
         encoder,
+        adapter: None,
         tokenizer: Arc::new(tokenizer),
         padding_id,
         mask_id: mask.map(|(_, id)| id),

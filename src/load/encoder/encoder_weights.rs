@@ -2,6 +2,7 @@
 //!
 //! The file holds queries, keys and values apart; the model holds them as one matrix.
 
+use crate::load::adapter::{Matrix, MatrixKind};
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::Weights;
 use crate::nn::{
@@ -244,4 +245,39 @@ pub(in crate::load) fn is_harmless(name: &str, tied: bool) -> bool {
         || name.ends_with("embeddings.token_type_ids")
         || name.starts_with("cls.seq_relationship.")
         || HEADS.iter().any(|head| (tied && name == head.decoder) || head.biases.contains(&name))
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(encoder: &mut TextEncoder) -> Vec<Matrix<'_>> {
+    let parts = match encoder {
+        TextEncoder::Bert(Bert { token_embedding, blocks, pooler, head, .. }) => {
+            ("bert.", "encoder.layer", &BERT_BLOCK, &BERT_HEAD, token_embedding, blocks, pooler.as_mut(), head)
+        }
+        TextEncoder::Roberta(Roberta { token_embedding, blocks, pooler, head, .. }) => {
+            ("roberta.", "encoder.layer", &BERT_BLOCK, &ROBERTA_HEAD, token_embedding, blocks, pooler.as_mut(), head)
+        }
+        TextEncoder::DistilBert(DistilBert { token_embedding, blocks, head, .. }) => {
+            let (names, of_head) = (&DISTILBERT_BLOCK, &DISTILBERT_HEAD);
+            ("distilbert.", "transformer.layer", names, of_head, token_embedding, blocks, None, head)
+        }
+    };
+    let (prefix, of_blocks, names, of_head, tokens, blocks, pooler, head) = parts;
+    let mut found = vec![Matrix::table(&format!("{prefix}embeddings.word_embeddings"), tokens)];
+    for (layer, block) in blocks.iter_mut().enumerate() {
+        let name = |part: &str| format!("{prefix}{of_blocks}.{layer}.{part}");
+        let rows = block.qkv.weight.dims()[0] / 3;
+        found.push(Matrix::of(names.qkv.map(|part| (name(part), rows)), &mut block.qkv));
+        found.push(Matrix::linear(name(names.attn_out), &mut block.attn_out));
+        found.push(Matrix::linear(name(names.mlp_in), &mut block.mlp_in));
+        found.push(Matrix::linear(name(names.mlp_out), &mut block.mlp_out));
+    }
+    found.extend(pooler.map(|pooler| Matrix::linear(format!("{prefix}pooler.dense"), pooler)));
+    if let Some(MaskedLmHead { dense, decoder, .. }) = head {
+        found.push(Matrix::linear(of_head.dense.to_owned(), dense));
+        let module = of_head.decoder.trim_end_matches(".weight");
+        found.extend(
+            decoder.as_mut().map(|decoder| Matrix { kind: MatrixKind::Head, ..Matrix::table(module, decoder) }),
+        );
+    }
+    found
 }

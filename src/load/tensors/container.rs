@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// The file with the weights.
 pub(in crate::load) const WEIGHTS_FILE: &str = "model.safetensors";
+/// The file with the tensors of an adapter.
+pub(in crate::load) const ADAPTER_FILE: &str = "adapter_model.safetensors";
 /// The file with the weights in older folders.
 const TORCH_FILE: &str = "pytorch_model.bin";
 
@@ -39,6 +41,17 @@ impl WeightFiles {
         let Found { paths, index, is_torch } = find(dir)?;
         let open = if is_torch { read_torch } else { map_file };
         Ok(Self { files: paths.iter().map(|path| open(path)).collect::<Result<_, _>>()?, index })
+    }
+
+    /// adapter_model.safetensors, else adapter_model.bin.
+    pub(in crate::load) fn of_adapter(dir: &Path) -> Result<Self, LoadError> {
+        let (plain, torch) = (dir.join(ADAPTER_FILE), dir.join("adapter_model.bin"));
+        let file = match (plain.is_file(), torch.is_file()) {
+            (true, _) => map_file(&plain)?,
+            (false, true) => read_torch(&torch)?,
+            (false, false) => return Err(LoadError::MissingFile { dir: dir.to_owned(), file: ADAPTER_FILE }),
+        };
+        Ok(Self { files: vec![file], index: None })
     }
 
     /// The files of a model in GGUF.

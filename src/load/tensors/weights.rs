@@ -354,7 +354,19 @@ pub(in crate::load) fn write_weights(
     precision: Precision,
     dir: &Path,
 ) -> Result<(), LoadError> {
-    let path = dir.join(WEIGHTS_FILE);
+    write_tensors(tensors, precision, &dir.join(WEIGHTS_FILE))
+}
+
+/// The same under any name.
+///
+/// # Errors
+/// As [`write_weights`].
+pub(in crate::load) fn write_tensors(
+    tensors: &[(String, StoredTensor)],
+    precision: Precision,
+    path: &Path,
+) -> Result<(), LoadError> {
+    let path = path.to_owned();
     let fits = |x: &f32| !x.is_finite() || precision != Precision::F16 || f16::from_f32(*x).is_finite();
     for (name, tensor) in tensors {
         if let Some(index) = tensor.values.par_iter().position_first(|x| !fits(x)) {

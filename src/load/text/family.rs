@@ -1,6 +1,7 @@
 //! What opening and saving need to know of each family of causal models. This is the one table: a new family is an entry in
 //! each of the three lists, and an `impl` beside its own two files.
 
+use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::tensors::weights::{StoredTensor, Weights};
@@ -59,25 +60,34 @@ pub(in crate::load) fn family(config: &TextConfig) -> &dyn Family {
 
 /// The shape, with a head of its own where the network has one: what a file holds counts more than what config.json says.
 pub(super) fn with_head_of(mut config: TextConfig, lm: &CausalLm) -> TextConfig {
-    let has_head = match lm {
-        CausalLm::Gpt2(gpt2) => gpt2.head.is_some(),
-        CausalLm::GptNeox(neox) => neox.head.is_some(),
-        CausalLm::Llama(llama) => llama.head.is_some(),
-        CausalLm::Gemma2(gemma) => gemma.head.is_some(),
-    };
-    if has_head {
+    if has_head(lm) {
         untie(&mut config);
     }
     config
 }
 
+/// True when the network has a head of its own.
+pub(super) fn has_head(lm: &CausalLm) -> bool {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2.head.is_some(),
+        CausalLm::GptNeox(neox) => neox.head.is_some(),
+        CausalLm::Llama(llama) => llama.head.is_some(),
+        CausalLm::Gemma2(gemma) => gemma.head.is_some(),
+    }
+}
+
 /// Takes note that a shape has a head of its own, whatever its settings say.
 pub(in crate::load) fn untie(config: &mut TextConfig) {
+    set_tied(config, false);
+}
+
+/// Takes note whether the embeddings of a shape are its head.
+pub(super) fn set_tied(config: &mut TextConfig, tied: bool) {
     match config {
-        TextConfig::Gpt2(config) => config.tied = false,
-        TextConfig::GptNeox(config) => config.tied = false,
-        TextConfig::Llama(config) => config.tied = false,
-        TextConfig::Gemma2(config) => config.tied = false,
+        TextConfig::Gpt2(config) => config.tied = tied,
+        TextConfig::GptNeox(config) => config.tied = tied,
+        TextConfig::Llama(config) => config.tied = tied,
+        TextConfig::Gemma2(config) => config.tied = tied,
     }
 }
 
@@ -88,6 +98,16 @@ pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTenso
         CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
         CausalLm::Llama(llama) => llama_weights::write(llama),
         CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
+    }
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(lm: &mut CausalLm) -> Vec<Matrix<'_>> {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2_weights::matrices(gpt2),
+        CausalLm::GptNeox(neox) => gpt_neox_weights::matrices(neox),
+        CausalLm::Llama(llama) => llama_weights::matrices(llama),
+        CausalLm::Gemma2(gemma) => gemma2_weights::matrices(gemma),
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! As in Llama's files, queries, keys and values lie apart, and so do gate and up.
 
+use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
-use crate::load::text::llama_weights::{gate_up_parts, qkv_parts, read_linear, write_linear, write_norm};
+use crate::load::text::llama_weights::{
+    block_matrices, gate_up_parts, qkv_parts, read_linear, write_linear, write_norm,
+};
 use crate::nn::{Gemma2, Gemma2Block, Gemma2Config, RmsNorm};
 
 pub(in crate::load) fn read(config: &Gemma2Config, weights: &mut Weights<'_>) -> Result<Gemma2, LoadError> {
@@ -82,4 +85,15 @@ pub(in crate::load) fn write(model: &Gemma2) -> Vec<(String, StoredTensor)> {
         tensors.push((crate::load::HEAD.to_owned(), StoredTensor::of(head.weight.val())));
     }
     tensors
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(model: &mut Gemma2) -> Vec<Matrix<'_>> {
+    let mut found = vec![Matrix::table("model.embed_tokens", &mut model.token_embedding)];
+    for (layer, block) in model.blocks.iter_mut().enumerate() {
+        let Gemma2Block { qkv, attn_out, gate_up, mlp_out, heads, kv_heads, .. } = block;
+        found.extend(block_matrices(layer, [qkv, attn_out, gate_up, mlp_out], [*heads, *kv_heads]));
+    }
+    found.extend(model.head.as_mut().map(|head| Matrix::head("lm_head", head)));
+    found
 }

@@ -2,6 +2,7 @@
 //!
 //! GPT-2's projections are `Conv1D`: the file holds `[in, out]` where everything else in the field holds `[out, in]`.
 
+use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::nn::{Gpt2, Gpt2Block, Gpt2Config, LayerNorm, Linear};
@@ -91,4 +92,18 @@ fn write_conv1d(tensors: &mut Vec<(String, StoredTensor)>, name: &str, linear: &
     if let Some(bias) = &linear.bias {
         tensors.push((format!("{name}.bias"), StoredTensor::of(bias.val())));
     }
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(model: &mut Gpt2) -> Vec<Matrix<'_>> {
+    let mut found = vec![Matrix::table("transformer.wte", &mut model.token_embedding)];
+    for (layer, block) in model.blocks.iter_mut().enumerate() {
+        let name = |part| format!("transformer.h.{layer}.{part}");
+        found.push(Matrix::linear(name("attn.c_attn"), &mut block.qkv));
+        found.push(Matrix::linear(name("attn.c_proj"), &mut block.attn_out));
+        found.push(Matrix::linear(name("mlp.c_fc"), &mut block.mlp_in));
+        found.push(Matrix::linear(name("mlp.c_proj"), &mut block.mlp_out));
+    }
+    found.extend(model.head.as_mut().map(|head| Matrix::head("lm_head", head)));
+    found
 }

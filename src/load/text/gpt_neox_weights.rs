@@ -1,5 +1,6 @@
 //! GPT-NeoX's tensors by their names in the file, read and written.
 
+use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::load::text::gpt2_weights::{read_norm, write_norm};
@@ -72,4 +73,18 @@ pub(in crate::load) fn write(model: &GptNeox) -> Vec<(String, StoredTensor)> {
         tensors.push((HEAD.to_owned(), StoredTensor::of(head.weight.val())));
     }
     tensors
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(model: &mut GptNeox) -> Vec<Matrix<'_>> {
+    let mut found = vec![Matrix::table("gpt_neox.embed_in", &mut model.token_embedding)];
+    for (layer, block) in model.blocks.iter_mut().enumerate() {
+        let name = |part| format!("gpt_neox.layers.{layer}.{part}");
+        found.push(Matrix::linear(name("attention.query_key_value"), &mut block.qkv));
+        found.push(Matrix::linear(name("attention.dense"), &mut block.attn_out));
+        found.push(Matrix::linear(name("mlp.dense_h_to_4h"), &mut block.mlp_in));
+        found.push(Matrix::linear(name("mlp.dense_4h_to_h"), &mut block.mlp_out));
+    }
+    found.extend(model.head.as_mut().map(|head| Matrix::head("embed_out", head)));
+    found
 }

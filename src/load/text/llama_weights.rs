@@ -3,6 +3,7 @@
 //! The file holds queries, keys and values apart, and gate and up apart; the model holds each group as one matrix, so that
 //! decoding makes fewer, larger products.
 
+use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::nn::{Linear, Llama, LlamaBlock, LlamaConfig, RmsNorm};
@@ -129,4 +130,32 @@ pub(in crate::load) fn write_linear(
         }
         start += rows;
     }
+}
+
+/// Every matrix under its module's name.
+pub(in crate::load) fn matrices(model: &mut Llama) -> Vec<Matrix<'_>> {
+    let mut found = vec![Matrix::table("model.embed_tokens", &mut model.token_embedding)];
+    for (layer, block) in model.blocks.iter_mut().enumerate() {
+        let LlamaBlock { qkv, attn_out, gate_up, mlp_out, heads, kv_heads, .. } = block;
+        found.extend(block_matrices(layer, [qkv, attn_out, gate_up, mlp_out], [*heads, *kv_heads]));
+    }
+    found.extend(model.head.as_mut().map(|head| Matrix::head("lm_head", head)));
+    found
+}
+
+/// Those of a block whose layers lie as Llama's do.
+pub(in crate::load) fn block_matrices(
+    layer: usize,
+    [qkv, attn_out, gate_up, mlp_out]: [&mut Linear; 4],
+    [heads, kv_heads]: [usize; 2],
+) -> [Matrix<'_>; 4] {
+    let name = format!("model.layers.{layer}");
+    let width = qkv.weight.dims()[0] / (heads + 2 * kv_heads);
+    let of_each = gate_up.weight.dims()[0] / 2;
+    [
+        Matrix::of(qkv_parts(&name, heads, kv_heads, width), qkv),
+        Matrix::linear(format!("{name}.self_attn.o_proj"), attn_out),
+        Matrix::of(gate_up_parts(&name, of_each), gate_up),
+        Matrix::linear(format!("{name}.mlp.down_proj"), mlp_out),
+    ]
 }

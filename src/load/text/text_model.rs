@@ -1,5 +1,6 @@
 //! A causal model as a folder in Hugging Face layout: opened, and saved so that transformers opens it too.
 
+use crate::load::adapter::Attached;
 use crate::load::chat::{ChatError, ChatTemplate};
 use crate::load::error::LoadError;
 use crate::load::source::{CONFIG_FILE, ModelSource, source};
@@ -30,6 +31,8 @@ pub struct TextModel {
     pub bos: Option<u32>,
     /// Tokens that end a text; may be empty.
     pub eos: Vec<u32>,
+    /// The adapter that belongs to it, and the network without it; [`Self::lm`] is what both are together.
+    pub adapter: Option<Box<Attached<CausalLm>>>,
     /// The chat template, or why there is none.
     pub chat: Arc<Result<ChatTemplate, ChatError>>,
 }
@@ -65,11 +68,18 @@ impl TextModel {
             held_out: None,
             own_sampling: None,
             quantised: None,
+            adapter: None,
             modified: false,
             trained_steps: 0,
         };
         let chat = Arc::new(Err(ChatError::NoTemplate { dir: name.into() }));
-        Self { info, config, lm, tokenizer: tokenizer.into(), bos, eos, chat }
+        Self { info, config, lm, tokenizer: tokenizer.into(), bos, eos, adapter: None, chat }
+    }
+
+    /// Takes another network of the same shape, which may have a head of its own.
+    pub fn use_network(&mut self, lm: CausalLm) {
+        family::set_tied(&mut self.config, !family::has_head(&lm));
+        self.lm = lm;
     }
 
     /// Tokens that end a turn of a chat: those that end a text, and the `eos_token` that templates write.

@@ -82,6 +82,7 @@ pub fn open_vision_model(
         held_out: None,
         own_sampling: None,
         quantised: kept.quantised,
+        adapter: None,
         modified: false,
         trained_steps: 0,
     };

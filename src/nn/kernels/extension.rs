@@ -7,10 +7,12 @@ use super::attention::{self, Heads};
 use super::gelu;
 use super::inner::Level;
 use super::loss;
+use super::low_rank::{self, Place};
 use super::norm::{self, Norm};
 use super::pattern::{self, Sizes};
 use super::product;
 use super::rows::WeightRows;
+use crate::nn::stored::StoredRows;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
@@ -56,6 +58,16 @@ pub(crate) trait TrainingOps: Backend {
 
     /// x Wᵀ + b: the same with `bias` `[out]`.
     fn product_with_bias(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>)
+    -> FloatTensor<Self>;
+
+    /// x Wᵀ with weights that do not learn and stay where they lie.
+    fn product_fixed(x: FloatTensor<Self>, weight: StoredRows) -> FloatTensor<Self>;
+
+    /// x Wᵀ + b: the same with `bias` `[out]`.
+    fn product_fixed_with_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>, weight: StoredRows) -> FloatTensor<Self>;
+
+    /// y + factor · u Bᵀ in the columns of a place: `[rows, out]`, `[rows, R]`, `[columns, R]` → `[rows, out]`.
+    fn add_product(y: FloatTensor<Self>, u: FloatTensor<Self>, b: FloatTensor<Self>, place: Place)
     -> FloatTensor<Self>;
 
     /// The gate of every element.
@@ -141,6 +153,18 @@ impl TrainingOps for Flex {
 
     fn product_with_bias(x: FlexTensor, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
         multiply(&x.to_contiguous(), &weight.to_contiguous(), Some(&bias.to_contiguous()))
+    }
+
+    fn product_fixed(x: FlexTensor, weight: StoredRows) -> FlexTensor {
+        multiply_rows(&x.to_contiguous(), &weight.view(), None)
+    }
+
+    fn product_fixed_with_bias(x: FlexTensor, bias: FlexTensor, weight: StoredRows) -> FlexTensor {
+        multiply_rows(&x.to_contiguous(), &weight.view(), Some(&bias.to_contiguous()))
+    }
+
+    fn add_product(y: FlexTensor, u: FlexTensor, b: FlexTensor, place: Place) -> FlexTensor {
+        low_rank::add(level(), y, &u.to_contiguous(), &b.to_contiguous(), place)
     }
 
     fn gate(x: FlexTensor, gate: Gate) -> FlexTensor {

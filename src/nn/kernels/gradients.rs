@@ -5,8 +5,11 @@ use super::attention::{self, Heads};
 use super::extension::{TrainingOps, dims, in_full_precision, indices, into_values, level, like, tensor, values};
 use super::gelu::GeluGradient;
 use super::loss;
+use super::low_rank::{self, Place};
 use super::norm::{self, Norm};
 use super::product::{LeftMatrix, RightMatrix, multiply};
+use super::rows::WeightRows;
+use crate::nn::stored::StoredRows;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -41,6 +44,29 @@ impl<C: CheckpointStrategy> TrainingOps for Autodiff<Flex, C> {
         let (bias, bias_node) = bias.into_parts();
         let y = Flex::product_with_bias(x.clone(), weight.clone(), bias);
         record!(ProductGradients, [x_node, weight_node, bias_node], (x, weight), y)
+    }
+
+    fn product_fixed(x: FloatTensor<Self>, weight: StoredRows) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let y = Flex::product_fixed(x, weight.clone());
+        record!(FixedProductGradients, [node], weight, y)
+    }
+
+    fn product_fixed_with_bias(x: FloatTensor<Self>, bias: FloatTensor<Self>, weight: StoredRows) -> FloatTensor<Self> {
+        let ((x, x_node), (bias, bias_node)) = (x.into_parts(), bias.into_parts());
+        let y = Flex::product_fixed_with_bias(x, bias, weight.clone());
+        record!(FixedProductGradients, [x_node, bias_node], weight, y)
+    }
+
+    fn add_product(
+        y: FloatTensor<Self>,
+        u: FloatTensor<Self>,
+        b: FloatTensor<Self>,
+        place: Place,
+    ) -> FloatTensor<Self> {
+        let ((y, y_node), (u, u_node), (b, b_node)) = (y.into_parts(), u.into_parts(), b.into_parts());
+        let sum = Flex::add_product(y, u.clone(), b.clone(), place);
+        record!(AddProductGradients, [y_node, u_node, b_node], (u, b, place), sum)
     }
 
     fn gate(x: FloatTensor<Self>, gate: Gate) -> FloatTensor<Self> {
@@ -148,6 +174,72 @@ impl Backward<Flex, 3> for ProductGradients {
         if let Some(node) = of_bias {
             let [_, outputs] = dims(&dy);
             gradients.register::<Flex>(node.id, tensor(norm::column_sums(level(), values(&dy), outputs), [outputs]));
+        }
+    }
+}
+
+/// Of y = x Wᵀ + b with weights that stay as they are: dx = dy W, db the column sums of dy. Nothing of `x` is kept.
+#[derive(Debug)]
+struct FixedProductGradients;
+
+impl Backward<Flex, 1> for FixedProductGradients {
+    type State = StoredRows;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        if let [Some(node)] = ops.parents {
+            gradients.register::<Flex>(node.id, of_fixed_input(&dy, &ops.state.view()));
+        }
+    }
+}
+
+impl Backward<Flex, 2> for FixedProductGradients {
+    type State = StoredRows;
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let [of_x, of_bias] = ops.parents;
+        if let Some(node) = of_x {
+            gradients.register::<Flex>(node.id, of_fixed_input(&dy, &ops.state.view()));
+        }
+        if let Some(node) = of_bias {
+            let [_, outputs] = dims(&dy);
+            gradients.register::<Flex>(node.id, tensor(norm::column_sums(level(), values(&dy), outputs), [outputs]));
+        }
+    }
+}
+
+fn of_fixed_input(dy: &FlexTensor, weight: &WeightRows<'_>) -> FlexTensor {
+    let ([rows, outputs], [_, inputs]) = (dims(dy), weight.shape());
+    let sizes = [rows, outputs, inputs];
+    let dx = if weight.has_blocks() {
+        let wide = weight.widened();
+        multiply(level(), LeftMatrix::Rows(values(dy)), RightMatrix::Rows(&wide), None, sizes)
+    } else {
+        multiply(level(), LeftMatrix::Rows(values(dy)), RightMatrix::Stored(weight), None, sizes)
+    };
+    tensor(dx, [rows, inputs])
+}
+
+/// Of y + factor · u Bᵀ: dy as it is, and what [`low_rank::gradients`] says.
+#[derive(Debug)]
+struct AddProductGradients;
+
+impl Backward<Flex, 3> for AddProductGradients {
+    type State = (FlexTensor, FlexTensor, Place);
+
+    fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_y, of_u, of_b], (u, b, place)) = (ops.parents, ops.state);
+        let (u, b, wanted) = (u.to_contiguous(), b.to_contiguous(), [of_u.is_some(), of_b.is_some()]);
+        let [du, db] = low_rank::gradients(level(), &dy, &u, &b, place, wanted);
+        for (node, gradient) in [(of_u, du), (of_b, db)] {
+            if let (Some(node), Some(gradient)) = (node, gradient) {
+                gradients.register::<Flex>(node.id, gradient);
+            }
+        }
+        if let Some(node) = of_y {
+            gradients.register::<Flex>(node.id, dy);
         }
     }
 }

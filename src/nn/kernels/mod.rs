@@ -20,6 +20,7 @@ mod gradients;
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
 mod loss;
+mod low_rank;
 mod norm;
 mod output;
 mod panel;
@@ -45,6 +46,7 @@ use burn::backend::flex::{Flex, FlexTensor};
 use burn::tensor::{Device, Int, Tensor};
 use extension::{InferenceOps, TrainingOps};
 use inner::Level;
+use low_rank::Place;
 use norm::Norm;
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -101,6 +103,29 @@ pub(super) fn product_stored(x: Tensor<2>, weight: &StoredRows, bias: Option<Ten
     let x = flex(x.try_into_primitive::<Flex>().expect(ON_FLEX));
     let bias = bias.map(|bias| flex(bias.try_into_primitive::<Flex>().expect(ON_FLEX)));
     Tensor::from_primitive::<Flex>(extension::multiply_rows(&x, &weight.view(), bias.as_ref()))
+}
+
+/// As [`product_stored`], with gradients or without: those of `x` and `bias`, not of the weights. A weight in blocks is multiplied as
+/// everywhere; its gradient is that of the values that the blocks stand for.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn product_fixed(x: Tensor<2>, weight: StoredRows, bias: Option<Tensor<1>>) -> Tensor<2> {
+    let x = x.into_dispatch();
+    let y = match bias {
+        Some(bias) => <Dispatch as TrainingOps>::product_fixed_with_bias(x, bias.into_dispatch(), weight),
+        None => <Dispatch as TrainingOps>::product_fixed(x, weight),
+    };
+    Tensor::from_dispatch(y)
+}
+
+/// y + factor · u Bᵀ in some columns: `y` `[rows, out]`, `u` `[rows, R]`, `b` `[columns, R]`, from column `first` on.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device, or the sizes do not fit.
+pub(super) fn add_product(y: Tensor<2>, u: Tensor<2>, b: Tensor<2>, first: usize, factor: f32) -> Tensor<2> {
+    let (y, u, b) = (y.into_dispatch(), u.into_dispatch(), b.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::add_product(y, u, b, Place { first, factor }))
 }
 
 const ON_FLEX: &str = "`serve` was asked before";

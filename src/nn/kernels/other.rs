@@ -26,7 +26,7 @@ pub(super) fn transpose_rows<E: Element>(level: Level, _: &[E], _: usize, _: usi
     match level {}
 }
 
-pub(super) fn copy_columns(level: Level, _: &[f32], _: usize, _: usize, _: &mut [f32]) {
+pub(super) fn copy_columns<E: Element>(level: Level, _: &[E], _: usize, _: usize, _: &mut [f32]) {
     match level {}
 }
 

@@ -33,6 +33,8 @@ pub(super) enum RightMatrix<'a> {
     Rows(&'a [f32]),
     /// `[columns][depth]`: weights as they are kept.
     Columns(&'a WeightRows<'a>),
+    /// `[depth][columns]`: weights as they are kept, in no blocks, for products with their other side.
+    Stored(&'a WeightRows<'a>),
 }
 
 /// y = x Wᵀ + b: `x` `[rows, inputs]`, `weight` `[outputs, inputs]`, `bias` `[outputs]` → `[rows, outputs]`, all row-major.
@@ -148,7 +150,7 @@ impl<'a> Product<'a> {
         let (LeftMatrix::Rows(of_left) | LeftMatrix::Columns(of_left)) = left;
         let of_right = match right {
             RightMatrix::Rows(values) => values.len(),
-            RightMatrix::Columns(weight) => weight.shape().iter().product(),
+            RightMatrix::Columns(weight) | RightMatrix::Stored(weight) => weight.shape().iter().product(),
         };
         assert!(of_left.len() == rows * depth && of_right == depth * columns);
         assert!(bias.is_none_or(|bias| bias.len() == columns));
@@ -225,6 +227,7 @@ impl<'a> Product<'a> {
                 inner::copy_columns(self.level, &values[start * columns + first..], columns, last - first, panel);
             }
             RightMatrix::Columns(weight) => weight.lay_out(self.level, first..last, [start, end], panel, wide),
+            RightMatrix::Stored(weight) => weight.copy_columns(self.level, start..end, [first, last], panel),
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use super::eights::Eights;
 use super::inner::{self, Level};
+use super::output::{CHUNK, for_each_chunk};
 use super::panel::{Element, PANEL};
 use crate::nn::blocks::BlockType;
 use half::slice::HalfFloatSliceExt;
@@ -223,6 +224,40 @@ impl<'a> WeightRows<'a> {
             piece.times(level, rows, x, of_piece);
             rest = behind;
         }
+    }
+
+    /// Columns `from..to`, at most [`PANEL`] of them, of some rows that are in no blocks: → `[rows][PANEL]`. What is behind the columns
+    /// stays as it is.
+    pub(super) fn copy_columns(&self, level: Level, rows: Range<usize>, [from, to]: [usize; 2], panel: &mut [f32]) {
+        let (inputs, width) = (self.shape[1], to - from);
+        let mut rest = panel;
+        for (piece, of_piece) in self.holding(rows) {
+            let (panel, behind) = rest.split_at_mut(of_piece.len() * PANEL);
+            match piece.format {
+                Format::F32 => {
+                    inner::copy_columns(level, &piece.elements::<f32>(of_piece, inputs)[from..], inputs, width, panel);
+                }
+                Format::F16 => {
+                    inner::copy_columns(level, &piece.elements::<f16>(of_piece, inputs)[from..], inputs, width, panel);
+                }
+                Format::Bf16 => {
+                    inner::copy_columns(level, &piece.elements::<bf16>(of_piece, inputs)[from..], inputs, width, panel);
+                }
+                Format::Blocks(_) => unreachable!("rows in no blocks"),
+            }
+            rest = behind;
+        }
+    }
+
+    /// All of it in F32, row-major, made on all threads.
+    pub(super) fn widened(&self) -> Vec<f32> {
+        let [outputs, inputs] = self.shape;
+        let mut wide = vec![0.0; outputs * inputs];
+        let rows = (CHUNK / inputs.max(1)).max(1);
+        for_each_chunk([&mut wide], rows * inputs.max(1), |i, [wide]| {
+            self.widen(i * rows..i * rows + wide.len() / inputs.max(1), [0, inputs], wide);
+        });
+        wide
     }
 
     /// Columns `from..to` of up to [`PANEL`] rows, transposed so that they lie side by side: → `[to − from][PANEL]`. `wide` has

@@ -6,6 +6,7 @@ pub(super) mod bidirectional;
 pub(super) mod cache;
 pub(super) mod encoder_block;
 pub(super) mod linear;
+pub(super) mod low_rank;
 pub(super) mod mask;
 pub(super) mod masked_lm;
 pub(super) mod norm;

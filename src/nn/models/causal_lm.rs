@@ -84,6 +84,18 @@ macro_rules! with_state {
 }
 
 impl CausalLm {
+    /// True while a run learns changes of its weights, and not the weights.
+    #[must_use]
+    pub fn has_fixed_weights(&self) -> bool {
+        let table = match self {
+            Self::Gpt2(model) => &model.token_embedding,
+            Self::GptNeox(model) => &model.token_embedding,
+            Self::Llama(model) => &model.token_embedding,
+            Self::Gemma2(model) => &model.token_embedding,
+        };
+        matches!(table, crate::nn::Weight::Fixed(_))
+    }
+
     /// Next-token scores at every position: ids `[B, T]` → logits `[B, T, V]`. Differentiable when the weights are on an
     /// autodiff device.
     ///

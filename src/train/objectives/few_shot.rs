@@ -11,7 +11,7 @@ mod sources;
 mod tables;
 mod words;
 
-use super::text::{LOOK_AGAIN, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use super::text::{LOOK_AGAIN, check_context, first_net, folder_model, no_shape, tokenizer_of, write_tokenizer};
 use crate::load::tokens::word_bpe::learn_word_bpe;
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
@@ -226,6 +226,10 @@ impl Objective for FewShot {
         in_full_precision(model.lm.clone())
     }
 
+    fn first_net(&self, spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
+        first_net(spec, model)
+    }
+
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
         let stage = mixture::stage(&self.task.stages, batch, spec.steps * spec.accumulate);
@@ -260,6 +264,7 @@ impl Objective for FewShot {
     }
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let batch = &self.held_out[slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len())];
         let Chosen { logits, targets } =
             chosen_logits(net, &borrowed(batch), &chosen(batch), &mut Hooks::off(), device);

@@ -1,9 +1,11 @@
 //! Learning to predict the next token of a text.
 
-use super::text::{LOOK_AGAIN, OpenedModel, check_context, folder_model, no_shape, tokenizer_of, write_tokenizer};
+use super::text::{
+    LOOK_AGAIN, OpenedModel, check_context, first_net, folder_model, no_shape, tokenizer_of, write_tokenizer,
+};
 use crate::load::data::text_data;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
-use crate::load::{TextModel, Tokenizer};
+use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, in_full_precision};
 use crate::train::data::corpus::{Corpus, CorpusReader, separators};
 use crate::train::data::passages::Passages;
@@ -192,6 +194,10 @@ impl Objective for NextToken {
         in_full_precision(model.lm.clone())
     }
 
+    fn first_net(&self, spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
+        first_net(spec, model)
+    }
+
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let context = self.passages.context();
         let sequences = self.passages.batch(spec.batch_size, batch);
@@ -217,6 +223,7 @@ impl Objective for NextToken {
     }
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let (windows, per_slice) = (self.validation_windows(), self.windows_per_slice());
         let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
         let all = self.held_out.windows();

@@ -1,9 +1,11 @@
 //! What objectives of text models share: where model and tokenizer come from.
 
 use crate::load::{self, TextModel, Tokenizer};
+use crate::nn::{CausalLm, Random, in_full_precision};
 use crate::train::checkpoint::cannot_write;
 use crate::train::objective::{Preparation, Progress, Setup};
-use crate::types::{StartFrom, UserError};
+use crate::train::stream::Stream;
+use crate::types::{StartFrom, TrainSpec, UserError};
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +45,19 @@ pub(super) fn tokenizer_of(checkpoint: Option<&Path>) -> Result<Option<Tokenizer
 pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<(), UserError> {
     let Some(tokenizer) = tokenizer else { return Ok(()) };
     crate::disk::write(&folder.join(TOKENIZER_FILE), tokenizer.as_bytes()).map_err(|error| cannot_write(folder, &error))
+}
+
+/// The model's network in F32; where a run learns an adapter, the network with changes that are still nothing, its weights as they are.
+///
+/// # Errors
+/// When a target of the adapter names no matrix.
+pub(super) fn first_net(spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
+    let Some(lora) = &spec.lora else { return Ok(in_full_precision(load::merged(&model.lm))) };
+    let draw = |matrix: usize, count: usize| {
+        let mut random = Random::new(spec.seed, Stream::LowRank.at(matrix as u64));
+        (0..count).map(|_| random.between(-1.0, 1.0)).collect()
+    };
+    Ok(in_full_precision(load::with_lora(&model.lm, lora, draw)?))
 }
 
 pub(super) fn no_shape() -> UserError {

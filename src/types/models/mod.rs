@@ -1,5 +1,6 @@
 //! What is known of a model.
 
+pub(super) mod adapter;
 pub(super) mod card;
 pub(super) mod convert;
 pub(super) mod encoder;

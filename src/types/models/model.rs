@@ -1,6 +1,6 @@
 //! What is known of a model and of the device it runs on.
 
-use crate::types::{Ability, HeldOut, ModelId, OwnSampling, Shape};
+use crate::types::{Ability, AdapterInfo, HeldOut, ModelId, OwnSampling, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -239,6 +239,9 @@ pub struct ModelInfo {
     /// What its weights are kept as, where most of them are in blocks of few bits.
     #[serde(default)]
     pub quantised: Option<Quantised>,
+    /// The adapter that belongs to it, used or switched off.
+    #[serde(default)]
+    pub adapter: Option<Box<AdapterInfo>>,
     /// True when no file holds the weights: fine-tuning has changed them and they are not yet saved, or they are random.
     pub modified: bool,
     /// Optimiser steps that lie between the weights in memory and those of [`Self::path`]; 0 as long as they are the same.
@@ -260,6 +263,29 @@ impl ModelInfo {
     #[must_use]
     pub fn element_type(&self) -> String {
         self.quantised.as_ref().map_or_else(|| self.precision.to_string(), |quantised| quantised.name.clone())
+    }
+
+    /// True when the weights in use are not those of its folder: they were changed, or an adapter is added to them.
+    #[must_use]
+    pub fn differs_from_files(&self) -> bool {
+        self.modified || self.adapter_in_use().is_some()
+    }
+
+    /// Whether something that names a model, by its path or by its name on the hub, may mean this one.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        let last = |text: &str| {
+            text.trim_end_matches(['/', '\\']).rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase()
+        };
+        let wanted = last(name);
+        let own = crate::types::model_name(&self.path);
+        [self.name.as_str(), own.as_str()].iter().any(|own| last(own) == wanted) && !wanted.is_empty()
+    }
+
+    /// The adapter that is in use, as results name it.
+    #[must_use]
+    pub fn adapter_in_use(&self) -> Option<String> {
+        self.adapter.as_ref()?.stamp()
     }
 
     /// What the model takes and gives.

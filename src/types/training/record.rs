@@ -91,7 +91,7 @@ pub struct KeptRun {
     pub record: RunRecord,
     /// The step it can go on from, where it has a checkpoint.
     pub checkpoint: Option<usize>,
-    /// True when its folder holds a model.
+    /// True when its folder holds a model, or an adapter for the one it began with.
     pub has_model: bool,
     /// True while a program trains it.
     pub is_held: bool,

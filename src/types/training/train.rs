@@ -1,7 +1,7 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{FewShotTask, Precision, glob::glob_matches};
+use crate::types::{FewShotTask, LoraSpec, Precision, glob::glob_matches};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -21,6 +21,9 @@ pub struct TrainSpec {
     pub learning_rate: f64,
     /// Parameters that learn by rules of their own. The first group that names a parameter holds for it.
     pub groups: Vec<ParameterGroup>,
+    /// Learns low-rank changes of some matrices in place of all weights, which stay as they are. What is written is an adapter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraSpec>,
     /// Learning rate over the steps.
     pub schedule: LrSchedule,
     /// Steps of linear warm-up.

@@ -1,7 +1,7 @@
 //! Recipes as files have them: those of today, and those from before parameters had groups, when token embeddings had three
 //! settings of their own.
 
-use crate::types::{LrSchedule, MixtureStage, ParameterGroup, Precision, StartFrom, TrainSpec, TrainTask};
+use crate::types::{LoraSpec, LrSchedule, MixtureStage, ParameterGroup, Precision, StartFrom, TrainSpec, TrainTask};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ pub(in crate::types) struct WrittenSpec {
     /// Before groups: `fixed_columns` of token embeddings.
     #[serde(default)]
     fixed_codes: usize,
+    #[serde(default)]
+    lora: Option<LoraSpec>,
     #[serde(default)]
     schedule: LrSchedule,
     #[serde(default)]
@@ -97,6 +99,7 @@ impl From<WrittenSpec> for TrainSpec {
             precision: written.precision,
             learning_rate: written.learning_rate,
             groups,
+            lora: written.lora,
             schedule: written.schedule,
             warmup_steps: written.warmup_steps,
             weight_decay: written.weight_decay,

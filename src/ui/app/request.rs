@@ -2,8 +2,8 @@
 
 use super::App;
 use super::overlay::{PathEntry, Toast};
-use crate::engine::{Command, Work};
-use crate::types::{DeviceChoice, JobId, ModelId};
+use crate::engine::{AdapterSpec, Command, Work, adapter_base, holds_adapter};
+use crate::types::{Ability, AdapterSetting, DeviceChoice, JobId, ModelId, ModelInfo, UserError};
 use crate::ui::edits;
 use crate::ui::files::{Answer, FileRequest, Purpose};
 use crate::ui::session::RECENT_KEPT;
@@ -24,6 +24,7 @@ impl App {
                 Request::ListModels => self.list_models(),
                 Request::OpenFolder => self.ask_for_model(),
                 Request::OpenFile => self.ask_for_model_file(),
+                Request::OpenPath(path) => self.open_path(path),
                 Request::Dismiss(job) => self.state.dismiss(job),
                 Request::Forget(path) => self.state.recent.retain(|recent| *recent != path),
                 Request::Pick { tag, file } => {
@@ -83,11 +84,38 @@ impl App {
 
     /// Opens a model folder, or makes it the one in use if it is open already.
     pub(super) fn open_path(&mut self, path: PathBuf) {
+        if holds_adapter(&path) {
+            return self.open_adapter(path);
+        }
         let open = self.state.models.values().find(|m| m.info.path == path && !m.info.modified).map(|m| m.info.id);
         match open {
             Some(model) => self.state.activate(model),
             None => self.give(Command::start(JobId::next(), ModelId::next(), Work::Open(path))),
         }
+    }
+
+    /// Puts an adapter on the open model that it says it was made for, else on the one in use. Its base is opened first where it is a
+    /// folder here and not open.
+    pub(super) fn open_adapter(&mut self, path: PathBuf) {
+        let base = adapter_base(&path);
+        let adaptable = |info: &ModelInfo| info.can(Ability::Continue) || info.can(Ability::Embed);
+        let called = |info: &ModelInfo| adaptable(info) && base.as_ref().is_some_and(|base| info.is_called(base));
+        let named = self.state.models.values().find(|open| called(&open.info)).map(|open| open.info.id);
+        let folder = base.as_ref().map(PathBuf::from).filter(|base| base.is_absolute() && base.is_dir());
+        let in_use = self.state.active(Ability::Prompt).filter(|open| adaptable(&open.info)).map(|open| open.info.id);
+        let model = match (named, folder, in_use) {
+            (Some(model), _, _) => model,
+            (None, Some(folder), _) => {
+                let model = ModelId::next();
+                self.give(Command::start(JobId::next(), model, Work::Open(folder)));
+                model
+            }
+            (None, None, Some(model)) => model,
+            (None, None, None) => return self.fail(no_base(&path, base.as_deref())),
+        };
+        self.state.activate(model);
+        let spec = AdapterSpec { path, setting: AdapterSetting::default() };
+        self.give(Command::start(JobId::next(), model, Work::OpenAdapter(spec)));
     }
 
     pub(super) fn ask_for_model(&mut self) {
@@ -147,7 +175,7 @@ impl App {
         self.failure = None;
     }
 
-    pub(super) fn fail(&mut self, error: crate::types::UserError) {
+    pub(super) fn fail(&mut self, error: UserError) {
         self.toast = None;
         self.failure = Some(error.clone());
         self.state.log.error(self.state.now_s, None, error);
@@ -209,11 +237,23 @@ pub(super) fn system_is_dark(ctx: &egui::Context) -> bool {
     ctx.system_theme().unwrap_or(egui::Theme::Dark) == egui::Theme::Dark
 }
 
+fn no_base(path: &Path, base: Option<&str>) -> UserError {
+    let made_for = base.map_or("It does not say for which model it was made.".to_owned(), |base| {
+        format!("It says it was made for {base}.")
+    });
+    UserError::new(
+        format!("{} is an adapter, and no model is open that it could be put on.", path.display()),
+        made_for,
+        "Open that model first, then the adapter again.",
+    )
+}
+
 /// A file inside a model folder stands for the folder, unless it is a model by itself.
 fn model_folder(path: &Path) -> PathBuf {
     let is_gguf = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
     match path.parent().filter(|_| !is_gguf) {
         Some(parent) if path.is_file() && parent.join("config.json").is_file() => parent.to_owned(),
+        Some(parent) if path.is_file() && holds_adapter(parent) => parent.to_owned(),
         _ => path.to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The panels, one file or folder each.
 
+mod adapter;
 mod attention;
 mod digits;
 mod fine_tune;

@@ -22,17 +22,19 @@ impl Made {
 /// A model's name, and whether its weights are those of its folder.
 #[must_use]
 pub fn full_name(info: &ModelInfo) -> String {
-    match (info.modified, info.trained_steps) {
+    let name = match (info.modified, info.trained_steps) {
         (false, _) => info.name.clone(),
         (true, 0) => format!("{} (random weights)", info.name),
         (true, 1) => format!("{} (changed, 1 step)", info.name),
         (true, steps) => format!("{} (changed, {steps} steps)", info.name),
-    }
+    };
+    info.adapter_in_use().map_or(name.clone(), |adapter| format!("{name} + {adapter}"))
 }
 
 /// True when an open model has other weights than before.
 pub(super) fn has_other_weights(before: &ModelInfo, now: &ModelInfo) -> bool {
-    now.modified && (!before.modified || now.trained_steps != before.trained_steps)
+    let changed = now.modified && (!before.modified || now.trained_steps != before.trained_steps);
+    changed || before.adapter_in_use() != now.adapter_in_use()
 }
 
 /// A name that no other open model has: a folder that is opened again while it is open gives `name 2`. A model keeps the

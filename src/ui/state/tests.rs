@@ -26,6 +26,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         held_out: None,
         own_sampling: None,
         quantised: None,
+        adapter: None,
         modified: false,
         trained_steps: 0,
     }

@@ -84,7 +84,7 @@ unsafe fn store_pair<const COLUMN: usize>(to: *mut f32, upper: __m256, lower: __
 
 /// The first `width` ≤ [`PANEL`] numbers of rows that begin `stride` numbers apart, as many as a panel has:
 /// → `[depth][PANEL]`. Columns past the width stay as they are.
-pub(in super::super) fn copy_columns(_: Level, rows: &[f32], stride: usize, width: usize, panel: &mut [f32]) {
+pub(in super::super) fn copy_columns<E: Element>(_: Level, rows: &[E], stride: usize, width: usize, panel: &mut [f32]) {
     let depth = panel.len() / PANEL;
     assert!(panel.len() == depth * PANEL && width <= PANEL && width <= stride);
     assert!(depth == 0 || rows.len() >= (depth - 1) * stride + width);
@@ -93,7 +93,8 @@ pub(in super::super) fn copy_columns(_: Level, rows: &[f32], stride: usize, widt
         return unsafe { copy_whole_columns(rows.as_ptr(), stride, depth, panel.as_mut_ptr()) };
     }
     for i in 0..depth {
-        panel[i * PANEL..i * PANEL + width].copy_from_slice(&rows[i * stride..i * stride + width]);
+        let (to, from) = (&mut panel[i * PANEL..i * PANEL + width], &rows[i * stride..i * stride + width]);
+        to.iter_mut().zip(from).for_each(|(to, from)| *to = from.to_f32());
     }
 }
 
@@ -101,13 +102,13 @@ pub(in super::super) fn copy_columns(_: Level, rows: &[f32], stride: usize, widt
 /// As many rows as `depth` says, `stride` numbers apart, have [`PANEL`] numbers behind `from` and, one behind the other,
 /// behind `to`.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn copy_whole_columns(mut from: *const f32, stride: usize, depth: usize, mut to: *mut f32) {
+unsafe fn copy_whole_columns<E: Element>(mut from: *const E, stride: usize, depth: usize, mut to: *mut f32) {
     let mut i = 0;
     while i < depth {
         // SAFETY: row i of `depth`. A pointer past the last row is made but not used.
         unsafe {
-            let (a, b) = (_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8)));
-            let (c, d) = (_mm256_loadu_ps(from.add(16)), _mm256_loadu_ps(from.add(24)));
+            let (a, b) = (load8(from), load8(from.add(8)));
+            let (c, d) = (load8(from.add(16)), load8(from.add(24)));
             _mm256_storeu_ps(to, a);
             _mm256_storeu_ps(to.add(8), b);
             _mm256_storeu_ps(to.add(16), c);

@@ -47,8 +47,15 @@ impl FineTunePanel {
                 }
                 let is_open = cx.state.models.values().any(|open| open.info.path == *folder);
                 if !is_active && !is_open && run.kept.is_some_and(|kept| kept.has_model) {
-                    let button = secondary_button(ui, Some(Icon::FolderOpen), "Open its model");
-                    if button.on_hover_text("The weights of the best validation, as a model of its own.").clicked() {
+                    let (words, help) = match run.spec.and_then(|spec| spec.lora.as_ref()) {
+                        Some(_) => (
+                            "Open its adapter",
+                            "What the best validation was measured with, on the model it began with.",
+                        ),
+                        None => ("Open its model", "The weights of the best validation, as a model of its own."),
+                    };
+                    let button = secondary_button(ui, Some(Icon::FolderOpen), words);
+                    if button.on_hover_text(help).clicked() {
                         cx.open_model(folder.clone());
                     }
                 }

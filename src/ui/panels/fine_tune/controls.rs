@@ -1,13 +1,14 @@
 //! The left column: what to train, on what, with which numbers; start, pause, stop.
 
-use super::form::{DigitStart, Subject};
+use super::form::{DigitStart, LoraForm, Subject};
 use super::{DATA_FILE, DATA_FOLDER, FineTunePanel, MODEL_FOLDER};
 use crate::chart::{number, number_grouped};
 use crate::engine::Command;
-use crate::types::{Ability, DigitNetwork, JobId, LrSchedule, RunBytes, bytes_in_words};
+use crate::types::{Ability, Architecture, DigitNetwork, JobId, LrSchedule, RunBytes, bytes_in_words};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets;
 use crate::ui::widgets::{
     caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button, seconds,
     section, segmented, share_bar,
@@ -19,6 +20,27 @@ use std::ops::RangeInclusive;
 
 /// Longest sequence offered for a model that says nothing of its own.
 const LONGEST_CONTEXT: usize = 4096;
+
+const LORA_HELP: &str = "Everything: all weights. LoRA: small matrices A and B beside some weights, whose product of low rank is \
+     added to them; a few thousandths of the numbers, less memory, and a file of a few megabytes.";
+
+/// The numbers of an adapter.
+fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
+    ui.columns_const(|[left, right]| {
+        let help = "How many rows A has: more can say more, and cost more.";
+        integer(left, "Rank", help, &mut form.rank, 1..=1024);
+        let help = "The change is multiplied with this and divided by the rank, or by its root.";
+        real(right, "Alpha", help, &mut form.alpha, 0.01..=10_000.0);
+    });
+    let help = "Which matrices are changed, by the ends of their names in transformers, with commas between; all-linear stands \
+         for every matrix of every block.";
+    field(ui, "Targets", help, |ui| {
+        let hint = LoraForm::usual_targets(architecture);
+        ui.add(TextEdit::singleline(&mut form.targets).hint_text(widgets::hint(hint)).desired_width(f32::INFINITY))
+    });
+    ui.add(Checkbox::new(&mut form.rank_stabilised, "Divide by the root of the rank"))
+        .on_hover_text("Rank-stabilised LoRA (Kalajdzievski 2023): higher ranks keep their effect.");
+}
 
 impl FineTunePanel {
     pub(super) fn what(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -56,7 +78,15 @@ impl FineTunePanel {
                 let context = model.info.shape.context().unwrap_or_default();
                 let words = format!("{}, context {context}", model.info.name);
                 ui.label(RichText::new(words).font(Type::Body.sans()).color(theme.body()));
-                caption(ui, "Its weights are changed in memory. Its folder stays as it is.");
+                let architecture = model.info.architecture;
+                caption(ui, "What learns").on_hover_text(LORA_HELP);
+                segmented(ui, &mut self.form.lora.on, &[(false, "Everything"), (true, "LoRA")]);
+                if self.form.lora.on {
+                    lora(ui, &mut self.form.lora, architecture);
+                    caption(ui, "Its weights stay as they are. What is learned is an adapter, in PEFT's layout.");
+                } else {
+                    caption(ui, "Its weights are changed in memory. Its folder stays as it is.");
+                }
             }
             None => {
                 caption(ui, "No text model is open.");
@@ -177,7 +207,11 @@ impl FineTunePanel {
         }
         let spec = self.form.spec(state).ok();
         let tried = spec.as_ref().and_then(|(_, spec)| self.trial.cost(state, spec)).map(|cost| cost.parameters);
-        let open = || Some(state.models.get(&spec.as_ref()?.0)?.info.parameters);
+        // What an adapter takes is known once two steps were tried.
+        let open = || {
+            let (model, _) = spec.as_ref().filter(|(_, spec)| spec.lora.is_none())?;
+            Some(state.models.get(model)?.info.parameters)
+        };
         let Some(parameters) = tried.or_else(open) else { return };
         let RunBytes { checkpoint, result } = RunBytes::of(parameters);
         let room = self.kept.free.map(|free| format!("; {} are free", bytes_in_words(free))).unwrap_or_default();
@@ -278,9 +312,7 @@ fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String)
         ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = space::XS;
             choose = icon_button(ui, icon, "Choose").clicked();
-            let edit = TextEdit::singleline(path)
-                .hint_text(crate::ui::widgets::hint(hint))
-                .desired_width(ui.available_width());
+            let edit = TextEdit::singleline(path).hint_text(widgets::hint(hint)).desired_width(ui.available_width());
             ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
         })
         .inner

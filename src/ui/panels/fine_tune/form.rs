@@ -1,8 +1,8 @@
 //! What the person has filled in, and the training run it describes.
 
 use crate::types::{
-    Ability, Architecture, DigitNetwork, DigitTask, LrSchedule, ModelId, Precision, StartFrom, TextTask, TrainSpec,
-    TrainTask,
+    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, StartFrom, TextTask,
+    TrainSpec, TrainTask,
 };
 use crate::ui::State;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,44 @@ impl Settings {
     }
 }
 
+/// An adapter in place of all weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct LoraForm {
+    /// It is what is learned.
+    pub on: bool,
+    pub rank: usize,
+    pub alpha: f64,
+    pub rank_stabilised: bool,
+    /// Ends of modules' names, with commas between; empty for the usual ones of the family.
+    pub targets: String,
+}
+
+impl Default for LoraForm {
+    fn default() -> Self {
+        Self { on: false, rank: 8, alpha: 16.0, rank_stabilised: false, targets: String::new() }
+    }
+}
+
+impl LoraForm {
+    /// What is changed unless something is filled in: queries and values.
+    pub fn usual_targets(architecture: Architecture) -> &'static str {
+        match architecture {
+            Architecture::Gpt2 => "c_attn",
+            Architecture::GptNeox => "query_key_value",
+            _ => "q_proj, v_proj",
+        }
+    }
+
+    fn spec(&self, architecture: Architecture) -> Option<LoraSpec> {
+        let filled_in = self.targets.trim();
+        let targets = if filled_in.is_empty() { Self::usual_targets(architecture) } else { filled_in };
+        let targets = targets.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        let Self { rank, alpha, rank_stabilised, .. } = *self;
+        self.on.then_some(LoraSpec { rank, alpha, rank_stabilised, targets })
+    }
+}
+
 /// Everything that is filled in. Each subject has its own numbers, so that switching loses nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -97,6 +135,7 @@ pub(super) struct Form {
     pub text_data: String,
     pub context: usize,
     pub text: Settings,
+    pub lora: LoraForm,
     pub digit_data: String,
     pub network: DigitNetwork,
     pub start: DigitStart,
@@ -114,6 +153,7 @@ impl Default for Form {
             text_data: String::new(),
             context: 128,
             text: Settings::text(),
+            lora: LoraForm::default(),
             digit_data: String::new(),
             network: DigitNetwork::default(),
             start: DigitStart::default(),
@@ -165,11 +205,16 @@ impl Form {
             Subject::Text => self.text_task(state)?,
             Subject::Digits => self.digit_task(state)?,
         };
+        let lora = match self.subject {
+            Subject::Text => state.active(Ability::Continue).and_then(|open| self.lora.spec(open.info.architecture)),
+            Subject::Digits => None,
+        };
         let spec = TrainSpec {
             task,
             start,
             out: None,
             precision: Precision::F32,
+            lora,
             groups: Vec::new(),
             learning_rate: settings.learning_rate,
             schedule: settings.schedule,
@@ -277,6 +322,16 @@ mod tests {
         };
         let (_, spec) = form.spec(&state()).unwrap();
         assert_eq!(spec.start, StartFrom::Folder { path: PathBuf::from("models/digits-cnn") });
+    }
+
+    #[test]
+    fn targets_are_those_filled_in_or_the_usual_ones() {
+        let form = LoraForm { on: true, targets: " q_proj,down_proj , ".to_owned(), ..LoraForm::default() };
+        assert_eq!(form.spec(Architecture::Llama).unwrap().targets, ["q_proj", "down_proj"]);
+        let form = LoraForm { on: true, ..LoraForm::default() };
+        assert_eq!(form.spec(Architecture::Qwen2).unwrap().targets, ["q_proj", "v_proj"]);
+        assert_eq!(form.spec(Architecture::Gpt2).unwrap().targets, ["c_attn"]);
+        assert_eq!(LoraForm::default().spec(Architecture::Llama), None);
     }
 
     #[test]

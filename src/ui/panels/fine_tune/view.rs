@@ -410,6 +410,7 @@ mod tests {
             start: StartFrom::Scratch,
             out: None,
             precision: Precision::F32,
+            lora: None,
             groups: Vec::new(),
             learning_rate: 1e-3,
             schedule: crate::types::LrSchedule::Constant,

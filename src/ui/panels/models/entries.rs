@@ -243,7 +243,11 @@ fn cached_entry(state: &State, model: &CachedModel) -> Entry {
     let id = model.id();
     Entry {
         name: model.name.clone(),
-        detail: if model.complete { described(card) } else { "Not whole yet".to_owned() },
+        detail: match (model.complete, model.is_adapter) {
+            (false, _) => "Not whole yet".to_owned(),
+            (true, true) => "An adapter (LoRA), which is put on the model it was made for".to_owned(),
+            (true, false) => described(card),
+        },
         open: model.path.clone().filter(|_| model.complete && may_open(card)),
         folder: model.path.clone().filter(|_| model.complete),
         bytes: Some(model.bytes),
@@ -290,7 +294,7 @@ mod tests {
     use std::sync::Arc;
 
     fn cached(name: &str, complete: bool) -> CachedModel {
-        CachedModel { name: name.into(), path: Some("p".into()), complete, bytes: 7, card: None }
+        CachedModel { name: name.into(), path: Some("p".into()), complete, is_adapter: false, bytes: 7, card: None }
     }
 
     #[test]

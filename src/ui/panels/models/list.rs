@@ -6,6 +6,7 @@ use crate::hub::RepoId;
 use crate::types::{UserError, bytes_in_words};
 use crate::ui::Cx;
 use crate::ui::Themed;
+use crate::ui::panels::adapter;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, error_card, icon_button, secondary_button};
 use egui::{Frame, Margin, RichText, ScrollArea, TextEdit, Ui};
@@ -46,12 +47,28 @@ pub(super) fn stage(panel: &mut ModelsPanel, ui: &mut Ui, cx: &mut Cx<'_>) {
                 ui.add_space(space::M);
                 caption(ui, "No model here has these words. Fetch any by its name, with the field above.");
             }
+            adapters(ui, cx);
             for section in &sections {
                 show_section(panel, ui, cx, &columns, section);
             }
             ui.add_space(space::XL);
         });
     });
+}
+
+/// The adapters of the models that are open.
+fn adapters(ui: &mut Ui, cx: &mut Cx<'_>) {
+    const WIDTH: f32 = 380.0;
+    let open: Vec<_> = cx.state.models.values().filter(|model| model.info.adapter.is_some()).collect();
+    let open: Vec<_> = open.into_iter().map(|model| model.info.clone()).collect();
+    for info in open {
+        ui.add_space(space::M);
+        caption(ui, format!("Adapter on {}", info.name));
+        ui.scope(|ui| {
+            ui.set_max_width(WIDTH);
+            adapter::show(ui, cx, &info);
+        });
+    }
 }
 
 /// The two fields above the list.

@@ -5,6 +5,7 @@ mod text;
 
 use crate::types::{Ability, FewShotPrompt, JobId};
 use crate::ui::lenient;
+use crate::ui::panels::adapter;
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, Selection, State};
 use egui::Ui;
@@ -89,6 +90,9 @@ impl Panel for PromptPanel {
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if let Some(info) = cx.state.active(Ability::Prompt).map(|model| model.info.clone()) {
+            adapter::show(ui, cx, &info);
+        }
         match self.prompting {
             Prompting::Continues => self.text.controls(ui, cx),
             Prompting::Encodes => self.encoder.controls(ui, cx),

@@ -1,0 +1,166 @@
+//! An adapter in the window: dropped, shown with its switch and its factor, named by results, learned in place of all weights.
+
+#[path = "support/window.rs"]
+mod window;
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
+use egui_kittest::{SnapshotOptions, SnapshotResults};
+use fovea::engine::{AdapterSpec, Command, Event, Work};
+use fovea::types::{Ability, AdapterInfo, AdapterSetting, ModelInfo, TrainTask};
+use fovea::ui::ThemeChoice;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use window::{LAPTOP, SMALL, Window, with_text_model};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/adapters").join(name)
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|error| error.to_string())
+    }
+}
+
+fn model(window: &Window<'_>) -> ModelInfo {
+    window.app().state().active(Ability::Continue).unwrap().info.clone()
+}
+
+/// What the engine tells once an adapter is used in this way.
+fn put(window: &mut Window<'_>, setting: AdapterSetting) {
+    let adapter = AdapterInfo {
+        name: "poems".into(),
+        path: golden("llama-varied"),
+        base: Some("HuggingFaceTB/SmolLM2-135M".into()),
+        rank: 8,
+        alpha: 16.0,
+        rank_stabilised: false,
+        is_varied: false,
+        tensors: 120,
+        matrices: 60,
+        parameters: 460_800,
+        is_identity: false,
+        setting,
+    };
+    let info = ModelInfo { adapter: Some(Box::new(adapter)), ..model(window) };
+    window.engine.say(Event::Model { info, weights: Arc::default() });
+    window.settle();
+}
+
+fn settings(window: &Window<'_>) -> Vec<Option<AdapterSetting>> {
+    window.engine.sent(|command| match command {
+        Command::Start { work, .. } => match &**work {
+            Work::SetAdapter(setting) => Some(*setting),
+            _ => None,
+        },
+        _ => None,
+    })
+}
+
+#[test]
+fn a_dropped_adapter_is_put_on_the_model_in_use() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    let used = model(&window).id;
+    for path in [golden("llama-varied"), golden("llama-varied").join("adapter_model.safetensors")] {
+        window.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+        window.settle();
+        let asked = window.engine.sent(|command| match command {
+            Command::Start { model, work, .. } => match &**work {
+                Work::OpenAdapter(spec) => Some((*model, spec.clone())),
+                _ => None,
+            },
+            _ => None,
+        });
+        let spec = AdapterSpec { path: golden("llama-varied"), setting: AdapterSetting::default() };
+        assert_eq!(asked.last(), Some(&(Some(used), spec)));
+    }
+}
+
+#[test]
+fn an_adapter_has_a_switch_a_factor_and_its_facts_and_results_name_it() {
+    for theme in [ThemeChoice::Dark, ThemeChoice::Light] {
+        let options = fovea::ui::AppOptions { theme: Some(theme), ..with_text_model() };
+        let mut window = Window::open(if theme == ThemeChoice::Dark { SMALL } else { LAPTOP }, 1.0, options);
+        put(&mut window, AdapterSetting::default());
+        assert!(window.has("applied 120 of 120 tensors · rank 8, alpha 16"));
+        assert!(window.has("It says it was made for HuggingFaceTB/SmolLM2-135M, and every tensor fits this model."));
+        window.press(Modifiers::COMMAND, Key::Enter);
+        let name = model(&window).name;
+        assert!(window.has(&format!("{name} + poems · seed 1 · temperature 0.8 · top-k 40")));
+        window.click("Use the adapter poems");
+        assert_eq!(settings(&window), [Some(AdapterSetting { on: false, factor: 1.0 })]);
+        put(&mut window, AdapterSetting { on: false, factor: 1.0 });
+        // The output on show was made with it.
+        assert!(window.has("made before the last change"));
+        window.click("Use the adapter poems");
+        put(&mut window, AdapterSetting { on: true, factor: 0.5 });
+        window.press(Modifiers::COMMAND, Key::Enter);
+        assert!(window.has(&format!("{name} + poems × 0.5 · seed 1 · temperature 0.8 · top-k 40")));
+        window.show("models");
+        assert!(window.has(&format!("Adapter on {name}")));
+        window.click("Take poems off");
+        assert_eq!(settings(&window).last(), Some(&None));
+    }
+}
+
+#[test]
+fn a_run_learns_an_adapter_where_that_is_chosen() {
+    let mut window = Window::open(LAPTOP, 1.0, with_text_model());
+    window.show("fine_tune");
+    window.click("Text model");
+    window.click("LoRA");
+    window.type_into(Role::TextInput, "Targets", "q_proj, down_proj");
+    let data = golden("llama-varied").join("adapter_config.json");
+    window.type_into(Role::TextInput, "Text file", data.to_str().unwrap());
+    window.click("Start training");
+    let specs = window.engine.sent(|command| match command {
+        Command::Start { work, .. } => match &**work {
+            Work::Train(spec) => Some(spec.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let spec = specs.into_iter().next_back().expect("a run was begun");
+    assert!(matches!(spec.task, TrainTask::Text(_)));
+    let lora = spec.lora.expect("it learns an adapter");
+    assert_eq!((lora.rank, lora.alpha, lora.targets), (8, 16.0, vec!["q_proj".to_owned(), "down_proj".to_owned()]));
+    assert!(window.harness.query_by_label("Rank").is_some_and(|node| node.accesskit_node().label().is_some()));
+}
+
+#[test]
+fn adapters_in_pictures() {
+    if !window::has_adapter() {
+        eprintln!("adapters_in_pictures skipped: no graphics adapter");
+        return;
+    }
+    let mut results = SnapshotResults::new();
+    // Text is shaded a little differently by other drivers.
+    let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
+    for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
+        let app = fovea::ui::AppOptions { theme: Some(theme), ..with_text_model() };
+        let mut window = Window::open(SMALL, 1.0, app);
+        put(&mut window, AdapterSetting { on: true, factor: 0.5 });
+        // Memory is never the same twice.
+        let status = egui::Rect::from_min_max(egui::pos2(744.0, 612.0), egui::pos2(1024.0, 640.0));
+        window.harness.mask(status);
+        window.harness.snapshot_options(format!("adapter-prompt-{name}"), &options);
+        window.show("fine_tune");
+        window.click("Text model");
+        window.click("LoRA");
+        window.harness.event(egui::Event::PointerGone);
+        window.harness.remove_cursor();
+        window.settle();
+        window.harness.mask(status);
+        window.harness.snapshot_options(format!("adapter-fine-tune-{name}"), &options);
+        results.extend_harness(&mut window.harness);
+    }
+}
