@@ -2,6 +2,7 @@
 
 use super::attribute::AttributeArgs;
 use super::bench::ReadingArgs;
+use super::classify::ClassifyArgs;
 use super::convert::ConvertArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
@@ -61,7 +62,7 @@ pub enum Verb {
     Embed(EmbedArgs),
     /// Guess the masked words of a text with an encoder
     Fill(FillArgs),
-    /// Tell what an image shows: a digit, or one of the classes of a vision transformer
+    /// Tell the class of a text, or what an image shows: a digit, or one of the classes of a vision transformer
     Classify(ClassifyArgs),
     /// Measure a model: digits on an IDX folder, text on a file
     Evaluate(EvaluateArgs),
@@ -397,18 +398,6 @@ pub struct FillArgs {
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub top: usize,
     /// The guesses as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `fovea classify`.
-#[derive(Debug, Args)]
-pub struct ClassifyArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A PNG, JPEG or WebP: of one digit for a digit network, of anything for a vision transformer
-    pub image: PathBuf,
-    /// The probabilities as a JSON object
     #[arg(long)]
     pub json: bool,
 }

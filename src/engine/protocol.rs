@@ -3,12 +3,12 @@
 
 use super::Work;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
-    DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken,
-    GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport,
-    MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, SamplesReport,
-    ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
+    ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
+    GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
+    LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken,
+    RunRecord, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
+    TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -150,6 +150,8 @@ pub enum Outcome {
     Embedded(Arc<EmbeddingReport>),
     /// The guesses for every mask.
     Filled(Arc<FillReport>),
+    /// The classes of the texts.
+    TextsClassified(Arc<ClassifyReport>),
     /// What the picture shows.
     PictureClassified(Arc<PictureReport>),
     /// How likely every answer is.

@@ -72,6 +72,8 @@ pub enum Work {
     Embed(Vec<String>),
     /// Guess every mask of a text with an encoder.
     Fill(FillSpec),
+    /// Tell which class each of some texts belongs to. [`super::Event::Progress`] in texts.
+    ClassifyTexts(Vec<String>),
     /// Tell what a picture shows.
     ClassifyPicture(Picture),
     /// How likely each of some answers is.
@@ -394,7 +396,7 @@ impl Work {
             }
             Self::Embed(_) => row("The embedding", "embedding", Waited, Spare),
             Self::Fill(_) => row("Filling the masks", "filling", Waited, Spare),
-            Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
+            Self::ClassifyTexts(_) | Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
             Self::ScoreEach(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Batch(_) => row("The batch", "measuring", Background, Spare),

@@ -5,6 +5,7 @@
 
 mod card;
 mod chat;
+mod classifier;
 mod convert;
 pub mod data;
 pub mod digit;
@@ -30,6 +31,8 @@ mod folder_tests;
 
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
+pub use classifier::classifier_model::{ClassifierBody, ClassifierModel, open_classifier};
+pub use classifier::save::save_classifier;
 pub use convert::convert;
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
@@ -47,7 +50,7 @@ pub use shipped::{data_dir, shipped_models_dir, shipped_places};
 pub(crate) use source::holds_model;
 pub use tensors::tensor_stats::tensor_stats;
 pub use tensors::tensor_table::list_tensors;
-pub use text::config::{peek_architecture, read_text_config};
+pub use text::config::{peek_architecture, peek_kind, read_text_config};
 pub use text::text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokens::stream::StreamDecoder;
 pub use tokens::tokenizer::Tokenizer;

@@ -28,6 +28,7 @@ pub use few_shot::task_table::{TableReport, TableWarning, TaskKind, TaskTable};
 pub use ids::{JobId, ModelId};
 pub use licences::{Component, Licence, components};
 pub use models::card::{CardFile, ModelCard, TypeShare, weight_bytes};
+pub use models::classifier::{ClassifierInfo, ClassifyReport, Problem, TextClasses};
 pub use models::convert::{ConvertSpec, ConvertTarget, ConvertType, Converted};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};
 pub use models::gguf_name::{GgufPart, gguf_stem, is_first_gguf};

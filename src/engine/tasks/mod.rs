@@ -8,6 +8,7 @@ mod answers;
 mod attribute;
 mod batch;
 mod classify;
+mod classify_texts;
 mod contexts;
 mod continuations;
 mod continuing;
@@ -104,6 +105,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),
         Work::ClassifyPicture(picture) => Box::new(picture::ClassifyPicture::new(model, picture.clone())),
+        Work::ClassifyTexts(texts) => Box::new(classify_texts::ClassifyTexts::new(model, texts.clone())),
         Work::ScoreEach(request) => Box::new(score_each::ScoreEach::new(model, request.clone())),
         Work::Score(request) => Box::new(score::Score::new(model, request.clone())),
         Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),

@@ -90,7 +90,7 @@ fn side(fields: &Fields, name: &str, usual: usize) -> Result<[usize; 2], LoadErr
 }
 
 /// The names of the classes, which must be numbered from 0 without a gap.
-fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
+pub(in crate::load) fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
     let Some(map) = fields.object("id2label")? else {
         let count = fields.count_if_any("num_labels")?.unwrap_or(USUAL_CLASSES);
         return Ok((0..count).map(|class| format!("LABEL_{class}")).collect());

@@ -1,6 +1,7 @@
 //! What is known of a model.
 
 pub(super) mod card;
+pub(super) mod classifier;
 pub(super) mod convert;
 pub(super) mod encoder;
 pub(super) mod gguf_name;
