@@ -6,6 +6,7 @@ use crate::load::encoder::encoder_model::{self, EncoderModel};
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::source::{ModelSource, source};
+use crate::load::tensors::weights::Weights;
 use crate::load::text::text_model::{self, TextModel};
 use crate::load::tokens::tokenizer::Tokenizer;
 use crate::nn::{ClassHead, Linear, TextBody, TextClassifier, TextEncoder};
@@ -209,13 +210,13 @@ pub fn open_classifier(
     let classes = labels.len();
     let (body, head, padding_id, longest) = match architecture.kind() {
         ModelKind::CausalLm => {
-            let read = |width, weights: &mut _| head_weights::read(architecture, width, classes, weights);
+            let read = |width, weights: &mut Weights<'_>| head_weights::read(architecture, width, classes, weights);
             let (model, head) = text_model::open_body(&*source, dir, device, progress, read)?;
             let longest = longest(Some(&*source), model.config.context())?;
             (ClassifierBody::Decoder(model), head, padding_of(&fields, architecture)?, longest)
         }
         _ => {
-            let read = |width, weights: &mut _| head_weights::read(architecture, width, classes, weights);
+            let read = |width, weights: &mut Weights<'_>| head_weights::read(architecture, width, classes, weights);
             let (model, head) = encoder_model::open_body(&*source, dir, device, progress, read)?;
             let (padding, longest) = (model.padding_id, model.reads.longest);
             (ClassifierBody::Encoder(model), head, Some(padding), longest)

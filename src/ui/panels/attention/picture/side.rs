@@ -10,7 +10,7 @@ use crate::ui::panels::attention::export::{Extent, Kind};
 use crate::ui::panels::attention::look::Colours;
 use crate::ui::panels::attention::ways::Way;
 use crate::ui::panels::attention::{Shown, controls, palette};
-use crate::ui::theme::space;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{self, caption, class_bars, secondary_button, section};
 use egui::{RichText, Slider, Ui};
 use lucide_icons::Icon;
