@@ -7,13 +7,14 @@ use super::convert::ConvertArgs;
 use super::embed::EmbedArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
+use super::labels::LabelsArgs;
 use super::lens::LensArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
 use super::texts::TextsArgs;
-use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
+use crate::types::{ChatEnding, DataPart, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -64,7 +65,9 @@ pub enum Verb {
     Fill(FillArgs),
     /// Tell the class of a text, or what an image shows: a digit, or one of the classes of a vision transformer
     Classify(ClassifyArgs),
-    /// Measure a model: digits on an IDX folder, text on a file
+    /// Tell what labelled data holds and how it is split: columns, counts of each label, what comes twice
+    Labels(LabelsArgs),
+    /// Measure a model: digits on an IDX folder, labelled texts or text on a file
     Evaluate(EvaluateArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
@@ -402,14 +405,44 @@ pub struct FillArgs {
     pub json: bool,
 }
 
+/// `--split` on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SplitName {
+    /// What was learned from
+    Train,
+    /// What told which weights were best
+    Validation,
+    /// What nothing was learned from or chosen by
+    Test,
+}
+
+impl SplitName {
+    pub(super) fn part(self) -> DataPart {
+        match self {
+            Self::Train => DataPart::Train,
+            Self::Validation => DataPart::Validation,
+            Self::Test => DataPart::Test,
+        }
+    }
+}
+
 /// `fovea evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// A folder of IDX files, or a text file
+    /// A folder of IDX files, a text file, or a file of labelled texts for a classifier
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
+    /// Measure this part of labelled texts alone, as the run split them that trained the model
+    #[arg(long, value_enum)]
+    pub split: Option<SplitName>,
+    /// The column of labelled texts: its name, or its number from 1 [default: text, sentence or the like]
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
+    /// The column of their labels [default: label, class or the like]
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
     /// Read a text once more with the values that weights in F16 or in blocks stand for, in F32, and tell the difference
     #[arg(long)]
     pub beside_f32: bool,

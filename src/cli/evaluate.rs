@@ -1,19 +1,24 @@
 //! `fovea evaluate`.
 
 use super::CliError;
-use super::args::EvaluateArgs;
+use super::args::{EvaluateArgs, SplitName};
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use super::train::bar;
 use crate::engine::{Command, Event, Outcome, Work};
-use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, JobId};
+use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, JobId, printable};
 
 /// Measures a model.
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), CliError> {
     let (session, info) = Session::with_model(&args.model)?;
     let job = JobId::next();
     let progress = bar(0);
-    let spec = EvaluateSpec { data: args.data.clone(), beside_full: args.beside_f32 };
+    let spec = EvaluateSpec {
+        data: args.data.clone(),
+        beside_full: args.beside_f32,
+        part: args.split.map(SplitName::part),
+        columns: [args.text_column.clone(), args.label_column.clone()],
+    };
     let command = Command::start(job, info.id, Work::Evaluate(spec));
     let outcome = session.run(job, command, |event| {
         if let Event::Progress { done, total, unit, .. } = event {
@@ -33,6 +38,22 @@ fn describe(report: &EvaluationReport) -> String {
         EvaluationReport::Digits { images, accuracy, loss, confusion } => {
             let right: usize = (0..confusion.len()).map(|class| confusion[class][class]).sum();
             format!("accuracy {:.2} % ({right} of {images} images)\nloss {loss:.4} nats\n", accuracy * 100.0)
+        }
+        EvaluationReport::Classes { examples, accuracy, macro_f1, loss, labels, f1, confusion, cut } => {
+            let right: usize = (0..confusion.len()).map(|class| confusion[class][class]).sum();
+            let mut lines = format!(
+                "accuracy {:.2} % ({right} of {examples} texts)\nmacro F1 {:.2} %\nloss {loss:.4} nats\n",
+                accuracy * 100.0,
+                macro_f1 * 100.0
+            );
+            for ((label, f1), row) in labels.iter().zip(f1).zip(confusion) {
+                let count: usize = row.iter().sum();
+                lines += &format!("  F1 {:6.2} %  {} ({count} texts)\n", f1 * 100.0, printable(label));
+            }
+            if *cut > 0 {
+                lines += &format!("{cut} texts were longer than the model reads and cut off\n");
+            }
+            lines
         }
         EvaluationReport::Text { tokens, bytes, loss, perplexity, bits_per_byte, full } => {
             let beside = full.as_ref().map_or_else(String::new, |full| beside(*perplexity, full));

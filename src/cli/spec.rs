@@ -30,6 +30,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::Text(task) => task.data = vec![data.clone()],
             TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
+            TrainTask::Classify(task) => task.data.clone_from(data),
         }
     }
     if args.out.is_some() {
@@ -62,6 +63,9 @@ fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
         }
         TrainTask::Digits(task) => vec![task.data.clone()],
+        TrainTask::Classify(task) => {
+            [Some(&task.data), task.validation.as_ref(), task.test.as_ref()].into_iter().flatten().cloned().collect()
+        }
     };
     let missing = paths.iter().find(|path| !path.exists() && !carries_tables(path));
     missing.map_or(Ok(()), |path| {

@@ -164,6 +164,8 @@ pub enum Outcome {
     KShot(Arc<KShotReport>),
     /// A table of pairs, and what is odd about it.
     TableRead(Arc<TableReport>),
+    /// What labelled data holds.
+    LabelledRead(Arc<LabelledReport>),
     /// The SHA-256 of a model's weights in hexadecimal digits; of the weights in memory for a model changed since it was
     /// opened.
     Fingerprinted(String),

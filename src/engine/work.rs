@@ -4,9 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, PatchAlong, PatchSite,
-    Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport,
-    TrainSpec,
+    AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, LabelledSource, PatchAlong,
+    PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind,
+    StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +87,8 @@ pub enum Work {
     KShot(KShotSpec),
     /// Read a table of pairs from a TSV, CSV or JSONL file. Needs no model.
     ReadTable(PathBuf),
+    /// Read labelled data, and tell what it holds and how it is split. Needs no model.
+    ReadLabelled(LabelledSource),
     /// The SHA-256 of the weights of an open model, by which an exported run names it.
     Fingerprint,
     /// Measure a model on a folder or file.
@@ -401,6 +403,7 @@ impl Work {
             Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Batch(_) => row("The batch", "measuring", Background, Spare),
             Self::KShot(_) => row("The k-shot curve", "measuring", Background, Spare),
+            Self::ReadLabelled(_) => row("Reading the labelled data", "reading", Waited, Spare),
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),

@@ -5,6 +5,8 @@
 //! Weights changed since are named by what is in memory: of each tensor, in order of name, its name, a zero byte, and its
 //! values as little-endian F32.
 
+use crate::load::classifier::classifier_model::ClassifierModel;
+use crate::load::classifier::save;
 use crate::load::digit::digit_model::{self, DigitModel};
 use crate::load::error::LoadError;
 use crate::load::source::source;
@@ -77,6 +79,12 @@ impl FileFingerprint {
 #[must_use]
 pub fn text_fingerprint(model: &TextModel) -> String {
     of_tensors(family::stored_tensors(&model.lm))
+}
+
+/// The digest of the weights of a classifier of texts in memory, in hexadecimal digits.
+#[must_use]
+pub fn classifier_fingerprint(model: &ClassifierModel) -> String {
+    of_tensors(save::stored_tensors(model))
 }
 
 /// The digest of a digit network's weights in memory, in hexadecimal digits.

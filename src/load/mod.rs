@@ -37,6 +37,7 @@ pub use convert::convert;
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
+pub use data::labelled::{read_labelled, read_labelled_rows};
 pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;
@@ -44,7 +45,9 @@ pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
-pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint};
+pub use fingerprint::{
+    FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,
+};
 pub use lens_file::{read_lens, write_lens};
 pub use shipped::{data_dir, shipped_models_dir, shipped_places};
 pub(crate) use source::holds_model;

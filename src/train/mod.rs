@@ -25,6 +25,6 @@ mod trainable;
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, written_spec};
 pub(crate) use record::{START_FOLDER, delete_run, kept_runs, read_curve, read_record, remove_means, write_record};
 pub(crate) use run::{Happened, Run};

@@ -79,7 +79,8 @@ impl<O: Objective> Run<O> {
         checkpoint: Option<Checkpoint>,
         device: &Device,
     ) -> Result<Self, UserError> {
-        let parameters = parameters(&start, &spec.groups)?;
+        let mut parameters = parameters(&start, &spec.groups)?;
+        parameters.iter_mut().for_each(|parameter| parameter.frozen |= objective.freezes(&parameter.path));
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);

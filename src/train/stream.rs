@@ -21,6 +21,8 @@ pub(super) enum Stream {
     HeldOutSequences = 7,
     /// First weights that look back.
     LookBack = 8,
+    /// The order of labelled texts, an epoch each.
+    ExampleOrder = 9,
 }
 
 impl Stream {

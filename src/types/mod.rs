@@ -16,7 +16,7 @@ mod sites;
 mod training;
 
 pub use error::UserError;
-pub use few_shot::columns::{Columns, text_column};
+pub use few_shot::columns::{Columns, label_column, text_column};
 pub use few_shot::delimited::next_cell;
 pub use few_shot::draw::Draw;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
@@ -77,6 +77,8 @@ pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
+pub use training::classify::{ClassifyTask, Learns};
+pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

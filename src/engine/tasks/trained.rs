@@ -1,8 +1,8 @@
 //! Models that can be trained where they stand in the store.
 
 use super::{LoadedModel, ModelStore};
-use crate::load::{self, DigitModel, TextModel};
-use crate::nn::{CausalLm, DigitNet};
+use crate::load::{self, ClassifierModel, DigitModel, TextModel};
+use crate::nn::{CausalLm, DigitNet, TextClassifier};
 use crate::types::{ModelId, ModelInfo, Precision, UserError};
 use std::path::Path;
 
@@ -87,6 +87,40 @@ impl Trained for TextModel {
         if let Some(LoadedModel::Text(model)) = models.get_mut(id) {
             model.lm = net;
             changes.note(&mut model.info);
+        }
+        Ok(())
+    }
+}
+
+impl Trained for ClassifierModel {
+    type Net = TextClassifier;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.classifier(id)
+    }
+
+    fn info(&self) -> &ModelInfo {
+        Self::info(self)
+    }
+
+    fn tokenizer(&self) -> Option<String> {
+        load::tokenizer_fingerprint(Self::tokenizer(self)).ok()
+    }
+
+    fn save(&self, out: &Path, precision: Precision) -> Result<(), UserError> {
+        Ok(load::save_classifier(self, out, precision)?)
+    }
+
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info_mut().id = id;
+        LoadedModel::Classifier(self)
+    }
+
+    fn put(models: &mut ModelStore, id: ModelId, net: TextClassifier, changes: Changes) -> Result<(), UserError> {
+        models.classifier(id)?;
+        if let Some(LoadedModel::Classifier(model)) = models.get_mut(id) {
+            ClassifierModel::put(model, net);
+            changes.note(model.info_mut());
         }
         Ok(())
     }

@@ -10,15 +10,35 @@ use crate::load::tensors::weights::Weights;
 use crate::load::text::text_model::{self, TextModel};
 use crate::load::tokens::tokenizer::Tokenizer;
 use crate::nn::{ClassHead, Linear, TextBody, TextClassifier, TextEncoder};
-use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Shape};
+use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Random, Shape};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Special tokens with a role, which the tokenizer's files of a saved classifier name.
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// Standard deviation of new weights where a folder says nothing.
+const USUAL_STD: f64 = 0.02;
+/// The stream from which heads are drawn.
+const HEAD: u64 = 22 << 40;
+
+/// Draws the layers of a new head.
+struct Drawing<'a> {
+    random: Random,
+    std: f64,
+    device: &'a Device,
+}
+
+impl Drawing<'_> {
+    fn linear(&mut self, [outputs, inputs]: [usize; 2], with_bias: bool) -> Linear {
+        let values: Vec<f32> = (0..outputs * inputs).map(|_| self.random.normal() * self.std as f32).collect();
+        let weight = Tensor::<2>::from_data(TensorData::new(values, [outputs, inputs]), self.device);
+        Linear::new(weight, with_bias.then(|| Tensor::zeros([outputs], self.device)))
+    }
+}
 
 /// A classifier of texts, ready to use. What is shown of it stands in its body.
 #[derive(Debug)]
@@ -100,11 +120,19 @@ impl ClassifierModel {
     /// # Errors
     /// When the text cannot be split.
     pub fn ids(&self, text: &str) -> Result<(Vec<u32>, usize), LoadError> {
+        self.ids_at_most(text, self.tells.longest)
+    }
+
+    /// The same, cut off behind so many tokens.
+    ///
+    /// # Errors
+    /// When the text cannot be split.
+    pub fn ids_at_most(&self, text: &str, longest: usize) -> Result<(Vec<u32>, usize), LoadError> {
         let lower = match &self.body {
             ClassifierBody::Encoder(model) if model.lower_case => Some(text.to_lowercase()),
             _ => None,
         };
-        self.tokenizer().ids_at_most(lower.as_deref().unwrap_or(text), self.tells.longest)
+        self.tokenizer().ids_at_most(lower.as_deref().unwrap_or(text), longest)
     }
 
     /// Scores of texts, one row each: `[B, L]`.
@@ -116,15 +144,15 @@ impl ClassifierModel {
         self.net().forward(texts, self.padding_id)
     }
 
-    /// A body with a new head: N(0, `std`²) and biases of zeros, as transformers draws them. What the body has of heads for tokens is
-    /// dropped; a pooler that the architecture's classifiers have is drawn where it is missing. `std` is `initializer_range`.
+    /// A body with a new head: N(0, s²) and biases of zeros, as transformers draws them, where s is the `initializer_range` of its
+    /// folder. What the body has of heads for tokens is dropped; a pooler that the architecture's classifiers have is drawn where it
+    /// is missing.
     ///
     /// # Errors
     /// When special tokens or settings of the folder cannot be read.
     pub fn with_new_head(
         mut body: ClassifierBody,
         labels: Vec<String>,
-        std: f64,
         seed: u64,
         device: &Device,
     ) -> Result<Self, LoadError> {
@@ -132,7 +160,11 @@ impl ClassifierModel {
             ClassifierBody::Decoder(model) => (model.info.path.clone(), model.info.architecture),
             ClassifierBody::Encoder(model) => (model.info.path.clone(), model.info.architecture),
         };
-        device.seed(seed);
+        // A model that was drawn has no folder.
+        let known = if path.as_os_str().is_empty() { None } else { Some(source(&path)) };
+        let settings = known.as_deref().map(ModelSource::config).transpose()?;
+        let std = settings.as_ref().map(|fields| fields.number_if_any("initializer_range")).transpose()?.flatten();
+        let mut drawing = Drawing { random: Random::new(seed, HEAD), std: std.unwrap_or(USUAL_STD), device };
         let width = match &mut body {
             ClassifierBody::Decoder(model) => {
                 text_model::drop_head(model);
@@ -145,18 +177,16 @@ impl ClassifierModel {
                 if let TextEncoder::Bert(bert) = &mut model.encoder
                     && bert.pooler.is_none()
                 {
-                    bert.pooler = Some(Linear::random([width, width], true, std, device));
+                    bert.pooler = Some(drawing.linear([width, width], true));
                 }
                 width
             }
         };
-        let dense = head_weights::has_dense(architecture).then(|| Linear::random([width, width], true, std, device));
-        let out = Linear::random([labels.len(), width], head_weights::has_bias(architecture), std, device);
+        let dense = head_weights::has_dense(architecture).then(|| drawing.linear([width, width], true));
+        let out = drawing.linear([labels.len(), width], head_weights::has_bias(architecture));
         let head = ClassHead { dense, out, rectifies: head_weights::rectifies(architecture) };
-        // A model that was drawn has no folder.
-        let known = if path.as_os_str().is_empty() { None } else { Some(source(&path)) };
         let special_tokens = known.as_deref().map(special_tokens).transpose()?.unwrap_or_default();
-        let named = known.as_deref().map(|source| padding_of(&source.config()?, architecture)).transpose()?.flatten();
+        let named = settings.as_ref().map(|fields| padding_of(fields, architecture)).transpose()?.flatten();
         let (named, longest) = match &body {
             ClassifierBody::Encoder(model) => (Some(model.padding_id), model.reads.longest),
             // Most decoders come without a token that pads; as is usual, the one that ends a text is taken for it.

@@ -6,13 +6,23 @@ use super::head_weights;
 use crate::load::encoder::{encoder_config, encoder_weights};
 use crate::load::error::LoadError;
 use crate::load::source::CONFIG_FILE;
-use crate::load::tensors::weights::write_weights;
-use crate::load::text::config::{TextSettings, json};
+use crate::load::tensors::weights::{StoredTensor, write_weights};
+use crate::load::text::config::{self, TextSettings};
 use crate::load::text::family;
 use crate::load::tokens::tokenizer::TOKENIZER_FILE;
 use crate::types::{Architecture, Precision};
 use serde_json::json;
 use std::path::Path;
+
+/// Every tensor under its name in the file.
+pub(in crate::load) fn stored_tensors(model: &ClassifierModel) -> Vec<(String, StoredTensor)> {
+    let mut tensors = match &model.body {
+        ClassifierBody::Decoder(text) => family::stored_tensors(&text.lm),
+        ClassifierBody::Encoder(model) => encoder_weights::write(&model.encoder),
+    };
+    tensors.extend(head_weights::write(model.info().architecture, &model.head));
+    tensors
+}
 
 /// Writes config.json with the classes, tokenizer.json, tokenizer_config.json, and model.safetensors with every weight in
 /// `precision`. The folder is made if it is not there. The weights come first and appear whole or not at all.
@@ -22,18 +32,14 @@ use std::path::Path;
 pub fn save_classifier(model: &ClassifierModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
     let architecture = model.info().architecture;
-    let (mut tensors, mut config) = match &model.body {
+    write_weights(&stored_tensors(model), precision, dir)?;
+    let mut config = match &model.body {
         ClassifierBody::Decoder(text) => {
             let (bos, eos) = (text.bos, text.eos.clone());
-            let settings = TextSettings { config: text.config.clone(), bos, eos, own: None };
-            (family::stored_tensors(&text.lm), json(&settings, precision))
+            config::json(&TextSettings { config: text.config.clone(), bos, eos, own: None }, precision)
         }
-        ClassifierBody::Encoder(model) => {
-            (encoder_weights::write(&model.encoder), encoder_config::json(&model.config, precision))
-        }
+        ClassifierBody::Encoder(model) => encoder_config::json(&model.config, precision),
     };
-    tensors.extend(head_weights::write(architecture, &model.head));
-    write_weights(&tensors, precision, dir)?;
     class_settings::write(&mut config, architecture, &model.tells.labels, model.tells.problem);
     config["pad_token_id"] = json!(model.padding_id);
     crate::load::write_json(&dir.join(CONFIG_FILE), &config)?;

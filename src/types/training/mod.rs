@@ -1,5 +1,7 @@
 //! What to train, and what training reports.
 
+pub(super) mod classify;
+pub(super) mod labelled;
 pub(super) mod record;
 pub(super) mod train;
 pub(super) mod train_written;

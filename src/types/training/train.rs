@@ -1,7 +1,7 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{FewShotTask, Precision, glob::glob_matches};
+use crate::types::{ClassifyTask, FewShotTask, Precision, glob::glob_matches};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -101,6 +101,8 @@ pub enum TrainTask {
     FewShot(FewShotTask),
     /// Ten-class classification of MNIST-format images.
     Digits(DigitTask),
+    /// Classes of labelled texts.
+    Classify(ClassifyTask),
 }
 
 /// Next-token prediction.
@@ -219,7 +221,7 @@ pub struct TrainPoint {
     /// Mean cross-entropy on held-out data in nats, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Share of held-out images classified rightly, on steps that measured it.
+    /// Share of held-out images or texts classified rightly, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
 }

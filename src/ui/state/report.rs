@@ -56,6 +56,7 @@ reported! {
     BatchReport => Batched,
     KShotReport => KShot,
     TableReport => TableRead,
+    LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
 }
 
