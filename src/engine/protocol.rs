@@ -6,9 +6,9 @@ use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
-    LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken,
-    RunRecord, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
-    TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport,
+    PromptToken, RunRecord, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport,
+    TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::train::data::token_ids::TokenParts;
 use crate::train::objectives::measure as measure_digits;
 use crate::train::text_loss::text_loss;
 use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, ModelId, UserError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Images measured in one step.

@@ -1,6 +1,6 @@
 //! What a finished piece of work reports.
 
-use crate::types::{PictureReport, PromptToken, Site};
+use crate::types::{DataPart, PictureReport, PromptToken, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;

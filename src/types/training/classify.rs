@@ -60,7 +60,8 @@ impl Learns {
             Self::All => false,
             Self::Head => true,
             Self::LastLayers(count) => {
-                let block = of_body.strip_prefix("blocks.").and_then(|rest| rest.split('.').next()?.parse().ok());
+                let block: Option<usize> =
+                    of_body.strip_prefix("blocks.").and_then(|rest| rest.split('.').next()?.parse().ok());
                 match block {
                     Some(block) => block < layers.saturating_sub(count),
                     // What stands behind the blocks is the last normalisation.

@@ -4,8 +4,8 @@ use crate::engine::Outcome;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport, ContextsReport,
     EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens,
-    KShotReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport,
-    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport,
+    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
