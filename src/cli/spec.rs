@@ -7,12 +7,13 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 6] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
     ("seedling-templates", include_str!("../../assets/presets/seedling-templates.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
+    ("sentiment", include_str!("../../assets/presets/sentiment.toml")),
 ];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.

@@ -8,7 +8,7 @@ use crate::types::{Architecture, ModelKind, Problem};
 use serde_json::{Map, Value, json};
 
 /// The end of a classifier's name in the field `architectures`.
-const CLASSIFIER: &str = "ForSequenceClassification";
+pub(in crate::load) const CLASSIFIER: &str = "ForSequenceClassification";
 
 /// Classes, and what scores mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
