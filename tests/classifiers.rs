@@ -1,4 +1,4 @@
-//! Classifiers of texts compute what transformers computes, and are written so that it opens them.
+//! Classifiers of texts and pictures compute what transformers computes, and are written so that it opens them.
 //!
 //! `tests/golden/make_classifiers.py` wrote tiny random models, their scores, their losses and every gradient.
 
@@ -8,10 +8,10 @@ mod reference;
 mod support;
 
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use fovea::engine::{Command, InspectSpec, Outcome, PromptInput, SaveSpec, Work};
-use fovea::load::{ClassifierModel, open_classifier, save_classifier};
-use fovea::nn::{cross_entropy, in_full_precision, kernels};
+use fovea::load::{ClassifierModel, open_classifier, open_vision_model, save_classifier, save_vision_model};
+use fovea::nn::{Hooks, cross_entropy, in_full_precision, kernels};
 use fovea::types::{Ability, DeviceChoice, JobId, ModelId, ModelKind, Precision, Problem, Site, UserError};
 use reference::{Difference, Reference, golden_dir};
 use support::script::Script;
@@ -64,6 +64,15 @@ fn scores_of_texts_of_any_length_equal_transformers() {
     }
 }
 
+fn check_gradient(name: &str, parameter: &str, gradients: &Reference, reference: &Reference) {
+    let (ours, theirs) = (gradients.values(parameter), reference.values(&format!("grad.{parameter}")));
+    // What is added to all keys changes no attention: its gradient is nothing but rounding.
+    let is_nothing = |values: &[f32]| values.iter().all(|value| value.abs() < 1e-7);
+    if !(is_nothing(theirs) && is_nothing(ours)) {
+        check(name, &format!("gradient of {parameter}"), ours, theirs, BACKWARD);
+    }
+}
+
 /// Puts each parameter's gradient in its place, so that the file format's own key map names the gradients.
 struct GradientsAsWeights(Gradients);
 
@@ -93,13 +102,40 @@ fn loss_and_every_gradient_equal_pytorch() {
         let names = reference.gradient_names();
         assert_eq!(gradients.names(), names, "{name}: parameters");
         for parameter in names {
-            let (ours, theirs) = (gradients.values(&parameter), reference.values(&format!("grad.{parameter}")));
-            // What is added to all keys changes no attention: its gradient is nothing but rounding.
-            let is_nothing = |values: &[f32]| values.iter().all(|value| value.abs() < 1e-7);
-            if !(is_nothing(theirs) && is_nothing(ours)) {
-                check(name, &format!("gradient of {parameter}"), ours, theirs, BACKWARD);
-            }
+            check_gradient(name, &parameter, &gradients, &reference);
         }
+    }
+}
+
+#[test]
+fn a_vision_transformer_learns_and_is_saved_as_pytorch_does() {
+    let folder = folder("vit");
+    let reference = Reference::open(&folder.join("reference.safetensors"));
+    let device = Device::flex().autodiff();
+    let mut model = open_vision_model(&folder, &device, &mut |_, _| {}).unwrap();
+    let pixels = Tensor::from_data(TensorData::new(reference.values("pixels").to_vec(), [3, 3, 12, 12]), &device);
+    let logits = model.vit.forward(pixels, &mut Hooks::off()).unwrap();
+    check("vit", "scores", &floats(logits.clone()), reference.values("logits"), FORWARD);
+    let loss = cross_entropy(logits, Tensor::from_ints(CLASSES, &device));
+    let gradients = loss.backward();
+    check("vit", "loss", &[loss.into_scalar()], reference.values("loss"), FORWARD);
+    let saved = tempfile::tempdir().unwrap();
+    save_vision_model(&model, saved.path(), Precision::F32).unwrap();
+    let [ours, theirs] = [saved.path(), &folder].map(|dir| Reference::open(&dir.join("model.safetensors")));
+    assert_eq!(ours.names(), theirs.names());
+    assert!(ours.names().iter().all(|name| ours.tensor(name) == theirs.tensor(name)));
+    let again = open_vision_model(saved.path(), &Device::flex(), &mut |_, _| {}).unwrap();
+    assert_eq!(
+        (&again.labels, &again.config, &again.preprocessor),
+        (&model.labels, &model.config, &model.preprocessor)
+    );
+
+    model.vit = model.vit.map(&mut GradientsAsWeights(gradients));
+    save_vision_model(&model, saved.path(), Precision::F32).unwrap();
+    let gradients = Reference::open(&saved.path().join("model.safetensors"));
+    assert_eq!(gradients.names(), reference.gradient_names());
+    for parameter in gradients.names() {
+        check_gradient("vit", &parameter, &gradients, &reference);
     }
 }
 

@@ -122,7 +122,7 @@ fn labelled() -> LabelledReport {
 }
 
 fn choose_file(window: &mut Window<'_>) {
-    window.click("Text classes");
+    window.click("Classes");
     window.type_into(Role::TextInput, "Labelled texts", "data/films.csv");
 }
 

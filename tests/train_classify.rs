@@ -189,6 +189,64 @@ fn an_open_classifier_goes_on_with_its_head() {
     assert!(error.what.contains("other classes"), "{error}");
 }
 
+/// Pictures that are mostly red, green or blue, in a folder for each.
+fn write_pictures(folder: &Path) -> PathBuf {
+    let pictures = folder.join("pictures");
+    for (class, name) in ["red", "green", "blue"].into_iter().enumerate() {
+        std::fs::create_dir_all(pictures.join(name)).unwrap();
+        for i in 0..20 {
+            let shade = |x: u32, y: u32| {
+                let mut rgb = [(x * 9 + i * 5) as u8 % 60, (y * 7 + i * 3) as u8 % 60, ((x + y) * 5) as u8 % 60];
+                rgb[class] += 120;
+                image::Rgb(rgb)
+            };
+            let picture = image::RgbImage::from_fn(20 + i, 24, shade);
+            picture.save(pictures.join(name).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    pictures
+}
+
+#[test]
+fn a_vision_transformer_learns_from_folders_and_goes_on_where_it_was_stopped() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let dir = tempfile::tempdir().unwrap();
+    let data = write_pictures(dir.path());
+    for (name, learns) in [("vit", Learns::Head), ("vit", Learns::LastLayers(1)), ("deit", Learns::All)] {
+        let [whole, parts] =
+            ["whole", "parts"].map(|kind| dir.path().join(format!("{name}-{kind}-{}", learns.words())));
+        let start = golden_dir(name);
+        let mut once = spec(&data, &start, Some(&whole), learns);
+        once.learning_rate = 0.02;
+        train(&mut script, ModelId::next(), &once, None).unwrap();
+        let halted = TrainSpec { out: Some(parts.clone()), ..once };
+        assert!(train(&mut script, ModelId::next(), &halted, Some(4)).unwrap().stopped_early);
+        train(&mut script, ModelId::next(), &halted, None).unwrap();
+        let weights = |folder: &Path| std::fs::read(folder.join("model.safetensors")).unwrap();
+        assert!(weights(&whole) == weights(&parts), "{name}: {learns:?}");
+
+        let id = script.open(&whole).id;
+        let asked = EvaluateSpec { data: data.clone(), part: Some(DataPart::Test), ..EvaluateSpec::default() };
+        let report = evaluate(&mut script, id, asked).unwrap();
+        let EvaluationReport::Classes { examples, accuracy, labels, .. } = report else { panic!("{name}") };
+        assert_eq!((examples, labels.join(" ")), (6, "blue green red".to_owned()), "{name}");
+        assert!(accuracy > 0.9, "{name}: {learns:?}: {accuracy}");
+        if learns == Learns::Head {
+            let [before, after] = [&start, &whole].map(|dir| Reference::open(&dir.join("model.safetensors")));
+            let changed = |name: &String| before.has(name) && before.values(name) != after.values(name);
+            assert!(after.names().iter().all(|name| name.starts_with("classifier") || !changed(name)));
+        }
+    }
+    // What is no picture is told before anything is learned.
+    std::fs::write(data.join("red/broken.png"), "no picture").unwrap();
+    let broken = spec(&data, &golden_dir("vit"), None, Learns::Head);
+    let error = train(&mut script, ModelId::next(), &broken, None).unwrap_err().to_string();
+    assert!(error.contains("broken.png"), "{error}");
+    let bert = spec(&data, &golden_dir("bert"), None, Learns::Head);
+    let error = train(&mut script, ModelId::next(), &bert, None).unwrap_err().to_string();
+    assert!(error.contains("vision transformer"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_learned_is_told_before_the_first_step() {
     let mut script = Script::start(DeviceChoice::Cpu);

@@ -67,7 +67,7 @@ pub enum Verb {
     Classify(ClassifyArgs),
     /// Tell what labelled data holds and how it is split: columns, counts of each label, what comes twice
     Labels(LabelsArgs),
-    /// Measure a model: digits on an IDX folder, labelled texts or text on a file
+    /// Measure a model: digits on an IDX folder, labelled texts or pictures, text on a file
     Evaluate(EvaluateArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
@@ -431,7 +431,7 @@ impl SplitName {
 pub struct EvaluateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// A folder of IDX files, a text file, or a file of labelled texts for a classifier
+    /// A folder of IDX files, a text file; for a classifier a file of labelled texts, or a folder with a folder of pictures for each class
     #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
     /// Measure this part of labelled texts alone, as the run split them that trained the model

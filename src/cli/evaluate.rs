@@ -42,13 +42,13 @@ fn describe(report: &EvaluationReport) -> String {
         EvaluationReport::Classes { examples, accuracy, macro_f1, loss, labels, f1, confusion, cut } => {
             let right: usize = (0..confusion.len()).map(|class| confusion[class][class]).sum();
             let mut lines = format!(
-                "accuracy {:.2} % ({right} of {examples} texts)\nmacro F1 {:.2} %\nloss {loss:.4} nats\n",
+                "accuracy {:.2} % ({right} of {examples} examples)\nmacro F1 {:.2} %\nloss {loss:.4} nats\n",
                 accuracy * 100.0,
                 macro_f1 * 100.0
             );
             for ((label, f1), row) in labels.iter().zip(f1).zip(confusion) {
                 let count: usize = row.iter().sum();
-                lines += &format!("  F1 {:6.2} %  {} ({count} texts)\n", f1 * 100.0, printable(label));
+                lines += &format!("  F1 {:6.2} %  {} ({count} examples)\n", f1 * 100.0, printable(label));
             }
             if *cut > 0 {
                 lines += &format!("{cut} texts were longer than the model reads and cut off\n");

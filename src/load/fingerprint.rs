@@ -14,6 +14,8 @@ use crate::load::tensors::weights::StoredTensor;
 use crate::load::text::family;
 use crate::load::text::text_model::TextModel;
 use crate::load::tokens::tokenizer::Tokenizer;
+use crate::load::vision::vision_model::VisionModel;
+use crate::load::vision::vision_weights;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -91,6 +93,12 @@ pub fn classifier_fingerprint(model: &ClassifierModel) -> String {
 #[must_use]
 pub fn digit_fingerprint(model: &DigitModel) -> String {
     of_tensors(digit_model::stored_tensors(&model.net))
+}
+
+/// The digest of a vision transformer's weights in memory, in hexadecimal digits.
+#[must_use]
+pub fn vision_fingerprint(model: &VisionModel) -> String {
+    of_tensors(vision_weights::write(&model.vit, &model.config))
 }
 
 /// The digest of a tokenizer, in hexadecimal digits.

@@ -47,6 +47,7 @@ pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
 pub use fingerprint::{
     FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,
+    vision_fingerprint,
 };
 pub use lens_file::{read_lens, write_lens};
 pub use shipped::{data_dir, shipped_models_dir, shipped_places};
@@ -59,6 +60,7 @@ pub use tokens::stream::StreamDecoder;
 pub use tokens::tokenizer::Tokenizer;
 pub use vision::picture_file::read_picture;
 pub use vision::preprocessor::Preprocessor;
+pub use vision::save::save_vision_model;
 pub use vision::vision_model::{VisionModel, open_vision_model};
 
 use crate::nn::{Linear, Weight};

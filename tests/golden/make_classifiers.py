@@ -1,9 +1,10 @@
-"""Writes the golden values of tests/classifiers.rs: tiny classifiers of texts with random weights, and what transformers
-computes with them.
+"""Writes the golden values of tests/classifiers.rs: tiny classifiers of texts and pictures with random weights, and what
+transformers computes with them.
 
 For each model, a folder with config.json, tokenizer.json and model.safetensors in classifiers/, and a reference.safetensors
 with the token ids of three texts of different lengths, their scores in one padded batch, the loss against a class of each,
-and the gradient of every parameter. All values are computed by transformers itself, with eager attention, in float32 on one
+and the gradient of every parameter; of pictures their pixels in the place of
+tokens. All values are computed by transformers itself, with eager attention, in float32 on one
 thread.
 
     python tests/golden/make_classifiers.py        (torch 2.15, transformers 5.23)
@@ -21,6 +22,7 @@ from transformers import DistilBertForSequenceClassification, Gemma2Config, Gemm
 from transformers import GPT2Config, GPT2ForSequenceClassification, GPTNeoXConfig, GPTNeoXForSequenceClassification
 from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrainedTokenizerFast, Qwen3Config
 from transformers import Qwen3ForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
+from transformers import ViTConfig, ViTForImageClassification
 
 HERE = pathlib.Path(__file__).parent / "classifiers"
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -143,7 +145,40 @@ def write(name, make):
     print(name, [[round(x, 3) for x in row] for row in output.logits.tolist()], round(output.loss.item(), 4))
 
 
+def write_pictures():
+    """A vision transformer on three pictures of noise."""
+    folder = HERE / "vit"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    config = ViTConfig(
+        hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS, intermediate_size=MLP, image_size=12,
+        patch_size=4, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, id2label=dict(enumerate(LABELS)),
+        label2id={label: i for i, label in enumerate(LABELS)},
+    )
+    config._attn_implementation = "eager"
+    model = ViTForImageClassification(config).eval()
+    generator = torch.Generator().manual_seed(8)
+    randomise(model, generator)
+    pixels = torch.randn(len(CLASSES), 3, 12, 12, generator=generator)
+    output = model(pixel_values=pixels, labels=torch.tensor(CLASSES))
+    output.loss.backward()
+    model.save_pretrained(folder)
+    pictures = {
+        "image_processor_type": "ViTImageProcessor", "size": {"height": 12, "width": 12}, "do_resize": True, "resample": 2,
+        "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3,
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(pictures, indent=1) + "\n")
+    settings = json.loads((folder / "config.json").read_text())
+    settings.pop("transformers_version", None)
+    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
+    reference = {"pixels": pixels, "logits": output.logits.detach(), "loss": output.loss.detach().reshape(1)}
+    reference.update({f"grad.{name}": value.grad.contiguous() for name, value in model.named_parameters()})
+    save_file(reference, folder / "reference.safetensors")
+    print("vit", output.logits.tolist(), output.loss.item())
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    write_pictures()
     for name, make in MAKERS.items():
         write(name, make)

@@ -58,8 +58,11 @@ impl Evaluate {
                 let set = read_digits(&self.spec.data)?;
                 Ok(Measuring::Digits { set, next: 0, loss: 0.0, confusion: vec![vec![0; classes]; classes.max(10)] })
             }
+            Some(LoadedModel::Vision(model)) => {
+                Ok(Measuring::Classes(Box::new(Classes::of_pictures(model, &self.spec)?)))
+            }
             Some(LoadedModel::Classifier(model)) => {
-                Ok(Measuring::Classes(Box::new(Classes::begin(model, &self.spec)?)))
+                Ok(Measuring::Classes(Box::new(Classes::of_texts(model, &self.spec)?)))
             }
             _ => {
                 let model = cx.models.text(self.model)?;
@@ -94,7 +97,7 @@ impl Task for Evaluate {
             Measuring::Classes(classes) => {
                 let report = classes.step(cx, self.model)?;
                 let (done, total) = classes.progress();
-                (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "texts" });
+                (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "examples" });
                 if let Some(report) = report {
                     return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }

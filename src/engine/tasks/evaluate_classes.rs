@@ -1,101 +1,116 @@
-//! Measures a classifier on labelled texts.
+//! Measures a classifier on labelled texts, or a vision transformer on pictures in folders by class.
 
 use super::TaskContext;
 use super::classify_texts::{ReadText, longest, read, scores, tokens_a_step};
-use crate::load::{ClassifierModel, read_labelled, read_labelled_rows};
+use super::subject::{no_answers, rows as rows_of};
+use crate::load::{ClassifierModel, VisionModel, read_labelled, read_labelled_rows, read_picture};
+use crate::nn::Hooks;
 use crate::train::objectives::most_likely;
 use crate::train::written_spec;
-use crate::types::{EvaluateSpec, EvaluationReport, ModelId, TrainTask, UserError};
+use crate::types::{EvaluateSpec, EvaluationReport, ModelId, ModelInfo, TrainTask, UserError};
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use std::path::PathBuf;
 
-/// Measures in steps of some texts.
+/// Pictures measured in one step.
+const PICTURES: usize = 16;
+
+/// Measures in steps of some examples.
 pub(super) struct Classes {
-    /// The class of each text.
+    /// The class of each example.
     classes: Vec<usize>,
     labels: Vec<String>,
-    /// The shortest last.
-    waiting: Vec<ReadText>,
+    waiting: Waiting,
     cut: usize,
     loss: f64,
     /// `confusion[label][prediction]` counts.
     confusion: Vec<Vec<usize>>,
 }
 
+/// What is still to be measured.
+enum Waiting {
+    /// The shortest last.
+    Texts(Vec<ReadText>),
+    /// Paths, the last first.
+    Pictures(Vec<(usize, PathBuf)>),
+}
+
 impl Classes {
-    /// Reads what a model is measured on.
+    /// Reads the texts that a classifier of texts is measured on.
     ///
     /// # Errors
-    /// When it cannot be read, has a label that the model does not know, or a part is asked for that no run has split.
-    pub(super) fn begin(model: &ClassifierModel, spec: &EvaluateSpec) -> Result<Self, UserError> {
-        let columns = [spec.columns[0].as_deref(), spec.columns[1].as_deref()];
-        let rows: Vec<[String; 2]> = match spec.part {
-            None => read_labelled_rows(&spec.data, columns)?.rows,
-            Some(part) => {
-                let info = model.info();
-                let written = written_spec(&info.path);
-                let Some((task, run)) = written.as_ref().and_then(|run| match &run.task {
-                    TrainTask::Classify(task) => Some((task, run)),
-                    _ => None,
-                }) else {
-                    return Err(UserError::new(
-                        format!("{} does not say how its data was split.", info.name),
-                        format!("{} has no training.json of a run that learned classes.", info.path.display()),
-                        "Leave out --split, and give a file that nothing was learned from.",
-                    ));
-                };
-                let mut source = task.source(run.validation_share, run.seed);
-                source.data.clone_from(&spec.data);
-                for (column, asked) in [&mut source.text, &mut source.label].into_iter().zip(&spec.columns) {
-                    if asked.is_some() {
-                        column.clone_from(asked);
-                    }
-                }
-                let (_, data) = read_labelled(&source)?;
-                let example = |place: &usize| {
-                    let (text, class) = &data.examples[*place];
-                    [text.clone(), data.labels[*class].clone()]
-                };
-                data.part(part).iter().map(example).collect()
-            }
-        };
-        if rows.is_empty() {
-            return Err(UserError::new(
-                "There is nothing to measure on.",
-                "That part of the data is empty: the run held nothing out for it.",
-                "Give another part with --split, or another file.",
-            ));
-        }
-        let labels = model.tells.labels.clone();
-        let class = |[_, label]: &[String; 2]| {
-            labels.iter().position(|known| known == label).ok_or_else(|| unknown(model, label))
-        };
-        let classes = rows.iter().map(class).collect::<Result<Vec<_>, _>>()?;
+    /// When they cannot be read, have a label that the model does not know, or a part is asked for that no run has split.
+    pub(super) fn of_texts(model: &ClassifierModel, spec: &EvaluateSpec) -> Result<Self, UserError> {
+        let rows = rows(model.info(), spec)?;
         let waiting = read(model, rows.iter().map(|[text, _]| text.as_str()).enumerate())?;
         let cut = waiting.iter().filter(|text| text.left_out > 0).count();
-        let confusion = vec![vec![0; labels.len()]; labels.len()];
-        Ok(Self { classes, labels, waiting, cut, loss: 0.0, confusion })
+        Ok(Self { cut, ..Self::new(model.info(), &model.tells.labels, &rows, Waiting::Texts(waiting))? })
     }
 
-    /// Measures some texts; the measurement once all are.
+    /// Lists the pictures that a vision transformer is measured on.
     ///
     /// # Errors
-    /// When the model is not open, or its answers cannot be read.
+    /// As [`Self::of_texts`].
+    pub(super) fn of_pictures(model: &VisionModel, spec: &EvaluateSpec) -> Result<Self, UserError> {
+        let rows = rows(&model.info, spec)?;
+        let waiting = rows.iter().map(|[path, _]| PathBuf::from(path)).enumerate().rev().collect();
+        Self::new(&model.info, &model.labels, &rows, Waiting::Pictures(waiting))
+    }
+
+    fn new(info: &ModelInfo, labels: &[String], rows: &[[String; 2]], waiting: Waiting) -> Result<Self, UserError> {
+        let class = |[_, label]: &[String; 2]| {
+            labels.iter().position(|known| known == label).ok_or_else(|| unknown(info, labels, label))
+        };
+        let classes = rows.iter().map(class).collect::<Result<Vec<_>, _>>()?;
+        let confusion = vec![vec![0; labels.len()]; labels.len()];
+        Ok(Self { classes, labels: labels.to_vec(), waiting, cut: 0, loss: 0.0, confusion })
+    }
+
+    /// Measures some examples; the measurement once all are.
+    ///
+    /// # Errors
+    /// When the model is not open, a picture cannot be read, or answers cannot.
     pub(super) fn step(&mut self, cx: &TaskContext<'_>, id: ModelId) -> Result<Option<EvaluationReport>, UserError> {
-        let model = cx.models.classifier(id)?;
-        let batch = longest(&mut self.waiting, tokens_a_step(model));
-        let ids: Vec<&[u32]> = batch.iter().map(|text| &text.ids[..]).collect();
-        for (text, scores) in batch.iter().zip(scores(model, &ids)?) {
-            let class = self.classes[text.place];
+        let (places, scores, is_over) = match &mut self.waiting {
+            Waiting::Texts(waiting) => {
+                let model = cx.models.classifier(id)?;
+                let batch = longest(waiting, tokens_a_step(model));
+                let ids: Vec<&[u32]> = batch.iter().map(|text| &text.ids[..]).collect();
+                let places: Vec<usize> = batch.iter().map(|text| text.place).collect();
+                (places, scores(model, &ids)?, waiting.is_empty())
+            }
+            Waiting::Pictures(waiting) => {
+                let model = cx.models.vision(id)?;
+                let batch = waiting.split_off(waiting.len().saturating_sub(PICTURES));
+                let pixels: Vec<Vec<f32>> = batch
+                    .par_iter()
+                    .map(|(_, path)| Ok(model.preprocessor.pixels(&model.preprocessor.seen(&read_picture(path)?))))
+                    .collect::<Result<_, UserError>>()?;
+                let [height, width] = model.preprocessor.size();
+                let pixels = TensorData::new(pixels.concat(), [batch.len(), 3, height, width]);
+                let logits = model.vit.forward(Tensor::from_data(pixels, &model.vit.device()), &mut Hooks::off());
+                let logits = logits.ok_or_else(|| no_answers(&model.info))?;
+                let places = batch.into_iter().map(|(place, _)| place).collect();
+                (places, rows_of(&logits, &model.info)?, waiting.is_empty())
+            }
+        };
+        for (place, scores) in places.into_iter().zip(scores) {
+            let class = self.classes[place];
             self.confusion[class][most_likely(&scores)] += 1;
             let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = scores.iter().map(|score| f64::from(score - largest).exp()).sum();
             self.loss += sum.ln() - f64::from(scores[class] - largest);
         }
-        Ok(self.waiting.is_empty().then(|| self.report()))
+        Ok(is_over.then(|| self.report()))
     }
 
-    /// Texts measured, and all.
+    /// Examples measured, and all.
     pub(super) fn progress(&self) -> (u64, u64) {
-        ((self.classes.len() - self.waiting.len()) as u64, self.classes.len() as u64)
+        let waiting = match &self.waiting {
+            Waiting::Texts(waiting) => waiting.len(),
+            Waiting::Pictures(waiting) => waiting.len(),
+        };
+        ((self.classes.len() - waiting) as u64, self.classes.len() as u64)
     }
 
     fn report(&mut self) -> EvaluationReport {
@@ -117,6 +132,44 @@ impl Classes {
     }
 }
 
+/// The examples that are asked for, with their labels.
+fn rows(info: &ModelInfo, spec: &EvaluateSpec) -> Result<Vec<[String; 2]>, UserError> {
+    let columns = [spec.columns[0].as_deref(), spec.columns[1].as_deref()];
+    let Some(part) = spec.part else { return Ok(read_labelled_rows(&spec.data, columns)?.rows) };
+    let written = written_spec(&info.path);
+    let run = written.as_ref().and_then(|run| match &run.task {
+        TrainTask::Classify(task) => Some((task, run)),
+        _ => None,
+    });
+    let Some((task, run)) = run else {
+        return Err(UserError::new(
+            format!("{} does not say how its data was split.", info.name),
+            format!("{} has no training.json of a run that learned classes.", info.path.display()),
+            "Leave out --split, and give data that nothing was learned from.",
+        ));
+    };
+    let mut source = task.source(run.validation_share, run.seed);
+    source.data.clone_from(&spec.data);
+    for (column, asked) in [&mut source.text, &mut source.label].into_iter().zip(&spec.columns) {
+        if asked.is_some() {
+            column.clone_from(asked);
+        }
+    }
+    let (_, data) = read_labelled(&source)?;
+    if data.part(part).is_empty() {
+        return Err(UserError::new(
+            format!("There is nothing in the {} part to measure on.", part.name()),
+            "The run held nothing out for it.",
+            "Give another part with --split, or other data.",
+        ));
+    }
+    let example = |place: &usize| {
+        let (example, class) = &data.examples[*place];
+        [example.clone(), data.labels[*class].clone()]
+    };
+    Ok(data.part(part).iter().map(example).collect())
+}
+
 /// 2 · right / (labelled so + taken for it) of each class; 0 for a class that neither comes nor is said.
 fn f1_of(confusion: &[Vec<usize>]) -> Vec<f64> {
     let of = |class: usize| {
@@ -127,11 +180,11 @@ fn f1_of(confusion: &[Vec<usize>]) -> Vec<f64> {
     (0..confusion.len()).map(of).collect()
 }
 
-fn unknown(model: &ClassifierModel, label: &str) -> UserError {
-    let known: Vec<String> = model.tells.labels.iter().take(6).map(|label| format!("{label:?}")).collect();
+fn unknown(info: &ModelInfo, labels: &[String], label: &str) -> UserError {
+    let known: Vec<String> = labels.iter().take(6).map(|label| format!("{label:?}")).collect();
     UserError::new(
-        format!("The data has the label {label:?}, which {} does not know.", model.info().name),
-        format!("It tells {} classes apart, such as {}.", model.tells.labels.len(), known.join(", ")),
+        format!("The data has the label {label:?}, which {} does not know.", info.name),
+        format!("It tells {} classes apart, such as {}.", labels.len(), known.join(", ")),
         "Choose the column of the labels with --label-column, or spell them as the model does.",
     )
 }

@@ -53,6 +53,7 @@ impl Hashing {
             Some(LoadedModel::Classifier(model)) if model.info().modified => {
                 Ok(Some(load::classifier_fingerprint(model)))
             }
+            Some(LoadedModel::Vision(model)) if model.info.modified => Ok(Some(load::vision_fingerprint(model))),
             Some(LoadedModel::Digits(model)) if model.info.modified => Ok(Some(load::digit_fingerprint(model))),
             Some(other) => {
                 self.files = Some(FileFingerprint::new(&other.info().path)?);

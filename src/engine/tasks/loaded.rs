@@ -57,7 +57,10 @@ impl LoadedModel {
                 model.put(brought(net, device));
                 Self::Classifier(model)
             }
-            Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
+            Self::Vision(mut model) => {
+                model.vit = brought(model.vit, device);
+                Self::Vision(model)
+            }
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
         }
     }

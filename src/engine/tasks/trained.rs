@@ -1,8 +1,8 @@
 //! Models that can be trained where they stand in the store.
 
 use super::{LoadedModel, ModelStore};
-use crate::load::{self, ClassifierModel, DigitModel, TextModel};
-use crate::nn::{CausalLm, DigitNet, TextClassifier};
+use crate::load::{self, ClassifierModel, DigitModel, TextModel, VisionModel};
+use crate::nn::{CausalLm, DigitNet, TextClassifier, Vit};
 use crate::types::{ModelId, ModelInfo, Precision, UserError};
 use std::path::Path;
 
@@ -121,6 +121,40 @@ impl Trained for ClassifierModel {
         if let Some(LoadedModel::Classifier(model)) = models.get_mut(id) {
             ClassifierModel::put(model, net);
             changes.note(model.info_mut());
+        }
+        Ok(())
+    }
+}
+
+impl Trained for VisionModel {
+    type Net = Vit;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.vision(id)
+    }
+
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn tokenizer(&self) -> Option<String> {
+        None
+    }
+
+    fn save(&self, out: &Path, precision: Precision) -> Result<(), UserError> {
+        Ok(load::save_vision_model(self, out, precision)?)
+    }
+
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info.id = id;
+        LoadedModel::Vision(self)
+    }
+
+    fn put(models: &mut ModelStore, id: ModelId, net: Vit, changes: Changes) -> Result<(), UserError> {
+        models.vision(id)?;
+        if let Some(LoadedModel::Vision(model)) = models.get_mut(id) {
+            model.vit = net;
+            changes.note(&mut model.info);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A classifier of texts as a folder in Hugging Face layout.
 
 use super::class_settings::{self, ClassSettings};
+use super::drawing::Drawing;
 use super::head_weights;
 use crate::load::encoder::encoder_model::{self, EncoderModel};
 use crate::load::error::LoadError;
@@ -9,36 +10,16 @@ use crate::load::source::{ModelSource, source};
 use crate::load::tensors::weights::Weights;
 use crate::load::text::text_model::{self, TextModel};
 use crate::load::tokens::tokenizer::Tokenizer;
-use crate::nn::{ClassHead, Linear, TextBody, TextClassifier, TextEncoder};
-use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Random, Shape};
+use crate::nn::{ClassHead, TextBody, TextClassifier, TextEncoder};
+use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Shape};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Special tokens with a role, which the tokenizer's files of a saved classifier name.
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-
-/// Standard deviation of new weights where a folder says nothing.
-const USUAL_STD: f64 = 0.02;
-/// The stream from which heads are drawn.
-const HEAD: u64 = 22 << 40;
-
-/// Draws the layers of a new head.
-struct Drawing<'a> {
-    random: Random,
-    std: f64,
-    device: &'a Device,
-}
-
-impl Drawing<'_> {
-    fn linear(&mut self, [outputs, inputs]: [usize; 2], with_bias: bool) -> Linear {
-        let values: Vec<f32> = (0..outputs * inputs).map(|_| self.random.normal() * self.std as f32).collect();
-        let weight = Tensor::<2>::from_data(TensorData::new(values, [outputs, inputs]), self.device);
-        Linear::new(weight, with_bias.then(|| Tensor::zeros([outputs], self.device)))
-    }
-}
 
 /// A classifier of texts, ready to use. What is shown of it stands in its body.
 #[derive(Debug)]
@@ -163,8 +144,7 @@ impl ClassifierModel {
         // A model that was drawn has no folder.
         let known = if path.as_os_str().is_empty() { None } else { Some(source(&path)) };
         let settings = known.as_deref().map(ModelSource::config).transpose()?;
-        let std = settings.as_ref().map(|fields| fields.number_if_any("initializer_range")).transpose()?.flatten();
-        let mut drawing = Drawing { random: Random::new(seed, HEAD), std: std.unwrap_or(USUAL_STD), device };
+        let mut drawing = Drawing::new(settings.as_ref(), seed, device)?;
         let width = match &mut body {
             ClassifierBody::Decoder(model) => {
                 text_model::drop_head(model);

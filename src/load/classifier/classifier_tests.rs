@@ -54,7 +54,7 @@ fn what_is_wrong_with_a_head_is_named() {
         ("bert", |c| c["id2label"] = json!({ "0": "a", "1": "b" }), &["classifier.weight", "[3, 16]", "[2, 16]"]),
         ("llama", |c| c["problem_type"] = json!("ranking"), &["problem_type", "ranking", "regression"]),
         ("gpt2", |c| c["architectures"] = json!(["GPT2LMHeadModel"]), &["score.weight"]),
-        ("roberta", |c| c["model_type"] = json!("bert"), &["pooler.dense.weight"]),
+        ("roberta", |c| c["model_type"] = json!("bert"), &["embeddings.word_embeddings.weight", "missing"]),
     ];
     for (model, change, words) in cases {
         let dir = copy(model, change);

@@ -4,5 +4,6 @@ pub(super) mod class_settings;
 pub(super) mod classifier_model;
 #[cfg(test)]
 mod classifier_tests;
+pub(super) mod drawing;
 pub(super) mod head_weights;
 pub(super) mod save;

@@ -27,7 +27,7 @@ pub fn convert(spec: &ConvertSpec) -> Result<Converted, LoadError> {
     }
     let fields = source(&spec.from).config()?;
     if class_settings::kind(&fields)? == ModelKind::TextClassifier {
-        let supported = "models that continue texts, and encoders; a classifier is saved as a folder with Save as";
+        let supported = "models that continue texts, and encoders without a head for classes";
         return Err(fields.unsupported("architectures", &"a classifier of texts", supported));
     }
     match spec.target {

@@ -142,11 +142,11 @@ pub enum EvaluationReport {
         /// `confusion[label][prediction]` counts.
         confusion: Vec<Vec<usize>>,
     },
-    /// A classifier on labelled texts.
+    /// A classifier on labelled texts or pictures.
     Classes {
-        /// Texts measured.
+        /// Those measured.
         examples: usize,
-        /// Share of texts whose most likely class is the label, in `0..=1`.
+        /// Share of them whose most likely class is the label, in `0..=1`.
         accuracy: f64,
         /// Mean of the classes' F1.
         macro_f1: f64,
@@ -182,8 +182,8 @@ pub enum EvaluationReport {
 /// What a model is measured on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluateSpec {
-    /// A folder of IDX files for a digit network, a text file or a folder of text files for a causal model, labelled texts for a
-    /// classifier.
+    /// A folder of IDX files for a digit network, a text file or a folder of text files for a causal model, labelled texts or
+    /// a folder with a folder of pictures for each class for a classifier.
     pub data: PathBuf,
     /// True to read a text once more with all weights in F32.
     pub beside_full: bool,

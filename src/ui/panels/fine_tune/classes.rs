@@ -1,4 +1,4 @@
-//! What is filled in to learn classes of texts: the file, its columns, what learns; and what the file holds.
+//! What is filled in to learn classes of texts or pictures: the file or folder, its columns, what learns; and what it holds.
 
 use super::form::{Missing, Settings};
 use super::{CLASSES_FILE, FineTunePanel, MODEL_FOLDER};
@@ -66,10 +66,14 @@ impl Default for ClassForm {
 }
 
 impl ClassForm {
-    /// The model whose folder a run starts from: of those that read text, the one in use.
+    /// The model whose folder a run starts from: of those that read text or see pictures, the one in use.
     pub fn body(state: &State) -> Option<&OpenModel> {
-        let reads = |model: &&OpenModel| model.info.shape.vocabulary().is_some();
-        state.active(Ability::Prompt).filter(reads)
+        state.active(Ability::Prompt)
+    }
+
+    /// True where the model in use sees pictures.
+    fn sees(state: &State) -> bool {
+        Self::body(state).is_some_and(|body| body.info.can(Ability::SeePictures))
     }
 
     fn task(&self) -> Option<ClassifyTask> {
@@ -131,7 +135,7 @@ impl FineTunePanel {
         match ClassForm::body(cx.state) {
             Some(body) => {
                 ui.label(RichText::new(&body.info.name).font(Type::Body.sans()).color(theme.body()));
-                let words = if body.info.can(Ability::ClassifyTexts) {
+                let words = if body.info.can(Ability::ClassifyTexts) || body.info.can(Ability::ClassifyPictures) {
                     "It goes on with its head where the data has its classes, and is given a new one where not."
                 } else {
                     "A new model is made: this one's body with a new head for the classes of the data."
@@ -139,7 +143,7 @@ impl FineTunePanel {
                 caption(ui, words);
             }
             None => {
-                caption(ui, "No model that reads text is open.");
+                caption(ui, "No model that reads text or pictures is open.");
                 if ghost_button(ui, Some(Icon::FolderOpen), "Open a model folder").clicked() {
                     cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"));
                 }
@@ -161,21 +165,36 @@ impl FineTunePanel {
     /// The file, its columns, and what it holds.
     pub(super) fn class_data(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let form = &mut self.form.classes;
-        if super::controls::path_row(ui, "Labelled texts", "CSV, TSV or JSONL", Icon::FileText, &mut form.data) {
-            cx.pick(CLASSES_FILE, labelled_file());
+        let sees = ClassForm::sees(cx.state);
+        let (name, hint, icon) = if sees {
+            ("Folder of pictures", "one folder a class", Icon::FolderOpen)
+        } else {
+            ("Labelled texts", "CSV, TSV or JSONL", Icon::FileText)
+        };
+        if super::controls::path_row(ui, name, hint, icon, &mut form.data) {
+            cx.pick(CLASSES_FILE, data_request(cx.state));
         }
-        ui.columns_const(|[left, right]| {
-            let [text, label] = &mut form.columns;
-            let help = "The column's name, or its number from 1. Left empty, it is found by its usual name.";
-            for (ui, name, column) in [(left, "Text column", text), (right, "Label column", label)] {
-                field(ui, name, help, |ui| ui.add(TextEdit::singleline(column).hint_text("found")));
-            }
-        });
+        if !sees {
+            ui.columns_const(|[left, right]| {
+                let [text, label] = &mut form.columns;
+                let help = "The column's name, or its number from 1. Left empty, it is found by its usual name.";
+                for (ui, name, column) in [(left, "Text column", text), (right, "Label column", label)] {
+                    field(ui, name, help, |ui| ui.add(TextEdit::singleline(column).hint_text("found")));
+                }
+            });
+        }
         let help = "Share of the data that nothing is learned from or chosen by: it tells at the very end how good the \
                     model is.";
         super::controls::percent(ui, "Test share", help, &mut form.test_percent);
         let Some(source) = form.source() else {
-            caption(ui, "One column of texts, one of labels. A file can also be dropped here.");
+            caption(
+                ui,
+                if sees {
+                    "PNG, JPEG and WebP pictures; the name of a folder is the class of what lies in it."
+                } else {
+                    "One column of texts, one of labels. A file can also be dropped here."
+                },
+            );
             return;
         };
         let asked = &mut self.class_data.0;
@@ -199,7 +218,11 @@ fn told(ui: &mut Ui, report: &LabelledReport) {
     let theme = ui.theme();
     let [text, label] = &report.chosen;
     let columns = report.columns.join(", ");
-    caption(ui, format!("Texts in {}, labels in {}.", printable(text), printable(label))).on_hover_text(columns);
+    let words = match (text.as_str(), label.as_str()) {
+        ("picture", "folder") => "The name of a folder is the label.".to_owned(),
+        _ => format!("Texts in {}, labels in {}.", printable(text), printable(label)),
+    };
+    caption(ui, words).on_hover_text(columns);
     if let Some([text, label]) = report.preview.first() {
         let line = format!("{}: {}", printable(label), printable(text));
         ui.add(egui::Label::new(RichText::new(line).font(Type::Caption.sans()).color(theme.body())).truncate())
@@ -235,8 +258,11 @@ fn told(ui: &mut Ui, report: &LabelledReport) {
     }
 }
 
-/// Asks for a file of labelled texts.
-pub(super) fn labelled_file() -> FileRequest {
+/// Asks for labelled data that the model in use reads.
+pub(super) fn data_request(state: &State) -> FileRequest {
+    if ClassForm::sees(state) {
+        return FileRequest::folder("Choose a folder with a folder of pictures for each class");
+    }
     FileRequest::open("Choose a file of labelled texts")
         .filter("Labelled texts", &["csv", "tsv", "jsonl", "json", "ndjson", "tab", "txt", "gz"])
 }

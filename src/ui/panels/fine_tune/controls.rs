@@ -23,8 +23,7 @@ const LONGEST_CONTEXT: usize = 4096;
 impl FineTunePanel {
     pub(super) fn what(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         section(ui, "Train", |ui| {
-            let subjects =
-                [(Subject::Digits, "Digit network"), (Subject::Text, "Text model"), (Subject::Classes, "Text classes")];
+            let subjects = [(Subject::Digits, "Digits"), (Subject::Text, "Text model"), (Subject::Classes, "Classes")];
             segmented(ui, &mut self.form.subject, &subjects);
             match self.form.subject {
                 Subject::Digits => self.digit_subject(ui),

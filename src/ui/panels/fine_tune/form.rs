@@ -18,7 +18,7 @@ pub(super) enum Subject {
     Digits,
     /// The open text model on a text file.
     Text,
-    /// A head for classes on the open text model's body.
+    /// A head for classes on the open model's body.
     Classes,
 }
 
@@ -161,9 +161,9 @@ impl Missing {
             Self::ShippedWeights => "No shipped weights of this network were found. Start from scratch.",
             Self::TextFile => "Choose a text file to train on.",
             Self::DigitFolder => "Choose a folder of MNIST files to train on.",
-            Self::Body => "Open a model that reads text first.",
+            Self::Body => "Open a model that reads text or pictures first.",
             Self::Saving => "Save the model first: a head is put on what its folder holds.",
-            Self::LabelledFile => "Choose a file of labelled texts to train on.",
+            Self::LabelledFile => "Choose labelled data to train on.",
         }
     }
 }

@@ -231,7 +231,7 @@ impl FineTunePanel {
             Some(Missing::DigitFolder) => "Choose the MNIST folder",
             Some(Missing::Body) => "Open a model folder",
             Some(Missing::Saving) => "Open another model folder",
-            Some(Missing::LabelledFile) => "Choose the file",
+            Some(Missing::LabelledFile) => "Choose labelled data",
         };
         if !empty_state(ui, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             return;
@@ -243,7 +243,7 @@ impl FineTunePanel {
             }
             Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
             Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
-            Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::labelled_file()),
+            Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::data_request(cx.state)),
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
     }
