@@ -9,7 +9,7 @@ mod support;
 
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
-use fovea::engine::{Command, InspectSpec, Outcome, PromptInput, SaveSpec, Work};
+use fovea::engine::{Command, InspectSpec, Outcome, PromptInput, SaveSpec, StepsSpec, Work};
 use fovea::load::{ClassifierModel, open_classifier, open_vision_model, save_classifier, save_vision_model};
 use fovea::nn::{Hooks, cross_entropy, in_full_precision, kernels};
 use fovea::types::{Ability, DeviceChoice, JobId, ModelId, ModelKind, Precision, Problem, Site, UserError};
@@ -195,6 +195,10 @@ fn the_engine_classifies_looks_inside_and_saves() {
             panic!("{name}")
         };
         assert_eq!(inside.captures.iter().map(|c| c.site).collect::<Vec<_>>(), [Site::Pattern(0), Site::Pattern(1)]);
+        // Steps end in the stream of an encoder, as without a head; of a decoder they would end in scores of tokens.
+        let prompt = PromptInput::Text(TEXTS[0].to_owned());
+        let steps = Work::Steps(StepsSpec { prompt, layer: 1, head: 0, query: 2, key: 1 });
+        assert_eq!(ask(&mut script, id, steps).is_ok(), name == "roberta", "{name}");
         // A head for classes gives no scores of tokens.
         assert!(ask(&mut script, id, looking("logits")).is_err(), "{name}");
         for work in [Work::Embed(texts.clone()), Work::MeasureMemory, Work::ClassifyTexts(Vec::new())] {

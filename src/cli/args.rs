@@ -5,6 +5,7 @@ use super::bench::ReadingArgs;
 use super::classify::ClassifyArgs;
 use super::convert::ConvertArgs;
 use super::embed::EmbedArgs;
+use super::evaluate::EvaluateArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
 use super::labels::LabelsArgs;
@@ -14,7 +15,7 @@ use super::sampling::SamplingArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
 use super::texts::TextsArgs;
-use crate::types::{ChatEnding, DataPart, DeviceChoice, Edit, Precision, UserError};
+use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -401,52 +402,6 @@ pub struct FillArgs {
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub top: usize,
     /// The guesses as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `--split` on the command line.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum SplitName {
-    /// What was learned from
-    Train,
-    /// What told which weights were best
-    Validation,
-    /// What nothing was learned from or chosen by
-    Test,
-}
-
-impl SplitName {
-    pub(super) fn part(self) -> DataPart {
-        match self {
-            Self::Train => DataPart::Train,
-            Self::Validation => DataPart::Validation,
-            Self::Test => DataPart::Test,
-        }
-    }
-}
-
-/// `fovea evaluate`.
-#[derive(Debug, Args)]
-pub struct EvaluateArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A folder of IDX files, a text file; for a classifier a file of labelled texts, or a folder with a folder of pictures for each class
-    #[arg(long, value_name = "PATH")]
-    pub data: PathBuf,
-    /// Measure this part of labelled texts alone, as the run split them that trained the model
-    #[arg(long, value_enum)]
-    pub split: Option<SplitName>,
-    /// The column of labelled texts: its name, or its number from 1 [default: text, sentence or the like]
-    #[arg(long, value_name = "NAME")]
-    pub text_column: Option<String>,
-    /// The column of their labels [default: label, class or the like]
-    #[arg(long, value_name = "NAME")]
-    pub label_column: Option<String>,
-    /// Read a text once more with the values that weights in F16 or in blocks stand for, in F32, and tell the difference
-    #[arg(long)]
-    pub beside_f32: bool,
-    /// The measurement as a JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -1,12 +1,60 @@
 //! `fovea evaluate`.
 
 use super::CliError;
-use super::args::{EvaluateArgs, SplitName};
+use super::args::ModelArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use super::train::bar;
 use crate::engine::{Command, Event, Outcome, Work};
-use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, JobId, printable};
+use crate::types::{DataPart, EvaluateSpec, EvaluationReport, FullPrecision, JobId, printable};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// `--split` on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum SplitName {
+    /// What was learned from
+    Train,
+    /// What told which weights were best
+    Validation,
+    /// What nothing was learned from or chosen by
+    Test,
+}
+
+impl SplitName {
+    fn part(self) -> DataPart {
+        match self {
+            Self::Train => DataPart::Train,
+            Self::Validation => DataPart::Validation,
+            Self::Test => DataPart::Test,
+        }
+    }
+}
+
+/// `fovea evaluate`.
+#[derive(Debug, Args)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A folder of IDX files, a text file; for a classifier a file of labelled texts, or a folder with a folder of pictures for each class
+    #[arg(long, value_name = "PATH")]
+    pub data: PathBuf,
+    /// Measure this part of labelled texts alone, as the run split them that trained the model
+    #[arg(long, value_enum)]
+    pub split: Option<SplitName>,
+    /// The column of labelled texts: its name, or its number from 1 [default: text, sentence or the like]
+    #[arg(long, value_name = "NAME")]
+    pub text_column: Option<String>,
+    /// The column of their labels [default: label, class or the like]
+    #[arg(long, value_name = "NAME")]
+    pub label_column: Option<String>,
+    /// Read a text once more with the values that weights in F16 or in blocks stand for, in F32, and tell the difference
+    #[arg(long)]
+    pub beside_f32: bool,
+    /// The measurement as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Measures a model.
 pub(super) fn run(args: &EvaluateArgs) -> Result<(), CliError> {

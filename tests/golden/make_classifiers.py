@@ -13,9 +13,10 @@ thread.
 import json
 import pathlib
 import shutil
+import tempfile
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import BertConfig, BertForSequenceClassification, DistilBertConfig
 from transformers import DistilBertForSequenceClassification, Gemma2Config, Gemma2ForSequenceClassification
@@ -172,7 +173,13 @@ def write_pictures():
     settings.pop("transformers_version", None)
     (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
     reference = {"pixels": pixels, "logits": output.logits.detach(), "loss": output.loss.detach().reshape(1)}
-    reference.update({f"grad.{name}": value.grad.contiguous() for name, value in model.named_parameters()})
+    # Files have other names than modules in memory, so gradients are written as if they were weights.
+    with torch.no_grad(), tempfile.TemporaryDirectory() as scratch:
+        for value in model.parameters():
+            value.copy_(value.grad)
+        model.save_pretrained(scratch)
+        gradients = load_file(pathlib.Path(scratch) / "model.safetensors")
+    reference.update({f"grad.{name}": value for name, value in gradients.items()})
     save_file(reference, folder / "reference.safetensors")
     print("vit", output.logits.tolist(), output.loss.item())
 

@@ -3,7 +3,7 @@
 use super::loaded::LoadedModel;
 use super::wrong_kind::wrong_kind;
 use crate::load::{ClassifierBody, ClassifierModel, DigitModel, EncoderModel, TextModel, VisionModel};
-use crate::types::{ModelId, ModelKind, UserError};
+use crate::types::{Ability, ModelId, ModelKind, UserError};
 use std::collections::BTreeMap;
 
 /// A transformer that can be looked into, whatever stands on top of it.
@@ -111,6 +111,27 @@ impl ModelStore {
                 ClassifierBody::Encoder(model) => Body::Encoder(model),
             }),
             _ => self.text(id).map(Body::Text),
+        }
+    }
+
+    /// The same, but for a decoder with a head for classes, which scores no tokens: what tells how it comes to its scores is refused.
+    ///
+    /// # Errors
+    /// As [`Self::body`], and for such a decoder.
+    pub(crate) fn scoring_body(&self, id: ModelId) -> Result<Body<'_>, UserError> {
+        match self.body(id)? {
+            Body::Text(model) if !model.info.can(Ability::Continue) => {
+                Err(wrong_kind(&model.info, ModelKind::CausalLm))
+            }
+            body => Ok(body),
+        }
+    }
+
+    /// The open encoder with this id, with or without a head for classes.
+    pub(crate) fn encoder_inside(&self, id: ModelId) -> Option<&EncoderModel> {
+        match self.body(id) {
+            Ok(Body::Encoder(model)) => Some(model),
+            _ => None,
         }
     }
 

@@ -177,7 +177,6 @@ impl ClassifierModel {
         Ok(Self::new(body, head, labels, Problem::OneClass, named, longest, special_tokens))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a part of its own, put together in two places")]
     fn new(
         mut body: ClassifierBody,
         head: ClassHead,
