@@ -7,7 +7,7 @@ use crate::load::{ClassifierModel, VisionModel, read_labelled, read_labelled_row
 use crate::nn::Hooks;
 use crate::train::objectives::most_likely;
 use crate::train::written_spec;
-use crate::types::{EvaluateSpec, EvaluationReport, ModelId, ModelInfo, TrainTask, UserError};
+use crate::types::{EvaluateSpec, EvaluationReport, ModelId, ModelInfo, Problem, TrainTask, UserError};
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -41,6 +41,19 @@ impl Classes {
     /// # Errors
     /// When they cannot be read, have a label that the model does not know, or a part is asked for that no run has split.
     pub(super) fn of_texts(model: &ClassifierModel, spec: &EvaluateSpec) -> Result<Self, UserError> {
+        if model.tells.problem != Problem::OneClass {
+            return Err(UserError::new(
+                format!("{} is not measured by which class is likeliest.", model.info().name),
+                format!(
+                    "Its head gives {}.",
+                    match model.tells.problem {
+                        Problem::Numbers => "numbers, not classes (regression)",
+                        _ => "any number of classes at once (multi-label)",
+                    }
+                ),
+                "Measure a classifier of which one class is right.",
+            ));
+        }
         let rows = rows(model.info(), spec)?;
         let waiting = read(model, rows.iter().map(|[text, _]| text.as_str()).enumerate())?;
         let cut = waiting.iter().filter(|text| text.left_out > 0).count();
