@@ -104,7 +104,7 @@ fn of_cells(
     let mut rows = LabelledRows { columns, chosen, ..LabelledRows::default() };
     let mut add = |mut cells: Vec<String>| {
         let [text, label] = found.places.map(|place| cells.get_mut(place).map(std::mem::take).unwrap_or_default());
-        rows.add(text, label);
+        rows.add(text, &label);
     };
     sample.into_iter().skip(usize::from(found.has_names)).for_each(&mut add);
     while let Some((_, cells)) = list.next_whole(Some(separator))? {
@@ -136,7 +136,7 @@ fn of_objects(path: &Path, mut list: TextList, asked: [Option<&str>; 2]) -> Resu
                 Err(wrong(format!("holds a list or an object in the field {field:?}")))
             }
         });
-        rows.add(text?, label?);
+        rows.add(text?, &label?);
     }
     found.ok_or_else(|| DataError::empty(path, "It has no line."))
 }

@@ -21,7 +21,7 @@ pub(super) fn read_folders(path: &Path) -> Result<LabelledRows, DataError> {
             continue;
         }
         for file in entries(folder)?.iter().filter(|file| is_picture(file)) {
-            rows.add(file.display().to_string(), label.clone());
+            rows.add(file.display().to_string(), &label);
         }
     }
     if rows.rows.is_empty() {

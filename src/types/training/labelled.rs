@@ -71,7 +71,7 @@ pub struct LabelledRows {
 
 impl LabelledRows {
     /// Adds a row, unless one of the two is missing, which is counted.
-    pub fn add(&mut self, text: String, label: String) {
+    pub fn add(&mut self, text: String, label: &str) {
         match (text.trim().is_empty(), label.trim().is_empty()) {
             (true, _) => self.without_text += 1,
             (false, true) => self.without_label += 1,

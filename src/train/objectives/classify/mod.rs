@@ -128,7 +128,7 @@ impl Examples {
     }
 
     /// What scores `[B, L]` of some examples are worth.
-    fn tally(&self, scores: Tensor<2>, places: &[usize], device: &Device) -> Tally {
+    fn tally(&self, scores: &Tensor<2>, places: &[usize], device: &Device) -> Tally {
         let loss = self.loss(scores.clone(), places, device).into_scalar::<f32>();
         let classes = scores.dims()[1];
         let scores = scores.try_to_vec_as::<f32>().expect("the device gives back what it holds");

@@ -178,7 +178,7 @@ impl Objective for ClassifyPictures {
 
     fn validate(&self, net: &Vit, slice: usize, device: &Device) -> Tally {
         let places = self.examples.slice(slice);
-        self.examples.tally(self.scores(net, net, places, device), places, device)
+        self.examples.tally(&self.scores(net, net, places, device), places, device)
     }
 
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {

@@ -202,7 +202,7 @@ impl Objective for Classify {
 
     fn validate(&self, net: &TextClassifier, slice: usize, device: &Device) -> Tally {
         let places = self.examples.slice(slice);
-        self.examples.tally(self.scores(net, net, places, device), places, device)
+        self.examples.tally(&self.scores(net, net, places, device), places, device)
     }
 
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {

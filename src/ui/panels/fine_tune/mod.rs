@@ -239,7 +239,7 @@ impl FineTunePanel {
         match missing {
             None => self.start(cx),
             Some(Missing::TextModel | Missing::Body | Missing::Saving) => {
-                cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"))
+                cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"));
             }
             Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
             Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
