@@ -102,7 +102,7 @@ impl Engine {
         self.send(Command::start(
             job,
             model,
-            Work::Evaluate(EvaluateSpec { data: data.to_owned(), beside_full: false }),
+            Work::Evaluate(EvaluateSpec { data: data.to_owned(), ..EvaluateSpec::default() }),
         ));
         match self.end(job, |_| {}).unwrap() {
             Outcome::Evaluated(report) => (*report).clone(),

@@ -17,7 +17,7 @@ impl Order {
     /// How this model reads; `None` for one without attention.
     #[must_use]
     pub fn of(info: &ModelInfo) -> Option<Self> {
-        let order = if info.can(Ability::Continue) {
+        let order = if info.shape.is_causal() {
             Self::LeftToRight
         } else if info.can(Ability::SeePictures) {
             Self::Patches

@@ -2,11 +2,14 @@
 
 use super::attribute::AttributeArgs;
 use super::bench::{ReadingArgs, TrainingArgs};
+use super::classify::ClassifyArgs;
 use super::convert::ConvertArgs;
 use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
+use super::evaluate::EvaluateArgs;
 use super::fit_lens::FitLensArgs;
 use super::heads::HeadsArgs;
+use super::labels::LabelsArgs;
 use super::lens::LensArgs;
 use super::merge::MergeArgs;
 use super::patch::PatchArgs;
@@ -63,9 +66,11 @@ pub enum Verb {
     Embed(EmbedArgs),
     /// Guess the masked words of a text with an encoder
     Fill(FillArgs),
-    /// Tell what an image shows: a digit, or one of the classes of a vision transformer
+    /// Tell the class of a text, or what an image shows: a digit, or one of the classes of a vision transformer
     Classify(ClassifyArgs),
-    /// Measure a model: digits on an IDX folder, text on a file
+    /// Tell what labelled data holds and how it is split: columns, counts of each label, what comes twice
+    Labels(LabelsArgs),
+    /// Measure a model: digits on an IDX folder, labelled texts or pictures, text on a file
     Evaluate(EvaluateArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
@@ -407,34 +412,6 @@ pub struct FillArgs {
     #[arg(long, value_name = "K", default_value_t = 5)]
     pub top: usize,
     /// The guesses as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `fovea classify`.
-#[derive(Debug, Args)]
-pub struct ClassifyArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A PNG, JPEG or WebP: of one digit for a digit network, of anything for a vision transformer
-    pub image: PathBuf,
-    /// The probabilities as a JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `fovea evaluate`.
-#[derive(Debug, Args)]
-pub struct EvaluateArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// A folder of IDX files, or a text file
-    #[arg(long, value_name = "PATH")]
-    pub data: PathBuf,
-    /// Read a text once more with the values that weights in F16 or in blocks stand for, in F32, and tell the difference
-    #[arg(long)]
-    pub beside_f32: bool,
-    /// The measurement as a JSON object
     #[arg(long)]
     pub json: bool,
 }

@@ -24,6 +24,7 @@ mod heads;
 mod inspect;
 mod kind;
 mod kshot;
+mod labels;
 mod lens;
 mod licences;
 mod logger;
@@ -107,6 +108,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
+        Some(Verb::Labels(args)) => labels::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Models(args)) => models::run(&args),

@@ -7,12 +7,13 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 5] = [
+const PRESETS: [(&str, &str); 6] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
     ("seedling-templates", include_str!("../../assets/presets/seedling-templates.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
+    ("sentiment", include_str!("../../assets/presets/sentiment.toml")),
 ];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
@@ -30,6 +31,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::Text(task) => task.data = vec![data.clone()],
             TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
+            TrainTask::Classify(task) => task.data.clone_from(data),
         }
     }
     if args.out.is_some() {
@@ -62,6 +64,9 @@ fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
         }
         TrainTask::Digits(task) => vec![task.data.clone()],
+        TrainTask::Classify(task) => {
+            [Some(&task.data), task.validation.as_ref(), task.test.as_ref()].into_iter().flatten().cloned().collect()
+        }
     };
     let missing = paths.iter().find(|path| !path.exists() && !carries_tables(path));
     missing.map_or(Ok(()), |path| {

@@ -7,6 +7,7 @@ use super::{CliError, INTERRUPTED, spec};
 use crate::engine::{Command, Event, Outcome, SaveSpec, Work};
 use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -126,11 +127,20 @@ fn describe(summary: &TrainSummary) -> String {
     let best =
         summary.best.map_or(String::new(), |(step, loss)| format!("best validation loss {loss:.4} at step {step}\n"));
     let saved = summary.saved_to.as_ref().map_or(String::new(), |path| format!("saved to {}\n", path.display()));
+    let cut = summary.saved_to.as_deref().and_then(cut).unwrap_or_default();
     let rate = summary.examples as f64 / summary.elapsed_s.max(f64::EPSILON);
     let early = summary
         .settled
         .map_or(String::new(), |count| format!("ended early: {count} validations in a row were not below the best\n"));
-    format!("{} steps in {:.1} s, {rate:.0} examples/s\n{early}{best}{saved}", summary.steps, summary.elapsed_s)
+    format!("{} steps in {:.1} s, {rate:.0} examples/s\n{early}{cut}{best}{saved}", summary.steps, summary.elapsed_s)
+}
+
+/// What is told of labelled texts that were longer than what was read of them.
+fn cut(out: &Path) -> Option<String> {
+    let beside: serde_json::Value = serde_json::from_slice(&std::fs::read(out.join("labelled.json")).ok()?).ok()?;
+    let [count, longest] = [0, 1].map(|at| beside["cut"][at].as_u64());
+    let (count, longest) = (count.filter(|count| *count > 0)?, longest?);
+    Some(format!("{count} texts were longer than {longest} tokens and cut off there\n"))
 }
 
 /// A progress bar on standard error; hidden where that is no terminal.

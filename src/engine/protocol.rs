@@ -3,12 +3,13 @@
 
 use super::Work;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ContextsReport, DeviceChoice,
-    DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, GeneratedToken,
-    GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport, LayerWeights, LensReport,
-    MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample,
-    SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
-    TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
+    ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
+    GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
+    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport,
+    PromptToken, RunRecord, RunSample, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport,
+    SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,6 +153,8 @@ pub enum Outcome {
     Embedded(Arc<EmbeddingReport>),
     /// The guesses for every mask.
     Filled(Arc<FillReport>),
+    /// The classes of the texts.
+    TextsClassified(Arc<ClassifyReport>),
     /// What the picture shows.
     PictureClassified(Arc<PictureReport>),
     /// How likely every answer is.
@@ -164,6 +167,8 @@ pub enum Outcome {
     KShot(Arc<KShotReport>),
     /// A table of pairs, and what is odd about it.
     TableRead(Arc<TableReport>),
+    /// What labelled data holds.
+    LabelledRead(Arc<LabelledReport>),
     /// The SHA-256 of a model's weights in hexadecimal digits; of the weights in memory for a model changed since it was
     /// opened.
     Fingerprinted(String),

@@ -147,7 +147,7 @@ mod tests {
     }
 
     fn evaluate() -> Work {
-        Work::Evaluate(EvaluateSpec { data: "data".into(), beside_full: false })
+        Work::Evaluate(EvaluateSpec { data: "data".into(), ..EvaluateSpec::default() })
     }
 
     fn classify() -> Work {

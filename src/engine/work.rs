@@ -4,9 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec, PatchAlong,
-    PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind,
-    StepsReport, TrainSpec,
+    AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec,
+    LabelledSource, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest,
+    SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub enum Work {
     Embed(Vec<String>),
     /// Guess every mask of a text with an encoder.
     Fill(FillSpec),
+    /// Tell which class each of some texts belongs to. [`super::Event::Progress`] in texts.
+    ClassifyTexts(Vec<String>),
     /// Tell what a picture shows.
     ClassifyPicture(Picture),
     /// How likely each of some answers is.
@@ -89,6 +91,8 @@ pub enum Work {
     KShot(KShotSpec),
     /// Read a table of pairs from a TSV, CSV or JSONL file. Needs no model.
     ReadTable(PathBuf),
+    /// Read labelled data, and tell what it holds and how it is split. Needs no model.
+    ReadLabelled(LabelledSource),
     /// The SHA-256 of the weights of an open model, by which an exported run names it.
     Fingerprint,
     /// Measure a model on a folder or file.
@@ -412,11 +416,12 @@ impl Work {
             }
             Self::Embed(_) => row("The embedding", "embedding", Waited, Spare),
             Self::Fill(_) => row("Filling the masks", "filling", Waited, Spare),
-            Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
+            Self::ClassifyTexts(_) | Self::ClassifyPicture(_) => row("The classification", "reading", Waited, Spare),
             Self::ScoreEach(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Batch(_) => row("The batch", "measuring", Background, Spare),
             Self::KShot(_) => row("The k-shot curve", "measuring", Background, Spare),
+            Self::ReadLabelled(_) => row("Reading the labelled data", "reading", Waited, Spare),
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),

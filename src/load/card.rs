@@ -3,6 +3,7 @@
 //! It describes models of any architecture, those that Fovea cannot run as well, so the fields are looked up under every
 //! name that Hugging Face's configurations use for them.
 
+use crate::load::classifier::class_settings::CLASSIFIER;
 use crate::load::error::LoadError;
 use crate::load::source::{ModelSource, source};
 use crate::load::tensors::tensor_table::tensors_of;
@@ -28,8 +29,11 @@ pub fn read_card(dir: &Path) -> Result<ModelCard, LoadError> {
         (number(&["hidden_size", "n_embd", "dim"]), number(&["num_attention_heads", "n_head", "n_heads"]));
     let head_dim = number(&["head_dim"]).or_else(|| hidden?.checked_div(heads?));
     let has_head = ["ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForPreTraining"];
-    let has_head = has_head.iter().any(|ending| architecture_name.ends_with(ending))
-        || architecture.is_some_and(|known| known.kind() == ModelKind::CausalLm);
+    // A head for classes stands in the place of one for tokens.
+    let is_classifier = architecture_name.ends_with(CLASSIFIER);
+    let has_head = !is_classifier
+        && (has_head.iter().any(|ending| architecture_name.ends_with(ending))
+            || architecture.is_some_and(|known| known.kind() == ModelKind::CausalLm));
     let is_causal = match architecture {
         Some(known) => known.kind() == ModelKind::CausalLm,
         None => architecture_name.ends_with("ForCausalLM") || architecture_name.ends_with("LMHeadModel"),

@@ -5,6 +5,8 @@
 //! Weights changed since are named by what is in memory: of each tensor, in order of name, its name, a zero byte, and its
 //! values as little-endian F32.
 
+use crate::load::classifier::classifier_model::ClassifierModel;
+use crate::load::classifier::save;
 use crate::load::digit::digit_model::{self, DigitModel};
 use crate::load::error::LoadError;
 use crate::load::source::source;
@@ -12,6 +14,8 @@ use crate::load::tensors::weights::StoredTensor;
 use crate::load::text::family;
 use crate::load::text::text_model::TextModel;
 use crate::load::tokens::tokenizer::Tokenizer;
+use crate::load::vision::vision_model::VisionModel;
+use crate::load::vision::vision_weights;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::Read;
@@ -79,10 +83,22 @@ pub fn text_fingerprint(model: &TextModel) -> String {
     of_tensors(family::stored_tensors(&model.lm))
 }
 
+/// The digest of the weights of a classifier of texts in memory, in hexadecimal digits.
+#[must_use]
+pub fn classifier_fingerprint(model: &ClassifierModel) -> String {
+    of_tensors(save::stored_tensors(model))
+}
+
 /// The digest of a digit network's weights in memory, in hexadecimal digits.
 #[must_use]
 pub fn digit_fingerprint(model: &DigitModel) -> String {
     of_tensors(digit_model::stored_tensors(&model.net))
+}
+
+/// The digest of a vision transformer's weights in memory, in hexadecimal digits.
+#[must_use]
+pub fn vision_fingerprint(model: &VisionModel) -> String {
+    of_tensors(vision_weights::write(&model.vit, &model.config))
 }
 
 /// The digest of a tokenizer, in hexadecimal digits.

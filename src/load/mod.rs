@@ -6,6 +6,7 @@
 mod adapter;
 mod card;
 mod chat;
+mod classifier;
 mod convert;
 pub(crate) mod curves;
 pub mod data;
@@ -35,11 +36,14 @@ pub use adapter::{
 };
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
+pub use classifier::classifier_model::{ClassifierBody, ClassifierModel, open_classifier};
+pub use classifier::save::save_classifier;
 pub use convert::convert;
 pub use curves::{may_hold_curve, read_imported};
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
+pub use data::labelled::{read_labelled, read_labelled_rows};
 pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;
@@ -47,18 +51,22 @@ pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use error::LoadError;
-pub use fingerprint::{FileFingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint};
+pub use fingerprint::{
+    FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,
+    vision_fingerprint,
+};
 pub use lens_file::{read_lens, write_lens};
 pub use shipped::{data_dir, shipped_models_dir, shipped_places};
 pub(crate) use source::holds_model;
 pub use tensors::tensor_stats::tensor_stats;
 pub use tensors::tensor_table::list_tensors;
-pub use text::config::{peek_architecture, read_text_config};
+pub use text::config::{peek_architecture, peek_kind, read_text_config};
 pub use text::text_model::{TextModel, open_text_model, random_text_model, save_text_model};
 pub use tokens::stream::StreamDecoder;
 pub use tokens::tokenizer::Tokenizer;
 pub use vision::picture_file::read_picture;
 pub use vision::preprocessor::Preprocessor;
+pub use vision::save::save_vision_model;
 pub use vision::vision_model::{VisionModel, open_vision_model};
 
 use crate::nn::{Linear, Weight};

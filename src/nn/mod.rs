@@ -50,6 +50,7 @@ pub use models::gpt_neox::{GptNeox, GptNeoxBlock, GptNeoxConfig};
 pub use models::gpt2::{Gpt2, Gpt2Block, Gpt2Config};
 pub use models::llama::{Llama, LlamaBlock, LlamaConfig, LlamaFamily};
 pub use models::roberta::{Roberta, RobertaConfig};
+pub use models::text_classifier::{ClassHead, TextBody, TextClassifier};
 pub use models::text_config::TextConfig;
 pub use models::text_encoder::{EncoderConfig, EncoderOutput, TextEncoder};
 pub use models::vit::{Vit, VitBlock, VitConfig};

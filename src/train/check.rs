@@ -47,8 +47,9 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         if lora.targets.is_empty() {
             return Err(wrong("lora", "It names no targets, so nothing would be learned.".to_owned()));
         }
-        if matches!(spec.task, TrainTask::Digits(_)) {
-            return Err(wrong("lora", "Low-rank changes are learned for text models.".to_owned()));
+        if matches!(spec.task, TrainTask::Digits(_) | TrainTask::Classify(_)) {
+            let why = "Low-rank changes are learned on text and on few-shot documents.".to_owned();
+            return Err(wrong("lora", why));
         }
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));

@@ -25,7 +25,7 @@ mod trainable;
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
-pub(crate) use place::Place;
+pub(crate) use place::{Place, written_spec};
 pub(crate) use record::{
     START_FOLDER, delete_run, kept_runs, read_curve, read_record, read_samples, remove_means, write_record,
 };

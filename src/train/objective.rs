@@ -30,6 +30,11 @@ pub(crate) trait Objective {
     /// The model's network, in the precision that is trained.
     fn net(model: &Self::Model) -> Self::Net;
 
+    /// True for a parameter with this path that stays as it is, whatever the recipe's groups say. Asked once all is prepared.
+    fn freezes(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The network a run begins with: the model's, or one that learns changes beside it, where the spec says so.
     ///
     /// # Errors

@@ -65,6 +65,11 @@ impl Place {
     }
 }
 
+/// The spec of the run that a folder is of, if it says.
+pub(crate) fn written_spec(out: &Path) -> Option<TrainSpec> {
+    serde_json::from_slice(&std::fs::read(out.join(SPEC_FILE)).ok()?).ok()
+}
+
 /// True while a program writes a run to the folder.
 pub(super) fn is_held(out: &Path) -> bool {
     let path = out.join(LOCK_FILE);

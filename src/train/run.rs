@@ -90,7 +90,7 @@ impl<O: Objective> Run<O> {
         checkpoint: Option<Checkpoint>,
         device: &Device,
     ) -> Result<Self, UserError> {
-        let parameters = parameters_of(&start, &spec)?;
+        let parameters = parameters_of(&start, &spec, |path| objective.freezes(path))?;
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);

@@ -23,6 +23,8 @@ pub(super) enum Stream {
     LookBack = 8,
     /// First weights of low-rank changes, a matrix each.
     LowRank = 9,
+    /// The order of labelled texts, an epoch each.
+    ExampleOrder = 10,
 }
 
 impl Stream {

@@ -16,7 +16,7 @@ mod sites;
 mod training;
 
 pub use error::UserError;
-pub use few_shot::columns::{Columns, text_column};
+pub use few_shot::columns::{Columns, label_column, text_column};
 pub use few_shot::delimited::next_cell;
 pub use few_shot::draw::Draw;
 pub use few_shot::few_shot_task::{FewShotTask, MixtureStage, TextSource};
@@ -29,6 +29,7 @@ pub use ids::{JobId, ModelId};
 pub use licences::{Component, Licence, components};
 pub use models::adapter::{ADAPTER_FACTORS, AdapterInfo, AdapterSetting, LoraSpec, lora_scale};
 pub use models::card::{CardFile, ModelCard, TypeShare, weight_bytes};
+pub use models::classifier::{ClassifierInfo, ClassifyReport, Problem, TextClasses};
 pub use models::convert::{ConvertSpec, ConvertTarget, ConvertType, Converted};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};
 pub use models::gguf_name::{GgufPart, gguf_stem, is_first_gguf};
@@ -77,7 +78,9 @@ pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
+pub use training::classify::{ClassifyTask, Learns};
 pub use training::imported::ImportedCurve;
+pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

@@ -92,8 +92,13 @@ impl<Q: PartialEq> Ask<Q> {
         state.so_far(self.running(state)?)
     }
 
-    /// Asks at once, and ends the question before. `start` says of whom and what.
-    pub fn ask(&mut self, question: Q, cx: &mut Cx<'_>, start: impl FnOnce(&Q) -> (ModelId, Work)) -> JobId {
+    /// Asks at once, and ends the question before. `start` says of whom, if of anybody, and what.
+    pub fn ask<M: Into<Option<ModelId>>>(
+        &mut self,
+        question: Q,
+        cx: &mut Cx<'_>,
+        start: impl FnOnce(&Q) -> (M, Work),
+    ) -> JobId {
         self.forget(cx);
         let (job, (model, work)) = (JobId::next(), start(&question));
         cx.send(Command::start(job, model, work));
@@ -103,7 +108,13 @@ impl<Q: PartialEq> Ask<Q> {
 
     /// Asks once the question has not changed for so long, the first time at once; not while it is being answered, nor where
     /// the answer is there.
-    pub fn follow(&mut self, question: Q, debounce_s: f64, cx: &mut Cx<'_>, start: impl FnOnce(&Q) -> (ModelId, Work)) {
+    pub fn follow<M: Into<Option<ModelId>>>(
+        &mut self,
+        question: Q,
+        debounce_s: f64,
+        cx: &mut Cx<'_>,
+        start: impl FnOnce(&Q) -> (M, Work),
+    ) {
         let now_s = cx.state.now_s;
         if self.question() == Some(&question) && !self.is_gone(cx.state) {
             self.wanted = None;

@@ -2,8 +2,8 @@
 
 use fovea::load::data::text_data::read_text;
 use fovea::load::digit::idx;
-use fovea::load::{DataError, read_decoded, read_task_table};
-use fovea::types::{DIGIT_SIDE, PairRows, UserError};
+use fovea::load::{DataError, read_decoded, read_labelled_rows, read_task_table};
+use fovea::types::{DIGIT_SIDE, Labelled, LabelledReport, PairRows, UserError};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -64,10 +64,35 @@ pub fn table(input: &[u8]) -> Result<(), String> {
         }
         let _ = read_text(&path);
     }
+    labelled(dir.path(), input);
     let (table, warnings) = read_task_table(&path).map_err(told)?;
     assert!(table.rows.iter().all(|[given, wanted]| !given.is_empty() && !wanted.is_empty()), "{:?}", table.rows);
     assert!(warnings.iter().all(|warning| !warning.to_string().is_empty()));
     Ok(())
+}
+
+/// Reads the same as texts with labels, whatever its name says that it is, and splits them.
+fn labelled(dir: &Path, input: &[u8]) {
+    for name in ["labelled.csv", "labelled.tsv", "labelled.jsonl"] {
+        let path = dir.join(name);
+        fs::write(&path, input).unwrap();
+        let rows = match read_labelled_rows(&path, [None, None]) {
+            Ok(rows) => rows,
+            Err(error) => {
+                assert!(!told(error).is_empty());
+                continue;
+            }
+        };
+        assert!(rows.rows.iter().flatten().all(|cell| !cell.trim().is_empty()), "{:?}", rows.rows);
+        let count = rows.rows.len();
+        let all = [Some(rows), None, None];
+        if let Ok(data) = Labelled::split(all.clone(), [0.2, 0.2], 1) {
+            assert_eq!(data.parts.iter().map(Vec::len).sum::<usize>(), count);
+            let report = LabelledReport::of(&all, &data);
+            assert_eq!(report.counts.iter().flatten().sum::<usize>(), count);
+            assert_eq!(report.overlaps, [0; 3], "the same text is in one part");
+        }
+    }
 }
 
 const IMAGES: &str = "t10k-images-idx3-ubyte";

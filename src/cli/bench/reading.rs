@@ -122,7 +122,7 @@ fn evaluate(session: &Session, info: &ModelInfo, file: PathBuf) -> Result<Read, 
     let (job, begun) = (JobId::next(), Instant::now());
     let Outcome::Evaluated(report) = session.run(
         job,
-        Command::start(job, info.id, Work::Evaluate(EvaluateSpec { data: file, beside_full: false })),
+        Command::start(job, info.id, Work::Evaluate(EvaluateSpec { data: file, ..EvaluateSpec::default() })),
         |_| Ok(()),
     )?
     else {
@@ -133,7 +133,7 @@ fn evaluate(session: &Session, info: &ModelInfo, file: PathBuf) -> Result<Read, 
         EvaluationReport::Text { tokens, loss, .. } => {
             Ok(Read { texts: None, tokens: *tokens, loss: Some(*loss), seconds })
         }
-        EvaluationReport::Digits { .. } => Err(CliError::User(UserError::new(
+        EvaluationReport::Digits { .. } | EvaluationReport::Classes { .. } => Err(CliError::User(UserError::new(
             "Tokens a second are measured of a model that reads text.",
             format!("{} reads pictures of digits.", info.name),
             "Give a language model.",

@@ -1,10 +1,12 @@
 //! The same word in two texts: how far apart its vectors are, layer by layer, and what they are near to.
 
 use super::embed::unreadable;
-use super::{LoadedModel, ModelStore, Step, Task, TaskContext, prompt};
+use super::store::Body;
+use super::{ModelStore, Step, Task, TaskContext, prompt, wrong_kind};
 use crate::engine::{ContextsSpec, Event, Outcome, PromptInput};
+use crate::load::VisionModel;
 use crate::nn::{EncoderBatch, Hooks};
-use crate::types::{ContextLayer, ContextsReport, ModelId, PromptToken, Site, SiteSet, UserError};
+use crate::types::{ContextLayer, ContextsReport, ModelId, ModelKind, PromptToken, Site, SiteSet, UserError};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
@@ -40,22 +42,21 @@ impl Contexts {
     fn read(&mut self, models: &ModelStore) -> Result<Option<Read>, UserError> {
         let which = self.read.len();
         let input = PromptInput::Text(self.spec.texts[which].clone());
-        let tokens = match models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => prompt::read_encoder(model, &input)?,
-            _ => match self.readings[which].read(models.text(self.model)?, &input)? {
+        let tokens = match models.body(self.model)? {
+            Body::Encoder(model) => prompt::read_encoder(model, &input)?,
+            Body::Text(model) => match self.readings[which].read(model, &input)? {
                 Some(tokens) => tokens,
                 None => return Ok(None),
             },
+            Body::Vision(model) => return Err(no_words(model)),
         };
         let place = place_of(&tokens, &self.spec.word).ok_or_else(|| no_word(&self.spec, which))?;
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         let mut hooks = Hooks::off().keeping(states(models, self.model)?.into_iter().collect::<SiteSet>());
-        match models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks),
-            _ => {
-                let lm = &models.text(self.model)?.lm;
-                lm.trace(lm.ids(&ids), &mut hooks);
-            }
+        match models.body(self.model)? {
+            Body::Encoder(model) => model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks),
+            Body::Text(model) => model.lm.trace(model.lm.ids(&ids), &mut hooks),
+            Body::Vision(model) => return Err(no_words(model)),
         }
         Ok(Some(Read { tokens, place, hooks }))
     }
@@ -104,9 +105,10 @@ impl Task for Contexts {
 
 /// The residual stream before the first block and after each.
 pub(super) fn states(models: &ModelStore, id: ModelId) -> Result<Vec<Site>, UserError> {
-    let layers = match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.info.shape.layers(),
-        _ => models.text(id)?.info.shape.layers(),
+    let layers = match models.body(id)? {
+        Body::Text(model) => model.info.shape.layers(),
+        Body::Encoder(model) => model.info.shape.layers(),
+        Body::Vision(model) => return Err(no_words(model)),
     };
     Ok(std::iter::once(Site::ResidPre(0)).chain((0..layers).map(Site::ResidPost)).collect())
 }
@@ -163,9 +165,10 @@ fn compare(
     let count = near.len() / 2;
     let token = |(id_of, cosine): (usize, f32)| {
         let id_of = id_of as u32;
-        let text = match models.get(id) {
-            Some(LoadedModel::Encoder(model)) => model.tokenizer.token_text(id_of),
-            _ => models.text(id)?.tokenizer.token_text(id_of),
+        let text = match models.body(id)? {
+            Body::Text(model) => model.tokenizer.token_text(id_of),
+            Body::Encoder(model) => model.tokenizer.token_text(id_of),
+            Body::Vision(model) => return Err(no_words(model)),
         };
         Ok((PromptToken { id: id_of, text, span: 0..0 }, cosine))
     };
@@ -181,10 +184,15 @@ fn compare(
 }
 
 fn embeddings(models: &ModelStore, id: ModelId) -> Result<Tensor<2>, UserError> {
-    Ok(match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.encoder.embeddings(),
-        _ => models.text(id)?.lm.embeddings(),
+    Ok(match models.body(id)? {
+        Body::Text(model) => model.lm.embeddings(),
+        Body::Encoder(model) => model.encoder.embeddings(),
+        Body::Vision(model) => return Err(no_words(model)),
     })
+}
+
+fn no_words(model: &VisionModel) -> UserError {
+    wrong_kind(&model.info, ModelKind::CausalLm)
 }
 
 /// The largest, with their places, largest first.

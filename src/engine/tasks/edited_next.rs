@@ -2,12 +2,13 @@
 
 use super::continuing::{not_a_number, unreadable};
 use super::edits::{Anatomy, fixed};
-use super::{LoadedModel, Step, Task, TaskContext, prompt, wrong_kind};
+use super::store::Body;
+use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{EditedNextSpec, Event, Outcome};
 use crate::load::TextModel;
 use crate::nn::output::sample::{log_softmax, top_candidates};
 use crate::nn::{DecoderState, Hooks, Unreadable};
-use crate::types::{Edit, EditFaults, EditedNext, ModelId, ModelKind, NextToken, UserError};
+use crate::types::{Edit, EditFaults, EditedNext, ModelId, NextToken, UserError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -118,12 +119,10 @@ impl CheckEdits {
 
 impl Task for CheckEdits {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let anatomy = match cx.models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => Anatomy::of_encoder(model),
-            Some(LoadedModel::Vision(model)) => Anatomy::of_vision(model),
-            Some(LoadedModel::Text(model)) => Anatomy::of(model),
-            Some(other) => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
-            None => return Err(super::not_open()),
+        let anatomy = match cx.models.body(self.model)? {
+            Body::Text(model) => Anatomy::of(model),
+            Body::Encoder(model) => Anatomy::of_encoder(model),
+            Body::Vision(model) => Anatomy::of_vision(model),
         };
         // Which positions there are is told by a prompt; the longest has all that any has.
         let tokens = anatomy.info.shape.context().unwrap_or(1);

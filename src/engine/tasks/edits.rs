@@ -29,7 +29,12 @@ impl<'a> Anatomy<'a> {
 
     /// Of a causal model.
     pub(super) fn of(model: &'a TextModel) -> Self {
-        Self::with(&model.info, model.lm.sites(), Some(model))
+        let mut sites = model.lm.sites();
+        // The body of a classifier gives no scores of tokens.
+        if !model.info.can(Ability::Continue) {
+            sites.retain(|site| *site != Site::Logits);
+        }
+        Self::with(&model.info, sites, Some(model))
     }
 
     /// Of an encoder.

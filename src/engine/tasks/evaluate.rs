@@ -1,10 +1,11 @@
-//! Measures a model: digits on labelled images, causal models on text.
+//! Measures a model: digits on labelled images, classifiers on labelled texts, causal models on text.
 //!
 //! Text is scored in windows of at most 512 tokens that overlap by half: a window's first half is context, its second half is
 //! scored, so every token but the first few of the text is predicted from at least half a window. Documents stand one after
 //! the other with the special tokens that training puts between them; the bits those cost are counted, their bytes are not.
 
 use super::evaluate_beside::Beside;
+use super::evaluate_classes::Classes;
 use super::{LoadedModel, Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::TextModel;
@@ -16,7 +17,7 @@ use crate::train::data::token_ids::TokenParts;
 use crate::train::objectives::measure as measure_digits;
 use crate::train::text_loss::text_loss;
 use crate::types::{EvaluateSpec, EvaluationReport, FullPrecision, ModelId, UserError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Images measured in one step.
@@ -31,35 +32,41 @@ const MULTIPLICATIONS: u64 = 1 << 37;
 /// Measures in slices.
 pub(crate) struct Evaluate {
     model: ModelId,
-    data: PathBuf,
-    beside_full: bool,
+    spec: EvaluateSpec,
     measuring: Measuring,
 }
 
 enum Measuring {
     New,
     Digits { set: DigitSet, next: usize, loss: f64, confusion: Vec<Vec<usize>> },
+    Classes(Box<Classes>),
     Reading(Box<CorpusReader>),
     Text { ids: TokenParts, bytes: usize, next: usize, loss: f64, beside: Option<Box<Beside>> },
 }
 
 impl Evaluate {
-    /// To measure `model` on `data`: a folder of IDX files for a digit network, a text file or a folder of text files for a
-    /// causal model.
-    pub(crate) fn new(model: ModelId, EvaluateSpec { data, beside_full }: EvaluateSpec) -> Self {
-        Self { model, data, beside_full, measuring: Measuring::New }
+    /// To measure `model` on data: a folder of IDX files for a digit network, a text file or a folder of text files for a
+    /// causal model, labelled texts for a classifier.
+    pub(crate) fn new(model: ModelId, spec: EvaluateSpec) -> Self {
+        Self { model, spec, measuring: Measuring::New }
     }
 
     fn begin(&self, cx: &TaskContext<'_>) -> Result<Measuring, UserError> {
         match cx.models.get(self.model) {
             Some(LoadedModel::Digits(model)) => {
                 let classes = model.config.classes();
-                let set = read_digits(&self.data)?;
+                let set = read_digits(&self.spec.data)?;
                 Ok(Measuring::Digits { set, next: 0, loss: 0.0, confusion: vec![vec![0; classes]; classes.max(10)] })
+            }
+            Some(LoadedModel::Vision(model)) => {
+                Ok(Measuring::Classes(Box::new(Classes::of_pictures(model, &self.spec)?)))
+            }
+            Some(LoadedModel::Classifier(model)) => {
+                Ok(Measuring::Classes(Box::new(Classes::of_texts(model, &self.spec)?)))
             }
             _ => {
                 let model = cx.models.text(self.model)?;
-                let files = text_data::text_files(std::slice::from_ref(&self.data))?;
+                let files = text_data::text_files(std::slice::from_ref(&self.spec.data))?;
                 Ok(Measuring::Reading(Box::new(CorpusReader::of_model(files, model)?)))
             }
         }
@@ -87,6 +94,14 @@ impl Task for Evaluate {
                     return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
                 }
             }
+            Measuring::Classes(classes) => {
+                let report = classes.step(cx, self.model)?;
+                let (done, total) = classes.progress();
+                (cx.emit)(Event::Progress { job, label: "Measuring".to_owned(), done, total, unit: "examples" });
+                if let Some(report) = report {
+                    return Ok(Step::Done(Outcome::Evaluated(Arc::new(report))));
+                }
+            }
             Measuring::Reading(reader) => {
                 let tokenizer = &cx.models.text(self.model)?.tokenizer;
                 let is_done = reader.step(tokenizer)?;
@@ -97,9 +112,11 @@ impl Task for Evaluate {
                     let corpus = reader.finish()?;
                     let ids = corpus.parts(corpus.files.iter().map(|file| file.tokens.clone()));
                     let bytes = corpus.files.iter().map(|file| file.bytes).sum();
-                    check_length(&self.data, &ids)?;
-                    let beside =
-                        self.beside_full.then(|| cx.models.text(self.model).map(|model| Box::new(Beside::new(model))));
+                    check_length(&self.spec.data, &ids)?;
+                    let beside = self
+                        .spec
+                        .beside_full
+                        .then(|| cx.models.text(self.model).map(|model| Box::new(Beside::new(model))));
                     self.measuring = Measuring::Text { ids, bytes, next: 1, loss: 0.0, beside: beside.transpose()? };
                 }
             }

@@ -46,12 +46,16 @@ impl Hashing {
         if let Some(files) = &mut self.files {
             return Ok(files.step()?);
         }
-        // Only these two kinds can be trained.
+        // Only these kinds can be trained.
         match models.get(self.model) {
             None => Err(super::not_open()),
             Some(LoadedModel::Text(model)) if model.info.differs_from_files() => {
                 Ok(Some(load::text_fingerprint(model)))
             }
+            Some(LoadedModel::Classifier(model)) if model.info().modified => {
+                Ok(Some(load::classifier_fingerprint(model)))
+            }
+            Some(LoadedModel::Vision(model)) if model.info.modified => Ok(Some(load::vision_fingerprint(model))),
             Some(LoadedModel::Digits(model)) if model.info.modified => Ok(Some(load::digit_fingerprint(model))),
             Some(other) => {
                 self.files = Some(FileFingerprint::new(&other.info().path)?);

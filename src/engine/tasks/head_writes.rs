@@ -2,7 +2,8 @@
 
 use super::edits::Anatomy;
 use super::embed::unreadable;
-use super::{LoadedModel, ModelStore, Step, Task, TaskContext, picture, prompt};
+use super::store::Body;
+use super::{ModelStore, Step, Task, TaskContext, picture, prompt};
 use crate::engine::{Event, Outcome, PromptInput, WritesSpec};
 use crate::nn::{EncoderBatch, Hooks, SiteValue};
 use crate::types::{HeadWrites, ModelId, ModelInfo, PromptToken, Site, SiteSet, UserError};
@@ -32,15 +33,15 @@ impl MeasureWrites {
 
     /// Reads the prompt; nothing while it is not split into tokens.
     fn read(&mut self, models: &ModelStore) -> Result<Option<(Vec<PromptToken>, Hooks)>, UserError> {
-        Ok(Some(match models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => {
+        Ok(Some(match models.body(self.model)? {
+            Body::Encoder(model) => {
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
                 let mut hooks = self.hooks(&Anatomy::of_encoder(model), tokens.len())?;
                 let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
                 model.encoder.trace(&EncoderBatch::one(&ids), &mut hooks);
                 (tokens, hooks)
             }
-            Some(LoadedModel::Vision(model)) => {
+            Body::Vision(model) => {
                 let PromptInput::Picture(seen) = &self.spec.prompt else {
                     return Err(super::inspect::no_picture(&model.info.name));
                 };
@@ -49,8 +50,7 @@ impl MeasureWrites {
                 picture::look_at(model, seen, &mut hooks)?;
                 (tokens, hooks)
             }
-            _ => {
-                let model = models.text(self.model)?;
+            Body::Text(model) => {
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(None) };
                 let mut hooks = self.hooks(&Anatomy::of(model), tokens.len())?;
                 let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
@@ -117,20 +117,20 @@ fn products(models: &ModelStore, id: ModelId, layer: usize, values: &SiteValue) 
 }
 
 fn heads_of(models: &ModelStore, id: ModelId, groups: usize) -> Result<usize, UserError> {
-    let info = match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => &model.info,
-        Some(LoadedModel::Vision(model)) => &model.info,
-        _ => &models.text(id)?.info,
+    let info = match models.body(id)? {
+        Body::Text(model) => &model.info,
+        Body::Encoder(model) => &model.info,
+        Body::Vision(model) => &model.info,
     };
     Ok(info.shape.blocks().map_or(groups, |blocks| blocks.heads))
 }
 
 /// `[1, H, T, K]` → `[1, H, T, D]`.
 fn writes(models: &ModelStore, id: ModelId, layer: usize, values: Tensor<4>) -> Result<Tensor<4>, UserError> {
-    Ok(match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.encoder.head_output(layer, values),
-        Some(LoadedModel::Vision(model)) => model.vit.head_output(layer, values),
-        _ => models.text(id)?.lm.head_output(layer, values),
+    Ok(match models.body(id)? {
+        Body::Text(model) => model.lm.head_output(layer, values),
+        Body::Encoder(model) => model.encoder.head_output(layer, values),
+        Body::Vision(model) => model.vit.head_output(layer, values),
     })
 }
 

@@ -1,7 +1,8 @@
 //! One uncached forward pass that captures what was asked for, or finds where values stop being numbers.
 
 use super::edits::Anatomy;
-use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
+use super::store::Body;
+use super::{Step, Task, TaskContext, picture, prompt};
 use crate::engine::{InspectSpec, Outcome, PromptInput};
 use crate::load::{EncoderModel, TextModel, VisionModel};
 use crate::nn::{EncoderBatch, Hooks};
@@ -82,10 +83,10 @@ impl Looking {
 
     /// Nothing while the prompt is not read.
     fn pass(&mut self, cx: &TaskContext<'_>, hooks: MakeHooks<'_>) -> Result<Option<Pass>, UserError> {
-        match cx.models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => self.encoder(model, hooks).map(Some),
-            Some(LoadedModel::Vision(model)) => self.vision(model, hooks).map(Some),
-            _ => self.text(cx.models.text(self.model)?, hooks),
+        match cx.models.body(self.model)? {
+            Body::Text(model) => self.text(model, hooks),
+            Body::Encoder(model) => self.encoder(model, hooks).map(Some),
+            Body::Vision(model) => self.vision(model, hooks).map(Some),
         }
     }
 

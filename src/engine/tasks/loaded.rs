@@ -2,7 +2,9 @@
 
 use crate::engine::Event;
 use crate::engine::tokenizer::Reader;
-use crate::load::{Attached, ChatError, DigitModel, EncoderModel, TextModel, VisionModel};
+use crate::load::{
+    Attached, ChatError, ClassifierBody, ClassifierModel, DigitModel, EncoderModel, TextModel, VisionModel,
+};
 use crate::nn::{in_full_precision, kernels};
 use crate::types::ModelInfo;
 use burn::module::Module;
@@ -16,6 +18,8 @@ pub(crate) enum LoadedModel {
     Text(TextModel),
     /// A text encoder with its tokenizer.
     Encoder(EncoderModel),
+    /// A classifier of texts with its tokenizer.
+    Classifier(ClassifierModel),
     /// A vision transformer.
     Vision(VisionModel),
     /// A digit network.
@@ -28,6 +32,7 @@ impl LoadedModel {
         match self {
             Self::Text(model) => &model.info,
             Self::Encoder(model) => &model.info,
+            Self::Classifier(model) => model.info(),
             Self::Vision(model) => &model.info,
             Self::Digits(model) => &model.info,
         }
@@ -38,6 +43,7 @@ impl LoadedModel {
         match self {
             Self::Text(model) => &mut model.info,
             Self::Encoder(model) => &mut model.info,
+            Self::Classifier(model) => model.info_mut(),
             Self::Vision(model) => &mut model.info,
             Self::Digits(model) => &mut model.info,
         }
@@ -54,7 +60,15 @@ impl LoadedModel {
                 let adapter = model.adapter.map(|attached| moved(*attached, device));
                 Self::Encoder(EncoderModel { encoder: brought(model.encoder, device), adapter, ..model })
             }
-            Self::Vision(model) => Self::Vision(VisionModel { vit: brought(model.vit, device), ..model }),
+            Self::Classifier(mut model) => {
+                let net = model.net();
+                model.put(brought(net, device));
+                Self::Classifier(model)
+            }
+            Self::Vision(mut model) => {
+                model.vit = brought(model.vit, device);
+                Self::Vision(model)
+            }
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
         }
     }
@@ -63,7 +77,10 @@ impl LoadedModel {
     pub(crate) fn reader(&self) -> Option<Reader> {
         match self {
             Self::Text(model) => Some(Reader { tokenizer: model.tokenizer.clone(), chat: model.chat.clone() }),
-            Self::Encoder(model) => {
+            Self::Classifier(ClassifierModel { body: ClassifierBody::Decoder(model), .. }) => {
+                Some(Reader { tokenizer: model.tokenizer.clone(), chat: model.chat.clone() })
+            }
+            Self::Encoder(model) | Self::Classifier(ClassifierModel { body: ClassifierBody::Encoder(model), .. }) => {
                 let none = ChatError::NoTemplate { dir: model.info.path.clone() };
                 Some(Reader { tokenizer: model.tokenizer.clone(), chat: Arc::new(Err(none)) })
             }
@@ -75,7 +92,7 @@ impl LoadedModel {
     /// times a second: a digit network's weights are read back for it) and after saving.
     pub(crate) fn event(&self) -> Event {
         let weights = match self {
-            Self::Text(_) | Self::Encoder(_) | Self::Vision(_) => Vec::new(),
+            Self::Text(_) | Self::Encoder(_) | Self::Classifier(_) | Self::Vision(_) => Vec::new(),
             Self::Digits(model) => model.net.layer_weights(),
         };
         Event::Model { info: self.info().clone(), weights: Arc::new(weights) }

@@ -9,6 +9,7 @@ mod answers;
 mod attribute;
 mod batch;
 mod classify;
+mod classify_texts;
 mod contexts;
 mod continuations;
 mod continuing;
@@ -17,6 +18,7 @@ mod edits;
 mod embed;
 mod evaluate;
 mod evaluate_beside;
+mod evaluate_classes;
 mod fill;
 mod fingerprint;
 mod fit_lens;
@@ -35,6 +37,7 @@ mod patch;
 mod patch_cells;
 mod picture;
 mod prompt;
+mod read_labelled;
 mod read_table;
 mod samples;
 mod sampling;
@@ -79,6 +82,9 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
     if let Work::ReadTable(path) = work {
         return Ok(Box::new(read_table::ReadTable::new(path.clone())));
     }
+    if let Work::ReadLabelled(source) = work {
+        return Ok(Box::new(read_labelled::ReadLabelled::new(source.clone())));
+    }
     let model = model.ok_or_else(not_open)?;
     Ok(match work {
         Work::Open(path) => Box::new(open::Open::new(model, path.clone())),
@@ -107,6 +113,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Embed(texts) => Box::new(embed::Embed::new(model, texts.clone())),
         Work::Fill(spec) => Box::new(fill::Fill::new(model, spec.clone())),
         Work::ClassifyPicture(picture) => Box::new(picture::ClassifyPicture::new(model, picture.clone())),
+        Work::ClassifyTexts(texts) => Box::new(classify_texts::ClassifyTexts::new(model, texts.clone())),
         Work::ScoreEach(request) => Box::new(score_each::ScoreEach::new(model, request.clone())),
         Work::Score(request) => Box::new(score::Score::new(model, request.clone())),
         Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),
@@ -117,7 +124,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
-        Work::ReadTable(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
+        Work::ReadTable(_) | Work::ReadLabelled(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
             unreachable!("{} is done elsewhere", work.facts().name)
         }
     })

@@ -149,9 +149,10 @@ fn read_precisely(
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<LoadedModel, LoadError> {
-    let mut loaded = match load::peek_architecture(path)?.kind() {
+    let mut loaded = match load::peek_kind(path)? {
         ModelKind::CausalLm => LoadedModel::Text(load::open_text_model(path, device, progress)?),
         ModelKind::TextEncoder => LoadedModel::Encoder(load::open_encoder_model(path, device, progress)?),
+        ModelKind::TextClassifier => LoadedModel::Classifier(load::open_classifier(path, device, progress)?),
         ModelKind::ImageClassifier => LoadedModel::Vision(load::open_vision_model(path, device, progress)?),
         ModelKind::DigitClassifier => LoadedModel::Digits(load::open_digit_model(path, device)?),
     };

@@ -28,6 +28,10 @@ impl Task for Save {
         }
         match cx.models.get(self.model) {
             Some(LoadedModel::Digits(model)) => load::save_digit_model(model, path, *precision)?,
+            Some(LoadedModel::Classifier(model)) => load::save_classifier(model, path, *precision)?,
+            Some(LoadedModel::Vision(model)) if !model.labels.is_empty() => {
+                load::save_vision_model(model, path, *precision)?;
+            }
             Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
             _ => load::save_text_model(cx.models.text(self.model)?, path, *precision)?,
         }

@@ -1,7 +1,8 @@
 //! The arithmetic of one token in one head, and the sum that made one number of it.
 
+use super::store::Body;
 use super::wrong_kind::wrong_kind;
-use super::{LoadedModel, Step, Task, TaskContext, picture, prompt};
+use super::{Step, Task, TaskContext, picture, prompt};
 use crate::engine::{Outcome, PromptInput, StepsSpec, TermsSpec};
 use crate::load::VisionModel;
 use crate::nn::output::sample::{log_softmax, top_candidates};
@@ -30,13 +31,13 @@ impl Steps {
 
 impl Task for Steps {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let report = match cx.models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => {
+        let report = match cx.models.scoring_body(self.model)? {
+            Body::Encoder(model) => {
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
                 let name = |id: u32| model.tokenizer.token_text(id);
                 self.follow(&model.info, Transformer::Encoder(&model.encoder), tokens, StepsReads::Tokens, name)?
             }
-            Some(LoadedModel::Vision(model)) => {
+            Body::Vision(model) => {
                 let PromptInput::Picture(picture) = &self.spec.prompt else {
                     return Err(wrong_kind(&model.info, ModelKind::CausalLm));
                 };
@@ -44,8 +45,7 @@ impl Task for Steps {
                 let name = |class: u32| class_name(model, class);
                 self.follow(&model.info, Transformer::Vision(&model.vit), picture::tokens(model), reads, name)?
             }
-            _ => {
-                let model = cx.models.text(self.model)?;
+            Body::Text(model) => {
                 let Some(tokens) = self.reading.read(model, &self.spec.prompt)? else { return Ok(Step::More) };
                 let name = |id: u32| model.tokenizer.token_text(id);
                 self.follow(&model.info, Transformer::Decoder(&model.lm), tokens, StepsReads::Tokens, name)?
@@ -128,10 +128,10 @@ impl Terms {
 
 impl Task for Terms {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
-        let model = match cx.models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => Transformer::Encoder(&model.encoder),
-            Some(LoadedModel::Vision(model)) => Transformer::Vision(&model.vit),
-            _ => Transformer::Decoder(&cx.models.text(self.model)?.lm),
+        let model = match cx.models.scoring_body(self.model)? {
+            Body::Encoder(model) => Transformer::Encoder(&model.encoder),
+            Body::Vision(model) => Transformer::Vision(&model.vit),
+            Body::Text(model) => Transformer::Decoder(&model.lm),
         };
         let TermsSpec { steps, kind, index } = &self.spec;
         let report = terms(model, steps, *kind, *index).ok_or_else(|| {

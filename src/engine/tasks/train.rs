@@ -4,7 +4,7 @@ use super::train_origin::{Origin, info_of};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
@@ -21,6 +21,9 @@ const RESUMED: &str = "Going on after a checkpoint";
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        // A folder has a folder of pictures for each class.
+        TrainTask::Classify(task) if task.data.is_dir() => trainer(ClassifyPictures::new(task.clone()), model, spec),
+        TrainTask::Classify(task) => trainer(Classify::new(task.clone()), model, spec),
         TrainTask::Digits(task) => trainer(Digits::new(task.clone()), model, spec),
         TrainTask::FewShot(task) => trainer(FewShot::new(task.clone()), model, spec),
         TrainTask::Text(task) => trainer(NextToken::new(task.clone()), model, spec),
@@ -310,6 +313,8 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
     let Some(loaded) = cx.models.get_mut(model) else { return Err(not_open()) };
     match loaded {
         LoadedModel::Text(model) => model.save(out, precision)?,
+        LoadedModel::Classifier(model) => model.save(out, precision)?,
+        LoadedModel::Vision(model) => model.save(out, precision)?,
         LoadedModel::Digits(model) => model.save(out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }

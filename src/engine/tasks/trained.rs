@@ -1,8 +1,8 @@
 //! Models that can be trained where they stand in the store.
 
 use super::{LoadedModel, ModelStore, adapter, not_open};
-use crate::load::{self, DigitModel, TextModel};
-use crate::nn::{CausalLm, DigitNet};
+use crate::load::{self, ClassifierModel, DigitModel, TextModel, VisionModel};
+use crate::nn::{CausalLm, DigitNet, TextClassifier, Vit};
 use crate::types::{AdapterSetting, LoraSpec, ModelId, ModelInfo, Precision, UserError};
 use std::path::Path;
 use std::sync::Arc;
@@ -168,6 +168,74 @@ impl Trained for TextModel {
         if let Some(info) = &mut model.info.adapter {
             info.name = crate::types::model_name(out);
             info.path = out.to_owned();
+        }
+        Ok(())
+    }
+}
+
+impl Trained for ClassifierModel {
+    type Net = TextClassifier;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.classifier(id)
+    }
+
+    fn info(&self) -> &ModelInfo {
+        Self::info(self)
+    }
+
+    fn tokenizer(&self) -> Option<String> {
+        load::tokenizer_fingerprint(Self::tokenizer(self)).ok()
+    }
+
+    fn save(&self, out: &Path, precision: Precision) -> Result<(), UserError> {
+        Ok(load::save_classifier(self, out, precision)?)
+    }
+
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info_mut().id = id;
+        LoadedModel::Classifier(self)
+    }
+
+    fn put(models: &mut ModelStore, id: ModelId, net: TextClassifier, changes: Changes) -> Result<(), UserError> {
+        models.classifier(id)?;
+        if let Some(LoadedModel::Classifier(model)) = models.get_mut(id) {
+            ClassifierModel::put(model, net);
+            changes.note(model.info_mut());
+        }
+        Ok(())
+    }
+}
+
+impl Trained for VisionModel {
+    type Net = Vit;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.vision(id)
+    }
+
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn tokenizer(&self) -> Option<String> {
+        None
+    }
+
+    fn save(&self, out: &Path, precision: Precision) -> Result<(), UserError> {
+        Ok(load::save_vision_model(self, out, precision)?)
+    }
+
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info.id = id;
+        LoadedModel::Vision(self)
+    }
+
+    fn put(models: &mut ModelStore, id: ModelId, net: Vit, changes: Changes) -> Result<(), UserError> {
+        models.vision(id)?;
+        if let Some(LoadedModel::Vision(model)) = models.get_mut(id) {
+            model.vit = net;
+            changes.note(&mut model.info);
         }
         Ok(())
     }

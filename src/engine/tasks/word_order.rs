@@ -2,7 +2,7 @@
 
 use super::continuing::not_a_number;
 use super::embed::{pool, unreadable};
-use super::{LoadedModel, ModelStore, Step, Task, TaskContext, prompt};
+use super::{ModelStore, Step, Task, TaskContext, prompt};
 use crate::engine::{Event, Outcome, WordOrderSpec};
 use crate::load::EncoderModel;
 use crate::nn::output::sample::{log_softmax, top_candidates};
@@ -77,8 +77,8 @@ impl ChangeOrder {
 
     /// Nothing while the text is not split into tokens.
     fn begin(&mut self, models: &ModelStore) -> Result<Option<Running>, UserError> {
-        let (tokens, sites, info, mask) = match models.get(self.model) {
-            Some(LoadedModel::Encoder(model)) => {
+        let (tokens, sites, info, mask) = match models.encoder_inside(self.model) {
+            Some(model) => {
                 let tokens = prompt::read_encoder(model, &self.spec.prompt)?;
                 (tokens, model.encoder.sites(), &model.info, Some(model.mask_id))
             }
@@ -234,8 +234,8 @@ impl Running {
             Some(asked) => said(models, id, last.clone().narrow(0, asked, 1))?,
             None => None,
         };
-        let pooled = match models.get(id) {
-            Some(LoadedModel::Encoder(model)) if model.encoder.head().is_none() => Some(pooled(model, &last)?),
+        let pooled = match models.encoder_inside(id) {
+            Some(model) if model.encoder.head().is_none() => Some(pooled(model, &last)?),
             _ => None,
         };
         let last = if moves { placed(&last, 0, &self.places) } else { last };
@@ -291,20 +291,20 @@ fn stretches(info: &ModelInfo, tokens: usize) -> (Vec<Range<usize>>, Option<Stri
 
 /// The residual stream before the first block and after each.
 fn states(models: &ModelStore, id: ModelId) -> Result<Vec<Site>, UserError> {
-    let layers = match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.info.shape.layers(),
+    let layers = match models.encoder_inside(id) {
+        Some(model) => model.info.shape.layers(),
         _ => models.text(id)?.info.shape.layers(),
     };
     Ok(std::iter::once(Site::ResidPre(0)).chain((0..layers).map(Site::ResidPost)).collect())
 }
 
 fn is_decoder(models: &ModelStore, id: ModelId) -> bool {
-    !matches!(models.get(id), Some(LoadedModel::Encoder(_)))
+    models.encoder_inside(id).is_none()
 }
 
 fn trace(models: &ModelStore, id: ModelId, ids: &[u32], hooks: &mut Hooks) -> Result<(), UserError> {
-    match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.encoder.trace(&EncoderBatch::one(ids), hooks),
+    match models.encoder_inside(id) {
+        Some(model) => model.encoder.trace(&EncoderBatch::one(ids), hooks),
         _ => {
             let lm = &models.text(id)?.lm;
             lm.trace(lm.ids(ids), hooks);
@@ -328,8 +328,8 @@ fn distances(before: Tensor<3>, now: Tensor<3>) -> Tensor<1> {
 /// Logs of probabilities of what is said at a vector `[1, D]` behind the last block; `None` without a head.
 fn said(models: &ModelStore, id: ModelId, vector: Tensor<2>) -> Result<Option<Vec<f64>>, UserError> {
     let vector = vector.unsqueeze::<3>(); // [1, 1, D]
-    let (logits, name) = match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => (model.encoder.logits(vector, &mut Hooks::off()), &model.info.name),
+    let (logits, name) = match models.encoder_inside(id) {
+        Some(model) => (model.encoder.logits(vector, &mut Hooks::off()), &model.info.name),
         _ => {
             let model = models.text(id)?;
             (Some(model.lm.unembed(vector, &mut Hooks::off())), &model.info.name)
@@ -349,8 +349,8 @@ fn pooled(model: &EncoderModel, last: &Tensor<2>) -> Result<Vec<f32>, UserError>
 }
 
 fn token_text(models: &ModelStore, id: ModelId, token: u32) -> Result<String, UserError> {
-    Ok(match models.get(id) {
-        Some(LoadedModel::Encoder(model)) => model.tokenizer.token_text(token),
+    Ok(match models.encoder_inside(id) {
+        Some(model) => model.tokenizer.token_text(token),
         _ => models.text(id)?.tokenizer.token_text(token),
     })
 }

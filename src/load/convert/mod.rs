@@ -11,8 +11,10 @@ mod to_gguf;
 #[cfg(test)]
 mod convert_tests;
 
+use crate::load::classifier::class_settings;
 use crate::load::error::LoadError;
-use crate::types::{ConvertSpec, ConvertTarget, Converted};
+use crate::load::source::source;
+use crate::types::{ConvertSpec, ConvertTarget, Converted, ModelKind};
 use std::path::{Path, PathBuf};
 
 /// Converts a model. The result is there whole or not at all.
@@ -22,6 +24,11 @@ use std::path::{Path, PathBuf};
 pub fn convert(spec: &ConvertSpec) -> Result<Converted, LoadError> {
     if spec.to.exists() {
         return Err(LoadError::AlreadyThere { path: spec.to.clone() });
+    }
+    let fields = source(&spec.from).config()?;
+    if class_settings::kind(&fields)? == ModelKind::TextClassifier {
+        let supported = "models that continue texts, and encoders without a head for classes";
+        return Err(fields.unsupported("architectures", &"a classifier of texts", supported));
     }
     match spec.target {
         ConvertTarget::Gguf => to_gguf::convert(spec),

@@ -91,6 +91,14 @@ pub enum DataError {
         /// What is wrong with it.
         why: String,
     },
+    /// A file holds no texts with labels.
+    #[error("{path} holds no texts with labels: {why}")]
+    BadLabelled {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, naming the line where there is one.
+        why: String,
+    },
     /// A picture cannot be decoded.
     #[error("{path} is not a PNG, JPEG or WebP picture: {why}")]
     BadImage {
@@ -192,6 +200,11 @@ impl From<DataError> for UserError {
                 format!("{} cannot be read as a learning curve.", path.display()),
                 why,
                 "Use the trainer_state.json of a run, an event file of TensorBoard, or a folder that holds one.",
+            ),
+            DataError::BadLabelled { path, why } => (
+                format!("{} cannot be read as texts with labels.", path.display()),
+                why,
+                "Use CSV, TSV or JSON lines with a column of texts and one of labels, and name the two where they are called otherwise.",
             ),
             DataError::BadImage { path, why } => {
                 (format!("{} cannot be opened as a picture.", path.display()), why, "Choose a PNG, JPEG or WebP file.")

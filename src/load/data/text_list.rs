@@ -97,6 +97,31 @@ impl TextList {
         Ok(Self { path, stream, format, column, place: None, text: String::new(), at: 0, line: 1, is_over: false })
     }
 
+    /// How texts stand in it.
+    pub(super) fn format(&self) -> TextFormat {
+        self.format
+    }
+
+    /// All cells of the next line of a table, or the text of the next line of any other file, and the line it begins in. Blank ones
+    /// are left out.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is no text.
+    pub(super) fn next_whole(&mut self, separator: Option<&str>) -> Result<Option<(usize, Vec<String>)>, DataError> {
+        loop {
+            let line = self.line;
+            let cells = match separator {
+                Some(separator) => self.next_cells(separator)?,
+                None => self.next_line()?.map(|line| vec![line.text]),
+            };
+            match cells {
+                None => return Ok(None),
+                Some(cells) if cells.iter().all(|cell| cell.trim().is_empty()) => {}
+                Some(cells) => return Ok(Some((line, cells))),
+            }
+        }
+    }
+
     /// Bytes of the file that were taken, zipped ones where it is zipped.
     #[must_use]
     pub fn taken(&self) -> u64 {

@@ -4,8 +4,8 @@
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::nn::{BertConfig, DistilBertConfig, EncoderConfig, EncoderShape, RobertaConfig};
-use crate::types::Architecture;
-use serde_json::Value;
+use crate::types::{Architecture, Precision};
+use serde_json::{Value, json};
 
 /// What config.json says about a text encoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,45 @@ pub(in crate::load) fn read_settings(
         return Err(fields.wrong("pad_token_id", problem));
     }
     Ok(EncoderSettings { config, padding_id, masked_lm })
+}
+
+/// The fields of config.json, but for a head's.
+pub(in crate::load) fn json(config: &EncoderConfig, precision: Precision) -> Value {
+    let shape = config.shape();
+    let mut json = match config {
+        EncoderConfig::DistilBert(_) => json!({
+            "dim": shape.hidden,
+            "n_layers": shape.layers,
+            "n_heads": shape.heads,
+            "hidden_dim": shape.intermediate,
+            "activation": "gelu",
+            // transformers trains with dropout unless told; the models here have none.
+            "dropout": 0.0,
+            "attention_dropout": 0.0,
+            "seq_classif_dropout": 0.0,
+        }),
+        EncoderConfig::Bert(_) | EncoderConfig::Roberta(_) => json!({
+            "hidden_size": shape.hidden,
+            "num_hidden_layers": shape.layers,
+            "num_attention_heads": shape.heads,
+            "intermediate_size": shape.intermediate,
+            "hidden_act": "gelu",
+            "layer_norm_eps": shape.epsilon,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        }),
+    };
+    match config {
+        EncoderConfig::Bert(config) => json["type_vocab_size"] = json!(config.token_types),
+        EncoderConfig::Roberta(config) => json["type_vocab_size"] = json!(config.token_types),
+        EncoderConfig::DistilBert(_) => {}
+    }
+    json["model_type"] = json!(config.architecture().model_type());
+    json["vocab_size"] = json!(shape.vocabulary);
+    json["max_position_embeddings"] = json!(shape.positions);
+    json["tie_word_embeddings"] = json!(shape.tied);
+    json["torch_dtype"] = json!(precision.torch_name());
+    json
 }
 
 fn token_types(fields: &Fields) -> Result<usize, LoadError> {

@@ -49,7 +49,46 @@ pub fn open_encoder_model(
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<EncoderModel, LoadError> {
-    let source = source(dir);
+    open_with(&*source(dir), dir, device, progress, |_, _| Ok(())).map(|(model, ())| model)
+}
+
+/// Opens a folder whose model has a head that `read_head` reads; it is told the width D. A BERT must have its pooler.
+///
+/// # Errors
+/// As [`open_encoder_model`].
+pub(in crate::load) fn open_body<H>(
+    source: &dyn ModelSource,
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+    read_head: impl FnOnce(usize, &mut Weights<'_>) -> Result<H, LoadError>,
+) -> Result<(EncoderModel, H), LoadError> {
+    open_with(source, dir, device, progress, |encoder, weights| {
+        let d = encoder.width();
+        if matches!(encoder, TextEncoder::Bert(bert) if bert.pooler.is_none()) {
+            // What is not there is named by asking for it.
+            encoder_weights::read_linear("bert.pooler.dense", [d, d], weights)?;
+        }
+        read_head(d, weights)
+    })
+}
+
+/// Drops the head for masked tokens.
+pub(in crate::load) fn drop_head(encoder: &mut TextEncoder) {
+    match encoder {
+        TextEncoder::Bert(model) => model.head = None,
+        TextEncoder::Roberta(model) => model.head = None,
+        TextEncoder::DistilBert(model) => model.head = None,
+    }
+}
+
+fn open_with<H>(
+    source: &dyn ModelSource,
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+    read_more: impl FnOnce(&TextEncoder, &mut Weights<'_>) -> Result<H, LoadError>,
+) -> Result<(EncoderModel, H), LoadError> {
     let fields = source.config()?;
     let architecture = architecture(&fields)?;
     let EncoderSettings { config, padding_id, masked_lm } = encoder_config::read_settings(&fields, architecture)?;
@@ -62,11 +101,12 @@ pub fn open_encoder_model(
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let encoder = encoder_weights::read(&config, masked_lm, &mut weights)?;
+    let more = read_more(&encoder, &mut weights)?;
     let tied = config.shape().tied;
     let kept = weights.finish(|name| encoder_weights::is_harmless(name, tied))?;
 
     let mask = if encoder.head().is_some() && !tokenizer.is_none() {
-        Some(mask_token(&*source, &tokenizer, usual_mask)?)
+        Some(mask_token(source, &tokenizer, usual_mask)?)
     } else {
         None
     };
@@ -97,7 +137,7 @@ pub fn open_encoder_model(
         modified: false,
         trained_steps: 0,
     };
-    Ok(EncoderModel {
+    let model = EncoderModel {
         info,
         reads,
         config,
@@ -107,7 +147,8 @@ pub fn open_encoder_model(
         padding_id,
         mask_id: mask.map(|(_, id)| id),
         lower_case: sentence.is_some_and(|sentence| sentence.lower_case),
-    })
+    };
+    Ok((model, more))
 }
 
 /// The mean of the tokens' vectors is what is usual where the folder says nothing.

@@ -4,7 +4,9 @@
 
 use crate::load::adapter::{Matrix, MatrixKind};
 use crate::load::error::LoadError;
-use crate::load::tensors::weights::Weights;
+use crate::load::tensors::weights::{StoredTensor, Weights};
+use crate::load::text::gpt2_weights::write_norm;
+use crate::load::text::llama_weights::write_linear;
 use crate::nn::{
     Bert, BertConfig, DistilBert, DistilBertConfig, EncoderBlock, EncoderConfig, EncoderShape, LayerNorm, Linear,
     MaskedLmHead, Roberta, RobertaConfig, TextEncoder, Weight,
@@ -235,6 +237,51 @@ fn read_norm(name: &str, shape: &EncoderShape, weights: &mut Weights<'_>) -> Res
     let gain = weights.tensor(&format!("{name}.weight"), [shape.hidden])?;
     let bias = weights.tensor(&format!("{name}.bias"), [shape.hidden])?;
     Ok(LayerNorm::new(gain, bias, shape.epsilon))
+}
+
+/// Every tensor of a body under its name in the file, with the prefix that it has below a head; heads for masked tokens have no place
+/// there.
+pub(in crate::load) fn write(encoder: &TextEncoder) -> Vec<(String, StoredTensor)> {
+    let (prefix, layers, names) = match encoder {
+        TextEncoder::Bert(_) => ("bert", "encoder.layer", &BERT_BLOCK),
+        TextEncoder::Roberta(_) => ("roberta", "encoder.layer", &BERT_BLOCK),
+        TextEncoder::DistilBert(_) => ("distilbert", "transformer.layer", &DISTILBERT_BLOCK),
+    };
+    let (tokens, positions, types, norm, blocks, pooler) = match encoder {
+        TextEncoder::Bert(bert) => {
+            let tables = (&bert.token_embedding, &bert.position_embedding, Some(&bert.type_embedding));
+            (tables.0, tables.1, tables.2, &bert.ln_embed, &bert.blocks, bert.pooler.as_ref())
+        }
+        TextEncoder::Roberta(roberta) => {
+            let tables = (&roberta.token_embedding, &roberta.position_embedding, Some(&roberta.type_embedding));
+            // A classifier reads the first token itself, and transformers' has no pooler.
+            (tables.0, tables.1, tables.2, &roberta.ln_embed, &roberta.blocks, None)
+        }
+        TextEncoder::DistilBert(bert) => {
+            (&bert.token_embedding, &bert.position_embedding, None, &bert.ln_embed, &bert.blocks, None)
+        }
+    };
+    let table = |name: &str| format!("{prefix}.embeddings.{name}.weight");
+    let mut tensors = vec![
+        (table("word_embeddings"), StoredTensor::of(tokens.val())),
+        (table("position_embeddings"), StoredTensor::of(positions.val())),
+    ];
+    tensors.extend(types.map(|types| (table("token_type_embeddings"), StoredTensor::of(types.val()))));
+    write_norm(&mut tensors, &format!("{prefix}.embeddings.LayerNorm"), norm);
+    for (layer, block) in blocks.iter().enumerate() {
+        let name = |part: &str| format!("{prefix}.{layers}.{layer}.{part}");
+        let [rows, d] = block.qkv.weight.dims();
+        write_linear(&mut tensors, &names.qkv.map(|part| (name(part), rows / 3)), &block.qkv);
+        write_linear(&mut tensors, &[(name(names.attn_out), d)], &block.attn_out);
+        write_norm(&mut tensors, &name(names.ln_attn), &block.ln_attn);
+        write_linear(&mut tensors, &[(name(names.mlp_in), block.mlp_in.weight.dims()[0])], &block.mlp_in);
+        write_linear(&mut tensors, &[(name(names.mlp_out), d)], &block.mlp_out);
+        write_norm(&mut tensors, &name(names.ln_mlp), &block.ln_mlp);
+    }
+    if let Some(pooler) = pooler {
+        write_linear(&mut tensors, &[(format!("{prefix}.pooler.dense"), pooler.weight.dims()[0])], pooler);
+    }
+    tensors
 }
 
 /// Tensors that change nothing: counted positions, a decoder that is the embedding again, a bias stored twice, and the head

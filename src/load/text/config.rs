@@ -9,12 +9,13 @@ mod sizes;
 
 pub(in crate::load) use sizes::parameters;
 
+use crate::load::classifier::class_settings;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::source::{CONFIG_FILE, ModelSource, source, write_generation};
 use crate::load::text::family;
 use crate::nn::TextConfig;
-use crate::types::{Architecture, OwnSampling, Precision};
+use crate::types::{Architecture, ModelKind, OwnSampling, Precision};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -36,6 +37,15 @@ pub(in crate::load) struct TextSettings {
 /// When the folder has no readable config.json, or it names an architecture Fovea does not run.
 pub fn peek_architecture(dir: &Path) -> Result<Architecture, LoadError> {
     architecture(&source(dir).config()?)
+}
+
+/// What the model in a folder takes and gives, by its config.json alone: a head for classes makes a classifier of a model that reads
+/// text.
+///
+/// # Errors
+/// As [`peek_architecture`].
+pub fn peek_kind(dir: &Path) -> Result<ModelKind, LoadError> {
+    class_settings::kind(&source(dir).config()?)
 }
 
 /// The shape of the causal model in a folder, by its config.json alone.
@@ -69,26 +79,31 @@ pub(in crate::load) fn write_settings(
     precision: Precision,
     dir: &Path,
 ) -> Result<(), LoadError> {
-    let mut config = family::family(&settings.config).json();
-    let architecture = settings.config.architecture();
-    config["architectures"] = json!([architecture.config_name()]);
-    config["model_type"] = json!(architecture.model_type());
-    let eos = match settings.eos.as_slice() {
-        [] => Value::Null,
-        [one] => json!(one),
-        several => json!(several),
-    };
-    config["bos_token_id"] = json!(settings.bos);
-    config["eos_token_id"] = eos.clone();
-    config["torch_dtype"] = json!(precision.torch_name());
+    let config = json(settings, precision);
     crate::load::write_json(&dir.join(CONFIG_FILE), &config)?;
-    let mut generation = json!({ "bos_token_id": settings.bos, "eos_token_id": eos });
+    let mut generation = json!({ "bos_token_id": settings.bos, "eos_token_id": config["eos_token_id"] });
     if let (Some(fields), Some(Ok(Value::Object(own)))) =
         (generation.as_object_mut(), settings.own.as_ref().map(serde_json::to_value))
     {
         fields.extend(own);
     }
     write_generation(dir, &generation)
+}
+
+/// The fields of config.json.
+pub(in crate::load) fn json(settings: &TextSettings, precision: Precision) -> Value {
+    let mut config = family::family(&settings.config).json();
+    let architecture = settings.config.architecture();
+    config["architectures"] = json!([architecture.config_name()]);
+    config["model_type"] = json!(architecture.model_type());
+    config["bos_token_id"] = json!(settings.bos);
+    config["eos_token_id"] = match settings.eos.as_slice() {
+        [] => Value::Null,
+        [one] => json!(one),
+        several => json!(several),
+    };
+    config["torch_dtype"] = json!(precision.torch_name());
+    config
 }
 
 /// What generation_config.json says about sampling. What is no number there is not said: nothing but a person's choice needs it.

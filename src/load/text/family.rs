@@ -91,6 +91,26 @@ pub(super) fn set_tied(config: &mut TextConfig, tied: bool) {
     }
 }
 
+/// Takes note that a shape has no head of its own: the body of a classifier has none, whatever its settings say.
+pub(super) fn tie(config: &mut TextConfig) {
+    match config {
+        TextConfig::Gpt2(config) => config.tied = true,
+        TextConfig::GptNeox(config) => config.tied = true,
+        TextConfig::Llama(config) => config.tied = true,
+        TextConfig::Gemma2(config) => config.tied = true,
+    }
+}
+
+/// Drops the head that a network has of its own.
+pub(super) fn drop_head(lm: &mut CausalLm) {
+    match lm {
+        CausalLm::Gpt2(gpt2) => gpt2.head = None,
+        CausalLm::GptNeox(neox) => neox.head = None,
+        CausalLm::Llama(llama) => llama.head = None,
+        CausalLm::Gemma2(gemma) => gemma.head = None,
+    }
+}
+
 /// Every tensor under its name in the file.
 pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTensor)> {
     match lm {

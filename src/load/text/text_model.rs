@@ -102,16 +102,51 @@ pub fn open_text_model(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<TextModel, LoadError> {
     let source = source(dir);
-    let TextSettings { config, bos, eos, own } = config::read_settings(&*source)?;
+    let settings = config::read_settings(&*source)?;
+    open_with(&*source, dir, settings, device, progress, |_| Ok(())).map(|(model, ())| model)
+}
+
+/// Opens a folder whose model has another head than one for next tokens, which `read_head` reads; it is told the width D.
+///
+/// # Errors
+/// As [`open_text_model`].
+pub(in crate::load) fn open_body<H>(
+    source: &dyn ModelSource,
+    dir: &Path,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+    read_head: impl FnOnce(usize, &mut Weights<'_>) -> Result<H, LoadError>,
+) -> Result<(TextModel, H), LoadError> {
+    let mut settings = config::read_settings(source)?;
+    family::tie(&mut settings.config);
+    let width = settings.config.hidden();
+    open_with(source, dir, settings, device, progress, |weights| read_head(width, weights))
+}
+
+/// Drops the head for next tokens that a model has of its own: its body stays.
+pub(in crate::load) fn drop_head(model: &mut TextModel) {
+    family::drop_head(&mut model.lm);
+    family::tie(&mut model.config);
+}
+
+fn open_with<H>(
+    source: &dyn ModelSource,
+    dir: &Path,
+    settings: TextSettings,
+    device: &Device,
+    progress: &mut dyn FnMut(u64, u64),
+    read_more: impl FnOnce(&mut Weights<'_>) -> Result<H, LoadError>,
+) -> Result<(TextModel, H), LoadError> {
+    let TextSettings { config, bos, eos, own } = settings;
     let family = family::family(&config);
     // A tokenizer takes as long to read as weights that stay in their file, and only one of the two keeps a thread busy.
     let (class, vocabulary) = (family.tokenizer_class(), config.vocabulary());
     let (tokenizer, read) = std::thread::scope(|scope| {
         let tokenizer = scope.spawn(|| source.tokenizer(class, vocabulary));
-        let read = read_weights(&*source, family, device, progress);
+        let read = read_weights(source, family, device, progress, read_more);
         (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), read)
     });
-    let (tokenizer, (lm, kept)) = (tokenizer?, read?);
+    let (tokenizer, (lm, more, kept)) = (tokenizer?, read?);
     let config = family::with_head_of(config, &lm);
     let mut model = TextModel::new(&source.name(), config, lm, tokenizer, bos, eos);
     model.info.path = dir.to_owned();
@@ -120,19 +155,21 @@ pub fn open_text_model(
     model.info.held_out = source.held_out();
     model.info.own_sampling = own.map(Box::new);
     model.chat = Arc::new(source.chat_template());
-    Ok(model)
+    Ok((model, more))
 }
 
-fn read_weights(
+fn read_weights<H>(
     source: &dyn ModelSource,
     family: &dyn Family,
     device: &Device,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(CausalLm, Kept), LoadError> {
+    read_more: impl FnOnce(&mut Weights<'_>) -> Result<H, LoadError>,
+) -> Result<(CausalLm, H, Kept), LoadError> {
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let lm = family.read(&mut weights)?;
-    Ok((lm, weights.finish(|name| family.is_harmless(name))?))
+    let more = read_more(&mut weights)?;
+    Ok((lm, more, weights.finish(|name| family.is_harmless(name))?))
 }
 
 /// A model of the shape in a folder's config.json with random weights: for measurements, and as a start for training.

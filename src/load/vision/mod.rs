@@ -3,6 +3,7 @@
 pub(super) mod picture_file;
 pub(super) mod preprocessor;
 pub(super) mod resize;
+pub(super) mod save;
 pub(super) mod vision_config;
 pub(super) mod vision_model;
 pub(super) mod vision_weights;

@@ -4,8 +4,8 @@ use crate::load::encoder::encoder_config::only;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::nn::VitConfig;
-use crate::types::{Architecture, printable};
-use serde_json::Value;
+use crate::types::{Architecture, Precision, printable};
+use serde_json::{Map, Value, json};
 
 /// Classes a model has that says nothing of them, as in transformers.
 const USUAL_CLASSES: usize = 2;
@@ -77,6 +77,32 @@ pub(in crate::load) fn read_settings(fields: &Fields, architecture: Architecture
     Ok(VisionSettings { config, head, labels })
 }
 
+/// The fields of config.json of a model with so many heads, one or two.
+pub(in crate::load) fn json(config: &VitConfig, heads: usize, labels: &[String], precision: Precision) -> Value {
+    let side = |height: usize, width: usize| if height == width { json!(height) } else { json!([height, width]) };
+    let numbered = labels.iter().enumerate();
+    let architecture = if config.distillation { Architecture::Deit } else { Architecture::Vit };
+    json!({
+        "architectures": [architecture.config_names()[heads]],
+        "model_type": architecture.model_type(),
+        "image_size": side(config.height, config.width),
+        "patch_size": config.patch,
+        "num_channels": 3,
+        "hidden_size": config.hidden,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.intermediate,
+        "hidden_act": "gelu",
+        "layer_norm_eps": config.epsilon,
+        "qkv_bias": config.qkv_bias,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "id2label": numbered.clone().map(|(id, label)| (id.to_string(), json!(label))).collect::<Map<_, _>>(),
+        "label2id": numbered.map(|(id, label)| (label.clone(), json!(id))).collect::<Map<_, _>>(),
+        "torch_dtype": precision.torch_name(),
+    })
+}
+
 /// A side in pixels, or height and width.
 fn side(fields: &Fields, name: &str, usual: usize) -> Result<[usize; 2], LoadError> {
     let Some(list) = fields.value(name).and_then(Value::as_array) else {
@@ -90,7 +116,7 @@ fn side(fields: &Fields, name: &str, usual: usize) -> Result<[usize; 2], LoadErr
 }
 
 /// The names of the classes, which must be numbered from 0 without a gap.
-fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
+pub(in crate::load) fn labels(fields: &Fields) -> Result<Vec<String>, LoadError> {
     let Some(map) = fields.object("id2label")? else {
         let count = fields.count_if_any("num_labels")?.unwrap_or(USUAL_CLASSES);
         return Ok((0..count).map(|class| format!("LABEL_{class}")).collect());

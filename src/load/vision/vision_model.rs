@@ -1,5 +1,6 @@
 //! A vision transformer as a folder in Hugging Face layout.
 
+use crate::load::classifier::drawing::Drawing;
 use crate::load::error::LoadError;
 use crate::load::source::source;
 use crate::load::tensors::weights::Weights;
@@ -11,6 +12,7 @@ use crate::nn::{Vit, VitConfig};
 use crate::types::{Architecture, Blocks, ModelId, ModelInfo, Shape, VisionInfo};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use serde_json::{Map, Value};
 use std::path::Path;
 
 /// A vision transformer, ready to use.
@@ -26,9 +28,27 @@ pub struct VisionModel {
     pub preprocessor: Preprocessor,
     /// Names of the classes; empty without a head.
     pub labels: Vec<String>,
+    /// What preprocessor_config.json says.
+    pub(in crate::load) picture_settings: Map<String, Value>,
 }
 
 impl VisionModel {
+    /// The same with a new head for other classes, as transformers draws it, on the first token. A pooler is dropped.
+    ///
+    /// # Errors
+    /// When the folder's config.json cannot be read.
+    pub fn with_new_head(mut self, labels: Vec<String>, seed: u64, device: &Device) -> Result<Self, LoadError> {
+        let settings = source(&self.info.path).config()?;
+        let head = Drawing::new(Some(&settings), seed, device)?.linear([labels.len(), self.config.hidden], true);
+        (self.vit.pooler, self.vit.heads) = (None, vec![head]);
+        self.info.parameters = self.vit.num_params() as u64;
+        if let Shape::Vision { sees, .. } = &mut self.info.shape {
+            sees.labels.clone_from(&labels);
+        }
+        self.labels = labels;
+        Ok(self)
+    }
+
     /// Prepared pixels beside the weights, `[1, 3, H, W]`.
     ///
     /// # Panics
@@ -55,7 +75,8 @@ pub fn open_vision_model(
     let architecture = architecture(&fields)?;
     let settings = vision_config::read_settings(&fields, architecture)?;
     let size = [settings.config.height, settings.config.width];
-    let preprocessor = Preprocessor::read(&source.preprocessor()?, size, architecture == Architecture::Deit)?;
+    let pictures = source.preprocessor()?;
+    let preprocessor = Preprocessor::read(&pictures, size, architecture == Architecture::Deit)?;
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let vit = vision_weights::read(&settings, &mut weights)?;
@@ -86,5 +107,6 @@ pub fn open_vision_model(
         modified: false,
         trained_steps: 0,
     };
-    Ok(VisionModel { info, config, vit, preprocessor, labels })
+    let picture_settings = pictures.entries().map(|(name, value)| (name.clone(), value.clone())).collect();
+    Ok(VisionModel { info, config, vit, preprocessor, labels, picture_settings })
 }

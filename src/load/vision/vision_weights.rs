@@ -2,7 +2,9 @@
 
 use crate::load::encoder::encoder_weights::{read_linear, read_pooler, read_stacked};
 use crate::load::error::LoadError;
-use crate::load::tensors::weights::Weights;
+use crate::load::tensors::weights::{StoredTensor, Weights};
+use crate::load::text::gpt2_weights::write_norm;
+use crate::load::text::llama_weights::write_linear;
 use crate::load::vision::vision_config::{VisionHead, VisionSettings};
 use crate::nn::{LayerNorm, Linear, Vit, VitBlock, VitConfig};
 use burn::module::Param;
@@ -20,11 +22,11 @@ pub(in crate::load) fn read(settings: &VisionSettings, weights: &mut Weights<'_>
     let kernel: Tensor<4> = weights.tensor(&format!("{projection}.weight"), [d, 3, p, p])?;
     let bias = weights.tensor(&format!("{projection}.bias"), [d])?;
     let classes = settings.labels.len();
-    let names: &[&str] = match settings.head {
-        VisionHead::None => &[],
-        VisionHead::Classifier => &["classifier"],
-        VisionHead::WithTeacher => &["cls_classifier", "distillation_classifier"],
-    };
+    let names = head_names(match settings.head {
+        VisionHead::None => 0,
+        VisionHead::Classifier => 1,
+        VisionHead::WithTeacher => 2,
+    });
     let heads = names.iter().map(|name| read_linear(name, [classes, d], weights)).collect::<Result<_, _>>()?;
     Ok(Vit {
         patch_embedding: Linear::new(kernel.reshape([d, 3 * p * p]), Some(bias)),
@@ -70,6 +72,50 @@ fn read_block(name: &str, config: &VitConfig, weights: &mut Weights<'_>) -> Resu
 fn read_norm(name: &str, config: &VitConfig, weights: &mut Weights<'_>) -> Result<LayerNorm, LoadError> {
     let gain = weights.tensor(&format!("{name}.weight"), [config.hidden])?;
     Ok(LayerNorm::new(gain, weights.tensor(&format!("{name}.bias"), [config.hidden])?, config.epsilon))
+}
+
+/// Names of so many heads.
+fn head_names(heads: usize) -> &'static [&'static str] {
+    match heads {
+        0 => &[],
+        1 => &["classifier"],
+        _ => &["cls_classifier", "distillation_classifier"],
+    }
+}
+
+/// Every tensor under its name in the file, with the prefix that it has below a head. A pooler has no place there.
+pub(in crate::load) fn write(vit: &Vit, config: &VitConfig) -> Vec<(String, StoredTensor)> {
+    let (d, p) = (config.hidden, config.patch);
+    let prefix = if config.distillation { "deit" } else { "vit" };
+    let embedding = |name: &str| format!("{prefix}.embeddings.{name}");
+    let special = vit.special.val().unsqueeze::<3>(); // [1, S, D]
+    let mut tensors = vec![(embedding("cls_token"), StoredTensor::of(special.clone().narrow(1, 0, 1)))];
+    if config.distillation {
+        tensors.push((embedding("distillation_token"), StoredTensor::of(special.narrow(1, 1, 1))));
+    }
+    let positions = vit.position_embedding.val().unsqueeze::<3>();
+    tensors.push((embedding("position_embeddings"), StoredTensor::of(positions)));
+    let projection = embedding("patch_embeddings.projection");
+    let kernel = vit.patch_embedding.weight.val().reshape([d, 3, p, p]);
+    tensors.push((format!("{projection}.weight"), StoredTensor::of(kernel)));
+    tensors.extend(
+        vit.patch_embedding.bias.as_ref().map(|bias| (format!("{projection}.bias"), StoredTensor::of(bias.val()))),
+    );
+    for (layer, block) in vit.blocks.iter().enumerate() {
+        let name = |part: &str| format!("{prefix}.encoder.layer.{layer}.{part}");
+        let qkv = ["query", "key", "value"].map(|part| (name(&format!("attention.attention.{part}")), d));
+        write_norm(&mut tensors, &name("layernorm_before"), &block.ln_attn);
+        write_linear(&mut tensors, &qkv, &block.qkv);
+        write_linear(&mut tensors, &[(name("attention.output.dense"), d)], &block.attn_out);
+        write_norm(&mut tensors, &name("layernorm_after"), &block.ln_mlp);
+        write_linear(&mut tensors, &[(name("intermediate.dense"), config.intermediate)], &block.mlp_in);
+        write_linear(&mut tensors, &[(name("output.dense"), d)], &block.mlp_out);
+    }
+    write_norm(&mut tensors, &format!("{prefix}.layernorm"), &vit.ln_final);
+    for (name, head) in head_names(vit.heads.len()).iter().zip(&vit.heads) {
+        write_linear(&mut tensors, &[((*name).to_owned(), head.weight.dims()[0])], head);
+    }
+    tensors
 }
 
 /// The vector that hides a patch in pre-training changes nothing.

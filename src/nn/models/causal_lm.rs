@@ -221,6 +221,30 @@ impl CausalLm {
         whichever!(self, model => model.resume(first, x, batch, hooks))
     }
 
+    /// What a head for whole texts reads: behind the last normalisation, the vector at one place of each of B texts, `[B, D]`. Texts may
+    /// be of any lengths. Differentiable as [`Self::forward`] is.
+    ///
+    /// # Panics
+    /// When there is no text, one exceeds the context, or a place its text.
+    #[must_use]
+    pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize]) -> Tensor<2> {
+        let hooks = &mut Hooks::off();
+        let longest = texts.iter().map(|ids| ids.len()).max().expect("a batch has a text");
+        // A token sees what comes before it, so it makes no difference what fills a text up behind its end.
+        let rows = texts.iter().flat_map(|ids| ids.iter().copied().chain(std::iter::repeat(0)).take(longest));
+        let ids: Vec<i32> = rows.map(|id| id as i32).collect();
+        let ids = Tensor::from_data(TensorData::new(ids, [texts.len(), longest]), &self.device());
+        let x = self.stream(ids, hooks); // [B, T, D]
+        let rows = places.iter().zip(texts).enumerate().map(|(row, (place, ids))| {
+            assert!(*place < ids.len(), "place {place} of a text of {} tokens", ids.len());
+            (row * longest + place) as i32
+        });
+        let rows: Vec<i32> = rows.collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [texts.len()]), &self.device());
+        let x = x.flatten::<2>(0, 1).select(0, rows).unsqueeze(); // [1, B, D]
+        whichever!(self, model => Decoder::normalise(model, x, hooks)).squeeze_dim(0)
+    }
+
     /// The scores that values of the residual stream stand for: last normalisation, head and cap, `[B, T, D]` → `[B, T, V]`.
     #[must_use]
     pub fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {

@@ -65,6 +65,9 @@ pub(in crate::nn) trait Decoder {
     /// The blocks from one on: `[B, T, D]` → `[B, T, D]`.
     fn blocks_from(&self, first: usize, x: Tensor<3>, pass: &mut Pass<'_, Self::State>) -> Tensor<3>;
 
+    /// The last normalisation, `[B, T, D]` → `[B, T, D]`: what a head reads.
+    fn normalise(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3>;
+
     /// The scores that a value of the residual stream stands for: last normalisation, head and cap, `[B, T, D]` →
     /// `[B, T, V]`.
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3>;

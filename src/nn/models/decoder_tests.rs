@@ -77,6 +77,10 @@ impl Decoder for Recurrent {
         pass.hooks.at(Site::ResidPost(0), Tensor::stack(hidden, 1))
     }
 
+    fn normalise(&self, x: Tensor<3>, _: &mut Hooks) -> Tensor<3> {
+        x
+    }
+
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
         hooks.at(Site::Logits, crate::nn::Weight::from(self.table.clone()).project(x))
     }

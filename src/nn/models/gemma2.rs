@@ -188,8 +188,12 @@ impl Decoder for Gemma2 {
         x
     }
 
+    fn normalise(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        hooks.at(Site::LnFinal, self.norm_final.forward(x))
+    }
+
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
-        let x = hooks.at(Site::LnFinal, self.norm_final.forward(x));
+        let x = self.normalise(x, hooks);
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
         let logits = head.project(x);
         let logits = match self.logit_softcap {

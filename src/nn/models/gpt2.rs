@@ -136,8 +136,12 @@ impl Decoder for Gpt2 {
         x
     }
 
+    fn normalise(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        hooks.at(Site::LnFinal, self.ln_final.forward(x))
+    }
+
     fn unembed(&self, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
-        let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));
+        let x = self.normalise(x, hooks);
         let head = self.head.as_ref().map_or(&self.token_embedding, |head| &head.weight);
         hooks.at(Site::Logits, head.project(x))
     }

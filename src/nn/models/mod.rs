@@ -12,6 +12,7 @@ pub(super) mod gpt2;
 pub(super) mod gpt_neox;
 pub(super) mod llama;
 pub(super) mod roberta;
+pub(super) mod text_classifier;
 pub(super) mod text_config;
 pub(super) mod text_encoder;
 pub(super) mod vit;

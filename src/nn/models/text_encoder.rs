@@ -76,6 +76,35 @@ impl TextEncoder {
         hidden.reshape([b * t, d]).select(0, Tensor::from_data(TensorData::new(rows, [count]), &device))
     }
 
+    /// What a head for whole texts reads: the first token's vector of each of B texts of any lengths, `[B, D]`. Differentiable.
+    ///
+    /// # Panics
+    /// As [`Self::read`].
+    #[must_use]
+    pub fn first_vectors(&self, texts: &[&[u32]], padding_id: u32) -> Tensor<2> {
+        let device = self.device();
+        if !kernels::serve(&device) {
+            let hidden = self.forward(&EncoderBatch::padded(texts, padding_id), &mut Hooks::off()).hidden; // [B, T, D]
+            return hidden.narrow(1, 0, 1).squeeze_dim(1);
+        }
+        let starts = texts.iter().scan(0, |end, ids| {
+            let start = *end;
+            *end += ids.len() as i32;
+            Some(start)
+        });
+        let starts = TensorData::new(starts.collect::<Vec<i32>>(), [texts.len()]);
+        self.read(texts, padding_id).select(0, Tensor::from_data(starts, &device))
+    }
+
+    /// What the pooler makes of first tokens' vectors, `[B, D]` → `[B, D]`; the vectors themselves without a pooler.
+    #[must_use]
+    pub fn pooled(&self, first: Tensor<2>) -> Tensor<2> {
+        match self.pooler() {
+            Some(pooler) => pool_first(pooler, first.unsqueeze_dim(1), &mut Hooks::off()),
+            None => first,
+        }
+    }
+
     fn enter(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> Tensor<3> {
         match self {
             Self::Bert(model) => model.enter(batch, hooks),
@@ -149,6 +178,12 @@ impl TextEncoder {
     #[must_use]
     pub fn embeddings(&self) -> Tensor<2> {
         in_f32(self.token_embedding().val())
+    }
+
+    /// Width D.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.token_embedding().dims()[1]
     }
 
     /// The sites it has, in the order a pass meets them.

@@ -129,6 +129,13 @@ impl Vit {
         self.blocks_from(0, x, hooks)
     }
 
+    /// What heads read, before the last normalisation: the vectors of the special tokens, `[B, 3, R·P, C·P]` → `[B, S, D]`.
+    #[must_use]
+    pub fn special_vectors(&self, pixels: Tensor<4>) -> Tensor<3> {
+        let special = self.special.dims()[0];
+        self.stream(pixels, &mut Hooks::off()).narrow(1, 0, special)
+    }
+
     /// The same for B sequences that enter block `first` with the stream `x`: `[1 or B, T, D]` → `[1 or B, T, D]`. What they have in
     /// common is computed once, up to the first change that tells them apart.
     #[must_use]
@@ -143,7 +150,8 @@ impl Vit {
         blocks.fold(x, |x, (layer, block)| block.forward(x, layer, hooks))
     }
 
-    /// Class scores of the stream behind the last block: `[B, T, D]` → `[B, L]`; `None` without a head.
+    /// Class scores of the stream behind the last block, of which the special tokens are enough: `[B, T, D]` → `[B, L]`; `None` without
+    /// a head.
     #[must_use]
     pub fn scores(&self, x: Tensor<3>, hooks: &mut Hooks) -> Option<Tensor<2>> {
         let x = hooks.at(Site::LnFinal, self.ln_final.forward(x));

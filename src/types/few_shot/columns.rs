@@ -96,6 +96,12 @@ pub fn text_column<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
     TEXTS.iter().find_map(|known| names.iter().position(|name| name == known))
 }
 
+/// The column of labels by its name; none where no name is a usual one.
+pub fn label_column<'a>(names: impl Iterator<Item = &'a str>) -> Option<usize> {
+    let names: Vec<String> = names.map(|name| name.trim().to_ascii_lowercase()).collect();
+    LABELS.iter().chain(&OUTPUTS).find_map(|known| names.iter().position(|name| name == known))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

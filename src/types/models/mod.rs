@@ -2,6 +2,7 @@
 
 pub(super) mod adapter;
 pub(super) mod card;
+pub(super) mod classifier;
 pub(super) mod convert;
 pub(super) mod encoder;
 pub(super) mod gguf_name;

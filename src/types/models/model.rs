@@ -62,21 +62,21 @@ impl Architecture {
         self.config_names()[0]
     }
 
-    /// The names that stand in the `architectures` field of `config.json`: of encoders without and with a head.
+    /// The names that stand in the `architectures` field of `config.json`: without a head and with each.
     #[must_use]
     pub fn config_names(self) -> &'static [&'static str] {
         match self {
-            Self::Gpt2 => &["GPT2LMHeadModel"],
-            Self::GptNeox => &["GPTNeoXForCausalLM"],
-            Self::Llama => &["LlamaForCausalLM"],
-            Self::Mistral => &["MistralForCausalLM"],
-            Self::Qwen2 => &["Qwen2ForCausalLM"],
-            Self::Qwen3 => &["Qwen3ForCausalLM"],
-            Self::Gemma2 => &["Gemma2ForCausalLM"],
+            Self::Gpt2 => &["GPT2LMHeadModel", "GPT2ForSequenceClassification"],
+            Self::GptNeox => &["GPTNeoXForCausalLM", "GPTNeoXForSequenceClassification"],
+            Self::Llama => &["LlamaForCausalLM", "LlamaForSequenceClassification"],
+            Self::Mistral => &["MistralForCausalLM", "MistralForSequenceClassification"],
+            Self::Qwen2 => &["Qwen2ForCausalLM", "Qwen2ForSequenceClassification"],
+            Self::Qwen3 => &["Qwen3ForCausalLM", "Qwen3ForSequenceClassification"],
+            Self::Gemma2 => &["Gemma2ForCausalLM", "Gemma2ForSequenceClassification"],
             // The second task of BERT's pre-training, whether one sentence follows another, has no use here.
-            Self::Bert => &["BertModel", "BertForMaskedLM", "BertForPreTraining"],
-            Self::Roberta => &["RobertaModel", "RobertaForMaskedLM"],
-            Self::DistilBert => &["DistilBertModel", "DistilBertForMaskedLM"],
+            Self::Bert => &["BertModel", "BertForMaskedLM", "BertForPreTraining", "BertForSequenceClassification"],
+            Self::Roberta => &["RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification"],
+            Self::DistilBert => &["DistilBertModel", "DistilBertForMaskedLM", "DistilBertForSequenceClassification"],
             Self::Vit => &["ViTModel", "ViTForImageClassification"],
             Self::Deit => &["DeiTModel", "DeiTForImageClassification", "DeiTForImageClassificationWithTeacher"],
             Self::DigitMlp => &["FoveaDigitMlp"],
@@ -110,6 +110,12 @@ impl Architecture {
         }
     }
 
+    /// The name in the `architectures` field of a classifier of texts; none for networks that read no text.
+    #[must_use]
+    pub fn classifier_name(self) -> Option<&'static str> {
+        self.config_names().iter().copied().find(|name| name.ends_with("ForSequenceClassification"))
+    }
+
     /// What people call the family.
     #[must_use]
     pub fn family(self) -> &'static str {
@@ -137,7 +143,7 @@ impl Architecture {
         matches!(self, Self::Bert | Self::Roberta | Self::DistilBert)
     }
 
-    /// What the model takes and gives.
+    /// What the model takes and gives, unless a head for classes of texts stands in the place of its own.
     #[must_use]
     pub fn kind(self) -> ModelKind {
         match self {
@@ -158,6 +164,8 @@ pub enum ModelKind {
     CausalLm,
     /// A whole text in, one vector a token out; with a head also guesses for masked tokens.
     TextEncoder,
+    /// A whole text in, class probabilities out.
+    TextClassifier,
     /// A picture in colour in, class probabilities out.
     ImageClassifier,
     /// A 28×28 image in, ten class probabilities out.
@@ -173,6 +181,7 @@ impl ModelKind {
             Ability::Prompt | Ability::Attend => self != Self::DigitClassifier,
             Ability::Continue => self == Self::CausalLm,
             Ability::Embed => self == Self::TextEncoder,
+            Ability::ClassifyTexts => self == Self::TextClassifier,
             Ability::SeePictures => self == Self::ImageClassifier,
             Ability::ReadDigits => self == Self::DigitClassifier,
             Ability::FillMasks | Ability::ClassifyPictures => false,
@@ -291,7 +300,7 @@ impl ModelInfo {
     /// What the model takes and gives.
     #[must_use]
     pub fn kind(&self) -> ModelKind {
-        self.architecture.kind()
+        if self.can(Ability::ClassifyTexts) { ModelKind::TextClassifier } else { self.architecture.kind() }
     }
 
     /// Whether it can be asked for this.

@@ -1,6 +1,6 @@
 //! What a model is made of, and what it can be asked for.
 
-use crate::types::{EncoderInfo, VisionInfo};
+use crate::types::{ClassifierInfo, EncoderInfo, VisionInfo};
 use serde::{Deserialize, Serialize};
 
 /// A stack of equal transformer blocks.
@@ -41,6 +41,17 @@ pub enum Shape {
         /// How it makes one vector of a text, and what it guesses.
         reads: EncoderInfo,
     },
+    /// A whole text in, a score for each class out: a decoder or an encoder with a head for classes.
+    TextClassifier {
+        /// What is between embedding and head.
+        blocks: Blocks,
+        /// Size V of the vocabulary.
+        vocabulary: usize,
+        /// Longest sequence in tokens, special ones included.
+        context: usize,
+        /// The classes, and what their scores mean.
+        tells: ClassifierInfo,
+    },
     /// A picture in colour in, probabilities of classes out.
     Vision {
         /// What is behind the embedding of the patches.
@@ -64,7 +75,10 @@ impl Shape {
     #[must_use]
     pub fn blocks(&self) -> Option<&Blocks> {
         match self {
-            Self::Decoder { blocks, .. } | Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => Some(blocks),
+            Self::Decoder { blocks, .. }
+            | Self::Encoder { blocks, .. }
+            | Self::TextClassifier { blocks, .. }
+            | Self::Vision { blocks, .. } => Some(blocks),
             Self::Digits { .. } => None,
         }
     }
@@ -74,7 +88,10 @@ impl Shape {
     pub fn layers(&self) -> usize {
         match self {
             Self::Digits { layers, .. } => *layers,
-            Self::Decoder { blocks, .. } | Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => blocks.layers,
+            Self::Decoder { blocks, .. }
+            | Self::Encoder { blocks, .. }
+            | Self::TextClassifier { blocks, .. }
+            | Self::Vision { blocks, .. } => blocks.layers,
         }
     }
 
@@ -82,16 +99,19 @@ impl Shape {
     #[must_use]
     pub fn vocabulary(&self) -> Option<usize> {
         match self {
-            Self::Decoder { vocabulary, .. } | Self::Encoder { vocabulary, .. } => Some(*vocabulary),
+            Self::Decoder { vocabulary, .. }
+            | Self::Encoder { vocabulary, .. }
+            | Self::TextClassifier { vocabulary, .. } => Some(*vocabulary),
             Self::Vision { .. } | Self::Digits { .. } => None,
         }
     }
 
-    /// Classes that a picture is put into; 0 for a vision transformer without a head.
+    /// Classes that a picture or a text is put into; 0 for a vision transformer without a head.
     #[must_use]
     pub fn classes(&self) -> Option<usize> {
         match self {
             Self::Vision { sees, .. } => Some(sees.labels.len()),
+            Self::TextClassifier { tells, .. } => Some(tells.labels.len()),
             Self::Digits { classes, .. } => Some(*classes),
             Self::Decoder { .. } | Self::Encoder { .. } => None,
         }
@@ -101,9 +121,21 @@ impl Shape {
     #[must_use]
     pub fn context(&self) -> Option<usize> {
         match self {
-            Self::Decoder { context, .. } | Self::Encoder { context, .. } => Some(*context),
+            Self::Decoder { context, .. } | Self::Encoder { context, .. } | Self::TextClassifier { context, .. } => {
+                Some(*context)
+            }
             Self::Vision { tokens, .. } => Some(*tokens),
             Self::Digits { .. } => None,
+        }
+    }
+
+    /// True where a token sees nothing of what comes after it.
+    #[must_use]
+    pub fn is_causal(&self) -> bool {
+        match self {
+            Self::Decoder { .. } => true,
+            Self::TextClassifier { tells, .. } => !tells.sees_both_ways,
+            Self::Encoder { .. } | Self::Vision { .. } | Self::Digits { .. } => false,
         }
     }
 
@@ -111,6 +143,12 @@ impl Shape {
     #[must_use]
     pub fn encoder(&self) -> Option<&EncoderInfo> {
         if let Self::Encoder { reads, .. } = self { Some(reads) } else { None }
+    }
+
+    /// What only a classifier of texts has.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&ClassifierInfo> {
+        if let Self::TextClassifier { tells, .. } = self { Some(tells) } else { None }
     }
 
     /// What only a vision transformer has.
@@ -126,10 +164,12 @@ impl Shape {
             (_, Ability::Attend) => self.blocks().is_some(),
             (Self::Encoder { reads, .. }, Ability::FillMasks) => reads.mask.is_some(),
             (Self::Vision { sees, .. }, Ability::ClassifyPictures) => !sees.labels.is_empty(),
+            (Self::Digits { .. }, Ability::Prompt) => false,
             (Self::Decoder { .. }, Ability::Continue)
             | (Self::Encoder { .. }, Ability::Embed)
+            | (Self::TextClassifier { .. }, Ability::ClassifyTexts)
             | (Self::Vision { .. }, Ability::SeePictures)
-            | (Self::Decoder { .. } | Self::Encoder { .. } | Self::Vision { .. }, Ability::Prompt)
+            | (_, Ability::Prompt)
             | (Self::Digits { .. }, Ability::ReadDigits) => true,
             _ => false,
         }
@@ -149,6 +189,8 @@ pub enum Ability {
     Embed,
     /// Guesses masked tokens.
     FillMasks,
+    /// Says which class a text belongs to.
+    ClassifyTexts,
     /// Reads pictures in colour.
     SeePictures,
     /// Says which class a picture in colour shows.
@@ -159,12 +201,13 @@ pub enum Ability {
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Prompt,
         Self::Attend,
         Self::Continue,
         Self::Embed,
         Self::FillMasks,
+        Self::ClassifyTexts,
         Self::SeePictures,
         Self::ClassifyPictures,
         Self::ReadDigits,
@@ -174,7 +217,7 @@ impl Ability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Pooling;
+    use crate::types::{Pooling, Problem};
 
     #[test]
     fn a_model_without_a_head_cannot_do_what_the_head_does() {
@@ -191,6 +234,17 @@ mod tests {
         let sees = VisionInfo { size: [8, 8], grid: [2, 2], labels: Vec::new() };
         let vision = Shape::Vision { blocks, tokens: 5, sees };
         assert!(vision.can(Ability::SeePictures) && !vision.can(Ability::ClassifyPictures));
+
+        let tells = ClassifierInfo {
+            labels: vec!["a".into(), "b".into()],
+            problem: Problem::OneClass,
+            longest: 1,
+            sees_both_ways: false,
+        };
+        let classifier = Shape::TextClassifier { blocks, vocabulary: 1, context: 1, tells };
+        assert!(classifier.can(Ability::ClassifyTexts) && classifier.can(Ability::Attend));
+        assert!(classifier.can(Ability::Prompt) && !classifier.can(Ability::Continue));
+        assert_eq!(classifier.classes(), Some(2));
 
         let digits = Shape::Digits { layers: 3, classes: 10 };
         assert!(digits.can(Ability::ReadDigits) && !digits.can(Ability::Attend) && !digits.can(Ability::Prompt));

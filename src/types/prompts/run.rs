@@ -1,6 +1,6 @@
 //! What a finished piece of work reports.
 
-use crate::types::{PictureReport, PromptToken, Site};
+use crate::types::{DataPart, PictureReport, PromptToken, Site};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::Deref;
@@ -142,6 +142,25 @@ pub enum EvaluationReport {
         /// `confusion[label][prediction]` counts.
         confusion: Vec<Vec<usize>>,
     },
+    /// A classifier on labelled texts or pictures.
+    Classes {
+        /// Those measured.
+        examples: usize,
+        /// Share of them whose most likely class is the label, in `0..=1`.
+        accuracy: f64,
+        /// Mean of the classes' F1.
+        macro_f1: f64,
+        /// Mean cross-entropy in nats.
+        loss: f64,
+        /// Names of the classes.
+        labels: Vec<String>,
+        /// The harmonic mean of precision and recall of each class, in `0..=1`.
+        f1: Vec<f64>,
+        /// `confusion[label][prediction]` counts.
+        confusion: Vec<Vec<usize>>,
+        /// Texts that were longer than what is read, and cut off.
+        cut: usize,
+    },
     /// A causal model on text.
     Text {
         /// Tokens predicted.
@@ -161,12 +180,19 @@ pub enum EvaluationReport {
 }
 
 /// What a model is measured on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluateSpec {
-    /// A folder of IDX files for a digit network, a text file or a folder of text files for a causal model.
+    /// A folder of IDX files for a digit network, a text file or a folder of text files for a causal model, labelled texts or
+    /// a folder with a folder of pictures for each class for a classifier.
     pub data: PathBuf,
     /// True to read a text once more with all weights in F32.
     pub beside_full: bool,
+    /// The part of labelled texts that is measured, as the run split them that trained the model; else all of them.
+    #[serde(default)]
+    pub part: Option<DataPart>,
+    /// The columns of texts and of labels, each by its name or its number from 1.
+    #[serde(default)]
+    pub columns: [Option<String>; 2],
 }
 
 /// How a causal model does with the values that its weights stand for, and how far its scores are from those it has then.

@@ -1,6 +1,8 @@
 //! What to train, and what training reports.
 
+pub(super) mod classify;
 pub(super) mod imported;
+pub(super) mod labelled;
 pub(super) mod record;
 pub(super) mod train;
 pub(super) mod train_written;

@@ -59,6 +59,8 @@ pub enum RunState {
 pub enum LossKind {
     /// Nats an image, of ten classes.
     Digits,
+    /// Nats a text, of the classes of this data.
+    Classes(PathBuf),
     /// Nats a token of this tokenizer.
     Tokens(String),
 }
@@ -77,6 +79,7 @@ impl RunRecord {
     pub fn loss_kind(&self) -> LossKind {
         match &self.spec.task {
             TrainTask::Digits(_) => LossKind::Digits,
+            TrainTask::Classify(task) => LossKind::Classes(task.data.clone()),
             TrainTask::Text(_) | TrainTask::FewShot(_) => LossKind::Tokens(self.tokenizer.clone().unwrap_or_default()),
         }
     }

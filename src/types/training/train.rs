@@ -1,7 +1,7 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{FewShotTask, LoraSpec, Precision, glob::glob_matches};
+use crate::types::{ClassifyTask, FewShotTask, LoraSpec, Precision, glob::glob_matches};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -58,11 +58,11 @@ impl TrainSpec {
         match &self.task {
             TrainTask::Text(task) => Some(task.context),
             TrainTask::FewShot(task) => Some(task.context),
-            TrainTask::Digits(_) => None,
+            TrainTask::Digits(_) | TrainTask::Classify(_) => None,
         }
     }
 
-    /// Tokens or images that a step learns from.
+    /// Tokens, texts or images that a step learns from.
     #[must_use]
     pub fn examples_per_step(&self) -> usize {
         self.batch_size * self.accumulate * self.context().unwrap_or(1)
@@ -147,6 +147,8 @@ pub enum TrainTask {
     FewShot(FewShotTask),
     /// Ten-class classification of MNIST-format images.
     Digits(DigitTask),
+    /// Classes of labelled texts.
+    Classify(ClassifyTask),
 }
 
 /// Next-token prediction.
@@ -265,7 +267,7 @@ pub struct TrainPoint {
     /// Mean cross-entropy on held-out data in nats, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Share of held-out images classified rightly, on steps that measured it.
+    /// Share of held-out images or texts classified rightly, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// Length of the gradient of all weights that learn, before it is clipped.

@@ -81,6 +81,7 @@ impl App {
                 let what = match model.kind {
                     ModelKind::CausalLm => "text",
                     ModelKind::TextEncoder => "encoder",
+                    ModelKind::TextClassifier => "text classes",
                     ModelKind::ImageClassifier => "pictures",
                     ModelKind::DigitClassifier => "digits",
                 };

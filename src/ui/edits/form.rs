@@ -176,7 +176,8 @@ impl Form {
         match info.and_then(|info| Some((info, *info.shape.blocks()?))) {
             None => drop(caption(ui, "Open a transformer to choose what is changed.")),
             Some((info, blocks)) => {
-                self.learned_positions = info.kind() != ModelKind::CausalLm || info.architecture == Architecture::Gpt2;
+                self.learned_positions =
+                    info.architecture.kind() != ModelKind::CausalLm || info.architecture == Architecture::Gpt2;
                 self.layer = self.layer.min(blocks.layers.saturating_sub(1));
                 self.head = self.head.min(blocks.heads.saturating_sub(1));
                 let most = tokens.map_or(info.shape.context().unwrap_or(1), <[PromptToken]>::len).max(1) - 1;

@@ -62,7 +62,7 @@ pub enum Prompting {
     /// It is continued, token by token.
     #[default]
     Continues,
-    /// It is read at once, for vectors and guesses.
+    /// It is read at once, for vectors, guesses or classes.
     Encodes,
     /// It is a picture.
     Sees,

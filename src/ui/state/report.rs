@@ -2,10 +2,10 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ContextsReport, EditFaults, EditedNext,
-    EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens, KShotReport,
-    LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport,
-    SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport, ContextsReport,
+    EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens,
+    KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport,
+    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -50,11 +50,13 @@ reported! {
     Classification => Classified,
     EmbeddingReport => Embedded,
     FillReport => Filled,
+    ClassifyReport => TextsClassified,
     PictureReport => PictureClassified,
     ScoreReport => Scored,
     BatchReport => Batched,
     KShotReport => KShot,
     TableReport => TableRead,
+    LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
 }
 
@@ -76,6 +78,9 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
                 LayerActivation::Units { values, .. } | LayerActivation::Maps { values, .. } => floats(values.len()),
             };
             result.layers.iter().map(values).sum()
+        }
+        Outcome::TextsClassified(report) => {
+            report.texts.iter().map(|text| text.text.len() + floats(text.scores.len())).sum()
         }
         Outcome::PictureClassified(report) => report.seen.rgb.len(),
         // A token with its texts and numbers; an answer with the query it belongs to.

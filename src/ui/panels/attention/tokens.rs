@@ -141,20 +141,26 @@ impl TokensView {
             self.read = Some(text.clone());
         }
         section(ui, "Text", |ui| {
-            let area = TextArea::new(&mut self.text, 2).hint("What should the encoder read?");
+            let area = TextArea::new(&mut self.text, 2).hint("What should the model read?");
             let _ = ui.add(area).accessible_name("Text for the encoder");
             ui.add_enabled_ui(!self.text.trim().is_empty(), |ui| {
                 if secondary_button(ui, Some(Icon::BookOpen), "Read it").clicked() {
                     self.read_text(cx);
                 }
             });
-            caption(ui, "Ctrl+Enter reads it. Every token may look at every other, before and behind it.");
+            let is_causal = cx.state.active(Ability::Attend).is_some_and(|model| model.info.shape.is_causal());
+            let sees = if is_causal {
+                "Each token looks at those before it."
+            } else {
+                "Every token may look at every other, before and behind it."
+            };
+            caption(ui, format!("Ctrl+Enter reads it. {sees}"));
         });
     }
 
-    /// Has the encoder in use read what is typed, or the example.
+    /// Has the model in use, one that reads a text at once, read what is typed, or the example.
     pub fn read_text(&mut self, cx: &mut Cx<'_>) {
-        let Some(model) = cx.state.active(Ability::Embed).map(|m| m.info.id) else { return };
+        let Some(model) = cx.state.active(Ability::Attend).map(|m| m.info.id) else { return };
         if self.text.trim().is_empty() {
             EXAMPLE.clone_into(&mut self.text);
         }

@@ -45,11 +45,12 @@ fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
 impl FineTunePanel {
     pub(super) fn what(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         section(ui, "Train", |ui| {
-            let subjects = [(Subject::Digits, "Digit network"), (Subject::Text, "Text model")];
+            let subjects = [(Subject::Digits, "Digits"), (Subject::Text, "Text model"), (Subject::Classes, "Classes")];
             segmented(ui, &mut self.form.subject, &subjects);
             match self.form.subject {
                 Subject::Digits => self.digit_subject(ui),
                 Subject::Text => self.text_subject(ui, cx),
+                Subject::Classes => self.class_subject(ui, cx),
             }
         });
     }
@@ -118,6 +119,7 @@ impl FineTunePanel {
                     "Each image is changed a little every time it is seen, so that digits drawn by other hands are read too.",
                 );
             }
+            Subject::Classes => self.class_data(ui, cx),
             Subject::Text => {
                 if path_row(ui, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
                     cx.pick(DATA_FILE, super::text_file());
@@ -304,7 +306,7 @@ fn progress(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
 }
 
 /// A path that can be typed or chosen. Returns true when the button was pressed.
-fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
+pub(super) fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
     let mut choose = false;
     field(ui, label, "", |ui| {
         let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
@@ -324,7 +326,13 @@ fn boxed(ui: &mut Ui, drag: DragValue<'_>) -> Response {
     ui.add_sized([ui.available_width(), crate::ui::theme::CONTROL_HEIGHT], drag)
 }
 
-fn integer<N: egui::emath::Numeric>(ui: &mut Ui, label: &str, help: &str, value: &mut N, range: RangeInclusive<N>) {
+pub(super) fn integer<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    label: &str,
+    help: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+) {
     field(ui, label, help, |ui| {
         // A tenth of a per cent a point keeps both 8 and 10,000 easy to reach.
         let speed = (value.to_f64() * 0.005).max(0.05);
@@ -336,7 +344,7 @@ fn real(ui: &mut Ui, label: &str, help: &str, value: &mut f64, range: RangeInclu
     field(ui, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
 }
 
-fn percent(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
+pub(super) fn percent(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
     field(ui, label, help, |ui| {
         boxed(ui, DragValue::new(value).range(0.5..=90.0).speed(0.2).max_decimals(1).suffix(" %"))
     });

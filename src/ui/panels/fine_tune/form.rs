@@ -1,5 +1,6 @@
 //! What the person has filled in, and the training run it describes.
 
+use super::classes::ClassForm;
 use crate::types::{
     Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, StartFrom, TextTask,
     TrainSpec, TrainTask,
@@ -17,6 +18,8 @@ pub(super) enum Subject {
     Digits,
     /// The open text model on a text file.
     Text,
+    /// A head for classes on the open model's body.
+    Classes,
 }
 
 /// Where a digit network's weights come from.
@@ -72,6 +75,20 @@ impl Settings {
             eval_every: 100,
             accumulate: 1,
             patience: 0,
+        }
+    }
+
+    /// A head that learns alone; the rate of what is pre-trained is to be lower.
+    pub(super) fn classes() -> Self {
+        Self {
+            learning_rate: 1e-3,
+            batch_size: 16,
+            steps: 300,
+            warmup_steps: 20,
+            weight_decay: 0.01,
+            clip_norm: 1.0,
+            eval_every: 25,
+            ..Self::digits()
         }
     }
 
@@ -141,6 +158,7 @@ pub(super) struct Form {
     pub start: DigitStart,
     pub augment: bool,
     pub digits: Settings,
+    pub classes: ClassForm,
     /// Runs are written to the data folder.
     #[serde(skip_serializing_if = "is_true")]
     pub keep: bool,
@@ -159,6 +177,7 @@ impl Default for Form {
             start: DigitStart::default(),
             augment: false,
             digits: Settings::digits(),
+            classes: ClassForm::default(),
             keep: true,
         }
     }
@@ -172,6 +191,9 @@ pub(super) enum Missing {
     ShippedWeights,
     TextFile,
     DigitFolder,
+    Body,
+    Saving,
+    LabelledFile,
 }
 
 impl Missing {
@@ -183,6 +205,9 @@ impl Missing {
             Self::ShippedWeights => "No shipped weights of this network were found. Start from scratch.",
             Self::TextFile => "Choose a text file to train on.",
             Self::DigitFolder => "Choose a folder of MNIST files to train on.",
+            Self::Body => "Open a model that reads text or pictures first.",
+            Self::Saving => "Save the model first: a head is put on what its folder holds.",
+            Self::LabelledFile => "Choose labelled data to train on.",
         }
     }
 }
@@ -193,6 +218,7 @@ impl Form {
         match self.subject {
             Subject::Digits => &mut self.digits,
             Subject::Text => &mut self.text,
+            Subject::Classes => &mut self.classes.settings,
         }
     }
 
@@ -204,10 +230,11 @@ impl Form {
         let (model, task, start, settings) = match self.subject {
             Subject::Text => self.text_task(state)?,
             Subject::Digits => self.digit_task(state)?,
+            Subject::Classes => self.classes.run(state)?,
         };
         let lora = match self.subject {
             Subject::Text => state.active(Ability::Continue).and_then(|open| self.lora.spec(open.info.architecture)),
-            Subject::Digits => None,
+            Subject::Digits | Subject::Classes => None,
         };
         let spec = TrainSpec {
             task,

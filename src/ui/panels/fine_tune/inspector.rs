@@ -129,6 +129,7 @@ fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
     let joined = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     let (data, context) = match &spec.task {
         TrainTask::Digits(task) => (task.data.display().to_string(), None),
+        TrainTask::Classify(task) => (task.data.display().to_string(), task.context),
         TrainTask::Text(task) => (joined(&task.data), Some(task.context)),
         TrainTask::FewShot(task) => (joined(&task.tasks), Some(task.context)),
     };

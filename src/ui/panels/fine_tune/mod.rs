@@ -3,6 +3,7 @@
 //! The panel owns what is filled in and how the curves are looked at; the runs themselves live in the state.
 
 mod again;
+mod classes;
 mod controls;
 mod cost;
 mod form;
@@ -24,6 +25,7 @@ use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented, stage_header};
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
+use classes::ClassData;
 use cost::Trial;
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
@@ -38,6 +40,7 @@ use view::{NamedRun, RunKey, Time, View};
 
 const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
+const CLASSES_FILE: &str = "labelled texts";
 const MODEL_FOLDER: &str = "model";
 const CURVE_FILE: &str = "curve";
 /// Room for the table of runs under the plot.
@@ -58,6 +61,8 @@ pub struct FineTunePanel {
     /// The newest kept run was shown once.
     greeted: bool,
     trial: Trial,
+    /// What the labelled data holds.
+    class_data: ClassData,
     /// A run that is to be deleted once the person is sure: its folder and its name.
     deleting: Option<(PathBuf, String)>,
     prompt: String,
@@ -94,6 +99,9 @@ impl FineTunePanel {
                     DigitNetwork::Mlp => "mlp",
                     DigitNetwork::Cnn => "cnn",
                 },
+                (TrainTask::Classify(_), StartFrom::Folder { path }) => {
+                    path.file_name().and_then(|name| name.to_str()).unwrap_or("run")
+                }
                 _ => state.models.get(&model).map_or("run", |open| open.info.name.as_str()),
             };
             spec.out = Some(again::new_folder(runs, name));
@@ -265,15 +273,21 @@ impl FineTunePanel {
             Some(Missing::DigitModel | Missing::ShippedWeights) => "Start from scratch",
             Some(Missing::TextFile) => "Choose a text file",
             Some(Missing::DigitFolder) => "Choose the MNIST folder",
+            Some(Missing::Body) => "Open a model folder",
+            Some(Missing::Saving) => "Open another model folder",
+            Some(Missing::LabelledFile) => "Choose labelled data",
         };
         if !empty_state(ui, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             return;
         }
         match missing {
             None => self.start(cx),
-            Some(Missing::TextModel) => cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder")),
+            Some(Missing::TextModel | Missing::Body | Missing::Saving) => {
+                cx.pick(MODEL_FOLDER, FileRequest::folder("Open a model folder"));
+            }
             Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
             Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
+            Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::data_request(cx.state)),
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
     }
@@ -324,12 +338,13 @@ impl Panel for FineTunePanel {
     }
 
     fn help(&self) -> &'static str {
-        "Train a digit network or the open text model, and watch the loss fall."
+        "Train a digit network, the open text model or a head that tells classes, and watch the loss fall."
     }
 
     fn needs(&self) -> Option<Ability> {
         match (self.form.subject, self.form.start) {
             (Subject::Text, _) => Some(Ability::Continue),
+            (Subject::Classes, _) => Some(Ability::Prompt),
             (Subject::Digits, form::DigitStart::Open) => Some(Ability::ReadDigits),
             (Subject::Digits, _) => None,
         }
@@ -449,6 +464,7 @@ impl Panel for FineTunePanel {
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         shown.extend(self.trial.job());
+        self.class_data.shows(shown);
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
@@ -459,6 +475,7 @@ impl Panel for FineTunePanel {
         match tag {
             DATA_FOLDER => self.form.digit_data = path.display().to_string(),
             DATA_FILE => self.form.text_data = path.display().to_string(),
+            CLASSES_FILE => self.form.classes.data = path.display().to_string(),
             MODEL_FOLDER => cx.open_model(path.to_owned()),
             CURVE_FILE => self.import(path),
             inspector::SAVE_FOLDER => {
@@ -486,6 +503,11 @@ impl Panel for FineTunePanel {
         // A checkpoint of another program is a model, too: then it is opened as one.
         if may_hold_curve(path) && !path.join("config.json").exists() {
             self.import(path);
+            return true;
+        }
+        if matches!(ending.as_str(), "csv" | "tsv" | "jsonl" | "ndjson") {
+            self.form.subject = Subject::Classes;
+            self.form.classes.data = path.display().to_string();
             return true;
         }
         // A folder of images and labels in MNIST's format, and no model folder.

@@ -127,10 +127,15 @@ impl Column {
             Self::Context => match &spec.task {
                 TrainTask::Text(task) => count(task.context as u64),
                 TrainTask::FewShot(task) => count(task.context as u64),
+                TrainTask::Classify(task) => task.context.map_or(Cell::Nothing, |context| count(context as u64)),
                 TrainTask::Digits(_) => Cell::Nothing,
             },
             Self::Seed => Cell::Number(spec.seed as f64, spec.seed.to_string()),
-            Self::Trained => Cell::Words(if spec.groups.is_empty() { "all weights" } else { "by groups" }.to_owned()),
+            Self::Trained => Cell::Words(match &spec.task {
+                TrainTask::Classify(task) if spec.groups.is_empty() => task.learns.words(),
+                _ if spec.groups.is_empty() => "all weights".to_owned(),
+                _ => "by groups".to_owned(),
+            }),
             _ => Cell::Nothing,
         }
     }
@@ -161,6 +166,7 @@ fn data_name(task: &TrainTask) -> String {
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     match task {
         TrainTask::Digits(task) => name(&task.data),
+        TrainTask::Classify(task) => name(&task.data),
         TrainTask::Text(task) => task.data.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
         TrainTask::FewShot(task) => task.tasks.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
     }

@@ -111,6 +111,7 @@ impl NamedRun<'_> {
         Some(match (self.record, &self.spec?.task) {
             (Some(record), _) => record.loss_kind(),
             (None, TrainTask::Digits(_)) => LossKind::Digits,
+            (None, TrainTask::Classify(task)) => LossKind::Classes(task.data.clone()),
             (None, TrainTask::Text(_) | TrainTask::FewShot(_)) => LossKind::Tokens(String::new()),
         })
     }

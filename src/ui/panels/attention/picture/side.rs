@@ -1,7 +1,7 @@
 //! Beside the picture: where it comes from and how it is shown at the left, what the model takes it for at the right.
 
 use super::{PictureView, heads, name_of};
-use crate::types::{Ability, ClassProbability};
+use crate::types::Ability;
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::edits;
@@ -11,13 +11,9 @@ use crate::ui::panels::attention::look::Colours;
 use crate::ui::panels::attention::ways::Way;
 use crate::ui::panels::attention::{Shown, controls, palette};
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{self, caption, percent, secondary_button, section, share_bar};
-use egui::{Align2, Rect, RichText, Role, Sense, Slider, Ui, Vec2, WidgetInfo, pos2};
+use crate::ui::widgets::{self, caption, class_bars, secondary_button, section};
+use egui::{RichText, Slider, Ui};
 use lucide_icons::Icon;
-
-/// Classes that are shown.
-const CLASSES: usize = 10;
-const ROW: f32 = 38.0;
 
 /// Gives what is to be written, and how.
 pub(in super::super) fn controls(
@@ -86,13 +82,7 @@ pub(in super::super) fn inspector(view: &PictureView, shown: Option<&Shown>, ui:
         let words = format!("{name} has no head that knows classes. Its attention can be looked at all the same.");
         caption(ui, words);
     }
-    for (place, class) in report.classes.iter().take(CLASSES).enumerate() {
-        row(ui, class, place == 0);
-    }
-    if report.classes.len() > CLASSES {
-        let rest: f32 = report.classes.iter().skip(CLASSES).map(|c| c.probability).sum();
-        caption(ui, format!("{} others: {}", report.classes.len() - CLASSES, percent(rest)));
-    }
+    class_bars(ui, &report.classes);
     ui.add_space(space::M);
     let [rows, columns] = report.grid;
     let (width, height) = (report.seen.width, report.seen.height);
@@ -100,22 +90,4 @@ pub(in super::super) fn inspector(view: &PictureView, shown: Option<&Shown>, ui:
     if let Some(token) = view.hovered.filter(|t| *t < shown.report.tokens.len()) {
         caption(ui, format!("Under the pointer: {}.", name_of(token, report)));
     }
-}
-
-fn row(ui: &mut Ui, class: &ClassProbability, best: bool) {
-    let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ROW), Sense::hover());
-    let number = percent(class.probability);
-    response.widget_info(|| WidgetInfo::labeled(Role::ListItem, true, format!("{} {number}", class.label)));
-    let painter = ui.painter().with_clip_rect(ui.clip_rect().intersect(rect));
-    let ink = if best { theme.accent_text() } else { theme.body() };
-    let face = if best { Type::Body.bold() } else { Type::Body.sans() };
-    let words = Rect::from_min_max(rect.min, pos2(rect.right() - 64.0, rect.bottom()));
-    let named = painter.with_clip_rect(painter.clip_rect().intersect(words));
-    named.text(pos2(rect.left(), rect.top() + 11.0), Align2::LEFT_CENTER, &class.label, face, ink);
-    let at = pos2(rect.right(), rect.top() + 11.0);
-    painter.text(at, Align2::RIGHT_CENTER, number, Type::Caption.mono(), theme.caption());
-    let bar = Rect::from_min_max(pos2(rect.left(), rect.top() + 23.0), pos2(rect.right(), rect.top() + 30.0));
-    share_bar(&painter, theme, bar, class.probability, if best { theme.accent() } else { theme.neutral(6) });
-    let _ = response.on_hover_text(&class.label);
 }

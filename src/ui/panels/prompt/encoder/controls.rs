@@ -12,7 +12,16 @@ const MASKED_HELP: &str = "An encoder reads the whole text at once, what follows
 const LINES_HELP: &str = "Each line becomes one vector. Texts of like meaning have vectors of like direction: the cosine of \
      the angle between them is near 1.";
 
+const CLASSES_HELP: &str = "The body of the model reads the text and makes one vector of it; the head behind it scores each class it was \
+     trained on.";
+
 pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
+    if let Some(classes) = EncoderView::classes(cx.state) {
+        ui.add_space(space::S);
+        field(ui, "Text", CLASSES_HELP, |ui| ui.add(TextArea::new(&mut view.typed.classified, 6)));
+        caption(ui, format!("At most {} tokens are read.", classes.longest));
+        return;
+    }
     let Some(facts) = EncoderView::facts(cx.state).cloned() else { return };
     ui.add_space(space::S);
     if facts.mask.is_some() {
@@ -42,6 +51,7 @@ pub(super) fn show(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
             );
             caption(ui, words);
         }
+        Mode::Classify => {}
     }
 }
 
@@ -60,6 +70,7 @@ pub(super) fn footer(view: &mut EncoderView, ui: &mut Ui, cx: &mut Cx<'_>) {
     let name = match view.mode(cx.state) {
         Mode::Fill => "Fill masks",
         Mode::Compare => "Compare",
+        Mode::Classify => "Classify",
     };
     let run = wide(ui, &mut |ui| {
         ui.add_enabled_ui(missing.is_none(), |ui| {

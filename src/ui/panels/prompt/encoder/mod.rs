@@ -1,11 +1,13 @@
-//! The prompt panel while a text encoder is in use: masked words are filled in, or texts are compared by their vectors.
+//! The prompt panel while a model is in use that reads a text at once: masked words are filled in, texts are compared by their
+//! vectors, or a text is put into a class.
 
+mod classify;
 mod compare;
 mod controls;
 mod fill;
 
 use crate::engine::{FillSpec, Work};
-use crate::types::{Ability, EmbeddingReport, EncoderInfo, JobId, ModelId};
+use crate::types::{Ability, ClassifierInfo, EmbeddingReport, EncoderInfo, JobId, ModelId};
 use crate::ui::theme::space;
 use crate::ui::widgets::{Stamp, caption, job_error, job_progress};
 use crate::ui::{Ask, Cx, OpenModel, State};
@@ -26,6 +28,8 @@ enum Mode {
     Fill,
     /// Compare texts by their vectors.
     Compare,
+    /// Put a text into a class.
+    Classify,
 }
 
 /// What survives a restart.
@@ -37,6 +41,8 @@ pub(super) struct Typed {
     masked: String,
     /// Texts to compare, one a line.
     lines: String,
+    /// A text to classify.
+    classified: String,
 }
 
 /// The spelling in which masks are kept; every model reads its own.
@@ -51,6 +57,7 @@ impl Default for Typed {
                 "A cat sits on the mat.\nA kitten rests on a rug.\nThe river bank is steep.\nThe bank lends money.\n\
                     Stocks fell sharply today."
                     .to_owned(),
+            classified: "A charming film, well acted and never dull.".to_owned(),
         }
     }
 }
@@ -62,29 +69,39 @@ pub(super) struct EncoderView {
     /// What was asked last in each mode, and of which model.
     filling: Ask<(ModelId, String)>,
     comparing: Ask<(ModelId, Vec<String>)>,
+    classifying: Ask<(ModelId, String)>,
     /// The text whose neighbours are told, by its place.
     selected: Option<usize>,
     hovered: Option<(usize, usize)>,
-    /// True while masks are filled, as of the last frame.
-    fills: bool,
+    /// What is done, as of the last frame.
+    mode: Mode,
     /// The similarities of a job's texts, computed once.
     similarities: Option<(JobId, Rc<Vec<Vec<f32>>>)>,
 }
 
 impl EncoderView {
-    /// The encoder in use, while the panel is to work with it.
+    /// The encoder or classifier in use, while the panel is to work with it.
     pub fn model(state: &State) -> Option<&OpenModel> {
-        state.active(Ability::Prompt).filter(|model| model.info.can(Ability::Embed))
+        state
+            .active(Ability::Prompt)
+            .filter(|model| [Ability::Embed, Ability::ClassifyTexts].into_iter().any(|ability| model.info.can(ability)))
     }
 
     fn facts(state: &State) -> Option<&EncoderInfo> {
         Self::model(state)?.info.shape.encoder()
     }
 
-    /// What is done now: without a head there is nothing to fill.
+    fn classes(state: &State) -> Option<&ClassifierInfo> {
+        Self::model(state)?.info.shape.classifier()
+    }
+
+    /// What is done now: without a head there is nothing to fill, and a classifier does one thing only.
     fn mode(&self, state: &State) -> Mode {
+        if Self::classes(state).is_some() {
+            return Mode::Classify;
+        }
         let can_fill = Self::facts(state).is_some_and(|facts| facts.mask.is_some());
-        if can_fill { self.typed.mode } else { Mode::Compare }
+        if can_fill && self.typed.mode == Mode::Fill { Mode::Fill } else { Mode::Compare }
     }
 
     /// The masked text in the model's own spelling.
@@ -106,6 +123,7 @@ impl EncoderView {
                 (!holds_one).then(|| format!("Write {mask} where a word is to be guessed."))
             }
             Mode::Compare => self.lines().is_empty().then(|| "Write at least one line.".to_owned()),
+            Mode::Classify => self.typed.classified.trim().is_empty().then(|| "Write a text first.".to_owned()),
         }
     }
 
@@ -129,6 +147,12 @@ impl EncoderView {
                 self.comparing.ask((model, texts), cx, |(model, texts)| (*model, Work::Embed(texts.clone())));
                 self.selected = None;
             }
+            Mode::Classify => {
+                let text = self.typed.classified.clone();
+                cx.selection.text = Some((model, text.clone()));
+                self.classifying
+                    .ask((model, text), cx, |(model, text)| (*model, Work::ClassifyTexts(vec![text.clone()])));
+            }
         }
     }
 
@@ -137,6 +161,7 @@ impl EncoderView {
         let (asked, job) = match self.mode(state) {
             Mode::Fill => (self.filling.question()?.0, self.filling.job()),
             Mode::Compare => (self.comparing.question()?.0, self.comparing.job()),
+            Mode::Classify => (self.classifying.question()?.0, self.classifying.job()),
         };
         job.filter(|_| Self::model(state).is_some_and(|model| model.info.id == asked))
     }
@@ -149,6 +174,7 @@ impl EncoderView {
                 let pooling = Self::facts(state)?.pooling.to_string();
                 (self.comparing.question()?.1 != self.lines(), Some(pooling))
             }
+            Mode::Classify => (self.classifying.question()?.1 != self.typed.classified, None),
         };
         let stamp = Stamp::of(state, self.job(state)?)?.old_where(is_retyped, "The text was changed since.");
         Some(match pooling {
@@ -161,6 +187,7 @@ impl EncoderView {
     pub fn shows(&self, shown: &mut BTreeSet<JobId>) {
         self.filling.shows(shown);
         self.comparing.shows(shown);
+        self.classifying.shows(shown);
     }
 
     /// The similarities of the texts on show.
@@ -197,17 +224,22 @@ impl EncoderView {
                     ui.add_space(space::S);
                 }
             }
-            self.fills = self.mode(cx.state) == Mode::Fill;
-            match self.mode(cx.state) {
+            self.mode = self.mode(cx.state);
+            match self.mode {
                 Mode::Fill => fill::show(self, ui, cx),
                 Mode::Compare => compare::show(self, ui, cx),
+                Mode::Classify => classify::show(self, ui, cx),
             }
         });
     }
 
     /// Of the mode of the last frame.
     pub fn inspector_title(&self) -> &'static str {
-        if self.fills { "How it guesses" } else { "Alike" }
+        match self.mode {
+            Mode::Fill => "How it guesses",
+            Mode::Compare => "Alike",
+            Mode::Classify => "How it decides",
+        }
     }
 
     pub fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -219,6 +251,7 @@ impl EncoderView {
                 caption(ui, words);
             }
             Mode::Compare => compare::neighbours(self, ui, cx),
+            Mode::Classify => classify::inspector(ui, cx),
         }
     }
 }
