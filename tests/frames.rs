@@ -163,6 +163,7 @@ fn training() {
         eval_every: 100,
         patience: 0,
         seed: 1,
+        sample_prompts: Vec::new(),
     };
     bench.app.send(Command::start(job, model, Work::Train(spec)));
     bench.app.show_panel(fovea::ui::PanelId::FineTune);

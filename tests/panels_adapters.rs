@@ -12,23 +12,10 @@ use fovea::types::{Ability, AdapterInfo, AdapterSetting, ModelInfo, TrainTask};
 use fovea::ui::ThemeChoice;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use window::{LAPTOP, SMALL, Window, with_text_model};
+use window::{Dropped, LAPTOP, SMALL, Window, with_text_model};
 
 fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/adapters").join(name)
-}
-
-#[derive(Debug)]
-struct Dropped(PathBuf);
-
-impl egui::DroppedFile for Dropped {
-    fn path(&self) -> &Path {
-        &self.0
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, String> {
-        std::fs::read(&self.0).map_err(|error| error.to_string())
-    }
 }
 
 fn model(window: &Window<'_>) -> ModelInfo {

@@ -35,6 +35,7 @@ fn classifier(problem: Problem, sees_both_ways: bool) -> ModelInfo {
         modified: false,
         trained_steps: 0,
         own_sampling: None,
+        adapter: None,
         quantised: None,
     }
 }

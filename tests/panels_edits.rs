@@ -11,8 +11,8 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, Work};
 use fovea::types::UserError;
 use fovea::ui::{AppOptions, ThemeChoice};
-use lab::window::{Window, has_adapter, with_text_model};
-use lab::{Dropped, tall};
+use lab::tall;
+use lab::window::{Dropped, Window, has_adapter, with_text_model};
 use std::sync::Arc;
 
 const OLD: &str = "made before the last change";

@@ -9,10 +9,8 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{Event, InspectSpec, Outcome, PromptInput, Work};
 use fovea::types::{BatchSpec, JobId, KShotSpec};
 use fovea::ui::{AppOptions, ThemeChoice};
-use lab::window::{SMALL, Window, plain, scripted_engine};
-use lab::{
-    Dropped, answer_path, cancelled, choose_task, lab, labels, requests, save_to, scored, tab, tall, until_scores, wait,
-};
+use lab::window::{Dropped, SMALL, Window, plain, scripted_engine};
+use lab::{answer_path, cancelled, choose_task, lab, labels, requests, save_to, scored, tab, tall, until_scores, wait};
 use std::sync::Arc;
 
 #[test]

@@ -181,6 +181,8 @@ pub(crate) struct Written {
     pub seed: u64,
     /// The prompt and what followed.
     pub text: String,
+    /// Nothing more is written before the next validation.
+    pub is_last: bool,
 }
 
 /// How far a sample is.

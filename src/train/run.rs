@@ -115,6 +115,8 @@ impl<O: Objective> Run<O> {
         if let Some(out) = &spec.out {
             // The point of a validation that is due is added once it has it.
             let logged = if matches!(next, Next::Validate { .. }) { step - 1 } else { step };
+            // Samples of a step that are not all there are written anew.
+            let sampled = if matches!(next, Next::Learn) { step } else { step - 1 };
             let examples = objective.examples_per_step(&spec) * spec.accumulate as u64;
             let scale = RunScale {
                 steps_per_epoch: objective.examples_per_epoch().map(|all| all as f64 / examples.max(1) as f64),
@@ -122,7 +124,7 @@ impl<O: Objective> Run<O> {
                 // Two for each weight forwards, and four backwards (Kaplan et al. 2020).
                 operations_per_step: 6.0 * start.num_params() as f64 * examples as f64,
             };
-            let (begun, kept) = RunLogs::begin(out, &spec, scale, logged)?;
+            let (begun, kept) = RunLogs::begin(out, &spec, scale, [logged, sampled])?;
             (logs, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
@@ -231,7 +233,10 @@ impl<O: Objective> Run<O> {
                 Happened::Nothing
             }
             SampleStep::None => Happened::Nothing,
-            SampleStep::Done(Written { prompt, seed, text }) => {
+            SampleStep::Done(Written { prompt, seed, text, is_last }) => {
+                if !is_last {
+                    self.next = Next::Sample;
+                }
                 let sample = RunSample { step: self.step, prompt, seed, text };
                 if let Some(logs) = &mut self.logs {
                     logs.sample(&sample);

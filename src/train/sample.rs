@@ -4,7 +4,7 @@ use super::objective::{SampleStep, Written};
 use crate::load::{StreamDecoder, Tokenizer};
 use crate::nn::output::sample::Sampler;
 use crate::nn::{CausalLm, DecoderState, Hooks};
-use crate::types::Sampling;
+use crate::types::{Sampling, TrainSpec, UserError};
 use std::sync::Arc;
 
 /// Tokens a sample adds.
@@ -12,9 +12,11 @@ const SAMPLE: usize = 48;
 /// Of the draws: the same after each validation, so that samples differ by what was learned alone.
 const SEED: u64 = 1;
 
-/// Goes on from the same opening after every validation, a token a step.
+/// Goes on from the same openings after every validation, one after the other, a token a step.
 pub(super) struct SampleWriter {
-    opening: Vec<u32>,
+    openings: Vec<Vec<u32>>,
+    /// Which of them is next.
+    place: usize,
     tokenizer: Arc<Tokenizer>,
     /// Tokens that end a text.
     ends: Vec<u32>,
@@ -34,23 +36,46 @@ struct Writing {
 }
 
 impl SampleWriter {
-    pub(super) fn new(opening: Vec<u32>, tokenizer: &Arc<Tokenizer>, ends: Vec<u32>, separators: Vec<String>) -> Self {
-        Self { opening, tokenizer: Arc::clone(tokenizer), ends, separators, writing: None }
+    /// To go on from the prompts of a run, or from `usual` where it has none.
+    ///
+    /// # Errors
+    /// When a prompt is no text of the tokenizer, or empty.
+    pub(super) fn new(
+        spec: &TrainSpec,
+        usual: Vec<u32>,
+        tokenizer: &Arc<Tokenizer>,
+        ends: Vec<u32>,
+        separators: Vec<String>,
+    ) -> Result<Self, UserError> {
+        let mut openings =
+            spec.sample_prompts.iter().map(|prompt| tokenizer.ids(prompt)).collect::<Result<Vec<_>, _>>()?;
+        if openings.iter().any(Vec::is_empty) {
+            return Err(UserError::new(
+                "A prompt for samples is empty.",
+                "The model goes on from each of them after a validation.",
+                "Give it a word, or leave it out.",
+            ));
+        }
+        if openings.is_empty() {
+            openings.push(usual);
+        }
+        Ok(Self { openings, place: 0, tokenizer: Arc::clone(tokenizer), ends, separators, writing: None })
     }
 
     /// Adds a token.
     pub(super) fn step(&mut self, net: &CausalLm) -> SampleStep {
+        let opening = &self.openings[self.place];
         let writing = self.writing.get_or_insert_with(|| {
             let settings = Sampling { temperature: 0.8, top_k: 40, seed: SEED, ..Sampling::default() };
-            let mut text = self.tokenizer.decode(&self.opening);
+            let mut text = self.tokenizer.decode(opening);
             for separator in &self.separators {
                 text = text.replace(separator, "");
             }
             Writing {
                 state: net.new_state(),
                 sampler: Sampler::new(&settings),
-                decoder: self.tokenizer.stream(&self.opening),
-                next: self.opening.clone(),
+                decoder: self.tokenizer.stream(opening),
+                next: opening.clone(),
                 prompt: text.clone(),
                 text,
                 count: 0,
@@ -70,6 +95,7 @@ impl SampleWriter {
         }
         let (prompt, text) = (std::mem::take(&mut writing.prompt), std::mem::take(&mut writing.text));
         self.writing = None;
-        SampleStep::Done(Written { prompt, seed: SEED, text })
+        self.place = (self.place + 1) % self.openings.len();
+        SampleStep::Done(Written { prompt, seed: SEED, text, is_last: self.place == 0 })
     }
 }

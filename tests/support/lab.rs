@@ -15,8 +15,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use window::{Window, with_text_model};
 
-pub use window::Dropped;
-
 pub fn lab<'a>() -> Window<'a> {
     tall("lab", with_text_model())
 }

@@ -54,6 +54,7 @@ mod sweep;
 mod train;
 #[cfg(test)]
 mod train_kill_tests;
+mod train_memory;
 mod train_origin;
 #[cfg(test)]
 mod train_tests;

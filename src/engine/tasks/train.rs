@@ -1,5 +1,6 @@
 //! Training as a job: a run's steps, with what happens shown to the window and the network kept in the store.
 
+use super::train_memory;
 use super::train_origin::{Origin, info_of};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
@@ -109,12 +110,14 @@ where
         if spec.lora.is_some() && info.differs_from_files() {
             return Err(no_base(info));
         }
+        train_memory::refuse_too_wide(info, &spec)?;
         let start = objective.first_net(&spec, O::Model::in_store(cx.models, self.model)?)?;
         let info = info_of(cx.models, self.model)?;
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
         let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
+        train_memory::refuse_too_large(info, run.spec(), run.learned())?;
         let (info, tokenizer) = (info.clone(), O::Model::in_store(cx.models, self.model)?.tokenizer());
         origin.begin(&info, tokenizer, cx)?;
         if is_resumed {

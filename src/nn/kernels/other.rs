@@ -18,7 +18,7 @@ impl Level {
     }
 }
 
-pub(super) fn dot<E: Element>(level: Level, _: &[E], _: &[f32]) -> f32 {
+pub(super) fn dots<E: Element>(level: Level, _: &[E], _: &[f32], _: &mut [f32]) {
     match level {}
 }
 

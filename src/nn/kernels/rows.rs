@@ -95,21 +95,15 @@ impl<'a> RowPiece<'a> {
     fn times(&self, level: Level, rows: Range<usize>, x: &Factor<'_>, y: &mut [f32]) {
         let inputs = x.numbers.len();
         match self.format {
-            Format::F32 => dots(level, self.elements::<f32>(rows, inputs), x.numbers, y),
-            Format::F16 => dots(level, self.elements::<f16>(rows, inputs), x.numbers, y),
-            Format::Bf16 => dots(level, self.elements::<bf16>(rows, inputs), x.numbers, y),
+            Format::F32 => inner::dots(level, self.elements::<f32>(rows, inputs), x.numbers, y),
+            Format::F16 => inner::dots(level, self.elements::<f16>(rows, inputs), x.numbers, y),
+            Format::Bf16 => inner::dots(level, self.elements::<bf16>(rows, inputs), x.numbers, y),
             Format::Blocks(kind) => {
                 let row = kind.row_bytes(inputs).expect("whole blocks in a row");
                 let eights = x.eights.as_ref().expect("made for weights in blocks");
                 inner::block_dots(level, kind, self.blocks(kind, rows, inputs), row, eights.stretches(), y);
             }
         }
-    }
-}
-
-fn dots<E: Element>(level: Level, weights: &[E], x: &[f32], y: &mut [f32]) {
-    for (y, row) in y.iter_mut().zip(weights.chunks_exact(x.len())) {
-        *y = inner::dot(level, row, x);
     }
 }
 

@@ -40,12 +40,13 @@ pub(in crate::train) struct RunLogs {
 }
 
 impl RunLogs {
-    /// Begins the files in the run's folder, keeping what there is up to `step` of a run that is resumed; its points are returned.
+    /// Begins the files in the run's folder, keeping points up to one step and samples up to another of a run that is resumed; its points
+    /// are returned.
     pub(in crate::train) fn begin(
         out: &Path,
         spec: &TrainSpec,
         scale: RunScale,
-        step: usize,
+        [step, sampled]: [usize; 2],
     ) -> Result<(Self, Vec<TrainPoint>), UserError> {
         let failed = |error: std::io::Error| cannot_write(out, &error);
         let mut kept = if step > 0 { table::read(out) } else { Vec::new() };
@@ -58,8 +59,8 @@ impl RunLogs {
         kept.iter().for_each(|point| events.extend(event_record(begun_s, point)));
         let events = if path.exists() { Growing::begin(&path, &events) } else { Growing::begin_new(&path, events) };
 
-        let samples = if step > 0 { read_samples(out) } else { Vec::new() };
-        let lines: String = samples.iter().filter(|sample| sample.step <= step).map(sample_line).collect();
+        let samples = if sampled > 0 { read_samples(out) } else { Vec::new() };
+        let lines: String = samples.iter().filter(|sample| sample.step <= sampled).map(sample_line).collect();
         let samples = Growing::begin(&out.join(SAMPLES), lines.as_bytes());
 
         let mut state = TrainerState::new(spec.steps, spec.eval_every, spec.batch_size);
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn resumed_logs_keep_what_was_before_the_checkpoint_and_all_files_say_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), 0).unwrap();
+        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [0, 0]).unwrap();
         assert_eq!(kept, []);
         for step in 1..=3 {
             logs.add(&point(step));
@@ -209,11 +210,11 @@ mod tests {
         // Nothing was flushed: a program that is killed here has written its steps all the same.
         assert_eq!(table::read(dir.path()).len(), 3);
         drop(logs);
-        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), 2).unwrap();
+        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [2, 1]).unwrap();
         assert_eq!(kept, [point(1), point(2)]);
         logs.add(&point(3));
         logs.write_state(3, Some((2, 0.5))).unwrap();
-        assert_eq!(read_samples(dir.path()).iter().map(|sample| sample.step).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(read_samples(dir.path()).iter().map(|sample| sample.step).collect::<Vec<_>>(), [1]);
         assert!(may_hold_curve(dir.path()));
         let (events, _) = events_file(dir.path());
         for file in [events, dir.path().join(trainer_state::FILE)] {
@@ -230,6 +231,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(RunLogs::begin(&file, &spec(), RunScale::default(), 0).is_err());
+        assert!(RunLogs::begin(&file, &spec(), RunScale::default(), [0, 0]).is_err());
     }
 }

@@ -215,7 +215,7 @@ impl Objective for FewShot {
                 let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
                 let (opening, ends) = (tokenizer.ids(OPENING)?, model.eos.clone());
                 let separators = separators(&tokenizer, &ends);
-                self.sample = Some(SampleWriter::new(opening, &tokenizer, ends, separators));
+                self.sample = Some(SampleWriter::new(setup.spec, opening, &tokenizer, ends, separators)?);
                 return Ok(self.made.take().map_or(Preparation::ReadyForOpen, Preparation::Ready));
             }
         }

@@ -112,7 +112,8 @@ impl NextToken {
         };
         let model = setup.open.or(made.as_ref()).ok_or_else(no_shape)?;
         let (ends, separators) = (model.eos.clone(), separators(&model.tokenizer, &model.eos));
-        self.sample = Some(SampleWriter::new(self.opening.clone(), &model.tokenizer, ends, separators));
+        let usual = self.opening.clone();
+        self.sample = Some(SampleWriter::new(setup.spec, usual, &model.tokenizer, ends, separators)?);
         Ok(made.map_or(Preparation::ReadyForOpen, Preparation::Ready))
     }
 

@@ -49,6 +49,9 @@ pub struct TrainSpec {
     pub patience: usize,
     /// Seed of initial weights, the split and the order of the data.
     pub seed: u64,
+    /// What a text model goes on from after each validation; from the beginning of its text where there is none.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sample_prompts: Vec<String>,
 }
 
 impl TrainSpec {

@@ -54,6 +54,8 @@ pub(in crate::types) struct WrittenSpec {
     patience: usize,
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    sample_prompts: Vec<String>,
 }
 
 fn one() -> usize {
@@ -111,6 +113,7 @@ impl From<WrittenSpec> for TrainSpec {
             eval_every: written.eval_every,
             patience: written.patience,
             seed: written.seed,
+            sample_prompts: written.sample_prompts,
         }
     }
 }

@@ -10,8 +10,8 @@ use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets;
 use crate::ui::widgets::{
-    caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button, seconds,
-    section, segmented, share_bar,
+    TextArea, caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button,
+    seconds, section, segmented, share_bar,
 };
 use crate::ui::{Cx, Phase, State};
 use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
@@ -135,6 +135,12 @@ impl FineTunePanel {
                     .map_or(LONGEST_CONTEXT, |context| context.max(8));
                 let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
                 integer(ui, "Context length", help, &mut self.form.context, 8..=longest);
+                let help = "After each validation the model goes on from each of these lines, with the same seed, so that samples differ \
+                            by what was learned alone. Without one it goes on from the beginning of the text.";
+                field(ui, "Samples go on from", help, |ui| {
+                    let area = TextArea::new(&mut self.form.sample_prompts, 2).hint("a line each");
+                    ui.add(area.margin(egui::Margin::symmetric(8, 6)))
+                });
             }
         });
     }

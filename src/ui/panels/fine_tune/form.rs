@@ -152,6 +152,8 @@ pub(super) struct Form {
     pub text_data: String,
     pub context: usize,
     pub text: Settings,
+    /// What the model goes on from after each validation, a line each.
+    pub sample_prompts: String,
     pub lora: LoraForm,
     pub digit_data: String,
     pub network: DigitNetwork,
@@ -171,6 +173,7 @@ impl Default for Form {
             text_data: String::new(),
             context: 128,
             text: Settings::text(),
+            sample_prompts: String::new(),
             lora: LoraForm::default(),
             digit_data: String::new(),
             network: DigitNetwork::default(),
@@ -213,6 +216,12 @@ impl Missing {
 }
 
 impl Form {
+    /// The prompts for samples; none of what writes no text.
+    fn sample_prompts(&self) -> Vec<String> {
+        let lines = self.sample_prompts.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        if self.subject == Subject::Text { lines.map(str::to_owned).collect() } else { Vec::new() }
+    }
+
     /// The numbers of the subject chosen.
     pub fn settings(&mut self) -> &mut Settings {
         match self.subject {
@@ -255,6 +264,7 @@ impl Form {
             eval_every: settings.eval_every,
             patience: if settings.validation_percent > 0.0 { settings.patience } else { 0 },
             seed: settings.seed,
+            sample_prompts: self.sample_prompts(),
         };
         Ok((model, spec))
     }

@@ -425,6 +425,7 @@ mod tests {
             eval_every: 10,
             patience: 0,
             seed: 0,
+            sample_prompts: Vec::new(),
         };
         let mut state = State::default();
         state.sent(&Command::start(JobId(5), ModelId(1), Work::Train(spec)));
