@@ -78,7 +78,7 @@ mod tests {
     fn what_does_not_fit_is_told_with_what_would() {
         let text = spec("[task]\nkind = \"text\"\ndata = [\"x.txt\"]\ncontext = 8\n");
         let error = refuse(&info(), &text, 28_000_000_000, Some(2_000_000_000)).unwrap_err();
-        assert!(error.why.contains("28 GB") && error.why.contains("2 GB"), "{error}");
+        assert!(error.why.contains("28.0 GB") && error.why.contains("2.00 GB"), "{error}");
         assert!(error.next.contains("LoRA") && error.next.contains("100 million"), "{error}");
         assert!(refuse(&info(), &text, 28_000_000_000, Some(30_000_000_000)).is_ok());
         assert!(refuse(&info(), &text, 28_000_000_000, None).is_ok(), "where nobody tells, nothing is refused");

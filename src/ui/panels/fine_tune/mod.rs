@@ -565,7 +565,7 @@ impl Panel for FineTunePanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        let (form, view, prompt) = (self.form.clone(), self.view.clone(), self.prompt.clone());
+        let (form, view, prompt) = (self.form.clone(), self.view.saved(), self.prompt.clone());
         let saved = Saved { form, view, prompt, imported: self.kept.imported() };
         serde_json::to_value(saved).unwrap_or_default()
     }
@@ -573,8 +573,7 @@ impl Panel for FineTunePanel {
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.form = saved.form;
-        self.view = saved.view;
-        self.view.smoothing = self.view.smoothing.clamp(0.0, 0.999);
+        self.view = saved.view.restored();
         self.prompt = saved.prompt;
         saved.imported.iter().for_each(|path| self.kept.want_imported(path));
         is_whole

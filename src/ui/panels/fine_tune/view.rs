@@ -18,6 +18,8 @@ use std::path::PathBuf;
 #[serde(default)]
 pub(super) struct View {
     pub accuracy: bool,
+    /// How sessions of before say that the axis is seconds; written so for programs of before.
+    seconds: bool,
     pub time: Time,
     /// Learning rate and gradient norm are drawn below.
     pub below: bool,
@@ -62,6 +64,7 @@ impl Default for View {
     fn default() -> Self {
         Self {
             accuracy: false,
+            seconds: false,
             time: Time::Steps,
             below: false,
             log_x: false,
@@ -263,6 +266,17 @@ fn what(state: &State, spec: &TrainSpec, record: Option<&RunRecord>, training: O
 }
 
 impl View {
+    /// As it is written into a session.
+    pub fn saved(&self) -> Self {
+        Self { seconds: self.time == Time::Seconds, ..self.clone() }
+    }
+
+    /// As it was in a session, perhaps one of before.
+    pub fn restored(self) -> Self {
+        let time = if self.seconds { Time::Seconds } else { self.time };
+        Self { time, smoothing: self.smoothing.clamp(0.0, 0.999), ..self }
+    }
+
     /// The figure of the runs that are drawn, which are of one kind: the same one on screen and in a file.
     pub fn figure<'a>(&self, runs: &'a [NamedRun<'a>], kind: Option<&LossKind>) -> CurveFigure<'a> {
         let shown: Vec<RunCurve<'a>> = runs
