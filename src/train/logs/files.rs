@@ -191,7 +191,7 @@ mod tests {
             elapsed_s: step as f64,
             loss: 1.0 / step as f64,
             learning_rate: 0.125,
-            validation_loss: (step % 2 == 0).then_some(0.5),
+            validation_loss: step.is_multiple_of(2).then_some(0.5),
             validation_accuracy: None,
             gradient_norm: Some(3.0),
         }

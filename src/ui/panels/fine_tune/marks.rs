@@ -3,12 +3,14 @@
 use crate::chart::{CurveFigure, Mark, curve_marks};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use egui::{Align2, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Rect, Stroke, Ui, pos2, vec2};
 use egui_plot::PlotTransform;
 
 /// Of a ring around a value.
 const RADIUS: f32 = 6.0;
 const LINE: f32 = 16.0;
+/// How often a name gives way to those before it.
+const MOST_MOVES: usize = 4;
 
 /// Draws the marks; `place` brings one to plot units.
 pub(super) fn paint(
@@ -20,7 +22,7 @@ pub(super) fn paint(
     let theme = ui.theme();
     let frame = *transform.frame();
     let painter = ui.painter_at(frame);
-    let mut in_margin = 0;
+    let (mut in_margin, mut placed) = (0, Vec::<Rect>::new());
     for mark in curve_marks(figure) {
         let (x, y) = place(&mark);
         let x = transform.position_from_point_x(x);
@@ -41,7 +43,16 @@ pub(super) fn paint(
         let align = if is_right { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
         let at = pos2(if is_right { x - RADIUS } else { x + RADIUS }, y);
         let galley = painter.layout_no_wrap(mark.label, Type::Caption.sans(), ink);
-        let rect = align.anchor_size(at, galley.size());
+        let mut rect = align.anchor_size(at, galley.size());
+        // All of it in sight, and below what is there already.
+        rect =
+            rect.translate(vec2((frame.left() - rect.left()).max(0.0) - (rect.right() - frame.right()).max(0.0), 0.0));
+        for _ in 0..MOST_MOVES {
+            if placed.iter().any(|other| other.intersects(rect)) {
+                rect = rect.translate(vec2(0.0, LINE));
+            }
+        }
+        placed.push(rect);
         // Words on lines are hard to read.
         painter.rect_filled(rect.expand2(vec2(space::XS / 2.0, 0.0)), 2.0, theme.ground().gamma_multiply(0.8));
         painter.galley(rect.min, galley, ink);

@@ -20,6 +20,8 @@ use std::ops::RangeInclusive;
 /// Validation points drawn as dots up to this many.
 const MOST_DOTS: usize = 200;
 const LABEL_GAP: f32 = 16.0;
+/// Height from which an upright axis has its name.
+const LEAST_FOR_NAME: f32 = 200.0;
 /// Of the room, what low axes below take at most.
 const LOW_SHARE: f32 = 0.45;
 /// Of numbers beside an axis: those below each other begin at one place.
@@ -276,9 +278,11 @@ pub(super) fn x_ticks(width: f32) -> usize {
 
 fn plot(theme: &Theme, figure: &CurveFigure<'_>, x: Scale, y: Scale, size: Vec2) -> Plot<'static> {
     let (x_count, y_count) = (x_ticks(size.x), ((size.y / 56.0) as usize).max(2));
-    let (time, metric) = (figure.time.title(), figure.metric.title());
+    // Where there is no room for the name of the upright axis, the title above the plot says it.
+    let metric = if size.y < LEAST_FOR_NAME { "" } else { figure.metric.title() };
+    let time = figure.time.title();
     let name = |text: &str, log: bool| {
-        let text = if log { format!("{text} (log)") } else { text.to_owned() };
+        let text = if log && !text.is_empty() { format!("{text} (log)") } else { text.to_owned() };
         RichText::new(text).font(Type::Caption.sans()).color(theme.caption())
     };
     let ticks = |hints: AxisHints<'static>| {
