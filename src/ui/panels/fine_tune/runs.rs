@@ -131,8 +131,9 @@ impl Column {
                 TrainTask::Digits(_) => Cell::Nothing,
             },
             Self::Seed => Cell::Number(spec.seed as f64, spec.seed.to_string()),
-            Self::Trained => Cell::Words(match &spec.task {
-                TrainTask::Classify(task) if spec.groups.is_empty() => task.learns.words(),
+            Self::Trained => Cell::Words(match (&spec.lora, &spec.task) {
+                (Some(lora), _) => format!("LoRA, rank {}", lora.rank),
+                (None, TrainTask::Classify(task)) if spec.groups.is_empty() => task.learns.words(),
                 _ if spec.groups.is_empty() => "all weights".to_owned(),
                 _ => "by groups".to_owned(),
             }),
