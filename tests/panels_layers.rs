@@ -251,6 +251,8 @@ fn pictures_of_the_layers_are_the_approved_ones() {
 fn choose_path(window: &mut Window<'_>, path: &std::path::Path) {
     let field = |w: &Window<'_>| w.harness.query_by_role_and_label(Role::TextInput, "Path to write to").is_some();
     window.wait("no field for the path", field);
+    // It has the focus a frame after it is there.
+    window.settle();
     window.press(Modifiers::COMMAND, Key::A);
     window.harness.event(egui::Event::Text(path.display().to_string()));
     window.settle();
@@ -268,10 +270,14 @@ fn a_lens_is_fitted_into_a_file_opened_and_read_through() {
     let file = dir.path().join("lens.safetensors");
     window.click("Fit a lens");
     choose_path(&mut window, &file);
-    let fits = window.engine.started(|job, work| match work {
-        Work::FitLens(spec) => Some((job, spec.clone())),
-        _ => None,
-    });
+    let fits = |window: &Window<'_>| {
+        window.engine.started(|job, work| match work {
+            Work::FitLens(spec) => Some((job, spec.clone())),
+            _ => None,
+        })
+    };
+    window.wait("a fit", |window| !fits(window).is_empty());
+    let fits = fits(&window);
     let (fit, spec) = fits.last().expect("a fit was asked for").clone();
     assert_eq!(spec.out.as_deref(), Some(file.as_path()));
     assert!((FitSpec::LEAST_PASSAGES..=100).contains(&spec.count), "{spec:?}");
