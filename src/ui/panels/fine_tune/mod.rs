@@ -15,7 +15,7 @@ mod plot;
 mod runs;
 mod view;
 
-use crate::chart::{CurveFigure, Format, RunCurve, RunMarks, StepSize, curve_figure, left_out_words};
+use crate::chart::{CurveFigure, Format, RunCurve, RunMarks, StepSize, curve_figure};
 use crate::engine::{Command, SaveSpec, Work, may_hold_curve};
 use crate::types::{
     Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainPoint, TrainSpec, TrainTask, UserError,
@@ -405,7 +405,8 @@ impl Panel for FineTunePanel {
                 job_error(ui, cx, job);
             }
             let figure = self.view.figure(&runs, kind.as_ref());
-            let left_out = left_out_words(&figure);
+            let stamp = plot::stamp(&figure, &runs);
+            let left_out = self.plot.left_out(&figure, stamp);
             let note = if left_out.is_some() { NOTE_HEIGHT } else { 0.0 };
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);
             let size = vec2(ui.available_width(), (ui.available_height() - table - note - space::S).max(120.0));
@@ -429,7 +430,6 @@ impl Panel for FineTunePanel {
                     .map(view::summary)
                     .collect::<Vec<_>>()
                     .join(" ");
-                let stamp = plot::stamp(&figure, &runs);
                 self.plot.show(ui, &figure, stamp, size, &summary);
             }
             if let Some(words) = left_out {

@@ -7,8 +7,8 @@ use super::low_plots::LowPlots;
 use super::marks;
 use super::view::NamedRun;
 use crate::chart::{
-    CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, linear_ticks, log_ticks, number,
-    spread_labels,
+    CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, left_out_words, linear_ticks, log_ticks,
+    number, spread_labels,
 };
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
@@ -47,6 +47,8 @@ pub(super) struct LossPlot {
     thinned_key: u64,
     pending: Option<Move>,
     low: LowPlots,
+    /// What was left out, and of which stamp.
+    left_out: (u64, Option<String>),
 }
 
 /// A stamp that changes with everything the lines depend on.
@@ -109,6 +111,14 @@ impl LossPlot {
     /// Asks for a change of the view.
     pub fn go(&mut self, step: Move) {
         self.pending = Some(step);
+    }
+
+    /// What the figure has no place for, in words.
+    pub fn left_out(&mut self, figure: &CurveFigure<'_>, stamp: u64) -> Option<String> {
+        if self.left_out.0 != stamp {
+            self.left_out = (stamp, left_out_words(figure));
+        }
+        self.left_out.1.clone()
     }
 
     /// Draws the figure into `size`. `summary` is what a screen reader tells.

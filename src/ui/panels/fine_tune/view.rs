@@ -143,7 +143,11 @@ impl NamedRun<'_> {
         RunMarks {
             best: self.best().map(|best| best.0),
             settled: summary.and_then(|summary| summary.settled.map(|_| summary.steps)),
-            broken: self.imported.map_or_else(|| broken_step(self.points), |imported| imported.broken),
+            // A run of ours ends with such a step.
+            broken: match self.imported {
+                Some(imported) => imported.broken,
+                None => self.points.last().and_then(|last| broken_step(std::slice::from_ref(last))),
+            },
         }
     }
 
