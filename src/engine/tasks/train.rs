@@ -8,6 +8,7 @@ use crate::engine::{Event, Outcome};
 use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
+use burn::tensor::Device;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -110,14 +111,20 @@ where
         if spec.lora.is_some() && info.differs_from_files() {
             return Err(no_base(info));
         }
-        train_memory::refuse_too_wide(info, &spec)?;
+        // What a GPU has is not known here.
+        let on_host = *cx.device == Device::flex();
+        if on_host {
+            train_memory::refuse_too_wide(info, &spec)?;
+        }
         let start = objective.first_net(&spec, O::Model::in_store(cx.models, self.model)?)?;
         let info = info_of(cx.models, self.model)?;
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
         let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
-        train_memory::refuse_too_large(info, run.spec(), run.learned())?;
+        if on_host {
+            train_memory::refuse_too_large(info, run.spec(), run.learned())?;
+        }
         let (info, tokenizer) = (info.clone(), O::Model::in_store(cx.models, self.model)?.tokenizer());
         origin.begin(&info, tokenizer, cx)?;
         if is_resumed {

@@ -24,6 +24,8 @@ const REST_S: f64 = 0.5;
 const CLASSES: usize = 12;
 /// Tallest that their list is.
 const TALLEST: f32 = 190.0;
+/// Of the three columns of counts beside a label.
+const COUNTS_WIDTH: f32 = 190.0;
 
 /// Which weights learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +235,8 @@ fn told(ui: &mut Ui, report: &LabelledReport) {
             });
     }
     ui.add_space(space::XS);
+    // A grid makes a cell that is cut off as narrow as its title.
+    let room = (ui.available_width() - COUNTS_WIDTH).max(40.0);
     ScrollArea::vertical().id_salt("labels").max_height(TALLEST).show(ui, |ui| {
         Grid::new("label counts").striped(true).spacing([space::M, 2.0]).show(ui, |ui| {
             for name in ["Label", "Training", "Validation", "Test"] {
@@ -241,7 +245,10 @@ fn told(ui: &mut Ui, report: &LabelledReport) {
             ui.end_row();
             for (label, counts) in report.labels.iter().zip(&report.counts).take(CLASSES) {
                 let name = RichText::new(printable(label)).font(Type::Caption.sans()).color(theme.body());
-                ui.add(egui::Label::new(name).truncate());
+                ui.scope(|ui| {
+                    ui.set_width(room);
+                    ui.add(egui::Label::new(name).truncate());
+                });
                 for count in counts {
                     let number = number_grouped(*count as u64);
                     ui.label(RichText::new(number).font(Type::Caption.mono()).color(theme.body()));
