@@ -102,8 +102,10 @@ impl Pass<'_> {
             // SAFETY: this head is written here alone.
             let z = unsafe { self.z.part_mut(head * width, width) };
             let own = pattern[seen - 1];
-            for ((z, sum), value) in z.iter_mut().zip(&*sum).zip(value) {
-                *z = sum + own * value;
+            let mut i = 0;
+            while i < width {
+                z[i] = sum[i] + own * value[i];
+                i += 1;
             }
         });
     }

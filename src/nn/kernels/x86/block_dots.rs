@@ -61,10 +61,11 @@ pub(super) fn has_vnni() -> bool {
 unsafe fn rows_512<U: Unpack>(rows: &[u8], row: usize, groups: usize, x: &[Stretch], y: &mut [f32]) {
     // A last group without a neighbour is unpacked beside a block of zeros.
     let mut alone = [0u8; 2 * 34];
-    for (row, y) in rows.chunks_exact(row).zip(y) {
+    let mut at = 0;
+    while at < y.len() {
         let mut sums = [_mm512_setzero_ps(); 2];
         let mut group = 0;
-        let mut block = row.as_ptr();
+        let mut block = rows.as_ptr().wrapping_add(at * row);
         while group + 2 <= groups {
             // SAFETY: the groups are in the row.
             unsafe {
@@ -100,7 +101,8 @@ unsafe fn rows_512<U: Unpack>(rows: &[u8], row: usize, groups: usize, x: &[Stret
                 sums[0] = step_512::<U>(sums[0], U::two(alone.as_ptr(), 0, _mm512_setzero_ps()), &x[group / 2]);
             }
         }
-        *y = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
+        y[at] = _mm512_reduce_add_ps(_mm512_add_ps(sums[0], sums[1]));
+        at += 1;
     }
 }
 
