@@ -104,13 +104,33 @@ pub fn kshot_figure(figure: &KShotFigure<'_>, format: Format) -> Result<Vec<u8>,
     if format == Format::Csv {
         return table::kshot_table(&figure.series);
     }
-    picture(&KShotPicture::new(figure, curves), format)
+    let (metric, is_share) = match figure.metric {
+        KShotMetric::Accuracy => ("right answers", true),
+        KShotMetric::LogProb => ("mean ln P of the right answer", false),
+    };
+    let look = Look { title: &figure.title, metric, is_share, axis: "examples in the prompt (log scale)", base: None };
+    picture(&ByExamples::new(look, curves), format)
 }
 
-struct Curve<'a> {
-    name: &'a str,
-    hue: usize,
-    bands: Vec<KShotBand>,
+/// What is written beside curves against the number of examples.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub title: &'a str,
+    /// What the vertical axis shows.
+    pub metric: &'a str,
+    /// True where that is a share of 1.
+    pub is_share: bool,
+    /// What the horizontal axis counts.
+    pub axis: &'a str,
+    /// A value to be compared with, and its name.
+    pub base: Option<(f64, &'a str)>,
+}
+
+/// One curve.
+pub(super) struct Curve<'a> {
+    pub name: &'a str,
+    pub hue: usize,
+    pub bands: Vec<KShotBand>,
 }
 
 impl<'a> Curve<'a> {
@@ -120,8 +140,9 @@ impl<'a> Curve<'a> {
     }
 }
 
-struct KShotPicture<'a> {
-    figure: &'a KShotFigure<'a>,
+/// Curves against the number of examples, to be drawn.
+pub(super) struct ByExamples<'a> {
+    look: Look<'a>,
     curves: Vec<Curve<'a>>,
     /// Left and right end of the horizontal axis, bottom and top of the vertical one, on the page.
     page: [f64; 4],
@@ -131,25 +152,24 @@ struct KShotPicture<'a> {
     ks: Vec<usize>,
 }
 
-impl<'a> KShotPicture<'a> {
-    fn new(figure: &'a KShotFigure<'a>, curves: Vec<Curve<'a>>) -> Self {
+impl<'a> ByExamples<'a> {
+    pub(super) fn new(look: Look<'a>, curves: Vec<Curve<'a>>) -> Self {
         let names = curves.iter().map(|c| width(&shortened(c.name, NAME), BODY, false)).fold(0.0, f64::max);
         let (left, right) = (MARGIN + 64.0, SIZE.0 - MARGIN - names - 14.0);
         let (bottom, top) = (SIZE.1 - MARGIN - 40.0, MARGIN + TITLE + 22.0);
         let all = || curves.iter().flat_map(|curve| &curve.bands);
-        let values = match figure.metric {
-            KShotMetric::Accuracy => [0.0, 1.0],
-            KShotMetric::LogProb => {
-                let low = all().map(|band| band.low).fold(f64::INFINITY, f64::min);
-                let high = all().map(|band| band.high).fold(f64::NEG_INFINITY, f64::max);
-                let room = ((high - low) * 0.06).max(0.1);
-                [low - room, high + room]
-            }
+        let values = if look.is_share {
+            [0.0, 1.0]
+        } else {
+            let low = all().map(|band| band.low).fold(f64::INFINITY, f64::min);
+            let high = all().map(|band| band.high).fold(f64::NEG_INFINITY, f64::max);
+            let room = ((high - low) * 0.06).max(0.1);
+            [low - room, high + room]
         };
         let mut ks: Vec<usize> = all().map(|band| band.k).collect();
         ks.sort_unstable();
         ks.dedup();
-        Self { figure, curves, page: [left, right, bottom, top], values, ks }
+        Self { look, curves, page: [left, right, bottom, top], values, ks }
     }
 
     /// A little in from both ends, so that no dot lies on the axis.
@@ -161,16 +181,15 @@ impl<'a> KShotPicture<'a> {
         left + 14.0 + share * (right - left - 28.0)
     }
 
+    /// An interval may reach beyond what a share can be; the page ends there.
     fn y(&self, value: f64) -> f64 {
         let ([_, _, bottom, top], [low, high]) = (self.page, self.values);
+        let value = value.clamp(low, high);
         bottom + (value - low) / (high - low) * (top - bottom)
     }
 
     fn written(&self, value: f64) -> String {
-        match self.figure.metric {
-            KShotMetric::Accuracy => format!("{:.0} %", value * 100.0),
-            KShotMetric::LogProb => number(value),
-        }
+        if self.look.is_share { format!("{:.0} %", value * 100.0) } else { number(value) }
     }
 
     fn axes_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
@@ -179,10 +198,7 @@ impl<'a> KShotPicture<'a> {
         for tick in linear_ticks(self.values[0], self.values[1], 5) {
             let y = self.y(tick.value);
             sheet.line(&[[left, y], [right, y]], 0.8, GRID, 1.0)?;
-            let label = match self.figure.metric {
-                KShotMetric::Accuracy => self.written(tick.value),
-                KShotMetric::LogProb => tick.label,
-            };
+            let label = if self.look.is_share { self.written(tick.value) } else { tick.label };
             sheet.text(&label, left - 8.0, y, look)?;
         }
         sheet.line(&[[left, bottom], [right, bottom]], 1.0, AXIS, 1.0)?;
@@ -197,17 +213,14 @@ impl<'a> KShotPicture<'a> {
                 written_to = x + half;
             }
         }
-        let metric = match self.figure.metric {
-            KShotMetric::Accuracy => "right answers",
-            KShotMetric::LogProb => "mean ln P of the right answer",
-        };
-        sheet.text(
-            "examples in the prompt (log scale)",
-            (left + right) / 2.0,
-            SIZE.1 - MARGIN - BODY / 2.0 + 4.0,
-            middle,
-        )?;
-        sheet.text(metric, MARGIN + BODY / 2.0, (bottom + top) / 2.0, TextLook { upward: true, ..middle })
+        if let Some((value, name)) = self.look.base {
+            let y = self.y(value);
+            sheet.dashed(&[[left, y], [right, y]], 1.2, MUTED)?;
+            sheet.text(name, left + 6.0, y - BODY * 0.8, TextLook { align: Align::Start, ..look })?;
+        }
+        sheet.text(self.look.axis, (left + right) / 2.0, SIZE.1 - MARGIN - BODY / 2.0 + 4.0, middle)?;
+        let metric = TextLook { upward: true, ..middle };
+        sheet.text(self.look.metric, MARGIN + BODY / 2.0, (bottom + top) / 2.0, metric)
     }
 
     fn curves_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
@@ -245,7 +258,7 @@ impl<'a> KShotPicture<'a> {
     }
 }
 
-impl Draw for KShotPicture<'_> {
+impl Draw for ByExamples<'_> {
     fn size(&self) -> (u32, u32) {
         (SIZE.0 as u32, SIZE.1 as u32)
     }
@@ -258,11 +271,12 @@ impl Draw for KShotPicture<'_> {
             };
             format!("{}: {}", curve.name, curve.bands.iter().map(point).collect::<Vec<_>>().join(", "))
         };
-        (self.figure.title.clone(), self.curves.iter().map(of_curve).collect::<Vec<_>>().join("; "))
+        let base = self.look.base.map(|(value, name)| format!("{name}: {}; ", self.written(value))).unwrap_or_default();
+        (self.look.title.to_owned(), base + &self.curves.iter().map(of_curve).collect::<Vec<_>>().join("; "))
     }
 
     fn draw<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
-        begin(sheet, SIZE, &self.figure.title)?;
+        begin(sheet, SIZE, self.look.title)?;
         self.axes_on(sheet)?;
         self.curves_on(sheet)?;
         self.names_on(sheet)

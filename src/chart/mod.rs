@@ -6,6 +6,7 @@
 //! vector and the pixel version are the same drawing. What the live plot shares with the exported one (smoothing, ticks,
 //! number format, the choice of lines, the envelope that keeps every spike) lives here too, so the two cannot disagree.
 
+mod adapt;
 mod arrays;
 mod attribution;
 mod contexts;
@@ -33,6 +34,7 @@ mod text;
 mod ticks;
 mod word_order;
 
+pub use adapt::{AdaptFigure, adapt_figure};
 pub use arrays::{Array, ArrayFormat, ArrayValues, arrays_file, npy_header};
 pub use attribution::{AttributionFigure, attribution_arrays, attribution_figure};
 pub use contexts::{ContextsFigure, contexts_arrays, contexts_figure};

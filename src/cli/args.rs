@@ -1,5 +1,6 @@
 //! What can be written on the command line.
 
+use super::adapt::AdaptArgs;
 use super::attribute::AttributeArgs;
 use super::bench::{ReadingArgs, TrainingArgs};
 use super::classify::ClassifyArgs;
@@ -50,6 +51,8 @@ pub enum Verb {
     Surprise(SurpriseArgs),
     /// Measure accuracy against the number of examples in the prompt; Ctrl-C ends with what there is
     Kshot(KShotArgs),
+    /// Adapt a model to one task in several ways, and compare what they reach and cost; Ctrl-C ends with what there is
+    Adapt(Box<AdaptArgs>),
     /// Score every head: previous token, sink, induction and more, on a text or on random tokens said twice
     Heads(HeadsArgs),
     /// Tell what each layer would say: the logit lens

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything else to standard error. Every error is one message that says what happened,
 //! why, and what to do next, and exit code 2. Must not know: tensors, model formats or panels.
 
+mod adapt;
 mod adapter;
 mod args;
 mod attribute;
@@ -104,6 +105,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Attribute(args)) => attribute::run(&args),
         Some(Verb::Sweep(args)) => sweep::sweep(&args),
         Some(Verb::Patch(args)) => patch::patch(&args),
+        Some(Verb::Adapt(args)) => adapt::run(&args),
         Some(Verb::Kshot(args)) => kshot::run(&args),
         Some(Verb::Embed(args)) => embed::run(&args),
         Some(Verb::Fill(args)) => fill::run(&args),

@@ -18,9 +18,9 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept, LensSpec,
-    PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn,
-    WordOrderSpec, Work, WorkFacts, WritesSpec,
+    AdaptWork, AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept,
+    LensSpec, PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec,
+    Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 pub use crate::load::{ListedText, TextFormat, TextList};

@@ -3,7 +3,7 @@
 
 use super::Work;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
+    AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
     LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport,
@@ -165,6 +165,8 @@ pub enum Outcome {
     Batched(Arc<BatchReport>),
     /// Accuracy against the number of examples.
     KShot(Arc<KShotReport>),
+    /// Ways to adapt a model, side by side.
+    WaysCompared(Arc<AdaptReport>),
     /// A table of pairs, and what is odd about it.
     TableRead(Arc<TableReport>),
     /// What labelled data holds.

@@ -4,9 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec,
-    LabelledSource, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest,
-    SiteFilter, StepKind, StepsReport, TrainSpec,
+    AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens,
+    KShotSpec, LabelledSource, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest,
+    ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,6 +89,9 @@ pub enum Work {
     /// Accuracy against the number of examples. [`super::Event::KShot`] as points are measured; with the points so far when
     /// it is cancelled.
     KShot(KShotSpec),
+    /// Adapt a model to one task in several ways, and measure each. [`super::Event::SoFar`] as points are measured; with the points so far
+    /// when it is cancelled.
+    Adapt(Box<AdaptWork>),
     /// Read a table of pairs from a TSV, CSV or JSONL file. Needs no model.
     ReadTable(PathBuf),
     /// Read labelled data, and tell what it holds and how it is split. Needs no model.
@@ -324,6 +327,15 @@ pub struct FillSpec {
     pub top: usize,
 }
 
+/// Ways to adapt a model, compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdaptWork {
+    /// What is compared.
+    pub spec: AdaptSpec,
+    /// Points that were measured before, with the same model and data.
+    pub known: Vec<AdaptPoint>,
+}
+
 /// A folder to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaveSpec {
@@ -420,6 +432,7 @@ impl Work {
             Self::ScoreEach(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Score(_) => row("The scoring", "scoring", Waited, Spare),
             Self::Batch(_) => row("The batch", "measuring", Background, Spare),
+            Self::Adapt(_) => row("The comparison of ways", "adapting", Background, Always),
             Self::KShot(_) => row("The k-shot curve", "measuring", Background, Spare),
             Self::ReadLabelled(_) => row("Reading the labelled data", "reading", Waited, Spare),
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),

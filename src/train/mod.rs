@@ -9,6 +9,7 @@ mod checkpoint;
 pub(crate) mod data;
 mod exact;
 mod init;
+pub(crate) mod linear;
 mod logs;
 pub(crate) mod objective;
 pub(crate) mod objectives;

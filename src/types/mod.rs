@@ -2,6 +2,7 @@
 //!
 //! Must not know: tensors, windows, threads or files. Nothing here does I/O, so everything can be tested by value.
 
+mod adapt;
 mod error;
 mod few_shot;
 mod glob;
@@ -15,6 +16,11 @@ mod random;
 mod sites;
 mod training;
 
+pub use adapt::interval::mean_interval;
+pub use adapt::point::{AdaptCell, AdaptMetric, AdaptPoint, AdaptReport, adapt_curve};
+pub use adapt::price::{AdaptPrice, PriceAssumptions};
+pub use adapt::spec::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelNoise, draw_examples};
+pub use adapt::way::Way;
 pub use error::UserError;
 pub use few_shot::columns::{Columns, label_column, text_column};
 pub use few_shot::delimited::next_cell;

@@ -77,6 +77,11 @@ impl Asking {
     }
 
     /// The answers so far.
+    pub(super) fn answers(&self) -> &[Answer] {
+        &self.answers
+    }
+
+    /// The answers so far.
     pub(super) fn into_answers(self) -> Vec<Answer> {
         self.answers
     }

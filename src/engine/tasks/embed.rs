@@ -76,7 +76,8 @@ impl Task for Embed {
             self.take_in(model)?;
         }
         let batch = self.longest(tokens_a_step(model));
-        for (text, vector) in batch.iter().zip(embed(model, &batch)?) {
+        let ids: Vec<&[u32]> = batch.iter().map(|text| &text.ids[..]).collect();
+        for (text, vector) in batch.iter().zip(embed(model, &ids)?) {
             let (tokens, left_out) = (text.ids.len(), text.left_out);
             self.done[text.place] = Some(Embedding { vector, tokens, left_out });
         }
@@ -116,10 +117,12 @@ fn read(model: &EncoderModel, text: &str, place: usize) -> Result<Waiting, UserE
 }
 
 /// One vector a text, on the host.
-fn embed(model: &EncoderModel, texts: &[Waiting]) -> Result<Vec<Vec<f32>>, UserError> {
+///
+/// # Errors
+/// When they cannot be read back.
+pub(super) fn embed(model: &EncoderModel, ids: &[&[u32]]) -> Result<Vec<Vec<f32>>, UserError> {
     let facts = &model.reads;
-    let ids: Vec<&[u32]> = texts.iter().map(|text| &text.ids[..]).collect();
-    let hidden = model.encoder.read(&ids, model.padding_id); // [N, D]
+    let hidden = model.encoder.read(ids, model.padding_id); // [N, D]
     let [_, d] = hidden.dims();
     let values = hidden.try_to_vec_as::<f32>().map_err(unreadable)?;
     let mut rest = &values[..];

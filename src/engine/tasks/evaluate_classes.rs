@@ -184,7 +184,7 @@ fn rows(info: &ModelInfo, spec: &EvaluateSpec) -> Result<Vec<[String; 2]>, UserE
 }
 
 /// 2 · right / (labelled so + taken for it) of each class; 0 for a class that neither comes nor is said.
-fn f1_of(confusion: &[Vec<usize>]) -> Vec<f64> {
+pub(super) fn f1_of(confusion: &[Vec<usize>]) -> Vec<f64> {
     let of = |class: usize| {
         let labelled: usize = confusion[class].iter().sum();
         let said: usize = confusion.iter().map(|row| row[class]).sum();

@@ -4,6 +4,7 @@
 //! worker reads its commands, so a task never looks at queues itself: pausing, cancelling and taking turns come from outside.
 //! Must not know: queues, threads, guards or the window.
 
+mod adapt;
 mod adapter;
 mod answers;
 mod attribute;
@@ -118,6 +119,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::ScoreEach(request) => Box::new(score_each::ScoreEach::new(model, request.clone())),
         Work::Score(request) => Box::new(score::Score::new(model, request.clone())),
         Work::Batch(spec) => Box::new(batch::Batch::new(model, spec.clone())),
+        Work::Adapt(spec) => Box::new(adapt::Adapt::new(model, spec.spec.clone(), spec.known.clone())),
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),

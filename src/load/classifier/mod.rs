@@ -1,5 +1,6 @@
 //! Classifiers of texts: a decoder or an encoder with a head for classes, read and written in transformers' layout.
 
+mod body;
 pub(super) mod class_settings;
 pub(super) mod classifier_model;
 #[cfg(test)]

@@ -228,6 +228,26 @@ impl CausalLm {
     /// When there is no text, one exceeds the context, or a place its text.
     #[must_use]
     pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize]) -> Tensor<2> {
+        let chosen = places.iter().zip(texts).enumerate().map(|(text, (place, ids))| {
+            assert!(*place < ids.len(), "place {place} of a text of {} tokens", ids.len());
+            (text, *place)
+        });
+        self.vectors_of(texts, &chosen.collect::<Vec<_>>())
+    }
+
+    /// Behind the last normalisation, the vector of every token of texts of any lengths, which lie behind each other, N tokens in all:
+    /// `[N, D]`.
+    ///
+    /// # Panics
+    /// When there is no text, or one exceeds the context.
+    #[must_use]
+    pub fn vectors(&self, texts: &[&[u32]]) -> Tensor<2> {
+        let all = texts.iter().enumerate().flat_map(|(text, ids)| (0..ids.len()).map(move |place| (text, place)));
+        self.vectors_of(texts, &all.collect::<Vec<_>>())
+    }
+
+    /// The vectors at some places of some texts, `[N, D]`.
+    fn vectors_of(&self, texts: &[&[u32]], chosen: &[(usize, usize)]) -> Tensor<2> {
         let hooks = &mut Hooks::off();
         let longest = texts.iter().map(|ids| ids.len()).max().expect("a batch has a text");
         // A token sees what comes before it, so it makes no difference what fills a text up behind its end.
@@ -235,13 +255,9 @@ impl CausalLm {
         let ids: Vec<i32> = rows.map(|id| id as i32).collect();
         let ids = Tensor::from_data(TensorData::new(ids, [texts.len(), longest]), &self.device());
         let x = self.stream(ids, hooks); // [B, T, D]
-        let rows = places.iter().zip(texts).enumerate().map(|(row, (place, ids))| {
-            assert!(*place < ids.len(), "place {place} of a text of {} tokens", ids.len());
-            (row * longest + place) as i32
-        });
-        let rows: Vec<i32> = rows.collect();
-        let rows = Tensor::from_data(TensorData::new(rows, [texts.len()]), &self.device());
-        let x = x.flatten::<2>(0, 1).select(0, rows).unsqueeze(); // [1, B, D]
+        let rows: Vec<i32> = chosen.iter().map(|(text, place)| (text * longest + place) as i32).collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [chosen.len()]), &self.device());
+        let x = x.flatten::<2>(0, 1).select(0, rows).unsqueeze(); // [1, N, D]
         whichever!(self, model => Decoder::normalise(model, x, hooks)).squeeze_dim(0)
     }
 

@@ -85,6 +85,13 @@ impl Learns {
 }
 
 impl ClassifyTask {
+    /// Of examples that are at hand and in no file.
+    #[must_use]
+    pub fn at_hand(learns: Learns) -> Self {
+        let data = PathBuf::new();
+        Self { data, validation: None, test: None, text: None, label: None, test_share: 0.0, learns, context: None }
+    }
+
     /// Where its data is read from, in a run with this share for validation and this seed.
     #[must_use]
     pub fn source(&self, validation_share: f64, seed: u64) -> LabelledSource {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 /// Where labelled data is read from, and what is held out of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelledSource {
     /// A CSV, TSV or JSONL file, a table of a shipped task, or a folder with a folder of pictures for each class.
     pub data: PathBuf,

@@ -2,10 +2,10 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport, ContextsReport,
-    EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens,
-    KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport,
-    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport,
+    ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
+    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport,
+    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -55,6 +55,7 @@ reported! {
     ScoreReport => Scored,
     BatchReport => Batched,
     KShotReport => KShot,
+    AdaptReport => WaysCompared,
     TableReport => TableRead,
     LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
@@ -90,6 +91,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::NextCompared(report) => report.likeliest.len() * 64,
         Outcome::Scored(report) => report.candidates.iter().map(|candidate| candidate.tokens.len() * 64).sum(),
         Outcome::Batched(report) => report.answers.len() * 256,
+        Outcome::WaysCompared(report) => report.points.iter().map(|point| point.said.len() * 4).sum(),
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),
         Outcome::TableRead(report) => report.table.rows.len() * 64,
         _ => 0,

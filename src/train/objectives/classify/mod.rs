@@ -75,6 +75,16 @@ impl Examples {
         Ok(())
     }
 
+    /// Takes examples that are at hand, and what the body makes of each where that is known, row-major.
+    fn give(&mut self, data: Labelled, vectors: Option<&[f32]>) {
+        if let Some(vectors) = vectors {
+            let width = vectors.len() / data.examples.len().max(1);
+            let portions = vectors.chunks((SLICE * width).max(1)).map(|portion| Some(portion.to_vec()));
+            self.vectors = RefCell::new(portions.collect());
+        }
+        self.data = data;
+    }
+
     /// True where classes of a model are those of the data, in whatever order.
     fn fit(&self, labels: &[String]) -> bool {
         let [mut ours, mut theirs] = [self.data.labels.clone(), labels.to_vec()];

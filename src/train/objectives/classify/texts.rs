@@ -4,7 +4,7 @@ use super::{Examples, other_classes};
 use crate::load::{self, ClassifierBody, ClassifierModel};
 use crate::nn::{TextClassifier, in_full_precision};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
-use crate::types::{ClassifyTask, Learns, ModelKind, Problem, StartFrom, TrainSpec, UserError};
+use crate::types::{ClassifyTask, Labelled, Learns, ModelKind, Problem, StartFrom, TrainSpec, UserError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
@@ -43,6 +43,24 @@ impl Classify {
         }
     }
 
+    /// The objective of examples that are at hand, ready to be learned from by a classifier of their classes. `vectors` are what its
+    /// body makes of each example, row-major, where that is known already.
+    ///
+    /// # Errors
+    /// When the model has other classes, or an example cannot be read.
+    pub(crate) fn given(
+        task: ClassifyTask,
+        data: Labelled,
+        vectors: Option<&[f32]>,
+        model: &ClassifierModel,
+    ) -> Result<Self, UserError> {
+        let mut objective = Self::new(task);
+        objective.examples.give(data, vectors);
+        objective.take(model)?;
+        while !objective.take_in(model)? {}
+        Ok(objective)
+    }
+
     /// The model a run starts from, with a head for the classes of the data.
     fn start_model(
         &self,
@@ -71,6 +89,11 @@ impl Classify {
         };
         let labels = self.examples.data.labels.clone();
         Ok(Some(ClassifierModel::with_new_head(body, labels, setup.spec.seed, device)?))
+    }
+
+    /// What learns.
+    pub(crate) fn learns(&self) -> Learns {
+        self.examples.task.learns
     }
 
     fn fits(&self, model: &ClassifierModel) -> bool {

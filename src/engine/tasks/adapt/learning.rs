@@ -1,0 +1,239 @@
+//! A network that learns the examples, and answers the test.
+
+use super::peak::Peak;
+use super::{Outcomes, Ready};
+use crate::engine::tasks::classify_texts::{ReadText, longest, read, tokens_a_step};
+use crate::engine::tasks::subject::rows;
+use crate::engine::tasks::train_memory;
+use crate::load::ClassifierModel;
+use crate::nn::TextClassifier;
+use crate::train::objectives::Classify;
+use crate::train::{Happened, Objective, Run};
+use crate::types::{
+    AdaptSpec, ClassifyTask, Labelled, Learns, LrSchedule, Precision, StartFrom, TrainSpec, TrainTask, UserError, Way,
+};
+use burn::tensor::{Device, Tensor, TensorData};
+use std::time::Instant;
+
+/// Weight decay of matrices, and the largest norm of a gradient: what transformers' users start with.
+const DECAY: f64 = 0.01;
+const CLIP: f64 = 1.0;
+/// One step in so many is warm-up.
+const WARM_UP: usize = 10;
+/// Texts whose vectors a head decides on at once.
+const DECIDED: usize = 256;
+
+/// A network on its way.
+pub(super) struct Learning {
+    state: State,
+    used: usize,
+    learned: u64,
+    adapt_s: f64,
+    query_s: f64,
+    peak: Peak,
+    peak_bytes: Option<u64>,
+}
+
+enum State {
+    Learning(Box<Run<Classify>>),
+    /// What has learned, the texts that wait, and what it says of those that are read.
+    Answering {
+        net: Box<TextClassifier>,
+        waiting: Vec<ReadText>,
+        shares: Vec<Vec<f64>>,
+        tokens: usize,
+    },
+    /// The same of a head, which reads vectors that are there.
+    Deciding(Box<TextClassifier>),
+    Done,
+}
+
+/// What a network learns from.
+pub(super) struct Lesson<'a> {
+    pub way: Way,
+    pub seed: u64,
+    pub spec: &'a AdaptSpec,
+    pub drawn: &'a [(usize, usize)],
+    pub device: &'a Device,
+}
+
+impl Learning {
+    /// To learn some examples, each with the class it is told with.
+    ///
+    /// # Errors
+    /// When the model cannot learn so, or there is too little memory for it.
+    pub(super) fn begin(ready: &Ready, lesson: &Lesson<'_>) -> Result<Self, UserError> {
+        let Lesson { way, seed, spec, drawn, device } = *lesson;
+        let (begun, peak) = (Instant::now(), Peak::begin());
+        let body = match way {
+            Way::Scratch => ready.base.body.sharing().from_scratch(seed, device),
+            _ => ready.base.body.sharing(),
+        };
+        let data = &ready.data;
+        let model = ClassifierModel::with_new_head(body, data.labels.clone(), seed, device)?;
+        let examples = drawn.iter().map(|(place, class)| (data.examples[*place].0.clone(), *class));
+        let given = Labelled {
+            labels: data.labels.clone(),
+            examples: examples.collect(),
+            parts: [(0..drawn.len()).collect(), Vec::new(), Vec::new()],
+        };
+        let learns = if way == Way::Head { Learns::Head } else { Learns::All };
+        let task = ClassifyTask::at_hand(learns);
+        let vectors = (way == Way::Head).then(|| {
+            let vectors = ready.of_head.vectors();
+            drawn.iter().flat_map(|(place, _)| vectors.row(*place)).copied().collect::<Vec<f32>>()
+        });
+        let objective = Classify::given(task.clone(), given, vectors.as_deref(), &model)?;
+        let spec = recipe(spec, lesson, task, model.info().parameters);
+        let net = objective.first_net(&spec, &model)?;
+        if *device == Device::flex() && way != Way::Head {
+            train_memory::refuse_too_wide(model.info(), &spec)?;
+        }
+        let run = Run::begin(spec, objective, net, None, device)?;
+        if *device == Device::flex() {
+            train_memory::refuse_too_large(model.info(), run.spec(), run.learned())?;
+        }
+        let learned = run.learned();
+        // What a head learns from was computed before, and is part of what adapting takes.
+        let of_vectors = if way == Way::Head { ready.of_head.seconds_a_text() * drawn.len() as f64 } else { 0.0 };
+        Ok(Self {
+            state: State::Learning(Box::new(run)),
+            used: drawn.len(),
+            learned,
+            adapt_s: begun.elapsed().as_secs_f64() + of_vectors,
+            query_s: 0.0,
+            peak,
+            peak_bytes: None,
+        })
+    }
+
+    /// Takes a step or answers some texts; what all came to, once all are answered.
+    ///
+    /// # Errors
+    /// When the loss is no number, or answers cannot be read.
+    pub(super) fn step(&mut self, ready: &Ready, device: &Device) -> Result<Option<Outcomes>, UserError> {
+        let begun = Instant::now();
+        let state = std::mem::replace(&mut self.state, State::Done);
+        let is_learning = matches!(state, State::Learning(_));
+        let next = self.advance(state, ready, device)?;
+        let took = begun.elapsed().as_secs_f64();
+        *(if is_learning { &mut self.adapt_s } else { &mut self.query_s }) += took;
+        let (shares, tokens) = match next {
+            Next::More(state) => {
+                self.state = state;
+                return Ok(None);
+            }
+            Next::Done { shares, tokens } => (shares, tokens),
+        };
+        let asked = ready.test.len();
+        // Vectors of the texts that a head decides on were made before.
+        let of_vectors = if tokens.is_none() { ready.of_head.seconds_a_text() * asked as f64 } else { 0.0 };
+        Ok(Some(Outcomes {
+            shares,
+            used: self.used,
+            adapt_s: self.adapt_s,
+            query_s: self.query_s + of_vectors,
+            tokens: tokens
+                .map_or_else(|| ready.of_head.tokens_a_text(&ready.test), |tokens| tokens as f64 / asked.max(1) as f64),
+            learned: self.learned,
+            bytes: 4 * self.learned,
+            peak: self.peak_bytes,
+        }))
+    }
+
+    fn advance(&mut self, state: State, ready: &Ready, device: &Device) -> Result<Next, UserError> {
+        let base = &ready.base;
+        Ok(Next::More(match state {
+            State::Learning(mut run) => match run.advance(device) {
+                Happened::Finished => {
+                    self.peak_bytes = self.peak.end();
+                    let net = Box::new(run.result().0);
+                    if run.objective().learns() == Learns::Head {
+                        State::Deciding(net)
+                    } else {
+                        let texts = ready.test.iter().map(|place| ready.data.examples[*place].0.as_str());
+                        let waiting = read(base, texts.enumerate())?;
+                        let shares = vec![Vec::new(); waiting.len()];
+                        State::Answering { net, waiting, shares, tokens: 0 }
+                    }
+                }
+                Happened::Diverged { step, loss } => return Err(diverged(&run.spec().learning_rate, step, loss)),
+                _ => State::Learning(run),
+            },
+            State::Answering { net, mut waiting, mut shares, mut tokens } => {
+                if waiting.is_empty() {
+                    return Ok(Next::Done { shares, tokens: Some(tokens) });
+                }
+                let batch = longest(&mut waiting, tokens_a_step(base));
+                let ids: Vec<&[u32]> = batch.iter().map(|text| &text.ids[..]).collect();
+                let scores = rows(&net.forward(&ids, base.padding_id), base.info())?;
+                for (text, scores) in batch.iter().zip(scores) {
+                    shares[text.place] = log_softmax(&scores);
+                    tokens += text.ids.len();
+                }
+                State::Answering { net, waiting, shares, tokens }
+            }
+            State::Deciding(net) => {
+                let (vectors, mut shares) = (ready.of_head.vectors(), Vec::with_capacity(ready.test.len()));
+                for places in ready.test.chunks(DECIDED) {
+                    let numbers: Vec<f32> = places.iter().flat_map(|place| vectors.row(*place)).copied().collect();
+                    let numbers = TensorData::new(numbers, [places.len(), vectors.width]);
+                    let scores = net.decide(Tensor::from_data(numbers, device));
+                    shares.extend(rows(&scores, base.info())?.iter().map(|scores| log_softmax(scores)));
+                }
+                return Ok(Next::Done { shares, tokens: None });
+            }
+            State::Done => unreachable!("what is done is not asked again"),
+        }))
+    }
+}
+
+enum Next {
+    More(State),
+    /// What is said of each text, and the tokens that were read for it, unless vectors of it were there.
+    Done {
+        shares: Vec<Vec<f64>>,
+        tokens: Option<usize>,
+    },
+}
+
+/// How a network learns.
+fn recipe(spec: &AdaptSpec, lesson: &Lesson<'_>, task: ClassifyTask, parameters: u64) -> TrainSpec {
+    let (batch_size, steps) = spec.training.steps(lesson.drawn.len());
+    TrainSpec {
+        task: TrainTask::Classify(task),
+        start: StartFrom::OpenModel,
+        out: None,
+        precision: Precision::F32,
+        learning_rate: spec.training.rate(lesson.way, parameters),
+        groups: Vec::new(),
+        lora: (lesson.way == Way::Lora).then(|| spec.training.lora.clone()),
+        schedule: LrSchedule::Cosine,
+        warmup_steps: steps / WARM_UP,
+        weight_decay: DECAY,
+        clip_norm: CLIP,
+        batch_size,
+        accumulate: 1,
+        steps,
+        validation_share: 0.0,
+        eval_every: steps,
+        patience: 0,
+        seed: lesson.seed,
+        sample_prompts: Vec::new(),
+    }
+}
+
+/// ln of each share.
+fn log_softmax(scores: &[f32]) -> Vec<f64> {
+    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|score| f64::from(score - largest).exp()).sum();
+    scores.iter().map(|score| f64::from(score - largest) - sum.ln()).collect()
+}
+
+fn diverged(rate: &f64, step: usize, loss: f64) -> UserError {
+    UserError::new(
+        format!("Learning ended at step {step}: the loss became {loss}."),
+        format!("The weights ran away at a learning rate of {rate}."),
+        "Lower the rate of this way, or leave it out.",
+    )
+}

@@ -1,0 +1,134 @@
+//! What was measured.
+
+use super::interval::mean_interval;
+use super::spec::{AdaptSpec, LabelNoise};
+use super::way::Way;
+use serde::{Deserialize, Serialize};
+
+/// One way, learned from so many examples of one seed and measured on all texts of the test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdaptPoint {
+    /// The way.
+    pub way: Way,
+    /// What was done to the labels.
+    #[serde(default)]
+    pub noise: LabelNoise,
+    /// Examples.
+    pub size: usize,
+    /// The seed.
+    pub seed: u64,
+    /// Examples that were of use: of those in a prompt, what fits into the context.
+    pub used: usize,
+    /// The class said of each text of the test.
+    pub said: Vec<u32>,
+    /// How many are right.
+    pub correct: usize,
+    /// Mean of the F1 of all classes, in `0..=1`.
+    pub macro_f1: f64,
+    /// Mean of ln P(right class), of the classes alone.
+    pub log_prob: f64,
+    /// Seconds it took to adapt: to learn, and to make vectors of the examples. A prompt takes none.
+    pub adapt_s: f64,
+    /// Milliseconds a text of the test took.
+    pub query_ms: f64,
+    /// Tokens read for a text of the test, examples in the prompt among them.
+    pub tokens_a_query: f64,
+    /// Numbers that were learned.
+    pub learned: u64,
+    /// Bytes of what was learned, to hand on: F32; of a prompt its text.
+    pub bytes: u64,
+    /// The most memory that the program had while it adapted, in bytes, where the system tells.
+    pub peak_bytes: Option<u64>,
+}
+
+impl AdaptPoint {
+    /// Share of right answers, in `0..=1`.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.said.len().max(1) as f64
+    }
+
+    /// True where both are the same measurement.
+    #[must_use]
+    pub fn is_of(&self, (way, noise, size, seed): (Way, LabelNoise, usize, u64)) -> bool {
+        self.way == way && self.noise == noise && self.size == size && self.seed == seed
+    }
+}
+
+/// A comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdaptReport {
+    /// What was compared.
+    pub spec: AdaptSpec,
+    /// Names of the classes.
+    pub labels: Vec<String>,
+    /// Parameters of the model.
+    pub parameters: u64,
+    /// Examples there are to learn from.
+    pub examples: usize,
+    /// The texts that were measured on, with their classes.
+    pub test: Vec<(String, u32)>,
+    /// Accuracy of always saying the class that is most common among the examples.
+    pub base_rate: f64,
+    /// Bits that the model, as it is, needs for a byte of these texts: how far they are from what it has read. Of a decoder.
+    pub bits_per_byte: Option<f64>,
+    /// In the order they were measured; not all where it was stopped.
+    pub points: Vec<AdaptPoint>,
+    /// What should be known before the figures are trusted.
+    pub notes: Vec<String>,
+    /// Seconds it took.
+    pub elapsed_s: f64,
+}
+
+/// What is drawn of the seeds of one way and one number of examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AdaptMetric {
+    /// Share of right answers.
+    #[default]
+    Accuracy,
+    /// Mean of the F1 of all classes.
+    MacroF1,
+    /// Mean of ln P(right class).
+    LogProb,
+}
+
+impl AdaptMetric {
+    /// Its value at a point.
+    #[must_use]
+    pub fn of(self, point: &AdaptPoint) -> f64 {
+        match self {
+            Self::Accuracy => point.accuracy(),
+            Self::MacroF1 => point.macro_f1,
+            Self::LogProb => point.log_prob,
+        }
+    }
+}
+
+/// The seeds of one way, one treatment of labels and one number of examples together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdaptCell {
+    /// Examples.
+    pub size: usize,
+    /// Mean over the seeds.
+    pub mean: f64,
+    /// Half the width of the 95 % interval; none of one seed.
+    pub half: Option<f64>,
+    /// Seeds.
+    pub seeds: usize,
+}
+
+/// A curve: by rising number of examples. Values that are no finite number are left out.
+#[must_use]
+pub fn adapt_curve(points: &[AdaptPoint], way: Way, noise: LabelNoise, metric: AdaptMetric) -> Vec<AdaptCell> {
+    let of = || points.iter().filter(|point| point.way == way && point.noise == noise);
+    let mut sizes: Vec<usize> = of().map(|point| point.size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let cell = |size: usize| {
+        let values = of().filter(|point| point.size == size).map(|point| metric.of(point));
+        let values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+        let (mean, half) = mean_interval(&values)?;
+        Some(AdaptCell { size, mean, half, seeds: values.len() })
+    };
+    sizes.into_iter().filter_map(cell).collect()
+}
