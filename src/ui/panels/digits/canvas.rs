@@ -1,6 +1,6 @@
 //! The sheet one draws on, with the pointer at its full rate or with the keyboard.
 
-use super::picture::{Picture, image, ink, paint};
+use crate::ui::widgets::unit_picture::{Picture, image, ink, paint};
 use super::sketch::Sketch;
 use crate::analysis::Ink;
 use crate::types::{CANVAS_SIDE, DIGIT_SIDE};

@@ -2,7 +2,7 @@
 
 use super::Pick;
 use super::maps::legend_colour;
-use super::picture::{Picture, activity, image, largest, paint, signed, stamp_of};
+use crate::ui::widgets::unit_picture::{Picture, activity, image, largest, paint, signed, stamp_of};
 use crate::types::{Classification, DIGIT_SIDE, LayerActivation, LayerWeights};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};

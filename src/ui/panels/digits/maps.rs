@@ -1,7 +1,7 @@
 //! A convolutional network as pictures: the feature maps of each convolution, then the neurons after them.
 
 use super::Pick;
-use super::picture::{Picture, activity, image, largest, paint, stamp_of};
+use crate::ui::widgets::unit_picture::{Picture, activity, image, largest, paint, stamp_of};
 use crate::types::{Classification, LayerActivation};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};

@@ -1,7 +1,7 @@
 //! A multilayer perceptron as a diagram: every neuron with its activation, every connection with what it carries.
 
 use super::Pick;
-use super::picture::{activity, largest, paint, signed};
+use crate::ui::widgets::unit_picture::{activity, largest, paint, signed};
 use super::probabilities::most_likely;
 use crate::types::{Classification, LayerActivation, LayerWeights};
 use crate::ui::Themed;

@@ -7,6 +7,7 @@ mod classes;
 mod controls;
 mod cost;
 mod form;
+mod inside;
 mod inspector;
 mod kept;
 mod low_plots;
@@ -29,6 +30,7 @@ use classes::ClassData;
 use cost::Trial;
 use egui::{Frame, Margin, Slider, Ui, vec2};
 use form::{Form, Missing, Subject};
+use inside::Inside;
 use kept::KeptRuns;
 use lucide_icons::Icon;
 use plot::{LossPlot, Move};
@@ -54,6 +56,7 @@ pub struct FineTunePanel {
     form: Form,
     view: View,
     plot: LossPlot,
+    inside: Inside,
     selected: Option<RunKey>,
     /// The selected run's job.
     job: Option<JobId>,
@@ -79,6 +82,7 @@ struct Saved {
     form: Form,
     view: View,
     prompt: String,
+    inside: inside::Choices,
     /// Curves of other programs that were open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     imported: Vec<PathBuf>,
@@ -170,6 +174,10 @@ impl FineTunePanel {
     }
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
+        segmented(ui, &mut self.view.inside, &[(false, "Curves"), (true, "Inside")]);
+        if self.view.inside {
+            return;
+        }
         ui.menu_button("Export", |ui| {
             for format in Format::ALL {
                 if ui.button(format!("Export {}", format.name())).clicked() {
@@ -276,6 +284,7 @@ impl FineTunePanel {
             Some(Missing::Body) => "Open a model folder",
             Some(Missing::Saving) => "Open another model folder",
             Some(Missing::LabelledFile) => "Choose labelled data",
+            Some(Missing::Snapshots) => "Keep no snapshots",
         };
         if !empty_state(ui, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             return;
@@ -287,6 +296,7 @@ impl FineTunePanel {
             }
             Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
             Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
+            Some(Missing::Snapshots) => self.form.settings().snapshots.clear(),
             Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::data_request(cx.state)),
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
@@ -397,8 +407,16 @@ impl Panel for FineTunePanel {
             if !has_accuracy {
                 self.view.accuracy = false;
             }
-            let title = if self.view.accuracy { "Validation accuracy" } else { "Loss" };
+            let title = match (self.view.inside, self.view.accuracy) {
+                (true, _) => "Inside",
+                (false, true) => "Validation accuracy",
+                (false, false) => "Loss",
+            };
             stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
+            if self.view.inside {
+                self.stage_inside(ui, cx, &runs);
+                return self.run_table(ui, cx, &runs, kind.as_ref());
+            }
             self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
             if let Some(job) = self.selected_job(state) {
@@ -456,6 +474,7 @@ impl Panel for FineTunePanel {
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.job = self.selected_job(cx.state);
         self.await_trial(cx);
+        self.follow_inside(cx);
     }
 
     fn current_job(&self) -> Option<JobId> {
@@ -464,6 +483,7 @@ impl Panel for FineTunePanel {
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         shown.extend(self.trial.job());
+        self.inside.shows(shown);
         self.class_data.shows(shown);
     }
 
@@ -566,7 +586,8 @@ impl Panel for FineTunePanel {
 
     fn save(&self) -> serde_json::Value {
         let (form, view, prompt) = (self.form.clone(), self.view.saved(), self.prompt.clone());
-        let saved = Saved { form, view, prompt, imported: self.kept.imported() };
+        let saved =
+            Saved { form, view, prompt, inside: self.inside.choices.clone(), imported: self.kept.imported() };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
@@ -575,6 +596,7 @@ impl Panel for FineTunePanel {
         self.form = saved.form;
         self.view = saved.view.restored();
         self.prompt = saved.prompt;
+        self.inside.choices = saved.inside;
         saved.imported.iter().for_each(|path| self.kept.want_imported(path));
         is_whole
     }
