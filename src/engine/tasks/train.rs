@@ -124,7 +124,7 @@ where
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
-        let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
+        let mut run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
         if on_host {
             train_memory::refuse_too_large(info, run.spec(), run.learned())?;
         }
@@ -134,7 +134,6 @@ where
             let (label, done) = (RESUMED.to_owned(), run.step() as u64);
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
         }
-        let mut run = run;
         for snapshot in run.take_snapshots() {
             (cx.emit)(Event::Snapshot { job: cx.job, snapshot: Box::new(snapshot) });
         }

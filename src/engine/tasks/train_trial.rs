@@ -120,7 +120,7 @@ impl<O: Objective> Running<O> {
         }
         let validation_s = begun.elapsed().as_secs_f64() * slices as f64;
         // The best weights stay beside the others; a checkpoint is put together in memory.
-        let RunBytes { checkpoint, result, .. } = RunBytes::of(self.parameters, &self.spec);
+        let RunBytes { checkpoint, result, .. } = RunBytes::of(self.parameters, self.run.spec());
         let more = result * u64::from(slices > 0) + if is_kept { checkpoint - result } else { 0 };
         let memory_bytes = self.memory.map(|(before, most)| most - before + more);
         TrainingCost { step_s: self.step_s, validation_s, memory_bytes, parameters: self.parameters }

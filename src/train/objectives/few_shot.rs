@@ -22,7 +22,8 @@ use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep
 use crate::train::sample::SampleWriter;
 use crate::train::stream::Stream;
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
-use crate::types::{FewShotTask, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
+use crate::train::watch::HeadProbe;
+use crate::types::{FewShotTask, HeadValues, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::Device;
 use check::check_task;
 use mixture::Kind;

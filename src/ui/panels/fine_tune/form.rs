@@ -2,8 +2,8 @@
 
 use super::classes::ClassForm;
 use crate::types::{
-    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, SnapshotSteps, StartFrom, TextTask,
-    TrainSpec, TrainTask,
+    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, SnapshotSteps, StartFrom,
+    TextTask, TrainSpec, TrainTask,
 };
 use crate::ui::State;
 use serde::{Deserialize, Serialize};

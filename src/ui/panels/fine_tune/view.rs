@@ -4,8 +4,8 @@ use super::kept::Listed;
 use super::runs::Order;
 use crate::chart::{CurveFigure, Metric, RunCurve, RunMarks, StepSize, TimeAxis, number, number_grouped};
 use crate::types::{
-    DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunSnapshot, RunState, StartFrom, TrainPoint,
-    TrainSpec, TrainTask, best_validation, broken_step,
+    DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunSnapshot, RunState, StartFrom,
+    TrainPoint, TrainSpec, TrainTask, best_validation, broken_step,
 };
 use crate::ui::widgets::seconds;
 use crate::ui::{Phase, State, Training};

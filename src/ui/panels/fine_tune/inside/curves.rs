@@ -20,7 +20,11 @@ const SCORES: [(&str, &str, &str); 3] = [
         "On random tokens said twice: the share of attention that goes to what came after the same token the first time. A line for \
          the best head of each layer; the bold one is the best of all.",
     ),
-    ("previous_token", "Previous token", "The share of attention that goes to the token before. Induction heads need such a head below them."),
+    (
+        "previous_token",
+        "Previous token",
+        "The share of attention that goes to the token before. Induction heads need such a head below them.",
+    ),
     ("duplicate_token", "Duplicate token", "The share of attention that goes to earlier places with the same token."),
 ];
 
@@ -84,7 +88,12 @@ pub(super) fn show(
     let faint = mix(theme.ground(), theme.category(0), 0.45);
     let lines = vec![(training, faint, 1.0), (validation, theme.category(0), 2.0)];
     let help = "Training loss of each batch, faint; loss on held-out data at each snapshot.";
-    low(ui, axis, snapshots[chosen].step, &Low { range: range(&lines), name: "Loss".to_owned(), help, lines, rise: None });
+    low(
+        ui,
+        axis,
+        snapshots[chosen].step,
+        &Low { range: range(&lines), name: "Loss".to_owned(), help, lines, rise: None },
+    );
     let accuracy = of(|snapshot| snapshot.validation_accuracy);
     if !accuracy.is_empty() {
         let lines = vec![(accuracy, theme.category(2), 2.0)];
@@ -100,7 +109,12 @@ pub(super) fn show(
         let faint = mix(theme.ground(), ink, 0.4);
         let mut lines: Vec<(Points, Color32, f32)> = by_layer.into_iter().map(|line| (line, faint, 1.0)).collect();
         lines.push((best, ink, 2.0));
-        low(ui, axis, snapshots[chosen].step, &Low { name: format!("{name}, best head"), help, lines, range: (0.0, 1.0), rise });
+        low(
+            ui,
+            axis,
+            snapshots[chosen].step,
+            &Low { name: format!("{name}, best head"), help, lines, range: (0.0, 1.0), rise },
+        );
     }
 }
 
@@ -200,12 +214,18 @@ mod tests {
 
     #[test]
     fn the_moment_of_induction_is_the_steepest_rise() {
-        let snapshots =
-            [snapshot(0, [[0.0, 0.02], [0.01, 0.0]]), snapshot(8, [[0.1, 0.0], [0.0, 0.1]]), snapshot(16, [[0.1, 0.0], [0.7, 0.1]])];
+        let snapshots = [
+            snapshot(0, [[0.0, 0.02], [0.01, 0.0]]),
+            snapshot(8, [[0.1, 0.0], [0.0, 0.1]]),
+            snapshot(16, [[0.1, 0.0], [0.7, 0.1]]),
+        ];
         let by_layer = layers(&snapshots, "induction_repeats");
         assert_eq!(by_layer.len(), 2);
         let best = best_of(&by_layer).unwrap();
-        assert_eq!(best.iter().map(|(step, value)| (*step, *value as f32)).collect::<Vec<_>>(), [(0, 0.02), (8, 0.1), (16, 0.7)]);
+        assert_eq!(
+            best.iter().map(|(step, value)| (*step, *value as f32)).collect::<Vec<_>>(),
+            [(0, 0.02), (8, 0.1), (16, 0.7)]
+        );
         let (step, words) = sudden(&best).unwrap();
         assert!(step == 16 && words.contains("0.1 → 0.7"), "{words}");
         assert_eq!(sudden(&best[..2]), None, "a small rise is no moment");
@@ -214,7 +234,8 @@ mod tests {
 
     #[test]
     fn a_long_loss_keeps_its_lowest_and_its_highest() {
-        let point = |step: usize| TrainPoint { step, loss: if step == 777 { 99.0 } else { 1.0 }, ..TrainPoint::default() };
+        let point =
+            |step: usize| TrainPoint { step, loss: if step == 777 { 99.0 } else { 1.0 }, ..TrainPoint::default() };
         let points: Vec<TrainPoint> = (1..=10_000).map(point).collect();
         let mut line = LossLine::default();
         let thinned = line.of(&points, 200);

@@ -246,7 +246,8 @@ impl Inside {
         let theme = ui.theme();
         let snapshot = seen.snapshot();
         ui.horizontal(|ui| {
-            let (icon, name) = if self.next_s.is_some() { (Icon::Pause, "Pause") } else { (Icon::Play, "Play the steps") };
+            let (icon, name) =
+                if self.next_s.is_some() { (Icon::Pause, "Pause") } else { (Icon::Play, "Play the steps") };
             if icon_button(ui, icon, name).clicked() {
                 self.next_s = match self.next_s {
                     Some(_) => None,
@@ -280,7 +281,8 @@ impl Inside {
         let room = ui.max_rect();
         let x = Rangef::new(room.left() + NUMBERS, room.left() + ui.available_width() - space::M);
         let is_log = run.spec.is_some_and(|spec| spec.snapshots == Some(SnapshotSteps::Doubling));
-        let last = seen.snapshots.last().map_or(1, |snapshot| snapshot.step).max(run.points.last().map_or(1, |p| p.step));
+        let last =
+            seen.snapshots.last().map_or(1, |snapshot| snapshot.step).max(run.points.last().map_or(1, |p| p.step));
         let axis = Axis::new(x, last, is_log);
         if let Some(place) = scrubber::show(ui, &axis, seen.snapshots, seen.place) {
             self.step = Some(seen.snapshots[place].step);
@@ -339,7 +341,10 @@ impl Inside {
 impl FineTunePanel {
     /// The selected run from inside, else the newest, in the room above the table.
     pub(super) fn stage_inside(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
-        let room = vec2(ui.available_width(), (ui.available_height() - super::TABLE_HEIGHT.min(ui.available_height() * 0.3)).max(120.0));
+        let room = vec2(
+            ui.available_width(),
+            (ui.available_height() - super::TABLE_HEIGHT.min(ui.available_height() * 0.3)).max(120.0),
+        );
         let selected = runs.iter().find(|run| Some(&run.key) == self.selected.as_ref());
         let Some(run) = selected.or(runs.last()) else { return };
         if self.selected.is_none() {

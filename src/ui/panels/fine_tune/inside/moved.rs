@@ -144,11 +144,15 @@ mod tests {
     #[test]
     fn columns_are_the_matrices_of_layers() {
         let moved = |path: &str| Moved { path: path.to_owned(), by: Some(1.0), from: Some(8.0) };
-        let all = ["token_embedding", "blocks.0.qkv.weight", "blocks.0.mlp_in.weight", "blocks.1.qkv.weight"].map(moved);
+        let all =
+            ["token_embedding", "blocks.0.qkv.weight", "blocks.0.mlp_in.weight", "blocks.1.qkv.weight"].map(moved);
         assert_eq!(places(&all), (vec!["qkv.weight", "mlp_in.weight"], 2));
         let snapshot = RunSnapshot { moved: all.to_vec(), ..RunSnapshot::default() };
         assert!((most(&[snapshot]) - 0.125).abs() < 1e-12);
-        assert_eq!((short_percent(0.00123), percent(0.5), short_percent(2.0)), ("0.12".to_owned(), "50 %".to_owned(), "200".to_owned()));
+        assert_eq!(
+            (short_percent(0.00123), percent(0.5), short_percent(2.0)),
+            ("0.12".to_owned(), "50 %".to_owned(), "200".to_owned())
+        );
         assert!(words_of(&Moved { from: Some(0.0), ..all[0].clone() }).contains("from zero"));
     }
 }

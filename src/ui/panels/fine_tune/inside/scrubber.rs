@@ -96,9 +96,12 @@ pub(super) fn show(ui: &mut Ui, axis: &Axis, snapshots: &[RunSnapshot], chosen: 
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let last = snapshots.len() - 1;
         let now = moved.unwrap_or(chosen);
-        for (key, place) in
-            [(Key::ArrowLeft, now.saturating_sub(1)), (Key::ArrowRight, last.min(now + 1)), (Key::Home, 0), (Key::End, last)]
-        {
+        for (key, place) in [
+            (Key::ArrowLeft, now.saturating_sub(1)),
+            (Key::ArrowRight, last.min(now + 1)),
+            (Key::Home, 0),
+            (Key::End, last),
+        ] {
             if pressed(key) {
                 moved = Some(place);
             }

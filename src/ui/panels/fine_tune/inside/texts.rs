@@ -6,7 +6,8 @@ use crate::ui::ask::Answer;
 use crate::ui::state::OpenModel;
 use crate::ui::theme::{RADIUS, Type, rgb, space};
 use crate::ui::widgets::{
-    ColorTable, TextArea, TextureCache, caption, error_card, hint, pooled_image, secondary_button, section, share_bar, visible_text,
+    ColorTable, TextArea, TextureCache, caption, error_card, hint, pooled_image, secondary_button, section, share_bar,
+    visible_text,
 };
 use crate::ui::{Cx, Intent, Themed};
 use egui::{DragValue, Frame, Grid, Rect, RichText, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo, pos2, vec2};
@@ -32,7 +33,8 @@ pub(super) fn samples(ui: &mut Ui, snapshot: &RunSnapshot) {
                 ui.set_width(ui.available_width());
                 let mut job = egui::text::LayoutJob::default();
                 let written = sample.text.strip_prefix(&sample.prompt);
-                let (prompt, written) = written.map_or(("", sample.text.as_str()), |rest| (sample.prompt.as_str(), rest));
+                let (prompt, written) =
+                    written.map_or(("", sample.text.as_str()), |rest| (sample.prompt.as_str(), rest));
                 for (text, ink) in [(prompt, theme.caption()), (written, theme.body())] {
                     let format = egui::TextFormat { font_id: Type::Body.sans(), color: ink, ..Default::default() };
                     job.append(text, 0.0, format);
@@ -89,8 +91,11 @@ impl Inside {
     }
 
     fn open_in_attention(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, model: ModelId, (layer, head): (usize, usize)) {
-        let Some(job) = self.attention.job().filter(|job| cx.state.report::<InspectReport>(*job).is_some()) else { return };
-        let help = "Looks at all heads of this step in the Attention panel, which then goes along with the steps chosen here.";
+        let Some(job) = self.attention.job().filter(|job| cx.state.report::<InspectReport>(*job).is_some()) else {
+            return;
+        };
+        let help =
+            "Looks at all heads of this step in the Attention panel, which then goes along with the steps chosen here.";
         if secondary_button(ui, Some(Icon::Grid3x3), "Open in Attention").on_hover_text(help).clicked() {
             cx.activate(model);
             (cx.selection.layer, cx.selection.head) = (layer, head);
