@@ -184,14 +184,14 @@ impl Moved {
         share_moved(std::slice::from_ref(self))
     }
 
-    /// The block it belongs to, and its name there; of what stands outside of blocks its whole path.
+    /// The block it belongs to, or the layer of a digit network, and its name there; of what stands outside of these its whole path.
     #[must_use]
     pub fn place(&self) -> (Option<usize>, &str) {
-        let in_block = || {
-            let (at, rest) = self.path.split_once("blocks.")?.1.split_once('.')?;
-            Some((at.parse().ok()?, rest))
+        let within = |container: &str| {
+            let (at, rest) = self.path.split_once(container)?.1.split_once('.')?;
+            Some((Some(at.parse().ok()?), rest))
         };
-        in_block().map_or((None, &self.path), |(block, name)| (Some(block), name))
+        within("blocks.").or_else(|| within("layers.")).unwrap_or((None, &self.path))
     }
 }
 
@@ -277,6 +277,7 @@ mod tests {
         let all = [moved("blocks.3.mlp_out.weight", 3.0, 6.0), moved("token_embedding", 4.0, 8.0)];
         assert_eq!(all[0].place(), (Some(3), "mlp_out.weight"));
         assert_eq!(all[1].place(), (None, "token_embedding"));
+        assert_eq!(moved("layers.2.weight", 1.0, 1.0).place(), (Some(2), "weight"));
         assert_eq!(moved("body.blocks.0.qkv.bias", 1.0, 0.0).place(), (Some(0), "qkv.bias"));
         assert_eq!((all[0].share(), share_moved(&all)), (Some(0.5), Some(0.5)));
         assert_eq!(moved("bias", 1.0, 0.0).share(), None);

@@ -113,7 +113,7 @@ pub(super) fn show(
             ui,
             axis,
             snapshots[chosen].step,
-            &Low { name: format!("{name}, best head"), help, lines, range: (0.0, 1.0), rise },
+            &Low { name: format!("{name}, best head"), help, range: (0.0, end_of(&lines)), lines, rise },
         );
     }
 }
@@ -148,6 +148,12 @@ fn sudden(best: &[(usize, f64)]) -> Option<(usize, String)> {
         let words = format!("rises most here: {} → {}", number(pair[0].1), number(pair[1].1));
         (pair[1].0, words)
     })
+}
+
+/// The end of an axis of shares: a round number above all values.
+fn end_of(lines: &[(Points, Color32, f32)]) -> f64 {
+    let most = lines.iter().flat_map(|(points, ..)| points).map(|point| point.1).fold(0.0, f64::max);
+    [0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|end| *end >= most).unwrap_or(1.0)
 }
 
 fn range(lines: &[(Points, Color32, f32)]) -> (f64, f64) {

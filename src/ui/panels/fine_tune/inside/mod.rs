@@ -226,15 +226,17 @@ impl Inside {
         let open = viewer.and_then(|model| opened(state, model, &snapshots[place]));
         let seen = Seen { snapshots, place, open };
         self.head_line(ui, cx, &seen);
+        let axis = self.axis(ui, run, &seen);
         ScrollArea::vertical().id_salt("inside").auto_shrink([false, false]).show(ui, |ui| {
+            let chosen = (seen.snapshots, seen.place);
             if ui.available_width() >= WIDE {
                 ui.columns_const(|[left, right]| {
-                    self.axis_and_curves(left, run, &seen);
+                    curves::show(left, &axis.within(edges(left)), chosen, run.points, &mut self.loss);
                     self.noted(left, &seen);
                     self.read(right, cx, &seen);
                 });
             } else {
-                self.axis_and_curves(ui, run, &seen);
+                curves::show(ui, &axis, chosen, run.points, &mut self.loss);
                 self.read(ui, cx, &seen);
                 self.noted(ui, &seen);
             }
@@ -277,22 +279,18 @@ impl Inside {
         });
     }
 
-    fn axis_and_curves(&mut self, ui: &mut Ui, run: &NamedRun<'_>, seen: &Seen<'_>) {
-        let room = ui.max_rect();
-        let x = Rangef::new(room.left() + NUMBERS, room.left() + ui.available_width() - space::M);
+    /// The steps, of which one can be chosen.
+    fn axis(&mut self, ui: &mut Ui, run: &NamedRun<'_>, seen: &Seen<'_>) -> Axis {
         let is_log = run.spec.is_some_and(|spec| spec.snapshots == Some(SnapshotSteps::Doubling));
-        let last =
-            seen.snapshots.last().map_or(1, |snapshot| snapshot.step).max(run.points.last().map_or(1, |p| p.step));
-        let axis = Axis::new(x, last, is_log);
+        let newest = seen.snapshots.last().map_or(1, |snapshot| snapshot.step);
+        let last = run.points.last().map_or(newest, |point| point.step.max(newest));
+        let axis = Axis::new(edges(ui), last, is_log);
         if let Some(place) = scrubber::show(ui, &axis, seen.snapshots, seen.place) {
             self.step = Some(seen.snapshots[place].step);
             self.next_s = None;
             ui.ctx().request_repaint();
         }
-        if is_log {
-            caption(ui, "Equal distances are equal ratios of steps.");
-        }
-        curves::show(ui, &axis, (seen.snapshots, seen.place), run.points, &mut self.loss);
+        axis
     }
 
     /// What was noted at the step: there whatever became of the weights.
@@ -368,6 +366,12 @@ impl FineTunePanel {
             self.inside.follow(run, cx);
         }
     }
+}
+
+/// Where a picture by step begins and ends.
+fn edges(ui: &Ui) -> Rangef {
+    let left = ui.available_rect_before_wrap().left();
+    Rangef::new(left + NUMBERS, left + ui.available_width() - space::L)
 }
 
 /// The model, where it has the weights of a snapshot.

@@ -7,10 +7,11 @@ use crate::ui::theme::{Type, rgb, space};
 use crate::ui::widgets::{caption, legend, one_line};
 use egui::{Align2, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
-const CELL: egui::Vec2 = vec2(46.0, 18.0);
-const LAYER: f32 = 46.0;
-/// Names of columns stand at a slant of none: short ones, above each other where they are long.
-const HEAD: f32 = 30.0;
+const CELL: egui::Vec2 = vec2(58.0, 18.0);
+/// Room for the number of a layer.
+const LAYER: f32 = 24.0;
+/// Room for names of columns, in two lines where they have two parts.
+const HEAD: f32 = 32.0;
 const GAP: f32 = 1.0;
 
 /// The largest share of all snapshots, which is the end of the colours.
@@ -46,9 +47,13 @@ pub(super) fn show(ui: &mut Ui, snapshot: &RunSnapshot, most: f64) {
     if layers > 0 {
         ScrollArea::horizontal().id_salt("moved").show(ui, |ui| table(ui, snapshot, &columns, layers, most));
     }
-    for moved in snapshot.moved.iter().filter(|moved| moved.place().0.is_none()) {
-        line(ui, &moved.path, moved.share(), most);
-    }
+    ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.y = GAP;
+        for moved in snapshot.moved.iter().filter(|moved| moved.place().0.is_none()) {
+            line(ui, &moved.path, moved.share(), most);
+        }
+    });
+    ui.add_space(space::XS);
     let marks = [(0.0, "0".to_owned()), (1.0, percent(most))];
     let ground = ui.theme().ground();
     let colour = move |share: f32| rgb(ColorMap::default().ink(share, [ground.r(), ground.g(), ground.b()]));

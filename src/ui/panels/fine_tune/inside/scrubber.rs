@@ -27,6 +27,11 @@ impl Axis {
         Self { x, last: last.max(1) as f32, is_log }
     }
 
+    /// The same steps between other edges.
+    pub fn within(&self, x: Rangef) -> Self {
+        Self { x, ..*self }
+    }
+
     /// The edges.
     pub fn edges(&self) -> Rangef {
         self.x
@@ -93,6 +98,9 @@ pub(super) fn show(ui: &mut Ui, axis: &Axis, snapshots: &[RunSnapshot], chosen: 
     if response.has_focus() {
         let filter = EventFilter { horizontal_arrows: true, ..EventFilter::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+    }
+    // The keys are free where nothing has the focus.
+    if ui.memory(|memory| memory.focused().is_none_or(|id| id == response.id)) && !egui::Popup::is_any_open(ui.ctx()) {
         let pressed = |key| ui.input_mut(|input| input.consume_key(Modifiers::NONE, key));
         let last = snapshots.len() - 1;
         let now = moved.unwrap_or(chosen);

@@ -6,8 +6,8 @@ use crate::ui::ask::Answer;
 use crate::ui::state::OpenModel;
 use crate::ui::theme::{RADIUS, Type, rgb, space};
 use crate::ui::widgets::{
-    ColorTable, TextArea, TextureCache, caption, error_card, hint, pooled_image, secondary_button, section, share_bar,
-    visible_text,
+    ColorTable, TextArea, TextureCache, caption, error_card, field, hint, pooled_image, secondary_button, section,
+    share_bar, visible_text,
 };
 use crate::ui::{Cx, Intent, Themed};
 use egui::{DragValue, Frame, Grid, Rect, RichText, Role, Sense, TextEdit, Ui, Vec2, WidgetInfo, pos2, vec2};
@@ -54,9 +54,10 @@ impl Inside {
         (layer, head) = (layer.min(layers.saturating_sub(1)), head.min(heads.saturating_sub(1)));
         let model = open.info.id;
         section(ui, "Where a head looks", |ui| {
-            let area = TextArea::new(&mut self.choices.text, 2).hint("a text that the model reads");
-            let area = ui.add(area.margin(egui::Margin::symmetric(8, 6)));
-            area.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Text for attention"));
+            field(ui, "Text", "What the model reads at each step.", |ui| {
+                let area = TextArea::new(&mut self.choices.text, 2).hint("a text that the model reads");
+                ui.add(area.margin(egui::Margin::symmetric(8, 6)))
+            });
             ui.horizontal(|ui| {
                 caption(ui, "Layer");
                 let chosen = ui.add(DragValue::new(&mut layer).range(0..=layers.saturating_sub(1)).speed(0.05));
@@ -139,9 +140,10 @@ impl Inside {
         section(ui, "Nearest to a word", |ui| {
             let help = "The tokens whose embeddings point most nearly where that of the word does, by the cosine. A word within a text \
                         begins with a space.";
-            let field = TextEdit::singleline(&mut self.choices.word).hint_text(hint("a word")).desired_width(160.0);
-            let field = ui.add(field.margin(egui::Margin::symmetric(8, 6))).on_hover_text(help);
-            field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Word for neighbours"));
+            field(ui, "Word", help, |ui| {
+                let edit = TextEdit::singleline(&mut self.choices.word).hint_text(hint("a word")).desired_width(160.0);
+                ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
+            });
             match self.neighbours.answer::<NeighboursReport>(cx.state) {
                 Answer::New(report) => list(ui, report),
                 Answer::Old(report) => {
