@@ -65,7 +65,7 @@ mod tests {
         let net = |seed| DigitConfig::of(DigitNetwork::Mlp).init(seed, &Device::flex());
         let (now, start) = (net(2), net(1));
         let found = moved(&now, &start);
-        let wanted: f64 = (now.layer_weights()[0].values.iter().zip(&start.layer_weights()[0].values))
+        let wanted: f64 = (now.layer_weights()[0].values.iter().zip(start.layer_weights()[0].values.iter()))
             .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
             .sum();
         assert!(found.iter().any(|moved| (moved.by.unwrap() - wanted.sqrt()).abs() < 1e-9), "{found:?}");

@@ -141,6 +141,14 @@ impl Inside {
         self.neighbours.forget(cx);
     }
 
+    /// True where somebody closed the model that had the weights.
+    fn was_closed(&self, state: &State) -> bool {
+        let Some((folder, _)) = self.weights.question() else { return false };
+        let has_ended = self.weights.job().is_some_and(|job| state.job(job).is_some_and(|job| !job.is_active()));
+        let is_open = self.viewers.get(folder).is_some_and(|model| state.models.contains_key(model));
+        has_ended && !is_open && self.weights.error(state).is_none()
+    }
+
     /// Brings weights and what is read with them to the chosen step, and goes on where steps are played.
     pub fn follow(&mut self, run: &NamedRun<'_>, cx: &mut Cx<'_>) {
         let snapshots = run.snapshots;
@@ -155,18 +163,10 @@ impl Inside {
         }
         let model = *self.viewers.entry(folder.clone()).or_insert_with(ModelId::next);
         let place = (folder.clone(), snapshot.step);
-        // Somebody closed the model.
-        if self.weights.question() == Some(&place)
-            && self.weights.running(cx.state).is_none()
-            && self.weights.error(cx.state).is_none()
-            && self.weights.job().is_some_and(|job| cx.state.job(job).is_some())
-            && !cx.state.models.contains_key(&model)
-        {
-            self.weights.forget(cx);
-        }
         self.weights.follow(place.clone(), SETTLED_S, cx, |(run, step)| {
             (model, Work::ShowSnapshot(SnapshotSpec { run: run.clone(), step: *step }))
         });
+        cx.wake_in(SETTLED_S, self.weights.is_due());
         let Some(open) = opened(cx.state, model, snapshot) else { return };
         let (attends, reads) = (open.info.can(Ability::Attend), open.info.can(Ability::Prompt));
         if reads && attends && !self.choices.text.trim().is_empty() {
@@ -191,7 +191,6 @@ impl Inside {
 
     /// The next step, once it is time and what is shown of this one is there.
     fn play(&mut self, snapshots: &[RunSnapshot], cx: &mut Cx<'_>) {
-        cx.wake_in(SETTLED_S, self.weights.is_due());
         let Some(next_s) = self.next_s else { return };
         let place = self.place(snapshots);
         let is_read = [self.weights.running(cx.state), self.attention.running(cx.state)].iter().all(Option::is_none);
@@ -212,6 +211,9 @@ impl Inside {
     /// Shows a run in the room there is.
     pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
         self.turn_to(run, cx);
+        if self.was_closed(cx.state) {
+            self.weights.forget(cx);
+        }
         self.follow(run, cx);
         let snapshots = run.snapshots;
         if snapshots.is_empty() {
@@ -228,6 +230,7 @@ impl Inside {
         self.head_line(ui, cx, &seen);
         let axis = self.axis(ui, run, &seen);
         ScrollArea::vertical().id_salt("inside").auto_shrink([false, false]).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - space::M);
             let chosen = (seen.snapshots, seen.place);
             if ui.available_width() >= WIDE {
                 ui.columns_const(|[left, right]| {
@@ -357,6 +360,10 @@ impl FineTunePanel {
 
     /// What goes on inside a run while other panels are on screen.
     pub(super) fn follow_inside(&mut self, cx: &mut Cx<'_>) {
+        if self.inside.was_closed(cx.state) {
+            // Whoever closed it is not looking any more.
+            (self.inside.is_followed, self.inside.next_s) = (false, None);
+        }
         if !self.inside.is_busy() {
             return;
         }
