@@ -59,10 +59,12 @@ impl Inside {
                 ui.add(area.margin(egui::Margin::symmetric(8, 6)))
             });
             ui.horizontal(|ui| {
-                caption(ui, "Layer");
-                let chosen = ui.add(DragValue::new(&mut layer).range(0..=layers.saturating_sub(1)).speed(0.05));
-                caption(ui, "head");
-                let chosen = chosen | ui.add(DragValue::new(&mut head).range(0..=heads.saturating_sub(1)).speed(0.05));
+                let name = caption(ui, "Layer");
+                let drag = DragValue::new(&mut layer).range(0..=layers.saturating_sub(1)).speed(0.05);
+                let chosen = ui.add(drag).labelled_by(name.id);
+                let name = caption(ui, "Head");
+                let drag = DragValue::new(&mut head).range(0..=heads.saturating_sub(1)).speed(0.05);
+                let chosen = chosen | ui.add(drag).labelled_by(name.id);
                 if chosen.changed() {
                     self.head = Some((layer, head));
                 }
