@@ -164,6 +164,7 @@ fn training() {
         patience: 0,
         seed: 1,
         sample_prompts: Vec::new(),
+        snapshots: None,
     };
     bench.app.send(Command::start(job, model, Work::Train(spec)));
     bench.app.show_panel(fovea::ui::PanelId::FineTune);
