@@ -199,6 +199,19 @@ fn the_attention_panel_goes_along_with_the_steps() {
     assert_eq!(used(&window).name, "words, step 64");
     assert!(says(&window, "words, step 64"), "what is on show is of this step");
     assert!(!says(&window, "made before the last change"));
+
+    // What is learned on these weights is in no file: steps are looked at as another model from then on.
+    window.show("fine_tune");
+    window.click("Text model");
+    window.type_into(Role::TextInput, "Text file", "verse.txt");
+    window.click("Start training");
+    let trained = window.engine.sent(|command| match command {
+        Command::Start { model, work, .. } => matches!(**work, Work::Train(_)).then_some(model.unwrap()),
+        _ => None,
+    });
+    assert_eq!(trained, [viewer]);
+    window.click("run 1");
+    window.wait("a step as another model", move |window| shown(window).last().unwrap().0 != viewer);
 }
 
 #[test]

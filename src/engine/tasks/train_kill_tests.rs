@@ -46,8 +46,18 @@ fn train_on(
     unreachable!("a run ends")
 }
 
-/// The model's files, the log, but for the times in it, and what was noted on the way, with its weights.
-fn result(out: &Path) -> (Vec<u8>, String, String, Vec<(String, Vec<u8>)>) {
+/// What is left of a run.
+#[derive(PartialEq)]
+struct Left {
+    weights: Vec<u8>,
+    config: String,
+    /// But for the times in it.
+    log: String,
+    /// What was noted on the way, and the weights of then.
+    snapshots: Vec<(String, Vec<u8>)>,
+}
+
+fn result(out: &Path) -> Left {
     let text = |file: &str| std::fs::read_to_string(out.join(file)).unwrap();
     let log = text("training-log.csv");
     let timeless = log.lines().map(|line| {
@@ -59,8 +69,8 @@ fn result(out: &Path) -> (Vec<u8>, String, String, Vec<(String, Vec<u8>)>) {
         let weights = std::fs::read(weights.join("model.safetensors")).unwrap();
         (serde_json::to_string(&snapshot).unwrap(), weights)
     });
-    let snapshots = snapshots.collect();
-    (std::fs::read(out.join("model.safetensors")).unwrap(), text("config.json"), timeless.collect(), snapshots)
+    let weights = std::fs::read(out.join("model.safetensors")).unwrap();
+    Left { weights, config: text("config.json"), log: timeless.collect(), snapshots: snapshots.collect() }
 }
 
 /// What a run leaves in its folder, by name, but for the times in it.

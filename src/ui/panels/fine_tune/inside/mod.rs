@@ -162,6 +162,13 @@ impl Inside {
             return;
         }
         let model = *self.viewers.entry(folder.clone()).or_insert_with(ModelId::next);
+        // What was learned on it since is not to be replaced.
+        let is_taken = cx.state.trainings().any(|training| training.model == model);
+        let model = if is_taken { ModelId::next() } else { model };
+        if is_taken {
+            self.viewers.insert(folder.clone(), model);
+            self.weights.forget(cx);
+        }
         let place = (folder.clone(), snapshot.step);
         self.weights.follow(place.clone(), SETTLED_S, cx, |(run, step)| {
             (model, Work::ShowSnapshot(SnapshotSpec { run: run.clone(), step: *step }))

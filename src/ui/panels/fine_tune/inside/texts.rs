@@ -99,7 +99,8 @@ impl Inside {
         };
         let help =
             "Looks at all heads of this step in the Attention panel, which then goes along with the steps chosen here.";
-        if secondary_button(ui, Some(Icon::Grid3x3), "Open in Attention").on_hover_text(help).clicked() {
+        let button = ui.horizontal(|ui| secondary_button(ui, Some(Icon::Grid3x3), "Open in Attention")).inner;
+        if button.on_hover_text(help).clicked() {
             cx.activate(model);
             (cx.selection.layer, cx.selection.head) = (layer, head);
             cx.intend(Intent::Inspect(job));
