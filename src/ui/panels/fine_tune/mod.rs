@@ -494,6 +494,8 @@ impl Panel for FineTunePanel {
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
             actions.push(action("csv", "Export learning curves as CSV", Icon::Download));
         }
+        let inside = if self.view.inside { "Show the curves of runs" } else { "Show a run from inside" };
+        actions.push(action("inside", inside, Icon::Layers));
         actions.push(action("curve", "Open a learning curve of another program", Icon::FolderOpen));
         actions
     }
@@ -506,6 +508,7 @@ impl Panel for FineTunePanel {
             return;
         }
         match (id, self.active_run(cx.state)) {
+            ("inside", _) => self.view.inside = !self.view.inside,
             ("curve", _) => cx.pick(CURVE_FILE, curve_file()),
             ("start", None) => self.start(cx),
             ("go_on", None) => {

@@ -175,8 +175,8 @@ impl Inside {
         });
         cx.wake_in(SETTLED_S, self.weights.is_due());
         let Some(open) = opened(cx.state, model, snapshot) else { return };
-        let (attends, reads) = (open.info.can(Ability::Attend), open.info.can(Ability::Prompt));
-        if reads && attends && !self.choices.text.trim().is_empty() {
+        let reads = reads_text(open);
+        if reads && open.info.can(Ability::Attend) && !self.choices.text.trim().is_empty() {
             let before = self.attention.job();
             self.attention.follow((place.clone(), self.choices.text.clone()), SETTLED_S, cx, |(_, text)| {
                 let prompt = PromptInput::Text(text.clone());
@@ -337,10 +337,10 @@ impl Inside {
         if open.info.can(Ability::ReadDigits) {
             section(ui, "What the first layer looks for", |ui| self.units.show(ui, &open.weights));
         }
-        if open.info.can(Ability::Prompt) && open.info.can(Ability::Attend) {
+        if reads_text(open) && open.info.can(Ability::Attend) {
             self.attention(ui, cx, seen, open);
         }
-        if open.info.can(Ability::Prompt) {
+        if reads_text(open) {
             self.neighbours(ui, cx);
         }
     }
@@ -380,6 +380,11 @@ impl FineTunePanel {
             self.inside.follow(run, cx);
         }
     }
+}
+
+/// True where texts can be asked about.
+fn reads_text(open: &OpenModel) -> bool {
+    open.info.can(Ability::Prompt) && !open.info.can(Ability::SeePictures)
 }
 
 /// Where a picture by step begins and ends.
