@@ -2,11 +2,11 @@
 
 use super::CliError;
 use super::output::tell;
-use super::session::Session;
-use crate::engine::{AdapterSpec, Command, Event, Work, holds_adapter, read_card};
+use super::session::{Session, model_dir};
+use crate::engine::{AdapterSpec, Command, Event, Work, adapter_base, holds_adapter, read_card};
 use crate::hub::HubSettings;
 use crate::types::{AdapterSetting, JobId, ModelInfo, UserError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `DIR[=FACTOR]` asks for. A folder whose name has an equals sign in it is taken as it is.
 ///
@@ -32,6 +32,30 @@ fn find(given: &str) -> Option<PathBuf> {
         crate::hub::find(&settings.cache, given).filter(|dir| holds_adapter(dir))
     };
     Some(PathBuf::from(given)).filter(|path| holds_adapter(path)).or_else(cached)
+}
+
+/// The model that an adapter says it was made for; nothing where the folder holds no adapter.
+///
+/// # Errors
+/// When that model is not on this computer.
+pub(super) fn base_of(path: &Path) -> Result<Option<PathBuf>, UserError> {
+    if !holds_adapter(path) || path.join("config.json").exists() {
+        return Ok(None);
+    }
+    let base = adapter_base(path).ok_or_else(|| {
+        UserError::new(
+            format!("{} is an adapter.", path.display()),
+            "It does not say which model it was made for.",
+            "Name that model with --model, and this folder with --adapter.",
+        )
+    })?;
+    model_dir(Path::new(&base)).map(Some).map_err(|error| {
+        UserError::new(
+            format!("{} is an adapter for {base}.", path.display()),
+            error.what,
+            "Name that model with --model, and this folder with --adapter.",
+        )
+    })
 }
 
 /// Puts an adapter on an open model, and tells of it.

@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::stop;
 use crate::load::{self, DigitModel};
 use crate::nn::DigitConfig;
-use crate::train::{kept_runs, read_record};
+use crate::train::{kept_runs, read_record, read_snapshots};
 use crate::types::{DigitNetwork, Precision, RunState, TrainSpec};
 use std::path::Path;
 
@@ -46,15 +46,31 @@ fn train_on(
     unreachable!("a run ends")
 }
 
-/// The model's files and the log, but for the times in it.
-fn result(out: &Path) -> (Vec<u8>, String, String) {
+/// What is left of a run.
+#[derive(PartialEq)]
+struct Left {
+    weights: Vec<u8>,
+    config: String,
+    /// But for the times in it.
+    log: String,
+    /// What was noted on the way, and the weights of then.
+    snapshots: Vec<(String, Vec<u8>)>,
+}
+
+fn result(out: &Path) -> Left {
     let text = |file: &str| std::fs::read_to_string(out.join(file)).unwrap();
     let log = text("training-log.csv");
     let timeless = log.lines().map(|line| {
         let (step, rest) = line.split_once(',').unwrap();
         format!("{step} {}\n", rest.split_once(',').unwrap().1)
     });
-    (std::fs::read(out.join("model.safetensors")).unwrap(), text("config.json"), timeless.collect())
+    let snapshots = read_snapshots(out).into_iter().map(|snapshot| {
+        let weights = snapshot.weights.as_ref().expect("they were kept");
+        let weights = std::fs::read(weights.join("model.safetensors")).unwrap();
+        (serde_json::to_string(&snapshot).unwrap(), weights)
+    });
+    let weights = std::fs::read(out.join("model.safetensors")).unwrap();
+    Left { weights, config: text("config.json"), log: timeless.collect(), snapshots: snapshots.collect() }
 }
 
 /// What a run leaves in its folder, by name, but for the times in it.
@@ -96,10 +112,11 @@ fn begun_again_equals(
 
 const HELD_OUT: &str = "validation_share = 0.25";
 const NOTHING_HELD_OUT: &str = "validation_share = 0.0";
+const WATCHED: &str = "validation_share = 0.25\nsnapshots = [2, 3, 7]";
 
 #[test]
 fn a_run_killed_at_any_change_on_disk_goes_on_as_if_it_had_not_been() {
-    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+    for more in [HELD_OUT, NOTHING_HELD_OUT, WATCHED] {
         let begin = |spec: &TrainSpec, steps| stop::after(steps, || train(spec, None)).1;
         let steps = begun_again_equals(more, begin, |spec| train(spec, None));
         assert!(steps > 60, "only {steps} changes were ended");
@@ -108,7 +125,7 @@ fn a_run_killed_at_any_change_on_disk_goes_on_as_if_it_had_not_been() {
 
 #[test]
 fn a_run_stopped_at_any_turn_goes_on_as_if_it_had_not_been() {
-    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+    for more in [HELD_OUT, NOTHING_HELD_OUT, WATCHED] {
         let begin = |spec: &TrainSpec, turn| {
             std::fs::create_dir_all(spec.out.as_ref().unwrap()).unwrap();
             train(spec, Some(turn)).unwrap() == turn

@@ -80,7 +80,7 @@ where
             None => O::Model::in_store(cx.models, self.model)?,
         };
         let net = objective.first_net(&self.spec, model)?;
-        let spec = TrainSpec { out: None, ..self.spec.clone() };
+        let spec = TrainSpec { out: None, snapshots: None, ..self.spec.clone() };
         let run = Run::begin(spec, objective, net, None, cx.device)?;
         let parameters = run.learned();
         let memory = resident.map(|bytes| (bytes, bytes));
@@ -120,7 +120,7 @@ impl<O: Objective> Running<O> {
         }
         let validation_s = begun.elapsed().as_secs_f64() * slices as f64;
         // The best weights stay beside the others; a checkpoint is put together in memory.
-        let RunBytes { checkpoint, result } = RunBytes::of(self.parameters);
+        let RunBytes { checkpoint, result, .. } = RunBytes::of(self.parameters, self.run.spec());
         let more = result * u64::from(slices > 0) + if is_kept { checkpoint - result } else { 0 };
         let memory_bytes = self.memory.map(|(before, most)| most - before + more);
         TrainingCost { step_s: self.step_s, validation_s, memory_bytes, parameters: self.parameters }

@@ -258,14 +258,18 @@ impl App {
         }
         let before = ui.available_rect_before_wrap();
         if let Some(title) = self.inspector_title(width) {
-            let mut open = self.inspector_open;
+            let was_open = self.inspector_open;
+            let mut open = was_open;
             egui::Panel::right("inspector")
                 .resizable(true)
                 .default_size(280.0)
                 .size_range(inspector)
                 .frame(Frame::new().fill(theme.surface()))
                 .show_collapsible(ui, &mut open, |ui| self.inspector(ui, title, margin));
-            self.inspector_open = open;
+            // The button inside may have closed it.
+            if open != was_open {
+                self.inspector_open = open;
+            }
         }
         let stage = ui.available_rect_before_wrap();
         self.regions.note(stage);

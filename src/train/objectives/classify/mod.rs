@@ -152,6 +152,15 @@ impl Examples {
         Tally { loss: f64::from(loss) * places.len() as f64, count: places.len(), correct: Some((right, places.len())) }
     }
 
+    /// The same, with class and answer of each.
+    fn tally_each(&self, scores: &Tensor<2>, places: &[usize], device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let classes = scores.dims()[1];
+        let values = scores.try_to_vec_as::<f32>().expect("the device gives back what it holds");
+        let answers = values.chunks_exact(classes).zip(places);
+        let answers = answers.map(|(row, place)| [self.data.examples[*place].1, most_likely(row)]).collect();
+        (self.tally(scores, places, device), answers)
+    }
+
     /// What the frozen body makes of some examples, `[B, W]` on the device; `make` makes it of those at some places, without autodiff.
     fn remembered(&self, places: &[usize], device: &Device, make: impl Fn(&[usize]) -> Tensor<2>) -> Tensor<2> {
         let total = self.data.examples.len();

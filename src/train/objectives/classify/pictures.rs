@@ -185,6 +185,15 @@ impl Objective for ClassifyPictures {
         self.examples.tally(&self.scores(net, net, places, device), places, device)
     }
 
+    fn validate_each(&self, net: &Vit, slice: usize, device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let places = self.examples.slice(slice);
+        self.examples.tally_each(&self.scores(net, net, places, device), places, device)
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.examples.data.labels.clone()
+    }
+
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {
         self.examples.write_beside(None, out)
     }

@@ -2,8 +2,8 @@
 
 use super::classes::ClassForm;
 use crate::types::{
-    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, StartFrom, TextTask,
-    TrainSpec, TrainTask,
+    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, SnapshotSteps, StartFrom,
+    TextTask, TrainSpec, TrainTask,
 };
 use crate::ui::State;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub(super) struct Settings {
     pub eval_every: usize,
     pub accumulate: usize,
     pub patience: usize,
+    /// Where the run keeps its weights, as a person writes it; nowhere where it is empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub snapshots: String,
 }
 
 impl Default for Settings {
@@ -75,7 +78,16 @@ impl Settings {
             eval_every: 100,
             accumulate: 1,
             patience: 0,
+            snapshots: String::new(),
         }
+    }
+
+    /// The steps that are filled in.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn snapshot_steps(&self) -> Result<Option<SnapshotSteps>, String> {
+        if self.snapshots.trim().is_empty() { Ok(None) } else { SnapshotSteps::read(&self.snapshots).map(Some) }
     }
 
     /// A head that learns alone; the rate of what is pre-trained is to be lower.
@@ -197,6 +209,7 @@ pub(super) enum Missing {
     Body,
     Saving,
     LabelledFile,
+    Snapshots,
 }
 
 impl Missing {
@@ -210,6 +223,7 @@ impl Missing {
             Self::DigitFolder => "Choose a folder of MNIST files to train on.",
             Self::Body => "Open a model that reads text or pictures first.",
             Self::Saving => "Save the model first: a head is put on what its folder holds.",
+            Self::Snapshots => "Snapshots name no steps: write “every 50”, “doubling”, or numbers such as 1, 10, 100.",
             Self::LabelledFile => "Choose labelled data to train on.",
         }
     }
@@ -265,6 +279,7 @@ impl Form {
             patience: if settings.validation_percent > 0.0 { settings.patience } else { 0 },
             seed: settings.seed,
             sample_prompts: self.sample_prompts(),
+            snapshots: settings.snapshot_steps().map_err(|_| Missing::Snapshots)?,
         };
         Ok((model, spec))
     }
