@@ -36,6 +36,8 @@ fn put(window: &mut Window<'_>, setting: AdapterSetting) {
         matrices: 60,
         parameters: 460_800,
         is_identity: false,
+        holds_head: false,
+        numbers_classes: false,
         setting,
     };
     let info = ModelInfo { adapter: Some(Box::new(adapter)), ..model(window) };

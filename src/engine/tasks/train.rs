@@ -198,7 +198,8 @@ where
     fn put(&self, net: O::Net, step: usize, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
         match &self.run.spec().lora {
             Some(lora) => {
-                let learned = Learned { net: &net, lora, before: self.before, step };
+                let start = self.run.start();
+                let learned = Learned { net: &net, start, lora, before: self.before, step, device: cx.device };
                 O::Model::put_adapter(cx.models, self.model, learned)
             }
             None => O::Model::put(cx.models, self.model, net, self.before.and(step)),
@@ -328,12 +329,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         LoadedModel::Digits(model) => model.save(out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
-    let info = loaded.info_mut();
-    (info.modified, info.trained_steps) = (false, 0);
-    out.clone_into(&mut info.path);
-    if let Some(name) = out.file_name() {
-        info.name = name.to_string_lossy().into_owned();
-    }
+    loaded.note_saved(out);
     (cx.emit)(loaded.event());
     Ok(())
 }

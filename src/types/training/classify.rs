@@ -72,6 +72,23 @@ impl Learns {
         }
     }
 
+    /// True for a parameter with this path that stands between a body and classes, where a low-rank change of the body is learned: it
+    /// learns as a whole.
+    #[must_use]
+    pub fn beside_changes(path: &str) -> bool {
+        path.strip_prefix("body.").is_none_or(|of_body| of_body.starts_with("pooler"))
+    }
+
+    /// The first block that low-rank changes are learned in, of a body with so many.
+    #[must_use]
+    pub fn first_changed(self, layers: usize) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Head => layers,
+            Self::LastLayers(count) => layers.saturating_sub(count),
+        }
+    }
+
     /// In a few words.
     #[must_use]
     pub fn words(self) -> String {

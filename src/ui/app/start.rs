@@ -140,7 +140,12 @@ impl App {
         let last = session.models.iter().filter(|path| path.exists()).cloned();
         let paths: Vec<PathBuf> = named.map_or_else(|| last.collect(), |path| vec![path]);
         for path in paths {
-            self.open_path(path);
+            let kept = session.adapters.iter().find(|kept| kept.model.as_ref() == Some(&path));
+            let adapter = kept.and_then(|kept| Some((kept.path.clone()?, kept.setting)));
+            let model = self.open_model(path);
+            if let (Some(model), Some((adapter, setting))) = (model, adapter) {
+                self.put_back(model, adapter, setting);
+            }
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What is filled in to learn classes of texts or pictures: the file or folder, its columns, what learns; and what it holds.
 
-use super::form::{Missing, Settings};
+use super::form::{LoraForm, Missing, Settings};
 use super::{CLASSES_FILE, FineTunePanel, MODEL_FOLDER};
 use crate::chart::number_grouped;
 use crate::engine::Work;
 use crate::types::{
-    Ability, ClassifyTask, JobId, LabelledReport, LabelledSource, Learns, ModelId, StartFrom, TrainTask, printable,
+    Ability, ClassifyTask, JobId, LabelledReport, LabelledSource, Learns, LoraSpec, ModelId, StartFrom, TrainTask,
+    printable,
 };
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
@@ -36,6 +37,8 @@ pub(super) enum Depth {
     Head,
     /// The last layers and the head.
     Layers,
+    /// The head, and low-rank changes of the body.
+    Lora,
     /// Everything.
     All,
 }
@@ -49,6 +52,7 @@ pub(super) struct ClassForm {
     pub columns: [String; 2],
     pub depth: Depth,
     pub layers: usize,
+    pub lora: LoraForm,
     /// In percent, as it is shown.
     pub test_percent: f64,
     pub settings: Settings,
@@ -61,6 +65,7 @@ impl Default for ClassForm {
             columns: [String::new(), String::new()],
             depth: Depth::default(),
             layers: 2,
+            lora: LoraForm::default(),
             test_percent: 10.0,
             settings: Settings::classes(),
         }
@@ -84,7 +89,7 @@ impl ClassForm {
         let learns = match self.depth {
             Depth::Head => Learns::Head,
             Depth::Layers => Learns::LastLayers(self.layers),
-            Depth::All => Learns::All,
+            Depth::Lora | Depth::All => Learns::All,
         };
         (!data.is_empty()).then(|| ClassifyTask {
             data: PathBuf::from(data),
@@ -96,6 +101,12 @@ impl ClassForm {
             learns,
             context: None,
         })
+    }
+
+    /// The adapter that is learned, where one is.
+    pub fn lora(&self, state: &State) -> Option<LoraSpec> {
+        let body = Self::body(state).filter(|_| self.depth == Depth::Lora)?;
+        Some(self.lora.spec(body.info.architecture))
     }
 
     fn source(&self) -> Option<LabelledSource> {
@@ -112,6 +123,7 @@ impl ClassForm {
         if body.info.modified {
             return Err(Missing::Saving);
         }
+        // The folder is what a run begins with, without an adapter that is in use.
         let task = self.task().ok_or(Missing::LabelledFile)?;
         let start = StartFrom::Folder { path: body.info.path.clone() };
         Ok((ModelId::next(), TrainTask::Classify(task), start, &self.settings))
@@ -153,10 +165,15 @@ impl FineTunePanel {
         }
         caption(ui, "What learns").on_hover_text(
             "The head alone learns in seconds: what the body makes of each text is computed once. The last layers bend \
-             the body to the task; all weights bend it most, and take the most memory and data.",
+             the body to the task; all weights bend it most, and take the most memory and data. LoRA learns small matrices \
+             beside all layers and the head, in little memory, and writes a file of a few megabytes.",
         );
-        let depths = [(Depth::Head, "Head"), (Depth::Layers, "Last layers"), (Depth::All, "All")];
+        let depths = [(Depth::Head, "Head"), (Depth::Layers, "Layers"), (Depth::Lora, "LoRA"), (Depth::All, "All")];
         segmented(ui, &mut form.depth, &depths);
+        if let (Depth::Lora, Some(body)) = (form.depth, ClassForm::body(cx.state)) {
+            super::controls::lora(ui, &mut form.lora, body.info.architecture);
+            caption(ui, "Its body stays as it is. Head and changes are an adapter, in PEFT's layout.");
+        }
         if form.depth == Depth::Layers {
             let most = ClassForm::body(cx.state).map_or(usize::MAX, |body| body.info.shape.layers().max(1));
             let help = "Blocks counted from the last one; what stands behind them and the head learn, too.";
