@@ -3,6 +3,7 @@
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{AdapterSpec, Event, Outcome};
 use crate::load::{self, Adapter, Attached, ClassifierBody, ClassifierModel, LoadError, Named, learns_changes};
+use crate::nn::TextBody;
 use crate::types::{ADAPTER_FACTORS, AdapterSetting, ModelId, ModelInfo, ModelKind, UserError};
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -147,14 +148,18 @@ enum Put {
     },
 }
 
-/// True where an adapter is for classes, and the model has none.
+/// True where an adapter is for classes, and the model has none or others.
 fn wants_head(loaded: &LoadedModel, adapter: &Adapter) -> bool {
-    let is_bare = match loaded {
-        LoadedModel::Text(_) | LoadedModel::Encoder(_) => true,
-        LoadedModel::Vision(model) => model.labels.is_empty(),
-        LoadedModel::Classifier(_) | LoadedModel::Digits(_) => false,
+    let labels = match loaded {
+        LoadedModel::Text(_) | LoadedModel::Encoder(_) => &[][..],
+        LoadedModel::Vision(model) => &model.labels,
+        LoadedModel::Classifier(model) => &model.tells.labels,
+        LoadedModel::Digits(_) => return false,
     };
-    is_bare && (adapter.tells_classes() || adapter.head_classes(loaded.info().architecture).is_some())
+    if !labels.is_empty() {
+        return adapter.has_other_classes(labels);
+    }
+    adapter.tells_classes() || adapter.head_classes(loaded.info().architecture).is_some()
 }
 
 fn put_on(
@@ -177,15 +182,11 @@ fn put_on(
             (model.encoder, model.adapter) = (encoder, Some(attached));
         }
         LoadedModel::Classifier(model) => {
-            adapter.fit_classes(&model.tells.labels)?;
             let (attached, net) = attached(model.adapter.as_deref(), &model.net(), adapter, setting)?;
             model.put(net);
             model.adapter = Some(attached);
         }
         LoadedModel::Vision(model) => {
-            if !model.labels.is_empty() {
-                adapter.fit_classes(&model.labels)?;
-            }
             let (attached, vit) = attached(model.adapter.as_deref(), &model.vit, adapter, setting)?;
             (model.vit, model.adapter) = (vit, Some(attached));
         }
@@ -241,7 +242,16 @@ fn with_head(
             *loaded = LoadedModel::Vision(model);
             return Ok(Put::WithHead { numbers_classes });
         }
-        LoadedModel::Classifier(_) | LoadedModel::Digits(_) => return Ok(Put::AsItIs),
+        LoadedModel::Classifier(model) => {
+            let mut body = model.body.clone();
+            match (&mut body, model.adapter.as_deref().map(|before| &before.base.body)) {
+                (ClassifierBody::Decoder(body), Some(TextBody::Decoder(lm))) => body.lm = lm.clone(),
+                (ClassifierBody::Encoder(body), Some(TextBody::Encoder(encoder))) => body.encoder = encoder.clone(),
+                _ => {}
+            }
+            body
+        }
+        LoadedModel::Digits(_) => return Ok(Put::AsItIs),
     };
     let (mut model, numbers_classes) = ClassifierModel::with_head_of(adapter, body, device)?;
     let attached = attach_whole(&model.net(), adapter)?;

@@ -64,21 +64,6 @@ impl AdapterClasses {
         let problem = if classes == 1 { Problem::Numbers } else { Problem::OneClass };
         Ok((Self { labels: (0..classes).map(|class| class.to_string()).collect(), problem }, true))
     }
-
-    /// Refuses labels that are not those of the model, in its order.
-    ///
-    /// # Errors
-    /// When they differ.
-    pub(in crate::load) fn fit(&self, labels: &[String], dir: &Path) -> Result<(), LoadError> {
-        if self.labels == labels {
-            return Ok(());
-        }
-        Err(LoadError::AdapterLabels {
-            path: dir.join(FILE),
-            labels: self.labels.clone(),
-            others: format!("the model's are {}", labels.join(", ")),
-        })
-    }
 }
 
 /// The module that gives the scores of classes, of networks that can have one.

@@ -244,12 +244,11 @@ impl Adapter {
         &self.changes
     }
 
-    /// Refuses a model whose classes are others than those that stand beside the adapter, where something does.
-    ///
-    /// # Errors
-    /// When they differ, by name or by order.
-    pub fn fit_classes(&self, labels: &[String]) -> Result<(), LoadError> {
-        self.classes.as_ref().map_or(Ok(()), |classes| classes.fit(labels, &self.info.path))
+    /// True when the classes that are told beside it are others than a model's, by name or by order: then its head is for these, and the
+    /// model's own is none of it.
+    #[must_use]
+    pub fn has_other_classes(&self, labels: &[String]) -> bool {
+        self.classes.as_ref().is_some_and(|classes| classes.labels != labels)
     }
 
     /// A network with what stands in the place of whole modules, and none of the changes.

@@ -46,7 +46,7 @@ pub struct ClassifierModel {
 }
 
 /// What reads a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a handful of them exist; nothing copies them in a loop")]
 pub enum ClassifierBody {
     /// A decoder. Its tied head for next tokens is none.

@@ -297,6 +297,16 @@ impl ModelInfo {
         self.adapter.as_ref()?.stamp()
     }
 
+    /// Names of the classes it tells apart, of texts or of pictures.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[String]> {
+        match &self.shape {
+            Shape::TextClassifier { tells, .. } => Some(&tells.labels),
+            Shape::Vision { sees, .. } => Some(&sees.labels),
+            _ => None,
+        }
+    }
+
     /// What the model takes and gives.
     #[must_use]
     pub fn kind(&self) -> ModelKind {
