@@ -9,7 +9,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use egui_kittest::{SnapshotOptions, SnapshotResults};
 use fovea::engine::{AdapterSpec, Command, Event, Work};
 use fovea::types::{Ability, AdapterInfo, AdapterSetting, ModelInfo, TrainTask};
-use fovea::ui::ThemeChoice;
+use fovea::ui::{AppOptions, ThemeChoice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use window::{Dropped, LAPTOP, SMALL, Window, with_text_model};
@@ -99,6 +99,58 @@ fn an_adapter_has_a_switch_a_factor_and_its_facts_and_results_name_it() {
         window.click("Take poems off");
         assert_eq!(settings(&window).last(), Some(&None));
     }
+}
+
+/// A session with a model in use and an adapter on it.
+fn session(dir: &Path, adapter: &Path) -> (PathBuf, AppOptions) {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/llama");
+    let adapters = serde_json::json!([{ "model": 0, "path": adapter, "setting": { "on": false, "factor": 0.5 } }]);
+    let saved = serde_json::json!({ "models": [model], "adapters": adapters });
+    std::fs::write(dir.join("session.json"), saved.to_string()).unwrap();
+    (model, AppOptions { state_dir: Some(dir.to_owned()), ..AppOptions::default() })
+}
+
+#[test]
+fn an_adapter_is_put_back_as_it_was_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, options) = session(dir.path(), &golden("llama-varied"));
+    let mut window = Window::open(SMALL, 1.0, options);
+    let opened = window.engine.sent(|command| match command {
+        Command::Start { model: Some(id), work, .. } => match &**work {
+            Work::Open(path) if *path == model => Some((*id, None)),
+            Work::OpenAdapter(spec) => Some((*id, Some(spec.clone()))),
+            _ => None,
+        },
+        _ => None,
+    });
+    let setting = AdapterSetting { on: false, factor: 0.5 };
+    let spec = AdapterSpec { path: golden("llama-varied"), setting };
+    let [(first, None), (second, told)] = &opened[..] else { panic!("{opened:?}") };
+    assert_eq!((first, told), (second, &Some(spec)));
+    // What is on a model in use is saved again.
+    put(&mut window, AdapterSetting { on: true, factor: 0.25 });
+    let file = dir.path().join("session.json");
+    window.show("models");
+    window.wait("the adapter in the session", |_| {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("0.25") && text.contains("llama-varied"))
+    });
+}
+
+#[test]
+fn an_adapter_whose_folder_is_gone_is_told_of_and_its_model_opens_without_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (model, options) = session(dir.path(), &dir.path().join("gone"));
+    let window = Window::open(SMALL, 1.0, options);
+    let opened = window.engine.sent(|command| match command {
+        Command::Start { work, .. } => match &**work {
+            Work::Open(path) => Some(path.clone()),
+            Work::OpenAdapter(spec) => Some(spec.path.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(opened, [model]);
+    assert!(window.harness.query_all_by_label_contains("was not put back.").next().is_some());
 }
 
 #[test]

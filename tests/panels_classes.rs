@@ -160,6 +160,31 @@ fn a_head_is_trained_on_a_file_that_is_shown_first() {
 }
 
 #[test]
+fn an_adapter_is_learned_beside_a_head_where_that_is_chosen() {
+    let mut window = with("fine_tune", &classifier(Problem::OneClass, true));
+    window.click("Classes");
+    choose_file(&mut window);
+    window.click("LoRA");
+    // Sixteen is shown as it is.
+    let alpha = window.harness.get_by_role_and_label(Role::SpinButton, "Alpha");
+    assert_eq!(alpha.value().as_deref(), Some("16"));
+    window.click("Start training");
+    let specs = window.engine.sent(|command| match command {
+        fovea::engine::Command::Start { work, .. } => match &**work {
+            Work::Train(spec) => Some(spec.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let spec = specs.into_iter().next_back().expect("a run was begun");
+    let TrainTask::Classify(task) = &spec.task else { panic!("{spec:?}") };
+    assert_eq!(task.learns, Learns::All);
+    let lora = spec.lora.expect("it learns an adapter");
+    // Of a RoBERTa, which the model is.
+    assert_eq!((lora.rank, lora.targets), (8, vec!["query".to_owned(), "value".to_owned()]));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_stands_where_it_is_chosen() {
     let mut window = with("fine_tune", &classifier(Problem::OneClass, true));
     choose_file(&mut window);

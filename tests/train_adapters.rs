@@ -8,8 +8,8 @@ mod support;
 
 use fovea::engine::{AdapterSpec, Command, Event, Outcome, Work};
 use fovea::types::{
-    AdapterSetting, DataPart, DeviceChoice, EvaluateSpec, EvaluationReport, JobId, Learns, LoraSpec, ModelId,
-    StartFrom, TrainSpec, TrainSummary, TrainTask, UserError,
+    AdapterSetting, ClassifyTask, DataPart, DeviceChoice, EvaluateSpec, EvaluationReport, JobId, LabelWords, Learns,
+    LoraSpec, ModelId, StartFrom, TrainSpec, TrainSummary, TrainTask, UserError,
 };
 use reference::{Reference, golden_dir};
 use std::path::{Path, PathBuf};
@@ -251,4 +251,65 @@ fn what_cannot_be_learned_so_is_told_before_the_first_step() {
     fails(head, "learn alone");
     let lora = LoraSpec { rank: 0, alpha: 1.0, rank_stabilised: false, targets: vec!["query".into()] };
     fails(TrainSpec { lora: Some(lora), ..spec(&data, &bert, None, &["query"]) }, "rank");
+}
+
+/// The accuracies of a run's validations, from its log.
+fn accuracies(out: &Path) -> Vec<f64> {
+    let log = std::fs::read_to_string(out.join("training-log.csv")).unwrap();
+    let mut lines = log.lines();
+    let column = lines.next().unwrap().split(',').position(|name| name == "validation_accuracy").unwrap();
+    lines.filter_map(|line| line.split(',').nth(column)?.parse().ok()).collect()
+}
+
+#[test]
+fn a_decoder_learns_to_say_labels_with_all_weights_and_with_an_adapter() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let dir = tempfile::tempdir().unwrap();
+    let data = write_data(dir.path());
+    for lora in [true, false] {
+        let folder = |kind: &str| dir.path().join(format!("{kind}-{lora}"));
+        let (whole, parts) = (folder("whole"), folder("parts"));
+        let mut once = spec(&data, &golden_dir("llama"), Some(&whole), &["all-linear"]);
+        (once.steps, once.eval_every) = (80, 8);
+        if !lora {
+            once.lora = None;
+        }
+        if let TrainTask::Classify(task) = &mut once.task {
+            task.words = Some(LabelWords { template: "{input}, {output}".to_owned(), whole: false });
+        }
+        train(&mut script, ModelId::next(), &once, None).unwrap();
+        let accuracies = accuracies(&whole);
+        assert!(accuracies[0] < 0.5 && accuracies.iter().any(|accuracy| *accuracy > 0.9), "{lora}: {accuracies:?}");
+        let halted = TrainSpec { out: Some(parts.clone()), ..once };
+        assert!(train(&mut script, ModelId::next(), &halted, Some(4)).unwrap().stopped_early);
+        train(&mut script, ModelId::next(), &halted, None).unwrap();
+        let file = if lora { "adapter_model.safetensors" } else { "model.safetensors" };
+        let read = |folder: &Path| std::fs::read(folder.join(file)).unwrap();
+        assert!(read(&whole) == read(&parts), "{lora}");
+        // It is a decoder that continues texts, as before.
+        if lora {
+            let settings = std::fs::read_to_string(whole.join("adapter_config.json")).unwrap();
+            assert!(settings.contains("CAUSAL_LM"));
+            open_with(&mut script, &golden_dir("llama"), &whole);
+        }
+    }
+    let wrong = |change: &dyn Fn(&mut ClassifyTask)| {
+        let mut spec = spec(&data, &golden_dir("llama"), None, &["all-linear"]);
+        if let TrainTask::Classify(task) = &mut spec.task {
+            task.words = Some(LabelWords::default());
+            change(task);
+        }
+        spec
+    };
+    let mut fails = |spec: TrainSpec, words: &str| {
+        let error = train(&mut script, ModelId::next(), &spec, None).unwrap_err().to_string();
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+    };
+    let template = |task: &mut ClassifyTask| task.words.as_mut().unwrap().template = "{output}".to_owned();
+    fails(wrong(&template), "{input}");
+    fails(wrong(&|task| task.learns = Learns::Head), "no head for classes");
+    fails(wrong(&|task| task.context = Some(6)), "does not fit");
+    let mut encoder = wrong(&|_| {});
+    encoder.start = StartFrom::Folder { path: golden_dir("bert") };
+    fails(encoder, "said as words by a decoder");
 }

@@ -1,6 +1,6 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{Learns, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ClassifyTask, Learns, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// What can be told wrong before any data is read.
@@ -60,6 +60,21 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         }
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
+        }
+    }
+    if let TrainTask::Classify(ClassifyTask { words: Some(words), learns, data, .. }) = &spec.task {
+        let places = ["{input}", "{output}"].map(|place| words.template.find(place));
+        if !matches!(places, [Some(input), Some(output)] if input < output) {
+            let why = format!("{:?} does not have {{input}} with {{output}} behind it.", words.template);
+            return Err(wrong("the template of words", why));
+        }
+        if *learns == Learns::Head {
+            let why =
+                "Labels that are said as words need no head for classes, and nothing else would learn.".to_owned();
+            return Err(wrong("learns", why));
+        }
+        if data.is_dir() {
+            return Err(wrong("words", "A decoder reads no pictures.".to_owned()));
         }
     }
     for group in &spec.groups {

@@ -52,9 +52,8 @@ pub struct Session {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeptAdapter {
-    /// The folder or file of the model.
-    #[serde(with = "paths::one")]
-    pub model: Option<PathBuf>,
+    /// Which of [`Session::models`].
+    pub model: usize,
     /// Its own folder.
     #[serde(with = "paths::one")]
     pub path: Option<PathBuf>,

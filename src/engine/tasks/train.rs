@@ -5,9 +5,11 @@ use super::train_origin::{Origin, info_of};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
-use crate::types::{ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{
+    ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError,
+};
 use burn::tensor::Device;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,6 +25,9 @@ const RESUMED: &str = "Going on after a checkpoint";
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        TrainTask::Classify(task @ ClassifyTask { words: Some(words), .. }) => {
+            trainer(ClassifyWords::new(task.clone(), words.clone()), model, spec)
+        }
         // A folder has a folder of pictures for each class.
         TrainTask::Classify(task) if task.data.is_dir() => trainer(ClassifyPictures::new(task.clone()), model, spec),
         TrainTask::Classify(task) => trainer(Classify::new(task.clone()), model, spec),

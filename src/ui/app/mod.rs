@@ -327,14 +327,14 @@ impl App {
 
     /// What would be written to disk now.
     fn session(&self) -> Session {
-        let models = self.state.in_use().map(|m| &m.info.path).filter(|path| path.exists()).cloned().collect();
-        let adapter = |info: &ModelInfo| {
+        let used: Vec<&ModelInfo> = self.state.in_use().map(|open| &open.info).filter(|m| m.path.exists()).collect();
+        let adapter = |(model, info): (usize, &&ModelInfo)| {
             // One that was trained and never written has no folder to come back from.
             let adapter = info.adapter.as_ref().filter(|adapter| !adapter.path.as_os_str().is_empty())?;
-            let (model, path) = (Some(info.path.clone()), Some(adapter.path.clone()));
-            Some(KeptAdapter { model, path, setting: adapter.setting })
+            Some(KeptAdapter { model, path: Some(adapter.path.clone()), setting: adapter.setting })
         };
-        let adapters = self.state.in_use().filter_map(|open| adapter(&open.info)).collect();
+        let adapters = used.iter().enumerate().filter_map(adapter).collect();
+        let models = used.iter().map(|info| info.path.clone()).collect();
         Session {
             theme: self.theme_choice,
             device: self.device_choice,

@@ -99,6 +99,7 @@ impl ClassForm {
             label: column(1),
             test_share: self.test_percent / 100.0,
             learns,
+            words: None,
             context: None,
         })
     }
