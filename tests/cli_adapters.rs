@@ -100,7 +100,7 @@ fn classifiers_and_encoders_have_adapters_and_are_merged() {
     let merged = scores(&folder("classes"), None);
     assert!(merged.iter().zip(&with).all(|(a, b)| (a - b).abs() < 1e-6), "{merged:?} {with:?}");
     merge("tests/golden/bert", "tests/golden/adapters/bert", &folder("bert"));
-    let output = fovea(&["fill", "--model", &folder("bert"), "--text", "a [MASK]", "--device", "cpu"]);
+    let output = fovea(&["fill", "--model", &folder("bert"), "--prompt", "a [MASK]", "--device", "cpu"]);
     assert!(output.status.success(), "{}", said(&output));
 }
 

@@ -206,7 +206,8 @@ fn pictures_of_classes_are_the_approved_ones() {
     let model = classifier(Problem::OneClass, true);
     for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
         for (size, place) in [(SMALL, "small"), (LAPTOP, "laptop")] {
-            for (panel, key) in [("prompt", "classes"), ("fine_tune", "classes-training")] {
+            let views = [("prompt", "classes"), ("fine_tune", "classes-training"), ("fine_tune", "classes-lora")];
+            for (panel, key) in views {
                 let mut window = opened(Window::open(size, 0.5, plain(theme)), panel, &model);
                 if panel == "prompt" {
                     window.press(Modifiers::COMMAND, Key::Enter);
@@ -216,6 +217,10 @@ fn pictures_of_classes_are_the_approved_ones() {
                     choose_file(&mut window);
                     let (job, _) = read(&window).pop().unwrap();
                     answer(&mut window, job, Outcome::LabelledRead(Arc::new(labelled())));
+                }
+                if key == "classes-lora" {
+                    window.click("LoRA");
+                    window.harness.event(egui::Event::PointerGone);
                 }
                 window.harness.remove_cursor();
                 window.settle();

@@ -307,7 +307,9 @@ fn a_decoder_learns_to_say_labels_with_all_weights_and_with_an_adapter() {
     };
     let template = |task: &mut ClassifyTask| task.words.as_mut().unwrap().template = "{output}".to_owned();
     fails(wrong(&template), "{input}");
-    fails(wrong(&|task| task.learns = Learns::Head), "no head for classes");
+    let mut head = wrong(&|task| task.learns = Learns::Head);
+    head.lora = None;
+    fails(head, "no head for classes");
     fails(wrong(&|task| task.context = Some(6)), "does not fit");
     let mut encoder = wrong(&|_| {});
     encoder.start = StartFrom::Folder { path: golden_dir("bert") };

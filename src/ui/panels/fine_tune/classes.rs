@@ -169,7 +169,8 @@ impl FineTunePanel {
              the body to the task; all weights bend it most, and take the most memory and data. LoRA learns small matrices \
              beside all layers and the head, in little memory, and writes a file of a few megabytes.",
         );
-        let depths = [(Depth::Head, "Head"), (Depth::Layers, "Layers"), (Depth::Lora, "LoRA"), (Depth::All, "All")];
+        let depths =
+            [(Depth::Head, "Head"), (Depth::Layers, "Last layers"), (Depth::Lora, "LoRA"), (Depth::All, "All")];
         segmented(ui, &mut form.depth, &depths);
         if let (Depth::Lora, Some(body)) = (form.depth, ClassForm::body(cx.state)) {
             super::controls::lora(ui, &mut form.lora, body.info.architecture);
