@@ -154,6 +154,12 @@ fn a_tensor_left_over_missing_or_misshapen_is_an_error_with_its_key() {
     copy.tensors.insert("base_model.model.score.weight".to_owned(), (vec![2, 16], vec![0.0; 32]));
     let error = refused(&copy, "llama");
     assert!(error.what.contains("base_model.model.score.weight") && error.why.contains("modules_to_save"), "{error}");
+    // A normalisation as a whole: it is not among what is replaced here.
+    let key = "base_model.model.model.norm.weight";
+    let mut copy = Copy::of("llama-identity");
+    copy.tensors.insert(key.to_owned(), (vec![32], vec![1.0; 32]));
+    copy.settings["modules_to_save"] = serde_json::json!(["norm"]);
+    assert!(refused(&copy, "llama").what.contains(key));
     // One half alone.
     for (gone, left) in [(&a, &b), (&b, &a)] {
         let mut copy = Copy::of("llama-identity");
