@@ -77,7 +77,7 @@ fn a_dropped_adapter_is_put_on_the_model_in_use() {
 #[test]
 fn an_adapter_has_a_switch_a_factor_and_its_facts_and_results_name_it() {
     for theme in [ThemeChoice::Dark, ThemeChoice::Light] {
-        let options = fovea::ui::AppOptions { theme: Some(theme), ..with_text_model() };
+        let options = AppOptions { theme: Some(theme), ..with_text_model() };
         let mut window = Window::open(if theme == ThemeChoice::Dark { SMALL } else { LAPTOP }, 1.0, options);
         put(&mut window, AdapterSetting::default());
         assert!(window.has("applied 120 of 120 tensors · rank 8, alpha 16"));
@@ -178,6 +178,30 @@ fn a_run_learns_an_adapter_where_that_is_chosen() {
 }
 
 #[test]
+fn a_decoder_may_say_labels_as_words() {
+    let mut window = Window::open(LAPTOP, 1.0, with_text_model());
+    window.show("fine_tune");
+    window.click("Classes");
+    window.type_into(Role::TextInput, "Labelled texts", "data/films.csv");
+    window.click("As words");
+    // No head could learn alone.
+    assert!(!window.has("Head"));
+    window.type_into(Role::TextInput, "Template", "Q: {input} A: {output}");
+    window.click("Start training");
+    let specs = window.engine.sent(|command| match command {
+        Command::Start { work, .. } => match &**work {
+            Work::Train(spec) => Some(spec.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let spec = specs.into_iter().next_back().expect("a run was begun");
+    assert!(spec.lora.is_some(), "an adapter is what learns unless something else is chosen");
+    let TrainTask::Classify(task) = spec.task else { panic!("labels are learned") };
+    assert_eq!(task.words.map(|words| words.template).as_deref(), Some("Q: {input} A: {output}"));
+}
+
+#[test]
 fn adapters_in_pictures() {
     if !window::has_adapter() {
         eprintln!("adapters_in_pictures skipped: no graphics adapter");
@@ -187,7 +211,7 @@ fn adapters_in_pictures() {
     // Text is shaded a little differently by other drivers.
     let options = SnapshotOptions::new().threshold(1.5).max_failed_pixels(120usize);
     for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
-        let app = fovea::ui::AppOptions { theme: Some(theme), ..with_text_model() };
+        let app = AppOptions { theme: Some(theme), ..with_text_model() };
         let mut window = Window::open(SMALL, 1.0, app);
         put(&mut window, AdapterSetting { on: true, factor: 0.5 });
         // Memory is never the same twice.
@@ -202,6 +226,13 @@ fn adapters_in_pictures() {
         window.settle();
         window.harness.mask(status);
         window.harness.snapshot_options(format!("adapter-fine-tune-{name}"), &options);
+        window.click("Classes");
+        window.click("As words");
+        window.harness.event(egui::Event::PointerGone);
+        window.harness.remove_cursor();
+        window.settle();
+        window.harness.mask(status);
+        window.harness.snapshot_options(format!("label-words-{name}"), &options);
         results.extend_harness(&mut window.harness);
     }
 }
