@@ -178,7 +178,8 @@ impl ClassifierModel {
             let of_body = module.contains("pooler");
             for part in [Some("weight"), bias.map(|_| "bias")].into_iter().flatten() {
                 let name = format!("{module}.{part}");
-                if !(of_body && is_pooled) && !adapter.holds_whole(&name) {
+                let is_there = adapter.holds_whole(&name) || (of_body && is_pooled);
+                if !is_there {
                     return Err(adapter.lacks(&name, if of_body { NO_POOLER } else { NO_HEAD }));
                 }
             }

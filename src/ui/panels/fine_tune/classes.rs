@@ -10,7 +10,7 @@ use crate::types::{
 };
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, error_card, field, ghost_button, segmented};
+use crate::ui::widgets::{caption, error_card, field, ghost_button, hint, segmented};
 use crate::ui::{Answer, Ask, Cx, OpenModel, State, Themed};
 use egui::{Grid, RichText, ScrollArea, TextEdit, Ui};
 use lucide_icons::Icon;
@@ -200,7 +200,7 @@ impl FineTunePanel {
                 "The text as {input} and its label as {output}; a line break ends it. The label alone is learned.";
             let usual = LabelWords::default().template;
             field(ui, "Template", help, |ui| {
-                ui.add(TextEdit::singleline(&mut form.template).hint_text(usual).desired_width(f32::INFINITY))
+                ui.add(TextEdit::singleline(&mut form.template).hint_text(hint(&usual)).desired_width(f32::INFINITY))
             });
             if form.depth == Depth::Head {
                 form.depth = Depth::Lora;
