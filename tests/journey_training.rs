@@ -94,23 +94,4 @@ fn an_adapter_and_a_head_are_trained_used_and_compared() {
     let runs: std::collections::BTreeSet<&str> =
         written.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
     assert_eq!(runs.len(), 2, "the adapter's loss is of another kind: {runs:?}");
-
-    // The classifier goes on with its head beside an adapter, which is on it when it is done, and is switched off and taken off.
-    sitting.press(Modifiers::COMMAND, Key::Num5);
-    sitting.tab("LoRA");
-    sitting.press(Modifiers::COMMAND, Key::Enter);
-    let is_third = |s: &Sitting<'_>| s.state().trainings().filter(|t| t.points.len() >= 3).count() == 3;
-    sitting.until("head and adapter learn", is_third);
-    if !ended(&sitting, 3) {
-        sitting.click("Stop");
-    }
-    let of_classes = |s: &Sitting<'_>| s.state().active(Ability::ClassifyTexts).unwrap().info.adapter.clone();
-    sitting.until("the adapter is on the classifier", |s| ended(s, 3) && of_classes(s).is_some());
-    let adapter = of_classes(&sitting).unwrap();
-    assert!(!adapter.holds_head && adapter.path.join("labels.json").is_file(), "{adapter:?}");
-    sitting.press(Modifiers::COMMAND, Key::Num1);
-    sitting.click(&format!("Use the adapter {}", adapter.name));
-    sitting.until("it is off", |s| of_classes(s).is_some_and(|adapter| !adapter.setting.on));
-    sitting.click(&format!("Take {} off", adapter.name));
-    sitting.until("it is gone", |s| of_classes(s).is_none());
 }
