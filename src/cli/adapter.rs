@@ -76,6 +76,12 @@ pub(super) fn put(session: &Session, model: &ModelInfo, spec: AdapterSpec) -> Re
         if adapter.is_identity {
             tell(format_args!("note: its change is zero throughout, so the model is as without it"));
         }
+        if let (true, Some(labels)) = (adapter.holds_head, told.labels()) {
+            tell(format_args!("note: its head is its own, for the classes {}", labels.join(", ")));
+        }
+        if adapter.numbers_classes {
+            tell(format_args!("note: neither it nor the model names its classes, so they have numbers"));
+        }
         if let Some(base) = adapter.base.as_deref().filter(|base| !model.is_called(base)) {
             tell(format_args!("note: it says it was made for {base}, and the model is {}", model.path.display()));
         }

@@ -35,6 +35,11 @@ pub(crate) trait Objective {
         false
     }
 
+    /// True for a parameter with this path that learns as a whole beside an adapter.
+    fn learns_whole(&self, _path: &str) -> bool {
+        false
+    }
+
     /// The network a run begins with: the model's, or one that learns changes beside it, where the spec says so.
     ///
     /// # Errors

@@ -98,7 +98,8 @@ impl<O: Objective> Run<O> {
         checkpoint: Option<Checkpoint>,
         device: &Device,
     ) -> Result<Self, UserError> {
-        let parameters = parameters_of(&start, &spec, |path| objective.freezes(path))?;
+        let parameters =
+            parameters_of(&start, &spec, |path| objective.freezes(path), |path| objective.learns_whole(path))?;
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);
@@ -156,6 +157,11 @@ impl<O: Objective> Run<O> {
             point,
             pending,
         })
+    }
+
+    /// The network before the first step, without autodiff.
+    pub(crate) fn start(&self) -> &O::Net {
+        &self.start
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff. A checkpoint that is due is a stretch of its own.

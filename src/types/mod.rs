@@ -85,7 +85,7 @@ pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
-pub use training::classify::{ClassifyTask, Learns};
+pub use training::classify::{ClassifyTask, LabelWords, Learns};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};

@@ -6,10 +6,11 @@ use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{
-    ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask, UserError,
+    ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
+    UserError,
 };
 use burn::tensor::Device;
 use std::path::Path;
@@ -26,6 +27,9 @@ const RESUMED: &str = "Going on after a checkpoint";
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        TrainTask::Classify(task @ ClassifyTask { words: Some(words), .. }) => {
+            trainer(ClassifyWords::new(task.clone(), words.clone()), model, spec)
+        }
         // A folder has a folder of pictures for each class.
         TrainTask::Classify(task) if task.data.is_dir() => trainer(ClassifyPictures::new(task.clone()), model, spec),
         TrainTask::Classify(task) => trainer(Classify::new(task.clone()), model, spec),
@@ -227,7 +231,8 @@ where
     fn put(&self, net: O::Net, step: usize, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
         match &self.run.spec().lora {
             Some(lora) => {
-                let learned = Learned { net: &net, lora, before: self.before, step };
+                let start = self.run.start();
+                let learned = Learned { net: &net, start, lora, before: self.before, step, device: cx.device };
                 O::Model::put_adapter(cx.models, self.model, learned)
             }
             None => O::Model::put(cx.models, self.model, net, self.before.and(step)),
@@ -357,12 +362,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         LoadedModel::Digits(model) => model.save(out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
-    let info = loaded.info_mut();
-    (info.modified, info.trained_steps) = (false, 0);
-    out.clone_into(&mut info.path);
-    if let Some(name) = out.file_name() {
-        info.name = name.to_string_lossy().into_owned();
-    }
+    loaded.note_saved(out);
     (cx.emit)(loaded.event());
     Ok(())
 }

@@ -135,6 +135,56 @@ fn a_run_stopped_at_any_turn_goes_on_as_if_it_had_not_been() {
     }
 }
 
+/// A spec of a run that learns an adapter: on text, or beside a head for classes.
+fn lora_spec(data: &Path, out: &Path, task: &str) -> TrainSpec {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(match task {
+        "text" => "llama",
+        _ => "classifiers/distilbert",
+    });
+    let (data, more) = match task {
+        "text" => (format!("data = [{:?}]\ncontext = 8", data.join("words.txt")), "targets = [\"q_proj\", \"v_proj\"]"),
+        _ => (format!("data = {:?}", data.join("labels.csv")), "targets = [\"q_lin\"]"),
+    };
+    let text = format!(
+        "learning_rate = 0.02\nbatch_size = 2\nsteps = 3\neval_every = 2\nseed = 5\nout = {out:?}\nvalidation_share = 0.25\n\
+         [start]\nfrom = \"folder\"\npath = {base:?}\n[task]\nkind = {task:?}\n{data}\n[lora]\nrank = 2\n{more}"
+    );
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_run_that_learns_an_adapter_is_begun_again_like_any_other() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("words.txt"), "abcabcabdabcabd ".repeat(40)).unwrap();
+    let row = |i: usize| format!("{},{}\n", ["abab", "xyxy"][i % 2].repeat(1 + i % 3), ["low", "high"][i % 2]);
+    let rows: String = (0..24).map(row).collect();
+    std::fs::write(data.path().join("labels.csv"), format!("text,label\n{rows}")).unwrap();
+    for task in ["text", "classify"] {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("run");
+        let spec = lora_spec(data.path(), &out, task);
+        train(&spec, None).unwrap();
+        let result = || {
+            let read = |file: &str| std::fs::read(out.join(file)).unwrap();
+            (read("adapter_model.safetensors"), read("adapter_config.json"), names(&out))
+        };
+        let wanted = result();
+        // Every other change: those between are of the same files.
+        let mut ended_at = usize::from(task == "classify");
+        loop {
+            std::fs::remove_dir_all(&out).unwrap();
+            let (_, was_ended) = stop::after(ended_at, || train(&spec, None));
+            train(&spec, None).unwrap_or_else(|error| panic!("{task}, ended at {ended_at}: {error}"));
+            assert!(result() == wanted, "{task}: ended at {ended_at}, the result is another one");
+            if !was_ended {
+                break;
+            }
+            ended_at += 2;
+        }
+        assert!(ended_at > 30, "{task}: only {ended_at} changes were ended");
+    }
+}
+
 /// A store with one digit network that no file holds.
 fn open_model() -> (ModelId, ModelStore) {
     let config = DigitConfig::of(DigitNetwork::Mlp);

@@ -3,9 +3,9 @@
 use super::trained::Trained;
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
 use crate::train::{Happened, Objective, Preparation, Progress, Run, Setup, check};
-use crate::types::{ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
+use crate::types::{ClassifyTask, ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(3);
 /// The task that tries what `spec` says on `model`.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        TrainTask::Classify(task @ ClassifyTask { words: Some(words), .. }) => {
+            trial(ClassifyWords::new(task.clone(), words.clone()), model, spec)
+        }
         // A folder has a folder of pictures for each class.
         TrainTask::Classify(task) if task.data.is_dir() => trial(ClassifyPictures::new(task.clone()), model, spec),
         TrainTask::Classify(task) => trial(Classify::new(task.clone()), model, spec),

@@ -5,9 +5,11 @@
 
 mod pictures;
 mod texts;
+mod words;
 
 pub(crate) use pictures::ClassifyPictures;
 pub(crate) use texts::Classify;
+pub(crate) use words::ClassifyWords;
 
 use crate::load;
 use crate::nn::{Random, cross_entropy};

@@ -25,7 +25,7 @@ const LORA_HELP: &str = "Everything: all weights. LoRA: small matrices A and B b
      added to them; a few thousandths of the numbers, less memory, and a file of a few megabytes.";
 
 /// The numbers of an adapter.
-fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
+pub(super) fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
     ui.columns_const(|[left, right]| {
         let help = "How many rows A has: more can say more, and cost more.";
         integer(left, "Rank", help, &mut form.rank, 1..=1024);
@@ -357,7 +357,10 @@ pub(super) fn integer<N: egui::emath::Numeric>(
 }
 
 fn real(ui: &mut Ui, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
-    field(ui, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
+    // 16 is shown as 16, whatever a drag could make of it.
+    let words = |value: f64, _| ((value * 1e4).round() / 1e4).to_string();
+    let drag = DragValue::new(value).range(range).speed(0.005).custom_formatter(words);
+    field(ui, label, help, |ui| boxed(ui, drag));
 }
 
 pub(super) fn percent(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {

@@ -143,16 +143,18 @@ impl LoraForm {
         match architecture {
             Architecture::Gpt2 => "c_attn",
             Architecture::GptNeox => "query_key_value",
+            Architecture::Bert | Architecture::Roberta => "query, value",
+            Architecture::DistilBert => "q_lin, v_lin",
             _ => "q_proj, v_proj",
         }
     }
 
-    fn spec(&self, architecture: Architecture) -> Option<LoraSpec> {
+    pub fn spec(&self, architecture: Architecture) -> LoraSpec {
         let filled_in = self.targets.trim();
         let targets = if filled_in.is_empty() { Self::usual_targets(architecture) } else { filled_in };
         let targets = targets.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let Self { rank, alpha, rank_stabilised, .. } = *self;
-        self.on.then_some(LoraSpec { rank, alpha, rank_stabilised, targets })
+        LoraSpec { rank, alpha, rank_stabilised, targets }
     }
 }
 
@@ -256,8 +258,12 @@ impl Form {
             Subject::Classes => self.classes.run(state)?,
         };
         let lora = match self.subject {
-            Subject::Text => state.active(Ability::Continue).and_then(|open| self.lora.spec(open.info.architecture)),
-            Subject::Digits | Subject::Classes => None,
+            Subject::Text => {
+                let open = state.active(Ability::Continue).filter(|_| self.lora.on);
+                open.map(|open| self.lora.spec(open.info.architecture))
+            }
+            Subject::Classes => self.classes.lora(state),
+            Subject::Digits => None,
         };
         let spec = TrainSpec {
             task,
@@ -378,12 +384,14 @@ mod tests {
 
     #[test]
     fn targets_are_those_filled_in_or_the_usual_ones() {
-        let form = LoraForm { on: true, targets: " q_proj,down_proj , ".to_owned(), ..LoraForm::default() };
-        assert_eq!(form.spec(Architecture::Llama).unwrap().targets, ["q_proj", "down_proj"]);
-        let form = LoraForm { on: true, ..LoraForm::default() };
-        assert_eq!(form.spec(Architecture::Qwen2).unwrap().targets, ["q_proj", "v_proj"]);
-        assert_eq!(form.spec(Architecture::Gpt2).unwrap().targets, ["c_attn"]);
-        assert_eq!(LoraForm::default().spec(Architecture::Llama), None);
+        let form = LoraForm { targets: " q_proj,down_proj , ".to_owned(), ..LoraForm::default() };
+        assert_eq!(form.spec(Architecture::Llama).targets, ["q_proj", "down_proj"]);
+        let usual = |architecture| LoraForm::default().spec(architecture).targets;
+        assert_eq!(usual(Architecture::Qwen2), ["q_proj", "v_proj"]);
+        assert_eq!(usual(Architecture::Gpt2), ["c_attn"]);
+        assert_eq!(usual(Architecture::Bert), ["query", "value"]);
+        assert_eq!(usual(Architecture::DistilBert), ["q_lin", "v_lin"]);
+        assert_eq!(usual(Architecture::Vit), ["q_proj", "v_proj"]);
     }
 
     #[test]
