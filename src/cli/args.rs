@@ -3,6 +3,7 @@
 use super::attribute::AttributeArgs;
 use super::bench::{ReadingArgs, TrainingArgs};
 use super::classify::ClassifyArgs;
+use super::compare::CompareArgs;
 use super::convert::ConvertArgs;
 use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
@@ -72,6 +73,8 @@ pub enum Verb {
     Labels(LabelsArgs),
     /// Measure a model: digits on an IDX folder, labelled texts or pictures, text on a file
     Evaluate(EvaluateArgs),
+    /// Tell what each example costs a model and the one it was made of; Ctrl-C ends with what there is
+    Compare(CompareArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
     /// List the models of this computer: shipped, in the Hugging Face cache, opened lately

@@ -6,10 +6,10 @@ use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
-    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport,
-    PromptToken, RunRecord, RunSample, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport,
-    SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
-    WordOrderReport,
+    LabelledReport, LayerWeights, LensReport, LossesReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture,
+    PictureReport, PromptToken, RunRecord, RunSample, SamplesReport, ScoreEachReport, ScoreReport, StepsReport,
+    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
+    UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -174,6 +174,8 @@ pub enum Outcome {
     Fingerprinted(String),
     /// The measurement.
     Evaluated(Arc<EvaluationReport>),
+    /// What examples cost two models.
+    LossesCompared(Arc<LossesReport>),
     /// What a token reads, and how fast the device does.
     MemoryMeasured(MemoryTraffic),
     /// Training ended.

@@ -5,8 +5,8 @@
 use super::PromptInput;
 use crate::types::{
     AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens, KShotSpec,
-    LabelledSource, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest,
-    SiteFilter, StepKind, StepsReport, TrainSpec,
+    LabelledSource, LossesSpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest,
+    ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,6 +97,9 @@ pub enum Work {
     Fingerprint,
     /// Measure a model on a folder or file.
     Evaluate(EvaluateSpec),
+    /// What each of some examples costs this model and the one before. [`super::Event::SoFar`] as they are measured, in the order of the
+    /// data; with those measured so far when it is cancelled.
+    CompareLosses(LossesSpec),
     /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
     /// moment.
     MeasureMemory,
@@ -425,6 +428,7 @@ impl Work {
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
+            Self::CompareLosses(_) => row("Comparing the losses", "measuring", Background, Spare),
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
             Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),

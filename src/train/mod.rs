@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 pub(crate) mod data;
 mod exact;
+mod examples;
 mod init;
 mod logs;
 pub(crate) mod objective;
@@ -24,6 +25,8 @@ mod trainable;
 
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
+pub(crate) use examples::{Drawn, Example, TextExamples, digit_examples};
+pub(crate) use init::drawn_model;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
 pub(crate) use place::{Place, written_spec};
 pub(crate) use record::{

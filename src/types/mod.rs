@@ -81,6 +81,9 @@ pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrde
 pub use training::classify::{ClassifyTask, Learns};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
+pub use training::losses::{
+    BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
+};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,

@@ -10,6 +10,9 @@ mod attribute;
 mod batch;
 mod classify;
 mod classify_texts;
+mod compare_before;
+mod compare_losses;
+mod compare_side;
 mod contexts;
 mod continuations;
 mod continuing;
@@ -121,6 +124,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
+        Work::CompareLosses(spec) => Box::new(compare_losses::CompareLosses::new(model, spec.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),

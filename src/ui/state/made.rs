@@ -22,13 +22,7 @@ impl Made {
 /// A model's name, and whether its weights are those of its folder.
 #[must_use]
 pub fn full_name(info: &ModelInfo) -> String {
-    let name = match (info.modified, info.trained_steps) {
-        (false, _) => info.name.clone(),
-        (true, 0) => format!("{} (random weights)", info.name),
-        (true, 1) => format!("{} (changed, 1 step)", info.name),
-        (true, steps) => format!("{} (changed, {steps} steps)", info.name),
-    };
-    info.adapter_in_use().map_or(name.clone(), |adapter| format!("{name} + {adapter}"))
+    info.full_name()
 }
 
 /// True when an open model has other weights than before.

@@ -4,8 +4,8 @@ use crate::engine::Outcome;
 use crate::types::{
     AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport, ContextsReport,
     EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport, JacobianLens,
-    KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport, ScoreReport,
-    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    KShotReport, LabelledReport, LayerActivation, LensReport, LossesReport, PatchReport, PictureReport, SamplesReport,
+    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -58,6 +58,7 @@ reported! {
     TableReport => TableRead,
     LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
+    LossesReport => LossesCompared,
 }
 
 /// About how much memory a result takes; what is always small counts as nothing.
@@ -91,6 +92,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::Scored(report) => report.candidates.iter().map(|candidate| candidate.tokens.len() * 64).sum(),
         Outcome::Batched(report) => report.answers.len() * 256,
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),
+        Outcome::LossesCompared(report) => report.bytes(),
         Outcome::TableRead(report) => report.table.rows.len() * 64,
         _ => 0,
     }

@@ -184,7 +184,7 @@ fn samples(ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
 }
 
 /// A prompt that is this text and nothing else.
-fn as_it_is(text: &str) -> FewShotPrompt {
+pub(super) fn as_it_is(text: &str) -> FewShotPrompt {
     FewShotPrompt { query: text.to_owned(), template: "{input}{output}".to_owned(), ..FewShotPrompt::default() }
 }
 
