@@ -205,6 +205,9 @@ pub struct GenerateArgs {
     pub chat: ChatArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// Have another model answer the same with the same settings and seed: a folder or a name as of --model
+    #[arg(long, value_name = "DIR")]
+    pub beside: Option<PathBuf>,
     /// Draw this many continuations, each with the next seed, and tell how far they agree
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub samples: usize,

@@ -28,6 +28,9 @@ pub enum Work {
     /// Draw several continuations of a prompt that is read once. [`super::Event::Progress`] in samples; with the samples so far when
     /// it is cancelled.
     Samples(SamplesSpec),
+    /// Work of a causal model as it is without its adapter, which stays where it is: a generation, samples, or what else reads and does
+    /// not change the model.
+    OnBase(Box<Work>),
     /// How surprised a model is by each token of a text.
     Surprise(SurpriseSpec),
     /// What is said next without edits and with them.
@@ -374,6 +377,15 @@ pub enum Kept {
 }
 
 impl Work {
+    /// What is done, with or without an adapter.
+    #[must_use]
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::OnBase(work) => work.itself(),
+            other => other,
+        }
+    }
+
     /// The table.
     #[must_use]
     pub fn facts(&self) -> WorkFacts {
@@ -389,6 +401,7 @@ impl Work {
             }
             Self::Generate(_) => row("The generation", "generating", Waited, Spare),
             Self::Samples(_) => row("Drawing the samples", "generating", Waited, Spare),
+            Self::OnBase(work) => work.facts(),
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
             Self::CompareNext(_) => row("Comparing the next token", "reading", Waited, Spare),
             // Only the newest list matters.

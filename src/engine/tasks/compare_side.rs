@@ -247,11 +247,11 @@ fn of_class(scores: &[f32], class: usize) -> Cost {
     Cost::Class(nats, likeliest)
 }
 
-fn no_adapter(info: &ModelInfo) -> UserError {
+pub(super) fn no_adapter(info: &ModelInfo) -> UserError {
     UserError::new(
         format!("{} has no adapter to be without.", info.name),
         "Only a causal model that an adapter was put on has a base that stands beside it.",
-        "Name the model to compare with.",
+        "Choose another model to compare with.",
     )
 }
 

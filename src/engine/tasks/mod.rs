@@ -34,6 +34,7 @@ mod kshot;
 mod lens;
 mod loaded;
 mod measure;
+mod on_base;
 pub(crate) mod open;
 mod opening;
 mod patch;
@@ -101,6 +102,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::OpenLens(path) => Box::new(fit_lens::OpenLens::new(model, path.clone())),
         Work::Sweep(spec) => Box::new(sweep::Sweep::new(model, spec.clone())),
         Work::Patch(spec) => Box::new(patch::Patch::new(model, spec.clone())),
+        Work::OnBase(work) => Box::new(on_base::OnBase::new(model, start(Some(model), work)?)),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::CompareNext(spec) => Box::new(edited_next::CompareNext::new(model, spec.clone())),
         Work::CheckEdits(edits) => Box::new(edited_next::CheckEdits::new(model, edits.clone())),

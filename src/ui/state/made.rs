@@ -1,6 +1,7 @@
 //! With what a result was made, and whether that is still so.
 
 use super::{Job, OpenModel, State};
+use crate::engine::Work;
 use crate::types::{Ability, ModelId, ModelInfo};
 
 /// The model a job was given to, as it was then.
@@ -14,8 +15,12 @@ pub struct Made {
 }
 
 impl Made {
-    pub(super) fn with(open: &OpenModel) -> Self {
-        Self { model: full_name(&open.info), id: open.info.id, weights: open.weights_version }
+    pub(super) fn with(open: &OpenModel, work: &Work) -> Self {
+        let mut info = open.info.clone();
+        if matches!(work, Work::OnBase(_)) {
+            info.adapter = None;
+        }
+        Self { model: full_name(&info), id: open.info.id, weights: open.weights_version }
     }
 }
 

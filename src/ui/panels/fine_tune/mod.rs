@@ -372,8 +372,7 @@ impl Panel for FineTunePanel {
             segmented(ui, &mut self.look, &Look::ALL);
             ui.add_space(space::S);
             if self.look == Look::Examples {
-                let run = runs.iter().find(|run| Some(&run.key) == self.selected.as_ref()).or(runs.last());
-                return self.examples.show(ui, cx, run);
+                return self.examples.show(ui, cx, &runs, &mut self.selected);
             }
             let has_accuracy = runs.iter().any(|r| view::best_accuracy(r.points).is_some());
             if !has_accuracy {

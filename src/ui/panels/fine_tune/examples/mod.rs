@@ -13,13 +13,13 @@ use crate::types::{
     UserError,
 };
 use crate::ui::files::FileRequest;
-use crate::ui::theme::space;
+use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     Stamp, caption, empty_state, icon_button, job_error, job_progress, primary_button, secondary_button, segmented,
     stage_header,
 };
-use crate::ui::{Cx, OpenModel, State, full_name};
-use egui::{ComboBox, DragValue, Layout, Ui, vec2};
+use crate::ui::{Cx, OpenModel, State, Themed, full_name};
+use egui::{ComboBox, DragValue, Layout, RichText, Ui, vec2};
 use lucide_icons::Icon;
 use scatter::Scatter;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ use table::TableView;
 pub(super) const FILE: &str = "examples to compare";
 /// Least width at which the table stands beside the plane.
 const BESIDE: f32 = 760.0;
+/// Height of a row of choices.
+const LINE: f32 = 34.0;
 /// The most examples that can be asked for.
 const MOST: usize = 100_000;
 
@@ -124,35 +126,36 @@ impl ExamplesView {
         (self.settings.file, self.settings.source) = (path.to_owned(), Source::File);
     }
 
-    /// Shows the comparison of a run, and how another is asked for.
-    pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: Option<&NamedRun<'_>>) {
+    /// Shows the comparison of the run that is selected, else of the newest, and how another is asked for.
+    pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>], selected: &mut Option<RunKey>) {
+        let own: Vec<&NamedRun<'_>> = runs.iter().filter(|run| run.spec.is_some()).collect();
+        let run = own.iter().find(|run| Some(&run.key) == selected.as_ref()).or(own.last()).copied();
         let Some((run, spec)) = run.and_then(|run| Some((run, run.spec?))) else {
-            caption(
-                ui,
-                "Choose a run that was trained here: of one of another program nothing but its curve is known.",
-            );
+            caption(ui, "Of runs of other programs nothing but their curves is known.");
             return;
         };
         let state = cx.state;
         let job = self.jobs.get(&run.key).copied();
         let report =
             job.and_then(|job| state.report::<LossesReport>(job).or_else(|| state.so_far::<LossesReport>(job)));
-        stage_header(ui, "Loss of each example", &run.name, |ui| {
+        stage_header(ui, "Loss of each example", "", |ui| {
             if let Some(report) = report
                 && icon_button(ui, Icon::Download, "Export the losses as CSV").clicked()
             {
                 export(report, cx);
             }
         });
-        self.tools(ui, cx, run, spec);
+        let line = vec2(ui.available_width(), LINE);
+        let across = Layout::left_to_right(egui::Align::Center);
+        ui.allocate_ui_with_layout(line, across, |ui| {
+            pick_run(ui, &own, run, selected);
+            self.pick_source(ui, cx, spec);
+        });
+        ui.allocate_ui_with_layout(line, across, |ui| self.pick_models(ui, cx, run, spec));
         let Some(job) = job else {
             let sentence = "Each example of the chosen part is measured twice: with the model the run began with, and with the \
                             one it made. What training helped and what it harmed stands in a table.";
-            let is_open = tuned(state, run).is_some();
-            let words = if is_open { "Compare" } else { "Open the run's model" };
-            if empty_state(ui, Icon::ArrowDownWideNarrow, "What did training change?", sentence, Some(words)) {
-                if is_open { self.ask(cx, run, spec) } else { open_model(cx, run) }
-            }
+            empty_state(ui, Icon::ArrowDownWideNarrow, "What did training change?", sentence, None);
             return;
         };
         job_error(ui, cx, job);
@@ -173,55 +176,54 @@ impl ExamplesView {
         }
     }
 
-    /// Which examples of which models, and the button.
-    fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>, spec: &TrainSpec) {
+    /// Which examples.
+    fn pick_source(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, spec: &TrainSpec) {
         let sources = Source::of(&spec.task);
         if !sources.iter().any(|(source, _)| *source == self.settings.source) {
             self.settings.source = Source::Validation;
         }
-        let running = self.running(Some(&run.key), cx.state);
-        ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing.x = space::M;
-            let help = "Training: what was learned from. Validation: what told which weights are best. Test: what nothing was \
-                        learned from or chosen by. Of text each is cut into passages of the run's context, side by side.";
-            ui.scope(|ui| segmented(ui, &mut self.settings.source, &sources)).response.on_hover_text(help);
-            if self.settings.source == Source::File {
-                let name = self.settings.file.file_name().map(|name| name.to_string_lossy().into_owned());
-                let words = name.unwrap_or_else(|| "Choose…".to_owned());
-                let button = secondary_button(ui, Some(Icon::FolderOpen), &words);
-                if button.on_hover_text(self.settings.file.display().to_string()).clicked() {
-                    cx.pick(FILE, request(&spec.task));
-                }
+        let help = "Training: what was learned from. Validation: what told which weights are best. Test: what nothing was learned \
+                    from or chosen by. Of text each is cut into passages of the run's context, side by side.";
+        ui.scope(|ui| segmented(ui, &mut self.settings.source, &sources)).response.on_hover_text(help);
+        if self.settings.source == Source::File {
+            let name = self.settings.file.file_name().map(|name| name.to_string_lossy().into_owned());
+            let words = name.unwrap_or_else(|| "Choose…".to_owned());
+            let button = secondary_button(ui, Some(Icon::FolderOpen), &words);
+            if button.on_hover_text(self.settings.file.display().to_string()).clicked() {
+                cx.pick(FILE, request(&spec.task));
             }
-            let name = caption(ui, "At most");
-            let field = DragValue::new(&mut self.settings.most).range(1..=MOST).speed(10.0);
-            let help = "Examples that are measured. Of more, so many are taken, spread evenly over all.";
-            ui.add(field).labelled_by(name.id).on_hover_text(help);
-            self.pick_before(ui, cx.state, run);
-            match running {
-                Some(job) => {
-                    if secondary_button(ui, Some(Icon::Square), "Stop").clicked() {
-                        cx.cancel(job);
-                    }
-                }
-                None => {
-                    let is_ready = self.settings.source != Source::File || !self.settings.file.as_os_str().is_empty();
-                    ui.add_enabled_ui(is_ready && tuned(cx.state, run).is_some(), |ui| {
-                        let button = primary_button(ui, Icon::Play, "Compare");
-                        let why = if is_ready { "Open the run's model first." } else { "Choose a file first." };
-                        if button.on_disabled_hover_text(why).clicked() {
-                            self.ask(cx, run, spec);
-                        }
-                    });
-                }
+        }
+    }
+
+    /// How many of them, with which model beside the run's own, and the button.
+    fn pick_models(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>, spec: &TrainSpec) {
+        let name = caption(ui, "At most");
+        let field = DragValue::new(&mut self.settings.most).range(1..=MOST).speed(10.0);
+        let help = "Examples that are measured. Of more, so many are taken, spread evenly over all.";
+        ui.add(field).labelled_by(name.id).on_hover_text(help);
+        self.pick_before(ui, cx.state, run);
+        if let Some(job) = self.running(Some(&run.key), cx.state) {
+            if secondary_button(ui, Some(Icon::Square), "Stop").clicked() {
+                cx.cancel(job);
             }
-            if running.is_none() && tuned(cx.state, run).is_none() {
-                let button = secondary_button(ui, Some(Icon::FolderOpen), "Open the run's model");
-                if button.clicked() {
+        } else if tuned(cx.state, run).is_none() {
+            let help = "Its weights are measured: of a kept run they are read from its folder first.";
+            let is_opening = cx.state.opening().is_some();
+            ui.add_enabled_ui(!is_opening, |ui| {
+                let button = primary_button(ui, Icon::FolderOpen, "Open the run's model");
+                if button.on_hover_text(help).clicked() {
                     open_model(cx, run);
                 }
-            }
-        });
+            });
+        } else {
+            let is_ready = self.settings.source != Source::File || !self.settings.file.as_os_str().is_empty();
+            ui.add_enabled_ui(is_ready, |ui| {
+                let button = primary_button(ui, Icon::Play, "Compare");
+                if button.on_disabled_hover_text("Choose a file first.").clicked() {
+                    self.ask(cx, run, spec);
+                }
+            });
+        }
     }
 
     /// The model before: what the run began with, or another open one of its kind.
@@ -235,7 +237,7 @@ impl ExamplesView {
         let own = run.model();
         let words = chosen.map_or_else(|| own.clone(), |open| full_name(&open.info));
         let name = caption(ui, "Before");
-        let combo = ComboBox::from_id_salt("model before").selected_text(words).width(150.0).truncate();
+        let combo = combo("model before", &words, 150.0);
         let response = combo.show_ui(ui, |ui| {
             ui.selectable_value(&mut self.before, None, format!("{own}, as the run began"));
             for open in others {
@@ -312,6 +314,27 @@ impl ExamplesView {
     }
 }
 
+/// Which run.
+fn pick_run(ui: &mut Ui, runs: &[&NamedRun<'_>], shown: &NamedRun<'_>, selected: &mut Option<RunKey>) {
+    let combo = combo("run of examples", &shown.name, 130.0);
+    let response = combo.show_ui(ui, |ui| {
+        for run in runs.iter().rev() {
+            if ui.selectable_label(run.key == shown.key, &run.name).clicked() {
+                *selected = Some(run.key.clone());
+            }
+        }
+    });
+    let _ = response.response.accessible_name(format!("Run: {}", shown.name));
+}
+
+fn combo<'a>(id: &'a str, words: &'a str, width: f32) -> ComboBox<'a> {
+    let chevron = |ui: &Ui, rect: egui::Rect, visuals: &egui::style::WidgetVisuals, _: bool| {
+        let (icon, ink) = (char::from(Icon::ChevronDown), visuals.fg_stroke.color);
+        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
+    };
+    ComboBox::from_id_salt(id).selected_text(words).width(width).truncate().icon(chevron)
+}
+
 /// All examples together.
 fn told(ui: &mut Ui, report: &LossesReport, is_running: bool) {
     let mut words = if is_running { format!("So far: {}", report.in_words()) } else { report.in_words() };
@@ -325,13 +348,12 @@ fn told(ui: &mut Ui, report: &LossesReport, is_running: bool) {
     if report.cut > 0 {
         words += &format!(" {} texts were longer than is read and cut off.", number_grouped(report.cut as u64));
     }
-    ui.label(
-        egui::RichText::new(words).font(crate::ui::theme::Type::Body.sans()).color(crate::ui::Themed::theme(ui).body()),
-    );
+    let ink = ui.theme().body();
+    ui.label(RichText::new(words).font(Type::Body.sans()).color(ink));
 }
 
 /// The open model that a run made, or is making.
-fn tuned<'a>(state: &'a State, run: &NamedRun<'_>) -> Option<&'a OpenModel> {
+pub(super) fn tuned<'a>(state: &'a State, run: &NamedRun<'_>) -> Option<&'a OpenModel> {
     if let Some(open) = run.training.and_then(|training| state.models.get(&training.model)) {
         return Some(open);
     }

@@ -1,5 +1,5 @@
-//! Every example as a point: what it costs before across, after upwards, on logarithmic axes that are alike. Below the diagonal it
-//! costs less.
+//! Every example as a point: what it costs before across, after upwards, on logarithmic axes. Below the line on which nothing changes
+//! it costs less.
 
 use super::Shown;
 use super::table::signed;
@@ -30,34 +30,47 @@ pub(super) struct Scatter {
 /// Of which job and how many rows, where, and in which theme.
 type Key = (JobId, usize, Rect, bool);
 
-/// The axes, which are alike, and where they are drawn.
+/// Both axes, each from the least to the most there is on it, and where they are drawn.
 #[derive(Clone, Copy)]
 struct Axes {
     rect: Rect,
-    lo: f64,
-    hi: f64,
+    /// Of before, then of after.
+    spans: [(f64, f64); 2],
 }
 
 impl Axes {
     fn of(rows: &[Arc<LossRow>], rect: Rect) -> Self {
-        let losses = rows.iter().flat_map(|row| row.losses).filter(|loss| loss.is_finite());
-        let (lo, hi) = losses.fold((f64::INFINITY, 0.0_f64), |(lo, hi), loss| (lo.min(loss), hi.max(loss)));
-        let lo = if lo.is_finite() { lo.max(LEAST) } else { 0.1 };
-        let hi = hi.max(lo * 1.5);
-        // A little room around the outermost points.
-        let room = (hi / lo).powf(0.05);
-        Self { rect, lo: lo / room, hi: hi * room }
+        let span = |side: usize| {
+            let losses = rows.iter().map(|row| row.losses[side]).filter(|loss| loss.is_finite());
+            let (lo, hi) = losses.fold((f64::INFINITY, 0.0_f64), |(lo, hi), loss| (lo.min(loss), hi.max(loss)));
+            let lo = if lo.is_finite() { lo.max(LEAST) } else { 0.1 };
+            let hi = hi.max(lo * 1.5);
+            // A little room around the outermost points.
+            let room = (hi / lo).powf(0.05);
+            (lo / room, hi * room)
+        };
+        Self { rect, spans: [span(0), span(1)] }
     }
 
-    /// The share of an axis at which a loss stands.
-    fn share(&self, loss: f64) -> f32 {
-        let share = (loss.max(self.lo) / self.lo).ln() / (self.hi / self.lo).ln();
-        share.clamp(0.0, 1.0) as f32
+    /// The share of an axis at which a loss stands; beyond its ends where it does.
+    fn share(&self, side: usize, loss: f64) -> f32 {
+        let (lo, hi) = self.spans[side];
+        ((loss / lo).ln() / (hi / lo).ln()) as f32
     }
 
-    fn at(&self, [before, after]: [f64; 2]) -> Pos2 {
-        let (x, y) = (self.share(before), self.share(after));
+    fn place(&self, [x, y]: [f32; 2]) -> Pos2 {
         pos2(self.rect.left() + x * self.rect.width(), self.rect.bottom() - y * self.rect.height())
+    }
+
+    /// Where an example stands: at the edge where its loss is next to nothing.
+    fn at(&self, losses: [f64; 2]) -> Pos2 {
+        self.place([0, 1].map(|side| self.share(side, losses[side].max(self.spans[side].0)).clamp(0.0, 1.0)))
+    }
+
+    /// The ends of the line on which nothing changes, which may lie outside.
+    fn diagonal(&self) -> [Pos2; 2] {
+        let [(a, b), (c, d)] = self.spans;
+        [a.min(c), b.max(d)].map(|loss| self.place([self.share(0, loss), self.share(1, loss)]))
     }
 }
 
@@ -112,16 +125,24 @@ fn grid(ui: &Ui, theme: &Theme, axes: &Axes, unit: &str) {
     let (painter, rect) = (ui.painter(), axes.rect);
     painter.rect(rect, RADIUS, theme.ground(), Stroke::new(1.0, theme.hairline()), StrokeKind::Inside);
     let lines = ui.painter_at(rect);
-    let target = ((rect.width() / 60.0) as usize).max(2);
-    for tick in log_ticks(axes.lo, axes.hi, target) {
-        let [x, y] = [axes.at([tick.value, axes.lo]).x, axes.at([axes.lo, tick.value]).y];
-        lines.vline(x, rect.y_range(), Stroke::new(1.0, theme.grid()));
-        lines.hline(rect.x_range(), y, Stroke::new(1.0, theme.grid()));
-        let (font, ink) = (Type::Caption.sans(), theme.caption());
-        painter.text(pos2(x, rect.bottom() + 3.0), Align2::CENTER_TOP, &tick.label, font.clone(), ink);
-        painter.text(pos2(rect.left() - 5.0, y), Align2::RIGHT_CENTER, &tick.label, font, ink);
+    for (side, length) in [rect.width() / 56.0, rect.height() / 36.0].into_iter().enumerate() {
+        let (lo, hi) = axes.spans[side];
+        let named = log_ticks(lo, hi, (length as usize).max(2)).into_iter().filter(|tick| !tick.label.is_empty());
+        for tick in named {
+            let (font, ink, stroke) = (Type::Caption.sans(), theme.caption(), Stroke::new(1.0, theme.grid()));
+            let share = axes.share(side, tick.value);
+            if side == 0 {
+                let x = axes.place([share, 0.0]).x;
+                lines.vline(x, rect.y_range(), stroke);
+                painter.text(pos2(x, rect.bottom() + 3.0), Align2::CENTER_TOP, &tick.label, font, ink);
+            } else {
+                let y = axes.place([0.0, share]).y;
+                lines.hline(rect.x_range(), y, stroke);
+                painter.text(pos2(rect.left() - 5.0, y), Align2::RIGHT_CENTER, &tick.label, font, ink);
+            }
+        }
     }
-    lines.line_segment([rect.left_bottom(), rect.right_top()], Stroke::new(1.0, theme.line()));
+    lines.line_segment(axes.diagonal(), Stroke::new(1.0, theme.line()));
     let name = |words: String, at: Pos2, align: Align2| {
         painter.text(at, align, words, Type::Caption.sans(), theme.caption());
     };
@@ -173,16 +194,17 @@ mod tests {
     }
 
     #[test]
-    fn axes_are_alike_so_that_what_does_not_change_stands_on_the_diagonal() {
+    fn what_does_not_change_stands_on_the_line_and_what_costs_more_above_it() {
         let rows = [row([0.5, 2.0]), row([4.0, 4.0]), row([0.0, 1.0]), row([f64::NAN, 1.0])];
-        let rect = Rect::from_min_size(Pos2::ZERO, Vec2::splat(100.0));
-        let axes = Axes::of(&rows, rect);
-        let on = axes.at([4.0, 4.0]);
-        assert!((on.x + on.y - 100.0).abs() < 1e-3 && on.x < 100.0);
-        assert!(axes.at([0.5, 2.0]).y < 100.0 - axes.at([0.5, 2.0]).x, "dearer: above the diagonal");
+        let axes = Axes::of(&rows, Rect::from_min_size(Pos2::ZERO, Vec2::splat(100.0)));
+        let [from, to] = axes.diagonal();
+        // Twice the area of the triangle of a point and the line: its sign tells the side.
+        let side = |at: Pos2| (to.x - from.x) * (at.y - from.y) - (to.y - from.y) * (at.x - from.x);
+        assert!(side(axes.at([4.0, 4.0])).abs() < 1.0);
+        assert!(side(axes.at([0.5, 2.0])) < 0.0 && side(axes.at([4.0, 2.0])) > 0.0);
         assert_eq!(axes.at([0.0, 1.0]).x, axes.at([1e-9, 1.0]).x, "at the edge");
         assert_eq!(dots(&rows, &axes, Theme::dark()).vertices.len(), 3 * 4, "what is no number has no place");
-        let alone = Axes::of(&rows[3..], rect);
-        assert!(alone.hi > alone.lo && alone.lo > 0.0);
+        let alone = Axes::of(&rows[3..], axes.rect);
+        assert!(alone.spans.iter().all(|(lo, hi)| lo < hi && *lo > 0.0));
     }
 }

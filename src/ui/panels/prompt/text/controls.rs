@@ -31,6 +31,8 @@ impl TextPrompt {
         if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
             self.switch(mode);
         }
+        ui.add_space(space::XS);
+        self.second.show(ui, cx);
         if self.is_chat() {
             chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
         } else {
