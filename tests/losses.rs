@@ -5,10 +5,12 @@
 mod reference;
 mod support;
 
-use fovea::engine::{AdapterSpec, Command, Event, Outcome, PromptInput, SurpriseSpec, Work, read_run_record};
+use fovea::engine::{
+    AdapterSpec, Command, Event, GenerateSpec, Outcome, PromptInput, SurpriseSpec, Work, read_run_record,
+};
 use fovea::types::{
     AdapterSetting, BeforeModel, DataPart, DeviceChoice, EvaluateSpec, EvaluationReport, JobId, LossOrder, LossesData,
-    LossesReport, LossesSpec, LossesSummary, ModelId, RunRecord, TrainSpec, TrainSummary, UserError,
+    LossesReport, LossesSpec, LossesSummary, ModelId, RunRecord, Sampling, TrainSpec, TrainSummary, UserError,
 };
 use reference::golden_dir;
 use serde_json::Value;
@@ -176,7 +178,7 @@ fn without_its_adapter_a_model_is_its_base() {
     assert!(without.summary().better > 0 && without.rows.iter().any(|row| row.change() != 0.0));
 
     // What it wrote, on a base that is opened anew, costs the same.
-    let opened = script.open(&base).id;
+    let (opened, alone) = (script.open(&base).id, script.open(&base).id);
     let job = JobId::next();
     let adapter = AdapterSpec { path: out, setting: AdapterSetting::default() };
     script.send(Command::start(job, opened, Work::OpenAdapter(adapter)));
@@ -185,6 +187,56 @@ fn without_its_adapter_a_model_is_its_base() {
     for (a, b) in again.rows.iter().zip(&without.rows) {
         assert!((0..2).all(|side| near(a.losses[side], b.losses[side])), "{a:?} {b:?}");
     }
+
+    // Two columns are two generations: that of the base says what the base says alone, and leaves the adapter where it is.
+    let sampling = Sampling { max_new_tokens: 12, temperature: 1.0, seed: 3, ..Sampling::default() };
+    let spec = GenerateSpec { prompt: "abcabc".into(), sampling, edits: Vec::new() };
+    let mut says = |model: ModelId, work: Work| -> Vec<(u32, f32)> {
+        let job = JobId::next();
+        script.send(Command::start(job, model, work));
+        let mut tokens = Vec::new();
+        script.until("the end of a generation", |event| match event {
+            Event::Token { job: of, token } if *of == job => {
+                tokens.push((token.id, token.logprob));
+                None
+            }
+            Event::Done { job: of, .. } if *of == job => Some(()),
+            Event::Failed { job: Some(of), .. } if *of == job => panic!("{event:?}"),
+            _ => None,
+        });
+        tokens
+    };
+    let generate = || Work::Generate(spec.clone());
+    let tuned_before = says(opened, generate());
+    let of_base = says(opened, Work::OnBase(Box::new(generate())));
+    assert_eq!(of_base, says(alone, generate()), "to the last bit");
+    assert_eq!(tuned_before, says(opened, generate()));
+    assert_ne!(tuned_before, of_base, "the adapter changes something");
+
+    // Both at once: the one does not see the other's weights.
+    let [both, base] = [generate(), Work::OnBase(Box::new(generate()))].map(|work| (JobId::next(), work));
+    for (job, work) in [&both, &base] {
+        script.send(Command::start(*job, opened, work.clone()));
+    }
+    let mut tokens = [Vec::new(), Vec::new()];
+    let mut ended = 0;
+    script.until("both ends", |event| {
+        for (side, (job, _)) in [&both, &base].into_iter().enumerate() {
+            match event {
+                Event::Token { job: of, token } if of == job => tokens[side].push((token.id, token.logprob)),
+                Event::Done { job: of, .. } if of == job => ended += 1,
+                Event::Failed { .. } => panic!("{event:?}"),
+                _ => {}
+            }
+        }
+        (ended == 2).then_some(())
+    });
+    assert_eq!(tokens, [tuned_before, of_base]);
+
+    // Without an adapter there is no base.
+    let job = JobId::next();
+    script.send(Command::start(job, alone, Work::OnBase(Box::new(generate()))));
+    assert!(script.end(job).unwrap_err().what.contains("has no adapter"));
 }
 
 /// Texts that are easy to tell apart for who reads letters.
@@ -335,9 +387,103 @@ fn the_command_line_finds_model_and_data_of_a_run_by_itself() {
         assert_eq!(said.status.code(), Some(2), "{arguments:?}");
         String::from_utf8(said.stderr).unwrap()
     };
+    let said =
+        fovea(&["generate", "--model", "sprout", "--beside", "seedling", "--prompt", "Once", "--max-new-tokens", "4"]);
+    let both = String::from_utf8(said.stdout).unwrap();
+    let mut alone = String::new();
+    for (place, name) in ["sprout", "seedling"].into_iter().enumerate() {
+        let said = fovea(&["generate", "--model", name, "--prompt", "Once", "--max-new-tokens", "4"]);
+        let between = if place > 0 { "\n" } else { "" };
+        alone += &format!("{between}# {name}\n{}", String::from_utf8(said.stdout).unwrap());
+    }
+    assert_eq!(both, alone, "two answers beside each other are two answers");
     assert!(failed(&["compare", "--model", "tests/golden/gpt2", "--data", "README.md"]).contains("with --before"));
     let other = ["compare", "--model", model, "--before", "tests/golden/bert", "--data", "README.md"];
     assert!(failed(&other).contains("different kinds"));
     let other = ["compare", "--model", "sprout", "--before", "seedling", "--data", "README.md"];
     assert!(failed(&other).contains("split texts into other tokens"));
+}
+
+/// Tables and a text that few-shot documents are written from.
+fn write_tables(dir: &Path) {
+    let words = ["sun", "moon", "tree", "apple", "dog", "cat", "bird", "house"];
+    let rows: String = words.iter().map(|word| format!("{word}\t{word}s\n")).collect();
+    std::fs::create_dir(dir.join("tables")).unwrap();
+    std::fs::write(dir.join("tables/plurals.tsv"), format!("# kind: fact\ninput\toutput\n{rows}")).unwrap();
+    let text: String = (0..600).map(|i| format!("the {} and the {}. ", words[i % 8], words[(i * i) % 7])).collect();
+    std::fs::write(dir.join("text.txt"), text).unwrap();
+}
+
+#[test]
+fn documents_of_a_few_shot_run_cost_what_its_curve_says_and_it_began_with_drawn_weights() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let dir = tempfile::tempdir().unwrap();
+    write_tables(dir.path());
+    let out = dir.path().join("run");
+    let spec: TrainSpec = toml::from_str(&format!(
+        "learning_rate = 0.01\nbatch_size = 4\nsteps = 30\nvalidation_share = 0.1\neval_every = 10\nseed = 4\nout = {out:?}\n\
+         [task]\nkind = \"few_shot\"\ncontext = 32\ntasks = [{:?}]\n[[task.text]]\npath = {:?}\nshare = 1.0\n\
+         [[task.stages]]\nuntil = 1.0\ntext = 1.0\nfacts = 1.0\nrepeats = 1.0\n\
+         [task.shape]\nhidden = 32\nlayers = 2\nheads = 2\nkv_heads = 1\nintermediate = 64\nmax_positions = 64\nvocabulary = 300\n",
+        dir.path().join("tables"),
+        dir.path().join("text.txt")
+    ))
+    .unwrap();
+    let tuned = ModelId::next();
+    let best = train(&mut script, tuned, &spec).best.unwrap().1;
+    let record = record(&out);
+    let report = compare(&mut script, tuned, of_run(&record, DataPart::Validation)).unwrap();
+    let summary = report.summary();
+    assert!(near(summary.losses[1], best), "{summary:?} and {best}");
+    // Weights that were drawn know nothing: every token costs as much as all others.
+    let vocabulary = script.seen.iter().rev().find_map(|event| match event {
+        Event::Model { info, .. } if info.id == tuned => info.shape.vocabulary(),
+        _ => None,
+    });
+    assert!((summary.losses[0] - (vocabulary.unwrap() as f64).ln()).abs() < 0.3, "{summary:?}");
+    assert_eq!(report.models[0], "random weights");
+    let is_partly_given =
+        |row: &Arc<fovea::types::LossRow>| row.tokens.iter().filter(|token| token.losses.is_none()).count() > 1;
+    assert!(report.rows.iter().any(is_partly_given), "of a document only what can be known is predicted");
+    // Of what was learned from, the sequences that the steps drew.
+    let train = LossesSpec { most: 20, ..of_run(&record, DataPart::Train) };
+    let train = compare(&mut script, tuned, train).unwrap();
+    assert_eq!((train.of, train.rows.len()), (120, 20));
+}
+
+#[test]
+fn pictures_cost_what_evaluation_says() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("pictures");
+    for (class, name) in ["red", "green", "blue"].into_iter().enumerate() {
+        std::fs::create_dir_all(data.join(name)).unwrap();
+        for i in 0..12 {
+            let picture = image::RgbImage::from_fn(20 + i, 24, |x, y| {
+                let mut rgb = [(x * 9 + i * 5) as u8 % 60, (y * 7 + i * 3) as u8 % 60, ((x + y) * 5) as u8 % 60];
+                rgb[class] += 120;
+                image::Rgb(rgb)
+            });
+            picture.save(data.join(name).join(format!("{i}.png"))).unwrap();
+        }
+    }
+    let out = dir.path().join("run");
+    let spec = format!(
+        "learning_rate = 0.02\nbatch_size = 8\nsteps = 12\neval_every = 4\nseed = 5\nvalidation_share = 0.2\nout = {out:?}\n\
+         [start]\nfrom = \"folder\"\npath = {:?}\n[task]\nkind = \"classify\"\ndata = {data:?}\nlearns = \"head\"\n",
+        golden_dir("vit")
+    );
+    let tuned = ModelId::next();
+    let summary = train(&mut script, tuned, &toml::from_str(&spec).unwrap());
+    let report = compare(&mut script, tuned, of_run(&record(&out), DataPart::Validation)).unwrap();
+    let EvaluationReport::Classes { loss, examples, .. } =
+        evaluate(&mut script, tuned, &data, Some(DataPart::Validation))
+    else {
+        panic!()
+    };
+    let told = report.summary();
+    assert!(near(loss, told.losses[1]) && near(summary.best.unwrap().1, told.losses[1]), "{loss} {told:?}");
+    assert!(report.rows.len() == examples && told.losses[0] > told.losses[1]);
+    assert!(report.rows.iter().all(|row| Path::new(&row.text).is_file() && row.told.is_some()));
+    assert_eq!(report.models[0], "vit with the new head");
 }

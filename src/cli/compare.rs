@@ -224,8 +224,8 @@ fn describe(report: &LossesReport, top: usize) -> String {
     if report.rows.len() < report.of {
         text += &format!("{} of {} examples, spread evenly over them\n", report.rows.len(), report.of);
     }
-    if report.cut > 0 {
-        text += &format!("{} texts were longer than is read and cut off\n", report.cut);
+    if let Some(words) = report.cut_in_words() {
+        text += &format!("{words}\n");
     }
     for (order, name) in [(LossOrder::Help, "Helped most"), (LossOrder::Harm, "Harmed most")] {
         let is_meant = |row: &&Arc<LossRow>| match order {

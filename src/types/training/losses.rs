@@ -246,9 +246,20 @@ impl LossesReport {
             words += &format!("; {} of {told} right before, {} after", right[0], right[1]);
         }
         if broken > 0 {
-            words += &format!("; {broken} have a loss that is no number");
+            let have = if broken == 1 { "has" } else { "have" };
+            words += &format!("; {broken} {have} a loss that is no number");
         }
         words + "."
+    }
+
+    /// How many texts were cut off, in words; nothing where none was.
+    #[must_use]
+    pub fn cut_in_words(&self) -> Option<String> {
+        match self.cut {
+            0 => None,
+            1 => Some("1 text was longer than is read and cut off.".to_owned()),
+            cut => Some(format!("{cut} texts were longer than is read and cut off.")),
+        }
     }
 
     /// A class's name.
@@ -294,7 +305,7 @@ mod tests {
         assert_eq!(summary.losses, [9.0 / 5.0, 14.5 / 5.0], "every token weighs alike");
         assert_eq!(
             report.in_words(),
-            "Better on 1 of 4, worse on 1, the same on 1; mean +1.100 nats a token (1.800 → 2.900); 1 have a loss that \
+            "Better on 1 of 4, worse on 1, the same on 1; mean +1.100 nats a token (1.800 → 2.900); 1 has a loss that \
              is no number."
         );
     }
@@ -302,6 +313,6 @@ mod tests {
     #[test]
     fn without_numbers_no_mean_is_told() {
         let words = report(vec![row(0, [f64::NAN; 2], 2)]).in_words();
-        assert_eq!(words, "Better on 0 of 1, worse on 0; 1 have a loss that is no number.");
+        assert_eq!(words, "Better on 0 of 1, worse on 0; 1 has a loss that is no number.");
     }
 }

@@ -11,7 +11,7 @@ use egui::{Color32, Frame, Label, Rect, RichText, Role, Sense, Ui, Vec2, WidgetI
 use lucide_icons::Icon;
 
 /// A change of so many nats has the full colour.
-const FULL: f32 = 2.0;
+const FULL: f32 = 4.0;
 /// Side of a digit on screen.
 const DIGIT: f32 = 140.0;
 
@@ -166,7 +166,7 @@ mod tests {
         assert!(told(&token(None)).contains("given"));
         let ground = Color32::BLACK;
         assert_eq!(fill(&token(None), ground), Color32::TRANSPARENT);
-        let [better, worse] = [[2.0, 0.0], [0.0, 2.0]].map(|losses| fill(&token(Some(losses)), ground));
+        let [better, worse] = [[3.0, 0.0], [0.0, 3.0]].map(|losses| fill(&token(Some(losses)), ground));
         assert!(better.b() > better.r() && worse.r() > worse.b());
     }
 }

@@ -345,8 +345,8 @@ fn told(ui: &mut Ui, report: &LossesReport, is_running: bool) {
         let [asked, of] = [report.asked, report.of].map(|count| number_grouped(count as u64));
         words += &format!(" {asked} of {of} examples, spread evenly over them.");
     }
-    if report.cut > 0 {
-        words += &format!(" {} texts were longer than is read and cut off.", number_grouped(report.cut as u64));
+    if let Some(cut) = report.cut_in_words() {
+        words += &format!(" {cut}");
     }
     let ink = ui.theme().body();
     ui.label(RichText::new(words).font(Type::Body.sans()).color(ink));

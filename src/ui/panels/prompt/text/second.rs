@@ -3,7 +3,7 @@
 use crate::engine::{Command, Work};
 use crate::types::{Ability, JobId, ModelId, ModelKind, model_name};
 use crate::ui::asked_model::{AskedModel, Found};
-use crate::ui::theme::{Type, space};
+use crate::ui::theme::Type;
 use crate::ui::widgets::{caption, ghost_button};
 use crate::ui::{Cx, OpenModel, ShippedModel, State, full_name};
 use egui::{ComboBox, Ui};
@@ -120,19 +120,20 @@ impl Second {
         self.in_use = None;
     }
 
-    /// The menu, and what keeps the choice from being asked.
-    pub fn show(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+    /// The menu, beside what else stands in the row.
+    pub fn menu(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         let state = cx.state;
         let active = state.active(Ability::Continue);
         let words = self.words(active);
-        let name = caption(ui, "Beside").on_hover_text(HELP);
         let chevron = |ui: &Ui, rect: egui::Rect, visuals: &egui::style::WidgetVisuals, _: bool| {
             let (icon, ink) = (char::from(Icon::ChevronDown), visuals.fg_stroke.color);
             ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
         };
-        let combo = ComboBox::from_id_salt("model beside").selected_text(words.clone()).width(ui.available_width());
+        let shown = if self.chosen.is_some() { format!("+ {words}") } else { "Beside".to_owned() };
+        let combo = ComboBox::from_id_salt("model beside").selected_text(shown).width(ui.available_width());
         let mut opens = None;
         let response = combo.truncate().icon(chevron).show_ui(ui, |ui| {
+            ui.set_min_width(220.0);
             if ui.selectable_label(self.chosen.is_none(), "No other model").clicked() {
                 self.chosen = None;
             }
@@ -142,8 +143,7 @@ impl Second {
                 self.chosen = Some(SecondModel::Base);
             }
             for open in state.models.values().filter(|open| is_other(open, active)) {
-                let on = self.is(open, state);
-                if ui.selectable_label(on, full_name(&open.info)).clicked() {
+                if ui.selectable_label(self.is(open, state), full_name(&open.info)).clicked() {
                     (self.chosen, self.in_use) = (Some(SecondModel::Model(AskedModel::of(open))), None);
                 }
             }
@@ -156,24 +156,26 @@ impl Second {
                 }
             }
         });
-        let response = response.response.labelled_by(name.id).on_hover_text(HELP);
-        let _ = response.accessible_name(format!("Model beside: {words}"));
-        if let Some(note) = self.note(state) {
-            caption(ui, note);
-            let closed = match &self.chosen {
-                Some(SecondModel::Model(asked)) if open_id(asked, state).is_none() => asked.folder(state),
-                _ => None,
-            };
-            if let Some(path) = closed.filter(|_| state.opening().is_none())
-                && ghost_button(ui, Some(Icon::FolderOpen), "Open it").clicked()
-            {
-                opens = Some(path);
-            }
-        }
+        let _ = response.response.on_hover_text(HELP).accessible_name(format!("Model beside: {words}"));
         if let Some(path) = opens {
             self.open(path, cx);
         }
-        ui.add_space(space::XS);
+    }
+
+    /// What keeps the choice from being asked.
+    pub fn trouble(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let state = cx.state;
+        let Some(note) = self.note(state) else { return };
+        caption(ui, note);
+        let closed = match &self.chosen {
+            Some(SecondModel::Model(asked)) if open_id(asked, state).is_none() => asked.folder(state),
+            _ => None,
+        };
+        if let Some(path) = closed.filter(|_| state.opening().is_none())
+            && ghost_button(ui, Some(Icon::FolderOpen), "Open it").clicked()
+        {
+            self.open(path, cx);
+        }
     }
 
     fn is(&self, open: &OpenModel, state: &State) -> bool {
