@@ -197,6 +197,18 @@ fn the_table_sorts_and_an_example_opens_with_its_tokens_and_leads_to_attention_a
 }
 
 #[test]
+fn a_model_that_a_later_run_went_on_with_is_not_the_first_runs_any_more() {
+    let mut window = trained(LAPTOP, 1.0, ThemeChoice::Dark);
+    window.click("Examples");
+    assert!(window.has("Compare"));
+    window.click("Start training");
+    assert!(window.has("Run: sprout 2") && window.has("Compare"), "the newest is selected");
+    window.click("Run: sprout 2");
+    window.click("sprout 1");
+    assert!(!window.has("Compare") && window.has("Open its model"));
+}
+
+#[test]
 fn ten_thousand_rows_cost_what_a_screenful_does_and_leave_as_csv() {
     let mut window = shown(trained(LAPTOP, 1.0, ThemeChoice::Dark), passages(10_000));
     assert!((5..40).contains(&rows(&window).len()), "only what is in sight");

@@ -90,9 +90,9 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), CliError> {
         write_file(out, &losses_table(&report).map_err(UserError::from)?)?;
     }
     if args.json {
-        print_rows(&report, args.tokens)?
+        print_rows(&report, args.tokens)?;
     } else {
-        print(&describe(&report, args.top))?
+        print(&describe(&report, args.top))?;
     }
     if interrupted.load(Ordering::Relaxed) {
         tell(format_args!("ended early: {} of {} examples were measured", report.rows.len(), report.asked));

@@ -226,7 +226,7 @@ impl Measuring {
         let [before, after] = [&self.sides[0], &self.sides[1]].map(|side| side.costs(here, first, cx.device));
         for ((example, before), after) in here.iter().zip(before?).zip(after?) {
             let labels = &self.report.labels;
-            let row = row(example, [before, after], self.tokenizer.as_deref(), labels);
+            let row = row(example, &[before, after], self.tokenizer.as_deref(), labels);
             self.report.rows.push(Arc::new(row));
         }
         self.next += count;
@@ -248,7 +248,7 @@ impl Measuring {
 /// An example with what it costs.
 fn row(
     (place, example): &(usize, Example),
-    costs: [Cost; 2],
+    costs: &[Cost; 2],
     tokenizer: Option<&Tokenizer>,
     labels: &[String],
 ) -> LossRow {
@@ -283,7 +283,7 @@ fn row(
             LossRow { text: format!("a {label}"), told, pixels: pixels.clone(), ..plain }
         }
         Example::Tokens { ids, predicted } => {
-            let mut each = match &costs {
+            let mut each = match costs {
                 [Cost::Tokens(before), Cost::Tokens(after)] => before.iter().zip(after),
                 _ => [].iter().zip(&[]),
             };

@@ -29,6 +29,7 @@ pub(super) struct Side {
     reads: Reads,
 }
 
+#[allow(clippy::large_enum_variant, reason = "there are two of them; nothing copies them in a loop")]
 enum Reads {
     Text(CausalLm),
     /// Of each example the tokens that are read, and its class.

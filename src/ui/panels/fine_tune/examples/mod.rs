@@ -18,7 +18,7 @@ use crate::ui::widgets::{
     Stamp, caption, empty_state, icon_button, job_error, job_progress, primary_button, secondary_button, segmented,
     stage_header,
 };
-use crate::ui::{Cx, OpenModel, State, Themed, full_name};
+use crate::ui::{Cx, OpenModel, State, Themed, Training, full_name};
 use egui::{ComboBox, DragValue, Layout, RichText, Ui, vec2};
 use lucide_icons::Icon;
 use scatter::Scatter;
@@ -32,6 +32,8 @@ use table::TableView;
 pub(super) const FILE: &str = "examples to compare";
 /// Least width at which the table stands beside the plane.
 const BESIDE: f32 = 760.0;
+/// Room for the button in the row of the models.
+const BUTTON: f32 = 160.0;
 /// Height of a row of choices.
 const LINE: f32 = 34.0;
 /// The most examples that can be asked for.
@@ -149,8 +151,9 @@ impl ExamplesView {
         let across = Layout::left_to_right(egui::Align::Center);
         ui.allocate_ui_with_layout(line, across, |ui| {
             pick_run(ui, &own, run, selected);
-            self.pick_source(ui, cx, spec);
+            self.pick_source(ui, spec);
         });
+        self.pick_file(ui, cx, spec);
         ui.allocate_ui_with_layout(line, across, |ui| self.pick_models(ui, cx, run, spec));
         let Some(job) = job else {
             let sentence = "Each example of the chosen part is measured twice: with the model the run began with, and with the \
@@ -177,7 +180,7 @@ impl ExamplesView {
     }
 
     /// Which examples.
-    fn pick_source(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, spec: &TrainSpec) {
+    fn pick_source(&mut self, ui: &mut Ui, spec: &TrainSpec) {
         let sources = Source::of(&spec.task);
         if !sources.iter().any(|(source, _)| *source == self.settings.source) {
             self.settings.source = Source::Validation;
@@ -185,6 +188,10 @@ impl ExamplesView {
         let help = "Training: what was learned from. Validation: what told which weights are best. Test: what nothing was learned \
                     from or chosen by. Of text each is cut into passages of the run's context, side by side.";
         ui.scope(|ui| segmented(ui, &mut self.settings.source, &sources)).response.on_hover_text(help);
+    }
+
+    /// The file of one's own, in a row of its own: its name may be long.
+    fn pick_file(&self, ui: &mut Ui, cx: &mut Cx<'_>, spec: &TrainSpec) {
         if self.settings.source == Source::File {
             let name = self.settings.file.file_name().map(|name| name.to_string_lossy().into_owned());
             let words = name.unwrap_or_else(|| "Choose…".to_owned());
@@ -210,7 +217,7 @@ impl ExamplesView {
             let help = "Its weights are measured: of a kept run they are read from its folder first.";
             let is_opening = cx.state.opening().is_some();
             ui.add_enabled_ui(!is_opening, |ui| {
-                let button = primary_button(ui, Icon::FolderOpen, "Open the run's model");
+                let button = primary_button(ui, Icon::FolderOpen, "Open its model");
                 if button.on_hover_text(help).clicked() {
                     open_model(cx, run);
                 }
@@ -237,7 +244,9 @@ impl ExamplesView {
         let own = run.model();
         let words = chosen.map_or_else(|| own.clone(), |open| full_name(&open.info));
         let name = caption(ui, "Before");
-        let combo = combo("model before", &words, 150.0);
+        // The button behind it has room, too.
+        let width = (ui.available_width() - BUTTON).clamp(72.0, 150.0);
+        let combo = combo("model before", &words, width);
         let response = combo.show_ui(ui, |ui| {
             ui.selectable_value(&mut self.before, None, format!("{own}, as the run began"));
             for open in others {
@@ -352,10 +361,14 @@ fn told(ui: &mut Ui, report: &LossesReport, is_running: bool) {
     ui.label(RichText::new(words).font(Type::Body.sans()).color(ink));
 }
 
-/// The open model that a run made, or is making.
+/// The open model that a run made, or is making. One that a later run went on with is not this run's any more.
 pub(super) fn tuned<'a>(state: &'a State, run: &NamedRun<'_>) -> Option<&'a OpenModel> {
-    if let Some(open) = run.training.and_then(|training| state.models.get(&training.model)) {
-        return Some(open);
+    if let Some(training) = run.training {
+        let goes_on = |later: &Training| later.model == training.model && later.job > training.job;
+        let open = state.models.get(&training.model).filter(|_| !state.trainings().any(goes_on));
+        if open.is_some() {
+            return open;
+        }
     }
     let RunKey::Folder(folder) = &run.key else { return None };
     let is_of_run = |open: &&OpenModel| {

@@ -202,7 +202,7 @@ impl Samples {
         ui.horizontal(|ui| {
             widgets::caption(ui, if self.of_models { "Samples of" } else { "Samples of the model" });
             let choices = match self.of_models {
-                true => names.each_ref().map(|name| name.as_str()),
+                true => names.each_ref().map(String::as_str),
                 false => ["unedited", "edited"],
             };
             widgets::segmented(ui, &mut self.looked_at, &[(0, choices[0]), (1, choices[1])]);
