@@ -20,6 +20,7 @@ mod layer_map;
 mod lens;
 mod line_view;
 mod lines;
+mod losses;
 mod marks;
 mod overlay;
 mod page;
@@ -50,6 +51,7 @@ pub use lines::{
     CurveFigure, CurveLine, LineKind, Metric, RunCurve, RunMarks, StepSize, TimeAxis, curve_lines, smooth,
     spread_labels,
 };
+pub use losses::losses_table;
 pub use marks::{Mark, curve_marks, left_out_words};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};

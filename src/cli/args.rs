@@ -4,6 +4,7 @@ use super::adapt::AdaptArgs;
 use super::attribute::AttributeArgs;
 use super::bench::{ReadingArgs, TrainingArgs};
 use super::classify::ClassifyArgs;
+use super::compare::CompareArgs;
 use super::convert::ConvertArgs;
 use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
@@ -76,6 +77,8 @@ pub enum Verb {
     Labels(LabelsArgs),
     /// Measure a model: digits on an IDX folder, labelled texts or pictures, text on a file
     Evaluate(EvaluateArgs),
+    /// Tell what each example costs a model and the one it was made of; Ctrl-C ends with what there is
+    Compare(CompareArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
     /// Tell what was noted of a run at the steps that were chosen: loss, scores of heads, how far its weights went
@@ -208,6 +211,9 @@ pub struct GenerateArgs {
     pub chat: ChatArgs,
     #[command(flatten)]
     pub sampling: SamplingArgs,
+    /// Have another model answer the same with the same settings and seed: a folder or a name as of --model
+    #[arg(long, value_name = "DIR")]
+    pub beside: Option<PathBuf>,
     /// Draw this many continuations, each with the next seed, and tell how far they agree
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub samples: usize,

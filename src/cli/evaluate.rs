@@ -22,7 +22,7 @@ pub enum SplitName {
 }
 
 impl SplitName {
-    fn part(self) -> DataPart {
+    pub(super) fn part(self) -> DataPart {
         match self {
             Self::Train => DataPart::Train,
             Self::Validation => DataPart::Validation,

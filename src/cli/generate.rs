@@ -2,10 +2,10 @@
 
 use super::args::GenerateArgs;
 use super::output::{print, print_json, tell, tell_edits};
-use super::session::{Session, unexpected};
+use super::session::{Session, model_dir, unexpected};
 use super::{CliError, chat};
 use crate::engine::{Command, Event, GenerateSpec, Outcome, PromptInput, SamplesSpec, Work};
-use crate::types::{Agreement, Edit, GenerationStats, JobId, ModelId, Sampling};
+use crate::types::{Agreement, Edit, GenerationStats, JobId, ModelId, Sampling, printable};
 use serde::Serialize;
 
 /// The last line of `--json`.
@@ -24,23 +24,53 @@ struct Agreed {
     edits: Vec<Edit>,
 }
 
-/// Streams the continuation of a prompt.
+/// Which model the lines behind are of, where two answer.
+#[derive(Serialize)]
+struct Of<'a> {
+    model: &'a str,
+}
+
+/// Streams the continuation of a prompt, and that of another model behind it.
 pub(super) fn run(args: &GenerateArgs) -> Result<(), CliError> {
     let prompt = match &args.prompt {
         Some(text) => PromptInput::Text(text.clone()),
         None => PromptInput::Chat(Box::new(chat::prompt(&args.chat)?)),
     };
     let edits = args.edits.edits()?;
+    let beside = args.beside.as_deref().map(model_dir).transpose()?;
     let (session, info) = Session::with_model(&args.model)?;
     let stop = chat::stops(&args.chat, &args.stop);
     let sampling = Sampling { stop, ..args.sampling.settings(&info.name, info.own_sampling.as_deref())? };
+    let spec = GenerateSpec { prompt, sampling, edits };
+    let Some(path) = beside else { return one(&session, info.id, spec, args) };
+    let other = session.open(|job, model| Command::start(job, model, Work::Open(path)))?;
+    let mut failed = None;
+    for (place, info) in [&info, &other].into_iter().enumerate() {
+        if args.json {
+            print_json(&Of { model: &info.full_name() })?;
+        } else {
+            print(&format!("{}# {}\n", if place > 0 { "\n" } else { "" }, printable(&info.full_name())))?;
+        }
+        // What one cannot answer does not keep the other from it.
+        match one(&session, info.id, spec.clone(), args) {
+            Err(CliError::User(error)) => {
+                tell(format_args!("{}: {error}", info.full_name()));
+                failed = Some(error);
+            }
+            done => done?,
+        }
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// One model's answer.
+fn one(session: &Session, model: ModelId, spec: GenerateSpec, args: &GenerateArgs) -> Result<(), CliError> {
+    let edits = spec.edits.clone();
     if args.samples != 1 {
-        let generate = GenerateSpec { prompt, sampling, edits };
-        return samples(&session, info.id, SamplesSpec { generate, count: args.samples }, args.json);
+        return samples(session, model, SamplesSpec { generate: spec, count: args.samples }, args.json);
     }
     let job = JobId::next();
-    let command = Command::start(job, info.id, Work::Generate(GenerateSpec { prompt, sampling, edits: edits.clone() }));
-    let outcome = session.run(job, command, |event| match event {
+    let outcome = session.run(job, Command::start(job, model, Work::Generate(spec)), |event| match event {
         Event::Token { token, .. } if args.json => print_json(&token),
         Event::Token { token, .. } => print(&token.text),
         Event::HeldBack { text, .. } if !args.json => print(&text),

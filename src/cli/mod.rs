@@ -11,6 +11,7 @@ mod bench;
 mod card;
 mod chat;
 mod classify;
+mod compare;
 mod convert;
 mod curves;
 mod desktop;
@@ -114,6 +115,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Labels(args)) => labels::run(&args),
         Some(Verb::Snapshots(args)) => snapshots::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
+        Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Models(args)) => models::run(&args),
         Some(Verb::Fetch(args)) => fetch::run(&args),

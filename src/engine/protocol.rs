@@ -6,10 +6,10 @@ use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
-    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PatchReport,
-    Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot, SamplesReport, ScoreEachReport,
-    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
-    TrainSummary, TrainingCost, UserError, WordOrderReport,
+    LabelledReport, LayerWeights, LensReport, LossesReport, MemoryTraffic, ModelId, ModelInfo, NeighboursReport,
+    PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot, SamplesReport,
+    ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport,
+    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -182,6 +182,8 @@ pub enum Outcome {
     Fingerprinted(String),
     /// The measurement.
     Evaluated(Arc<EvaluationReport>),
+    /// What examples cost two models.
+    LossesCompared(Arc<LossesReport>),
     /// What a token reads, and how fast the device does.
     MemoryMeasured(MemoryTraffic),
     /// Training ended.

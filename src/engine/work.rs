@@ -5,8 +5,8 @@
 use super::PromptInput;
 use crate::types::{
     AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens,
-    KShotSpec, LabelledSource, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling, ScoreEachRequest,
-    ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    KShotSpec, LabelledSource, LossesSpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling,
+    ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ pub enum Work {
     /// Draw several continuations of a prompt that is read once. [`super::Event::Progress`] in samples; with the samples so far when
     /// it is cancelled.
     Samples(SamplesSpec),
+    /// Work of a causal model as it is without its adapter, which stays where it is: a generation, samples, or what else reads and does
+    /// not change the model.
+    OnBase(Box<Work>),
     /// How surprised a model is by each token of a text.
     Surprise(SurpriseSpec),
     /// What is said next without edits and with them.
@@ -102,6 +105,9 @@ pub enum Work {
     Fingerprint,
     /// Measure a model on a folder or file.
     Evaluate(EvaluateSpec),
+    /// What each of some examples costs this model and the one before. [`super::Event::SoFar`] as they are measured, in the order of the
+    /// data; with those measured so far when it is cancelled.
+    CompareLosses(LossesSpec),
     /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
     /// moment.
     MeasureMemory,
@@ -405,6 +411,15 @@ pub enum Kept {
 }
 
 impl Work {
+    /// What is done, with or without an adapter.
+    #[must_use]
+    pub fn itself(&self) -> &Self {
+        match self {
+            Self::OnBase(work) => work.itself(),
+            other => other,
+        }
+    }
+
     /// The table.
     #[must_use]
     pub fn facts(&self) -> WorkFacts {
@@ -420,6 +435,7 @@ impl Work {
             }
             Self::Generate(_) => row("The generation", "generating", Waited, Spare),
             Self::Samples(_) => row("Drawing the samples", "generating", Waited, Spare),
+            Self::OnBase(work) => work.facts(),
             Self::Surprise(_) => row("Measuring the surprise", "reading", Waited, Spare),
             Self::CompareNext(_) => row("Comparing the next token", "reading", Waited, Spare),
             // Only the newest list matters.
@@ -464,6 +480,7 @@ impl Work {
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
+            Self::CompareLosses(_) => row("Comparing the losses", "measuring", Background, Spare),
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
             Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),

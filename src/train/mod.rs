@@ -8,6 +8,7 @@ mod check;
 mod checkpoint;
 pub(crate) mod data;
 mod exact;
+mod examples;
 mod init;
 pub(crate) mod linear;
 mod logs;
@@ -26,6 +27,8 @@ mod watch;
 
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
+pub(crate) use examples::{Drawn, Example, TextExamples, digit_examples};
+pub(crate) use init::drawn_model;
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
 pub(crate) use place::{Place, written_spec};
 pub(crate) use record::{

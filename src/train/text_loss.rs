@@ -1,6 +1,7 @@
 //! How well a causal model predicts text: the one place where training and measuring compute it.
 
 use crate::nn::{CausalLm, Hooks, cross_entropy};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// Mean cross-entropy in nats, `[1]`, of predicting the last `scored` tokens of each sequence from those before them. The
@@ -25,6 +26,31 @@ fn mean_cost(net: &CausalLm, sequences: &[&[u32]], unscored: usize) -> Option<f3
         count += costs.len();
     }
     Some((sum / count as f64) as f32)
+}
+
+/// Cross-entropies in nats of predicting some tokens of a sequence, each by itself: `chosen[t]` says whether token t + 1 is predicted
+/// from those before it.
+///
+/// # Errors
+/// What the device says when it cannot give them back.
+///
+/// # Panics
+/// When no token is chosen, or the lengths do not fit.
+pub(crate) fn token_costs(
+    net: &CausalLm,
+    sequence: &[u32],
+    chosen: &[bool],
+    device: &Device,
+) -> Result<Vec<f32>, String> {
+    let last = sequence.len() - 1;
+    let places: Vec<usize> = (0..last).filter(|t| chosen[*t]).collect();
+    let targets: Vec<u32> = places.iter().map(|t| sequence[t + 1]).collect();
+    if let Some(costs) = net.costs_at(&sequence[..last], &places, &targets) {
+        return Ok(costs);
+    }
+    let Chosen { logits, targets } = chosen_logits(net, &[sequence], &[chosen.to_vec()], &mut Hooks::off(), device);
+    let costs = log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1)).neg(); // [M, 1]
+    costs.try_to_vec_as::<f32>().map_err(|error| format!("{error:?}"))
 }
 
 /// Mean cross-entropy in nats, `[1]`, of predicting some tokens: `chosen[i][t]` says whether token t + 1 of sequence i is
@@ -87,7 +113,6 @@ mod tests {
     };
     use burn::module::{Module, ModuleVisitor, Param};
     use burn::optim::GradientsParams;
-    use burn::tensor::activation::log_softmax;
 
     /// A small model of every architecture.
     fn configs() -> [TextConfig; 4] {
@@ -204,6 +229,27 @@ mod tests {
                 // Sums of a few dozen products in another order.
                 assert!((ours - expected).abs() < 1e-6, "{architecture:?}: {ours} instead of {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn tokens_cost_by_themselves_what_they_cost_together() {
+        let device = Device::flex();
+        let sequence: &[u32] = &[3, 1, 4, 1, 5, 9, 2];
+        let chosen = [true, false, true, true, false, true];
+        for config in configs() {
+            device.seed(4);
+            let net = config.init(&device);
+            let costs = token_costs(&net, sequence, &chosen, &device).unwrap();
+            let mean = chosen_loss(&net, &[sequence], &[chosen.to_vec()], &device).into_scalar::<f32>();
+            assert_eq!(costs.len(), 4);
+            assert!((costs.iter().sum::<f32>() / 4.0 - mean).abs() < 1e-5, "{:?}", config.architecture());
+            // One by one, and without our kernels.
+            let Chosen { logits, targets } =
+                chosen_logits(&net, &[sequence], &[chosen.to_vec()], &mut Hooks::off(), &device);
+            let all = log_softmax(logits, 1).gather(1, targets.unsqueeze_dim(1)).neg();
+            let all = all.try_to_vec_as::<f32>().unwrap();
+            assert!(costs.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-5), "{costs:?} {all:?}");
         }
     }
 

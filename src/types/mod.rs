@@ -88,6 +88,9 @@ pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrde
 pub use training::classify::{ClassifyTask, LabelWords, Learns};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
+pub use training::losses::{
+    BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
+};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
 pub use training::train::{

@@ -1,6 +1,6 @@
 //! What one panel, the palette, a saved session or a lesson wants of another panel: the one door between them.
 
-use crate::types::{FewShotPrompt, JobId};
+use crate::types::{FewShotPrompt, JobId, ModelId};
 use std::path::PathBuf;
 
 /// The panels, by name.
@@ -55,6 +55,8 @@ pub enum Intent {
     Show(PanelId),
     /// Put a prompt into the prompt panel.
     Prompt(FewShotPrompt),
+    /// Ask another model beside the one in use, which may still be on its way; `None` is the one in use without its adapter.
+    Beside(Option<ModelId>),
     /// Take a prompt's examples to the lab.
     Experiment(FewShotPrompt),
     /// Train the text model in use on a text file.
@@ -69,7 +71,7 @@ impl Intent {
     pub fn panel(&self) -> PanelId {
         match self {
             Self::Show(panel) => *panel,
-            Self::Prompt(_) => PanelId::Prompt,
+            Self::Prompt(_) | Self::Beside(_) => PanelId::Prompt,
             Self::Experiment(_) => PanelId::Lab,
             Self::Train(_) => PanelId::FineTune,
             Self::Inspect(_) => PanelId::Attention,

@@ -195,7 +195,7 @@ pub(super) fn f1_of(confusion: &[Vec<usize>]) -> Vec<f64> {
     (0..confusion.len()).map(of).collect()
 }
 
-fn unknown(info: &ModelInfo, labels: &[String], label: &str) -> UserError {
+pub(super) fn unknown(info: &ModelInfo, labels: &[String], label: &str) -> UserError {
     let known: Vec<String> = labels.iter().take(6).map(|label| format!("{label:?}")).collect();
     UserError::new(
         format!("The data has the label {label:?}, which {} does not know.", info.name),

@@ -11,6 +11,9 @@ mod attribute;
 mod batch;
 mod classify;
 mod classify_texts;
+mod compare_before;
+mod compare_losses;
+mod compare_side;
 mod contexts;
 mod continuations;
 mod continuing;
@@ -33,6 +36,7 @@ mod lens;
 mod loaded;
 mod measure;
 mod neighbours;
+mod on_base;
 pub(crate) mod open;
 mod opening;
 mod patch;
@@ -102,6 +106,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::OpenLens(path) => Box::new(fit_lens::OpenLens::new(model, path.clone())),
         Work::Sweep(spec) => Box::new(sweep::Sweep::new(model, spec.clone())),
         Work::Patch(spec) => Box::new(patch::Patch::new(model, spec.clone())),
+        Work::OnBase(work) => Box::new(on_base::OnBase::new(model, start(Some(model), work)?)),
         Work::Surprise(spec) => Box::new(surprise::Surprise::new(model, spec.clone())),
         Work::CompareNext(spec) => Box::new(edited_next::CompareNext::new(model, spec.clone())),
         Work::CheckEdits(edits) => Box::new(edited_next::CheckEdits::new(model, edits.clone())),
@@ -127,6 +132,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
+        Work::CompareLosses(spec) => Box::new(compare_losses::CompareLosses::new(model, spec.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),

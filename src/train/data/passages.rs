@@ -37,6 +37,16 @@ impl Passages {
         self.ids.copy(i * self.context..(i + 1) * self.context + 1)
     }
 
+    /// All there is, side by side: windows, and behind them what is left.
+    pub(in crate::train) fn passages(&self) -> usize {
+        self.ids.len().saturating_sub(1).div_ceil(self.context())
+    }
+
+    /// One of them: what is predicted, and the token before.
+    pub(in crate::train) fn passage(&self, i: usize) -> Vec<u32> {
+        self.ids.copy(i * self.context()..((i + 1) * self.context() + 1).min(self.ids.len()))
+    }
+
     /// The windows of a step, counted from 1: `context` tokens and the one after, each.
     pub(in crate::train) fn batch(&mut self, size: usize, step: usize) -> Vec<Vec<u32>> {
         // Cutting at an offset may lose one window; leaving it out makes every epoch equally long.
@@ -89,6 +99,18 @@ mod tests {
             let _ = once.batch(4, step);
         }
         assert_eq!(once.batch(4, 40), again.batch(4, 40));
+    }
+
+    #[test]
+    fn side_by_side_every_token_but_the_first_is_predicted_once() {
+        for length in [2, 9, 10, 11, 25] {
+            let passages = Passages::new((0..length).collect(), 8, 1);
+            let all: Vec<Vec<u32>> = (0..passages.passages()).map(|i| passages.passage(i)).collect();
+            let predicted: Vec<u32> = all.iter().flat_map(|passage| passage[1..].to_vec()).collect();
+            assert_eq!(predicted, (1..length).collect::<Vec<u32>>());
+            assert!(all.iter().all(|passage| passage.len() > 1), "{length}");
+        }
+        assert_eq!(Passages::default().passages(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::stream::Stream;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
-use crate::types::{Init, TextShape, TrainSpec, UserError};
+use crate::types::{Init, TextShape, TrainSpec, TrainTask, UserError};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
@@ -56,6 +56,16 @@ pub(super) fn new_model(
     let name = spec.out.as_deref().and_then(Path::file_name);
     let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
     TextModel::new(&name, TextConfig::Llama(config), lm, tokenizer, end, end.into_iter().collect())
+}
+
+/// The model that a run from scratch begins with; none where the spec has no shape.
+pub(crate) fn drawn_model(spec: &TrainSpec, tokenizer: Arc<Tokenizer>, device: &Device) -> Option<TextModel> {
+    let shape = match &spec.task {
+        TrainTask::Text(task) => task.shape.as_ref(),
+        TrainTask::FewShot(task) => task.shape.as_ref(),
+        TrainTask::Digits(_) | TrainTask::Classify(_) => None,
+    };
+    shape.map(|shape| new_model(spec, shape, tokenizer, device))
 }
 
 /// The configuration of a shape, with so many tokens.

@@ -7,9 +7,10 @@ use crate::load::digit::idx::DigitSet;
 use crate::load::{self, DigitModel};
 use crate::nn::{DigitConfig, DigitNet, Hooks, Random, cross_entropy};
 use crate::train::data::augment::distort;
+use crate::train::examples::{Drawn, Example};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
 use crate::train::stream::Stream;
-use crate::types::{DIGIT_SIDE, DigitNetwork, DigitTask, StartFrom, TrainSpec, UserError};
+use crate::types::{DIGIT_SIDE, DataPart, DigitNetwork, DigitTask, StartFrom, TrainSpec, UserError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
 
@@ -72,6 +73,21 @@ impl Digits {
         let order = Random::new(spec.seed, Stream::Split.at(0)).permutation(all.len());
         (self.held_out, self.train) = (all.select(&order[..held_out]), all.select(&order[held_out..]));
         Ok(())
+    }
+
+    /// At most `most` images of a part, as they lie in their files; of the test those that the run left alone.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub(crate) fn examples(mut self, spec: &TrainSpec, part: DataPart, most: usize) -> Result<Drawn, UserError> {
+        let set = if part == DataPart::Test {
+            idx::read(&self.task.data)?.test.unwrap_or_default()
+        } else {
+            self.read_data(spec)?;
+            if part == DataPart::Train { self.train } else { self.held_out }
+        };
+        let example = |place| Example::Digit { pixels: set.pixels(place).to_vec(), label: set.label(place) };
+        Ok(Drawn::spread(set.len(), most, example))
     }
 
     fn start_model(&self, spec: &TrainSpec, device: &Device) -> Result<DigitModel, UserError> {

@@ -17,13 +17,16 @@ use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
 use crate::train::data::corpus::separators;
 use crate::train::data::vocabulary::{LearningVocabulary, Texts};
+use crate::train::examples::{Drawn, Example};
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
 use crate::train::stream::Stream;
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::train::watch::HeadProbe;
-use crate::types::{FewShotTask, HeadValues, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
+use crate::types::{
+    DataPart, FewShotTask, HeadValues, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError,
+};
 use burn::tensor::Device;
 use check::check_task;
 use mixture::Kind;
@@ -164,6 +167,33 @@ impl FewShot {
         TrainingSequence { ids, learned }
     }
 
+    /// At most `most` sequences of a part, once all is read: of what is learned from those that the run's steps draw.
+    pub(crate) fn examples(&self, spec: &TrainSpec, part: DataPart, most: usize) -> Drawn {
+        let Some(tokenizer) = &self.tokenizer else { return Drawn::default() };
+        let example = |sequence: TrainingSequence| Example::Tokens { ids: sequence.ids, predicted: sequence.learned };
+        match part {
+            DataPart::Validation => {
+                Drawn::spread(self.held_out.len(), most, |place| example(self.held_out[place].clone()))
+            }
+            DataPart::Train => {
+                let batches = spec.steps * spec.accumulate;
+                Drawn::spread(batches * spec.batch_size, most, |place| {
+                    let batch = place / spec.batch_size + 1;
+                    example(self.drawn(spec, batch, place % spec.batch_size, tokenizer))
+                })
+            }
+            DataPart::Test => Drawn::default(),
+        }
+    }
+
+    /// The sequence at a place of a batch of the run, counted from 1.
+    fn drawn(&self, spec: &TrainSpec, batch: usize, place: usize, tokenizer: &Tokenizer) -> TrainingSequence {
+        let stage = mixture::stage(&self.task.stages, batch, spec.steps * spec.accumulate);
+        let mut random = Random::new(spec.seed, Stream::Sequences.at((batch * spec.batch_size + place) as u64));
+        let kind = mixture::kind(stage, &mut random);
+        self.sequence(kind, tokenizer, &mut random)
+    }
+
     fn held_out_sequences(&self, tokenizer: &Tokenizer) -> Vec<TrainingSequence> {
         let Some(last) = self.task.stages.last().cloned() else { return Vec::new() };
         let stage = MixtureStage { text: 0.0, ..last };
@@ -237,16 +267,8 @@ impl Objective for FewShot {
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
-        let stage = mixture::stage(&self.task.stages, batch, spec.steps * spec.accumulate);
-        let first = (batch * spec.batch_size) as u64;
-        let batch: Vec<TrainingSequence> = (0..spec.batch_size)
-            .into_par_iter()
-            .map(|place| {
-                let mut random = Random::new(spec.seed, Stream::Sequences.at(first + place as u64));
-                let kind = mixture::kind(stage, &mut random);
-                self.sequence(kind, tokenizer, &mut random)
-            })
-            .collect();
+        let places = (0..spec.batch_size).into_par_iter();
+        let batch: Vec<TrainingSequence> = places.map(|place| self.drawn(spec, batch, place, tokenizer)).collect();
         let mean = chosen_loss(net, &borrowed(&batch), &chosen(&batch), device);
         let predicted = batch.iter().flat_map(|sequence| &sequence.learned).filter(|learned| **learned).count();
         Loss { mean, tokens: borrowed(&batch).concat(), predicted }

@@ -11,12 +11,13 @@ use crate::train::data::corpus::{Corpus, CorpusReader, separators};
 use crate::train::data::passages::Passages;
 use crate::train::data::token_ids::TokenParts;
 use crate::train::data::vocabulary::LearningVocabulary;
+use crate::train::examples::{Drawn, Example};
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
 use crate::train::text_loss::text_loss;
 use crate::train::watch::HeadProbe;
-use crate::types::{HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
+use crate::types::{DataPart, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,6 +148,19 @@ impl NextToken {
         self.passages = Passages::new(train, of_train, spec.seed);
         self.held_out = Passages::new(held_out, of_held_out, spec.seed);
         Ok(())
+    }
+
+    /// At most `most` passages of a part, side by side, once it is read.
+    pub(crate) fn examples(&self, part: DataPart, most: usize) -> Drawn {
+        let passages = match part {
+            DataPart::Train => &self.passages,
+            DataPart::Validation => &self.held_out,
+            DataPart::Test => return Drawn::default(),
+        };
+        Drawn::spread(passages.passages(), most, |place| {
+            let ids = passages.passage(place);
+            Example::Tokens { predicted: vec![true; ids.len() - 1], ids }
+        })
     }
 
     fn windows_per_slice(&self) -> usize {

@@ -274,6 +274,18 @@ impl ModelInfo {
         self.quantised.as_ref().map_or_else(|| self.precision.to_string(), |quantised| quantised.name.clone())
     }
 
+    /// Its name, and whether its weights are those of its folder.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        let name = match (self.modified, self.trained_steps) {
+            (false, _) => self.name.clone(),
+            (true, 0) => format!("{} (random weights)", self.name),
+            (true, 1) => format!("{} (changed, 1 step)", self.name),
+            (true, steps) => format!("{} (changed, {steps} steps)", self.name),
+        };
+        self.adapter_in_use().map_or(name.clone(), |adapter| format!("{name} + {adapter}"))
+    }
+
     /// True when the weights in use are not those of its folder: they were changed, an adapter is added to them, or their head is that of
     /// an adapter, switched off or not.
     #[must_use]

@@ -125,7 +125,17 @@ impl ClassifyTask {
     #[must_use]
     pub fn at_hand(learns: Learns) -> Self {
         let data = PathBuf::new();
-        Self { data, validation: None, test: None, text: None, label: None, test_share: 0.0, learns, context: None }
+        Self {
+            data,
+            validation: None,
+            test: None,
+            text: None,
+            label: None,
+            test_share: 0.0,
+            learns,
+            words: None,
+            context: None,
+        }
     }
 
     /// Where its data is read from, in a run with this share for validation and this seed.

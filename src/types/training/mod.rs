@@ -3,6 +3,7 @@
 pub(super) mod classify;
 pub(super) mod imported;
 pub(super) mod labelled;
+pub(super) mod losses;
 pub(super) mod record;
 pub(super) mod snapshot;
 pub(super) mod train;

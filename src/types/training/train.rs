@@ -58,6 +58,32 @@ pub struct TrainSpec {
 }
 
 impl TrainSpec {
+    /// For data that is read and not learned from: nothing is held out of it.
+    #[must_use]
+    pub fn reading(task: TrainTask) -> Self {
+        Self {
+            task,
+            start: StartFrom::OpenModel,
+            out: None,
+            precision: Precision::F32,
+            learning_rate: 0.0,
+            groups: Vec::new(),
+            lora: None,
+            schedule: LrSchedule::Constant,
+            warmup_steps: 0,
+            weight_decay: 0.0,
+            clip_norm: 0.0,
+            batch_size: 1,
+            accumulate: 1,
+            steps: 1,
+            validation_share: 0.0,
+            eval_every: 1,
+            patience: 0,
+            seed: 0,
+            sample_prompts: Vec::new(),
+        }
+    }
+
     /// Tokens of a sequence, where tokens are learned from.
     #[must_use]
     pub fn context(&self) -> Option<usize> {

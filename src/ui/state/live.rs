@@ -22,7 +22,7 @@ pub enum Live {
 
 impl Live {
     pub(super) fn of(job: JobId, model: Option<ModelId>, work: &Arc<Work>) -> Self {
-        match (&**work, model) {
+        match (work.itself(), model) {
             (Work::Generate(_), Some(model)) => Self::Run(Run::new(job, model, Arc::clone(work))),
             (Work::Train(_), Some(model)) => Self::Training(Training {
                 job,
@@ -118,7 +118,7 @@ impl Run {
     /// What was asked.
     #[must_use]
     pub fn spec(&self) -> &GenerateSpec {
-        match &*self.work {
+        match self.work.itself() {
             Work::Generate(spec) => spec,
             other => unreachable!("{} streams no tokens", other.facts().name),
         }

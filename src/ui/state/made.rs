@@ -1,6 +1,7 @@
 //! With what a result was made, and whether that is still so.
 
 use super::{Job, OpenModel, State};
+use crate::engine::Work;
 use crate::types::{Ability, ModelId, ModelInfo, is_snapshot};
 
 /// The model a job was given to, as it was then.
@@ -14,21 +15,19 @@ pub struct Made {
 }
 
 impl Made {
-    pub(super) fn with(open: &OpenModel) -> Self {
-        Self { model: full_name(&open.info), id: open.info.id, weights: open.weights_version }
+    pub(super) fn with(open: &OpenModel, work: &Work) -> Self {
+        let mut info = open.info.clone();
+        if matches!(work, Work::OnBase(_)) {
+            info.adapter = None;
+        }
+        Self { model: full_name(&info), id: open.info.id, weights: open.weights_version }
     }
 }
 
 /// A model's name, and whether its weights are those of its folder.
 #[must_use]
 pub fn full_name(info: &ModelInfo) -> String {
-    let name = match (info.modified, info.trained_steps) {
-        (false, _) => info.name.clone(),
-        (true, 0) => format!("{} (random weights)", info.name),
-        (true, 1) => format!("{} (changed, 1 step)", info.name),
-        (true, steps) => format!("{} (changed, {steps} steps)", info.name),
-    };
-    info.adapter_in_use().map_or(name.clone(), |adapter| format!("{name} + {adapter}"))
+    info.full_name()
 }
 
 /// True when an open model has other weights than before.

@@ -258,7 +258,7 @@ impl State {
                     };
                     self.jobs.retain(|_, j| !is_dropped(j));
                 }
-                let made = model.and_then(|model| self.models.get(&model)).map(Made::with);
+                let made = model.and_then(|model| self.models.get(&model)).map(|open| Made::with(open, work));
                 self.jobs.insert(*job, Job { made, ..Job::new(*job, *model, Arc::clone(work), self.now_s) });
             }
             Command::Close { model } => self.forget(*model),

@@ -4,9 +4,9 @@ use crate::engine::Outcome;
 use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport,
     ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
-    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, NeighboursReport, PatchReport,
-    PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
-    TokenizeReport, WordOrderReport,
+    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, LossesReport, NeighboursReport,
+    PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
+    TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -61,6 +61,7 @@ reported! {
     TableReport => TableRead,
     LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
+    LossesReport => LossesCompared,
 }
 
 /// About how much memory a result takes; what is always small counts as nothing.
@@ -95,6 +96,7 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::Batched(report) => report.answers.len() * 256,
         Outcome::WaysCompared(report) => report.points.iter().map(|point| point.said.len() * 4).sum(),
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),
+        Outcome::LossesCompared(report) => report.bytes(),
         Outcome::TableRead(report) => report.table.rows.len() * 64,
         _ => 0,
     }

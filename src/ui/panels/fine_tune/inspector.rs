@@ -1,11 +1,13 @@
 //! The run that is selected: its numbers, its model to use and save, the texts it wrote, and a box to prompt it.
 
 use super::FineTunePanel;
+use super::examples::tuned;
 use super::view::{NamedRun, early_stop};
 use crate::chart::{number, number_grouped};
 use crate::engine::{Command, GenerateSpec, PromptInput, SaveSpec, Work};
-use crate::types::{Ability, FewShotPrompt, JobId, Precision, RunSample, Sampling, TrainTask};
-use crate::ui::Cx;
+use crate::types::{
+    Ability, FewShotPrompt, JobId, ModelId, ModelInfo, Precision, RunRecord, RunSample, Sampling, TrainTask,
+};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{RADIUS, Type, space};
@@ -13,6 +15,7 @@ use crate::ui::widgets::{
     TextArea, caption, field, icon_button, job_error, job_progress, primary_button, secondary_button, section,
     segmented,
 };
+use crate::ui::{Cx, OpenModel};
 use crate::ui::{Intent, PanelId, Training};
 use egui::{Frame, RichText, Ui};
 use lucide_icons::Icon;
@@ -33,6 +36,9 @@ impl FineTunePanel {
         self.files(ui, cx, run);
         if let Some(training) = run.training {
             self.result(ui, cx, training);
+        }
+        if let Some(open) = tuned(cx.state, run) {
+            compare_with_base(ui, cx, &open.info, run.record);
         }
         if run.spec.is_some_and(|spec| matches!(spec.task, TrainTask::Text(_) | TrainTask::FewShot(_))) {
             if let Some(training) = run.training {
@@ -66,6 +72,7 @@ impl FineTunePanel {
                     cx.go_to(panel);
                 }
             });
+
             if let Some(save) = self.save_job.filter(|job| cx.state.job(*job).and_then(|j| j.model) == Some(id)) {
                 job_progress(ui, cx, save);
                 let has_failed = job_error(ui, cx, save);
@@ -121,6 +128,40 @@ impl FineTunePanel {
             }
         });
     }
+}
+
+/// Has the model that the run began with answer beside the tuned one. It is opened first where it is not open.
+fn compare_with_base(ui: &mut Ui, cx: &mut Cx<'_>, tuned: &ModelInfo, record: Option<&RunRecord>) {
+    if !tuned.can(Ability::Continue) {
+        return;
+    }
+    let is_adapter = tuned.adapter.is_some();
+    let Some(start) = record.and_then(|record| record.start.as_ref()).filter(|_| !is_adapter) else {
+        if is_adapter && base_button(ui) {
+            cx.activate(tuned.id);
+            cx.intend(Intent::Beside(None));
+        }
+        return;
+    };
+    if !base_button(ui) {
+        return;
+    }
+    let is_base = |open: &&OpenModel| {
+        open.info.path == start.weights && open.info.id != tuned.id && !open.info.differs_from_files()
+    };
+    let open = cx.state.models.values().find(is_base).map(|open| open.info.id);
+    let base = open.unwrap_or_else(|| {
+        let id = ModelId::next();
+        cx.send(Command::start(JobId::next(), id, Work::Open(start.weights.clone())));
+        id
+    });
+    cx.activate(tuned.id);
+    cx.intend(Intent::Beside(Some(base)));
+}
+
+fn base_button(ui: &mut Ui) -> bool {
+    let help = "In the prompt panel the model the run began with answers the same prompts beside this one, with the same seed.";
+    secondary_button(ui, Some(Icon::Columns2), "Compare with the base").on_hover_text(help).clicked()
 }
 
 fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
@@ -184,7 +225,7 @@ fn samples(ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>) {
 }
 
 /// A prompt that is this text and nothing else.
-fn as_it_is(text: &str) -> FewShotPrompt {
+pub(super) fn as_it_is(text: &str) -> FewShotPrompt {
     FewShotPrompt { query: text.to_owned(), template: "{input}{output}".to_owned(), ..FewShotPrompt::default() }
 }
 

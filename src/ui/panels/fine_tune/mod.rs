@@ -7,6 +7,8 @@ mod choices;
 mod classes;
 mod controls;
 mod cost;
+mod examples;
+mod export;
 mod form;
 mod inside;
 mod inspector;
@@ -17,11 +19,9 @@ mod plot;
 mod runs;
 mod view;
 
-use crate::chart::{CurveFigure, Format, RunCurve, RunMarks, StepSize, curve_figure};
+use crate::chart::Format;
 use crate::engine::{Command, SaveSpec, Work, may_hold_curve};
-use crate::types::{
-    Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainPoint, TrainSpec, TrainTask, UserError,
-};
+use crate::types::{Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainSpec, TrainTask};
 use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
@@ -29,7 +29,8 @@ use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use classes::ClassData;
 use cost::Trial;
-use egui::{Frame, Margin, Ui, vec2};
+use egui::{Frame, Margin, Slider, Ui, vec2};
+use examples::ExamplesView;
 use form::{Form, Missing, Subject};
 use inside::Inside;
 use kept::KeptRuns;
@@ -51,9 +52,29 @@ const TABLE_HEIGHT: f32 = 160.0;
 /// And for a line that says what is not drawn.
 const NOTE_HEIGHT: f32 = 20.0;
 
+/// What the stage shows of the runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Look {
+    /// Their learning curves.
+    #[default]
+    Curves,
+    /// What the selected one was inside, at steps of choice.
+    Inside,
+    /// What each example costs before and after the one that is selected.
+    Examples,
+}
+
+impl Look {
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Curves, "Curves"), (Self::Inside, "Inside"), (Self::Examples, "Examples")];
+}
+
 /// The panel.
 #[derive(Default)]
 pub struct FineTunePanel {
+    look: Look,
+    examples: ExamplesView,
     form: Form,
     view: View,
     plot: LossPlot,
@@ -83,6 +104,8 @@ struct Saved {
     form: Form,
     view: View,
     prompt: String,
+    look: Look,
+    examples: examples::Settings,
     inside: inside::Choices,
     /// Curves of other programs that were open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -141,6 +164,11 @@ impl FineTunePanel {
         }
     }
 
+    /// True while the inspector shows an example and not a run.
+    fn looks_at_example(&self) -> bool {
+        self.look == Look::Examples && self.examples.has_opened()
+    }
+
     /// Reads a curve of another program, and looks at it.
     fn import(&mut self, path: &Path) {
         self.kept.want_imported(path);
@@ -148,37 +176,7 @@ impl FineTunePanel {
         self.plot.go(Move::Fit);
     }
 
-    fn export(&self, cx: &mut Cx<'_>, format: Format, runs: &[NamedRun<'_>]) {
-        let kind = self.kind(runs);
-        let figure = self.view.figure(runs, kind.as_ref());
-        if figure.runs.is_empty() {
-            let why = "No run that is shown has measured anything yet.";
-            cx.fail(UserError::new("There is nothing to export.", why, "Start a run, or show one that is hidden."));
-            return;
-        }
-        // The writer outlives this frame: it gets its own copy of the points.
-        let owned: Vec<OwnedCurve> = figure.runs.iter().map(OwnedCurve::of).collect();
-        let plain = CurveFigure { runs: Vec::new(), ..figure };
-        let CurveFigure { title, metric, time, log_x, log_y, smoothing, below, .. } = plain;
-        let name = format!("learning-curves.{}", format.extension());
-        let file =
-            FileRequest::save(format!("Export {}", format.name()), name).filter(format.name(), &[format.extension()]);
-        cx.save_as(file, move |path| {
-            let runs = owned.iter().map(OwnedCurve::curve).collect();
-            let figure = CurveFigure { title, runs, metric, time, log_x, log_y, smoothing, below };
-            let bytes = curve_figure(&figure, format)?;
-            std::fs::write(path, bytes).map_err(|e| {
-                let what = format!("{} was not written.", path.display());
-                UserError::new(what, e.to_string(), "Choose a folder you may write to, on a disk with room.")
-            })
-        });
-    }
-
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
-        segmented(ui, &mut self.view.inside, &[(false, "Curves"), (true, "Inside")]);
-        if self.view.inside {
-            return;
-        }
         ui.menu_button("Export", |ui| {
             for format in Format::ALL {
                 if ui.button(format!("Export {}", format.name())).clicked() {
@@ -238,27 +236,6 @@ impl FineTunePanel {
             Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::data_request(cx.state)),
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
-    }
-}
-
-/// A run's curve that outlives the frame.
-struct OwnedCurve {
-    name: String,
-    hue: usize,
-    points: Vec<TrainPoint>,
-    step: StepSize,
-    marks: RunMarks,
-}
-
-impl OwnedCurve {
-    fn of(run: &RunCurve<'_>) -> Self {
-        let RunCurve { name, hue, points, step, marks } = *run;
-        Self { name: name.to_owned(), hue, points: points.to_vec(), step, marks }
-    }
-
-    fn curve(&self) -> RunCurve<'_> {
-        let Self { name, hue, points, step, marks } = self;
-        RunCurve { name, hue: *hue, points, step: *step, marks: *marks }
     }
 }
 
@@ -341,20 +318,21 @@ impl Panel for FineTunePanel {
                 self.empty(ui, cx);
                 return;
             }
+            segmented(ui, &mut self.look, &Look::ALL);
+            ui.add_space(space::S);
+            if self.look == Look::Examples {
+                return self.examples.show(ui, cx, &runs, &mut self.selected);
+            }
+            if self.look == Look::Inside {
+                self.stage_inside(ui, cx, &runs);
+                return self.run_table(ui, cx, &runs, kind.as_ref());
+            }
             let has_accuracy = runs.iter().any(|r| view::best_accuracy(r.points).is_some());
             if !has_accuracy {
                 self.view.accuracy = false;
             }
-            let title = match (self.view.inside, self.view.accuracy) {
-                (true, _) => "Inside",
-                (false, true) => "Validation accuracy",
-                (false, false) => "Loss",
-            };
+            let title = if self.view.accuracy { "Validation accuracy" } else { "Loss" };
             stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
-            if self.view.inside {
-                self.stage_inside(ui, cx, &runs);
-                return self.run_table(ui, cx, &runs, kind.as_ref());
-            }
             self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
             if let Some(job) = self.selected_job(state) {
@@ -397,10 +375,16 @@ impl Panel for FineTunePanel {
     }
 
     fn inspector_title(&self) -> Option<&'static str> {
+        if self.looks_at_example() {
+            return Some("Example");
+        }
         self.selected.as_ref().map(|_| "Run")
     }
 
     fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        if self.looks_at_example() {
+            return self.examples.inspector(ui, cx);
+        }
         let state = cx.state;
         let listed = Arc::clone(&self.kept.listed);
         let runs = view::runs(state, &listed);
@@ -410,7 +394,8 @@ impl Panel for FineTunePanel {
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
-        self.job = self.selected_job(cx.state);
+        let compared = self.examples.running(self.selected.as_ref(), cx.state);
+        self.job = compared.filter(|_| self.look == Look::Examples).or_else(|| self.selected_job(cx.state));
         self.await_trial(cx);
         self.follow_inside(cx);
     }
@@ -423,6 +408,7 @@ impl Panel for FineTunePanel {
         shown.extend(self.trial.job());
         self.inside.shows(shown);
         self.class_data.shows(shown);
+        self.examples.shows(shown);
     }
 
     fn run(&mut self, cx: &mut Cx<'_>) {
@@ -436,6 +422,7 @@ impl Panel for FineTunePanel {
             CLASSES_FILE => self.form.classes.data = path.display().to_string(),
             MODEL_FOLDER => cx.open_model(path.to_owned()),
             CURVE_FILE => self.import(path),
+            examples::FILE => self.examples.take(path),
             inspector::SAVE_FOLDER => {
                 if let Some(model) = self.saving.take() {
                     let job = JobId::next();
@@ -494,8 +481,16 @@ impl Panel for FineTunePanel {
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
             actions.push(action("csv", "Export learning curves as CSV", Icon::Download));
         }
-        let inside = if self.view.inside { "Show the curves of runs" } else { "Show a run from inside" };
+        let is_inside = self.look == Look::Inside;
+        let inside = if is_inside { "Show the curves of runs" } else { "Show a run from inside" };
         actions.push(action("inside", inside, Icon::Layers));
+        if state.trainings().next().is_some() || !self.kept.listed.runs.is_empty() {
+            actions.push(action(
+                "examples",
+                "Compare the loss of each example before and after training",
+                Icon::ArrowDownWideNarrow,
+            ));
+        }
         actions.push(action("curve", "Open a learning curve of another program", Icon::FolderOpen));
         actions
     }
@@ -508,7 +503,9 @@ impl Panel for FineTunePanel {
             return;
         }
         match (id, self.active_run(cx.state)) {
-            ("inside", _) => self.view.inside = !self.view.inside,
+            ("inside", _) if self.look == Look::Inside => self.look = Look::Curves,
+            ("inside", _) => self.look = Look::Inside,
+            ("examples", _) => self.look = Look::Examples,
             ("curve", _) => cx.pick(CURVE_FILE, curve_file()),
             ("start", None) => self.start(cx),
             ("go_on", None) => {
@@ -527,7 +524,9 @@ impl Panel for FineTunePanel {
 
     fn save(&self) -> serde_json::Value {
         let (form, view, prompt) = (self.form.clone(), self.view.saved(), self.prompt.clone());
-        let saved = Saved { form, view, prompt, inside: self.inside.choices.clone(), imported: self.kept.imported() };
+        let (look, inside) = (self.look, self.inside.choices.clone());
+        let (examples, imported) = (self.examples.settings.clone(), self.kept.imported());
+        let saved = Saved { form, view, prompt, look, examples, inside, imported };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
@@ -536,7 +535,8 @@ impl Panel for FineTunePanel {
         self.form = saved.form;
         self.view = saved.view.restored();
         self.prompt = saved.prompt;
-        self.inside.choices = saved.inside;
+        (self.look, self.inside.choices) = (saved.look, saved.inside);
+        self.examples.settings = saved.examples;
         saved.imported.iter().for_each(|path| self.kept.want_imported(path));
         is_whole
     }

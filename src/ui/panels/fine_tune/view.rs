@@ -18,9 +18,6 @@ use std::path::PathBuf;
 #[serde(default)]
 pub(super) struct View {
     pub accuracy: bool,
-    /// What is inside the selected run is shown in the place of the curves.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub inside: bool,
     /// How sessions of before say that the axis is seconds; written so for programs of before.
     seconds: bool,
     pub time: Time,
@@ -67,7 +64,6 @@ impl Default for View {
     fn default() -> Self {
         Self {
             accuracy: false,
-            inside: false,
             seconds: false,
             time: Time::Steps,
             below: false,

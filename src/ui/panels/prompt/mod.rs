@@ -13,7 +13,7 @@ use encoder::EncoderView;
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use text::{Beside, Conversation, Drawn, Mode, SamplingPreset, TextPrompt};
+use text::{Beside, Conversation, Drawn, Mode, SamplingPreset, SecondModel, TextPrompt};
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ struct Typed {
     chat: Conversation,
     /// What belongs to it: a turn that is not sent yet, other conversations.
     beside: Beside,
+    /// The model that answers beside the one in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second: Option<SecondModel>,
     /// What an encoder is given.
     encoder: encoder::Typed,
 }
@@ -46,6 +49,7 @@ impl Default for Typed {
             mode: Mode::default(),
             chat: Conversation::default(),
             beside: Beside::first(),
+            second: None,
             encoder: encoder::Typed::default(),
         }
     }
@@ -141,8 +145,10 @@ impl Panel for PromptPanel {
     }
 
     fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
-        if let Intent::Prompt(prompt) = intent {
-            self.text.take(prompt, cx.state.now_s);
+        match intent {
+            Intent::Prompt(prompt) => self.text.take(prompt, cx.state.now_s),
+            Intent::Beside(model) => self.text.put_beside(model, cx),
+            _ => {}
         }
     }
 

@@ -1,17 +1,19 @@
-//! What was written with edits beside what was written without: both texts with their differences, and the next token of both.
+//! Two answers to one prompt beside each other, with their differences marked: with edits and without, where the next token of both is
+//! told, too; or of two models.
 
 use super::Wish;
-use super::output::{Output, Shown, probability_fill};
-use crate::analysis::align;
+use super::differences::Differences;
+use super::output::{self, Output, Shown, probability_fill};
+use super::second::Target;
 use crate::engine::{Command, EditedNextSpec, GenerateSpec, Work};
 use crate::types::{Edit, EditedNext, GeneratedToken, JobId, ModelId, NextToken};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    Chip, Distribution, caption, explain, job_error, job_progress, one_line, percent, share_bar, significant,
-    token_bars, token_strip, visible_text,
+    Chip, Distribution, Stamp, caption, closable_error, explain, job_error, job_progress, one_line, percent, share_bar,
+    significant, token_bars, token_strip, visible_text,
 };
 use crate::ui::{Cx, State, Themed};
-use egui::{Align2, Rect, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
+use egui::{Align2, Label, Rect, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, pos2};
 use std::collections::BTreeSet;
 
 /// Likeliest tokens that are told of each.
@@ -24,108 +26,95 @@ const POINTS: f32 = 52.0;
 const KL_HELP: &str = "KL(unedited ‖ edited) = Σ p ln(p / q) over the whole vocabulary: how much the edits change what is said next. 0 \
      is nothing.";
 
-/// The other run of an output: the same with edits, or without.
+/// The other run of an output: the same with edits, or without, or by another model.
 #[derive(Clone, Debug)]
-pub(super) struct Edited {
+pub(super) struct Other {
     job: JobId,
-    /// The next token of both.
-    next: JobId,
+    /// The next token of both, where edits are compared.
+    next: Option<JobId>,
+    /// The edits that the output was made with, on one side or on both.
     pub edits: Vec<Edit>,
-    /// True where the output itself was made with the edits, and this one without.
+    /// True where the output itself was made with the edits or by the model in use, and this one without or by the other.
     is_main: bool,
 }
 
-impl Edited {
+impl Other {
     /// Begins what stands beside a run of the same prompt, which is made with the edits where it `is_main`.
-    pub fn begin(model: ModelId, plain: &GenerateSpec, edits: Vec<Edit>, is_main: bool, cx: &mut Cx<'_>) -> Self {
+    pub fn with_edits(model: ModelId, plain: &GenerateSpec, edits: Vec<Edit>, is_main: bool, cx: &mut Cx<'_>) -> Self {
         let (job, next) = (JobId::next(), JobId::next());
         let spec = EditedNextSpec { prompt: plain.prompt.clone(), top: TOP, edits: edits.clone() };
         cx.send(Command::start(next, model, Work::CompareNext(spec)));
         let made_with = if is_main { Vec::new() } else { edits.clone() };
         let spec = GenerateSpec { edits: made_with, ..plain.clone() };
         cx.send(Command::start(job, model, Work::Generate(spec)));
-        Self { job, next, edits, is_main }
+        Self { job, next: Some(next), edits, is_main }
     }
 
-    /// Both runs of an output: without edits, then with them.
+    /// Begins the same with another model.
+    pub fn by_model(target: Target, spec: GenerateSpec, cx: &mut Cx<'_>) -> Self {
+        let (job, edits) = (JobId::next(), spec.edits.clone());
+        cx.send(target.start(job, Work::Generate(spec)));
+        Self { job, next: None, edits, is_main: true }
+    }
+
+    /// True where it is another model's.
+    pub fn is_of_model(&self) -> bool {
+        self.next.is_none()
+    }
+
+    /// Both runs of an output: without edits or by the other model, then with them or by the one in use.
     fn both(&self, main: JobId) -> [JobId; 2] {
         if self.is_main { [self.job, main] } else { [main, self.job] }
     }
 
     /// The jobs whose results must be kept.
-    pub fn jobs(&self) -> [JobId; 2] {
-        [self.job, self.next]
+    pub fn jobs(&self) -> impl Iterator<Item = JobId> {
+        [self.job].into_iter().chain(self.next)
     }
-}
-
-/// How the tokens of two texts stand to each other.
-#[derive(Default)]
-pub(super) struct Differences {
-    /// Of which jobs, and how many tokens they had.
-    of: Option<([JobId; 2], [usize; 2])>,
-    /// By text, which tokens have no equal in the other.
-    marks: [Vec<bool>; 2],
-    /// The first place where they differ.
-    first: Option<usize>,
-}
-
-impl Differences {
-    /// Brings them up to date; aligned anew only where there are more tokens.
-    fn update(&mut self, jobs: [JobId; 2], tokens: [&[&GeneratedToken]; 2]) {
-        let of = Some((jobs, tokens.map(<[_]>::len)));
-        if self.of == of {
-            return;
-        }
-        let ids = tokens.map(|tokens| tokens.iter().map(|token| token.id).collect::<Vec<_>>());
-        (self.of, self.first, self.marks) = (of, parting(&ids[0], &ids[1]), marks(&ids[0], &ids[1]));
-    }
-}
-
-/// The first place at which two texts differ, as far as both go.
-fn parting(a: &[u32], b: &[u32]) -> Option<usize> {
-    a.iter().zip(b).position(|(a, b)| a != b)
-}
-
-/// By text, which tokens have no equal in the other.
-fn marks(a: &[u32], b: &[u32]) -> [Vec<bool>; 2] {
-    let mut marks = [vec![true; a.len()], vec![true; b.len()]];
-    for (in_a, in_b) in align(a, b) {
-        if let (Some(in_a), Some(in_b)) = (in_a, in_b)
-            && a[in_a] == b[in_b]
-        {
-            (marks[0][in_a], marks[1][in_b]) = (false, false);
-        }
-    }
-    marks
 }
 
 /// Both texts and the table. Gives what the person wants to go on from.
 pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f32) -> Option<Wish> {
     let shown = output.shown.clone()?;
-    let edited = shown.edited.clone()?;
-    // What is wrong with all of them is said once, over the output.
-    if cx.state.error(shown.job).is_none() {
-        let _ = edited.jobs().into_iter().any(|job| job_error(ui, cx, job));
+    let other = shown.other.clone()?;
+    // What is wrong with all of them is said once, over the output; what is wrong with another model stands in its column.
+    if !other.is_of_model() && cx.state.error(shown.job).is_none() {
+        let _ = other.jobs().any(|job| job_error(ui, cx, job));
     }
     let state: &State = cx.state;
-    let (jobs, main) = (edited.both(shown.job), usize::from(edited.is_main));
+    let (jobs, main) = (other.both(shown.job), usize::from(other.is_main));
     let texts = jobs.map(|job| shown.tokens_of(job, state).collect::<Vec<&GeneratedToken>>());
-    let mut wish = None;
-    output.differences.update(jobs, [&texts[0], &texts[1]]);
+    let (mut wish, mut closed) = (None, None);
+    output.differences.update(jobs, [&texts[0], &texts[1]], other.is_of_model());
     let area = ScrollArea::vertical().id_salt("edited beside unedited").auto_shrink(false);
     area.max_height((height - 2.0 * space::M).max(80.0)).show(ui, |ui| {
-        told(&output.differences, &texts, jobs.iter().any(|job| state.is_active(*job)), ui);
-        if let Some(report) = state.report::<EditedNext>(edited.next) {
+        let is_running = jobs.iter().any(|job| state.is_active(*job));
+        let has_failed = jobs.iter().any(|job| state.error(*job).is_some());
+        if !has_failed {
+            told(&output.differences, &texts, is_running, other.is_of_model(), ui);
+        }
+        if let Some(report) = other.next.and_then(|next| state.report::<EditedNext>(next)) {
             in_short(report, ui);
         }
         ui.add_space(space::XS);
         let mut hovered = None;
+        let names = names(&other, jobs, state);
         ui.columns(2, |columns| {
-            for (side, (ui, name)) in columns.iter_mut().zip(["Unedited", "Edited"]).enumerate() {
-                ui.label(RichText::new(name).font(Type::Body.bold()).color(ui.theme().body()));
-                let text =
-                    Text { name, tokens: &texts[side], marks: &output.differences.marks[side], is_main: side == main };
-                let branch = shown.kept.len().checked_sub(1);
+            for (side, ui) in columns.iter_mut().enumerate() {
+                ui.add(
+                    Label::new(RichText::new(&names[side]).font(Type::Body.bold()).color(ui.theme().body())).truncate(),
+                );
+                if other.is_of_model() {
+                    made(jobs[side], ui, cx);
+                }
+                if let Some(error) = state.error(jobs[side]).filter(|_| side != main && other.is_of_model())
+                    && closable_error(ui, error)
+                {
+                    closed = Some(jobs[side]);
+                }
+                let marks = &output.differences.marks[side];
+                let text = Text { name: &names[side], tokens: &texts[side], marks, is_main: side == main };
+                let branch = shown.kept.len().checked_sub(1).filter(|_| side == main || !other.is_of_model());
                 let done = text.show(output.selected.filter(|_| side == main), branch, ui);
                 if side == main {
                     hovered = done.hovered;
@@ -135,7 +124,7 @@ pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f3
                         cx.selection.token = output.selected.map(|token| shown.prompt(state).len() + token);
                     }
                 }
-                if texts[side].is_empty() {
+                if texts[side].is_empty() && state.error(jobs[side]).is_none() {
                     caption(
                         ui,
                         if state.is_active(jobs[side]) { "Reading the prompt…" } else { "Nothing was generated." },
@@ -145,26 +134,56 @@ pub(super) fn show(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f3
         });
         output.hovered = hovered;
         ui.add_space(space::M);
-        next(&edited, ui, cx);
+        if let Some(job) = other.next {
+            next(job, ui, cx);
+        }
     });
+    if let Some(job) = closed {
+        cx.dismiss(job);
+    }
     wish
 }
 
+/// What the columns are called: by the models that made them, or by the edits.
+fn names(other: &Other, jobs: [JobId; 2], state: &State) -> [String; 2] {
+    if !other.is_of_model() {
+        return ["Unedited", "Edited"].map(str::to_owned);
+    }
+    jobs.map(|job| {
+        let made = state.job(job).and_then(|job| job.made.as_ref());
+        made.map_or_else(|| "The other model".to_owned(), |made| made.model.clone())
+    })
+}
+
+/// How long a column took, and whether its model is still the same.
+fn made(job: JobId, ui: &mut Ui, cx: &Cx<'_>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.spacing_mut().item_spacing.x = space::XS;
+        output::figures_of(ui, cx, job);
+    });
+    if let Some(stamp) = Stamp::of(cx.state, job).filter(Stamp::is_old) {
+        stamp.show(ui);
+    }
+}
+
 /// Where the texts part, in a sentence.
-fn told(differences: &Differences, texts: &[Vec<&GeneratedToken>; 2], is_running: bool, ui: &mut Ui) {
-    let name = |side: usize, at: usize| visible_text(texts[side][at].name());
+fn told(differences: &Differences, texts: &[Vec<&GeneratedToken>; 2], is_running: bool, of_models: bool, ui: &mut Ui) {
+    let name = |side: usize, at: usize| visible_text(texts[side].get(at).map_or("", |token| token.name()));
     let words = match differences.first {
-        Some(at) => {
+        Some([a, b]) => {
             let differ = differences.marks[1].iter().filter(|mark| **mark).count();
+            let what = if of_models { "tokens at the right" } else { "edited tokens" };
+            let at = if a == b { format!("token {a}") } else { format!("tokens {a} and {b}") };
             format!(
-                "They part at token {at}: {} and {}. {differ} of {} edited tokens have no equal.",
-                name(0, at),
-                name(1, at),
+                "They part at {at}: {} and {}. {differ} of {} {what} have no equal.",
+                name(0, a),
+                name(1, b),
                 texts[1].len()
             )
         }
         None if is_running => "Writing both texts, with the same seed…".to_owned(),
-        None if texts[0].len() == texts[1].len() => "Both texts are the same, token by token.".to_owned(),
+        None if differences.is_same => "Both texts are the same.".to_owned(),
         None => "They are the same as far as the shorter goes.".to_owned(),
     };
     caption(ui, words);
@@ -232,11 +251,11 @@ impl Text<'_> {
 }
 
 /// The next token after the prompt, before and after.
-fn next(edited: &Edited, ui: &mut Ui, cx: &mut Cx<'_>) {
+fn next(job: JobId, ui: &mut Ui, cx: &mut Cx<'_>) {
     let theme = ui.theme();
-    let Some(report) = cx.state.report::<EditedNext>(edited.next).cloned() else {
-        if cx.state.is_active(edited.next) {
-            job_progress(ui, cx, edited.next);
+    let Some(report) = cx.state.report::<EditedNext>(job).cloned() else {
+        if cx.state.is_active(job) {
+            job_progress(ui, cx, job);
         }
         return;
     };
@@ -322,23 +341,10 @@ fn one(token: &NextToken, ui: &mut Ui) {
 
 /// The jobs of an output.
 pub(super) fn jobs(shown: &Shown) -> impl Iterator<Item = JobId> {
-    [shown.job].into_iter().chain(shown.edited.iter().flat_map(Edited::jobs))
+    [shown.job].into_iter().chain(shown.other.iter().flat_map(Other::jobs))
 }
 
 /// Adds them to those that must be kept.
 pub(super) fn keep(shown: &Shown, kept: &mut BTreeSet<JobId>) {
     kept.extend(jobs(shown));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_no_equal_is_marked_and_the_first_difference_is_by_place() {
-        let (a, b) = ([1, 2, 3, 4, 5], [1, 9, 3, 5, 6]);
-        assert_eq!(parting(&a, &b), Some(1));
-        assert_eq!(marks(&a, &b), [vec![false, true, false, true, false], vec![false, true, false, false, true]]);
-        assert_eq!((parting(&a, &a[..3]), marks(&a[..1], &a[..1])), (None, [vec![false], vec![false]]));
-    }
 }

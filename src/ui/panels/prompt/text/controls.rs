@@ -28,9 +28,13 @@ impl TextPrompt {
     pub fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.add_space(space::S);
         let mut mode = self.mode;
-        if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
-            self.switch(mode);
-        }
+        ui.horizontal(|ui| {
+            if widgets::segmented(ui, &mut mode, &[(Mode::Prompt, "Plain prompt"), (Mode::Chat, "Chat")]) {
+                self.switch(mode);
+            }
+            self.second.menu(ui, cx);
+        });
+        self.second.trouble(ui, cx);
         if self.is_chat() {
             chat::controls(&mut self.chat, &self.plain.prompt, ui, cx);
         } else {

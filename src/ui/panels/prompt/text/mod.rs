@@ -5,6 +5,7 @@ mod bias;
 mod chat;
 mod compare;
 mod controls;
+mod differences;
 mod inspector;
 mod output;
 mod past;
@@ -13,15 +14,18 @@ mod presets;
 mod preview;
 mod samples;
 mod sampling;
+mod second;
 mod shots;
 mod surprise;
 mod task;
 
 use super::Typed;
 use crate::engine::{Command, GenerateSpec, PromptInput, Work};
-use crate::types::{Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, PromptToken, Sampling};
+use crate::types::{
+    Ability, ChatFormat, FewShotPrompt, GeneratedToken, JobId, LINES_END, ModelId, PromptToken, Sampling,
+};
 use crate::ui::{Action, Cx};
-use beside::Edited;
+use beside::Other;
 use chat::Chat;
 pub(super) use chat::{Beside, Conversation};
 use egui::Ui;
@@ -31,6 +35,8 @@ use plain::Plain;
 pub(super) use presets::SamplingPreset;
 use sampling::Drawing;
 pub(super) use sampling::Drawn;
+pub(super) use second::SecondModel;
+use second::{Second, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -91,6 +97,7 @@ pub(super) struct TextPrompt {
     drawing: Drawing,
     plain: Plain,
     chat: Chat,
+    second: Second,
 }
 
 impl TextPrompt {
@@ -102,6 +109,7 @@ impl TextPrompt {
             drawing: Drawing::new(typed.presets),
             plain: Plain::new(typed.prompt),
             chat: Chat::new(typed.chat, typed.beside),
+            second: Second::restored(typed.second),
         }
     }
 
@@ -115,6 +123,7 @@ impl TextPrompt {
             mode: self.mode,
             chat: self.chat.conversation.clone(),
             beside: self.chat.beside(),
+            second: self.second.chosen.clone(),
             ..Typed::default()
         }
     }
@@ -170,17 +179,44 @@ impl TextPrompt {
         let (job, model) = (JobId::next(), model.info.id);
         let mut spec = GenerateSpec { prompt: input, sampling: self.sampling(), edits: Vec::new() };
         let edits = cx.edits.on();
-        // A conversation goes on from the answer of the model as it is edited.
-        let is_main = self.is_chat();
-        let edited = (!edits.is_empty()).then(|| Edited::begin(model, &spec, edits.clone(), is_main, cx));
-        if is_main {
-            spec.edits = edits;
-        }
+        let other = match self.second.target(cx.state) {
+            // Edits hold for both models.
+            Some(target) => {
+                spec.edits = edits;
+                self.prompt_for(target, &spec, &from).map(|spec| Other::by_model(target, spec, cx))
+            }
+            None if edits.is_empty() => None,
+            None => {
+                // A conversation goes on from the answer of the model as it is edited.
+                let is_main = self.is_chat();
+                let other = Other::with_edits(model, &spec, edits.clone(), is_main, cx);
+                if is_main {
+                    spec.edits = edits;
+                }
+                Some(other)
+            }
+        };
         cx.send(Command::start(job, model, Work::Generate(spec)));
         cx.selection.run = Some(job);
         cx.selection.inspection = None;
         let From { prompt, kept, text, typed } = from;
-        self.output_mut().begin(Shown { job, prompt, kept, text, typed, edited });
+        self.output_mut().begin(Shown { job, prompt, kept, text, typed, other });
+    }
+
+    /// What another model is asked: the same, but for tokens, which it may not have; it is given their text. In a chat only who wrote the
+    /// turn can go on from one of its tokens.
+    fn prompt_for(&self, target: Target, spec: &GenerateSpec, from: &From) -> Option<GenerateSpec> {
+        if !matches!(spec.prompt, PromptInput::Ids(_)) || target.shares_tokens() {
+            return Some(spec.clone());
+        }
+        let kept: String = from.kept.iter().map(|token| token.text.as_str()).collect();
+        let prompt = PromptInput::Text(format!("{}{kept}", from.text));
+        (!self.is_chat()).then(|| GenerateSpec { prompt, ..spec.clone() })
+    }
+
+    /// Puts a model beside the one in use; `None` is that one without its adapter.
+    pub fn put_beside(&mut self, model: Option<ModelId>, cx: &Cx<'_>) {
+        self.second.choose(model, cx.state);
     }
 
     /// Goes on from an alternative of the token at `index`.
@@ -249,6 +285,7 @@ impl TextPrompt {
 
     pub fn tick(&mut self, cx: &mut Cx<'_>) {
         let is_chat = self.is_chat();
+        self.second.tick(cx);
         self.chat.tick(is_chat, cx);
         if !is_chat {
             self.plain.preview.update(&self.plain.prompt, cx);
@@ -296,7 +333,8 @@ impl TextPrompt {
             return;
         };
         let generate = GenerateSpec { prompt, sampling: self.sampling(), edits: cx.edits.on() };
-        self.plain.samples.run(model, generate, cx);
+        let second = self.second.target(cx.state);
+        self.plain.samples.run(model, generate, second, cx);
     }
 
     /// Answers or continues what the last turn asks for.

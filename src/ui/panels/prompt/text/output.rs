@@ -1,7 +1,8 @@
 //! What was generated: every token with how likely it was.
 
 use super::Wish;
-use super::beside::{self, Differences, Edited};
+use super::beside::{self, Other};
+use super::differences::Differences;
 use super::past::Past;
 use crate::types::{Ability, FewShotPrompt, GeneratedToken, JobId, PromptToken, StopReason};
 use crate::ui::Themed;
@@ -28,8 +29,8 @@ pub(super) struct Shown {
     pub text: Rc<str>,
     /// What was typed for it; `None` in a chat.
     pub typed: Option<Rc<FewShotPrompt>>,
-    /// The same with edits, beside it.
-    pub edited: Option<Edited>,
+    /// The same with edits or by another model, beside it.
+    pub other: Option<Other>,
 }
 
 impl Shown {
@@ -207,8 +208,13 @@ pub(super) fn strip(output: &mut Output, ui: &mut Ui, cx: &mut Cx<'_>, height: f
 
 /// Time to first token, speed, count and stop reason, in the direction of the layout.
 pub(super) fn figures(ui: &mut Ui, cx: &Cx<'_>, shown: &Shown) {
+    figures_of(ui, cx, shown.job);
+}
+
+/// The same of one job.
+pub(super) fn figures_of(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
     let theme = ui.theme();
-    let Some(run) = cx.state.run(shown.job) else { return };
+    let Some(run) = cx.state.run(job) else { return };
     let mut items = vec![(format!("{} new", run.tokens.len()), "Tokens generated in this run.")];
     if run.tokens_per_s() > 0.0 {
         let words = format!("{} tok/s", widgets::significant(run.tokens_per_s()));

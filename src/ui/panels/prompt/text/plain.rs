@@ -1,7 +1,7 @@
 //! The plain prompt: a text to continue, with or without examples, and what came of it.
 
 use super::Wish;
-use super::beside;
+use super::beside::{self, Other};
 use super::output::{self, Output, Shown};
 use super::preview::Preview;
 use super::samples::{Chosen, Samples};
@@ -149,7 +149,7 @@ fn samples_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) {
                 let text = plain.preview.rendered.text.as_str().into();
                 let output = &mut plain.output;
                 (output.selected, output.hovered) = (None, None);
-                output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone(), text, typed, edited: None });
+                output.shown = Some(Shown { job, prompt, kept: sample.tokens.clone(), text, typed, other: None });
             }
             plain.samples.close();
         }
@@ -221,7 +221,7 @@ fn stamp(plain: &Plain, state: &State, on: &[Edit]) -> Option<Stamp> {
     let stamp = stamp.old_where(is_retyped, "The prompt was changed since.");
     Some(match state.run(shown.job) {
         Some(run) => {
-            let made = shown.edited.as_ref().map(|edited| edited.edits.as_slice()).unwrap_or_default();
+            let made = shown.other.as_ref().map_or(run.spec().edits.as_slice(), |other| other.edits.as_slice());
             edited_stamp(stamp.drawn(&run.spec().sampling), made, on)
         }
         None => stamp,
@@ -260,11 +260,14 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
             wish = Some(Wish::Retype);
         }
         wish = siblings(output, ui).or(wish);
-        if let Some(shown) = shown.as_ref().filter(|_| wide) {
+        // Beside another model each column has its own.
+        let has_columns = shown.as_ref().and_then(|shown| shown.other.as_ref()).is_some_and(Other::is_of_model);
+        if let Some(shown) = shown.as_ref().filter(|_| wide && !has_columns) {
             output::figures(ui, cx, shown);
         }
     });
-    if let Some(shown) = shown.as_ref().filter(|_| !wide) {
+    let has_columns = shown.as_ref().and_then(|shown| shown.other.as_ref()).is_some_and(Other::is_of_model);
+    if let Some(shown) = shown.as_ref().filter(|_| !wide && !has_columns) {
         // Beside the heading there is no room for the figures.
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().interact_size.y = 0.0;
@@ -290,7 +293,7 @@ fn output_card(plain: &mut Plain, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> 
             Some(shown) => {
                 let asked = Stamp::over(stamp.as_ref(), ui, |ui| {
                     let top = ui.cursor().top();
-                    if shown.edited.is_some() {
+                    if shown.other.is_some() {
                         return beside::show(output, ui, cx, rest);
                     }
                     output::answer(shown, ui, cx);

@@ -2,6 +2,7 @@
 
 use super::output;
 use super::plain::edited_stamp;
+use super::second::Target;
 use crate::engine::{GenerateSpec, SamplesSpec, Work};
 use crate::types::{Ability, Agreement, DrawnSample, FewShotPrompt, JobId, ModelId, SamplesReport};
 use crate::ui::theme::{Type, space};
@@ -16,8 +17,10 @@ use std::sync::Arc;
 /// How many samples are drawn, and those that were.
 pub(super) struct Samples {
     pub count: usize,
-    /// Without edits, then with them where any were on.
+    /// Without edits, then with them where any were on; or of the model beside, then of the one in use.
     asks: [Ask<SamplesSpec>; 2],
+    /// True where the first are of another model.
+    of_models: bool,
     /// Which of them is looked at.
     looked_at: usize,
     /// What was typed for them.
@@ -27,7 +30,7 @@ pub(super) struct Samples {
 
 impl Default for Samples {
     fn default() -> Self {
-        Self { count: 1, asks: Default::default(), looked_at: 0, typed: None, is_open: false }
+        Self { count: 1, asks: Default::default(), of_models: false, looked_at: 0, typed: None, is_open: false }
     }
 }
 
@@ -40,24 +43,45 @@ pub(super) enum Chosen {
 }
 
 impl Samples {
-    /// Draws as many as are wanted.
-    pub(super) fn run(&mut self, model: ModelId, generate: GenerateSpec, cx: &mut Cx<'_>) {
-        let plain = GenerateSpec { edits: Vec::new(), ..generate.clone() };
-        let edited = Some(generate).filter(|generate| !generate.edits.is_empty());
-        self.looked_at = usize::from(edited.is_some());
-        for (ask, generate) in self.asks.iter_mut().zip([Some(plain), edited]) {
-            match generate {
-                Some(generate) => {
-                    let spec = SamplesSpec { generate, count: self.count };
-                    ask.ask(spec, cx, |spec| (model, Work::Samples(spec.clone())));
-                }
-                None => {
-                    ask.forget(cx);
-                    *ask = Ask::default();
-                }
+    /// Draws as many as are wanted, by the model beside, too.
+    pub(super) fn run(&mut self, model: ModelId, generate: GenerateSpec, second: Option<Target>, cx: &mut Cx<'_>) {
+        self.of_models = second.is_some();
+        let (first, then) = match second {
+            // Edits hold for both models.
+            Some(_) => (generate.clone(), Some(generate)),
+            None => {
+                let plain = GenerateSpec { edits: Vec::new(), ..generate.clone() };
+                (plain, Some(generate).filter(|generate| !generate.edits.is_empty()))
+            }
+        };
+        self.looked_at = usize::from(then.is_some());
+        let count = self.count;
+        let work = |target: Option<Target>, spec: &SamplesSpec| {
+            let work = Work::Samples(spec.clone());
+            target.map_or((model, work.clone()), |target| (target.id, target.work(work)))
+        };
+        self.asks[0].ask(SamplesSpec { generate: first, count }, cx, |spec| work(second, spec));
+        match then {
+            Some(generate) => {
+                self.asks[1].ask(SamplesSpec { generate, count }, cx, |spec| work(None, spec));
+            }
+            None => {
+                self.asks[1].forget(cx);
+                self.asks[1] = Ask::default();
             }
         }
         self.is_open = true;
+    }
+
+    /// What those of the first and of the second are called, in a line.
+    fn names(&self, state: &State) -> [String; 2] {
+        if !self.of_models {
+            return ["Unedited", "Edited"].map(str::to_owned);
+        }
+        self.asks.each_ref().map(|ask| {
+            let made = ask.job().and_then(|job| state.job(job)?.made.as_ref());
+            made.map_or_else(|| "the other model".to_owned(), |made| made.model.clone())
+        })
     }
 
     /// True while they stand in the place of the output.
@@ -78,7 +102,7 @@ impl Samples {
         &self.asks[self.looked_at]
     }
 
-    /// True where those of the edited model stand beside.
+    /// True where those of the edited model or of another one stand beside.
     fn is_compared(&self) -> bool {
         self.asks[1].job().is_some()
     }
@@ -103,6 +127,7 @@ impl Samples {
         let stamp =
             stamp.with(format!("{} samples", spec.count)).old_where(is_retyped, "The prompt was changed since.");
         let edits = self.asks[1].question().map(|spec| spec.generate.edits.as_slice()).unwrap_or_default();
+        let stamp = if self.of_models { stamp.with(format!("beside {}", self.names(cx.state)[0])) } else { stamp };
         Some(edited_stamp(stamp, edits, &cx.edits.on()))
     }
 
@@ -166,7 +191,8 @@ impl Samples {
 impl Samples {
     /// How far those without and those with edits agree, and whose texts are listed.
     fn both(&mut self, stamp: Option<&Stamp>, ui: &mut Ui, state: &State) {
-        for (which, name) in ["Unedited", "Edited"].into_iter().enumerate() {
+        let names = self.names(state);
+        for (which, name) in names.iter().enumerate() {
             ui.label(RichText::new(name).font(Type::Body.bold()).color(ui.theme().body()));
             match self.report_of(which, state).and_then(|report| report.agreement()) {
                 Some(agreement) => Stamp::over(stamp, ui, |ui| told(&agreement, ui)),
@@ -174,8 +200,12 @@ impl Samples {
             }
         }
         ui.horizontal(|ui| {
-            widgets::caption(ui, "Samples of the model");
-            widgets::segmented(ui, &mut self.looked_at, &[(0, "unedited"), (1, "edited")]);
+            widgets::caption(ui, if self.of_models { "Samples of" } else { "Samples of the model" });
+            let choices = match self.of_models {
+                true => names.each_ref().map(String::as_str),
+                false => ["unedited", "edited"],
+            };
+            widgets::segmented(ui, &mut self.looked_at, &[(0, choices[0]), (1, choices[1])]);
         });
     }
 }

@@ -118,7 +118,7 @@ fn underneath(chat: &mut Chat, ui: &mut Ui, cx: &mut Cx<'_>) -> Option<Wish> {
                             stamp.show(ui);
                         }
                         let rest = rest - 20.0;
-                        let is_compared = chat.output.shown.as_ref().is_some_and(|shown| shown.edited.is_some());
+                        let is_compared = chat.output.shown.as_ref().is_some_and(|shown| shown.other.is_some());
                         let show = if is_compared { beside::show } else { output::strip };
                         wish = Stamp::over(stamp.as_ref(), ui, |ui| show(&mut chat.output, ui, cx, rest));
                     }
