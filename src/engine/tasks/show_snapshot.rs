@@ -30,7 +30,7 @@ impl ShowSnapshot {
             Some(open) if open.info().path == base && open.info().adapter.is_some() => open,
             _ => self.read(&base, cx)?,
         };
-        adapter::put(&mut loaded, &learned, AdapterSetting::default())?;
+        adapter::put(&mut loaded, &learned, AdapterSetting::default(), cx.device)?;
         Ok(loaded)
     }
 

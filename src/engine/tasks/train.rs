@@ -193,7 +193,8 @@ where
         let spec = self.run.spec();
         if let Some(out) = &spec.out {
             let (lora, precision, step) = (spec.lora.as_ref(), spec.precision, snapshot.step);
-            let kept = Kept { net: &self.run.net(), lora, before: self.before, step, precision };
+            let (start, device) = (self.run.start(), cx.device);
+            let kept = Kept { net: &self.run.net(), start, lora, before: self.before, step, precision, device };
             let beside = |folder: &Path| self.run.objective().write_beside(folder);
             match keep::<O::Model>(cx.models, self.model, &kept, out, beside) {
                 Ok(folder) => snapshot.weights = Some(folder),

@@ -81,6 +81,7 @@ impl TrainSpec {
             patience: 0,
             seed: 0,
             sample_prompts: Vec::new(),
+            snapshots: None,
         }
     }
 

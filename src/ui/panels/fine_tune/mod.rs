@@ -29,7 +29,7 @@ use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use classes::ClassData;
 use cost::Trial;
-use egui::{Frame, Margin, Slider, Ui, vec2};
+use egui::{Frame, Margin, Ui, vec2};
 use examples::ExamplesView;
 use form::{Form, Missing, Subject};
 use inside::Inside;
