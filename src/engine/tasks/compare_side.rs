@@ -70,7 +70,7 @@ impl Side {
                 let attached = text.adapter.as_ref().ok_or_else(|| no_adapter(&info))?;
                 Reads::Text(attached.base.clone())
             }
-            _ if is_base => return Err(no_adapter(&info)),
+            LoadedModel::Encoder(_) | LoadedModel::Digits(_) if is_base => return Err(no_adapter(&info)),
             LoadedModel::Text(text) => Reads::Text(load::merged(&text.lm)),
             LoadedModel::Classifier(model) => {
                 if model.tells.problem != Problem::OneClass {
@@ -80,12 +80,22 @@ impl Side {
                         "Choose a classifier of which one class is right.",
                     ));
                 }
-                let (net, padding_id, labels) = (model.net(), model.padding_id, model.tells.labels.clone());
+                let net = match &model.adapter {
+                    Some(attached) if is_base => attached.base.clone(),
+                    None if is_base => return Err(no_adapter(&info)),
+                    _ => model.net(),
+                };
+                let (padding_id, labels) = (model.padding_id, model.tells.labels.clone());
                 Reads::Texts { net, padding_id, labels, ids: Vec::new(), classes: Vec::new() }
             }
             LoadedModel::Vision(model) if model.labels.is_empty() => return Err(no_answers(&info)),
             LoadedModel::Vision(model) => {
-                let (net, labels) = (model.vit.clone(), model.labels.clone());
+                let net = match &model.adapter {
+                    Some(attached) if is_base => attached.base.clone(),
+                    None if is_base => return Err(no_adapter(&info)),
+                    _ => model.vit.clone(),
+                };
+                let labels = model.labels.clone();
                 let preprocessor = Box::new(model.preprocessor.clone());
                 Reads::Pictures { net, preprocessor, labels, classes: Vec::new() }
             }
@@ -251,7 +261,7 @@ fn of_class(scores: &[f32], class: usize) -> Cost {
 pub(super) fn no_adapter(info: &ModelInfo) -> UserError {
     UserError::new(
         format!("{} has no adapter to be without.", info.name),
-        "Only a causal model that an adapter was put on has a base that stands beside it.",
+        "Only a model that an adapter was put on has a base that stands beside it.",
         "Choose another model to compare with.",
     )
 }

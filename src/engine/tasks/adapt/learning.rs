@@ -66,8 +66,8 @@ impl Learning {
         let Lesson { way, seed, spec, drawn, device } = *lesson;
         let (begun, peak) = (Instant::now(), Peak::begin());
         let body = match way {
-            Way::Scratch => ready.base.body.sharing().from_scratch(seed, device),
-            _ => ready.base.body.sharing(),
+            Way::Scratch => ready.base.body.clone().from_scratch(seed, device),
+            _ => ready.base.body.clone(),
         };
         let data = &ready.data;
         let model = ClassifierModel::with_new_head(body, data.labels.clone(), seed, device)?;

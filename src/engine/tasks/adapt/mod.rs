@@ -11,7 +11,7 @@ mod vectors;
 
 use super::{LoadedModel, Step, Task, TaskContext, not_open};
 use crate::engine::{Event, Outcome};
-use crate::load::{self, ClassifierBody, ClassifierModel, TextModel};
+use crate::load::{self, ClassifierBody, ClassifierModel, EncoderModel, TextModel};
 use crate::train::linear::{Logistic, Prototypes};
 use crate::types::{
     AdaptPoint, AdaptReport, AdaptSpec, DataPart, FeaturePooling, LabelNoise, Labelled, ModelId, UserError, Way,
@@ -109,13 +109,15 @@ impl Adapt {
         self.spec.check()?;
         let loaded = cx.models.get(self.model).ok_or_else(not_open)?;
         let (body, writes) = match loaded {
-            LoadedModel::Text(model) => (ClassifierBody::of_decoder(model), true),
-            LoadedModel::Encoder(model) => (ClassifierBody::of_encoder(model), false),
-            LoadedModel::Classifier(model) => (model.body.sharing(), false),
+            LoadedModel::Text(model) => (ClassifierBody::Decoder(TextModel { adapter: None, ..model.clone() }), true),
+            LoadedModel::Encoder(model) => {
+                (ClassifierBody::Encoder(EncoderModel { adapter: None, ..model.clone() }), false)
+            }
+            LoadedModel::Classifier(model) => (model.body.clone(), false),
             LoadedModel::Vision(_) | LoadedModel::Digits(_) => return Err(no_text(&loaded.info().name)),
         };
         let info = loaded.info().clone();
-        let writer = match body.sharing() {
+        let writer = match body.clone() {
             ClassifierBody::Decoder(model) if writes => Some(model),
             _ => None,
         };
