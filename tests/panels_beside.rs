@@ -129,6 +129,8 @@ fn the_model_without_its_adapter_stands_beside_it() {
         matrices: 2,
         parameters: 100,
         is_identity: false,
+        holds_head: false,
+        numbers_classes: false,
         setting: AdapterSetting::default(),
     }));
     window.engine.say(Event::Model { info: tuned, weights: Arc::default() });
