@@ -248,7 +248,18 @@ fn curves_fill_while_they_are_measured_and_stopping_keeps_them() {
     });
     assert_eq!(cancelled, [job]);
     end(&mut window, job, report(&work, 6));
-    assert!(plot(&window).contains("Embeddings: ") && window.has("Run"));
+    assert!(plot(&window).contains("Embeddings: "));
+    // It goes on with what there is, or begins anew.
+    assert!(window.has("54 points, each on the same 400 texts at most; 6 are measured"));
+    window.click("Go on");
+    let (again, rest) = asked(&window).pop().unwrap();
+    assert_eq!((rest.spec.clone(), rest.known), (work.spec.clone(), report(&work, 6).points));
+    end(&mut window, again, report(&work, 6));
+    window.click("Begin anew");
+    let (last, anew) = asked(&window).pop().unwrap();
+    assert!(anew.known.is_empty());
+    end(&mut window, last, report(&work, usize::MAX));
+    assert!(window.has("Run"));
     // A way is switched off in the legend.
     window.harness.get_by_role_and_label(Role::CheckBox, "Examples").click();
     window.settle();

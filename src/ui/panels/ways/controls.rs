@@ -3,13 +3,14 @@
 use super::form::{self, Form, NOISES, hindrance, reads_text};
 use super::{DATA_FILE, MODEL_FOLDER, WaysPanel};
 use crate::chart::number_grouped;
-use crate::engine::Work;
+use crate::engine::{AdaptWork, Work};
 use crate::types::{Ability, LabelNoise, LabelledReport, ModelId, Way};
 use crate::ui::files::FileRequest;
 use crate::ui::panels::labelled;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, error_card, field, hint, integer_field, path_field, percent_field, primary_button, section,
+    caption, danger_button, error_card, field, hint, integer_field, path_field, percent_field, primary_button,
+    secondary_button, section,
 };
 use crate::ui::{Answer, Cx, Themed, full_name};
 use egui::{Align, Checkbox, ComboBox, Layout, RichText, TextEdit, Ui};
@@ -127,27 +128,35 @@ impl WaysPanel {
             });
             return;
         }
-        let spec = self.form.spec(Self::model(cx.state).map(|open| &open.info));
-        match &spec {
-            Ok(spec) => {
-                let points = spec.ways.len() * spec.sizes.len() * spec.seeds.len() * spec.noises.len();
-                let points = number_grouped(points as u64);
-                caption(
-                    ui,
-                    format!("{points} points, each on the same {} texts at most", number_grouped(spec.test as u64)),
-                );
+        let model = Self::model(cx.state).map(|open| &open.info);
+        let spec = self.form.spec(model);
+        let Some((model, spec)) = model.zip(spec.as_ref().ok()) else {
+            let words = spec.err().unwrap_or_default();
+            ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
+            ui.add_enabled_ui(false, |ui| ui.with_layout(justified, |ui| primary_button(ui, Icon::Play, "Run")));
+            return;
+        };
+        let known = self.known(cx.state, spec, model.id).len();
+        let points = spec.ways.len() * spec.sizes.len() * spec.seeds.len() * spec.noises.len();
+        let before =
+            if known == 0 { String::new() } else { format!("; {} are measured", number_grouped(known as u64)) };
+        let [points, texts] = [points, spec.test].map(|count| number_grouped(count as u64));
+        caption(ui, format!("{points} points, each on the same {texts} texts at most{before}"));
+        let verb = if known == 0 { "Run" } else { "Go on" };
+        let (mut run, mut anew) = (false, false);
+        ui.with_layout(justified, |ui| {
+            run = primary_button(ui, Icon::Play, verb).on_hover_text("Ctrl+Enter").clicked();
+            if known > 0 {
+                let help = "Measures every point again.";
+                anew = secondary_button(ui, Some(Icon::RotateCcw), "Begin anew").on_hover_text(help).clicked();
             }
-            Err(words) => {
-                ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
-            }
-        }
-        ui.add_enabled_ui(spec.is_ok(), |ui| {
-            ui.with_layout(justified, |ui| {
-                if primary_button(ui, Icon::Play, "Run").on_hover_text("Ctrl+Enter").clicked() {
-                    self.start(cx);
-                }
-            });
         });
+        if anew {
+            let (model, spec) = (model.id, spec.clone());
+            self.begin(cx, model, AdaptWork { spec, known: Vec::new() });
+        } else if run {
+            self.start(cx);
+        }
     }
 }
 

@@ -14,12 +14,15 @@ mod wrong;
 
 use crate::chart::Format;
 use crate::engine::{AdaptWork, Command, Work};
-use crate::types::{Ability, AdaptMetric, AdaptReport, JobId, LabelNoise, LabelledSource, PriceAssumptions, Way};
+use crate::types::{
+    Ability, AdaptMetric, AdaptPoint, AdaptReport, AdaptSpec, JobId, LabelNoise, LabelledSource, ModelId,
+    PriceAssumptions, Way,
+};
 use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::Stamp;
-use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State, full_name};
+use crate::ui::{Action, Ask, Cx, Job, OpenModel, Panel, PanelId, State, full_name};
 use egui::{Frame, Margin, Ui};
 use form::Form;
 use lucide_icons::Icon;
@@ -134,19 +137,46 @@ impl WaysPanel {
         self.job.filter(|job| state.is_active(*job))
     }
 
+    /// Begins, or goes on where points of the same model, data and settings were measured before.
     fn start(&mut self, cx: &mut Cx<'_>) {
-        if self.running(cx.state).is_some() {
-            return;
-        }
         let Some(model) = Self::model(cx.state) else { return };
         match self.form.spec(Some(&model.info)) {
             Err(words) => cx.toast(words),
             Ok(spec) => {
-                let (job, work) = (JobId::next(), AdaptWork { spec, known: Vec::new() });
-                cx.send(Command::start(job, model.info.id, Work::Adapt(Box::new(work))));
-                (self.job, self.wrong) = (Some(job), None);
+                let known = self.known(cx.state, &spec, model.info.id);
+                self.begin(cx, model.info.id, AdaptWork { spec, known });
             }
         }
+    }
+
+    fn begin(&mut self, cx: &mut Cx<'_>, model: ModelId, work: AdaptWork) {
+        if self.running(cx.state).is_none() {
+            let job = JobId::next();
+            cx.send(Command::start(job, model, Work::Adapt(Box::new(work))));
+            (self.job, self.wrong) = (Some(job), None);
+        }
+    }
+
+    /// Points on show that are part of a comparison which has others, too: it need not measure them again. Of this sitting alone, in which
+    /// nobody has changed the weights since.
+    fn known(&self, state: &State, spec: &AdaptSpec, model: ModelId) -> Vec<AdaptPoint> {
+        let Some(Shown { report, job: Some(job), .. }) = &self.shown else { return Vec::new() };
+        let is_of = |job: &Job| job.model == Some(model) && state.changed_since(job).is_none();
+        let AdaptSpec { ways, sizes, seeds, noises, .. } = spec.clone();
+        let alike = AdaptSpec { ways, sizes, seeds, noises, ..report.spec.clone() };
+        if alike != *spec || !state.job(*job).is_some_and(is_of) {
+            return Vec::new();
+        }
+        let sizes = spec.sizes_of(report.examples);
+        let is_part = |point: &&AdaptPoint| {
+            spec.ways.contains(&point.way)
+                && spec.noises.contains(&point.noise)
+                && sizes.contains(&point.size)
+                && spec.seeds.contains(&point.seed)
+        };
+        let known: Vec<AdaptPoint> = report.points.iter().filter(is_part).cloned().collect();
+        let wanted = spec.ways.len() * spec.noises.len() * sizes.len() * spec.seeds.len();
+        if known.len() < wanted { known } else { Vec::new() }
     }
 
     /// Takes in what was measured, and writes it down once the job has ended.
@@ -305,7 +335,7 @@ impl Panel for WaysPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        let result = self.kept.as_ref().map(|text| text.to_string());
+        let result = self.kept.as_ref().map(ToString::to_string);
         serde_json::to_value(Saved { form: self.form.clone(), view: self.view.clone(), result }).unwrap_or_default()
     }
 
