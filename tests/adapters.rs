@@ -2,41 +2,38 @@
 //!
 //! `tests/golden/make_adapters.py` wrote the adapters and what transformers computes with them.
 
+#[path = "support/adapter_copy.rs"]
+mod adapter_copy;
 #[path = "parity/reference.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod reference;
 mod support;
 
+use adapter_copy::{Copy, folder};
 use burn::tensor::{Device, Tensor};
 use fovea::engine::{AdapterSpec, Command, Outcome, SaveSpec, Work};
 use fovea::load::{Attached, open_encoder_model, open_text_model, read_adapter};
 use fovea::nn::{CausalLm, EncoderBatch, Hooks};
 use fovea::types::{AdapterSetting, DeviceChoice, JobId, Precision, UserError};
 use reference::{Reference, golden_dir};
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize_to_file};
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use support::script::Script;
 
 /// Adapters, and the folder of the base of each.
-const DECODERS: [(&str, &str); 6] = [
+const DECODERS: [(&str, &str); 7] = [
     ("gpt2-stabilised", "gpt2"),
     ("llama-varied", "llama"),
     ("gpt-neox-head", "gpt-neox"),
     ("gemma2", "gemma2"),
     ("llama-tied-table", "llama-tied"),
     ("llama-identity", "llama"),
+    ("llama-tied-whole", "llama-tied"),
 ];
 const ENCODERS: [(&str, &str); 3] = [("bert", "bert"), ("roberta", "roberta"), ("distilbert", "distilbert")];
 
 /// Both sides round sums of some dozens of products, and the merged matrix once more. Logits are up to 10 here.
 const TOLERANCE: f32 = 1e-5;
-
-fn folder(name: &str) -> PathBuf {
-    golden_dir("adapters").join(name)
-}
 
 fn expected(name: &str) -> Reference {
     Reference::open(&folder(name).join("expected.safetensors"))
@@ -83,13 +80,30 @@ fn decoders_with_adapters_of_peft_score_as_in_peft() {
         // Off is the base to the last bit; so is a factor of zero, where no module is replaced as a whole.
         let off = attached.network(AdapterSetting { on: false, factor: 1.0 }).unwrap();
         assert_eq!(logits(&off, &ids), before, "{name}");
-        if !["gpt-neox-head", "llama-tied-table"].contains(&name) {
+        if !["gpt-neox-head", "llama-tied-table", "llama-tied-whole"].contains(&name) {
             let zero = attached.network(AdapterSetting { on: true, factor: 0.0 }).unwrap();
             assert_eq!(logits(&zero, &ids), before, "{name}");
         }
         assert_eq!(adapter.info.is_identity, name == "llama-identity");
         assert_eq!(adapter.info.base.as_deref(), Some(format!("golden/{base}").as_str()));
     }
+}
+
+#[test]
+fn the_head_of_gpt_neox_has_two_names() {
+    let model = open_text_model(&golden_dir("gpt-neox"), &Device::flex(), &mut |_, _| {}).unwrap();
+    let golden = expected("gpt-neox-head");
+    let mut copy = Copy::of("gpt-neox-head");
+    let head = copy.tensors.remove("base_model.model.lm_head.weight").unwrap();
+    copy.tensors.insert("base_model.model.embed_out.weight".to_owned(), head);
+    copy.settings["modules_to_save"] = serde_json::json!(["embed_out"]);
+    let adapter = Arc::new(read_adapter(copy.write()).unwrap());
+    let adapted = Attached { adapter, base: model.lm.clone() }.network(AdapterSetting::default()).unwrap();
+    assert!(off(&logits(&adapted, &golden.ids("ids"))[0], golden.values("adapted")) < TOLERANCE);
+    // What is named as a whole is there, or it is told.
+    copy.tensors.remove("base_model.model.embed_out.weight");
+    let error = refused(&copy, "gpt-neox");
+    assert!(error.what.contains("embed_out.weight") && error.why.contains("modules_to_save"), "{error}");
 }
 
 #[test]
@@ -112,50 +126,13 @@ fn encoders_with_adapters_of_peft_read_as_in_peft() {
     }
 }
 
-/// A copy of an adapter that a test may spoil: its tensors by name, and its settings.
-struct Copy {
-    dir: tempfile::TempDir,
-    tensors: BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    settings: serde_json::Value,
-}
-
-impl Copy {
-    fn of(name: &str) -> Self {
-        let bytes = std::fs::read(folder(name).join("adapter_model.safetensors")).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let read = tensors.iter().map(|(name, tensor)| {
-            let values = tensor.data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
-            (name.to_owned(), (tensor.shape().to_vec(), values))
-        });
-        let settings = std::fs::read_to_string(folder(name).join("adapter_config.json")).unwrap();
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            tensors: read.collect(),
-            settings: serde_json::from_str(&settings).unwrap(),
-        }
-    }
-
-    fn write(&self) -> &Path {
-        let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = (self.tensors.iter())
-            .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|x| x.to_le_bytes()).collect()))
-            .collect();
-        let views = bytes.iter().map(|(name, shape, bytes)| {
-            ((*name).clone(), TensorView::new(Dtype::F32, (*shape).clone(), bytes).unwrap())
-        });
-        serialize_to_file(views, None::<HashMap<String, String>>, &self.dir.path().join("adapter_model.safetensors"))
-            .unwrap();
-        std::fs::write(self.dir.path().join("adapter_config.json"), self.settings.to_string()).unwrap();
-        self.dir.path()
-    }
-
-    /// What is said when it is opened on a model.
-    fn refused(&self, base: &str) -> UserError {
-        let model = open_text_model(&golden_dir(base), &Device::flex(), &mut |_, _| {}).unwrap();
-        let opened = read_adapter(self.write()).and_then(|adapter| {
-            Attached { adapter: Arc::new(adapter), base: model.lm.clone() }.network(AdapterSetting::default())
-        });
-        UserError::from(opened.map(|_| ()).unwrap_err())
-    }
+/// What is said when a copy is opened on a model.
+fn refused(copy: &Copy, base: &str) -> UserError {
+    let model = open_text_model(&golden_dir(base), &Device::flex(), &mut |_, _| {}).unwrap();
+    let opened = read_adapter(copy.write()).and_then(|adapter| {
+        Attached { adapter: Arc::new(adapter), base: model.lm.clone() }.network(AdapterSetting::default())
+    });
+    UserError::from(opened.map(|_| ()).unwrap_err())
 }
 
 const Q: &str = "base_model.model.model.layers.0.self_attn.q_proj";
@@ -169,41 +146,47 @@ fn a_tensor_left_over_missing_or_misshapen_is_an_error_with_its_key() {
         let key = format!("base_model.model.{other}.lora_A.weight");
         copy.tensors.insert(key.clone(), copy.tensors[&a].clone());
         copy.tensors.insert(key.replace("lora_A", "lora_B"), copy.tensors[&b].clone());
-        let error = copy.refused("llama");
+        let error = refused(&copy, "llama");
         assert!(error.what.contains(&key) && error.why.contains("Every one of its 6 tensors"), "{error}");
         copy = Copy::of("llama-identity");
     }
     // A tensor that is no part of a change.
     copy.tensors.insert("base_model.model.score.weight".to_owned(), (vec![2, 16], vec![0.0; 32]));
-    let error = copy.refused("llama");
+    let error = refused(&copy, "llama");
     assert!(error.what.contains("base_model.model.score.weight") && error.why.contains("modules_to_save"), "{error}");
+    // A normalisation as a whole: it is not among what is replaced here.
+    let key = "base_model.model.model.norm.weight";
+    let mut copy = Copy::of("llama-identity");
+    copy.tensors.insert(key.to_owned(), (vec![32], vec![1.0; 32]));
+    copy.settings["modules_to_save"] = serde_json::json!(["norm"]);
+    assert!(refused(&copy, "llama").what.contains(key));
     // One half alone.
     for (gone, left) in [(&a, &b), (&b, &a)] {
         let mut copy = Copy::of("llama-identity");
         copy.tensors.remove(gone);
-        let error = copy.refused("llama");
+        let error = refused(&copy, "llama");
         assert!(error.what.contains(gone.as_str()) && error.why.contains(left.as_str()), "{error}");
     }
     // Both halves of a module that target_modules names.
     let mut copy = Copy::of("llama-identity");
     copy.tensors.retain(|name, _| *name != a && *name != b);
-    let error = copy.refused("llama");
+    let error = refused(&copy, "llama");
     assert!(error.what.contains(&a) && error.why.contains("target_modules"), "{error}");
     // Another shape, and another rank than the settings name.
     let mut copy = Copy::of("llama-identity");
     let (rows, values) = copy.tensors[&b].clone();
     copy.tensors.insert(b.clone(), (vec![rows[0] / 2, rows[1]], values[..values.len() / 2].to_vec()));
-    let error = copy.refused("llama");
+    let error = refused(&copy, "llama");
     let shapes = [format!("{:?}", [rows[0] / 2, rows[1]]), format!("{rows:?}")];
     assert!(error.what.contains(&b) && shapes.iter().all(|shape| error.what.contains(shape)), "{error}");
     let mut copy = Copy::of("llama-identity");
     copy.settings["r"] = 3.into();
-    let error = copy.refused("llama");
+    let error = refused(&copy, "llama");
     assert!(error.what.contains(&a) && error.what.contains("[2, ") && error.what.contains("[3, "), "{error}");
     // A number that is none.
     let mut copy = Copy::of("llama-identity");
     copy.tensors.get_mut(&b).unwrap().1[3] = f32::NAN;
-    assert!(copy.refused("llama").what.contains("NaN at position 3"));
+    assert!(refused(&copy, "llama").what.contains("NaN at position 3"));
 }
 
 #[test]
@@ -211,7 +194,7 @@ fn what_is_not_computed_is_refused_by_the_name_of_its_field() {
     let said = |field: &str, value: serde_json::Value| {
         let mut copy = Copy::of("llama-identity");
         copy.settings[field] = value;
-        copy.refused("llama")
+        refused(&copy, "llama")
     };
     for (field, value) in [
         ("peft_type", "LOKR".into()),

@@ -7,8 +7,8 @@ mod scripted_engine;
 use egui::{Event as Input, Pos2, RawInput, Rect, Vec2, vec2};
 use fovea::engine::{Command, Event, Outcome, Work};
 use fovea::types::{
-    DigitNetwork, DigitTask, InspectReport, JobId, LrSchedule, ModelId, Precision, PromptToken, StartFrom, TrainPoint,
-    TrainSpec, TrainTask,
+    DigitNetwork, DigitTask, HeadValues, InspectReport, JobId, LrSchedule, ModelId, Moved, Precision, PromptToken,
+    RunSnapshot, StartFrom, TrainPoint, TrainSpec, TrainTask,
 };
 use fovea::ui::{App, AppOptions};
 use scripted_engine::{ScriptedEngine, pattern, token};
@@ -101,6 +101,7 @@ fn frame_times_while_events_stream() {
     generating();
     opening();
     training();
+    training_from_inside();
     looking_at_long_attention("map", 512, 12, 12);
     looking_at_long_attention("map", 1024, 12, 12);
     looking_at_long_attention("lines", 1024, 12, 12);
@@ -164,6 +165,7 @@ fn training() {
         patience: 0,
         seed: 1,
         sample_prompts: Vec::new(),
+        snapshots: None,
     };
     bench.app.send(Command::start(job, model, Work::Train(spec)));
     bench.app.show_panel(fovea::ui::PanelId::FineTune);
@@ -187,6 +189,62 @@ fn training() {
         bench.frame(events)
     });
     report("6,000 steps/s into the loss plot, to 40,000", times.collect());
+}
+
+/// A run of a text model from inside, with a snapshot of 30 layers every 20 frames. The arrow keys go through them.
+fn training_from_inside() {
+    let session = tempfile::tempdir().expect("a scratch folder");
+    let panels = serde_json::json!({ "panels": { "fine_tune": { "view": { "inside": true } } } });
+    std::fs::write(session.path().join("session.json"), panels.to_string()).expect("a scratch file");
+    let mut bench = FrameRig::in_folder(Some(session.path().to_owned()));
+    let (job, model) = (JobId::next(), ModelId::next());
+    let text = "learning_rate = 1e-3\nbatch_size = 8\nsteps = 50000\nsnapshots = \"every 2000\"\nout = \"run\"\n\
+                [task]\nkind = \"text\"\ndata = [\"verse.txt\"]\ncontext = 128\n";
+    let spec: TrainSpec = toml::from_str(text).expect("a recipe");
+    bench.app.send(Command::start(job, model, Work::Train(spec)));
+    bench.app.show_panel(fovea::ui::PanelId::FineTune);
+    let mut step = 0;
+    let times = (0..FRAMES).map(|frame| {
+        let points = (0..100).map(|_| {
+            step += 1;
+            let noise = ((step * 7919) % 1000) as f64 / 4000.0;
+            let loss = 2.0 * (-(step as f64) / 4e3).exp() + 0.1 + noise;
+            TrainPoint { step, elapsed_s: step as f64 * 1e-3, loss, ..TrainPoint::default() }
+        });
+        let points = points.collect();
+        bench.engine.say(Event::Trained { job, points });
+        if frame % 20 == 0 {
+            let layers = |shift: usize| {
+                (0..30).map(|l| (0..9).map(|h| Some(((l * h + shift) % 10) as f32 / 10.0)).collect()).collect()
+            };
+            let scores =
+                ["induction_repeats", "previous_token", "duplicate_token"].map(|id| (id.to_owned(), layers(frame)));
+            let moved = (0..30).flat_map(|layer| {
+                ["norm_attn.gain", "qkv.weight", "attn_out.weight", "norm_mlp.gain", "gate_up.weight", "mlp_out.weight"]
+                    .map(|name| Moved {
+                        path: format!("blocks.{layer}.{name}"),
+                        by: Some(frame as f64),
+                        from: Some(1e3),
+                    })
+            });
+            let snapshot = RunSnapshot {
+                step,
+                loss: Some(2.0),
+                validation_loss: Some(2.0),
+                heads: Some(HeadValues { seed: 1, half: 50, scores: scores.into() }),
+                moved: moved.collect(),
+                weights: Some(format!("run/snapshots/step-{step:06}").into()),
+                ..RunSnapshot::default()
+            };
+            bench.engine.say(Event::Snapshot { job, snapshot: Box::new(snapshot) });
+        }
+        let mut events = bench.wander();
+        if frame % 7 == 0 {
+            events.push(plain_key(if frame % 3 == 0 { egui::Key::ArrowRight } else { egui::Key::ArrowLeft }));
+        }
+        bench.frame(events)
+    });
+    report("6,000 steps/s into a run seen from inside, to 20 snapshots of 30 layers", times.collect());
 }
 
 /// The attention of one long sequence, in one of the ways to look at it. The pointer wanders, the wheel zooms in and out, and

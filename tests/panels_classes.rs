@@ -160,6 +160,31 @@ fn a_head_is_trained_on_a_file_that_is_shown_first() {
 }
 
 #[test]
+fn an_adapter_is_learned_beside_a_head_where_that_is_chosen() {
+    let mut window = with("fine_tune", &classifier(Problem::OneClass, true));
+    window.click("Classes");
+    choose_file(&mut window);
+    window.click("LoRA");
+    // Sixteen is shown as it is.
+    let alpha = window.harness.get_by_role_and_label(Role::SpinButton, "Alpha");
+    assert_eq!(alpha.value().as_deref(), Some("16"));
+    window.click("Start training");
+    let specs = window.engine.sent(|command| match command {
+        fovea::engine::Command::Start { work, .. } => match &**work {
+            Work::Train(spec) => Some(spec.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let spec = specs.into_iter().next_back().expect("a run was begun");
+    let TrainTask::Classify(task) = &spec.task else { panic!("{spec:?}") };
+    assert_eq!(task.learns, Learns::All);
+    let lora = spec.lora.expect("it learns an adapter");
+    // Of a RoBERTa, which the model is.
+    assert_eq!((lora.rank, lora.targets), (8, vec!["query".to_owned(), "value".to_owned()]));
+}
+
+#[test]
 fn what_is_wrong_with_a_file_stands_where_it_is_chosen() {
     let mut window = with("fine_tune", &classifier(Problem::OneClass, true));
     choose_file(&mut window);
@@ -181,7 +206,8 @@ fn pictures_of_classes_are_the_approved_ones() {
     let model = classifier(Problem::OneClass, true);
     for (theme, name) in [(ThemeChoice::Dark, "dark"), (ThemeChoice::Light, "light")] {
         for (size, place) in [(SMALL, "small"), (LAPTOP, "laptop")] {
-            for (panel, key) in [("prompt", "classes"), ("fine_tune", "classes-training")] {
+            let views = [("prompt", "classes"), ("fine_tune", "classes-training"), ("fine_tune", "classes-lora")];
+            for (panel, key) in views {
                 let mut window = opened(Window::open(size, 0.5, plain(theme)), panel, &model);
                 if panel == "prompt" {
                     window.press(Modifiers::COMMAND, Key::Enter);
@@ -191,6 +217,10 @@ fn pictures_of_classes_are_the_approved_ones() {
                     choose_file(&mut window);
                     let (job, _) = read(&window).pop().unwrap();
                     answer(&mut window, job, Outcome::LabelledRead(Arc::new(labelled())));
+                }
+                if key == "classes-lora" {
+                    window.click("LoRA");
+                    window.harness.event(egui::Event::PointerGone);
                 }
                 window.harness.remove_cursor();
                 window.settle();

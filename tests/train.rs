@@ -2,6 +2,8 @@
 
 #[path = "train/adapters.rs"]
 mod adapters;
+#[path = "train/snapshots.rs"]
+mod snapshots;
 mod support;
 
 use flate2::Compression;

@@ -238,7 +238,15 @@ fn data(given: &Path) -> PathBuf {
 
 /// As the table of a task writes its examples, where the data is one.
 fn prompt(args: &AdaptArgs, session: &Session) -> AdaptPrompt {
-    let is_table = !args.data.exists() || args.data.extension().is_some_and(|ending| ending == "tsv");
+    // What a file of texts has odd about it as a table of pairs is nobody's question here.
+    let is_own = |path: &Path| {
+        let first = std::fs::File::open(path).and_then(|file| {
+            let mut first = [0; 2];
+            std::io::Read::read_exact(&mut { file }, &mut first).map(|()| first)
+        });
+        first.is_ok_and(|first| &first == b"# ")
+    };
+    let is_table = !args.data.exists() || is_own(&args.data);
     let table = if is_table { tasks::table(session, &args.data.display().to_string()).ok() } else { None };
     let mut prompt = AdaptPrompt { words: args.words.clone(), calibrate: args.calibrate, ..AdaptPrompt::default() };
     if let Some(table) = table.filter(|table| !table.labels.is_empty()) {

@@ -2,11 +2,11 @@
 
 use super::CliError;
 use super::output::tell;
-use super::session::Session;
-use crate::engine::{AdapterSpec, Command, Event, Work, holds_adapter, read_card};
+use super::session::{Session, model_dir};
+use crate::engine::{AdapterSpec, Command, Event, Work, adapter_base, holds_adapter, read_card};
 use crate::hub::HubSettings;
 use crate::types::{AdapterSetting, JobId, ModelInfo, UserError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What `DIR[=FACTOR]` asks for. A folder whose name has an equals sign in it is taken as it is.
 ///
@@ -34,6 +34,30 @@ fn find(given: &str) -> Option<PathBuf> {
     Some(PathBuf::from(given)).filter(|path| holds_adapter(path)).or_else(cached)
 }
 
+/// The model that an adapter says it was made for; nothing where the folder holds no adapter.
+///
+/// # Errors
+/// When that model is not on this computer.
+pub(super) fn base_of(path: &Path) -> Result<Option<PathBuf>, UserError> {
+    if !holds_adapter(path) || path.join("config.json").exists() {
+        return Ok(None);
+    }
+    let base = adapter_base(path).ok_or_else(|| {
+        UserError::new(
+            format!("{} is an adapter.", path.display()),
+            "It does not say which model it was made for.",
+            "Name that model with --model, and this folder with --adapter.",
+        )
+    })?;
+    model_dir(Path::new(&base)).map(Some).map_err(|error| {
+        UserError::new(
+            format!("{} is an adapter for {base}.", path.display()),
+            error.what,
+            "Name that model with --model, and this folder with --adapter.",
+        )
+    })
+}
+
 /// Puts an adapter on an open model, and tells of it.
 ///
 /// # Errors
@@ -51,6 +75,12 @@ pub(super) fn put(session: &Session, model: &ModelInfo, spec: AdapterSpec) -> Re
         tell(format_args!("adapter {}: {by}", adapter.name));
         if adapter.is_identity {
             tell(format_args!("note: its change is zero throughout, so the model is as without it"));
+        }
+        if let (true, Some(labels)) = (adapter.holds_head, told.labels()) {
+            tell(format_args!("note: its head is its own, for the classes {}", labels.join(", ")));
+        }
+        if adapter.numbers_classes {
+            tell(format_args!("note: neither it nor the model names its classes, so they have numbers"));
         }
         if let Some(base) = adapter.base.as_deref().filter(|base| !model.is_called(base)) {
             tell(format_args!("note: it says it was made for {base}, and the model is {}", model.path.display()));

@@ -15,6 +15,7 @@ use super::lens::LensArgs;
 use super::merge::MergeArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
+use super::snapshots::SnapshotsArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
 use super::texts::TextsArgs;
@@ -77,6 +78,8 @@ pub enum Verb {
     Evaluate(EvaluateArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on
     Train(TrainArgs),
+    /// Tell what was noted of a run at the steps that were chosen: loss, scores of heads, how far its weights went
+    Snapshots(SnapshotsArgs),
     /// List the models of this computer: shipped, in the Hugging Face cache, opened lately
     Models(ModelsArgs),
     /// Fetch a model into the Hugging Face cache; Ctrl-C stops, the same command goes on

@@ -38,6 +38,7 @@ mod sampling;
 mod score;
 mod search;
 mod session;
+mod snapshots;
 mod spec;
 mod surprise;
 mod sweep;
@@ -111,6 +112,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Fill(args)) => fill::run(&args),
         Some(Verb::Classify(args)) => classify::run(&args),
         Some(Verb::Labels(args)) => labels::run(&args),
+        Some(Verb::Snapshots(args)) => snapshots::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Models(args)) => models::run(&args),

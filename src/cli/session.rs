@@ -4,10 +4,11 @@ use super::args::ModelArgs;
 use super::output::tell;
 use super::{CliError, adapter};
 use crate::engine::{
-    Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card, shipped_models_dir, shipped_places,
+    AdapterSpec, Command, EngineHandle, EngineOptions, Event, Outcome, Work, read_card, shipped_models_dir,
+    shipped_places,
 };
 use crate::hub::{HubSettings, find_program_model};
-use crate::types::{DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
+use crate::types::{AdapterSetting, DeviceChoice, DeviceStatus, JobId, ModelId, ModelInfo, UserError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,7 +38,15 @@ impl Session {
     /// Opens a model, with its adapter where one is named.
     pub(super) fn open_model(&self, args: &ModelArgs) -> Result<ModelInfo, CliError> {
         let adapter = args.adapter.as_deref().map(adapter::read).transpose()?;
-        let path = model_dir(&args.model)?;
+        let mut path = model_dir(&args.model)?;
+        let mut adapter = adapter;
+        if adapter.is_none()
+            && let Some(base) = adapter::base_of(&path)?
+        {
+            // An adapter by itself, such as a snapshot of a run that learns one.
+            adapter =
+                Some(AdapterSpec { path: std::mem::replace(&mut path, base), setting: AdapterSetting::default() });
+        }
         let info = self.open(|job, model| Command::start(job, model, Work::Open(path)))?;
         adapter.map_or(Ok(info.clone()), |adapter| adapter::put(self, &info, adapter))
     }

@@ -101,6 +101,13 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
             progress.suspend(|| tell(format_args!("step {}: {}", sample.step, sample.text)));
             shown_to
         }
+        Event::Snapshot { snapshot, .. } => {
+            if let Some(why) = &snapshot.not_kept {
+                let step = snapshot.step;
+                progress.suspend(|| tell(format_args!("note: the weights of step {step} were not kept: {why}")));
+            }
+            shown_to
+        }
         Event::Progress { label, done, unit: "steps", .. } => {
             progress.suspend(|| tell(format_args!("{label}: step {done} is done")));
             done as usize

@@ -19,15 +19,15 @@ pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
     AdaptWork, AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept,
-    LensSpec, PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, StepsSpec, SurpriseSpec, SweepSpec, TermsSpec,
-    Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
+    LensSpec, NeighboursSpec, PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, SnapshotSpec, StepsSpec,
+    SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 pub use crate::load::{ListedText, TextFormat, TextList};
 
 use crate::types::{
     ChatPrompt, ConvertSpec, Converted, DigitImage, ImportedCurve, KeptRun, ModelCard, Picture, RenderedChat,
-    RunRecord, RunSample, TaskTable, TensorEntry, TensorStats, TrainPoint, UserError,
+    RunRecord, RunSample, RunSnapshot, TaskTable, TensorEntry, TensorStats, TrainPoint, UserError,
 };
 use std::path::{Path, PathBuf};
 
@@ -146,6 +146,12 @@ pub fn read_curve(run: &Path) -> Vec<TrainPoint> {
 #[must_use]
 pub fn read_samples(run: &Path) -> Vec<RunSample> {
     crate::train::read_samples(run)
+}
+
+/// What was noted of a run at the steps that were chosen, and where its weights of then are. Reads a file: not for the UI thread.
+#[must_use]
+pub fn read_snapshots(run: &Path) -> Vec<RunSnapshot> {
+    crate::train::read_snapshots(run)
 }
 
 /// True for a file or folder that [`read_imported`] may read, by the names in it.

@@ -6,10 +6,10 @@ use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
-    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, PatchReport, Picture, PictureReport,
-    PromptToken, RunRecord, RunSample, SamplesReport, ScoreEachReport, ScoreReport, StepsReport, SurpriseReport,
-    SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
-    WordOrderReport,
+    LabelledReport, LayerWeights, LensReport, MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PatchReport,
+    Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot, SamplesReport, ScoreEachReport,
+    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint,
+    TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,6 +90,8 @@ pub enum Event {
     SoFar { job: JobId, outcome: Outcome },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
     Sample { job: JobId, sample: RunSample },
+    /// A run was looked into at a step that was chosen. Those of before a checkpoint come first, when it is taken up again.
+    Snapshot { job: JobId, snapshot: Box<RunSnapshot> },
     /// A training run is about to take its first step, or the first after a checkpoint.
     Begun { job: JobId, record: Box<RunRecord> },
     /// A job cannot go on as things are, and is held: [`Command::Resume`] tries again, [`Command::LetGo`] gives up what failed.
@@ -109,6 +111,8 @@ pub enum Outcome {
     Opened { model: ModelId },
     /// The model has an adapter, uses it in another way, or has none any more. [`Event::Model`] was sent before.
     Adapted { model: ModelId },
+    /// The model has the weights of a snapshot. [`Event::Model`] was sent before.
+    SnapshotShown { model: ModelId },
     /// Generation ended.
     Generated(GenerationStats),
     /// The continuations.
@@ -139,6 +143,8 @@ pub enum Outcome {
     Patched(Arc<PatchReport>),
     /// A word in two texts.
     ContextsCompared(Arc<ContextsReport>),
+    /// What a word is near to.
+    NeighboursFound(Arc<NeighboursReport>),
     /// A text in other orders.
     OrderChanged(Arc<WordOrderReport>),
     /// The arithmetic of a token in a head.

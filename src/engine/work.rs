@@ -60,6 +60,8 @@ pub enum Work {
     Patch(PatchSpec),
     /// Compare a word in two texts, layer by layer. [`super::Event::Progress`] in layers.
     CompareContexts(ContextsSpec),
+    /// Tell which tokens' embeddings are nearest to that of a word.
+    Neighbours(NeighboursSpec),
     /// Read a text without positions, with two of them swapped and with its tokens in other places, and compare each with the
     /// text as written. [`super::Event::Progress`] in passes.
     ChangeOrder(WordOrderSpec),
@@ -108,6 +110,8 @@ pub enum Work {
     Train(TrainSpec),
     /// Take two steps of a training run on a copy of its weights and throw them away, to tell what the run would cost.
     TryTraining(TrainSpec),
+    /// Read the weights of a snapshot of a run. The model has them from then on, in the place of those it had; it may be new.
+    ShowSnapshot(SnapshotSpec),
     /// Write a model as a folder that Fovea and transformers open.
     Save(SaveSpec),
 }
@@ -248,6 +252,15 @@ pub struct ContextsSpec {
     pub word: String,
 }
 
+/// A word among all tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NeighboursSpec {
+    /// The word, as it stands in a text: with a space before it where it has one there.
+    pub word: String,
+    /// How many tokens are told.
+    pub count: usize,
+}
+
 /// A text and its other orders.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WordOrderSpec {
@@ -336,6 +349,15 @@ pub struct AdaptWork {
     pub known: Vec<AdaptPoint>,
 }
 
+/// A snapshot of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotSpec {
+    /// The run's folder.
+    pub run: PathBuf,
+    /// Optimiser steps done.
+    pub step: usize,
+}
+
 /// A folder to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SaveSpec {
@@ -415,6 +437,10 @@ impl Work {
             Self::Sweep(_) => row("The sweep", "removing parts", Waited, Spare),
             Self::Patch(_) => row("The patching", "patching", Waited, Spare),
             Self::CompareContexts(_) => row("Comparing the contexts", "inspecting", Waited, Spare),
+            // Only the word that is in the field matters.
+            Self::Neighbours(_) => {
+                WorkFacts { latest_wins: true, ..row("Finding the neighbours", "reading", Waited, Spare) }
+            }
             Self::ChangeOrder(_) => row("Changing the order", "inspecting", Waited, Spare),
             Self::Steps(_) => row("Following the steps", "reading", Waited, Spare),
             // Only the number that is pointed at matters.
@@ -441,6 +467,10 @@ impl Work {
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
             Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),
+            // Only the step that is looked at matters.
+            Self::ShowSnapshot(_) => {
+                WorkFacts { latest_wins: true, ..row("Opening the snapshot", "opening", Waited, WhileShown) }
+            }
             Self::Save(_) => row("Saving the model", "saving", Waited, Spare),
         }
     }

@@ -76,13 +76,15 @@ pub enum LoadError {
     #[error("{}: the tensor `{name}` is missing", .path.display())]
     AdapterPartner { path: PathBuf, name: String, other: String },
     #[error("{}: the tensor `{name}` is missing", .path.display())]
-    AdapterMissing { path: PathBuf, name: String },
+    AdapterMissing { path: PathBuf, name: String, why: &'static str },
     #[error("{}: the tensor `{name}` has shape {found:?}, and {expected:?} would fit", .path.display())]
     AdapterShape { path: PathBuf, name: String, found: [usize; 2], expected: [usize; 2] },
     #[error("{}: the tensor `{name}` has shape {found:?}, and {expected:?} would fit", .path.display())]
     AdapterWholeShape { path: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
     #[error("{}: the tensor `{name}` belongs to no part of the model", .path.display())]
     AdapterStranger { path: PathBuf, name: String, others: usize, all: usize, known: Vec<String> },
+    #[error("{}: the classes {} are not those of the head they are for", .path.display(), first_few(.labels))]
+    AdapterLabels { path: PathBuf, labels: Vec<String>, others: String },
     #[error("{} holds no tensor", .path.display())]
     AdapterEmpty { path: PathBuf },
     #[error("no module of the model is called {name}")]
@@ -161,9 +163,7 @@ impl LoadError {
                     "a change is the product of two tensors, and only {other} is there; with one alone nothing would change"
                 )
             }
-            Self::AdapterMissing { .. } => {
-                "target_modules names its module, which would stay as it is in the base".to_owned()
-            }
+            Self::AdapterMissing { why, .. } => (*why).to_owned(),
             Self::AdapterShape { .. } | Self::AdapterWholeShape { .. } => {
                 "the adapter was made for a model of other sizes, or its settings name another rank".to_owned()
             }
@@ -171,6 +171,7 @@ impl LoadError {
                 let of = if *others == 0 { String::new() } else { format!("; {others} others have none either") };
                 format!("every one of its {all} tensors must have a place{of}. The model has {}", first_few(known))
             }
+            Self::AdapterLabels { others, .. } => others.clone(),
             Self::AdapterEmpty { .. } => "it would change nothing".to_owned(),
             Self::NoTarget { known, .. } => format!("its matrices are called {}", known.join(", ")),
             Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
@@ -232,7 +233,8 @@ impl LoadError {
             | Self::AdapterMissing { .. }
             | Self::AdapterShape { .. }
             | Self::AdapterWholeShape { .. }
-            | Self::AdapterStranger { .. } => {
+            | Self::AdapterStranger { .. }
+            | Self::AdapterLabels { .. } => {
                 "Open the model the adapter was made for, or fetch adapter_config.json and its tensors again from one place."
             }
             Self::AdapterEmpty { .. } => "Fetch the file again, or save the adapter again.",

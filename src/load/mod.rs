@@ -32,7 +32,8 @@ mod faults_tests;
 mod folder_tests;
 
 pub use adapter::{
-    Adapter, Attached, adapter_base, holds_adapter, lora_targets, merged, read_adapter, with_lora, write_adapter,
+    Adapter, Attached, Named, adapter_base, holds_adapter, learns_changes, lora_targets, merged, read_adapter,
+    with_lora, write_adapter,
 };
 pub use card::read_card;
 pub use chat::{ChatError, ChatTemplate, Place, Rendering, render_chat, start_chat};
@@ -50,6 +51,7 @@ pub use data::task_file::read_task_table;
 pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
+pub use encoder::save::save_encoder_model;
 pub use error::LoadError;
 pub use fingerprint::{
     FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,

@@ -1,6 +1,6 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ClassifyTask, Learns, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// What can be told wrong before any data is read.
@@ -47,12 +47,34 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         if lora.targets.is_empty() {
             return Err(wrong("lora", "It names no targets, so nothing would be learned.".to_owned()));
         }
-        if matches!(spec.task, TrainTask::Digits(_) | TrainTask::Classify(_)) {
-            let why = "Low-rank changes are learned on text and on few-shot documents.".to_owned();
-            return Err(wrong("lora", why));
+        match &spec.task {
+            TrainTask::Digits(_) => {
+                let why = "A digit network is so small that all of it learns.".to_owned();
+                return Err(wrong("lora", why));
+            }
+            TrainTask::Classify(task) if task.learns == Learns::Head => {
+                let why = "The head is to learn alone, so that no matrix of the body is changed. Leave out learns, or name last layers.";
+                return Err(wrong("lora", why.to_owned()));
+            }
+            TrainTask::Classify(_) | TrainTask::Text(_) | TrainTask::FewShot(_) => {}
         }
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
+        }
+    }
+    if let TrainTask::Classify(ClassifyTask { words: Some(words), learns, data, .. }) = &spec.task {
+        let places = ["{input}", "{output}"].map(|place| words.template.find(place));
+        if !matches!(places, [Some(input), Some(output)] if input < output) {
+            let why = format!("{:?} does not have {{input}} with {{output}} behind it.", words.template);
+            return Err(wrong("the template of words", why));
+        }
+        if *learns == Learns::Head {
+            let why =
+                "Labels that are said as words need no head for classes, and nothing else would learn.".to_owned();
+            return Err(wrong("learns", why));
+        }
+        if data.is_dir() {
+            return Err(wrong("words", "A decoder reads no pictures.".to_owned()));
         }
     }
     for group in &spec.groups {

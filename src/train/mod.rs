@@ -22,6 +22,7 @@ mod schedule;
 mod stream;
 pub(crate) mod text_loss;
 mod trainable;
+mod watch;
 
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
@@ -31,3 +32,4 @@ pub(crate) use record::{
     START_FOLDER, delete_run, kept_runs, read_curve, read_record, read_samples, remove_means, write_record,
 };
 pub(crate) use run::{Happened, Run};
+pub(crate) use watch::{read_snapshots, snapshot_folder, write_weights};

@@ -1,6 +1,6 @@
 //! What the training loop asks of the thing it trains.
 
-use crate::types::{TrainSpec, UserError};
+use crate::types::{HeadValues, TrainSpec, UserError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -32,6 +32,11 @@ pub(crate) trait Objective {
 
     /// True for a parameter with this path that stays as it is, whatever the recipe's groups say. Asked once all is prepared.
     fn freezes(&self, _path: &str) -> bool {
+        false
+    }
+
+    /// True for a parameter with this path that learns as a whole beside an adapter.
+    fn learns_whole(&self, _path: &str) -> bool {
         false
     }
 
@@ -70,6 +75,26 @@ pub(crate) trait Objective {
 
     /// Measures one slice of the held-out data.
     fn validate(&self, net: &Self::Net, slice: usize, device: &Device) -> Tally;
+
+    /// The same, with class and answer of each example where there are [`Self::classes`].
+    fn validate_each(&self, net: &Self::Net, slice: usize, device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        (self.validate(net, slice, device), Vec::new())
+    }
+
+    /// Names of the classes that examples are put into; none where there are no classes.
+    fn classes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The network with what it learns beside its weights added to them.
+    fn whole(net: &Self::Net) -> Self::Net {
+        net.clone()
+    }
+
+    /// Scores of the heads of such a network, where it has some that are watched.
+    fn head_values(&self, _net: &Self::Net) -> Option<HeadValues> {
+        None
+    }
 
     /// Writes the next piece of a sample, shown after each validation.
     fn sample(&mut self, _net: &Self::Net) -> SampleStep {

@@ -7,7 +7,8 @@ use super::objective::{Loss, Objective, SampleStep, Tally, Written};
 use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
 use super::trainable::{freeze, parameters_of};
-use crate::types::{RunSample, TrainPoint, TrainSpec, TrainSummary, UserError};
+use super::watch::{Taking, Watch};
+use crate::types::{RunSample, RunSnapshot, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
@@ -29,6 +30,9 @@ pub(crate) struct Run<O: Objective> {
     /// A checkpoint is to be written before the next step.
     unwritten: bool,
     logs: Option<RunLogs>,
+    watch: Watch,
+    /// Of the last step, once the curve has it.
+    point: Option<TrainPoint>,
     pending: Vec<TrainPoint>,
 }
 
@@ -42,6 +46,8 @@ enum Next {
         sum: Tally,
     },
     Sample,
+    /// Makes a snapshot of the step.
+    Watch(Box<Taking>),
 }
 
 /// What a step learns from.
@@ -65,6 +71,8 @@ pub(crate) enum Happened {
     Validated,
     /// A sample is whole.
     Sampled(RunSample),
+    /// A snapshot is due and measured; the weights are those of [`Run::net`]. [`Run::note`] takes it, before the next stretch.
+    Watched(Box<RunSnapshot>),
     /// The checkpoint that is due could not be written. The next stretch tries it again; [`Run::let_go`] does without.
     Unwritten(UserError),
     /// All steps are done.
@@ -90,11 +98,13 @@ impl<O: Objective> Run<O> {
         checkpoint: Option<Checkpoint>,
         device: &Device,
     ) -> Result<Self, UserError> {
-        let parameters = parameters_of(&start, &spec, |path| objective.freezes(path))?;
+        let parameters =
+            parameters_of(&start, &spec, |path| objective.freezes(path), |path| objective.learns_whole(path))?;
         let mut optimiser = Optimiser::new(&spec, objective.beta_2(), parameters.clone());
         let (mut net, mut best) = (start.clone(), None);
         let (mut step, mut elapsed) = (0, Duration::ZERO);
         let mut next = Next::Learn;
+        let goes_on = checkpoint.is_some();
         if let Some(Checkpoint { run, weights, best_weights, moments, .. }) = checkpoint {
             let fit = |weights| with_weights(start.clone(), weights, &parameters).ok_or_else(|| other_network(&spec));
             net = fit(weights)?;
@@ -111,6 +121,7 @@ impl<O: Objective> Run<O> {
                 Due::Sample => Next::Sample,
             };
         }
+        let watch = Watch::begin(&spec, goes_on.then_some(step))?;
         let (mut logs, mut pending) = (None, Vec::new());
         if let Some(out) = &spec.out {
             // The point of a validation that is due is added once it has it.
@@ -128,7 +139,29 @@ impl<O: Objective> Run<O> {
             (logs, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
-        Ok(Self { spec, objective, net, optimiser, step, elapsed, start, best, next, unwritten: false, logs, pending })
+        let point = pending.last().filter(|point| point.step == step).copied();
+        let unwritten = false;
+        Ok(Self {
+            spec,
+            objective,
+            net,
+            optimiser,
+            step,
+            elapsed,
+            start,
+            best,
+            next,
+            unwritten,
+            logs,
+            watch,
+            point,
+            pending,
+        })
+    }
+
+    /// The network before the first step, without autodiff.
+    pub(crate) fn start(&self) -> &O::Net {
+        &self.start
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff. A checkpoint that is due is a stretch of its own.
@@ -139,12 +172,28 @@ impl<O: Objective> Run<O> {
                 Err(error) => Happened::Unwritten(error),
             };
         }
+        let is_last = self.step == self.spec.steps || self.settled().is_some();
+        if matches!(self.next, Next::Learn) && self.watch.wants(self.step, is_last) {
+            let examples = self.examples();
+            let taking = Taking::new(&self.objective, (self.step, examples), self.point.as_ref());
+            self.next = Next::Watch(Box::new(taking));
+        }
+        if let Next::Watch(taking) = &mut self.next {
+            // Looking is no training: its time does not count.
+            let net = self.net.valid();
+            let Some(found) = taking.advance(&mut self.objective, [&net, &self.start], device) else {
+                return Happened::Nothing;
+            };
+            self.next = Next::Learn;
+            return Happened::Watched(Box::new(found));
+        }
         let begun = Instant::now();
         let happened = match std::mem::replace(&mut self.next, Next::Learn) {
-            Next::Learn if self.step == self.spec.steps || self.settled().is_some() => Happened::Finished,
+            Next::Learn if is_last => Happened::Finished,
             Next::Learn => self.learn(begun, device),
             Next::Validate { point, slice, sum } => self.validate(point, slice, sum, device),
             Next::Sample => self.sample(),
+            Next::Watch(_) => Happened::Nothing,
         };
         self.elapsed += begun.elapsed();
         happened
@@ -259,6 +308,7 @@ impl<O: Objective> Run<O> {
     }
 
     fn record(&mut self, point: TrainPoint) {
+        self.point = Some(point);
         self.pending.push(point);
         if let Some(logs) = &mut self.logs {
             logs.add(&point);
@@ -268,6 +318,7 @@ impl<O: Objective> Run<O> {
     /// Goes on in memory alone: nothing more is written.
     pub(crate) fn let_go(&mut self) {
         (self.spec.out, self.logs, self.unwritten) = (None, None, false);
+        self.watch.let_go();
     }
 
     fn write_checkpoint(&mut self) -> Result<(), UserError> {
@@ -279,7 +330,8 @@ impl<O: Objective> Run<O> {
             elapsed_s: self.elapsed.as_secs_f64(),
             best: self.best.as_ref().map(|(best, _)| *best),
             due: match self.next {
-                Next::Learn => Due::Nothing,
+                // A snapshot of a step is made again where it was not noted.
+                Next::Learn | Next::Watch(_) => Due::Nothing,
                 Next::Validate { point, .. } => Due::Validation(DuePoint::of(&point)),
                 Next::Sample => Due::Sample,
             },
@@ -297,8 +349,24 @@ impl<O: Objective> Run<O> {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn flush_logs(&mut self) -> Result<(), UserError> {
+        self.watch.flush()?;
         let best = self.best.as_ref().map(|(best, _)| (best.step, best.loss));
         self.logs.as_mut().map_or(Ok(()), |logs| logs.write_state(self.step, best))
+    }
+
+    /// Takes note of a snapshot, with its weights where they were kept.
+    pub(crate) fn note(&mut self, snapshot: &RunSnapshot) {
+        self.watch.note(snapshot);
+    }
+
+    /// Snapshots of before the run was taken up again.
+    pub(crate) fn take_snapshots(&mut self) -> Vec<RunSnapshot> {
+        std::mem::take(&mut self.watch.kept)
+    }
+
+    /// Tokens, texts or images learned from.
+    fn examples(&self) -> u64 {
+        self.objective.examples_per_step(&self.spec) * (self.spec.accumulate * self.step) as u64
     }
 
     /// The spec it follows.
@@ -350,7 +418,7 @@ impl<O: Objective> Run<O> {
             best: self.best.as_ref().map(|(best, _)| (best.step, best.loss)),
             stopped_early,
             settled: self.settled().filter(|_| !stopped_early && self.step < self.spec.steps),
-            examples: self.objective.examples_per_step(&self.spec) * (self.spec.accumulate * self.step) as u64,
+            examples: self.examples(),
             saved_to: self.spec.out.clone(),
         }
     }

@@ -109,7 +109,7 @@ pub(super) fn parameters<N: Module>(net: &N, groups: &[ParameterGroup]) -> Resul
 }
 
 /// Every parameter of the network of a run, in visiting order; `freezes` tells which stay as they are whatever the recipe says. Where
-/// an adapter is learned, nothing else is.
+/// an adapter is learned, nothing else is but what `learns_whole` tells of.
 ///
 /// # Errors
 /// As [`parameters`].
@@ -117,12 +117,13 @@ pub(super) fn parameters_of<N: Module>(
     net: &N,
     spec: &TrainSpec,
     freezes: impl Fn(&str) -> bool,
+    learns_whole: impl Fn(&str) -> bool,
 ) -> Result<Vec<Parameter>, UserError> {
     let mut found = parameters(net, &spec.groups)?;
     found.iter_mut().for_each(|parameter| parameter.frozen |= freezes(&parameter.path));
     if spec.lora.is_some() {
-        let is_change = |path: &str| path.ends_with(".lora_A") || path.ends_with(".lora_B");
-        found.iter_mut().for_each(|parameter| parameter.frozen |= !is_change(&parameter.path));
+        let learns = |path: &str| path.ends_with(".lora_A") || path.ends_with(".lora_B") || learns_whole(path);
+        found.iter_mut().for_each(|parameter| parameter.frozen |= !learns(&parameter.path));
     }
     Ok(found)
 }

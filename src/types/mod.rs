@@ -41,7 +41,7 @@ pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, F
 pub use models::gguf_name::{GgufPart, gguf_stem, is_first_gguf};
 pub use models::held_out::HeldOut;
 pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision, Quantised};
-pub use models::name::model_name;
+pub use models::name::{is_snapshot, model_name};
 pub use models::shape::{Ability, Blocks, Shape};
 pub use models::size::{bytes_in_words, count_in_words};
 pub use models::tensor::{TensorEntry, TensorStats};
@@ -79,15 +79,17 @@ pub use sites::edited_next::{EditFaults, EditedNext, NextToken};
 pub use sites::head_writes::HeadWrites;
 pub use sites::jacobian::{FitSpec, JacobianLens, LensPassages};
 pub use sites::lens::{LensCell, LensReport, LensTarget};
+pub use sites::neighbours::NeighboursReport;
 pub use sites::patch::{PatchAlong, PatchCell, PatchReport, PatchSite};
 pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
-pub use training::classify::{ClassifyTask, Learns};
+pub use training::classify::{ClassifyTask, LabelWords, Learns};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
+pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
 pub use training::train::{
     DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,
     TrainSummary, TrainTask, best_validation, broken_step,

@@ -6,7 +6,7 @@
 use super::edits::Kept;
 use super::{ThemeChoice, lenient, paths};
 use crate::disk::Lock;
-use crate::types::DeviceChoice;
+use crate::types::{AdapterSetting, DeviceChoice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,10 +40,25 @@ pub struct Session {
     /// The models in use, in the order in which they were chosen.
     #[serde(with = "paths::several")]
     pub models: Vec<PathBuf>,
+    /// The adapters of models in use.
+    pub adapters: Vec<KeptAdapter>,
     /// Edits of the model, and sets of them.
     pub edits: Kept,
     /// What each panel wants to keep, by panel id.
     pub panels: BTreeMap<String, Value>,
+}
+
+/// An adapter that was put on a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeptAdapter {
+    /// Which of [`Session::models`].
+    pub model: usize,
+    /// Its own folder.
+    #[serde(with = "paths::one")]
+    pub path: Option<PathBuf>,
+    /// How it was used.
+    pub setting: AdapterSetting,
 }
 
 impl Default for Session {
@@ -55,6 +70,7 @@ impl Default for Session {
             inspector: true,
             recent: Vec::new(),
             models: Vec::new(),
+            adapters: Vec::new(),
             edits: Kept::default(),
             panels: BTreeMap::new(),
         }

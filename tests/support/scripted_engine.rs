@@ -8,8 +8,8 @@ use fovea::types::{
     Answer, Architecture, BatchReport, BatchSpec, Blocks, Candidate, CandidateScore, Capture, ChatEnding, ChatFailure,
     ChatPrompt, Classification, DeviceStatus, Edit, EditFaults, EditedNext, GeneratedToken, GenerationStats,
     InspectReport, JobId, KShotPoint, KShotReport, KShotSpec, LabelTreatment, LayerActivation, LayerWeights, ModelId,
-    ModelInfo, NextToken, Precision, PromptToken, RenderedChat, ScoreReport, ScoreRequest, ScoredToken, Shape, Site,
-    StopReason, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    ModelInfo, NeighboursReport, NextToken, Precision, PromptToken, RenderedChat, ScoreReport, ScoreRequest,
+    ScoredToken, Shape, Site, StopReason, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
 };
 use fovea::ui::EngineLink;
 use std::cell::RefCell;
@@ -432,6 +432,20 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
             let prompt_tokens = report(&spec.prompt, 0, 0).tokens.len();
             let next = EditedNext { likeliest, divergence: 0.625, prompt_tokens };
             vec![done(job, Outcome::NextCompared(Arc::new(next)))]
+        }
+        Work::ShowSnapshot(spec) => {
+            let model = model.expect("a snapshot is shown as a model");
+            let path = spec.run.join(format!("snapshots/step-{:06}", spec.step));
+            let name = fovea::types::model_name(&path);
+            let info = ModelInfo { path, name, ..info(model, &spec.run) };
+            let weights = Arc::new(weights(info.architecture));
+            vec![Event::Model { info, weights }, done(job, Outcome::SnapshotShown { model })]
+        }
+        Work::Neighbours(spec) => {
+            let near =
+                [" dog", " kitten", " hat"].iter().zip(1..).map(|(text, n)| (n, (*text).to_owned(), 0.9 / n as f32));
+            let report = NeighboursReport { id: 0, text: spec.word.clone(), pieces: 1, near: near.collect() };
+            vec![done(job, Outcome::NeighboursFound(Arc::new(report)))]
         }
         Work::Save(spec) => vec![done(job, Outcome::Saved { path: spec.path.clone() })],
         _ => Vec::new(),

@@ -63,6 +63,7 @@ pub(super) fn measure(session: &Session, info: &ModelInfo, args: &TrainingArgs, 
         patience: 0,
         seed: 1,
         sample_prompts: Vec::new(),
+        snapshots: None,
     };
     let (job, mut times) = (JobId::next(), vec![0.0]);
     let command = Command::start(job, info.id, Work::Train(spec));

@@ -144,7 +144,7 @@ fn place_of(tokens: &[PromptToken], word: &str) -> Option<usize> {
 }
 
 /// Rows of length 1.
-fn directions(rows: Tensor<2>) -> Tensor<2> {
+pub(super) fn directions(rows: Tensor<2>) -> Tensor<2> {
     let lengths = rows.clone().square().sum_dim(1).sqrt().clamp_min(f64::from(f32::MIN_POSITIVE));
     rows / lengths
 }
@@ -174,16 +174,20 @@ fn compare(
     };
     let tokens = |row: usize| {
         let cosines = &near[row * count..(row + 1) * count];
-        nearest(cosines).into_iter().map(token).collect::<Result<Vec<_>, UserError>>()
+        nearest(cosines, NEAREST).into_iter().map(token).collect::<Result<Vec<_>, UserError>>()
     };
     Ok(ContextLayer {
         cosine: to_second[places[1]],
         tokens: [tokens(0)?, tokens(1)?],
-        positions: [nearest(&to_second), nearest(&to_first)],
+        positions: [nearest(&to_second, NEAREST), nearest(&to_first, NEAREST)],
     })
 }
 
-fn embeddings(models: &ModelStore, id: ModelId) -> Result<Tensor<2>, UserError> {
+/// The embeddings of all tokens, `[V, D]`.
+///
+/// # Errors
+/// For what reads no tokens.
+pub(super) fn embeddings(models: &ModelStore, id: ModelId) -> Result<Tensor<2>, UserError> {
     Ok(match models.body(id)? {
         Body::Text(model) => model.lm.embeddings(),
         Body::Encoder(model) => model.encoder.embeddings(),
@@ -191,14 +195,14 @@ fn embeddings(models: &ModelStore, id: ModelId) -> Result<Tensor<2>, UserError> 
     })
 }
 
-fn no_words(model: &VisionModel) -> UserError {
+pub(super) fn no_words(model: &VisionModel) -> UserError {
     wrong_kind(&model.info, ModelKind::CausalLm)
 }
 
-/// The largest, with their places, largest first.
-fn nearest(cosines: &[f32]) -> Vec<(usize, f32)> {
+/// So many of the largest, with their places, largest first.
+pub(super) fn nearest(cosines: &[f32], most: usize) -> Vec<(usize, f32)> {
     let mut all: Vec<(usize, f32)> = cosines.iter().copied().enumerate().collect();
-    let count = NEAREST.min(all.len());
+    let count = most.min(all.len());
     if count < all.len() {
         all.select_nth_unstable_by(count, |a, b| b.1.total_cmp(&a.1));
         all.truncate(count);
@@ -207,7 +211,7 @@ fn nearest(cosines: &[f32]) -> Vec<(usize, f32)> {
     all
 }
 
-fn floats(values: Tensor<2>) -> Result<Vec<f32>, UserError> {
+pub(super) fn floats(values: Tensor<2>) -> Result<Vec<f32>, UserError> {
     values.into_data().try_to_vec::<f32>().map_err(|error| unreadable(format!("{error:?}")))
 }
 
@@ -247,8 +251,8 @@ mod tests {
 
     #[test]
     fn the_nearest_come_first() {
-        assert_eq!(nearest(&[0.1, 0.9, -1.0]), [(1, 0.9), (0, 0.1), (2, -1.0)]);
-        assert_eq!(nearest(&[0.0, 0.2, 0.4, 0.1, 0.5, 0.3, 0.6]).first(), Some(&(6, 0.6)));
-        assert_eq!(nearest(&[0.5; 9]).len(), NEAREST);
+        assert_eq!(nearest(&[0.1, 0.9, -1.0], NEAREST), [(1, 0.9), (0, 0.1), (2, -1.0)]);
+        assert_eq!(nearest(&[0.0, 0.2, 0.4, 0.1, 0.5, 0.3, 0.6], NEAREST).first(), Some(&(6, 0.6)));
+        assert_eq!(nearest(&[0.5; 9], NEAREST).len(), NEAREST);
     }
 }

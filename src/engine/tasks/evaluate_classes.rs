@@ -149,7 +149,9 @@ impl Classes {
 fn rows(info: &ModelInfo, spec: &EvaluateSpec) -> Result<Vec<[String; 2]>, UserError> {
     let columns = [spec.columns[0].as_deref(), spec.columns[1].as_deref()];
     let Some(part) = spec.part else { return Ok(read_labelled_rows(&spec.data, columns)?.rows) };
-    let written = written_spec(&info.path);
+    // The run that learned an adapter stands beside that.
+    let of_adapter = info.adapter.as_ref().filter(|adapter| adapter.setting.on).map(|adapter| &adapter.path);
+    let written = of_adapter.and_then(|path| written_spec(path)).or_else(|| written_spec(&info.path));
     let run = written.as_ref().and_then(|run| match &run.task {
         TrainTask::Classify(task) => Some((task, run)),
         _ => None,

@@ -9,6 +9,7 @@ use crate::nn::{in_full_precision, kernels};
 use crate::types::ModelInfo;
 use burn::module::Module;
 use burn::tensor::Device;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A model in memory, on the engine's device.
@@ -63,13 +64,46 @@ impl LoadedModel {
             Self::Classifier(mut model) => {
                 let net = model.net();
                 model.put(brought(net, device));
+                model.adapter = model.adapter.map(|attached| moved(*attached, device));
                 Self::Classifier(model)
             }
             Self::Vision(mut model) => {
                 model.vit = brought(model.vit, device);
+                model.adapter = model.adapter.map(|attached| moved(*attached, device));
                 Self::Vision(model)
             }
             Self::Digits(model) => Self::Digits(DigitModel { net: model.net.to_device(device), ..model }),
+        }
+    }
+
+    /// Takes note that a folder holds it as it is. An adapter in use is in the weights of that folder; one that is switched off stays with
+    /// the base it is written of.
+    pub(crate) fn note_saved(&mut self, path: &Path) {
+        let is_merged = self.info().adapter_in_use().is_some();
+        match self {
+            Self::Text(model) if is_merged => model.adapter = None,
+            Self::Encoder(model) if is_merged => model.adapter = None,
+            Self::Classifier(model) => {
+                model.head_is_stored = true;
+                model.adapter = model.adapter.take().filter(|_| !is_merged);
+            }
+            Self::Vision(model) => {
+                model.head_is_stored = true;
+                model.adapter = model.adapter.take().filter(|_| !is_merged);
+            }
+            _ => {}
+        }
+        let info = self.info_mut();
+        if is_merged {
+            info.adapter = None;
+        }
+        if let Some(adapter) = &mut info.adapter {
+            adapter.holds_head = false;
+        }
+        (info.modified, info.trained_steps) = (false, 0);
+        path.clone_into(&mut info.path);
+        if let Some(name) = path.file_name() {
+            info.name = name.to_string_lossy().into_owned();
         }
     }
 

@@ -32,6 +32,7 @@ mod kshot;
 mod lens;
 mod loaded;
 mod measure;
+mod neighbours;
 pub(crate) mod open;
 mod opening;
 mod patch;
@@ -46,6 +47,7 @@ mod save;
 mod score;
 mod score_each;
 mod shares;
+mod show_snapshot;
 mod steps;
 mod stop;
 mod store;
@@ -57,6 +59,7 @@ mod train;
 mod train_kill_tests;
 mod train_memory;
 mod train_origin;
+mod train_snapshot;
 #[cfg(test)]
 mod train_tests;
 mod train_trial;
@@ -109,6 +112,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Attribute(spec) => Box::new(attribute::Attribute::new(model, spec.clone())),
         Work::CompareContexts(spec) => Box::new(contexts::Contexts::new(model, spec.clone())),
         Work::ChangeOrder(spec) => Box::new(word_order::ChangeOrder::new(model, spec.clone())),
+        Work::Neighbours(spec) => Box::new(neighbours::Neighbours::new(model, spec.clone())),
         Work::Steps(spec) => Box::new(steps::Steps::new(model, spec.clone())),
         Work::Terms(spec) => Box::new(steps::Terms::new(model, spec.clone())),
         Work::Classify(image) => Box::new(classify::Classify::new(model, image.clone())),
@@ -126,6 +130,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
+        Work::ShowSnapshot(spec) => Box::new(show_snapshot::ShowSnapshot::new(model, spec.clone())),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
         Work::ReadTable(_) | Work::ReadLabelled(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
             unreachable!("{} is done elsewhere", work.facts().name)

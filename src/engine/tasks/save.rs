@@ -32,22 +32,14 @@ impl Task for Save {
             Some(LoadedModel::Vision(model)) if !model.labels.is_empty() => {
                 load::save_vision_model(model, path, *precision)?;
             }
+            Some(LoadedModel::Encoder(model)) if model.info.adapter_in_use().is_some() => {
+                load::save_encoder_model(model, path, *precision)?;
+            }
             Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
             _ => load::save_text_model(cx.models.text(self.model)?, path, *precision)?,
         }
         if let Some(saved) = cx.models.get_mut(self.model) {
-            if let LoadedModel::Text(model) = saved
-                && model.info.adapter_in_use().is_some()
-            {
-                // It is in the weights of the new folder.
-                (model.adapter, model.info.adapter) = (None, None);
-            }
-            let info = saved.info_mut();
-            (info.modified, info.trained_steps) = (false, 0);
-            info.path.clone_from(path);
-            if let Some(name) = path.file_name() {
-                info.name = name.to_string_lossy().into_owned();
-            }
+            saved.note_saved(path);
             (cx.emit)(saved.event());
         }
         Ok(Step::Done(Outcome::Saved { path: path.clone() }))

@@ -2,12 +2,16 @@
 
 use super::train_memory;
 use super::train_origin::{Origin, info_of};
+use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
-use crate::types::{ModelId, ModelInfo, ModelKind, Precision, RunState, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{
+    ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
+    UserError,
+};
 use burn::tensor::Device;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -23,6 +27,9 @@ const RESUMED: &str = "Going on after a checkpoint";
 /// The task that trains `model` as `spec` says.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        TrainTask::Classify(task @ ClassifyTask { words: Some(words), .. }) => {
+            trainer(ClassifyWords::new(task.clone(), words.clone()), model, spec)
+        }
         // A folder has a folder of pictures for each class.
         TrainTask::Classify(task) if task.data.is_dir() => trainer(ClassifyPictures::new(task.clone()), model, spec),
         TrainTask::Classify(task) => trainer(Classify::new(task.clone()), model, spec),
@@ -121,7 +128,7 @@ where
         // No file holds weights that were drawn.
         let before = Changes { modified: info.modified || spec.start == StartFrom::Scratch, ..Changes::of(info) };
         let (total, is_resumed) = (spec.steps as u64, checkpoint.is_some());
-        let run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
+        let mut run = Run::begin(spec, objective, start, checkpoint.map(|c| *c), cx.device)?;
         if on_host {
             train_memory::refuse_too_large(info, run.spec(), run.learned())?;
         }
@@ -130,6 +137,9 @@ where
         if is_resumed {
             let (label, done) = (RESUMED.to_owned(), run.step() as u64);
             (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "steps" });
+        }
+        for snapshot in run.take_snapshots() {
+            (cx.emit)(Event::Snapshot { job: cx.job, snapshot: Box::new(snapshot) });
         }
         let (model, now) = (self.model, Instant::now());
         Ok(State::Running(Box::new(Running { model, run, origin, before, points_sent: now, model_sent: now })))
@@ -168,6 +178,7 @@ where
                 self.announce(cx, false);
             }
             Happened::Validated => self.announce(cx, true),
+            Happened::Watched(snapshot) => self.watched(*snapshot, cx)?,
             Happened::Sampled(sample) => (cx.emit)(Event::Sample { job: cx.job, sample }),
             Happened::Diverged { step, loss } => return Err(self.diverged(step, loss, cx)),
             // What was learned is in the store; a person may make room, or do without the files.
@@ -175,6 +186,29 @@ where
             Happened::Unwritten(error) => return Ok(Step::Held(error)),
         }
         Ok(Step::More)
+    }
+
+    /// Keeps the weights of a snapshot and tells of it. A run does not end because they could not be kept: the snapshot says why.
+    fn watched(&mut self, mut snapshot: RunSnapshot, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
+        let spec = self.run.spec();
+        if let Some(out) = &spec.out {
+            let (lora, precision, step) = (spec.lora.as_ref(), spec.precision, snapshot.step);
+            let (start, device) = (self.run.start(), cx.device);
+            let kept = Kept { net: &self.run.net(), start, lora, before: self.before, step, precision, device };
+            let beside = |folder: &Path| self.run.objective().write_beside(folder);
+            match keep::<O::Model>(cx.models, self.model, &kept, out, beside) {
+                Ok(folder) => snapshot.weights = Some(folder),
+                Err(error) => {
+                    log::warn!("the weights of step {step} were not kept: {error}");
+                    snapshot.not_kept = Some(format!("{} {}", error.what, error.why));
+                }
+            }
+        } else {
+            snapshot.not_kept = Some("The run is not kept on the disk.".to_owned());
+        }
+        self.run.note(&snapshot);
+        (cx.emit)(Event::Snapshot { job: cx.job, snapshot: Box::new(snapshot) });
+        Ok(())
     }
 
     /// Sends points and the model, not too often unless `now`.
@@ -198,7 +232,8 @@ where
     fn put(&self, net: O::Net, step: usize, cx: &mut TaskContext<'_>) -> Result<(), UserError> {
         match &self.run.spec().lora {
             Some(lora) => {
-                let learned = Learned { net: &net, lora, before: self.before, step };
+                let start = self.run.start();
+                let learned = Learned { net: &net, start, lora, before: self.before, step, device: cx.device };
                 O::Model::put_adapter(cx.models, self.model, learned)
             }
             None => O::Model::put(cx.models, self.model, net, self.before.and(step)),
@@ -328,12 +363,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         LoadedModel::Digits(model) => model.save(out, precision)?,
         other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
     }
-    let info = loaded.info_mut();
-    (info.modified, info.trained_steps) = (false, 0);
-    out.clone_into(&mut info.path);
-    if let Some(name) = out.file_name() {
-        info.name = name.to_string_lossy().into_owned();
-    }
+    loaded.note_saved(out);
     (cx.emit)(loaded.event());
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::disk::stop;
 use crate::load::{self, DigitModel};
 use crate::nn::DigitConfig;
-use crate::train::{kept_runs, read_record};
+use crate::train::{kept_runs, read_record, read_snapshots};
 use crate::types::{DigitNetwork, Precision, RunState, TrainSpec};
 use std::path::Path;
 
@@ -46,15 +46,31 @@ fn train_on(
     unreachable!("a run ends")
 }
 
-/// The model's files and the log, but for the times in it.
-fn result(out: &Path) -> (Vec<u8>, String, String) {
+/// What is left of a run.
+#[derive(PartialEq)]
+struct Left {
+    weights: Vec<u8>,
+    config: String,
+    /// But for the times in it.
+    log: String,
+    /// What was noted on the way, and the weights of then.
+    snapshots: Vec<(String, Vec<u8>)>,
+}
+
+fn result(out: &Path) -> Left {
     let text = |file: &str| std::fs::read_to_string(out.join(file)).unwrap();
     let log = text("training-log.csv");
     let timeless = log.lines().map(|line| {
         let (step, rest) = line.split_once(',').unwrap();
         format!("{step} {}\n", rest.split_once(',').unwrap().1)
     });
-    (std::fs::read(out.join("model.safetensors")).unwrap(), text("config.json"), timeless.collect())
+    let snapshots = read_snapshots(out).into_iter().map(|snapshot| {
+        let weights = snapshot.weights.as_ref().expect("they were kept");
+        let weights = std::fs::read(weights.join("model.safetensors")).unwrap();
+        (serde_json::to_string(&snapshot).unwrap(), weights)
+    });
+    let weights = std::fs::read(out.join("model.safetensors")).unwrap();
+    Left { weights, config: text("config.json"), log: timeless.collect(), snapshots: snapshots.collect() }
 }
 
 /// What a run leaves in its folder, by name, but for the times in it.
@@ -96,10 +112,11 @@ fn begun_again_equals(
 
 const HELD_OUT: &str = "validation_share = 0.25";
 const NOTHING_HELD_OUT: &str = "validation_share = 0.0";
+const WATCHED: &str = "validation_share = 0.25\nsnapshots = [2, 3, 7]";
 
 #[test]
 fn a_run_killed_at_any_change_on_disk_goes_on_as_if_it_had_not_been() {
-    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+    for more in [HELD_OUT, NOTHING_HELD_OUT, WATCHED] {
         let begin = |spec: &TrainSpec, steps| stop::after(steps, || train(spec, None)).1;
         let steps = begun_again_equals(more, begin, |spec| train(spec, None));
         assert!(steps > 60, "only {steps} changes were ended");
@@ -108,13 +125,63 @@ fn a_run_killed_at_any_change_on_disk_goes_on_as_if_it_had_not_been() {
 
 #[test]
 fn a_run_stopped_at_any_turn_goes_on_as_if_it_had_not_been() {
-    for more in [HELD_OUT, NOTHING_HELD_OUT] {
+    for more in [HELD_OUT, NOTHING_HELD_OUT, WATCHED] {
         let begin = |spec: &TrainSpec, turn| {
             std::fs::create_dir_all(spec.out.as_ref().unwrap()).unwrap();
             train(spec, Some(turn)).unwrap() == turn
         };
         let turns = begun_again_equals(more, begin, |spec| train(spec, None));
         assert!(turns > 10, "only {turns} turns were stopped at");
+    }
+}
+
+/// A spec of a run that learns an adapter: on text, or beside a head for classes.
+fn lora_spec(data: &Path, out: &Path, task: &str) -> TrainSpec {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(match task {
+        "text" => "llama",
+        _ => "classifiers/distilbert",
+    });
+    let (data, more) = match task {
+        "text" => (format!("data = [{:?}]\ncontext = 8", data.join("words.txt")), "targets = [\"q_proj\", \"v_proj\"]"),
+        _ => (format!("data = {:?}", data.join("labels.csv")), "targets = [\"q_lin\"]"),
+    };
+    let text = format!(
+        "learning_rate = 0.02\nbatch_size = 2\nsteps = 3\neval_every = 2\nseed = 5\nout = {out:?}\nvalidation_share = 0.25\n\
+         [start]\nfrom = \"folder\"\npath = {base:?}\n[task]\nkind = {task:?}\n{data}\n[lora]\nrank = 2\n{more}"
+    );
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_run_that_learns_an_adapter_is_begun_again_like_any_other() {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join("words.txt"), "abcabcabdabcabd ".repeat(40)).unwrap();
+    let row = |i: usize| format!("{},{}\n", ["abab", "xyxy"][i % 2].repeat(1 + i % 3), ["low", "high"][i % 2]);
+    let rows: String = (0..24).map(row).collect();
+    std::fs::write(data.path().join("labels.csv"), format!("text,label\n{rows}")).unwrap();
+    for task in ["text", "classify"] {
+        let home = tempfile::tempdir().unwrap();
+        let out = home.path().join("run");
+        let spec = lora_spec(data.path(), &out, task);
+        train(&spec, None).unwrap();
+        let result = || {
+            let read = |file: &str| std::fs::read(out.join(file)).unwrap();
+            (read("adapter_model.safetensors"), read("adapter_config.json"), names(&out))
+        };
+        let wanted = result();
+        // Every other change: those between are of the same files.
+        let mut ended_at = usize::from(task == "classify");
+        loop {
+            std::fs::remove_dir_all(&out).unwrap();
+            let (_, was_ended) = stop::after(ended_at, || train(&spec, None));
+            train(&spec, None).unwrap_or_else(|error| panic!("{task}, ended at {ended_at}: {error}"));
+            assert!(result() == wanted, "{task}: ended at {ended_at}, the result is another one");
+            if !was_ended {
+                break;
+            }
+            ended_at += 2;
+        }
+        assert!(ended_at > 30, "{task}: only {ended_at} changes were ended");
     }
 }
 

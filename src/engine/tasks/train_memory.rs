@@ -28,7 +28,10 @@ pub(super) fn refuse_too_large(info: &ModelInfo, spec: &TrainSpec, learned: u64)
 fn refuse(info: &ModelInfo, spec: &TrainSpec, needed: u64, available: Option<u64>) -> Result<(), UserError> {
     let Some(available) = available.filter(|available| needed > *available) else { return Ok(()) };
     let next = match &spec.task {
-        TrainTask::Classify(_) => "Let the head learn alone, or with fewer layers; or close other programs.".to_owned(),
+        TrainTask::Classify(_) if spec.lora.is_none() => {
+            "Let the head learn alone, with fewer layers, or beside a low-rank adapter (LoRA); or close other programs."
+                .to_owned()
+        }
         TrainTask::Text(_) | TrainTask::FewShot(_) if spec.lora.is_none() => {
             let fits = available / (WIDENED + LEARNING);
             format!(

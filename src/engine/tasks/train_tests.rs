@@ -282,3 +282,39 @@ fn a_run_ends_early_once_validations_are_not_the_best_any_more() {
     let wrong = crate::train::check(&toml::from_str(&text(3, 0.0)).unwrap()).unwrap_err();
     assert!(wrong.what.contains("patience"), "{wrong}");
 }
+
+#[test]
+fn weights_that_cannot_be_kept_are_told_and_the_run_goes_on() {
+    let (home, data) = (tempfile::tempdir().unwrap(), data());
+    let out = home.path().join("run");
+    std::fs::create_dir(&out).unwrap();
+    // No folder can be made where a file is.
+    std::fs::write(out.join("snapshots"), "").unwrap();
+    let text = format!(
+        "learning_rate = 0.01\nbatch_size = 8\nsteps = 6\neval_every = 3\nvalidation_share = 0.25\nout = {out:?}\nsnapshots = [2]\n\
+         [task]\nkind = \"digits\"\ndata = {:?}\nnetwork = \"mlp\"",
+        data.path()
+    );
+    let (device, mut models, mut told) = (Device::flex(), ModelStore::default(), Vec::new());
+    let mut run = task(ModelId::next(), toml::from_str(&text).unwrap());
+    loop {
+        let mut emit = |event| {
+            if let Event::Snapshot { snapshot, .. } = event {
+                told.push(*snapshot);
+            }
+        };
+        let mut cx = TaskContext { job: JobId::next(), device: &device, models: &mut models, emit: &mut emit };
+        match run.step(&mut cx).unwrap() {
+            Step::More => {}
+            Step::Done(Outcome::Trained(summary)) => break assert_eq!(summary.steps, 6),
+            _ => panic!("another end"),
+        }
+    }
+    assert_eq!(told.iter().map(|snapshot| snapshot.step).collect::<Vec<_>>(), [0, 2]);
+    assert!(told.iter().all(|snapshot| snapshot.weights.is_none() && snapshot.not_kept.is_some()), "{told:?}");
+    assert!(out.join("model.safetensors").exists());
+    let read = crate::train::read_snapshots(&out);
+    assert_eq!((read.len(), &read[1].not_kept), (2, &told[1].not_kept), "what was noted is there");
+    let confusion = read[1].confusion.as_ref().unwrap();
+    assert_eq!(confusion.counts.iter().flatten().sum::<usize>(), 10, "each held-out image once");
+}

@@ -3,9 +3,9 @@
 use super::trained::Trained;
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
 use crate::train::{Happened, Objective, Preparation, Progress, Run, Setup, check};
-use crate::types::{ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
+use crate::types::{ClassifyTask, ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(3);
 /// The task that tries what `spec` says on `model`.
 pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
     match &spec.task {
+        TrainTask::Classify(task @ ClassifyTask { words: Some(words), .. }) => {
+            trial(ClassifyWords::new(task.clone(), words.clone()), model, spec)
+        }
         // A folder has a folder of pictures for each class.
         TrainTask::Classify(task) if task.data.is_dir() => trial(ClassifyPictures::new(task.clone()), model, spec),
         TrainTask::Classify(task) => trial(Classify::new(task.clone()), model, spec),
@@ -80,7 +83,7 @@ where
             None => O::Model::in_store(cx.models, self.model)?,
         };
         let net = objective.first_net(&self.spec, model)?;
-        let spec = TrainSpec { out: None, ..self.spec.clone() };
+        let spec = TrainSpec { out: None, snapshots: None, ..self.spec.clone() };
         let run = Run::begin(spec, objective, net, None, cx.device)?;
         let parameters = run.learned();
         let memory = resident.map(|bytes| (bytes, bytes));
@@ -120,7 +123,7 @@ impl<O: Objective> Running<O> {
         }
         let validation_s = begun.elapsed().as_secs_f64() * slices as f64;
         // The best weights stay beside the others; a checkpoint is put together in memory.
-        let RunBytes { checkpoint, result } = RunBytes::of(self.parameters);
+        let RunBytes { checkpoint, result, .. } = RunBytes::of(self.parameters, self.run.spec());
         let more = result * u64::from(slices > 0) + if is_kept { checkpoint - result } else { 0 };
         let memory_bytes = self.memory.map(|(before, most)| most - before + more);
         TrainingCost { step_s: self.step_s, validation_s, memory_bytes, parameters: self.parameters }

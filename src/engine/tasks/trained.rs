@@ -1,9 +1,10 @@
 //! Models that can be trained where they stand in the store.
 
 use super::{LoadedModel, ModelStore, adapter, not_open};
-use crate::load::{self, ClassifierModel, DigitModel, TextModel, VisionModel};
+use crate::load::{self, Adapter, ClassifierModel, DigitModel, Named, TextModel, VisionModel};
 use crate::nn::{CausalLm, DigitNet, TextClassifier, Vit};
-use crate::types::{AdapterSetting, LoraSpec, ModelId, ModelInfo, Precision, UserError};
+use crate::types::{AdapterSetting, LoraSpec, ModelId, ModelInfo, Precision, Problem, UserError};
+use burn::tensor::Device;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -87,16 +88,38 @@ pub(super) trait Trained: Sized {
 /// What a run learned beside weights that stay as they are.
 pub(super) struct Learned<'a, N> {
     pub net: &'a N,
+    /// The network before the first step.
+    pub start: &'a N,
     pub lora: &'a LoraSpec,
     /// What the model was before.
     pub before: Changes,
     pub step: usize,
+    /// Where it is, without autodiff.
+    pub device: &'a Device,
+}
+
+impl<N: Named + Clone> Learned<'_, N> {
+    /// The adapter, with the network that it was learned on, and that network with what learned as a whole beside it.
+    fn taken_out(&self, info: &ModelInfo) -> (Adapter, [N; 2]) {
+        let base = Some(info.path.display().to_string());
+        let (mut adapter, learned) = Adapter::learned_by(self.net, self.lora, base);
+        adapter.info.name = format!("trained, {} steps", self.step);
+        (adapter, [Adapter::learned_by(self.start, self.lora, None).1, learned])
+    }
+}
+
+/// Names the adapter of a model by the folder it was written to.
+fn named_by(info: &mut ModelInfo, out: &Path) {
+    if let Some(adapter) = &mut info.adapter {
+        adapter.name = crate::types::model_name(out);
+        out.clone_into(&mut adapter.path);
+    }
 }
 
 fn no_adapters(model: &ModelInfo) -> UserError {
     UserError::new(
         format!("{} cannot have an adapter.", model.name),
-        "Low-rank changes are learned for causal language models.",
+        "Low-rank changes are learned for models that read text or pictures.",
         "Train all of its weights, without [lora].",
     )
 }
@@ -139,19 +162,16 @@ impl Trained for TextModel {
     fn put_adapter(models: &mut ModelStore, id: ModelId, learned: Learned<'_, CausalLm>) -> Result<(), UserError> {
         models.text(id)?;
         let Some(loaded) = models.get_mut(id) else { return Err(not_open()) };
-        let Learned { net, lora, before, step } = learned;
-        let base = Some(loaded.info().path.display().to_string());
-        let (mut adapter, base) = load::Adapter::learned_by(net, lora, base);
-        adapter.info.name = format!("trained, {step} steps");
+        let (adapter, [base, _]) = learned.taken_out(loaded.info());
         if let LoadedModel::Text(model) = loaded {
             (model.adapter, model.info.adapter) = (None, None);
             model.lm = base;
         }
-        before.note(loaded.info_mut());
-        if step == 0 {
+        learned.before.note(loaded.info_mut());
+        if learned.step == 0 {
             return Ok(());
         }
-        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default())
+        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default(), learned.device)
     }
 
     fn save_adapter(
@@ -164,11 +184,8 @@ impl Trained for TextModel {
         models.text(id)?;
         let Some(LoadedModel::Text(model)) = models.get_mut(id) else { return Err(not_open()) };
         let Some(attached) = &model.adapter else { return Ok(()) };
-        load::write_adapter(&attached.adapter, lora, &model.lm, precision, out)?;
-        if let Some(info) = &mut model.info.adapter {
-            info.name = crate::types::model_name(out);
-            info.path = out.to_owned();
-        }
+        load::write_adapter(&attached.adapter, lora, model.info.architecture, precision, out)?;
+        named_by(&mut model.info, out);
         Ok(())
     }
 }
@@ -200,9 +217,47 @@ impl Trained for ClassifierModel {
     fn put(models: &mut ModelStore, id: ModelId, net: TextClassifier, changes: Changes) -> Result<(), UserError> {
         models.classifier(id)?;
         if let Some(LoadedModel::Classifier(model)) = models.get_mut(id) {
+            (model.adapter, model.info_mut().adapter) = (None, None);
             ClassifierModel::put(model, net);
             changes.note(model.info_mut());
         }
+        Ok(())
+    }
+
+    fn put_adapter(
+        models: &mut ModelStore,
+        id: ModelId,
+        learned: Learned<'_, TextClassifier>,
+    ) -> Result<(), UserError> {
+        models.classifier(id)?;
+        let Some(loaded) = models.get_mut(id) else { return Err(not_open()) };
+        let (mut adapter, [begun, with_head]) = learned.taken_out(loaded.info());
+        if let LoadedModel::Classifier(model) = loaded {
+            // A head that was drawn is of no use without what it learned, and no base has it.
+            adapter.info.holds_head = !model.head_is_stored;
+            adapter = adapter.with_classes(&model.tells.labels, model.tells.problem);
+            ClassifierModel::put(model, if model.head_is_stored { begun } else { with_head });
+            (model.adapter, model.info_mut().adapter) = (None, None);
+        }
+        learned.before.note(loaded.info_mut());
+        if learned.step == 0 {
+            return Ok(());
+        }
+        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default(), learned.device)
+    }
+
+    fn save_adapter(
+        models: &mut ModelStore,
+        id: ModelId,
+        lora: &LoraSpec,
+        out: &Path,
+        precision: Precision,
+    ) -> Result<(), UserError> {
+        models.classifier(id)?;
+        let Some(LoadedModel::Classifier(model)) = models.get_mut(id) else { return Err(not_open()) };
+        let Some(attached) = &model.adapter else { return Ok(()) };
+        load::write_adapter(&attached.adapter, lora, model.info().architecture, precision, out)?;
+        named_by(model.info_mut(), out);
         Ok(())
     }
 }
@@ -234,9 +289,42 @@ impl Trained for VisionModel {
     fn put(models: &mut ModelStore, id: ModelId, net: Vit, changes: Changes) -> Result<(), UserError> {
         models.vision(id)?;
         if let Some(LoadedModel::Vision(model)) = models.get_mut(id) {
+            (model.adapter, model.info.adapter) = (None, None);
             model.vit = net;
             changes.note(&mut model.info);
         }
+        Ok(())
+    }
+
+    fn put_adapter(models: &mut ModelStore, id: ModelId, learned: Learned<'_, Vit>) -> Result<(), UserError> {
+        models.vision(id)?;
+        let Some(loaded) = models.get_mut(id) else { return Err(not_open()) };
+        let (mut adapter, [begun, with_head]) = learned.taken_out(loaded.info());
+        if let LoadedModel::Vision(model) = loaded {
+            adapter.info.holds_head = !model.head_is_stored;
+            adapter = adapter.with_classes(&model.labels, Problem::OneClass);
+            model.vit = if model.head_is_stored { begun } else { with_head };
+            (model.adapter, model.info.adapter) = (None, None);
+        }
+        learned.before.note(loaded.info_mut());
+        if learned.step == 0 {
+            return Ok(());
+        }
+        adapter::put(loaded, &Arc::new(adapter), AdapterSetting::default(), learned.device)
+    }
+
+    fn save_adapter(
+        models: &mut ModelStore,
+        id: ModelId,
+        lora: &LoraSpec,
+        out: &Path,
+        precision: Precision,
+    ) -> Result<(), UserError> {
+        models.vision(id)?;
+        let Some(LoadedModel::Vision(model)) = models.get_mut(id) else { return Err(not_open()) };
+        let Some(attached) = &model.adapter else { return Ok(()) };
+        load::write_adapter(&attached.adapter, lora, model.info.architecture, precision, out)?;
+        named_by(&mut model.info, out);
         Ok(())
     }
 }

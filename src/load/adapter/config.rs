@@ -4,12 +4,18 @@
 //! matrix is `[out, in]`, to which B · A is added as it is.
 
 use super::CONFIG_FILE;
+use super::matrices::block_of;
 use super::pattern::{PathPattern, ends_with};
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::types::{LoraSpec, lora_scale};
 use serde_json::{Map, Value, json};
 use std::path::Path;
+
+/// The task of an adapter for classes of texts.
+const CLASSES: &str = "SEQ_CLS";
+/// The tasks whose networks are here.
+const TASKS: [&str; 3] = ["CAUSAL_LM", CLASSES, "FEATURE_EXTRACTION"];
 
 /// What the settings say.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(super) struct AdapterConfig {
     targets: Targets,
     /// Modules that are replaced as a whole.
     pub(super) whole: Vec<String>,
+    /// It says that it is for classes of texts.
+    pub(super) tells_classes: bool,
 }
 
 /// Which modules an adapter says it changes.
@@ -72,6 +80,7 @@ impl AdapterConfig {
                 .iter()
                 .map(|name| (*name).to_owned())
                 .collect(),
+            tells_classes: fields.text_if_any("task_type")? == Some(CLASSES),
         })
     }
 
@@ -95,9 +104,7 @@ impl AdapterConfig {
     pub(super) fn is_target(&self, module: &str) -> bool {
         match &self.targets {
             Targets::Named { ends, layers } => {
-                let in_layer = |layers: &Vec<usize>| {
-                    module.split('.').find_map(|part| part.parse().ok()).is_some_and(|layer| layers.contains(&layer))
-                };
+                let in_layer = |layers: &Vec<usize>| block_of(module).is_some_and(|layer| layers.contains(&layer));
                 ends.iter().any(|end| ends_with(module, end)) && layers.as_ref().is_none_or(in_layer)
             }
             Targets::Pattern(pattern) => pattern.holds_for(module),
@@ -105,14 +112,19 @@ impl AdapterConfig {
         }
     }
 
-    /// True when the module with this path is replaced as a whole.
+    /// True when the module with this path is replaced as a whole: it, or one that it is a part of, ends in a name that is told. PEFT asks
+    /// for no dot before that, so that `classifier` names `pre_classifier`, too.
     pub(super) fn is_whole(&self, module: &str) -> bool {
-        self.whole.iter().any(|name| ends_with(module, name))
+        let parts = module.match_indices('.').map(|(end, _)| &module[..end]).chain([module]);
+        parts.into_iter().any(|part| self.whole.iter().any(|name| part.ends_with(name)))
     }
 }
 
 /// Everything of PEFT's that is known and not computed.
 fn refuse(fields: &Fields) -> Result<(), LoadError> {
+    if let Some(task) = fields.text_if_any("task_type")?.filter(|task| !TASKS.contains(task)) {
+        return Err(fields.unsupported("task_type", &task, TASKS.join(", ")));
+    }
     match fields.text_if_any("peft_type")? {
         Some("LORA") => {}
         Some(other) => return Err(fields.unsupported("peft_type", &other, "LORA")),
@@ -206,14 +218,37 @@ fn targets(fields: &Fields) -> Result<Targets, LoadError> {
     })
 }
 
+/// What the settings of an adapter that was learned here say beside its recipe.
+pub(super) struct Written<'a> {
+    pub(super) base: &'a str,
+    /// The projections of the base lie turned in its files.
+    pub(super) turned: bool,
+    /// Modules that are changed: ends of their paths, or whole ones.
+    pub(super) targets: Vec<String>,
+    /// Modules that are replaced as a whole.
+    pub(super) whole: &'a [String],
+    /// As PEFT names it; none for pictures.
+    pub(super) task: Option<&'static str>,
+}
+
+/// The task of a network, as PEFT names it.
+pub(super) fn task_name(reads_text: bool, tells_classes: bool) -> Option<&'static str> {
+    match (reads_text, tells_classes) {
+        (false, _) => None,
+        (true, false) => Some(TASKS[0]),
+        (true, true) => Some(CLASSES),
+    }
+}
+
 /// Writes the settings of an adapter that was learned here, as PEFT writes them: sorted, with what it does not use as `null`.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(super) fn write(dir: &Path, spec: &LoraSpec, base: &str, turned: bool) -> Result<(), LoadError> {
-    let target_modules = match spec.targets.iter().any(|target| target == LoraSpec::ALL_LINEAR) {
+pub(super) fn write(dir: &Path, spec: &LoraSpec, written: &Written<'_>) -> Result<(), LoadError> {
+    let Written { base, turned, targets, whole, task } = written;
+    let target_modules = match targets.iter().any(|target| target == LoraSpec::ALL_LINEAR) {
         true => json!(LoraSpec::ALL_LINEAR),
-        false => json!(spec.targets),
+        false => json!(targets),
     };
     // In order of name.
     let value = json!({
@@ -231,13 +266,13 @@ pub(super) fn write(dir: &Path, spec: &LoraSpec, base: &str, turned: bool) -> Re
         "lora_alpha": spec.alpha,
         "lora_bias": false,
         "lora_dropout": 0.0,
-        "modules_to_save": null,
+        "modules_to_save": if whole.is_empty() { Value::Null } else { json!(whole) },
         "peft_type": "LORA",
         "r": spec.rank,
         "rank_pattern": {},
         "revision": null,
         "target_modules": target_modules,
-        "task_type": "CAUSAL_LM",
+        "task_type": task,
         "use_dora": false,
         "use_rslora": spec.rank_stabilised,
     });

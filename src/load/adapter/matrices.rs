@@ -3,30 +3,32 @@
 //! The model holds some of them under each other, in the order of their rows; none is permuted against transformers: what GGUF files
 //! permute is put right when they are read.
 
-use crate::nn::{CausalLm, Linear, TextEncoder, Weight};
+use crate::nn::{CausalLm, Linear, TextBody, TextClassifier, TextEncoder, Vit, Weight};
 use burn::module::Param;
 use burn::tensor::Tensor;
 
 /// One matrix.
-pub(in crate::load) struct Matrix<'a> {
+pub struct Matrix<'a> {
     /// The modules whose rows it holds, and how many of each, in order.
-    pub(in crate::load) modules: Vec<(String, usize)>,
+    pub modules: Vec<(String, usize)>,
     /// `[out, in]`; of a table `[V, D]`.
-    pub(in crate::load) weight: &'a mut Weight,
+    pub weight: &'a mut Weight,
     /// `[out]`.
-    pub(in crate::load) bias: Option<&'a mut Param<Tensor<1>>>,
-    pub(in crate::load) kind: MatrixKind,
+    pub bias: Option<&'a mut Param<Tensor<1>>>,
+    pub kind: MatrixKind,
 }
 
 /// What a matrix is there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::load) enum MatrixKind {
+pub enum MatrixKind {
     /// A projection inside the network.
     Linear,
     /// Embeddings: its rows are looked up.
     Table,
-    /// What gives the scores.
+    /// What gives the scores of tokens.
     Head,
+    /// What stands between a body and classes: it learns as a whole beside a low-rank change of the body.
+    Classes,
 }
 
 impl<'a> Matrix<'a> {
@@ -55,7 +57,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// A network whose matrices have names.
-pub(in crate::load) trait Named {
+pub trait Named {
     /// Every matrix.
     fn matrices(&mut self) -> Vec<Matrix<'_>>;
 
@@ -70,6 +72,30 @@ pub(in crate::load) trait Named {
 
     /// Gives the network a head of its own, equal to the embeddings, where these served as one.
     fn untie(&mut self);
+
+    /// What other versions of transformers call the module that has this name among [`Self::matrices`], where they call it otherwise.
+    #[must_use]
+    fn other_name(_module: &str) -> Option<String> {
+        None
+    }
+}
+
+/// True when two paths are of one module: they are equal without the prefix of the network, or one is the other's other name.
+pub(super) fn is_same<N: Named>(ours: &str, named: &str, prefix: &str) -> bool {
+    // Adapters that were made for the network without its head lack what stands before its names.
+    let without = |path: &str| path.strip_prefix(prefix).unwrap_or(path).to_owned();
+    without(ours) == without(named) || N::other_name(ours).is_some_and(|other| without(&other) == without(named))
+}
+
+/// True while a run learns changes of a network's weights, and not the weights.
+#[must_use]
+pub fn learns_changes<N: Named + Clone>(net: &N) -> bool {
+    net.clone().matrices().iter().any(|matrix| matches!(matrix.weight, Weight::Fixed(_)))
+}
+
+/// The block a module belongs to.
+pub(super) fn block_of(module: &str) -> Option<usize> {
+    module.split('.').find_map(|part| part.parse().ok())
 }
 
 impl Named for CausalLm {
@@ -108,6 +134,10 @@ impl Named for CausalLm {
             Self::Gemma2(gemma) => (&gemma.token_embedding, &mut gemma.head),
         };
         head.get_or_insert_with(|| Linear::new(table.clone(), None));
+    }
+    fn other_name(module: &str) -> Option<String> {
+        // The head of GPT-NeoX, which files still call so.
+        (module == "embed_out").then(|| "lm_head".to_owned())
     }
 }
 
@@ -149,5 +179,53 @@ impl Named for TextEncoder {
         if let Some(head) = head {
             head.decoder.get_or_insert_with(|| table.clone());
         }
+    }
+}
+
+impl Named for TextClassifier {
+    fn matrices(&mut self) -> Vec<Matrix<'_>> {
+        crate::load::classifier::head_weights::matrices(self)
+    }
+
+    fn prefix(&self) -> &'static str {
+        match &self.body {
+            TextBody::Decoder(lm) => lm.prefix(),
+            TextBody::Encoder(encoder) => encoder.prefix(),
+        }
+    }
+
+    fn head_module(&self) -> &'static str {
+        ""
+    }
+
+    fn table_module(&self) -> &'static str {
+        ""
+    }
+
+    // A body has no head for tokens that its embeddings could be.
+    fn untie(&mut self) {}
+}
+
+impl Named for Vit {
+    fn matrices(&mut self) -> Vec<Matrix<'_>> {
+        crate::load::vision::vision_weights::matrices(self)
+    }
+
+    fn prefix(&self) -> &'static str {
+        crate::load::vision::vision_weights::prefix(self)
+    }
+
+    fn head_module(&self) -> &'static str {
+        ""
+    }
+
+    fn table_module(&self) -> &'static str {
+        ""
+    }
+
+    fn untie(&mut self) {}
+
+    fn other_name(module: &str) -> Option<String> {
+        crate::load::vision::vision_weights::later_name(module)
     }
 }

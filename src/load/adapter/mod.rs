@@ -3,13 +3,14 @@
 //! Every tensor of a file has its place in the model, or the adapter is refused with the tensor's name: what PEFT passes over in
 //! silence would leave the base as it is.
 
+pub(in crate::load) mod classes;
 mod config;
 mod matrices;
 mod pattern;
 mod read;
 mod write;
 
-pub(in crate::load) use matrices::{Matrix, MatrixKind};
+pub use matrices::{Matrix, MatrixKind, Named, learns_changes};
 pub use read::{Adapter, Attached, read_adapter};
 pub use write::{lora_targets, merged, with_lora, write_adapter};
 

@@ -1,12 +1,13 @@
 //! An adapter from its file onto a network.
 
+use super::classes::AdapterClasses;
 use super::config::AdapterConfig;
-use super::matrices::{Matrix, MatrixKind, Named};
+use super::matrices::{Matrix, MatrixKind, Named, is_same};
 use crate::load::error::LoadError;
 use crate::load::tensors::container::{Container, WeightFiles};
 use crate::load::tensors::elements::Elements;
-use crate::nn::{CausalLm, LowRank, TextEncoder, Weight};
-use crate::types::{AdapterInfo, AdapterSetting};
+use crate::nn::{LowRank, Weight};
+use crate::types::{AdapterInfo, AdapterSetting, Architecture};
 use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::collections::BTreeMap;
@@ -18,6 +19,9 @@ pub(super) const PREFIX: &str = "base_model.model.";
 /// The ends of the names of A and B, for layers and for tables.
 pub(super) const ENDS: [[&str; 2]; 2] =
     [[".lora_A.weight", ".lora_B.weight"], [".lora_embedding_A", ".lora_embedding_B"]];
+
+const IN_TARGETS: &str = "target_modules names its module, which would stay as it is in the base";
+const IN_WHOLE: &str = "modules_to_save names its module, which would stay as it is in the base";
 
 /// The end of the name of what a change is added to.
 const BASE_LAYER: &str = ".base_layer.weight";
@@ -33,6 +37,8 @@ pub struct Adapter {
     whole: Vec<Whole>,
     /// Its settings, by which tensors that are missing are known; none for one that was learned here.
     config: Option<AdapterConfig>,
+    /// What it says of its classes, where it says something.
+    pub(in crate::load) classes: Option<AdapterClasses>,
 }
 
 /// `scale · B · A` for one module.
@@ -57,10 +63,11 @@ pub(super) struct Matrix2 {
 
 /// A tensor that takes the place of the model's.
 #[derive(Debug)]
-struct Whole {
-    name: String,
-    shape: Vec<usize>,
-    values: Vec<f32>,
+pub(super) struct Whole {
+    /// The module's path as the file has it, then `weight` or `bias`.
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f32>,
 }
 
 /// Reads the adapter in a folder.
@@ -126,7 +133,8 @@ pub fn read_adapter(dir: &Path) -> Result<Adapter, LoadError> {
         tensors,
         ..told(&changes, &whole)
     };
-    Ok(Adapter { info, file: file.path.to_owned(), changes, whole, config: Some(config) })
+    let classes = AdapterClasses::read(dir)?;
+    Ok(Adapter { info, file: file.path.to_owned(), changes, whole, config: Some(config), classes })
 }
 
 /// A and B of one module, which must both be there and fit each other.
@@ -188,21 +196,77 @@ fn told(changes: &[Change], whole: &[Whole]) -> AdapterInfo {
         matrices: changes.len() + whole.iter().filter(|whole| whole.shape.len() == 2).count(),
         parameters: (of_changes + of_whole) as u64,
         is_identity: whole.is_empty() && changes.iter().all(|change| is_zero(&change.a) || is_zero(&change.b)),
+        holds_head: false,
+        numbers_classes: false,
         setting: AdapterSetting::default(),
     }
 }
 
 impl Adapter {
     /// One that was learned here, whose name and base are told by whoever keeps it.
-    pub(super) fn learned(changes: Vec<Change>, info: AdapterInfo) -> Self {
-        let AdapterInfo { tensors, matrices, parameters, is_identity, .. } = told(&changes, &[]);
+    pub(super) fn learned(changes: Vec<Change>, whole: Vec<Whole>, info: AdapterInfo) -> Self {
+        let AdapterInfo { tensors, matrices, parameters, is_identity, .. } = told(&changes, &whole);
         let info = AdapterInfo { tensors, matrices, parameters, is_identity, ..info };
-        Self { info, file: PathBuf::new(), changes, whole: Vec::new(), config: None }
+        Self { info, file: PathBuf::new(), changes, whole, config: None, classes: None }
+    }
+
+    /// How many classes the head that it holds tells apart, of a network of this architecture.
+    #[must_use]
+    pub fn head_classes(&self, architecture: Architecture) -> Option<usize> {
+        let module = super::classes::head_module(architecture)?;
+        let of_head = self.whole.iter().find(|whole| whole.name == format!("{module}.weight"))?;
+        of_head.shape.first().copied()
+    }
+
+    /// True when it is for classes of texts by what it says.
+    #[must_use]
+    pub fn tells_classes(&self) -> bool {
+        self.config.as_ref().is_some_and(|config| config.tells_classes)
+    }
+
+    /// True when it holds this tensor as a whole.
+    pub(in crate::load) fn holds_whole(&self, name: &str) -> bool {
+        self.whole.iter().any(|whole| whole.name == name)
+    }
+
+    /// An error that says that it lacks a tensor.
+    pub(in crate::load) fn lacks(&self, name: &str, why: &'static str) -> LoadError {
+        LoadError::AdapterMissing { path: self.file.clone(), name: format!("{PREFIX}{name}"), why }
+    }
+
+    /// What stands in the place of whole tensors.
+    pub(super) fn whole(&self) -> &[Whole] {
+        &self.whole
     }
 
     /// What it does to each module.
     pub(super) fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// True when the classes that are told beside it are others than a model's, by name or by order: then its head is for these, and the
+    /// model's own is none of it.
+    #[must_use]
+    pub fn has_other_classes(&self, labels: &[String]) -> bool {
+        self.classes.as_ref().is_some_and(|classes| classes.labels != labels)
+    }
+
+    /// A network with what stands in the place of whole modules, and none of the changes.
+    ///
+    /// # Errors
+    /// As of [`Attached::network`].
+    pub fn with_whole<N: Named + Clone>(&self, base: &N) -> Result<N, LoadError> {
+        let whole = self.onto(base, 0.0)?;
+        // At a factor of zero a matrix that is changed is a copy of itself; the base keeps its own.
+        let (mut net, mut of_whole) = (base.clone(), whole);
+        let pairs = net.matrices().into_iter().zip(of_whole.matrices());
+        for (ours, theirs) in pairs.filter(|(ours, _)| ours.kind == MatrixKind::Classes) {
+            *ours.weight = theirs.weight.clone();
+            if let (Some(bias), Some(of_whole)) = (ours.bias, theirs.bias) {
+                bias.clone_from(of_whole);
+            }
+        }
+        Ok(net)
     }
 
     /// A network with this adapter, its change multiplied with `factor`. Matrices that it does not change are shared with the base, those
@@ -213,10 +277,9 @@ impl Adapter {
     pub(in crate::load) fn onto<N: Named + Clone>(&self, base: &N, factor: f32) -> Result<N, LoadError> {
         let mut net = base.clone();
         let prefix = net.prefix();
-        let ends = |name: &str, of: &str| without(name, prefix) == without(of, prefix);
         let touches_ends = |name: &str| {
             let module = name.trim_end_matches(".weight");
-            ends(module, net.head_module()) || ends(module, net.table_module())
+            is_same::<N>(net.head_module(), module, prefix) || is_same::<N>(net.table_module(), module, prefix)
         };
         // Where head and embeddings are one matrix, a change of one of them is none of the other.
         let changed = self.changes.iter().map(|change| change.module.as_str());
@@ -224,18 +287,18 @@ impl Adapter {
             net.untie();
         }
         let mut matrices = net.matrices();
-        self.refuse_strangers(&matrices, prefix)?;
+        self.refuse_strangers::<N>(&matrices, prefix)?;
         for matrix in &mut matrices {
-            self.change(matrix, prefix, factor)?;
+            self.change::<N>(matrix, prefix, factor)?;
         }
         drop(matrices);
         Ok(net)
     }
 
     /// Refuses tensors that no module of the network has, and modules that lack theirs.
-    fn refuse_strangers(&self, matrices: &[Matrix<'_>], prefix: &str) -> Result<(), LoadError> {
+    fn refuse_strangers<N: Named>(&self, matrices: &[Matrix<'_>], prefix: &str) -> Result<(), LoadError> {
         let known = |module: &str| {
-            matrices.iter().any(|m| m.modules.iter().any(|(name, _)| without(name, prefix) == without(module, prefix)))
+            matrices.iter().any(|m| m.modules.iter().any(|(name, _)| is_same::<N>(name, module, prefix)))
         };
         let mut strangers = Vec::new();
         for Change { module, of_table, .. } in &self.changes {
@@ -261,23 +324,41 @@ impl Adapter {
             });
         }
         let Some(config) = &self.config else { return Ok(()) };
-        for (module, _) in matrices.iter().filter(|m| m.kind == MatrixKind::Linear).flat_map(|m| &m.modules) {
-            let has = self.changes.iter().any(|change| without(&change.module, prefix) == without(module, prefix));
-            if !has && config.is_target(module) && !config.is_whole(module) {
-                let name = format!("{PREFIX}{module}{}", ENDS[0][0]);
-                return Err(LoadError::AdapterMissing { path: self.file.clone(), name });
+        for Matrix { modules, bias, kind, .. } in matrices {
+            for (module, _) in modules {
+                let names = [Some(module.clone()), N::other_name(module)];
+                let holds = |what: &dyn Fn(&str) -> bool| names.iter().flatten().any(|name| what(name));
+                let whole = |part: &str| {
+                    self.whole.iter().any(|whole| {
+                        let (of, kind) = whole.name.rsplit_once('.').unwrap_or((&whole.name, ""));
+                        kind == part && is_same::<N>(module, of, prefix)
+                    })
+                };
+                if holds(&|name| config.is_whole(name)) {
+                    for part in [Some("weight"), bias.as_ref().map(|_| "bias")].into_iter().flatten() {
+                        if !whole(part) {
+                            return Err(self.lacks(&format!("{module}.{part}"), IN_WHOLE));
+                        }
+                    }
+                    continue;
+                }
+                let is_changed = self.changes.iter().any(|change| is_same::<N>(module, &change.module, prefix));
+                let is_layer = matches!(kind, MatrixKind::Linear | MatrixKind::Classes);
+                if is_layer && !is_changed && holds(&|name| config.is_target(name)) {
+                    return Err(self.lacks(&format!("{module}{}", ENDS[0][0]), IN_TARGETS));
+                }
             }
         }
         Ok(())
     }
 
     /// Makes one matrix what it is with this adapter.
-    fn change(&self, matrix: &mut Matrix<'_>, prefix: &str, factor: f32) -> Result<(), LoadError> {
+    fn change<N: Named>(&self, matrix: &mut Matrix<'_>, prefix: &str, factor: f32) -> Result<(), LoadError> {
         let [_, inputs] = matrix.weight.dims();
         let device = matrix.weight.device();
         let (mut first, mut changes) = (0, Vec::new());
         for (module, rows) in &matrix.modules {
-            let here = |name: &str| without(name, prefix) == without(module, prefix);
+            let here = |name: &str| is_same::<N>(module, name, prefix);
             for whole in &self.whole {
                 let (of, kind) = whole.name.rsplit_once('.').unwrap_or((&whole.name, ""));
                 if here(of) {
@@ -392,13 +473,8 @@ pub(super) fn last(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
 
-/// A path without what stands before the names of the network without its head: adapters that were made for that alone lack it.
-fn without<'a>(path: &'a str, prefix: &str) -> &'a str {
-    path.strip_prefix(prefix).unwrap_or(path)
-}
-
 /// An adapter that belongs to an open network, and that network without it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Attached<N> {
     /// The adapter.
     pub adapter: Arc<Adapter>,
@@ -406,30 +482,16 @@ pub struct Attached<N> {
     pub base: N,
 }
 
-impl Attached<CausalLm> {
+impl<N: Named + Clone> Attached<N> {
     /// The network as a setting makes it: the base itself, to the last bit, while it is off.
     ///
     /// # Errors
     /// When the adapter does not fit.
-    pub fn network(&self, setting: AdapterSetting) -> Result<CausalLm, LoadError> {
-        network(self, setting)
+    pub fn network(&self, setting: AdapterSetting) -> Result<N, LoadError> {
+        let Self { adapter, base } = self;
+        if !setting.on || (setting.factor == 0.0 && adapter.whole.is_empty()) {
+            return Ok(base.clone());
+        }
+        adapter.onto(base, setting.factor)
     }
-}
-
-impl Attached<TextEncoder> {
-    /// The network as a setting makes it: the base itself, to the last bit, while it is off.
-    ///
-    /// # Errors
-    /// When the adapter does not fit.
-    pub fn network(&self, setting: AdapterSetting) -> Result<TextEncoder, LoadError> {
-        network(self, setting)
-    }
-}
-
-fn network<N: Named + Clone>(attached: &Attached<N>, setting: AdapterSetting) -> Result<N, LoadError> {
-    let Attached { adapter, base } = attached;
-    if !setting.on || (setting.factor == 0.0 && adapter.whole.is_empty()) {
-        return Ok(base.clone());
-    }
-    adapter.onto(base, setting.factor)
 }

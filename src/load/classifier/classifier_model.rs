@@ -3,6 +3,8 @@
 use super::class_settings::{self, ClassSettings};
 use super::drawing::Drawing;
 use super::head_weights;
+use crate::load::adapter::classes::AdapterClasses;
+use crate::load::adapter::{Adapter, Attached, Matrix, MatrixKind, Named};
 use crate::load::encoder::encoder_model::{self, EncoderModel};
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
@@ -21,6 +23,9 @@ use std::sync::Arc;
 /// Special tokens with a role, which the tokenizer's files of a saved classifier name.
 const ROLES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
+const NO_HEAD: &str = "the adapter is for classes, and its head is neither in it nor in the model";
+const NO_POOLER: &str = "the head reads what a pooler gives, and neither the adapter nor the model has one";
+
 /// A classifier of texts, ready to use. What is shown of it stands in its body.
 #[derive(Debug)]
 pub struct ClassifierModel {
@@ -32,12 +37,16 @@ pub struct ClassifierModel {
     pub tells: ClassifierInfo,
     /// Fills shorter texts of a batch up. A decoder's vector is that of the last token that is another.
     pub padding_id: Option<u32>,
+    /// The adapter that belongs to it, and the network without it; body and head are what both are together.
+    pub adapter: Option<Box<Attached<TextClassifier>>>,
+    /// The head is in its folder; else it was drawn, or is an adapter's.
+    pub head_is_stored: bool,
     /// Special tokens by their role.
     pub(in crate::load) special_tokens: Map<String, Value>,
 }
 
 /// What reads a text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a handful of them exist; nothing copies them in a loop")]
 pub enum ClassifierBody {
     /// A decoder. Its tied head for next tokens is none.
@@ -132,8 +141,56 @@ impl ClassifierModel {
     /// # Errors
     /// When special tokens or settings of the folder cannot be read.
     pub fn with_new_head(
+        body: ClassifierBody,
+        labels: Vec<String>,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, LoadError> {
+        Self::with_drawn_head(body, labels, Problem::OneClass, seed, device)
+    }
+
+    /// A body with the head that an adapter holds, which is to be put on it. The second value is true where the classes have numbers, since
+    /// nobody names them.
+    ///
+    /// # Errors
+    /// When the adapter holds no head, or a part of it is neither there nor in the body.
+    pub fn with_head_of(adapter: &Adapter, body: ClassifierBody, device: &Device) -> Result<(Self, bool), LoadError> {
+        let info = match &body {
+            ClassifierBody::Decoder(model) => &model.info,
+            ClassifierBody::Encoder(model) => &model.info,
+        };
+        let architecture = info.architecture;
+        let Some(classes) = adapter.head_classes(architecture) else {
+            return Err(adapter.lacks(&format!("{}.weight", head_weights::last_module(architecture)), NO_HEAD));
+        };
+        let settings = source(&info.path).config()?;
+        let folder = adapter.info.path.clone();
+        let (told, has_numbers) = AdapterClasses::of(adapter.classes.as_ref(), classes, Some(&settings), &folder)?;
+        let is_pooled = matches!(
+            &body,
+            ClassifierBody::Encoder(EncoderModel { encoder: TextEncoder::Bert(bert), .. }) if bert.pooler.is_some()
+        );
+        let model = Self::with_drawn_head(body, told.labels, told.problem, 0, device)?;
+        // What was drawn is replaced, or nobody knows it.
+        let mut net = model.net();
+        for Matrix { modules, bias, .. } in net.matrices().into_iter().filter(|m| m.kind == MatrixKind::Classes) {
+            let module = &modules[0].0;
+            let of_body = module.contains("pooler");
+            for part in [Some("weight"), bias.map(|_| "bias")].into_iter().flatten() {
+                let name = format!("{module}.{part}");
+                let is_there = adapter.holds_whole(&name) || (of_body && is_pooled);
+                if !is_there {
+                    return Err(adapter.lacks(&name, if of_body { NO_POOLER } else { NO_HEAD }));
+                }
+            }
+        }
+        Ok((model, has_numbers))
+    }
+
+    fn with_drawn_head(
         mut body: ClassifierBody,
         labels: Vec<String>,
+        problem: Problem,
         seed: u64,
         device: &Device,
     ) -> Result<Self, LoadError> {
@@ -174,7 +231,8 @@ impl ClassifierModel {
                 (named.or(model.eos.first().copied()), longest(known.as_deref(), model.config.context())?)
             }
         };
-        Ok(Self::new(body, head, labels, Problem::OneClass, named, longest, special_tokens))
+        let made = Self::new(body, head, labels, problem, named, longest, special_tokens);
+        Ok(Self { head_is_stored: false, ..made })
     }
 
     fn new(
@@ -199,7 +257,7 @@ impl ClassifierModel {
         {
             info.shape = Shape::TextClassifier { blocks, vocabulary, context, tells: tells.clone() };
         }
-        Self { body, head, tells, padding_id, special_tokens }
+        Self { body, head, tells, padding_id, adapter: None, head_is_stored: true, special_tokens }
     }
 }
 
@@ -226,7 +284,8 @@ pub fn open_classifier(
         }
         _ => {
             let read = |width, weights: &mut Weights<'_>| head_weights::read(architecture, width, classes, weights);
-            let (model, head) = encoder_model::open_body(&*source, dir, device, progress, read)?;
+            let (mut model, head) = encoder_model::open_body(&*source, dir, device, progress, read)?;
+            encoder_model::drop_head(&mut model.encoder);
             let (padding, longest) = (model.padding_id, model.reads.longest);
             (ClassifierBody::Encoder(model), head, Some(padding), longest)
         }

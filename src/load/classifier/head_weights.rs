@@ -1,10 +1,11 @@
 //! The tensors of heads for classes by their names in the file.
 
+use crate::load::adapter::{Matrix, MatrixKind, Named};
 use crate::load::encoder::encoder_weights::read_linear;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
 use crate::load::text::llama_weights::write_linear;
-use crate::nn::{ClassHead, Linear};
+use crate::nn::{ClassHead, Linear, TextBody, TextClassifier, TextEncoder};
 use crate::types::Architecture;
 
 /// Names of the layers of a head: the one before the last, where there is one, and the last.
@@ -15,6 +16,11 @@ fn names(architecture: Architecture) -> (Option<&'static str>, &'static str) {
         Architecture::DistilBert => (Some("pre_classifier"), "classifier"),
         _ => (None, "score"),
     }
+}
+
+/// The module that gives the scores of classes.
+pub(in crate::load) fn last_module(architecture: Architecture) -> &'static str {
+    names(architecture).1
 }
 
 /// True where a last layer has a bias: a decoder's has none.
@@ -58,4 +64,33 @@ pub(in crate::load) fn write(architecture: Architecture, head: &ClassHead) -> Ve
         write_linear(&mut tensors, &[(name.to_owned(), layer.weight.dims()[0])], layer);
     }
     tensors
+}
+
+/// Every matrix under its module's name. BERT's pooler belongs to what learns as a whole; no other classifier has one.
+pub(in crate::load) fn matrices(net: &mut TextClassifier) -> Vec<Matrix<'_>> {
+    const POOLER: &str = "pooler.dense";
+    let TextClassifier { body, head } = net;
+    let (mut found, architecture) = match body {
+        // Whichever it is: their heads have one name.
+        TextBody::Decoder(lm) => (lm.matrices(), Architecture::Llama),
+        TextBody::Encoder(encoder) => {
+            let architecture = match encoder {
+                TextEncoder::Bert(_) => Architecture::Bert,
+                TextEncoder::Roberta(_) => Architecture::Roberta,
+                TextEncoder::DistilBert(_) => Architecture::DistilBert,
+            };
+            (encoder.matrices(), architecture)
+        }
+    };
+    let is_pooler = |matrix: &Matrix<'_>| matrix.modules[0].0.ends_with(POOLER);
+    found.iter_mut().filter(|matrix| is_pooler(matrix)).for_each(|matrix| matrix.kind = MatrixKind::Classes);
+    let (dense, out) = names(architecture);
+    let layers = [dense.zip(head.dense.as_mut()), Some((out, &mut head.out))];
+    found.extend(
+        layers
+            .into_iter()
+            .flatten()
+            .map(|(name, layer)| Matrix { kind: MatrixKind::Classes, ..Matrix::linear(name.to_owned(), layer) }),
+    );
+    found
 }

@@ -22,7 +22,12 @@ pub(super) type Asked<'a> = [Option<&'a str>; 2];
 pub(super) fn find(sample: &[Vec<String>], asked: Asked<'_>) -> Result<Found, String> {
     let Some(first) = sample.first() else { return Err("It has no row.".to_owned()) };
     let names = || first.iter().map(String::as_str);
-    let named = |column: &str| names().position(|name| name.trim().eq_ignore_ascii_case(column.trim()));
+    // A number in the first row that comes again below it is a label, and no name.
+    let comes_again = |place: usize| sample[1..].iter().any(|row| row.get(place) == first.get(place));
+    let named = |column: &str| {
+        let place = names().position(|name| name.trim().eq_ignore_ascii_case(column.trim()))?;
+        (column.trim().parse::<usize>().is_err() || !comes_again(place)).then_some(place)
+    };
     let usual = [text_column(names()), label_column(names())];
     // A name among the first row's, or a number.
     let place = |column: &str| -> Result<(usize, bool), String> {
@@ -95,6 +100,8 @@ mod tests {
         assert_eq!(found(&["one film|1", "two|0", "three|1"], [None, None]), Ok(([0, 1], false)));
         assert_eq!(found(&["1|one film", "0|two", "1|three"], [None, None]), Ok(([1, 0], false)));
         assert_eq!(found(&["a|b|c", "d|e|f"], [Some("3"), Some("1")]), Ok(([2, 0], false)));
+        assert_eq!(found(&["one film|1", "two|0", "three|1"], [Some("1"), Some("2")]), Ok(([0, 1], false)));
+        assert_eq!(found(&["text|2024|1", "a|no|yes"], [Some("1"), Some("2024")]), Ok(([2, 1], true)));
         assert_eq!(found(&["text|b|label", "d|e|f"], [Some("1"), Some("3")]), Ok(([0, 2], true)));
     }
 

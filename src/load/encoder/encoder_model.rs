@@ -18,7 +18,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A text encoder, ready to use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct EncoderModel {
     /// What is shown of it.
     pub info: ModelInfo,
@@ -73,11 +73,11 @@ pub(in crate::load) fn open_body<H>(
     })
 }
 
-/// Drops the head for masked tokens.
+/// Drops the head for masked tokens, and the pooler that RoBERTa's classifiers do not read.
 pub(in crate::load) fn drop_head(encoder: &mut TextEncoder) {
     match encoder {
         TextEncoder::Bert(model) => model.head = None,
-        TextEncoder::Roberta(model) => model.head = None,
+        TextEncoder::Roberta(model) => (model.head, model.pooler) = (None, None),
         TextEncoder::DistilBert(model) => model.head = None,
     }
 }

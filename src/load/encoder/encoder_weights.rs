@@ -284,6 +284,30 @@ pub(in crate::load) fn write(encoder: &TextEncoder) -> Vec<(String, StoredTensor
     tensors
 }
 
+/// Every tensor under its name in the file, a pooler and the head for masked tokens included. Without that head names have no prefix, as
+/// those of bare encoders have none.
+pub(in crate::load) fn write_whole(encoder: &TextEncoder) -> Vec<(String, StoredTensor)> {
+    let mut tensors = write(encoder);
+    let (prefix, names, pooler) = match encoder {
+        TextEncoder::Bert(_) => ("bert.", &BERT_HEAD, None),
+        TextEncoder::Roberta(roberta) => ("roberta.", &ROBERTA_HEAD, roberta.pooler.as_ref()),
+        TextEncoder::DistilBert(_) => ("distilbert.", &DISTILBERT_HEAD, None),
+    };
+    if let Some(pooler) = pooler {
+        write_linear(&mut tensors, &[(format!("{prefix}pooler.dense"), pooler.weight.dims()[0])], pooler);
+    }
+    let Some(MaskedLmHead { dense, norm, decoder, bias }) = encoder.head() else {
+        let bare = |name: String| name.strip_prefix(prefix).map_or(name.clone(), str::to_owned);
+        return tensors.into_iter().map(|(name, tensor)| (bare(name), tensor)).collect();
+    };
+    write_linear(&mut tensors, &[(names.dense.to_owned(), dense.weight.dims()[0])], dense);
+    write_norm(&mut tensors, names.norm, norm);
+    tensors.extend(decoder.as_ref().map(|decoder| (names.decoder.to_owned(), StoredTensor::of(decoder.val()))));
+    // transformers looks for the second name, and ties the first to it.
+    tensors.push((names.biases[1].to_owned(), StoredTensor::of(bias.val())));
+    tensors
+}
+
 /// Tensors that change nothing: counted positions, a decoder that is the embedding again, a bias stored twice, and the head
 /// of BERT's second task, whether one sentence follows another.
 pub(in crate::load) fn is_harmless(name: &str, tied: bool) -> bool {

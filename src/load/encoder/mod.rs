@@ -5,4 +5,5 @@ pub(super) mod encoder_model;
 #[cfg(test)]
 pub(super) mod encoder_tests;
 pub(super) mod encoder_weights;
+pub(super) mod save;
 pub(super) mod sentence_files;

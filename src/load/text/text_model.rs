@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// A causal model, ready to use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TextModel {
     /// What is shown of it.
     pub info: ModelInfo,

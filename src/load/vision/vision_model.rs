@@ -1,5 +1,7 @@
 //! A vision transformer as a folder in Hugging Face layout.
 
+use crate::load::adapter::classes::AdapterClasses;
+use crate::load::adapter::{Adapter, Attached};
 use crate::load::classifier::drawing::Drawing;
 use crate::load::error::LoadError;
 use crate::load::source::source;
@@ -15,8 +17,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 use std::path::Path;
 
+const NO_HEAD: &str = "the adapter is for classes, and its head is neither in it nor in the model";
+
 /// A vision transformer, ready to use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct VisionModel {
     /// What is shown of it.
     pub info: ModelInfo,
@@ -28,6 +32,10 @@ pub struct VisionModel {
     pub preprocessor: Preprocessor,
     /// Names of the classes; empty without a head.
     pub labels: Vec<String>,
+    /// The adapter that belongs to it, and the network without it; [`Self::vit`] is what both are together.
+    pub adapter: Option<Box<Attached<Vit>>>,
+    /// The head, where there is one, is in its folder; else it was drawn, or is an adapter's.
+    pub head_is_stored: bool,
     /// What preprocessor_config.json says.
     pub(in crate::load) picture_settings: Map<String, Value>,
 }
@@ -45,8 +53,25 @@ impl VisionModel {
         if let Shape::Vision { sees, .. } = &mut self.info.shape {
             sees.labels.clone_from(&labels);
         }
-        self.labels = labels;
+        (self.labels, self.head_is_stored) = (labels, false);
         Ok(self)
+    }
+
+    /// A network without a head with the one that an adapter holds, which is to be put on it. The second value is true where the classes
+    /// have numbers, since nobody names them.
+    ///
+    /// # Errors
+    /// When the adapter holds no head, or a part of it is missing.
+    pub fn with_head_of(self, adapter: &Adapter, device: &Device) -> Result<(Self, bool), LoadError> {
+        let Some(classes) = adapter.head_classes(self.info.architecture) else {
+            return Err(adapter.lacks("classifier.weight", NO_HEAD));
+        };
+        if !adapter.holds_whole("classifier.bias") {
+            return Err(adapter.lacks("classifier.bias", NO_HEAD));
+        }
+        let (settings, folder) = (source(&self.info.path).config()?, adapter.info.path.clone());
+        let (told, has_numbers) = AdapterClasses::of(adapter.classes.as_ref(), classes, Some(&settings), &folder)?;
+        Ok((self.with_new_head(told.labels, 0, device)?, has_numbers))
     }
 
     /// Prepared pixels beside the weights, `[1, 3, H, W]`.
@@ -108,5 +133,5 @@ pub fn open_vision_model(
         trained_steps: 0,
     };
     let picture_settings = pictures.entries().map(|(name, value)| (name.clone(), value.clone())).collect();
-    Ok(VisionModel { info, config, vit, preprocessor, labels, picture_settings })
+    Ok(VisionModel { info, config, vit, preprocessor, labels, adapter: None, head_is_stored: true, picture_settings })
 }

@@ -1,5 +1,6 @@
 //! The tensors of ViT and DeiT by their names in the file.
 
+use crate::load::adapter::{Matrix, MatrixKind};
 use crate::load::encoder::encoder_weights::{read_linear, read_pooler, read_stacked};
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
@@ -121,4 +122,48 @@ pub(in crate::load) fn write(vit: &Vit, config: &VitConfig) -> Vec<(String, Stor
 /// The vector that hides a patch in pre-training changes nothing.
 pub(in crate::load) fn is_harmless(name: &str) -> bool {
     name.ends_with("embeddings.mask_token")
+}
+
+/// What stands before the names of a network below its heads.
+pub(in crate::load) fn prefix(vit: &Vit) -> &'static str {
+    if vit.special.dims()[0] > 1 { "deit." } else { "vit." }
+}
+
+/// Every matrix under its module's name, as files have it. The patches are a convolution in transformers, and none of these.
+pub(in crate::load) fn matrices(vit: &mut Vit) -> Vec<Matrix<'_>> {
+    let (prefix, names) = (prefix(vit), head_names(vit.heads.len()));
+    let mut found = Vec::new();
+    for (layer, block) in vit.blocks.iter_mut().enumerate() {
+        let name = |part: &str| format!("{prefix}encoder.layer.{layer}.{part}");
+        let rows = block.qkv.weight.dims()[0] / 3;
+        let qkv = ["query", "key", "value"].map(|part| (name(&format!("attention.attention.{part}")), rows));
+        found.push(Matrix::of(qkv, &mut block.qkv));
+        found.push(Matrix::linear(name("attention.output.dense"), &mut block.attn_out));
+        found.push(Matrix::linear(name("intermediate.dense"), &mut block.mlp_in));
+        found.push(Matrix::linear(name("output.dense"), &mut block.mlp_out));
+    }
+    if names.is_empty() {
+        found.extend(vit.pooler.as_mut().map(|pooler| Matrix::linear(format!("{prefix}pooler.dense"), pooler)));
+    }
+    let heads = names.iter().zip(&mut vit.heads);
+    found.extend(
+        heads.map(|(name, head)| Matrix { kind: MatrixKind::Classes, ..Matrix::linear((*name).to_owned(), head) }),
+    );
+    found
+}
+
+/// What transformers since version 5 calls a module of a block: its files keep the names of before, and adapters do not.
+pub(in crate::load) fn later_name(module: &str) -> Option<String> {
+    let (front, rest) = module.split_once("encoder.layer.")?;
+    let (layer, part) = rest.split_once('.')?;
+    let part = match part {
+        "attention.attention.query" => "attention.q_proj",
+        "attention.attention.key" => "attention.k_proj",
+        "attention.attention.value" => "attention.v_proj",
+        "attention.output.dense" => "attention.o_proj",
+        "intermediate.dense" => "mlp.fc1",
+        "output.dense" => "mlp.fc2",
+        _ => return None,
+    };
+    Some(format!("{front}layers.{layer}.{part}"))
 }

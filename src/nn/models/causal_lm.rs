@@ -84,18 +84,6 @@ macro_rules! with_state {
 }
 
 impl CausalLm {
-    /// True while a run learns changes of its weights, and not the weights.
-    #[must_use]
-    pub fn has_fixed_weights(&self) -> bool {
-        let table = match self {
-            Self::Gpt2(model) => &model.token_embedding,
-            Self::GptNeox(model) => &model.token_embedding,
-            Self::Llama(model) => &model.token_embedding,
-            Self::Gemma2(model) => &model.token_embedding,
-        };
-        matches!(table, crate::nn::Weight::Fixed(_))
-    }
-
     /// Next-token scores at every position: ids `[B, T]` → logits `[B, T, V]`. Differentiable when the weights are on an
     /// autodiff device.
     ///
@@ -325,10 +313,16 @@ impl CausalLm {
         whichever!(self, model => model.token_embedding.dims()[0])
     }
 
-    /// Where the weights are; token ids must be made there too.
+    /// Where the weights are; token ids must be made there too. The last normalisation tells, since it is a parameter also while other
+    /// weights are fixed.
     #[must_use]
     pub fn device(&self) -> Device {
-        whichever!(self, model => model.token_embedding.device())
+        match self {
+            Self::Gpt2(model) => model.ln_final.gain.device(),
+            Self::GptNeox(model) => model.ln_final.gain.device(),
+            Self::Llama(model) => model.norm_final.gain.device(),
+            Self::Gemma2(model) => model.norm_final.gain.device(),
+        }
     }
 
     /// One sequence of token ids as a tensor beside the weights, `[1, T]`.

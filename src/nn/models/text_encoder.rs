@@ -204,10 +204,14 @@ impl TextEncoder {
         Site::all(layers).filter(has).collect()
     }
 
-    /// Where the weights are.
+    /// Where the weights are. Positions tell, since they are a parameter also while other weights are fixed.
     #[must_use]
     pub fn device(&self) -> Device {
-        self.token_embedding().device()
+        match self {
+            Self::Bert(model) => model.position_embedding.device(),
+            Self::Roberta(model) => model.position_embedding.device(),
+            Self::DistilBert(model) => model.position_embedding.device(),
+        }
     }
 
     /// Its blocks.

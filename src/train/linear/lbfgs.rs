@@ -3,9 +3,13 @@
 /// Steps that the curvature is remembered of.
 const REMEMBERED: usize = 10;
 /// Steps at most.
-const MOST: usize = 5000;
+const MOST: usize = 1000;
 /// Halvings of one step at most.
-const HALVINGS: usize = 60;
+const HALVINGS: usize = 30;
+/// Share of what the slope promises that a step has to go down.
+const ENOUGH: f64 = 1e-4;
+/// Share of a value that is rounding: closer to the lowest point its differences say nothing.
+const ROUNDING: f64 = 1e-12;
 
 /// Minimises by L-BFGS (Liu and Nocedal 1989) until no component of the gradient is larger than `tolerance`, or no step goes down any
 /// more. `at` gives value and gradient.
@@ -30,7 +34,10 @@ pub(super) fn minimise(mut x: Vec<f64>, tolerance: f64, at: impl Fn(&[f64]) -> (
         for _ in 0..HALVINGS {
             let there: Vec<f64> = x.iter().zip(&direction).map(|(x, d)| x + length * d).collect();
             let (found, of_there) = at(&there);
-            if found <= value + 1e-4 * length * slope {
+            // Where differences of values are rounding, slopes tell (Hager and Zhang 2005).
+            let goes_down = found <= value + ENOUGH * length * slope;
+            let is_level = found <= value + ROUNDING * value.abs();
+            if goes_down || is_level && dot(&of_there, &direction) <= (2.0 * ENOUGH - 1.0) * slope {
                 next = Some((there, found, of_there));
                 break;
             }

@@ -92,3 +92,26 @@ fn many_rows_on_several_threads_give_the_same_numbers_again() {
     let learn = || Logistic::learn(&vectors(&case.vectors), &rows(&case.classes), 2);
     assert_eq!(learn(), learn());
 }
+
+#[test]
+fn the_end_is_reached_where_values_no_longer_tell() {
+    // Vectors of length 1 in many dimensions, as encoders give them: the sum of costs is large beside the last differences.
+    let mut random = crate::types::Random::new(5, 0);
+    let rows: Vec<Vec<f32>> = (0..200)
+        .map(|_| {
+            let row: Vec<f32> = (0..96).map(|_| random.normal()).collect();
+            let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+            row.iter().map(|x| x / length).collect()
+        })
+        .collect();
+    let classes: Vec<usize> = rows.iter().map(|row| usize::from(row[0] + 0.3 * row[1] > 0.0)).collect();
+    let asked = std::cell::Cell::new(0);
+    let of: Vec<(&[f32], usize)> = rows.iter().zip(&classes).map(|(row, class)| (&row[..], *class)).collect();
+    let at = |x: &[f64]| {
+        asked.set(asked.get() + 1);
+        loss(x, &of, 1, 96)
+    };
+    let found = lbfgs::minimise(vec![0.0; 97], TOLERANCE, at);
+    assert!(loss(&found, &of, 1, 96).1.iter().all(|g| g.abs() <= TOLERANCE));
+    assert!(asked.get() < 100, "asked {} times", asked.get());
+}

@@ -100,14 +100,15 @@ impl RunLogs {
 }
 
 /// A file that is added to.
-struct Growing {
+pub(in crate::train) struct Growing {
     file: Appending,
     /// What is not in the file yet.
     waiting: VecDeque<Vec<u8>>,
 }
 
 impl Growing {
-    fn begin(path: &Path, content: &[u8]) -> std::io::Result<Self> {
+    /// Begins it with what it has so far.
+    pub(in crate::train) fn begin(path: &Path, content: &[u8]) -> std::io::Result<Self> {
         disk::write(path, content)?;
         Ok(Self { file: Appending::open(path)?, waiting: VecDeque::new() })
     }
@@ -120,9 +121,9 @@ impl Growing {
         Ok(file)
     }
 
-    fn add(&mut self, bytes: Vec<u8>) {
+    /// Adds to it. What cannot be written waits for [`Self::sync`], which tells.
+    pub(in crate::train) fn add(&mut self, bytes: Vec<u8>) {
         self.waiting.push_back(bytes);
-        // An error is told where all of it must be there.
         let _ = self.write();
     }
 
@@ -135,7 +136,8 @@ impl Growing {
         Ok(())
     }
 
-    fn sync(&mut self) -> std::io::Result<()> {
+    /// Makes sure that all of it is on disk.
+    pub(in crate::train) fn sync(&mut self) -> std::io::Result<()> {
         self.write()?;
         self.file.sync()
     }

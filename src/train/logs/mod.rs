@@ -4,4 +4,4 @@
 mod files;
 pub(super) mod table;
 
-pub(super) use files::{RunLogs, RunScale, read_samples};
+pub(super) use files::{Growing, RunLogs, RunScale, read_samples};

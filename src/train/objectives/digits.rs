@@ -13,6 +13,8 @@ use crate::types::{DIGIT_SIDE, DigitNetwork, DigitTask, StartFrom, TrainSpec, Us
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
 
+/// What an image can be.
+const CLASSES: usize = 10;
 /// Images in one slice of a validation.
 const SLICE: usize = 250;
 
@@ -149,6 +151,16 @@ impl Objective for Digits {
     fn validate(&self, net: &DigitNet, slice: usize, device: &Device) -> Tally {
         let images = slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len());
         measure(net, &self.held_out, images, device).0
+    }
+
+    fn validate_each(&self, net: &DigitNet, slice: usize, device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let images = slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len());
+        let (tally, answers) = measure(net, &self.held_out, images.clone(), device);
+        (tally, images.zip(answers).map(|(image, answer)| [usize::from(self.held_out.label(image)), answer]).collect())
+    }
+
+    fn classes(&self) -> Vec<String> {
+        (0..CLASSES).map(|digit| digit.to_string()).collect()
     }
 }
 

@@ -22,7 +22,8 @@ use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep
 use crate::train::sample::SampleWriter;
 use crate::train::stream::Stream;
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
-use crate::types::{FewShotTask, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
+use crate::train::watch::HeadProbe;
+use crate::types::{FewShotTask, HeadValues, HeldOut, MixtureStage, StartFrom, TextShape, TrainSpec, UserError};
 use burn::tensor::Device;
 use check::check_task;
 use mixture::Kind;
@@ -57,6 +58,8 @@ pub(crate) struct FewShot {
     /// Measured again and again: few-shot documents, then running text that is not learned from.
     held_out: Vec<TrainingSequence>,
     sample: Option<SampleWriter>,
+    /// What its heads are scored on.
+    probe: Option<HeadProbe>,
     /// The model, until all is ready; none where it is open already.
     made: Option<TextModel>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
@@ -82,6 +85,7 @@ impl FewShot {
             tokenizer: None,
             held_out: Vec::new(),
             sample: None,
+            probe: None,
             made: None,
             tokenizer_json: None,
         }
@@ -215,6 +219,7 @@ impl Objective for FewShot {
                 let model = setup.open.or(self.made.as_ref()).ok_or_else(no_shape)?;
                 let (opening, ends) = (tokenizer.ids(OPENING)?, model.eos.clone());
                 let separators = separators(&tokenizer, &ends);
+                self.probe = Some(HeadProbe::new(&tokenizer, &model.lm));
                 self.sample = Some(SampleWriter::new(setup.spec, opening, &tokenizer, ends, separators)?);
                 return Ok(self.made.take().map_or(Preparation::ReadyForOpen, Preparation::Ready));
             }
@@ -275,6 +280,14 @@ impl Objective for FewShot {
         // Accuracy is that of few-shot answers; running text has none that is right.
         let correct = (slice * SLICE < HELD_OUT).then_some((correct, count));
         Tally { loss: loss * count as f64, count, correct }
+    }
+
+    fn whole(net: &CausalLm) -> CausalLm {
+        load::merged(net)
+    }
+
+    fn head_values(&self, net: &CausalLm) -> Option<HeadValues> {
+        self.probe.as_ref()?.values(net)
     }
 
     fn sample(&mut self, net: &CausalLm) -> SampleStep {

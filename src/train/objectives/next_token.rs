@@ -15,7 +15,8 @@ use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
 use crate::train::text_loss::text_loss;
-use crate::types::{StartFrom, TextShape, TextTask, TrainSpec, UserError};
+use crate::train::watch::HeadProbe;
+use crate::types::{HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct NextToken {
     /// What samples go on from.
     opening: Vec<u32>,
     sample: Option<SampleWriter>,
+    /// What its heads are scored on.
+    probe: Option<HeadProbe>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
     tokenizer_json: Option<String>,
 }
@@ -65,6 +68,7 @@ impl NextToken {
             held_out: Passages::default(),
             opening: Vec::new(),
             sample: None,
+            probe: None,
             tokenizer_json: None,
         }
     }
@@ -113,6 +117,7 @@ impl NextToken {
         let model = setup.open.or(made.as_ref()).ok_or_else(no_shape)?;
         let (ends, separators) = (model.eos.clone(), separators(&model.tokenizer, &model.eos));
         let usual = self.opening.clone();
+        self.probe = Some(HeadProbe::new(&model.tokenizer, &model.lm));
         self.sample = Some(SampleWriter::new(setup.spec, usual, &model.tokenizer, ends, separators)?);
         Ok(made.map_or(Preparation::ReadyForOpen, Preparation::Ready))
     }
@@ -233,6 +238,14 @@ impl Objective for NextToken {
         let count = sequences.len() * self.held_out.context();
         let mean = text_loss(net, &borrowed, self.held_out.context(), device).into_scalar::<f32>();
         Tally { loss: f64::from(mean) * count as f64, count, correct: None }
+    }
+
+    fn whole(net: &CausalLm) -> CausalLm {
+        load::merged(net)
+    }
+
+    fn head_values(&self, net: &CausalLm) -> Option<HeadValues> {
+        self.probe.as_ref()?.values(net)
     }
 
     fn sample(&mut self, net: &CausalLm) -> SampleStep {

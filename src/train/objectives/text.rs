@@ -1,6 +1,6 @@
 //! What objectives of text models share: where model and tokenizer come from.
 
-use crate::load::{self, TextModel, Tokenizer};
+use crate::load::{self, Named, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Random, in_full_precision};
 use crate::train::checkpoint::cannot_write;
 use crate::train::objective::{Preparation, Progress, Setup};
@@ -52,12 +52,20 @@ pub(super) fn write_tokenizer(tokenizer: Option<&str>, folder: &Path) -> Result<
 /// # Errors
 /// When a target of the adapter names no matrix.
 pub(super) fn first_net(spec: &TrainSpec, model: &TextModel) -> Result<CausalLm, UserError> {
-    let Some(lora) = &spec.lora else { return Ok(in_full_precision(load::merged(&model.lm))) };
+    Ok(in_full_precision(with_changes(spec, &model.lm, 0)?))
+}
+
+/// A network with changes that are still nothing where a run learns an adapter, in the blocks from `first` on; else the network by itself.
+///
+/// # Errors
+/// When a target of the adapter names no matrix.
+pub(super) fn with_changes<N: Named + Clone>(spec: &TrainSpec, net: &N, first: usize) -> Result<N, UserError> {
+    let Some(lora) = &spec.lora else { return Ok(load::merged(net)) };
     let draw = |matrix: usize, count: usize| {
         let mut random = Random::new(spec.seed, Stream::LowRank.at(matrix as u64));
         (0..count).map(|_| random.between(-1.0, 1.0)).collect()
     };
-    Ok(in_full_precision(load::with_lora(&model.lm, lora, draw)?))
+    Ok(load::with_lora(net, lora, first, draw)?)
 }
 
 pub(super) fn no_shape() -> UserError {

@@ -31,6 +31,12 @@ pub struct AdapterInfo {
     pub parameters: u64,
     /// Its change is zero throughout: it was saved before it learned anything.
     pub is_identity: bool,
+    /// The head for classes is its own, since its base has none: switched off, what is left of it is that head on the body as it was.
+    #[serde(default)]
+    pub holds_head: bool,
+    /// Neither it nor its base names its classes, so they have numbers.
+    #[serde(default)]
+    pub numbers_classes: bool,
     /// How it is used.
     pub setting: AdapterSetting,
 }

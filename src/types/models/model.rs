@@ -274,10 +274,11 @@ impl ModelInfo {
         self.quantised.as_ref().map_or_else(|| self.precision.to_string(), |quantised| quantised.name.clone())
     }
 
-    /// True when the weights in use are not those of its folder: they were changed, or an adapter is added to them.
+    /// True when the weights in use are not those of its folder: they were changed, an adapter is added to them, or their head is that of
+    /// an adapter, switched off or not.
     #[must_use]
     pub fn differs_from_files(&self) -> bool {
-        self.modified || self.adapter_in_use().is_some()
+        self.modified || self.adapter_in_use().is_some() || self.adapter.as_ref().is_some_and(|own| own.holds_head)
     }
 
     /// Whether something that names a model, by its path or by its name on the hub, may mean this one.
@@ -295,6 +296,16 @@ impl ModelInfo {
     #[must_use]
     pub fn adapter_in_use(&self) -> Option<String> {
         self.adapter.as_ref()?.stamp()
+    }
+
+    /// Names of the classes it tells apart, of texts or of pictures.
+    #[must_use]
+    pub fn labels(&self) -> Option<&[String]> {
+        match &self.shape {
+            Shape::TextClassifier { tells, .. } => Some(&tells.labels),
+            Shape::Vision { sees, .. } => Some(&sees.labels),
+            _ => None,
+        }
     }
 
     /// What the model takes and gives.

@@ -4,7 +4,7 @@ use crate::types::{gguf_stem, printable};
 use std::path::Path;
 
 /// The name of a model by its path, for display: `owner/name` for a snapshot in the Hugging Face cache
-/// (`models--owner--name/snapshots/<commit>`), `name:tag` for one that ollama lists (`manifests/<host>/<owner>/<name>/<tag>`),
+/// (`models--owner--name/snapshots/<commit>`), `run, step N` for a snapshot of a run (`run/snapshots/step-N`), `name:tag` for one that ollama lists (`manifests/<host>/<owner>/<name>/<tag>`),
 /// else that of the folder or the GGUF file.
 #[must_use]
 pub fn model_name(folder: &Path) -> String {
@@ -14,8 +14,24 @@ pub fn model_name(folder: &Path) -> String {
         Some(name(snapshots.parent()?)?.strip_prefix("models--")?.replace("--", "/"))
     };
     let own = || name(folder).map(|name| gguf_stem(&name).map_or(name.clone(), str::to_owned));
-    let name = in_cache().or_else(|| listed_name(folder)).or_else(own).unwrap_or_else(|| folder.display().to_string());
+    let of_run = || {
+        let step = folder.file_name()?.to_str()?.strip_prefix("step-")?.parse::<usize>().ok()?;
+        let snapshots = folder.parent().filter(|parent| parent.ends_with("snapshots"))?;
+        Some(format!("{}, step {step}", name(snapshots.parent()?)?))
+    };
+    let name = in_cache()
+        .or_else(of_run)
+        .or_else(|| listed_name(folder))
+        .or_else(own)
+        .unwrap_or_else(|| folder.display().to_string());
     printable(&name).into_owned()
+}
+
+/// True for the folder of what a run was at some step.
+#[must_use]
+pub fn is_snapshot(folder: &Path) -> bool {
+    let step = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("step-")?.parse::<usize>().ok());
+    step.is_some() && folder.parent().is_some_and(|parent| parent.ends_with("snapshots"))
 }
 
 /// ollama's name of the model that a manifest lists; its own models have no owner, and its own host is not written.
@@ -38,6 +54,8 @@ mod tests {
             ("/c/hub/models--gpt2/snapshots/0123", "gpt2"),
             ("/home/ada/snapshots/mine", "mine"),
             ("models/sprout", "sprout"),
+            ("runs/2026-11-28-mlp/snapshots/step-000050", "2026-11-28-mlp, step 50"),
+            ("/home/ada/snapshots/step-last", "step-last"),
             ("/m/SmolLM2.Q4_1.gguf", "SmolLM2.Q4_1"),
             ("/m/big-00001-of-00002.gguf", "big"),
             ("/o/models/manifests/registry.ollama.ai/library/llama3.2/1b", "llama3.2:1b"),

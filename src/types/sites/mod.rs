@@ -8,6 +8,7 @@ pub(super) mod edited_next;
 pub(super) mod head_writes;
 pub(super) mod jacobian;
 pub(super) mod lens;
+pub(super) mod neighbours;
 pub(super) mod patch;
 pub(super) mod site;
 mod step_name;

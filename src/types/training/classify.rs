@@ -1,6 +1,6 @@
 //! Learning to put texts into classes.
 
-use crate::types::LabelledSource;
+use crate::types::{FewShotPrompt, LabelledSource};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -30,9 +30,28 @@ pub struct ClassifyTask {
     /// What learns.
     #[serde(default)]
     pub learns: Learns,
+    /// Labels are said as words by a decoder, in the place of a head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<LabelWords>,
     /// Texts are cut off behind this many tokens, special ones included; else where the model's own limit is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<usize>,
+}
+
+/// How a decoder is asked for a label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabelWords {
+    /// The text with its label, as `{input}` and `{output}`; a line break ends it, as between the examples of a prompt.
+    pub template: String,
+    /// The text is learned, too, and not the label alone.
+    pub whole: bool,
+}
+
+impl Default for LabelWords {
+    fn default() -> Self {
+        Self { template: FewShotPrompt::default().template, whole: false }
+    }
 }
 
 fn tenth() -> f64 {
@@ -72,6 +91,23 @@ impl Learns {
         }
     }
 
+    /// True for a parameter with this path that stands between a body and classes, where a low-rank change of the body is learned: it
+    /// learns as a whole.
+    #[must_use]
+    pub fn beside_changes(path: &str) -> bool {
+        path.strip_prefix("body.").is_none_or(|of_body| of_body.starts_with("pooler"))
+    }
+
+    /// The first block that low-rank changes are learned in, of a body with so many.
+    #[must_use]
+    pub fn first_changed(self, layers: usize) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Head => layers,
+            Self::LastLayers(count) => layers.saturating_sub(count),
+        }
+    }
+
     /// In a few words.
     #[must_use]
     pub fn words(self) -> String {
@@ -89,7 +125,17 @@ impl ClassifyTask {
     #[must_use]
     pub fn at_hand(learns: Learns) -> Self {
         let data = PathBuf::new();
-        Self { data, validation: None, test: None, text: None, label: None, test_share: 0.0, learns, context: None }
+        Self {
+            data,
+            validation: None,
+            test: None,
+            text: None,
+            label: None,
+            test_share: 0.0,
+            learns,
+            context: None,
+            words: None,
+        }
     }
 
     /// Where its data is read from, in a run with this share for validation and this seed.

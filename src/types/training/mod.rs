@@ -4,5 +4,6 @@ pub(super) mod classify;
 pub(super) mod imported;
 pub(super) mod labelled;
 pub(super) mod record;
+pub(super) mod snapshot;
 pub(super) mod train;
 pub(super) mod train_written;

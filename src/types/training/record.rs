@@ -141,7 +141,9 @@ impl TrainingCost {
     #[must_use]
     pub fn seconds(&self, spec: &TrainSpec) -> f64 {
         let validations = if spec.validation_share > 0.0 { spec.steps.div_ceil(spec.eval_every.max(1)) } else { 0 };
-        self.step_s * spec.steps as f64 + self.validation_s * validations as f64
+        // A snapshot is measured on the same data.
+        let snapshots = spec.snapshots.as_ref().map_or(0, |snapshots| snapshots.count(spec.steps));
+        self.step_s * spec.steps as f64 + self.validation_s * (validations + snapshots) as f64
     }
 }
 
@@ -153,12 +155,22 @@ pub struct RunBytes {
     pub checkpoint: u64,
     /// What is left when the run has ended.
     pub result: u64,
+    /// All snapshots, which are left as well.
+    pub snapshots: u64,
 }
 
 impl RunBytes {
-    /// Of a network with so many weights, all of which learn.
+    /// Of a run in which so many weights learn.
     #[must_use]
-    pub fn of(parameters: u64) -> Self {
-        Self { checkpoint: 16 * parameters, result: 4 * parameters }
+    pub fn of(parameters: u64, spec: &TrainSpec) -> Self {
+        let result = 4 * parameters;
+        let count = spec.snapshots.as_ref().map_or(0, |snapshots| snapshots.count(spec.steps));
+        Self { checkpoint: 16 * parameters, result, snapshots: count as u64 * result }
+    }
+
+    /// The most that is there at once, and what is left.
+    #[must_use]
+    pub fn most_and_left(&self) -> [u64; 2] {
+        [2 * self.checkpoint + self.snapshots, self.result + self.snapshots]
     }
 }

@@ -1,7 +1,7 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{ClassifyTask, FewShotTask, LoraSpec, Precision, glob::glob_matches};
+use crate::types::{ClassifyTask, FewShotTask, LoraSpec, Precision, SnapshotSteps, glob::glob_matches};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -52,6 +52,9 @@ pub struct TrainSpec {
     /// What a text model goes on from after each validation; from the beginning of its text where there is none.
     #[serde(skip_serializing_if = "is_default")]
     pub sample_prompts: Vec<String>,
+    /// Where the run keeps its weights as they are then, and notes what is inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshots: Option<SnapshotSteps>,
 }
 
 impl TrainSpec {

@@ -1,7 +1,9 @@
 //! Recipes as files have them: those of today, and those from before parameters had groups, when token embeddings had three
 //! settings of their own.
 
-use crate::types::{LoraSpec, LrSchedule, MixtureStage, ParameterGroup, Precision, StartFrom, TrainSpec, TrainTask};
+use crate::types::{
+    LoraSpec, LrSchedule, MixtureStage, ParameterGroup, Precision, SnapshotSteps, StartFrom, TrainSpec, TrainTask,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -56,6 +58,8 @@ pub(in crate::types) struct WrittenSpec {
     seed: u64,
     #[serde(default)]
     sample_prompts: Vec<String>,
+    #[serde(default)]
+    snapshots: Option<SnapshotSteps>,
 }
 
 fn one() -> usize {
@@ -114,6 +118,7 @@ impl From<WrittenSpec> for TrainSpec {
             patience: written.patience,
             seed: written.seed,
             sample_prompts: written.sample_prompts,
+            snapshots: written.snapshots,
         }
     }
 }

@@ -17,12 +17,12 @@ pub use start::{AppOptions, EngineLink, run};
 
 use super::files::Dialogs;
 use super::glyphs::SystemFonts;
-use super::session::{Session, Starting, Writer};
+use super::session::{KeptAdapter, Session, Starting, Writer};
 use super::theme::{self, ThemeChoice, space};
 use super::{Cx, Edits, Panel, Request, Selection, State, Theme, widgets};
 use crate::engine::Command;
 use crate::hub::{HubCommand, HubHandle};
-use crate::types::{Ability, DeviceChoice, UserError};
+use crate::types::{Ability, DeviceChoice, ModelInfo, UserError};
 use crate::ui::PanelId;
 use crate::ui::Themed;
 use about::About;
@@ -258,14 +258,18 @@ impl App {
         }
         let before = ui.available_rect_before_wrap();
         if let Some(title) = self.inspector_title(width) {
-            let mut open = self.inspector_open;
+            let was_open = self.inspector_open;
+            let mut open = was_open;
             egui::Panel::right("inspector")
                 .resizable(true)
                 .default_size(280.0)
                 .size_range(inspector)
                 .frame(Frame::new().fill(theme.surface()))
                 .show_collapsible(ui, &mut open, |ui| self.inspector(ui, title, margin));
-            self.inspector_open = open;
+            // The button inside may have closed it.
+            if open != was_open {
+                self.inspector_open = open;
+            }
         }
         let stage = ui.available_rect_before_wrap();
         self.regions.note(stage);
@@ -327,7 +331,14 @@ impl App {
 
     /// What would be written to disk now.
     fn session(&self) -> Session {
-        let models = self.state.in_use().map(|m| &m.info.path).filter(|path| path.exists()).cloned().collect();
+        let used: Vec<&ModelInfo> = self.state.in_use().map(|open| &open.info).filter(|m| m.path.exists()).collect();
+        let adapter = |(model, info): (usize, &&ModelInfo)| {
+            // One that was trained and never written has no folder to come back from.
+            let adapter = info.adapter.as_ref().filter(|adapter| !adapter.path.as_os_str().is_empty())?;
+            Some(KeptAdapter { model, path: Some(adapter.path.clone()), setting: adapter.setting })
+        };
+        let adapters = used.iter().enumerate().filter_map(adapter).collect();
+        let models = used.iter().map(|info| info.path.clone()).collect();
         Session {
             theme: self.theme_choice,
             device: self.device_choice,
@@ -335,6 +346,7 @@ impl App {
             inspector: self.inspector_open,
             recent: self.state.recent.clone(),
             models,
+            adapters,
             edits: self.edits.kept(),
             panels: self
                 .panels

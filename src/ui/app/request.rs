@@ -84,21 +84,42 @@ impl App {
 
     /// Opens a model folder, or makes it the one in use if it is open already.
     pub(super) fn open_path(&mut self, path: PathBuf) {
+        self.open_model(path);
+    }
+
+    /// The same; gives the model that is to be opened, where the path holds one.
+    pub(super) fn open_model(&mut self, path: PathBuf) -> Option<ModelId> {
         if holds_adapter(&path) {
-            return self.open_adapter(path);
+            self.open_adapter(path);
+            return None;
         }
         let open = self.state.models.values().find(|m| m.info.path == path && !m.info.modified).map(|m| m.info.id);
-        match open {
-            Some(model) => self.state.activate(model),
-            None => self.give(Command::start(JobId::next(), ModelId::next(), Work::Open(path))),
+        if let Some(model) = open {
+            self.state.activate(model);
+            return Some(model);
         }
+        let model = ModelId::next();
+        self.give(Command::start(JobId::next(), model, Work::Open(path)));
+        Some(model)
+    }
+
+    /// Puts the adapter of a session of before on its model again, used as it was. One whose folder is gone is told of.
+    pub(super) fn put_back(&mut self, model: ModelId, path: PathBuf, setting: AdapterSetting) {
+        if !holds_adapter(&path) {
+            return self.fail(UserError::new(
+                format!("The adapter {} was not put back.", path.display()),
+                "Its folder is not there any more, or holds no adapter. The model is open without it.",
+                "Put the folder back and open it, or go on without.",
+            ));
+        }
+        self.give(Command::start(JobId::next(), model, Work::OpenAdapter(AdapterSpec { path, setting })));
     }
 
     /// Puts an adapter on the open model that it says it was made for, else on the one in use. Its base is opened first where it is a
     /// folder here and not open.
     pub(super) fn open_adapter(&mut self, path: PathBuf) {
         let base = adapter_base(&path);
-        let adaptable = |info: &ModelInfo| info.can(Ability::Continue) || info.can(Ability::Embed);
+        let adaptable = |info: &ModelInfo| !info.can(Ability::ReadDigits);
         let called = |info: &ModelInfo| adaptable(info) && base.as_ref().is_some_and(|base| info.is_called(base));
         let named = self.state.models.values().find(|open| called(&open.info)).map(|open| open.info.id);
         let folder = base.as_ref().map(PathBuf::from).filter(|base| base.is_absolute() && base.is_dir());

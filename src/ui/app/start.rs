@@ -137,10 +137,18 @@ impl App {
 
     /// Opens what the person named, else what was open last; a shipped model follows by itself when there is nothing.
     fn open_first(&mut self, named: Option<PathBuf>, session: &Session) {
-        let last = session.models.iter().filter(|path| path.exists()).cloned();
-        let paths: Vec<PathBuf> = named.map_or_else(|| last.collect(), |path| vec![path]);
-        for path in paths {
-            self.open_path(path);
+        let last = session.models.iter().cloned().enumerate().filter(|(_, path)| path.exists());
+        let paths: Vec<(Option<usize>, PathBuf)> = match named {
+            Some(path) => vec![(None, path)],
+            None => last.map(|(place, path)| (Some(place), path)).collect(),
+        };
+        for (place, path) in paths {
+            let kept = session.adapters.iter().find(|kept| Some(kept.model) == place);
+            let adapter = kept.and_then(|kept| Some((kept.path.clone()?, kept.setting)));
+            let model = self.open_model(path);
+            if let (Some(model), Some((adapter, setting))) = (model, adapter) {
+                self.put_back(model, adapter, setting);
+            }
         }
     }
 }

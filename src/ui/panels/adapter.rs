@@ -9,6 +9,8 @@ use egui::{Checkbox, Frame, Label, Margin, RichText, Role, Slider, Stroke, Ui, W
 use lucide_icons::Icon;
 
 const ON_HELP: &str = "Off, the model is its base again, to the last bit.";
+const HEAD_ON_HELP: &str =
+    "Off, the body is its base again, to the last bit. The head stays: it is the adapter's, and its base has none.";
 const FACTOR_HELP: &str =
     "The change is multiplied with this: 1 is what it was trained for, 0 is nothing, 2 is twice as much.";
 
@@ -38,7 +40,11 @@ fn rows(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo, adapter: &AdapterInfo) 
         |ui| {
             let mut used = on;
             let words = RichText::new(&adapter.name).font(Type::Body.bold()).color(theme.body());
-            let response = ui.add(Checkbox::new(&mut used, words)).on_hover_text(ON_HELP);
+            let response = ui.add(Checkbox::new(&mut used, words)).on_hover_text(if adapter.holds_head {
+                HEAD_ON_HELP
+            } else {
+                ON_HELP
+            });
             let label = format!("Use the adapter {}", adapter.name);
             response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, &label));
             used
@@ -74,6 +80,9 @@ fn rows(ui: &mut Ui, cx: &mut Cx<'_>, model: &ModelInfo, adapter: &AdapterInfo) 
     };
     if adapter.is_identity {
         note("Its change is zero throughout: the model is as without it.".to_owned());
+    }
+    if adapter.numbers_classes {
+        note("Neither it nor its base names its classes, so they have numbers.".to_owned());
     }
     if let Some(base) = adapter.base.as_deref().filter(|base| !model.is_called(base)) {
         note(format!("It says it was made for {base}, and every tensor fits this model."));

@@ -3,7 +3,7 @@
 use crate::engine::{Event, GenerateSpec, Outcome, Work};
 use crate::types::{
     GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, RunSample,
-    TrainPoint, TrainSpec, TrainSummary,
+    RunSnapshot, TrainPoint, TrainSpec, TrainSummary,
 };
 use std::sync::Arc;
 
@@ -30,6 +30,7 @@ impl Live {
                 work: Arc::clone(work),
                 points: Vec::new(),
                 samples: Vec::new(),
+                snapshots: Vec::new(),
                 record: None,
                 summary: None,
             }),
@@ -49,6 +50,9 @@ impl Live {
             (Self::Training(training), Event::Trained { points, .. }) => training.points.extend(points),
             (Self::Training(training), Event::Begun { record, .. }) => training.record = Some(record),
             (Self::Training(training), Event::Sample { sample, .. }) => training.samples.push(sample),
+            (Self::Training(training), Event::Snapshot { snapshot, .. }) => {
+                training.snapshots.push(*snapshot);
+            }
             (Self::KShot(run), Event::KShot { points, .. }) => run.points.extend(points),
             _ => {}
         }
@@ -164,6 +168,8 @@ pub struct Training {
     pub points: Vec<TrainPoint>,
     /// Texts written after validations: step and text.
     pub samples: Vec<RunSample>,
+    /// What was noted at the steps that were chosen.
+    pub snapshots: Vec<RunSnapshot>,
     /// What the engine tells of it, once it has begun.
     pub record: Option<Box<RunRecord>>,
     /// How it ended, once it has.

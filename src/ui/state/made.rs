@@ -1,7 +1,7 @@
 //! With what a result was made, and whether that is still so.
 
 use super::{Job, OpenModel, State};
-use crate::types::{Ability, ModelId, ModelInfo};
+use crate::types::{Ability, ModelId, ModelInfo, is_snapshot};
 
 /// The model a job was given to, as it was then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub fn full_name(info: &ModelInfo) -> String {
 /// True when an open model has other weights than before.
 pub(super) fn has_other_weights(before: &ModelInfo, now: &ModelInfo) -> bool {
     let changed = now.modified && (!before.modified || now.trained_steps != before.trained_steps);
-    changed || before.adapter_in_use() != now.adapter_in_use()
+    // Files that were opened hold what they hold, but each step of a run has files of its own.
+    let other_step = before.path != now.path && is_snapshot(&before.path) && is_snapshot(&now.path);
+    changed || other_step || before.adapter_in_use() != now.adapter_in_use()
 }
 
 /// A name that no other open model has: a folder that is opened again while it is open gives `name 2`. A model keeps the

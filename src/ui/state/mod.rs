@@ -330,7 +330,8 @@ impl State {
             | Event::Begun { job, .. }
             | Event::Trained { job, .. }
             | Event::KShot { job, .. }
-            | Event::Sample { job, .. } => {
+            | Event::Sample { job, .. }
+            | Event::Snapshot { job, .. } => {
                 if let Some(job) = self.running(job) {
                     job.live.hear(event, now_s);
                     if let Live::Training(training) = &job.live

@@ -4,8 +4,9 @@ use crate::engine::Outcome;
 use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport,
     ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
-    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, PatchReport, PictureReport, SamplesReport,
-    ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, NeighboursReport, PatchReport,
+    PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport,
+    TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ reported! {
     SweepReport => Swept,
     PatchReport => Patched,
     ContextsReport => ContextsCompared,
+    NeighboursReport => NeighboursFound,
     WordOrderReport => OrderChanged,
     StepsReport => Stepped,
     TermsReport => TermsFound,

@@ -44,7 +44,10 @@ pub fn integer_field<N: egui::emath::Numeric>(
 
 /// The same for any number.
 pub fn real_field(ui: &mut Ui, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
-    field(ui, label, help, |ui| boxed(ui, DragValue::new(value).range(range).speed(0.005).max_decimals(4)));
+    // 16 is shown as 16, whatever a drag could make of it.
+    let words = |value: f64, _| ((value * 1e4).round() / 1e4).to_string();
+    let drag = DragValue::new(value).range(range).speed(0.005).custom_formatter(words);
+    field(ui, label, help, |ui| boxed(ui, drag));
 }
 
 /// The same for a share, in percent.

@@ -14,6 +14,7 @@ mod status;
 mod stepper;
 mod text_area;
 mod token_strip;
+pub mod unit_picture;
 
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
 pub use candidates::{Distribution, candidate_bars, token_bars};

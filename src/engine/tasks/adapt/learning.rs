@@ -220,6 +220,7 @@ fn recipe(spec: &AdaptSpec, lesson: &Lesson<'_>, task: ClassifyTask, parameters:
         patience: 0,
         seed: lesson.seed,
         sample_prompts: Vec::new(),
+        snapshots: None,
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod pictures;
 mod texts;
+mod words;
 
 pub(crate) use pictures::ClassifyPictures;
 pub(crate) use texts::Classify;
+pub(crate) use words::ClassifyWords;
 
 use crate::load;
 use crate::nn::{Random, cross_entropy};
@@ -150,6 +152,15 @@ impl Examples {
         let is_right = |(row, place): &(&[f32], &usize)| most_likely(row) == self.data.examples[**place].1;
         let right = scores.chunks_exact(classes).zip(places).filter(is_right).count();
         Tally { loss: f64::from(loss) * places.len() as f64, count: places.len(), correct: Some((right, places.len())) }
+    }
+
+    /// The same, with class and answer of each.
+    fn tally_each(&self, scores: &Tensor<2>, places: &[usize], device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let classes = scores.dims()[1];
+        let values = scores.try_to_vec_as::<f32>().expect("the device gives back what it holds");
+        let answers = values.chunks_exact(classes).zip(places);
+        let answers = answers.map(|(row, place)| [self.data.examples[*place].1, most_likely(row)]).collect();
+        (self.tally(scores, places, device), answers)
     }
 
     /// What the frozen body makes of some examples, `[B, W]` on the device; `make` makes it of those at some places, without autodiff.

@@ -1,5 +1,6 @@
 //! Classes of pictures: a vision transformer and a folder with a folder of pictures for each class.
 
+use super::super::text::with_changes;
 use super::{Examples, other_classes};
 use crate::load::{self, VisionModel};
 use crate::nn::{Hooks, Vit, in_full_precision};
@@ -156,10 +157,18 @@ impl Objective for ClassifyPictures {
         in_full_precision(model.vit.clone())
     }
 
+    fn first_net(&self, spec: &TrainSpec, model: &VisionModel) -> Result<Vit, UserError> {
+        let first = self.examples.task.learns.first_changed(self.layers);
+        Ok(in_full_precision(with_changes(spec, &model.vit, first)?))
+    }
+
     fn freezes(&self, path: &str) -> bool {
-        // As of a classifier of texts, whose head and body have names of their own.
-        let path = if path.starts_with("heads") { "head".to_owned() } else { format!("body.{path}") };
-        self.examples.task.learns.freezes(&path, self.layers)
+        self.examples.task.learns.freezes(&named(path), self.layers)
+    }
+
+    fn learns_whole(&self, path: &str) -> bool {
+        // A pooler has no part in classes of pictures.
+        path.starts_with("heads")
     }
 
     fn loss(&mut self, spec: &TrainSpec, net: &Vit, batch: usize, device: &Device) -> Loss {
@@ -181,13 +190,28 @@ impl Objective for ClassifyPictures {
     }
 
     fn validate(&self, net: &Vit, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let places = self.examples.slice(slice);
         self.examples.tally(&self.scores(net, net, places, device), places, device)
+    }
+
+    fn validate_each(&self, net: &Vit, slice: usize, device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let places = self.examples.slice(slice);
+        self.examples.tally_each(&self.scores(net, net, places, device), places, device)
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.examples.data.labels.clone()
     }
 
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {
         self.examples.write_beside(None, out)
     }
+}
+
+/// A parameter as it is called in a classifier of texts, whose head and body have names of their own.
+fn named(path: &str) -> String {
+    if path.starts_with("heads") { "head".to_owned() } else { format!("body.{path}") }
 }
 
 /// A picture at the size the model reads.

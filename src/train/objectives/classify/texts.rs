@@ -1,5 +1,6 @@
 //! Classes of texts.
 
+use super::super::text::with_changes;
 use super::{Examples, other_classes};
 use crate::load::{self, ClassifierBody, ClassifierModel};
 use crate::nn::{TextClassifier, in_full_precision};
@@ -205,6 +206,15 @@ impl Objective for Classify {
         in_full_precision(model.net())
     }
 
+    fn first_net(&self, spec: &TrainSpec, model: &ClassifierModel) -> Result<TextClassifier, UserError> {
+        let first = self.examples.task.learns.first_changed(self.layers);
+        Ok(in_full_precision(with_changes(spec, &model.net(), first)?))
+    }
+
+    fn learns_whole(&self, path: &str) -> bool {
+        Learns::beside_changes(path)
+    }
+
     fn freezes(&self, path: &str) -> bool {
         self.examples.task.learns.freezes(path, self.layers)
     }
@@ -229,8 +239,18 @@ impl Objective for Classify {
     }
 
     fn validate(&self, net: &TextClassifier, slice: usize, device: &Device) -> Tally {
+        let net = &load::merged(net);
         let places = self.examples.slice(slice);
         self.examples.tally(&self.scores(net, net, places, device), places, device)
+    }
+
+    fn validate_each(&self, net: &TextClassifier, slice: usize, device: &Device) -> (Tally, Vec<[usize; 2]>) {
+        let places = self.examples.slice(slice);
+        self.examples.tally_each(&self.scores(net, net, places, device), places, device)
+    }
+
+    fn classes(&self) -> Vec<String> {
+        self.examples.data.labels.clone()
     }
 
     fn write_beside(&self, out: &Path) -> Result<(), UserError> {

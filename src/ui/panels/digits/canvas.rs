@@ -1,11 +1,11 @@
 //! The sheet one draws on, with the pointer at its full rate or with the keyboard.
 
-use super::picture::{Picture, image, ink, paint};
 use super::sketch::Sketch;
 use crate::analysis::Ink;
 use crate::types::{CANVAS_SIDE, DIGIT_SIDE};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Type};
+use crate::ui::widgets::unit_picture::{Picture, image, ink, paint};
 use egui::{
     Align2, CornerRadius, Event, EventFilter, Key, PointerButton, Pos2, Rect, Response, Role, Sense, Stroke,
     StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2,

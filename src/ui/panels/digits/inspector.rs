@@ -2,10 +2,10 @@
 
 use super::Pick;
 use super::maps::legend_colour;
-use super::picture::{Picture, activity, image, largest, paint, signed, stamp_of};
 use crate::types::{Classification, DIGIT_SIDE, LayerActivation, LayerWeights};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
+use crate::ui::widgets::unit_picture::{Picture, activity, image, largest, paint, signed, stamp_of};
 use crate::ui::widgets::{caption, legend, segmented, significant};
 use egui::{Align2, Rect, RichText, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui, Vec2, WidgetInfo, pos2, vec2};
 use std::sync::Arc;

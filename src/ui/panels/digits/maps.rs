@@ -1,11 +1,11 @@
 //! A convolutional network as pictures: the feature maps of each convolution, then the neurons after them.
 
 use super::Pick;
-use super::picture::{Picture, activity, image, largest, paint, stamp_of};
 use crate::types::{Classification, LayerActivation};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};
 use crate::ui::widgets::significant;
+use crate::ui::widgets::unit_picture::{Picture, activity, image, largest, paint, stamp_of};
 use egui::{
     Color32, ColorImage, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureOptions, Ui, Vec2,
     WidgetInfo, pos2, vec2,

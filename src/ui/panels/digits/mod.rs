@@ -8,7 +8,6 @@ mod controls;
 mod inspector;
 mod maps;
 mod network;
-mod picture;
 mod probabilities;
 mod sketch;
 
@@ -18,6 +17,7 @@ use crate::ui::Themed;
 use crate::ui::lenient;
 use crate::ui::reader::Reader;
 use crate::ui::theme::space;
+use crate::ui::widgets::unit_picture::{self, Picture, image, ink, paint};
 use crate::ui::widgets::{Stamp, caption, empty_state, icon_button, job_error, job_progress, secondary_button};
 use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
 use canvas::{Canvas, Pen};
@@ -26,7 +26,6 @@ use inspector::{Inspector, Subject};
 use lucide_icons::Icon;
 use maps::MapGallery;
 use network::Network;
-use picture::{Picture, image, ink, paint};
 use serde::{Deserialize, Serialize};
 use sketch::{Sheet, Sketch};
 use std::collections::BTreeSet;
@@ -103,7 +102,7 @@ impl DigitsPanel {
         }
         self.refresh_image();
         let (Some(image), Some(model)) = (&self.image, self.model(cx.state)) else { return };
-        let weights = picture::stamp_of(&model.weights);
+        let weights = unit_picture::stamp_of(&model.weights);
         let question = Question { revision: self.sketch.revision(), model: model.info.id, weights };
         let model = model.info.id;
         let image = image.clone();

@@ -1,11 +1,11 @@
 //! A multilayer perceptron as a diagram: every neuron with its activation, every connection with what it carries.
 
 use super::Pick;
-use super::picture::{activity, largest, paint, signed};
 use super::probabilities::most_likely;
 use crate::types::{Classification, LayerActivation, LayerWeights};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
+use crate::ui::widgets::unit_picture::{activity, largest, paint, signed};
 use crate::ui::widgets::{caption, legend, significant};
 use egui::{Align2, Painter, Pos2, Rect, Role, Sense, Stroke, TextureId, Ui, Vec2, WidgetInfo, pos2};
 

@@ -103,7 +103,7 @@ impl FineTunePanel {
             ui.label(RichText::new(format!("Delete {name}?")).font(Type::Strong.bold()).color(theme.body()));
             ui.add_space(space::XS);
             let mut words = format!(
-                "Its settings, its curve, its checkpoint and its result are deleted: {} in {}.",
+                "Its settings, its curve, its snapshots, its checkpoint and its result are deleted: {} in {}.",
                 bytes_in_words(bytes),
                 folder.display()
             );

@@ -1,16 +1,17 @@
 //! What is filled in to learn classes of texts or pictures: the file or folder, its columns, what learns; and what it holds.
 
-use super::form::{Missing, Settings};
+use super::form::{LoraForm, Missing, Settings};
 use super::{CLASSES_FILE, FineTunePanel, MODEL_FOLDER};
 use crate::engine::Work;
 use crate::types::{
-    Ability, ClassifyTask, JobId, LabelledReport, LabelledSource, Learns, ModelId, StartFrom, TrainTask,
+    Ability, ClassifyTask, JobId, LabelWords, LabelledReport, LabelledSource, Learns, LoraSpec, ModelId, StartFrom,
+    TrainTask,
 };
 use crate::ui::files::FileRequest;
 use crate::ui::panels::labelled;
 use crate::ui::theme::Type;
 use crate::ui::widgets::{
-    caption, error_card, field, ghost_button, integer_field, path_field, percent_field, segmented,
+    caption, error_card, field, ghost_button, hint, integer_field, path_field, percent_field, segmented,
 };
 use crate::ui::{Answer, Ask, Cx, OpenModel, State, Themed};
 use egui::{RichText, TextEdit, Ui};
@@ -29,6 +30,8 @@ pub(super) enum Depth {
     Head,
     /// The last layers and the head.
     Layers,
+    /// The head, and low-rank changes of the body.
+    Lora,
     /// Everything.
     All,
 }
@@ -42,6 +45,11 @@ pub(super) struct ClassForm {
     pub columns: [String; 2],
     pub depth: Depth,
     pub layers: usize,
+    pub lora: LoraForm,
+    /// A decoder says labels as words.
+    pub words: bool,
+    /// The text with its label behind it; empty for the usual one.
+    pub template: String,
     /// In percent, as it is shown.
     pub test_percent: f64,
     pub settings: Settings,
@@ -54,6 +62,9 @@ impl Default for ClassForm {
             columns: [String::new(), String::new()],
             depth: Depth::default(),
             layers: 2,
+            lora: LoraForm::default(),
+            words: false,
+            template: String::new(),
             test_percent: 10.0,
             settings: Settings::classes(),
         }
@@ -71,13 +82,26 @@ impl ClassForm {
         Self::body(state).is_some_and(|body| body.info.can(Ability::SeePictures))
     }
 
+    /// True where the model in use could say labels as words.
+    fn can_say(state: &State) -> bool {
+        Self::body(state).is_some_and(|body| body.info.can(Ability::Continue))
+    }
+
+    /// How the model in use is asked for labels as words, where it is to say them.
+    fn words(&self, state: &State) -> Option<LabelWords> {
+        let template = Some(self.template.trim().to_owned()).filter(|template| !template.is_empty());
+        let usual = LabelWords::default();
+        let words = LabelWords { template: template.unwrap_or_else(|| usual.template.clone()), ..usual };
+        (self.words && Self::can_say(state)).then_some(words)
+    }
+
     fn task(&self) -> Option<ClassifyTask> {
         let data = self.data.trim();
         let column = |at: usize| Some(self.columns[at].trim().to_owned()).filter(|name| !name.is_empty());
         let learns = match self.depth {
             Depth::Head => Learns::Head,
             Depth::Layers => Learns::LastLayers(self.layers),
-            Depth::All => Learns::All,
+            Depth::Lora | Depth::All => Learns::All,
         };
         (!data.is_empty()).then(|| ClassifyTask {
             data: PathBuf::from(data),
@@ -87,8 +111,15 @@ impl ClassForm {
             label: column(1),
             test_share: self.test_percent / 100.0,
             learns,
+            words: None,
             context: None,
         })
+    }
+
+    /// The adapter that is learned, where one is.
+    pub fn lora(&self, state: &State) -> Option<LoraSpec> {
+        let body = Self::body(state).filter(|_| self.depth == Depth::Lora)?;
+        Some(self.lora.spec(body.info.architecture))
     }
 
     fn source(&self) -> Option<LabelledSource> {
@@ -105,7 +136,9 @@ impl ClassForm {
         if body.info.modified {
             return Err(Missing::Saving);
         }
-        let task = self.task().ok_or(Missing::LabelledFile)?;
+        // The folder is what a run begins with, without an adapter that is in use.
+        let mut task = self.task().ok_or(Missing::LabelledFile)?;
+        task.words = self.words(state);
         let start = StartFrom::Folder { path: body.info.path.clone() };
         Ok((ModelId::next(), TrainTask::Classify(task), start, &self.settings))
     }
@@ -130,7 +163,9 @@ impl FineTunePanel {
         match ClassForm::body(cx.state) {
             Some(body) => {
                 ui.label(RichText::new(&body.info.name).font(Type::Body.sans()).color(theme.body()));
-                let words = if body.info.can(Ability::ClassifyTexts) || body.info.can(Ability::ClassifyPictures) {
+                let words = if form.words && body.info.can(Ability::Continue) {
+                    "A new model is made: this one, which learns to say the labels of the data."
+                } else if body.info.can(Ability::ClassifyTexts) || body.info.can(Ability::ClassifyPictures) {
                     "It goes on with its head where the data has its classes, and is given a new one where not."
                 } else {
                     "A new model is made: this one's body with a new head for the classes of the data."
@@ -144,12 +179,44 @@ impl FineTunePanel {
                 }
             }
         }
+        let says = ClassForm::can_say(cx.state)
+            && {
+                caption(ui, "Labels").on_hover_text(
+                "As classes: a head gives each a score. As words: the model continues a text by its label, as the lab asks for it, and \
+                 stays a model that continues texts.",
+            );
+                segmented(ui, &mut form.words, &[(false, "As classes"), (true, "As words")]);
+                form.words
+            };
+        if says {
+            let help =
+                "The text as {input} and its label as {output}; a line break ends it. The label alone is learned.";
+            let usual = LabelWords::default().template;
+            field(ui, "Template", help, |ui| {
+                ui.add(TextEdit::singleline(&mut form.template).hint_text(hint(&usual)).desired_width(f32::INFINITY))
+            });
+            if form.depth == Depth::Head {
+                form.depth = Depth::Lora;
+            }
+        }
         caption(ui, "What learns").on_hover_text(
             "The head alone learns in seconds: what the body makes of each text is computed once. The last layers bend \
-             the body to the task; all weights bend it most, and take the most memory and data.",
+             the body to the task; all weights bend it most, and take the most memory and data. LoRA learns small matrices \
+             beside all layers and the head, in little memory, and writes a file of a few megabytes.",
         );
-        let depths = [(Depth::Head, "Head"), (Depth::Layers, "Last layers"), (Depth::All, "All")];
-        segmented(ui, &mut form.depth, &depths);
+        let depths =
+            [(Depth::Head, "Head"), (Depth::Layers, "Last layers"), (Depth::Lora, "LoRA"), (Depth::All, "All")];
+        // Without a head there is none that could learn alone.
+        segmented(ui, &mut form.depth, &depths[usize::from(says)..]);
+        if let (Depth::Lora, Some(body)) = (form.depth, ClassForm::body(cx.state)) {
+            super::controls::lora(ui, &mut form.lora, body.info.architecture);
+            let words = if says {
+                "Its weights stay as they are. What is learned is an adapter, in PEFT's layout."
+            } else {
+                "Its body stays as it is. Head and changes are an adapter, in PEFT's layout."
+            };
+            caption(ui, words);
+        }
         if form.depth == Depth::Layers {
             let most = ClassForm::body(cx.state).map_or(usize::MAX, |body| body.info.shape.layers().max(1));
             let help = "Blocks counted from the last one; what stands behind them and the head learn, too.";

@@ -24,7 +24,7 @@ const LORA_HELP: &str = "Everything: all weights. LoRA: small matrices A and B b
      added to them; a few thousandths of the numbers, less memory, and a file of a few megabytes.";
 
 /// The numbers of an adapter.
-fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
+pub(super) fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
     ui.columns_const(|[left, right]| {
         let help = "How many rows A has: more can say more, and cost more.";
         integer_field(left, "Rank", help, &mut form.rank, 1..=1024);
@@ -160,10 +160,19 @@ impl FineTunePanel {
                     "Share of the data that is held out and never trained on, to see whether the model only memorises.";
                 percent_field(right, "Validation share", help, &mut settings.validation_percent);
             });
-            ui.columns_const(|[left, _]| {
+            ui.columns_const(|[left, right]| {
                 let help = "Same seed, same data, same device: the same run.";
                 integer_field(left, "Seed", help, &mut settings.seed, 0..=u64::MAX);
+                let help = "Steps at which the weights are kept and looked into: “every 50”, “doubling” (1, 2, 4, 8 …), or numbers such \
+                            as 1, 10, 100. The weights before the first step are always among them. Empty keeps none.";
+                field(right, "Snapshots", help, |ui| {
+                    let edit = TextEdit::singleline(&mut settings.snapshots).hint_text(widgets::hint("none"));
+                    ui.add(edit.desired_width(f32::INFINITY).margin(egui::Margin::symmetric(8, 6)))
+                });
             });
+            if let Err(wrong) = settings.snapshot_steps() {
+                ui.label(RichText::new(wrong).font(Type::Caption.sans()).color(ui.theme().warning()));
+            }
             egui::CollapsingHeader::new(RichText::new("Advanced").font(Type::Body.sans())).id_salt("advanced").show(
                 ui,
                 |ui| {
@@ -220,9 +229,10 @@ impl FineTunePanel {
             Some(state.models.get(model)?.info.parameters)
         };
         let Some(parameters) = tried.or_else(open) else { return };
-        let RunBytes { checkpoint, result } = RunBytes::of(parameters);
+        let Some((_, spec)) = &spec else { return };
+        let [most, left] = RunBytes::of(parameters, spec).most_and_left();
         let room = self.kept.free.map(|free| format!("; {} are free", bytes_in_words(free))).unwrap_or_default();
-        let (most, left) = (bytes_in_words(2 * checkpoint), bytes_in_words(result));
+        let (most, left) = (bytes_in_words(most), bytes_in_words(left));
         caption(ui, format!("Up to {most} while it trains, {left} when it is done{room}."));
     }
 

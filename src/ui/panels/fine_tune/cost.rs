@@ -97,7 +97,7 @@ impl FineTunePanel {
 
     /// What there is too little of, as a sentence.
     fn lacks(&self, state: &State, spec: &TrainSpec, cost: &TrainingCost) -> Option<String> {
-        let disk = spec.out.is_some().then(|| 2 * RunBytes::of(cost.parameters).checkpoint);
+        let disk = spec.out.is_some().then(|| RunBytes::of(cost.parameters, spec).most_and_left()[0]);
         if let (Some(needed), Some(free)) = (disk, self.kept.free)
             && needed > free
         {

@@ -2,8 +2,8 @@
 
 use super::classes::ClassForm;
 use crate::types::{
-    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, StartFrom, TextTask,
-    TrainSpec, TrainTask,
+    Ability, Architecture, DigitNetwork, DigitTask, LoraSpec, LrSchedule, ModelId, Precision, SnapshotSteps, StartFrom,
+    TextTask, TrainSpec, TrainTask,
 };
 use crate::ui::State;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub(super) struct Settings {
     pub eval_every: usize,
     pub accumulate: usize,
     pub patience: usize,
+    /// Where the run keeps its weights, as a person writes it; nowhere where it is empty.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub snapshots: String,
 }
 
 impl Default for Settings {
@@ -75,7 +78,16 @@ impl Settings {
             eval_every: 100,
             accumulate: 1,
             patience: 0,
+            snapshots: String::new(),
         }
+    }
+
+    /// The steps that are filled in.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(super) fn snapshot_steps(&self) -> Result<Option<SnapshotSteps>, String> {
+        if self.snapshots.trim().is_empty() { Ok(None) } else { SnapshotSteps::read(&self.snapshots).map(Some) }
     }
 
     /// A head that learns alone; the rate of what is pre-trained is to be lower.
@@ -131,16 +143,18 @@ impl LoraForm {
         match architecture {
             Architecture::Gpt2 => "c_attn",
             Architecture::GptNeox => "query_key_value",
+            Architecture::Bert | Architecture::Roberta => "query, value",
+            Architecture::DistilBert => "q_lin, v_lin",
             _ => "q_proj, v_proj",
         }
     }
 
-    fn spec(&self, architecture: Architecture) -> Option<LoraSpec> {
+    pub fn spec(&self, architecture: Architecture) -> LoraSpec {
         let filled_in = self.targets.trim();
         let targets = if filled_in.is_empty() { Self::usual_targets(architecture) } else { filled_in };
         let targets = targets.split([',', ' ']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
         let Self { rank, alpha, rank_stabilised, .. } = *self;
-        self.on.then_some(LoraSpec { rank, alpha, rank_stabilised, targets })
+        LoraSpec { rank, alpha, rank_stabilised, targets }
     }
 }
 
@@ -197,6 +211,7 @@ pub(super) enum Missing {
     Body,
     Saving,
     LabelledFile,
+    Snapshots,
 }
 
 impl Missing {
@@ -210,6 +225,7 @@ impl Missing {
             Self::DigitFolder => "Choose a folder of MNIST files to train on.",
             Self::Body => "Open a model that reads text or pictures first.",
             Self::Saving => "Save the model first: a head is put on what its folder holds.",
+            Self::Snapshots => "Snapshots name no steps: write “every 50”, “doubling”, or numbers such as 1, 10, 100.",
             Self::LabelledFile => "Choose labelled data to train on.",
         }
     }
@@ -242,8 +258,12 @@ impl Form {
             Subject::Classes => self.classes.run(state)?,
         };
         let lora = match self.subject {
-            Subject::Text => state.active(Ability::Continue).and_then(|open| self.lora.spec(open.info.architecture)),
-            Subject::Digits | Subject::Classes => None,
+            Subject::Text => {
+                let open = state.active(Ability::Continue).filter(|_| self.lora.on);
+                open.map(|open| self.lora.spec(open.info.architecture))
+            }
+            Subject::Classes => self.classes.lora(state),
+            Subject::Digits => None,
         };
         let spec = TrainSpec {
             task,
@@ -265,6 +285,7 @@ impl Form {
             patience: if settings.validation_percent > 0.0 { settings.patience } else { 0 },
             seed: settings.seed,
             sample_prompts: self.sample_prompts(),
+            snapshots: settings.snapshot_steps().map_err(|_| Missing::Snapshots)?,
         };
         Ok((model, spec))
     }
@@ -363,12 +384,14 @@ mod tests {
 
     #[test]
     fn targets_are_those_filled_in_or_the_usual_ones() {
-        let form = LoraForm { on: true, targets: " q_proj,down_proj , ".to_owned(), ..LoraForm::default() };
-        assert_eq!(form.spec(Architecture::Llama).unwrap().targets, ["q_proj", "down_proj"]);
-        let form = LoraForm { on: true, ..LoraForm::default() };
-        assert_eq!(form.spec(Architecture::Qwen2).unwrap().targets, ["q_proj", "v_proj"]);
-        assert_eq!(form.spec(Architecture::Gpt2).unwrap().targets, ["c_attn"]);
-        assert_eq!(LoraForm::default().spec(Architecture::Llama), None);
+        let form = LoraForm { targets: " q_proj,down_proj , ".to_owned(), ..LoraForm::default() };
+        assert_eq!(form.spec(Architecture::Llama).targets, ["q_proj", "down_proj"]);
+        let usual = |architecture| LoraForm::default().spec(architecture).targets;
+        assert_eq!(usual(Architecture::Qwen2), ["q_proj", "v_proj"]);
+        assert_eq!(usual(Architecture::Gpt2), ["c_attn"]);
+        assert_eq!(usual(Architecture::Bert), ["query", "value"]);
+        assert_eq!(usual(Architecture::DistilBert), ["q_lin", "v_lin"]);
+        assert_eq!(usual(Architecture::Vit), ["q_proj", "v_proj"]);
     }
 
     #[test]

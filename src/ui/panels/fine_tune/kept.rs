@@ -1,8 +1,8 @@
 //! Runs that lie in the data folder: listed, their curves read and deleted away from the UI thread.
 
-use crate::engine::{delete_run, kept_runs, read_curve, read_imported, read_samples};
+use crate::engine::{delete_run, kept_runs, read_curve, read_imported, read_samples, read_snapshots};
 use crate::hub::free_space;
-use crate::types::{ImportedCurve, KeptRun, RunSample, TrainPoint, UserError};
+use crate::types::{ImportedCurve, KeptRun, RunSample, RunSnapshot, TrainPoint, UserError};
 use crate::ui::reader::Reader;
 use crate::ui::{Cx, State};
 use egui::Context;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) struct Listed {
     /// The newest first.
     pub runs: Vec<KeptRun>,
-    curves: BTreeMap<PathBuf, (Vec<TrainPoint>, Vec<RunSample>)>,
+    curves: BTreeMap<PathBuf, Told>,
     /// Curves of other programs by their files.
     pub imported: BTreeMap<PathBuf, ImportedCurve>,
 }
@@ -23,17 +23,30 @@ pub(super) struct Listed {
 impl Listed {
     /// The learning curve of a run, once it was asked for and read.
     pub fn curve(&self, folder: &Path) -> &[TrainPoint] {
-        self.curves.get(folder).map_or(&[], |(points, _)| points)
+        self.curves.get(folder).map_or(&[], |told| &told.points)
     }
 
     /// What it wrote on the way.
     pub fn samples(&self, folder: &Path) -> &[RunSample] {
-        self.curves.get(folder).map_or(&[], |(_, samples)| samples)
+        self.curves.get(folder).map_or(&[], |told| &told.samples)
+    }
+
+    /// What was noted at the steps that were chosen.
+    pub fn snapshots(&self, folder: &Path) -> &[RunSnapshot] {
+        self.curves.get(folder).map_or(&[], |told| &told.snapshots)
     }
 }
 
-/// A run's folder, and its curve and samples.
-type Read = (PathBuf, (Vec<TrainPoint>, Vec<RunSample>));
+/// What a run told of itself.
+#[derive(Clone, Default)]
+struct Told {
+    points: Vec<TrainPoint>,
+    samples: Vec<RunSample>,
+    snapshots: Vec<RunSnapshot>,
+}
+
+/// A run's folder, and what it told.
+type Read = (PathBuf, Told);
 /// A file of another program, and what is in it.
 type Imported = (PathBuf, Result<ImportedCurve, UserError>);
 
@@ -102,7 +115,11 @@ impl KeptRuns {
         {
             let wake = ctx.clone();
             let work = move |_: &dyn Fn() -> bool| {
-                let read = (read_curve(&folder), read_samples(&folder));
+                let read = Told {
+                    points: read_curve(&folder),
+                    samples: read_samples(&folder),
+                    snapshots: read_snapshots(&folder),
+                };
                 Ok((folder, read))
             };
             if let Err(error) = self.curve.start(work, move || wake.request_repaint()) {

@@ -3,10 +3,12 @@
 //! The panel owns what is filled in and how the curves are looked at; the runs themselves live in the state.
 
 mod again;
+mod choices;
 mod classes;
 mod controls;
 mod cost;
 mod form;
+mod inside;
 mod inspector;
 mod kept;
 mod low_plots;
@@ -27,8 +29,9 @@ use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use classes::ClassData;
 use cost::Trial;
-use egui::{Frame, Margin, Slider, Ui, vec2};
+use egui::{Frame, Margin, Ui, vec2};
 use form::{Form, Missing, Subject};
+use inside::Inside;
 use kept::KeptRuns;
 use lucide_icons::Icon;
 use plot::{LossPlot, Move};
@@ -36,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use view::{NamedRun, RunKey, Time, View};
+use view::{NamedRun, RunKey, View};
 
 const DATA_FOLDER: &str = "digit data";
 const DATA_FILE: &str = "text data";
@@ -54,6 +57,7 @@ pub struct FineTunePanel {
     form: Form,
     view: View,
     plot: LossPlot,
+    inside: Inside,
     selected: Option<RunKey>,
     /// The selected run's job.
     job: Option<JobId>,
@@ -79,6 +83,7 @@ struct Saved {
     form: Form,
     view: View,
     prompt: String,
+    inside: inside::Choices,
     /// Curves of other programs that were open.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     imported: Vec<PathBuf>,
@@ -170,6 +175,10 @@ impl FineTunePanel {
     }
 
     fn tools(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, runs: &[NamedRun<'_>]) {
+        segmented(ui, &mut self.view.inside, &[(false, "Curves"), (true, "Inside")]);
+        if self.view.inside {
+            return;
+        }
         ui.menu_button("Export", |ui| {
             for format in Format::ALL {
                 if ui.button(format!("Export {}", format.name())).clicked() {
@@ -190,69 +199,6 @@ impl FineTunePanel {
                 self.plot.go(step);
             }
         }
-    }
-
-    fn choices(&mut self, ui: &mut Ui, has_accuracy: bool) {
-        // What does not fit beside the rest gets a row of its own.
-        let room = ui.available_width();
-        let logs_fit = room > if has_accuracy { 560.0 } else { 390.0 };
-        let all_fit = room > if has_accuracy { 1020.0 } else { 860.0 };
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = space::M;
-            if has_accuracy {
-                segmented(ui, &mut self.view.accuracy, &[(false, "Loss"), (true, "Accuracy")]);
-            }
-            let times =
-                [(Time::Steps, "Steps"), (Time::Examples, "Tokens"), (Time::Seconds, "Seconds"), (Time::Operations, "Work")];
-            ui.scope(|ui| segmented(ui, &mut self.view.time, &times)).response.on_hover_text(
-                "What runs lie over each other by: steps; tokens or images learned from; seconds of training; additions and \
-                 multiplications, six for each weight and token, for text models.",
-            );
-            if logs_fit {
-                self.logs(ui);
-            }
-            if all_fit {
-                self.more(ui);
-            }
-        });
-        if !logs_fit {
-            ui.horizontal(|ui| self.logs(ui));
-        }
-        if !all_fit {
-            ui.horizontal(|ui| self.more(ui));
-        }
-    }
-
-    fn logs(&mut self, ui: &mut Ui) {
-        ui.checkbox(&mut self.view.log_x, "Log x").on_hover_text("Equal distances are equal ratios of steps.");
-        ui.add_enabled_ui(!self.view.accuracy, |ui| {
-            ui.checkbox(&mut self.view.log_y, "Log y").on_hover_text("Equal distances are equal ratios of loss.");
-        });
-    }
-
-    /// What has a row of its own where there is little room.
-    fn more(&mut self, ui: &mut Ui) {
-        self.smoothing(ui);
-        ui.checkbox(&mut self.view.below, "Rate and gradient").on_hover_text(
-            "Below, on the same axis: the learning rate, and how long the gradient was before it was clipped.",
-        );
-    }
-
-    fn smoothing(&mut self, ui: &mut Ui) {
-        ui.add_enabled_ui(!self.view.accuracy, |ui| {
-            let help = "Weight of the past in the moving average of the training loss. The raw values stay underneath, at \
-                        30 %. 0 shows them alone.";
-            let name = caption(ui, "Smoothing").on_hover_text(help);
-            ui.spacing_mut().slider_width = 110.0;
-            // Most of the effect is near one, so the slider moves in the logarithm of what is forgotten.
-            let mut forgotten = -(1.0 - self.view.smoothing).log10();
-            let shown = |v: f64, _: std::ops::RangeInclusive<usize>| format!("{:.3}", 1.0 - 10f64.powf(-v));
-            let parsed = |text: &str| text.parse::<f64>().ok().map(|w| -(1.0 - w.clamp(0.0, 0.999)).log10());
-            let slider = Slider::new(&mut forgotten, 0.0..=3.0).custom_formatter(shown).custom_parser(parsed);
-            if ui.add(slider).labelled_by(name.id).on_hover_text(help).changed() {
-                self.view.smoothing = (1.0 - 10f64.powf(-forgotten)).clamp(0.0, 0.999);
-            }
-        });
     }
 
     /// Before the first run: what comes, and a button for the next thing that is missing.
@@ -276,6 +222,7 @@ impl FineTunePanel {
             Some(Missing::Body) => "Open a model folder",
             Some(Missing::Saving) => "Open another model folder",
             Some(Missing::LabelledFile) => "Choose labelled data",
+            Some(Missing::Snapshots) => "Keep no snapshots",
         };
         if !empty_state(ui, Icon::TrendingDown, "Watch a model learn", &sentence, Some(action)) {
             return;
@@ -287,6 +234,7 @@ impl FineTunePanel {
             }
             Some(Missing::DigitModel | Missing::ShippedWeights) => self.form.start = form::DigitStart::Scratch,
             Some(Missing::TextFile) => cx.pick(DATA_FILE, text_file()),
+            Some(Missing::Snapshots) => self.form.settings().snapshots.clear(),
             Some(Missing::LabelledFile) => cx.pick(CLASSES_FILE, classes::data_request(cx.state)),
             Some(Missing::DigitFolder) => cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files")),
         }
@@ -397,8 +345,16 @@ impl Panel for FineTunePanel {
             if !has_accuracy {
                 self.view.accuracy = false;
             }
-            let title = if self.view.accuracy { "Validation accuracy" } else { "Loss" };
+            let title = match (self.view.inside, self.view.accuracy) {
+                (true, _) => "Inside",
+                (false, true) => "Validation accuracy",
+                (false, false) => "Loss",
+            };
             stage_header(ui, title, "", |ui| self.tools(ui, cx, &runs));
+            if self.view.inside {
+                self.stage_inside(ui, cx, &runs);
+                return self.run_table(ui, cx, &runs, kind.as_ref());
+            }
             self.choices(ui, has_accuracy);
             ui.add_space(space::XS);
             if let Some(job) = self.selected_job(state) {
@@ -456,6 +412,7 @@ impl Panel for FineTunePanel {
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.job = self.selected_job(cx.state);
         self.await_trial(cx);
+        self.follow_inside(cx);
     }
 
     fn current_job(&self) -> Option<JobId> {
@@ -464,6 +421,7 @@ impl Panel for FineTunePanel {
 
     fn shows(&self, shown: &mut BTreeSet<JobId>) {
         shown.extend(self.trial.job());
+        self.inside.shows(shown);
         self.class_data.shows(shown);
     }
 
@@ -536,6 +494,8 @@ impl Panel for FineTunePanel {
             actions.push(action("png", "Export learning curves as PNG", Icon::Download));
             actions.push(action("csv", "Export learning curves as CSV", Icon::Download));
         }
+        let inside = if self.view.inside { "Show the curves of runs" } else { "Show a run from inside" };
+        actions.push(action("inside", inside, Icon::Layers));
         actions.push(action("curve", "Open a learning curve of another program", Icon::FolderOpen));
         actions
     }
@@ -548,6 +508,7 @@ impl Panel for FineTunePanel {
             return;
         }
         match (id, self.active_run(cx.state)) {
+            ("inside", _) => self.view.inside = !self.view.inside,
             ("curve", _) => cx.pick(CURVE_FILE, curve_file()),
             ("start", None) => self.start(cx),
             ("go_on", None) => {
@@ -566,7 +527,7 @@ impl Panel for FineTunePanel {
 
     fn save(&self) -> serde_json::Value {
         let (form, view, prompt) = (self.form.clone(), self.view.saved(), self.prompt.clone());
-        let saved = Saved { form, view, prompt, imported: self.kept.imported() };
+        let saved = Saved { form, view, prompt, inside: self.inside.choices.clone(), imported: self.kept.imported() };
         serde_json::to_value(saved).unwrap_or_default()
     }
 
@@ -575,6 +536,7 @@ impl Panel for FineTunePanel {
         self.form = saved.form;
         self.view = saved.view.restored();
         self.prompt = saved.prompt;
+        self.inside.choices = saved.inside;
         saved.imported.iter().for_each(|path| self.kept.want_imported(path));
         is_whole
     }

@@ -4,8 +4,8 @@ use super::kept::Listed;
 use super::runs::Order;
 use crate::chart::{CurveFigure, Metric, RunCurve, RunMarks, StepSize, TimeAxis, number, number_grouped};
 use crate::types::{
-    DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunState, StartFrom, TrainPoint,
-    TrainSpec, TrainTask, best_validation, broken_step,
+    DigitNetwork, ImportedCurve, JobId, KeptRun, LossKind, RunRecord, RunSample, RunSnapshot, RunState, StartFrom,
+    TrainPoint, TrainSpec, TrainTask, best_validation, broken_step,
 };
 use crate::ui::widgets::seconds;
 use crate::ui::{Phase, State, Training};
@@ -18,6 +18,9 @@ use std::path::PathBuf;
 #[serde(default)]
 pub(super) struct View {
     pub accuracy: bool,
+    /// What is inside the selected run is shown in the place of the curves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub inside: bool,
     /// How sessions of before say that the axis is seconds; written so for programs of before.
     seconds: bool,
     pub time: Time,
@@ -64,6 +67,7 @@ impl Default for View {
     fn default() -> Self {
         Self {
             accuracy: false,
+            inside: false,
             seconds: false,
             time: Time::Steps,
             below: false,
@@ -98,6 +102,8 @@ pub(super) struct NamedRun<'a> {
     pub points: &'a [TrainPoint],
     /// What it wrote.
     pub samples: &'a [RunSample],
+    /// What was noted at the steps that were chosen.
+    pub snapshots: &'a [RunSnapshot],
     /// What the engine told of it, once it had begun.
     pub record: Option<&'a RunRecord>,
     /// It in this session.
@@ -198,6 +204,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
             spec: Some(&run.record.spec),
             points: kept.curve(&run.folder),
             samples: kept.samples(&run.folder),
+            snapshots: kept.snapshots(&run.folder),
             record: Some(&run.record),
             training: None,
             kept: Some(run),
@@ -215,6 +222,9 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
                 if !training.points.is_empty() || run.training.is_none() && !state.is_active(training.job) {
                     (run.points, run.samples) = (&training.points, &training.samples);
                 }
+                if !training.snapshots.is_empty() {
+                    run.snapshots = &training.snapshots;
+                }
                 (run.training, run.record) = (Some(training), record.or(run.record));
             }
             None => found.push(NamedRun {
@@ -224,6 +234,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
                 spec: Some(spec),
                 points: &training.points,
                 samples: &training.samples,
+                snapshots: &training.snapshots,
                 record,
                 training: Some(training),
                 kept: None,
@@ -243,6 +254,7 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
             spec: None,
             points: &curve.points,
             samples: &[],
+            snapshots: &[],
             record: None,
             training: None,
             kept: None,
@@ -444,6 +456,7 @@ mod tests {
             patience: 0,
             seed: 0,
             sample_prompts: Vec::new(),
+            snapshots: None,
         };
         let mut state = State::default();
         state.sent(&Command::start(JobId(5), ModelId(1), Work::Train(spec)));
@@ -471,6 +484,7 @@ mod tests {
             spec: Some(training.spec()),
             points: &training.points,
             samples: &training.samples,
+            snapshots: &training.snapshots,
             record: None,
             training: Some(training),
             kept: None,

@@ -53,7 +53,7 @@ impl WaysPanel {
     pub(super) fn show_controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         section(ui, "Model", |ui| model(ui, cx));
         section(ui, "Data", |ui| self.data(ui, cx));
-        section(ui, "Ways", |ui| ways(&mut self.form, ui, cx));
+        section(ui, "Ways", |ui| ui.scope(|ui| ways(&mut self.form, ui, cx)));
         section(ui, "Measure", |ui| measure(&mut self.form, ui));
         super::more::show(&mut self.form, ui, cx);
     }
@@ -198,6 +198,8 @@ fn model(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// The ways, those that the model cannot take greyed.
 fn ways(form: &mut Form, ui: &mut Ui, cx: &Cx<'_>) {
     let model = WaysPanel::model(cx.state).map(|open| &open.info);
+    ui.spacing_mut().item_spacing.y = space::XS;
+    ui.spacing_mut().interact_size.y = 22.0;
     for way in Way::ALL {
         let hindered = model.and_then(|model| hindrance(way, model));
         let mut on = form.ways.contains(&way) && hindered.is_none();

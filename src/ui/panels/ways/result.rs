@@ -12,8 +12,10 @@ use egui::{Popup, RichText, ScrollArea, Ui, vec2};
 use lucide_icons::Icon;
 use std::sync::Arc;
 
-const ANSWERS: &str =
-    "With how many examples which way to adapt the model is best, what it costs, and what it gets wrong.";
+const ANSWERS: &str = "Examples in the prompt, embeddings under a small model, or training: which of them is best with how many examples, \
+     what does it cost, and what does it get wrong?";
+/// Between what is shown and the bar that scrolls it.
+const BESIDE_BAR: f32 = 8.0;
 const BITS_HELP: &str = "How far these texts are from what the model has read: text like its own training data takes about as much as its \
      makers report for it, text that is far from that takes more.";
 /// Width from which the choice of labels stands beside the metric.
@@ -46,6 +48,7 @@ impl WaysPanel {
         let height = (ui.available_height() * 0.5).clamp(190.0, 460.0);
         let mut opened = None;
         ScrollArea::vertical().id_salt("ways result").auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - BESIDE_BAR);
             Stamp::over(stamp.as_ref(), ui, |ui| {
                 legend::show(&mut self.view, &report, ui);
                 let size = vec2(ui.available_width(), height);
@@ -127,7 +130,7 @@ impl WaysPanel {
             (Some(_), true, _) => Some("Run"),
             _ => None,
         };
-        if empty_state(ui, Icon::Split, "Which way to adapt it?", ANSWERS, action) {
+        if empty_state(ui, Icon::Split, "Compare ways to adapt a model", ANSWERS, action) {
             if !is_ready {
                 self.take_first_task();
             }

@@ -7,7 +7,7 @@ use egui::{Color32, ColorImage, Context, Painter, Rect, TextureHandle, TextureId
 
 /// A texture with the stamp of what it shows.
 #[derive(Default)]
-pub(super) struct Picture {
+pub struct Picture {
     texture: Option<TextureHandle>,
     stamp: Option<(u64, bool)>,
 }
@@ -40,40 +40,40 @@ impl Picture {
 }
 
 /// A stamp for values that are shared and never change in place.
-pub(super) fn stamp_of<T: ?Sized>(values: &std::sync::Arc<T>) -> u64 {
+pub fn stamp_of<T: ?Sized>(values: &std::sync::Arc<T>) -> u64 {
     std::sync::Arc::as_ptr(values).cast::<()>() as u64
 }
 
 /// Paints a texture, or a part of it, into `rect`.
-pub(super) fn paint(painter: &Painter, texture: TextureId, rect: Rect, part: Option<Rect>) {
+pub fn paint(painter: &Painter, texture: TextureId, rect: Rect, part: Option<Rect>) {
     let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
     painter.image(texture, rect, part.unwrap_or(whole), Color32::WHITE);
 }
 
 /// Ink of intensity `value` on the sheet.
-pub(super) fn ink(theme: &Theme, value: f32) -> Color32 {
+pub fn ink(theme: &Theme, value: f32) -> Color32 {
     mix(theme.ground(), theme.body(), value)
 }
 
 /// How active something is, as a share of the layer's strongest: the same ink as on the sheet, for the input is only the
 /// first of the pictures that a network makes.
-pub(super) fn activity(theme: &Theme, value: f32) -> Color32 {
+pub fn activity(theme: &Theme, value: f32) -> Color32 {
     ink(theme, value)
 }
 
 /// A weight or contribution in `-1..=1`: blue is negative, orange positive, the background nothing.
-pub(super) fn signed(theme: &Theme, value: f32) -> Color32 {
+pub fn signed(theme: &Theme, value: f32) -> Color32 {
     let ground = theme.ground();
     rgb(diverging(value, [ground.r(), ground.g(), ground.b()]))
 }
 
 /// An image of `width` columns from values and their colours.
-pub(super) fn image(width: usize, values: &[f32], colour: impl Fn(f32) -> Color32) -> ColorImage {
+pub fn image(width: usize, values: &[f32], colour: impl Fn(f32) -> Color32) -> ColorImage {
     ColorImage::new([width, values.len() / width.max(1)], values.iter().map(|v| colour(*v)).collect())
 }
 
 /// The largest magnitude, or 1 when there is none, so that it can be divided by.
-pub(super) fn largest(values: &[f32]) -> f32 {
+pub fn largest(values: &[f32]) -> f32 {
     let most = values.iter().filter(|v| v.is_finite()).fold(0.0_f32, |most, v| most.max(v.abs()));
     if most > 0.0 { most } else { 1.0 }
 }

@@ -1,0 +1,77 @@
+//! A text encoder written as a folder that transformers and sentence-transformers open: its weights anew, all else as its own folder has it.
+
+use super::encoder_model::EncoderModel;
+use super::encoder_weights;
+use super::sentence_files::encoder_folder;
+use crate::disk;
+use crate::load::error::LoadError;
+use crate::load::source::{CONFIG_FILE, source};
+use crate::load::tensors::weights::write_weights;
+use crate::types::{Architecture, Precision};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Ends of the names of files that stand beside weights: settings, vocabularies, and what tells how vectors of texts are made.
+const KEPT: [&str; 3] = ["json", "txt", "model"];
+
+/// Writes config.json, the weights in `precision`, and a copy of what else stands in the model's folder and in the folders of its modules.
+///
+/// # Errors
+/// When the model is from no folder, a file cannot be read or written, or a weight is too large for `precision`.
+pub fn save_encoder_model(model: &EncoderModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
+    let (from, of_model) = (&model.info.path, encoder_folder(&model.info.path));
+    if !of_model.join(CONFIG_FILE).is_file() {
+        return Err(LoadError::MissingFile { dir: of_model, file: CONFIG_FILE });
+    }
+    let inside = dir.join(of_model.strip_prefix(from).unwrap_or(Path::new("")));
+    make(&inside)?;
+    write_weights(&encoder_weights::write_whole(&model.encoder), precision, &inside)?;
+    copy(from, dir, 1)?;
+    let fields = source(from).config()?;
+    let mut config: Map<String, Value> = fields.entries().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (bare, masked) = match model.info.architecture {
+        Architecture::Roberta => ("RobertaModel", "RobertaForMaskedLM"),
+        Architecture::DistilBert => ("DistilBertModel", "DistilBertForMaskedLM"),
+        _ => ("BertModel", "BertForMaskedLM"),
+    };
+    let head = model.encoder.head();
+    config.insert("architectures".to_owned(), json!([if head.is_some() { masked } else { bare }]));
+    // An adapter may have changed the embeddings, and not the head that they were.
+    if let Some(head) = head {
+        config.insert("tie_word_embeddings".to_owned(), json!(head.decoder.is_none()));
+    }
+    config.remove("dtype");
+    config.insert("torch_dtype".to_owned(), json!(precision.torch_name()));
+    crate::load::write_json(&inside.join(CONFIG_FILE), &Value::Object(config))
+}
+
+/// Copies the small files of a folder and of the folders in it.
+fn copy(from: &Path, to: &Path, depth: usize) -> Result<(), LoadError> {
+    let unread = |source| LoadError::Read { path: from.to_owned(), source };
+    for entry in std::fs::read_dir(from).map_err(unread)? {
+        let entry = entry.map_err(unread)?;
+        let (path, name) = (entry.path(), entry.file_name());
+        let target = to.join(&name);
+        if path.is_dir() && depth > 0 {
+            // A module without settings has none to copy.
+            let has_settings = path.join(CONFIG_FILE).is_file();
+            if has_settings {
+                make(&target)?;
+                copy(&path, &target, depth - 1)?;
+            }
+            continue;
+        }
+        let name = name.to_string_lossy();
+        let is_kept = path.extension().is_some_and(|end| KEPT.iter().any(|kept| end == *kept));
+        // The index of shards names files that are not there any more.
+        if path.is_file() && is_kept && !name.ends_with(".index.json") {
+            let bytes = std::fs::read(&path).map_err(|source| LoadError::Read { path: path.clone(), source })?;
+            disk::write(&target, &bytes).map_err(|source| LoadError::Write { path: target, source })?;
+        }
+    }
+    Ok(())
+}
+
+fn make(dir: &Path) -> Result<(), LoadError> {
+    std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })
+}
