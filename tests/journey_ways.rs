@@ -6,6 +6,7 @@ mod sitting;
 mod support;
 
 use egui::{Key, Modifiers, Vec2};
+use egui_kittest::kittest::Queryable;
 use fovea::types::{Ability, AdaptReport, InspectReport, Way};
 use fovea::ui::AppOptions;
 use sitting::Sitting;

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use window::{Dropped, LAPTOP, SMALL, Window, has_adapter, plain, with_text_model};
 
 /// High enough for all of the left column, since only what is in sight can be clicked.
-const TALL: Vec2 = Vec2::new(1440.0, 1500.0);
+const TALL: Vec2 = Vec2::new(1440.0, 2000.0);
 
 /// On the panel, with the shipped task filled in and its file told.
 fn filled(size: Vec2, scale: f32, options: AppOptions) -> Window<'static> {
@@ -296,7 +296,7 @@ fn prices_follow_what_is_taken_for_granted_without_a_new_run() {
         window.settle();
         window.press(Modifiers::NONE, Key::Enter);
     }
-    assert!(row(&window).contains("Energy 180 J, Hosted 0.802"), "{}", row(&window));
+    assert!(row(&window).contains("Energy 180 J, Hosted 0.80"), "{}", row(&window));
     assert_eq!(asked(&window).len(), 1);
 }
 
@@ -325,7 +325,8 @@ fn what_was_wrong_is_listed_across_the_ways_and_leads_to_attention() {
     end(&mut window, job, report(&work, usize::MAX));
     let row = named(&window, "What A head got wrong.").pop().unwrap();
     window.click(&row);
-    assert!(window.has("What ‘Head’ got wrong") && window.has("16 examples") && window.has("seed 1"));
+    assert!(window.has("What ‘Head’ got wrong") && window.has("Measured with: 16 examples"));
+    assert!(window.has("Drawn with: seed 1"));
     let rows = |window: &Window<'_>| -> Vec<String> {
         let all = window.harness.query_all_by_role(Role::Button);
         let names = all.filter_map(|node| node.accesskit_node().label());

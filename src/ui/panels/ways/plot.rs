@@ -18,6 +18,8 @@ const LABEL_GAP: f32 = 16.0;
 const NAMED: f32 = 520.0;
 /// How near to a point a click must be, in points.
 const NEAR: f32 = 28.0;
+/// Seeds from which an interval is narrow enough to be seen as a whole.
+const TELLING: usize = 3;
 const BASE: &str = "most common class";
 
 /// A curve as it is drawn.
@@ -150,7 +152,9 @@ impl WaysPlot {
         self.drawn = all.filter_map(draw).collect();
         // The axis is that of all points there will be, so that it stays while they come.
         self.sizes = report.spec.sizes_of(report.examples);
-        let values = self.drawn.iter().flat_map(|curve| curve.cells.iter().flat_map(Drawn::ends));
+        // Two seeds tell next to nothing: their intervals are drawn, and do not decide how much of the axis is seen.
+        let values = self.drawn.iter().flat_map(|curve| curve.cells.iter());
+        let values = values.flat_map(|cell| if cell.seeds < TELLING { [cell.mean; 2] } else { Drawn::ends(cell) });
         let base = (metric == AdaptMetric::Accuracy).then_some(report.base_rate);
         self.range = range(values.chain(base), metric);
         let told = |curve: &Drawn| {
@@ -239,7 +243,9 @@ fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn, hue: Color32) {
     let xs: Vec<f64> = curve.cells.iter().map(|cell| kshot_place(cell.size)).collect();
     let [low, high] = [0, 1].map(|end| curve.cells.iter().map(|cell| Drawn::ends(cell)[end]).collect::<Vec<f64>>());
     let area = FilledArea::new(format!("{} interval", curve.name()), &xs, &low, &high);
-    plot_ui.add(area.fill_color(hue.gamma_multiply(0.14)).allow_hover(false));
+    let is_telling = curve.cells.iter().any(|cell| cell.seeds >= TELLING);
+    let strength = if is_telling { 0.12 } else { 0.05 };
+    plot_ui.add(area.fill_color(hue.gamma_multiply(strength)).allow_hover(false));
 }
 
 fn plot(theme: &Theme, sizes: &[usize], metric: AdaptMetric, size: Vec2) -> Plot<'static> {

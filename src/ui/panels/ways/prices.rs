@@ -12,9 +12,9 @@ use egui::{Align2, DragValue, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind,
 const ROW: f32 = 24.0;
 const HEAD: f32 = 22.0;
 /// Of the way's name, with its hue before it.
-const NAME: f32 = 118.0;
+const NAME: f32 = 112.0;
 /// Least width of a column of numbers.
-const LEAST: f32 = 58.0;
+const LEAST: f32 = 56.0;
 const MOST: f32 = 120.0;
 
 type Told = fn(&AdaptPrice) -> String;
@@ -33,14 +33,14 @@ const COLUMNS: [(&str, &str, Told); 9] = [
         "To adapt",
         "Seconds it took to learn, with the vectors of the examples where they are needed. A prompt takes none.",
         |price| {
-            if price.adapt_s == 0.0 { "–".to_owned() } else { format!("{} s", significant(price.adapt_s)) }
+            if price.adapt_s == 0.0 { "–".to_owned() } else { length(price.adapt_s) }
         },
     ),
     ("Peak", "The most memory that the program had while it adapted.", |price| {
         price.peak_bytes.map_or_else(|| "–".to_owned(), bytes_in_words)
     }),
     ("File", "Bytes to hand on: what was learned, in F32; of a prompt its text.", |price| bytes_in_words(price.bytes)),
-    ("Query", "Milliseconds for a text of the test.", |price| format!("{} ms", significant(price.query_ms))),
+    ("Query", "Milliseconds for a text of the test.", |price| length(price.query_ms / 1e3)),
     ("Ops", "Operations a query: two for each parameter and token that is read (Kaplan et al. 2020).", |price| {
         count_in_words(price.operations as u64)
     }),
@@ -114,6 +114,15 @@ fn row(ui: &mut Ui, price: &AdaptPrice, width: f32, column: f32) -> bool {
     }
     let words = format!("{}. {} A click shows what it got wrong.", price.way.title(), help(price.way));
     response.on_hover_text(words).clicked()
+}
+
+/// A length of time, short enough for a column.
+fn length(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{} ms", significant(s * 1e3)),
+        s if s < 1000.0 => format!("{} s", significant(s)),
+        s => format!("{:.0} min", s / 60.0),
+    }
 }
 
 /// What is taken for granted. A change needs no new run.

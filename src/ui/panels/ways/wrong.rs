@@ -14,10 +14,13 @@ use std::sync::Arc;
 const ROW: f32 = 26.0;
 const HEAD: f32 = 38.0;
 /// Least width of the texts, and widths of a column of classes.
-const TEXT: f32 = 150.0;
+const TEXT: f32 = 160.0;
 const LEAST: f32 = 56.0;
 const MOST: f32 = 130.0;
 const MARK: f32 = 16.0;
+/// About how wide a letter is, and what the name of a way takes.
+const LETTER: f32 = 7.0;
+const HEADING: f32 = 84.0;
 
 /// What is looked at.
 pub(super) struct Wrong {
@@ -89,9 +92,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(width: f32, ways: usize) -> Self {
+    /// A column of classes is as wide as their names need it, and leaves the texts theirs.
+    fn new(width: f32, ways: usize, labels: &[String]) -> Self {
         let count = ways as f32 + 1.0;
-        let class = ((width - TEXT).max(width * 0.6) / count).clamp(LEAST, MOST);
+        let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or_default();
+        let wanted = (longest as f32 * LETTER + MARK + space::L).max(HEADING);
+        let class = wanted.min((width - TEXT) / count).clamp(LEAST, MOST);
         Self { text: (width - class * count).max(TEXT), class }
     }
 
@@ -150,20 +156,20 @@ fn choices(ui: &mut Ui, wrong: &mut Wrong, report: &AdaptReport, only_wrong: &mu
                 ui.selectable_value(&mut wrong.size, size, examples(size));
             }
         });
-        let _ = response.accessible_name("Number of examples");
+        let _ = response.accessible_name(format!("Measured with: {}", examples(wrong.size)));
         let response = menu(ui, "wrong seed", &format!("seed {}", wrong.seed), 90.0, |ui| {
             for seed in seeds {
                 ui.selectable_value(&mut wrong.seed, seed, format!("seed {seed}"));
             }
         });
-        let _ = response.accessible_name("Seed");
+        let _ = response.accessible_name(format!("Drawn with: seed {}", wrong.seed));
         if report.spec.noises.len() > 1 {
             let response = menu(ui, "wrong labels", short_noise(wrong.noise), 110.0, |ui| {
                 for noise in &report.spec.noises {
                     ui.selectable_value(&mut wrong.noise, *noise, short_noise(*noise));
                 }
             });
-            let _ = response.accessible_name("Labels of the examples");
+            let _ = response.accessible_name(format!("Labels: {}", short_noise(wrong.noise)));
         }
         let help = "Only texts that the way in the title misses, or any way where none is chosen. A click on a way's name chooses it.";
         ui.checkbox(only_wrong, "Wrong only").on_hover_text(help);
@@ -179,7 +185,7 @@ fn table(ui: &mut Ui, wrong: &mut Wrong, report: &Arc<AdaptReport>, only_wrong: 
         caption(ui, "No way was measured at this number of examples and seed.");
         return None;
     }
-    let columns = Columns::new(ui.available_width(), points.len());
+    let columns = Columns::new(ui.available_width(), points.len(), &report.labels);
     let width = columns.width(points.len());
     let (mut clicked, mut heading) = (None, None);
     ScrollArea::horizontal().id_salt("wrong columns").auto_shrink(false).show(ui, |ui| {
