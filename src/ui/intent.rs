@@ -16,6 +16,8 @@ pub enum PanelId {
     Digits,
     /// Fine-tuning.
     FineTune,
+    /// Ways to adapt a model, compared.
+    Ways,
     /// Models, open and on disk.
     Models,
     /// Messages and errors.
@@ -24,8 +26,8 @@ pub enum PanelId {
 
 impl PanelId {
     /// All of them, in the order of the rail.
-    pub const ALL: [Self; 7] =
-        [Self::Prompt, Self::Lab, Self::Attention, Self::Digits, Self::FineTune, Self::Models, Self::Log];
+    pub const ALL: [Self; 8] =
+        [Self::Prompt, Self::Lab, Self::Attention, Self::Digits, Self::FineTune, Self::Ways, Self::Models, Self::Log];
 
     /// Its name in saved sessions and of its pictures; never changes.
     #[must_use]
@@ -36,6 +38,7 @@ impl PanelId {
             Self::Attention => "attention",
             Self::Digits => "digits",
             Self::FineTune => "fine_tune",
+            Self::Ways => "ways",
             Self::Models => "models",
             Self::Log => "log",
         }

@@ -81,7 +81,8 @@ pub struct AdaptReport {
 }
 
 /// What is drawn of the seeds of one way and one number of examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AdaptMetric {
     /// Share of right answers.
     #[default]

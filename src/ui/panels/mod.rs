@@ -5,10 +5,12 @@ mod attention;
 mod digits;
 mod fine_tune;
 mod lab;
+mod labelled;
 mod log;
 mod models;
 mod prompt;
 mod suggestion;
+mod ways;
 
 use super::Panel;
 
@@ -21,6 +23,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(attention::AttentionPanel::default()),
         Box::new(digits::DigitsPanel::default()),
         Box::new(fine_tune::FineTunePanel::default()),
+        Box::new(ways::WaysPanel::default()),
         Box::new(models::ModelsPanel::default()),
         Box::new(log::LogPanel),
     ]

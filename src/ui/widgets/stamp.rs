@@ -29,6 +29,12 @@ impl Stamp {
         })
     }
 
+    /// The stamp of a result that outlived its job; `old` says why it is old, if it is.
+    #[must_use]
+    pub fn kept(model: &str, old: Option<String>) -> Self {
+        Self { words: vec![model.to_owned()], time: None, old }
+    }
+
     /// The same where the model in use for this is meant: a result of another one is old.
     #[must_use]
     pub fn in_use(state: &State, job: JobId, ability: Ability) -> Option<Self> {

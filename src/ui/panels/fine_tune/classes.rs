@@ -2,31 +2,24 @@
 
 use super::form::{LoraForm, Missing, Settings};
 use super::{CLASSES_FILE, FineTunePanel, MODEL_FOLDER};
-use crate::chart::number_grouped;
 use crate::engine::Work;
 use crate::types::{
     Ability, ClassifyTask, JobId, LabelWords, LabelledReport, LabelledSource, Learns, LoraSpec, ModelId, StartFrom,
-    TrainTask, printable,
+    TrainTask,
 };
 use crate::ui::files::FileRequest;
-use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, error_card, field, ghost_button, hint, segmented};
+use crate::ui::panels::labelled;
+use crate::ui::theme::Type;
+use crate::ui::widgets::{
+    caption, error_card, field, ghost_button, hint, integer_field, path_field, percent_field, segmented,
+};
 use crate::ui::{Answer, Ask, Cx, OpenModel, State, Themed};
-use egui::{Grid, RichText, ScrollArea, TextEdit, Ui};
+use egui::{RichText, TextEdit, Ui};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
-
-/// How long what is typed rests before the file is read.
-const REST_S: f64 = 0.5;
-/// Classes that are listed.
-const CLASSES: usize = 12;
-/// Tallest that their list is.
-const TALLEST: f32 = 190.0;
-/// Of the three columns of counts beside a label.
-const COUNTS_WIDTH: f32 = 190.0;
 
 /// Which weights learn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,7 +220,7 @@ impl FineTunePanel {
         if form.depth == Depth::Layers {
             let most = ClassForm::body(cx.state).map_or(usize::MAX, |body| body.info.shape.layers().max(1));
             let help = "Blocks counted from the last one; what stands behind them and the head learn, too.";
-            super::controls::integer(ui, "Layers", help, &mut form.layers, 1..=most);
+            integer_field(ui, "Layers", help, &mut form.layers, 1..=most);
         }
     }
 
@@ -240,7 +233,7 @@ impl FineTunePanel {
         } else {
             ("Labelled texts", "CSV, TSV or JSONL", Icon::FileText)
         };
-        if super::controls::path_row(ui, name, hint, icon, &mut form.data) {
+        if path_field(ui, name, hint, icon, &mut form.data) {
             cx.pick(CLASSES_FILE, data_request(cx.state));
         }
         if !sees {
@@ -254,7 +247,7 @@ impl FineTunePanel {
         }
         let help = "Share of the data that nothing is learned from or chosen by: it tells at the very end how good the \
                     model is.";
-        super::controls::percent(ui, "Test share", help, &mut form.test_percent);
+        percent_field(ui, "Test share", help, &mut form.test_percent);
         let Some(source) = form.source() else {
             caption(
                 ui,
@@ -267,13 +260,13 @@ impl FineTunePanel {
             return;
         };
         let asked = &mut self.class_data.0;
-        asked.follow(source, REST_S, cx, |source| (None::<ModelId>, Work::ReadLabelled(source.clone())));
+        asked.follow(source, labelled::REST_S, cx, |source| (None::<ModelId>, Work::ReadLabelled(source.clone())));
         if asked.is_due() {
             ui.ctx().request_repaint_after(Duration::from_millis(100));
         }
         match asked.answer::<LabelledReport>(cx.state) {
             Answer::Failed(error) => error_card(ui, error),
-            Answer::New(report) | Answer::Old(report) => told(ui, report),
+            Answer::New(report) | Answer::Old(report) => labelled::told(ui, report),
             Answer::Waiting => {
                 caption(ui, "Reading the file.");
             }
@@ -282,61 +275,10 @@ impl FineTunePanel {
     }
 }
 
-/// What a file holds: columns, an example, counts, and what is odd.
-fn told(ui: &mut Ui, report: &LabelledReport) {
-    let theme = ui.theme();
-    let [text, label] = &report.chosen;
-    let columns = report.columns.join(", ");
-    let words = match (text.as_str(), label.as_str()) {
-        ("picture", "folder") => "The name of a folder is the label.".to_owned(),
-        _ => format!("Texts in {}, labels in {}.", printable(text), printable(label)),
-    };
-    caption(ui, words).on_hover_text(columns);
-    if let Some([text, label]) = report.preview.first() {
-        let line = format!("{}: {}", printable(label), printable(text));
-        ui.add(egui::Label::new(RichText::new(line).font(Type::Caption.sans()).color(theme.body())).truncate())
-            .on_hover_ui(|ui| {
-                for [text, label] in &report.preview {
-                    caption(ui, format!("{}: {}", printable(label), printable(text)));
-                }
-            });
-    }
-    ui.add_space(space::XS);
-    // A grid makes a cell that is cut off as narrow as its title.
-    let room = (ui.available_width() - COUNTS_WIDTH).max(40.0);
-    ScrollArea::vertical().id_salt("labels").max_height(TALLEST).show(ui, |ui| {
-        Grid::new("label counts").striped(true).spacing([space::M, 2.0]).show(ui, |ui| {
-            for name in ["Label", "Training", "Validation", "Test"] {
-                caption(ui, name);
-            }
-            ui.end_row();
-            for (label, counts) in report.labels.iter().zip(&report.counts).take(CLASSES) {
-                let name = RichText::new(printable(label)).font(Type::Caption.sans()).color(theme.body());
-                ui.scope(|ui| {
-                    ui.set_width(room);
-                    ui.add(egui::Label::new(name).truncate());
-                });
-                for count in counts {
-                    let number = number_grouped(*count as u64);
-                    ui.label(RichText::new(number).font(Type::Caption.mono()).color(theme.body()));
-                }
-                ui.end_row();
-            }
-        });
-    });
-    if report.labels.len() > CLASSES {
-        caption(ui, format!("and {} more labels", report.labels.len() - CLASSES));
-    }
-    for words in report.warnings() {
-        ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
-    }
-}
-
 /// Asks for labelled data that the model in use reads.
 pub(super) fn data_request(state: &State) -> FileRequest {
     if ClassForm::sees(state) {
         return FileRequest::folder("Choose a folder with a folder of pictures for each class");
     }
-    FileRequest::open("Choose a file of labelled texts")
-        .filter("Labelled texts", &["csv", "tsv", "jsonl", "json", "ndjson", "tab", "txt", "gz"])
+    labelled::file()
 }

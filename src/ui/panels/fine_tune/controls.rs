@@ -10,13 +10,12 @@ use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets;
 use crate::ui::widgets::{
-    TextArea, caption, danger_button, error_card, field, ghost_button, icon_button, primary_button, secondary_button,
-    seconds, section, segmented, share_bar,
+    TextArea, caption, danger_button, error_card, field, ghost_button, integer_field, path_field, percent_field,
+    primary_button, real_field, secondary_button, seconds, section, segmented, share_bar,
 };
 use crate::ui::{Cx, Phase, State};
-use egui::{Checkbox, DragValue, Response, RichText, TextEdit, Ui};
+use egui::{Checkbox, DragValue, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
-use std::ops::RangeInclusive;
 
 /// Longest sequence offered for a model that says nothing of its own.
 const LONGEST_CONTEXT: usize = 4096;
@@ -28,9 +27,9 @@ const LORA_HELP: &str = "Everything: all weights. LoRA: small matrices A and B b
 pub(super) fn lora(ui: &mut Ui, form: &mut LoraForm, architecture: Architecture) {
     ui.columns_const(|[left, right]| {
         let help = "How many rows A has: more can say more, and cost more.";
-        integer(left, "Rank", help, &mut form.rank, 1..=1024);
+        integer_field(left, "Rank", help, &mut form.rank, 1..=1024);
         let help = "The change is multiplied with this and divided by the rank, or by its root.";
-        real(right, "Alpha", help, &mut form.alpha, 0.01..=10_000.0);
+        real_field(right, "Alpha", help, &mut form.alpha, 0.01..=10_000.0);
     });
     let help = "Which matrices are changed, by the ends of their names in transformers, with commas between; all-linear stands \
          for every matrix of every block.";
@@ -108,7 +107,7 @@ impl FineTunePanel {
         section(ui, "Data", |ui| match self.form.subject {
             Subject::Digits => {
                 let hint = "folder with IDX files";
-                if path_row(ui, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
+                if path_field(ui, "MNIST folder", hint, Icon::FolderOpen, &mut self.form.digit_data) {
                     cx.pick(DATA_FOLDER, FileRequest::folder("Choose a folder of MNIST files"));
                 }
                 caption(
@@ -121,7 +120,7 @@ impl FineTunePanel {
             }
             Subject::Classes => self.class_data(ui, cx),
             Subject::Text => {
-                if path_row(ui, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
+                if path_field(ui, "Text file", "a .txt file", Icon::FileText, &mut self.form.text_data) {
                     cx.pick(DATA_FILE, super::text_file());
                 }
                 caption(
@@ -134,7 +133,7 @@ impl FineTunePanel {
                     .and_then(|m| m.info.shape.context())
                     .map_or(LONGEST_CONTEXT, |context| context.max(8));
                 let help = "Tokens the model sees at once while it trains. Longer costs more time and memory.";
-                integer(ui, "Context length", help, &mut self.form.context, 8..=longest);
+                integer_field(ui, "Context length", help, &mut self.form.context, 8..=longest);
                 let help = "After each validation the model goes on from each of these lines, with the same seed, so that samples differ \
                             by what was learned alone. Without one it goes on from the beginning of the text.";
                 field(ui, "Samples go on from", help, |ui| {
@@ -152,18 +151,18 @@ impl FineTunePanel {
                 let help = "How far each step moves the weights (peak of AdamW's rate). Too small learns slowly, too large diverges.";
                 rate(left, "Learning rate", help, &mut settings.learning_rate);
                 let help = "Examples averaged in each step: more make it steadier and slower.";
-                integer(right, "Batch size", help, &mut settings.batch_size, 1..=4096);
+                integer_field(right, "Batch size", help, &mut settings.batch_size, 1..=4096);
             });
             ui.columns_const(|[left, right]| {
                 let help = "How many times the weights are changed.";
-                integer(left, "Steps", help, &mut settings.steps, 1..=1_000_000);
+                integer_field(left, "Steps", help, &mut settings.steps, 1..=1_000_000);
                 let help =
                     "Share of the data that is held out and never trained on, to see whether the model only memorises.";
-                percent(right, "Validation share", help, &mut settings.validation_percent);
+                percent_field(right, "Validation share", help, &mut settings.validation_percent);
             });
             ui.columns_const(|[left, right]| {
                 let help = "Same seed, same data, same device: the same run.";
-                integer(left, "Seed", help, &mut settings.seed, 0..=u64::MAX);
+                integer_field(left, "Seed", help, &mut settings.seed, 0..=u64::MAX);
                 let help = "Steps at which the weights are kept and looked into: “every 50”, “doubling” (1, 2, 4, 8 …), or numbers such \
                             as 1, 10, 100. The weights before the first step are always among them. Empty keeps none.";
                 field(right, "Snapshots", help, |ui| {
@@ -180,23 +179,23 @@ impl FineTunePanel {
                     ui.columns_const(|[left, right]| {
                         let help =
                             "The learning rate rises from zero over so many steps, so that the first ones do no harm.";
-                        integer(left, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
+                        integer_field(left, "Warm-up steps", help, &mut settings.warmup_steps, 0..=100_000);
                         let help = "Steps between two measurements on the held-out data.";
-                        integer(right, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
+                        integer_field(right, "Validate every", help, &mut settings.eval_every, 1..=1_000_000);
                     });
                     ui.columns_const(|[left, right]| {
                         let help = "Pulls every weight towards zero a little in each step (decoupled, as in AdamW).";
-                        real(left, "Weight decay", help, &mut settings.weight_decay, 0.0..=1.0);
+                        real_field(left, "Weight decay", help, &mut settings.weight_decay, 0.0..=1.0);
                         let help = "Gradients longer than this are shortened to it. 0 leaves them as they are.";
-                        real(right, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
+                        real_field(right, "Clip norm", help, &mut settings.clip_norm, 0.0..=100.0);
                     });
                     ui.columns_const(|[left, right]| {
                         let help = "Batches whose gradients are added up before the weights move: a step learns from all of \
                                     them, in the memory of one.";
-                        integer(left, "Batches a step", help, &mut settings.accumulate, 1..=1024);
+                        integer_field(left, "Batches a step", help, &mut settings.accumulate, 1..=1024);
                         let help = "The run ends early when so many validations in a row have not been the best. 0 goes \
                                     through all steps.";
-                        integer(right, "Patience", help, &mut settings.patience, 0..=10_000);
+                        integer_field(right, "Patience", help, &mut settings.patience, 0..=10_000);
                     });
                     caption(ui, "After warm-up the rate").on_hover_text(
                         "Constant stays at the peak; cosine falls along half a cosine to a tenth of it.",
@@ -321,54 +320,6 @@ fn progress(ui: &mut Ui, cx: &Cx<'_>, job: JobId) {
     });
 }
 
-/// A path that can be typed or chosen. Returns true when the button was pressed.
-pub(super) fn path_row(ui: &mut Ui, label: &str, hint: &str, icon: Icon, path: &mut String) -> bool {
-    let mut choose = false;
-    field(ui, label, "", |ui| {
-        let size = egui::vec2(ui.available_width(), crate::ui::theme::CONTROL_HEIGHT);
-        // From the right, so that the field takes what the button leaves and the column keeps its width.
-        ui.allocate_ui_with_layout(size, egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = space::XS;
-            choose = icon_button(ui, icon, "Choose").clicked();
-            let edit = TextEdit::singleline(path).hint_text(widgets::hint(hint)).desired_width(ui.available_width());
-            ui.add(edit.margin(egui::Margin::symmetric(8, 6)))
-        })
-        .inner
-    });
-    choose
-}
-
-fn boxed(ui: &mut Ui, drag: DragValue<'_>) -> Response {
-    ui.add_sized([ui.available_width(), crate::ui::theme::CONTROL_HEIGHT], drag)
-}
-
-pub(super) fn integer<N: egui::emath::Numeric>(
-    ui: &mut Ui,
-    label: &str,
-    help: &str,
-    value: &mut N,
-    range: RangeInclusive<N>,
-) {
-    field(ui, label, help, |ui| {
-        // A tenth of a per cent a point keeps both 8 and 10,000 easy to reach.
-        let speed = (value.to_f64() * 0.005).max(0.05);
-        boxed(ui, DragValue::new(value).range(range).speed(speed))
-    });
-}
-
-fn real(ui: &mut Ui, label: &str, help: &str, value: &mut f64, range: RangeInclusive<f64>) {
-    // 16 is shown as 16, whatever a drag could make of it.
-    let words = |value: f64, _| ((value * 1e4).round() / 1e4).to_string();
-    let drag = DragValue::new(value).range(range).speed(0.005).custom_formatter(words);
-    field(ui, label, help, |ui| boxed(ui, drag));
-}
-
-pub(super) fn percent(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
-    field(ui, label, help, |ui| {
-        boxed(ui, DragValue::new(value).range(0.5..=90.0).speed(0.2).max_decimals(1).suffix(" %"))
-    });
-}
-
 fn rate(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
     field(ui, label, help, |ui| {
         let speed = *value * 0.01;
@@ -377,7 +328,7 @@ fn rate(ui: &mut Ui, label: &str, help: &str, value: &mut f64) {
             .speed(speed)
             .custom_formatter(|v, _| rate_words(v))
             .custom_parser(|text| text.trim().parse().ok());
-        boxed(ui, drag)
+        ui.add_sized([ui.available_width(), crate::ui::theme::CONTROL_HEIGHT], drag)
     });
 }
 
