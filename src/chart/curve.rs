@@ -185,16 +185,17 @@ impl<'a> CurvePicture<'a> {
             match line.kind {
                 LineKind::Raw if smoothed => sheet.line(&path, 1.0, color, 0.3)?,
                 LineKind::Raw | LineKind::Smoothed => sheet.line(&path, 1.8, color, 1.0)?,
-                LineKind::Validation => {
+                LineKind::Validation | LineKind::ValidationSet => {
+                    let (width, radius) = if line.kind == LineKind::Validation { (1.4, 2.6) } else { (0.9, 1.7) };
                     if self.figure.runs.len() > 1 {
                         // Of several runs each has one hue, so the kind of line must show in another way.
-                        sheet.dashed(&path, 1.4, color)?;
+                        sheet.dashed(&path, width, color)?;
                     } else {
-                        sheet.line(&path, 1.4, color, 1.0)?;
+                        sheet.line(&path, width, color, 1.0)?;
                     }
                     if path.len() <= 200 {
                         for point in &path {
-                            sheet.dot(point[0], point[1], 2.6, color)?;
+                            sheet.dot(point[0], point[1], radius, color)?;
                         }
                     }
                 }

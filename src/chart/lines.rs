@@ -144,6 +144,16 @@ pub enum LineKind {
     Smoothed,
     /// Values on held-out data.
     Validation,
+    /// Values on what is held out of one data set of several.
+    ValidationSet,
+}
+
+impl LineKind {
+    /// Whether its values are of data that nothing is learned from: measured now and then.
+    #[must_use]
+    pub fn is_held_out(self) -> bool {
+        matches!(self, Self::Validation | Self::ValidationSet)
+    }
 }
 
 /// One line of a learning curve, in data units.
@@ -188,6 +198,11 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
                 }
                 let validation = collect(figure, curve, |p| p.validation_loss);
                 push(LineKind::Validation, validation_hue, label("validation"), validation);
+                for (place, set) in data_sets(curve.points).into_iter().enumerate() {
+                    let of_set = |p: &TrainPoint| p.validation_sets.iter().find(|s| s.set == set).map(|s| s.loss);
+                    let hue = if single { validation_hue + 1 + place } else { hue };
+                    push(LineKind::ValidationSet, hue, label(set), collect(figure, curve, of_set));
+                }
             }
             Metric::Accuracy => {
                 let accuracy = collect(figure, curve, |p| p.validation_accuracy);
@@ -206,6 +221,17 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
     // Raw lines first: they lie under everything.
     lines.sort_by_key(|line| line.kind != LineKind::Raw);
     lines
+}
+
+/// The data sets that a run tells of by themselves, in the order of their first points.
+pub(super) fn data_sets(points: &[TrainPoint]) -> Vec<&str> {
+    let mut sets: Vec<&str> = Vec::new();
+    for of_set in points.iter().flat_map(|point| &point.validation_sets) {
+        if !sets.contains(&of_set.set.as_str()) {
+            sets.push(&of_set.set);
+        }
+    }
+    sets
 }
 
 fn collect(figure: &CurveFigure<'_>, run: &RunCurve<'_>, y: impl Fn(&TrainPoint) -> Option<f64>) -> Vec<[f64; 2]> {
@@ -256,6 +282,7 @@ pub fn spread_labels(wishes: &[f64], gap: f64, lo: f64, hi: f64) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::SetLoss;
 
     fn run() -> Vec<TrainPoint> {
         (1..=4)
@@ -265,7 +292,6 @@ mod tests {
                 loss: 4.0 / step as f64,
                 validation_loss: (step % 2 == 0).then_some(2.0),
                 validation_accuracy: (step == 4).then_some(0.5),
-                gradient_norm: None,
                 ..TrainPoint::default()
             })
             .collect()
@@ -309,6 +335,26 @@ mod tests {
             kinds,
             [(LineKind::Raw, "", 4), (LineKind::Smoothed, "training", 4), (LineKind::Validation, "validation", 2)]
         );
+    }
+
+    #[test]
+    fn data_sets_have_lines_of_their_own() {
+        let mut points = run();
+        let of_set = |set: &str, loss| SetLoss { set: set.to_owned(), loss };
+        points[1].validation_sets = vec![of_set("plays", 3.0), of_set("stories", 1.0)];
+        points[3].validation_sets = vec![of_set("stories", 0.5), of_set("plays", 2.5)];
+        let mut figure = figure(&points);
+        figure.smoothing = 0.0;
+        let told = |figure: &CurveFigure<'_>| {
+            let lines = curve_lines(figure).into_iter().filter(|line| line.kind == LineKind::ValidationSet);
+            lines.map(|line| (line.label, line.hue, line.points)).collect::<Vec<_>>()
+        };
+        let (plays, stories) = (vec![[2.0, 3.0], [4.0, 2.5]], vec![[2.0, 1.0], [4.0, 0.5]]);
+        assert_eq!(told(&figure), [("plays".to_owned(), 2, plays.clone()), ("stories".to_owned(), 3, stories)]);
+        figure.runs.push(curve("b", 1, &[]));
+        assert_eq!(told(&figure)[0], ("a plays".to_owned(), 0, plays), "the hue tells runs apart");
+        figure.metric = Metric::Accuracy;
+        assert!(told(&figure).is_empty());
     }
 
     #[test]

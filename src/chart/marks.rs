@@ -34,7 +34,7 @@ pub fn curve_marks(figure: &CurveFigure<'_>) -> Vec<Mark> {
         let mut push = |step: usize, words: String, is_trouble: bool| {
             // A step that was not logged lies where the one before it does.
             let before = curve.points.iter().rev().find(|point| point.step <= step);
-            let Some(point) = before.map(|before| TrainPoint { step, ..*before }) else { return };
+            let Some(point) = before.map(|before| TrainPoint { step, ..before.clone() }) else { return };
             let x = curve.x(figure.time, &point);
             if !x.is_finite() || (figure.log_x && x <= 0.0) {
                 return;
@@ -62,14 +62,16 @@ pub fn left_out(figure: &CurveFigure<'_>) -> [usize; 2] {
     let mut counts = [0; 2];
     for point in figure.runs.iter().flat_map(|run| run.points) {
         // A loss that nobody measured is no value.
-        let loss = Some(point.loss).filter(|loss| !loss.is_nan() || point.validation_loss.is_none());
+        let loss = Some(point.loss).filter(|loss| !loss.is_nan() || !point.is_validated());
         let values = match figure.metric {
             Metric::Loss => [loss, point.validation_loss],
             Metric::Accuracy => [point.validation_accuracy, None],
             Metric::LearningRate => [Some(point.learning_rate), None],
             Metric::GradientNorm => [point.gradient_norm, None],
         };
-        for value in values.into_iter().flatten() {
+        let is_loss = figure.metric == Metric::Loss;
+        let sets = point.validation_sets.iter().filter(|_| is_loss).map(|of_set| of_set.loss);
+        for value in values.into_iter().flatten().chain(sets) {
             if !value.is_finite() {
                 counts[1] += 1;
             } else if figure.log_y && value <= 0.0 {

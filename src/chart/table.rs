@@ -1,5 +1,6 @@
 //! The numbers of a figure as comma-separated values.
 
+use super::lines::data_sets;
 use super::{ChartError, KShotSeries, RunCurve, ScatterPoint};
 use crate::types::{Answer, ContextsReport};
 use std::fmt::Display;
@@ -77,7 +78,7 @@ pub(super) fn overlay_table(special: &[(String, f32)], weights: &[f32], columns:
     rows.finish()
 }
 
-/// A row a training step, with empty fields where nothing was measured.
+/// A row a training step, with empty fields where nothing was measured, and a column of its own for each data set that is told of.
 pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> {
     let mut rows = Rows::new();
     let header = [
@@ -90,10 +91,18 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
         "validation_accuracy",
         "gradient_norm",
     ];
-    rows.write(header.into_iter().map(str::to_owned))?;
+    let mut sets: Vec<&str> = Vec::new();
+    for set in runs.iter().flat_map(|run| data_sets(run.points)) {
+        if !sets.contains(&set) {
+            sets.push(set);
+        }
+    }
+    let of_sets = sets.iter().map(|set| format!("validation_loss:{set}"));
+    rows.write(header.into_iter().map(str::to_owned).chain(of_sets))?;
     for run in runs {
         for p in run.points {
-            rows.write([
+            let of_set = |set: &&str| measured(p.validation_sets.iter().find(|s| s.set == **set).map(|s| s.loss));
+            let row = [
                 run.name.to_owned(),
                 p.step.to_string(),
                 p.elapsed_s.to_string(),
@@ -102,7 +111,8 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
                 measured(p.validation_loss),
                 measured(p.validation_accuracy),
                 measured(p.gradient_norm),
-            ])?;
+            ];
+            rows.write(row.into_iter().chain(sets.iter().map(of_set)))?;
         }
     }
     rows.finish()

@@ -123,9 +123,11 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
 fn validation_line(point: &TrainPoint, steps: usize) -> String {
     let validation = point.validation_loss.unwrap_or(f64::NAN);
     let accuracy = point.validation_accuracy.map_or(String::new(), |a| format!("  accuracy {:.2} %", a * 100.0));
+    let sets: Vec<String> = point.validation_sets.iter().map(|s| format!("{} {:.4}", s.set, s.loss)).collect();
+    let sets = if sets.is_empty() { String::new() } else { format!(" ({})", sets.join(", ")) };
     let width = steps.to_string().len();
     format!(
-        "step {:>width$}  training loss {:.4}  validation loss {validation:.4}{accuracy}  {:.0} s",
+        "step {:>width$}  training loss {:.4}  validation loss {validation:.4}{sets}{accuracy}  {:.0} s",
         point.step, point.loss, point.elapsed_s
     )
 }

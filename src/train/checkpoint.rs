@@ -66,7 +66,7 @@ pub(super) struct DuePoint {
 
 impl DuePoint {
     pub(super) fn of(point: &TrainPoint) -> Self {
-        let TrainPoint { elapsed_s, loss, learning_rate, gradient_norm, .. } = *point;
+        let &TrainPoint { elapsed_s, loss, learning_rate, gradient_norm, .. } = point;
         Self { elapsed_s, loss, learning_rate, gradient_norm }
     }
 

@@ -73,6 +73,16 @@ pub(crate) trait Objective {
     /// Number of slices a validation is cut into; 0 when nothing is held out.
     fn validation_slices(&self) -> usize;
 
+    /// Names of the data sets that are held out of, where they are several.
+    fn validation_sets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Which of [`Self::validation_sets`] a slice belongs to: a slice is of one alone.
+    fn set_of_slice(&self, _slice: usize) -> usize {
+        0
+    }
+
     /// Measures one slice of the held-out data.
     fn validate(&self, net: &Self::Net, slice: usize, device: &Device) -> Tally;
 

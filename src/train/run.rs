@@ -8,7 +8,7 @@ use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
 use super::trainable::{freeze, parameters_of};
 use super::watch::{Taking, Watch};
-use crate::types::{RunSample, RunSnapshot, TrainPoint, TrainSpec, TrainSummary, UserError};
+use crate::types::{RunSample, RunSnapshot, SetLoss, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
@@ -39,15 +39,23 @@ pub(crate) struct Run<O: Objective> {
 /// What a run does next.
 enum Next {
     Learn,
-    /// Measures a slice for a point; the sum is that of the slices before it.
+    /// Measures a slice for a point.
     Validate {
         point: TrainPoint,
         slice: usize,
-        sum: Tally,
+        sums: Sums,
     },
     Sample,
     /// Makes a snapshot of the step.
     Watch(Box<Taking>),
+}
+
+/// What was measured on the slices of a validation so far.
+#[derive(Default)]
+struct Sums {
+    all: Tally,
+    /// Of each data set, where they are several.
+    sets: Vec<Tally>,
 }
 
 /// What a step learns from.
@@ -116,7 +124,7 @@ impl<O: Objective> Run<O> {
             next = match run.due {
                 Due::Nothing => Next::Learn,
                 Due::Validation(point) => {
-                    Next::Validate { point: point.point(run.step), slice: 0, sum: Tally::default() }
+                    Next::Validate { point: point.point(run.step), slice: 0, sums: Sums::default() }
                 }
                 Due::Sample => Next::Sample,
             };
@@ -135,11 +143,11 @@ impl<O: Objective> Run<O> {
                 // Two for each weight forwards, and four backwards (Kaplan et al. 2020).
                 operations_per_step: 6.0 * start.num_params() as f64 * examples as f64,
             };
-            let (begun, kept) = RunLogs::begin(out, &spec, scale, [logged, sampled])?;
+            let (begun, kept) = RunLogs::begin(out, &spec, scale, [logged, sampled], objective.validation_sets())?;
             (logs, pending) = (Some(begun), kept);
         }
         let net = freeze(net.train(), &parameters);
-        let point = pending.last().filter(|point| point.step == step).copied();
+        let point = pending.last().filter(|point| point.step == step).cloned();
         let unwritten = false;
         Ok(Self {
             spec,
@@ -191,7 +199,7 @@ impl<O: Objective> Run<O> {
         let happened = match std::mem::replace(&mut self.next, Next::Learn) {
             Next::Learn if is_last => Happened::Finished,
             Next::Learn => self.learn(begun, device),
-            Next::Validate { point, slice, sum } => self.validate(point, slice, sum, device),
+            Next::Validate { point, slice, sums } => self.validate(point, slice, sums, device),
             Next::Sample => self.sample(),
             Next::Watch(_) => Happened::Nothing,
         };
@@ -217,7 +225,7 @@ impl<O: Objective> Run<O> {
         let point = TrainPoint { step, elapsed_s, loss, learning_rate, gradient_norm, ..TrainPoint::default() };
         let is_due = step.is_multiple_of(self.spec.eval_every) || step == self.spec.steps;
         if is_due && self.objective.validation_slices() > 0 {
-            self.next = Next::Validate { point, slice: 0, sum: Tally::default() };
+            self.next = Next::Validate { point, slice: 0, sums: Sums::default() };
         } else {
             self.record(point);
             self.unwritten = is_due && self.spec.out.is_some();
@@ -256,19 +264,28 @@ impl<O: Objective> Run<O> {
     }
 
     /// One slice of a validation; the last one keeps the weights if they are the best, and a checkpoint follows.
-    fn validate(&mut self, mut point: TrainPoint, slice: usize, sum: Tally, device: &Device) -> Happened {
+    fn validate(&mut self, mut point: TrainPoint, slice: usize, mut sums: Sums, device: &Device) -> Happened {
         let net = self.net.valid();
-        let sum = sum.plus(self.objective.validate(&net, slice, device));
+        let found = self.objective.validate(&net, slice, device);
+        let names = self.objective.validation_sets();
+        sums.sets.resize(names.len(), Tally::default());
+        if let Some(of_set) = sums.sets.get_mut(self.objective.set_of_slice(slice)) {
+            *of_set = of_set.plus(found);
+        }
+        sums.all = sums.all.plus(found);
         if slice + 1 < self.objective.validation_slices() {
-            self.next = Next::Validate { point, slice: slice + 1, sum };
+            self.next = Next::Validate { point, slice: slice + 1, sums };
             return Happened::Nothing;
         }
-        let loss = sum.mean_loss();
+        let (step, loss) = (point.step, sums.all.mean_loss());
         point.validation_loss = Some(loss);
-        point.validation_accuracy = sum.accuracy();
+        point.validation_accuracy = sums.all.accuracy();
+        // A set too short to be measured has no loss.
+        let measured = names.into_iter().zip(&sums.sets).filter(|(_, tally)| tally.count > 0);
+        point.validation_sets = measured.map(|(set, tally)| SetLoss { set, loss: tally.mean_loss() }).collect();
         self.record(point);
         if loss.is_finite() && self.best.as_ref().is_none_or(|(best, _)| loss < best.loss) {
-            self.best = Some((BestScore { step: point.step, loss }, net));
+            self.best = Some((BestScore { step, loss }, net));
         }
         self.next = Next::Sample;
         self.unwritten = self.spec.out.is_some();
@@ -300,19 +317,19 @@ impl<O: Objective> Run<O> {
     /// # Errors
     /// When the checkpoint cannot be written.
     pub(crate) fn stop(&mut self) -> Result<(), UserError> {
-        if let Next::Validate { point, .. } = self.next {
+        if let Next::Validate { point, .. } = &self.next {
             // Shown as far as it is known; the log waits for the whole of it.
-            self.pending.push(point);
+            self.pending.push(point.clone());
         }
         self.write_checkpoint()
     }
 
     fn record(&mut self, point: TrainPoint) {
-        self.point = Some(point);
-        self.pending.push(point);
         if let Some(logs) = &mut self.logs {
             logs.add(&point);
         }
+        self.point = Some(point.clone());
+        self.pending.push(point);
     }
 
     /// Goes on in memory alone: nothing more is written.
@@ -329,10 +346,10 @@ impl<O: Objective> Run<O> {
             step: self.step,
             elapsed_s: self.elapsed.as_secs_f64(),
             best: self.best.as_ref().map(|(best, _)| *best),
-            due: match self.next {
+            due: match &self.next {
                 // A snapshot of a step is made again where it was not noted.
                 Next::Learn | Next::Watch(_) => Due::Nothing,
-                Next::Validate { point, .. } => Due::Validation(DuePoint::of(&point)),
+                Next::Validate { point, .. } => Due::Validation(DuePoint::of(point)),
                 Next::Sample => Due::Sample,
             },
             parameters: self.optimiser.parameters(),

@@ -94,6 +94,6 @@ pub use training::losses::{
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
 pub use training::train::{
-    DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, StartFrom, TextShape, TextTask, TrainPoint, TrainSpec,
-    TrainSummary, TrainTask, best_validation, broken_step,
+    DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextShape, TextTask, TrainPoint,
+    TrainSpec, TrainSummary, TrainTask, best_validation, broken_step,
 };

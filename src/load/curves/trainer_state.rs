@@ -2,7 +2,7 @@
 
 use crate::load::curves::points::Points;
 use crate::load::json;
-use crate::types::{ImportedCurve, TrainPoint};
+use crate::types::{ImportedCurve, SetLoss, TrainPoint};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -79,6 +79,10 @@ impl TrainerState {
                 row["eval_accuracy"] = accuracy.into();
             }
             self.rows.push(row);
+            // Trainer writes a row for each data set of several.
+            for SetLoss { set, loss } in &point.validation_sets {
+                self.rows.push(json!({ "epoch": epoch, format!("eval_{set}_loss"): loss, "step": step }));
+            }
         }
     }
 
@@ -163,6 +167,7 @@ mod tests {
             validation_loss: step.is_multiple_of(4).then_some(2.0),
             validation_accuracy: step.is_multiple_of(4).then_some(0.75),
             gradient_norm: Some(0.5),
+            validation_sets: Vec::new(),
         }
     }
 
@@ -176,9 +181,8 @@ mod tests {
         assert_eq!((curve.tokens, curve.planned, curve.points.len()), (Some(1024), Some(8), 8));
         for (read, step) in curve.points.iter().zip(1..) {
             // Nobody wrote the time down.
-            let TrainPoint { elapsed_s, .. } = *read;
-            assert!(elapsed_s.is_nan());
-            assert_eq!(TrainPoint { elapsed_s: 0.0, ..*read }, TrainPoint { elapsed_s: 0.0, ..point(step) });
+            assert!(read.elapsed_s.is_nan());
+            assert_eq!(TrainPoint { elapsed_s: step as f64, ..read.clone() }, point(step));
         }
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(

@@ -33,6 +33,13 @@ pub(crate) struct FileTokens {
     pub bytes: usize,
 }
 
+impl FileTokens {
+    /// Where what is learned from ends, for a share that is held out.
+    fn kept(&self, held_out: f64) -> usize {
+        self.tokens.end - (self.tokens.len() as f64 * held_out).round() as usize
+    }
+}
+
 impl Corpus {
     /// Parts of the tokens, read as one.
     pub(crate) fn parts(&self, parts: impl IntoIterator<Item = Range<usize>>) -> TokenParts {
@@ -41,10 +48,13 @@ impl Corpus {
 
     /// What is learned from and what is held out: the end of every file, so that both are of the same kind.
     pub(crate) fn split(&self, held_out: f64) -> (TokenParts, TokenParts) {
-        let kept = |tokens: &Range<usize>| tokens.end - (tokens.len() as f64 * held_out).round() as usize;
-        let files = || self.files.iter().map(|file| &file.tokens);
-        let learned = self.parts(files().map(|tokens| tokens.start..kept(tokens)));
-        (learned, self.parts(files().map(|tokens| kept(tokens)..tokens.end)))
+        let learned = self.files.iter().map(|file| file.tokens.start..file.kept(held_out));
+        (self.parts(learned), self.held_out_of(0..self.files.len(), held_out))
+    }
+
+    /// What is held out of some of the files.
+    pub(crate) fn held_out_of(&self, files: Range<usize>, held_out: f64) -> TokenParts {
+        self.parts(self.files[files].iter().map(|file| file.kept(held_out)..file.tokens.end))
     }
 }
 
@@ -297,5 +307,6 @@ mod tests {
         let (learned, held_out) = corpus.split(0.2);
         let text = |parts: TokenParts| Tokenizer::bytes().decode(&parts.copy(0..parts.len()));
         assert_eq!((text(learned), text(held_out)), ("a".repeat(8) + &"b".repeat(16), "aabbbb".to_owned()));
+        assert_eq!(text(corpus.held_out_of(1..2, 0.2)), "bbbb");
     }
 }

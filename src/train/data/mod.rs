@@ -2,6 +2,7 @@
 
 pub(super) mod augment;
 pub(crate) mod corpus;
+pub(super) mod held_out;
 pub(super) mod passages;
 mod stretch;
 pub(crate) mod token_ids;

@@ -5,7 +5,7 @@ use crate::disk::{self, Appending};
 use crate::load::curves::event_file;
 use crate::load::curves::trainer_state::{self, TrainerState};
 use crate::train::checkpoint::cannot_write;
-use crate::types::{RunSample, TrainPoint, TrainSpec, UserError};
+use crate::types::{RunSample, SetLoss, TrainPoint, TrainSpec, UserError};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,6 +34,8 @@ pub(in crate::train) struct RunLogs {
     table: Growing,
     events: Growing,
     samples: Growing,
+    /// Data sets whose validation is told by itself.
+    sets: Vec<String>,
     /// When the run was begun, in seconds since 1970.
     begun_s: f64,
     state: TrainerState,
@@ -41,18 +43,19 @@ pub(in crate::train) struct RunLogs {
 
 impl RunLogs {
     /// Begins the files in the run's folder, keeping points up to one step and samples up to another of a run that is resumed; its points
-    /// are returned.
+    /// are returned. `sets` are the data sets whose validation is told by itself.
     pub(in crate::train) fn begin(
         out: &Path,
         spec: &TrainSpec,
         scale: RunScale,
         [step, sampled]: [usize; 2],
+        sets: Vec<String>,
     ) -> Result<(Self, Vec<TrainPoint>), UserError> {
         let failed = |error: std::io::Error| cannot_write(out, &error);
         let mut kept = if step > 0 { table::read(out) } else { Vec::new() };
         kept.retain(|point| point.step <= step);
-        let lines: String = kept.iter().map(|point| table::line(point) + "\n").collect();
-        let table = Growing::begin(&out.join(table::FILE), format!("{}\n{lines}", table::HEADER).as_bytes());
+        let lines: String = kept.iter().map(|point| table::line(point, &sets) + "\n").collect();
+        let table = Growing::begin(&out.join(table::FILE), format!("{}\n{lines}", table::header(&sets)).as_bytes());
 
         let (path, begun_s) = events_file(out);
         let mut events = event_file::first_record(begun_s);
@@ -69,12 +72,12 @@ impl RunLogs {
             (steps_per_epoch, tokens_per_step, operations_per_step);
         kept.iter().for_each(|point| state.add(point));
         let (table, events, samples) = (table.map_err(failed)?, events.map_err(failed)?, samples.map_err(failed)?);
-        Ok((Self { folder: out.to_owned(), table, events, samples, begun_s, state }, kept))
+        Ok((Self { folder: out.to_owned(), table, events, samples, sets, begun_s, state }, kept))
     }
 
     /// Adds a point. What cannot be written waits for [`Self::flush`], which tells.
     pub(in crate::train) fn add(&mut self, point: &TrainPoint) {
-        self.table.add((table::line(point) + "\n").into_bytes());
+        self.table.add((table::line(point, &self.sets) + "\n").into_bytes());
         self.events.add(event_record(self.begun_s, point));
         self.state.add(point);
     }
@@ -164,7 +167,10 @@ fn event_record(begun_s: f64, point: &TrainPoint) -> Vec<u8> {
         ("eval/loss", point.validation_loss),
         ("eval/accuracy", point.validation_accuracy),
     ];
-    let values: Vec<(&str, f64)> = values.into_iter().filter_map(|(tag, value)| Some((tag, value?))).collect();
+    let sets: Vec<(String, f64)> =
+        point.validation_sets.iter().map(|SetLoss { set, loss }| (format!("eval/{set}_loss"), *loss)).collect();
+    let mut values: Vec<(&str, f64)> = values.into_iter().filter_map(|(tag, value)| Some((tag, value?))).collect();
+    values.extend(sets.iter().map(|(tag, loss)| (tag.as_str(), *loss)));
     event_file::scalars_record(begun_s + point.elapsed_s, point.step as u64, &values)
 }
 
@@ -187,6 +193,11 @@ mod tests {
         toml::from_str("learning_rate = 0.1\nbatch_size = 4\nsteps = 8\neval_every = 2\n[task]\nkind = \"digits\"\ndata = \"none\"\nnetwork = \"mlp\"\n").unwrap()
     }
 
+    fn sets_of(step: usize) -> Vec<SetLoss> {
+        let loss = |set: &str, share: f64| SetLoss { set: set.to_owned(), loss: share / step as f64 };
+        vec![loss("tiny-stories", 0.25), loss("test", 0.5)]
+    }
+
     fn point(step: usize) -> TrainPoint {
         TrainPoint {
             step,
@@ -196,13 +207,18 @@ mod tests {
             validation_loss: step.is_multiple_of(2).then_some(0.5),
             validation_accuracy: None,
             gradient_norm: Some(3.0),
+            validation_sets: if step.is_multiple_of(2) { sets_of(step) } else { Vec::new() },
         }
+    }
+
+    fn names() -> Vec<String> {
+        sets_of(1).into_iter().map(|loss| loss.set).collect()
     }
 
     #[test]
     fn resumed_logs_keep_what_was_before_the_checkpoint_and_all_files_say_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [0, 0]).unwrap();
+        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [0, 0], names()).unwrap();
         assert_eq!(kept, []);
         for step in 1..=3 {
             logs.add(&point(step));
@@ -212,7 +228,7 @@ mod tests {
         // Nothing was flushed: a program that is killed here has written its steps all the same.
         assert_eq!(table::read(dir.path()).len(), 3);
         drop(logs);
-        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [2, 1]).unwrap();
+        let (mut logs, kept) = RunLogs::begin(dir.path(), &spec(), RunScale::default(), [2, 1], names()).unwrap();
         assert_eq!(kept, [point(1), point(2)]);
         logs.add(&point(3));
         logs.write_state(3, Some((2, 0.5))).unwrap();
@@ -221,9 +237,10 @@ mod tests {
         let (events, _) = events_file(dir.path());
         for file in [events, dir.path().join(trainer_state::FILE)] {
             let curve = read_imported(&file).unwrap();
-            let told = curve.points.iter().map(|p| (p.step, p.loss as f32, p.validation_loss, p.gradient_norm));
-            let wanted = (1..=3).map(point).map(|p| (p.step, p.loss as f32, p.validation_loss, p.gradient_norm));
-            assert!(told.eq(wanted) && curve.left_out.is_empty(), "{}: {curve:?}", file.display());
+            let part = |p: TrainPoint| (p.step, p.loss as f32, p.validation_loss, p.gradient_norm, p.validation_sets);
+            let told: Vec<_> = curve.points.iter().cloned().map(part).collect();
+            let wanted: Vec<_> = (1..=3).map(point).map(part).collect();
+            assert!(told == wanted && curve.left_out.is_empty(), "{}: {curve:?}", file.display());
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "a resumed run goes on in the files it had");
     }
@@ -233,6 +250,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        assert!(RunLogs::begin(&file, &spec(), RunScale::default(), [0, 0]).is_err());
+        assert!(RunLogs::begin(&file, &spec(), RunScale::default(), [0, 0], names()).is_err());
     }
 }

@@ -290,6 +290,16 @@ impl Objective for FewShot {
         self.held_out.len().div_ceil(SLICE)
     }
 
+    fn validation_sets(&self) -> Vec<String> {
+        let several = self.held_out.len() > HELD_OUT;
+        let names = if several { ["few-shot documents", "running text"].as_slice() } else { &[] };
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn set_of_slice(&self, slice: usize) -> usize {
+        usize::from(slice * SLICE >= HELD_OUT)
+    }
+
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
         let net = &load::merged(net);
         let batch = &self.held_out[slice * SLICE..((slice + 1) * SLICE).min(self.held_out.len())];

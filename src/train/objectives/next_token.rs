@@ -8,8 +8,8 @@ use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, learn_byte_bpe};
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, in_full_precision};
 use crate::train::data::corpus::{Corpus, CorpusReader, separators};
+use crate::train::data::held_out::{HeldOut, Slice};
 use crate::train::data::passages::Passages;
-use crate::train::data::token_ids::TokenParts;
 use crate::train::data::vocabulary::LearningVocabulary;
 use crate::train::examples::{Drawn, Example};
 use crate::train::init::{check_shape, new_model};
@@ -19,13 +19,12 @@ use crate::train::text_loss::text_loss;
 use crate::train::watch::HeadProbe;
 use crate::types::{DataPart, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Tokens in one slice of a validation.
-const SLICE: usize = 2048;
-/// Tokens the learning curve is measured on, spread over all that is held out; the finished model is measured on all.
-const VALIDATION: usize = 32 * 1024;
+/// Data sets that are validated each by itself at most: of more, a plot could tell none from another.
+const MOST_SETS: usize = 8;
 /// Tokens of the text's beginning that a sample goes on from.
 const OPENING: usize = 6;
 
@@ -36,7 +35,7 @@ pub(crate) struct NextToken {
     /// The model of a folder the run starts from, until all is ready.
     opened: Option<TextModel>,
     passages: Passages,
-    held_out: Passages,
+    held_out: HeldOut,
     /// What samples go on from.
     opening: Vec<u32>,
     sample: Option<SampleWriter>,
@@ -66,7 +65,7 @@ impl NextToken {
             preparing: Preparing::Nothing,
             opened: None,
             passages: Passages::default(),
-            held_out: Passages::default(),
+            held_out: HeldOut::default(),
             opening: Vec::new(),
             sample: None,
             probe: None,
@@ -143,33 +142,64 @@ impl NextToken {
             }
         }
         // A text shorter than one sequence is learned as one shorter sequence.
-        let context = |ids: &TokenParts| self.task.context.min(ids.len().saturating_sub(1)).max(1);
-        let (of_train, of_held_out) = (context(&train), context(&held_out));
-        self.passages = Passages::new(train, of_train, spec.seed);
-        self.held_out = Passages::new(held_out, of_held_out, spec.seed);
+        let context = self.task.context.min(train.len().saturating_sub(1)).max(1);
+        self.passages = Passages::new(train, context, spec.seed);
+        let sets = match self.sets()? {
+            sets if sets.len() > 1 => {
+                let held_out = |(name, files)| (name, corpus.held_out_of(files, spec.validation_share));
+                sets.into_iter().map(held_out).collect()
+            }
+            _ => vec![(String::new(), held_out)],
+        };
+        self.held_out = HeldOut::new(sets, self.task.context, spec.seed);
         Ok(())
+    }
+
+    /// The data sets that are validated each by itself: what the task names, with its files' places; none of too many.
+    fn sets(&self) -> Result<Vec<(String, Range<usize>)>, UserError> {
+        let named = &self.task.data;
+        if named.len() > MOST_SETS {
+            return Ok(Vec::new());
+        }
+        let mut begin = 0;
+        let mut files = Vec::with_capacity(named.len());
+        for path in named {
+            let end = begin + text_data::text_files(std::slice::from_ref(path))?.len();
+            files.push(begin..end);
+            begin = end;
+        }
+        Ok(set_names(named).into_iter().zip(files).collect())
     }
 
     /// At most `most` passages of a part, side by side, once it is read.
     pub(crate) fn examples(&self, part: DataPart, most: usize) -> Drawn {
         let passages = match part {
-            DataPart::Train => &self.passages,
-            DataPart::Validation => &self.held_out,
+            DataPart::Train => self.passages.passages(),
+            DataPart::Validation => self.held_out.passages(),
             DataPart::Test => return Drawn::default(),
         };
-        Drawn::spread(passages.passages(), most, |place| {
-            let ids = passages.passage(place);
+        Drawn::spread(passages, most, |place| {
+            let ids = match part {
+                DataPart::Train => self.passages.passage(place),
+                DataPart::Validation | DataPart::Test => self.held_out.passage(place),
+            };
             Example::Tokens { predicted: vec![true; ids.len() - 1], ids }
         })
     }
+}
 
-    fn windows_per_slice(&self) -> usize {
-        (SLICE / self.held_out.context()).max(1)
+/// What data sets are called: by their files or folders, a second one of a name with its number. Names stand in tables and under keys
+/// of other programs, so they have no comma and no quotation mark.
+fn set_names(paths: &[PathBuf]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let part = if path.is_dir() { path.file_name() } else { path.file_stem() };
+        let name = part.map_or("text".into(), |part| part.to_string_lossy());
+        let name = name.replace(|c: char| matches!(c, ',' | '"' | ':') || c.is_control(), "-");
+        let like = names.iter().filter(|other| **other == name).count();
+        names.push(if like == 0 { name } else { format!("{name} ({})", like + 1) });
     }
-
-    fn validation_windows(&self) -> usize {
-        self.held_out.windows().min((VALIDATION / self.held_out.context()).max(1))
-    }
+    names
 }
 
 impl Objective for NextToken {
@@ -239,18 +269,23 @@ impl Objective for NextToken {
     }
 
     fn validation_slices(&self) -> usize {
-        self.validation_windows().div_ceil(self.windows_per_slice())
+        self.held_out.slices()
+    }
+
+    fn validation_sets(&self) -> Vec<String> {
+        self.held_out.names()
+    }
+
+    fn set_of_slice(&self, slice: usize) -> usize {
+        self.held_out.set_of_slice(slice)
     }
 
     fn validate(&self, net: &CausalLm, slice: usize, device: &Device) -> Tally {
         let net = &load::merged(net);
-        let (windows, per_slice) = (self.validation_windows(), self.windows_per_slice());
-        let chosen = slice * per_slice..((slice + 1) * per_slice).min(windows);
-        let all = self.held_out.windows();
-        let sequences: Vec<Vec<u32>> = chosen.map(|i| self.held_out.window(i * all / windows)).collect();
+        let Slice { sequences, context, .. } = self.held_out.slice(slice);
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
-        let count = sequences.len() * self.held_out.context();
-        let mean = text_loss(net, &borrowed, self.held_out.context(), device).into_scalar::<f32>();
+        let count = sequences.len() * context;
+        let mean = text_loss(net, &borrowed, context, device).into_scalar::<f32>();
         Tally { loss: f64::from(mean) * count as f64, count, correct: None }
     }
 
@@ -275,4 +310,15 @@ fn encoding(files: Vec<PathBuf>, tokenizer: Tokenizer) -> Result<Preparing, User
     let end = tokenizer.token_id(DOCUMENT_SEPARATOR).into_iter().collect::<Vec<_>>();
     let reader = CorpusReader::new(files, &tokenizer, &end)?;
     Ok(Preparing::Encoding { reader: Box::new(reader), tokenizer: Arc::new(tokenizer) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_sets_are_called_by_their_files_and_told_apart() {
+        let paths = ["a/plays.txt", "b/plays.txt", "tiny-stories.v2.txt", "x, y:\"z\".txt"].map(PathBuf::from);
+        assert_eq!(set_names(&paths), ["plays", "plays (2)", "tiny-stories.v2", "x- y--z-"]);
+    }
 }

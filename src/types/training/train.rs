@@ -112,7 +112,7 @@ pub fn best_validation(points: &[TrainPoint]) -> Option<(usize, f64)> {
 /// The first step of a curve whose loss was no number. One that was only validated has none.
 #[must_use]
 pub fn broken_step(points: &[TrainPoint]) -> Option<usize> {
-    let is_broken = |point: &&TrainPoint| !point.loss.is_finite() && point.validation_loss.is_none();
+    let is_broken = |point: &&TrainPoint| !point.loss.is_finite() && !point.is_validated();
     points.iter().find(is_broken).map(|point| point.step)
 }
 
@@ -188,7 +188,7 @@ pub enum TrainTask {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TextTask {
-    /// UTF-8 text files, or folders searched for `.txt` files.
+    /// UTF-8 text files, or folders searched for `.txt` files. Up to eight are validated each by itself, too.
     pub data: Vec<PathBuf>,
     /// Sequence length T in tokens.
     pub context: usize,
@@ -287,7 +287,7 @@ pub enum LrSchedule {
 }
 
 /// One point of the learning curve.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TrainPoint {
     /// Optimiser steps done, from 1.
     pub step: usize,
@@ -306,6 +306,26 @@ pub struct TrainPoint {
     /// Length of the gradient of all weights that learn, before it is clipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gradient_norm: Option<f64>,
+    /// The same as [`Self::validation_loss`] of each data set by itself, where what is held out is of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub validation_sets: Vec<SetLoss>,
+}
+
+impl TrainPoint {
+    /// Whether something was measured on held-out data at this step.
+    #[must_use]
+    pub fn is_validated(&self) -> bool {
+        self.validation_loss.is_some() || !self.validation_sets.is_empty()
+    }
+}
+
+/// A loss on what is held out of one data set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SetLoss {
+    /// The data set's name.
+    pub set: String,
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
 }
 
 /// How a run ended.

@@ -235,7 +235,7 @@ impl LossPlot {
         for line in &self.lines {
             let Some(point) = nearest(&line.points, step) else { continue };
             // Beyond its last point a run has no value to show.
-            let reach = if line.kind == LineKind::Validation { f64::INFINITY } else { 0.0 };
+            let reach = if line.kind.is_held_out() { f64::INFINITY } else { 0.0 };
             if point[0] != step && (reach == 0.0 || line.points.last().is_some_and(|l| l[0] < step)) {
                 continue;
             }
@@ -364,18 +364,20 @@ fn draw<'a>(
         LineKind::Raw if faint != hue => (1.0, faint),
         LineKind::Raw | LineKind::Smoothed => (2.0, hue),
         LineKind::Validation => (1.5, hue),
+        LineKind::ValidationSet => (1.0, hue),
     };
     let name = format!("{index} {}", line.label);
     // The points are already thinned; the plot's own bands leave gaps where a line is steep.
     let mut drawn = Line::new(name.clone(), PlotPoints::Borrowed(points)).color(colour).width(width);
     drawn = drawn.allow_hover(false).allow_band(false);
-    if line.kind == LineKind::Validation {
+    if line.kind.is_held_out() {
         if several {
             drawn = drawn.style(LineStyle::Dashed { length: 6.0 });
         }
         if points.len() <= MOST_DOTS {
             let dots = Points::new(format!("{name} points"), PlotPoints::Borrowed(points));
-            plot_ui.points(dots.color(colour).radius(2.8).allow_hover(false));
+            let radius = if line.kind == LineKind::Validation { 2.8 } else { 1.8 };
+            plot_ui.points(dots.color(colour).radius(radius).allow_hover(false));
         }
     }
     plot_ui.line(drawn);

@@ -400,6 +400,11 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
     if let Some((step, loss)) = best_validation(points) {
         words += &format!(" Lowest validation loss {} at step {}.", number(loss), number_grouped(step as u64));
     }
+    if let Some(told) = points.iter().rev().find(|point| !point.validation_sets.is_empty()) {
+        let sets = told.validation_sets.iter().map(|of_set| format!("{} {}", of_set.set, number(of_set.loss)));
+        let sets: Vec<String> = sets.collect();
+        words += &format!(" Validation by data set at step {}: {}.", number_grouped(told.step as u64), sets.join(", "));
+    }
     if let Some(accuracy) = best_accuracy(points) {
         words += &format!(" Highest validation accuracy {:.2} %.", accuracy * 100.0);
     }
