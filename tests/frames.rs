@@ -182,6 +182,7 @@ fn training() {
                 validation_loss: (step % 100 == 0).then_some(0.3),
                 validation_accuracy: (step % 100 == 0).then_some(0.9),
                 gradient_norm: Some(1.0),
+                ..TrainPoint::default()
             }
         });
         bench.engine.say(Event::Trained { job, points: points.collect() });

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::types::{
     DeviceChoice, DigitImage, Drawing, EvaluateSpec, EvaluationReport, JobId, ModelId, ParameterGroup, Precision,
-    Sampling, Stroke, TrainPoint, TrainSpec, TrainSummary, UserError,
+    Sampling, Stroke, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError,
 };
 use std::io::Write;
 use std::path::Path;
@@ -71,7 +71,7 @@ impl Engine {
                 if points.iter().any(due) && !run.points.iter().any(due) {
                     self.send(Command::Cancel { job });
                 }
-                run.points.extend(points);
+                run.points.extend(points.iter().cloned());
             }
             Event::Sample { sample, .. } => run.samples.push(sample.text.clone()),
             _ => {}
@@ -268,6 +268,33 @@ fn a_text_model_learns_from_scratch_and_writes_samples() {
     let expected = loss * tokens as f64 / std::f64::consts::LN_2 / bytes as f64;
     assert!((bits_per_byte - expected).abs() < 1e-9);
     assert!(loss < 1.6, "loss {loss}");
+}
+
+#[test]
+fn data_sets_are_validated_each_by_itself_and_their_losses_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (easy, hard, out) = (dir.path().join("easy.txt"), dir.path().join("hard.txt"), dir.path().join("out"));
+    std::fs::write(&easy, "a b c d\n".repeat(1000)).unwrap();
+    std::fs::write(&hard, sums()).unwrap();
+    let mut spec = text_spec(&easy, Some(&out), "");
+    let TrainTask::Text(task) = &mut spec.task else { panic!("a text task") };
+    task.data.push(hard);
+    let (run, summary) = Engine::start().train(ModelId::next(), &spec, None);
+    summary.unwrap();
+    let validated: Vec<&TrainPoint> = run.points.iter().filter(|point| point.validation_loss.is_some()).collect();
+    assert_eq!(validated.len(), 3);
+    for point in &validated {
+        let [easy, hard] = &point.validation_sets[..] else { panic!("{point:?}") };
+        assert_eq!((easy.set.as_str(), hard.set.as_str()), ("easy", "hard"));
+        let both = point.validation_loss.unwrap();
+        assert!(easy.loss < both && both < hard.loss, "{point:?}");
+    }
+    assert!(run.points.iter().all(|point| point.validation_loss.is_some() || point.validation_sets.is_empty()));
+    let kept = fovea::engine::read_curve(&out);
+    let told = |points: &[TrainPoint]| points.iter().map(|p| (p.step, p.validation_sets.clone())).collect::<Vec<_>>();
+    assert_eq!(told(&kept), told(&run.points));
+    let state = std::fs::read_to_string(out.join("trainer_state.json")).unwrap();
+    assert!(state.contains("eval_easy_loss") && state.contains("eval_hard_loss"));
 }
 
 /// Trains once without a stop and once with one, and compares curves and weights bit for bit.

@@ -15,6 +15,7 @@ fn points(steps: usize) -> Vec<TrainPoint> {
             validation_loss: (step % 10 == 0).then_some(3.2 / (step as f64).sqrt()),
             validation_accuracy: None,
             gradient_norm: Some(0.5 / step as f64),
+            ..TrainPoint::default()
         })
         .collect()
 }

@@ -390,6 +390,7 @@ fn answer(command: &Command, layers: usize, heads: usize) -> Vec<Event> {
                 validation_loss: (step.is_multiple_of(25)).then(|| 2.3 * (-(step as f64) / 40.0).exp() + 0.25),
                 validation_accuracy: None,
                 gradient_norm: Some(0.5),
+                ..TrainPoint::default()
             };
             let summary = TrainSummary {
                 steps: 100,
