@@ -93,7 +93,7 @@ fn passages(count: usize) -> LossesReport {
         let token = |(at, text): (usize, &&str)| LossToken {
             id: at as u32,
             text: (*text).to_owned(),
-            losses: (at > 0).then(|| [before as f32, (after + at as f64 * 0.4 - 2.0) as f32]),
+            losses: (at > 0).then_some([before as f32, (after + at as f64 * 0.4 - 2.0) as f32]),
         };
         let tokens: Vec<LossToken> = words.iter().enumerate().map(token).collect();
         let text = format!("{} ({place})", words.concat());

@@ -118,7 +118,7 @@ fn set_name(name: &str) -> Option<String> {
     });
     // Words are parts of the name: where one begins and ends is told by where it lies.
     let first = own.next()?;
-    let last = own.last().unwrap_or(first);
+    let last = own.next_back().unwrap_or(first);
     let at = |word: &str| word.as_ptr() as usize - name.as_ptr() as usize;
     Some(name[at(first)..at(last) + last.len()].to_owned())
 }

@@ -1,3 +1,5 @@
+//! Small models on fixed vectors beside scikit-learn, and what has an answer by hand.
+
 use super::super::Prototypes;
 use super::*;
 use serde::Deserialize;

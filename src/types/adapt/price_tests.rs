@@ -1,3 +1,5 @@
+//! What ways cost, and what is said of them, on points made by hand.
+
 use super::super::spec::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling};
 use super::*;
 use crate::types::LabelledSource;

@@ -1,3 +1,5 @@
+//! Which examples are drawn, what is done to their labels, and what cannot be compared.
+
 use super::*;
 use std::collections::BTreeSet;
 

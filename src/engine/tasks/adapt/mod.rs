@@ -252,7 +252,7 @@ impl Adapt {
         }
         let Some(key) = self.plan.last().copied() else { return Ok(true) };
         if let Some(outcomes) = ready.measure(&self.spec, key, cx.device)? {
-            let point = point(key, outcomes, &self.report.test);
+            let point = point(key, &outcomes, &self.report.test);
             self.report.points.push(point);
             self.plan.pop();
             (cx.emit)(Event::SoFar { job: cx.job, outcome: self.outcome() });
@@ -382,7 +382,7 @@ impl Task for Adapt {
 }
 
 /// What a way came to against what is right.
-fn point((way, noise, size, seed): Key, outcomes: Outcomes, test: &[(String, u32)]) -> AdaptPoint {
+fn point((way, noise, size, seed): Key, outcomes: &Outcomes, test: &[(String, u32)]) -> AdaptPoint {
     let classes = outcomes.shares.first().map_or(0, Vec::len);
     let mut confusion = vec![vec![0; classes]; classes];
     let (mut said, mut log_prob) = (Vec::with_capacity(test.len()), 0.0);

@@ -138,6 +138,6 @@ fn no_numbers(name: &str) -> UserError {
     UserError::new(
         format!("{name} makes vectors that are no numbers."),
         "Its weights or a computation on this device went wrong.",
-        "Look at the model in the attention panel, which names the first place where it happens.",
+        "Look inside the model: the first place where it happens is named there.",
     )
 }
