@@ -11,8 +11,8 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{AdaptWork, Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    AdaptPoint, AdaptReport, Architecture, Blocks, ClassifierInfo, JobId, LabelNoise, LabelledReport, ModelId,
-    ModelInfo, Precision, Problem, Shape, UserError, Way,
+    AdaptPoint, AdaptReport, Architecture, Blocks, ClassifierInfo, JobId, LabelNoise, LabelledKind, LabelledReport,
+    ModelId, ModelInfo, Precision, Problem, Shape, UserError, Way,
 };
 use fovea::ui::{AppOptions, ThemeChoice};
 use std::path::Path;
@@ -32,6 +32,7 @@ fn filled(size: Vec2, scale: f32, options: AppOptions) -> Window<'static> {
     let read = |job: JobId, work: &Work| matches!(work, Work::ReadLabelled(_)).then_some(job);
     let job = *window.engine.started(read).last().expect("the file is read");
     let told = LabelledReport {
+        kind: LabelledKind::Texts,
         columns: vec!["input".into(), "output".into()],
         chosen: ["input", "output"].map(str::to_owned),
         labels: vec!["negative".into(), "positive".into()],
@@ -106,8 +107,10 @@ fn report(work: &AdaptWork, points: usize) -> AdaptReport {
     }
     all.truncate(points);
     AdaptReport {
+        kind: LabelledKind::Texts,
         labels: vec!["negative".into(), "positive".into()],
         parameters: 5_800_000,
+        operations: None,
         examples: 56,
         test: TEXTS.map(|(text, class)| (text.to_owned(), class)).to_vec(),
         base_rate: 0.5,

@@ -46,6 +46,30 @@ impl DigitModel {
         };
         Self { info, config, net }
     }
+
+    /// The same with a new output layer for so many classes, drawn as a new network's.
+    #[must_use]
+    pub fn with_new_head(self, classes: usize, seed: u64, device: &Device) -> Self {
+        let config = self.config.with_classes(classes);
+        let mut weights = self.net.layer_weights();
+        let drawn = config.init(seed, device).layer_weights();
+        weights.truncate(drawn.len() - 1);
+        weights.extend(drawn.into_iter().next_back());
+        self.with(config.clone(), config.with_weights(&weights, device))
+    }
+
+    /// A network of the same layers for so many classes that has learned nothing.
+    #[must_use]
+    pub fn from_scratch(self, classes: usize, seed: u64, device: &Device) -> Self {
+        let config = self.config.with_classes(classes);
+        let net = config.init(seed, device);
+        self.with(config, net)
+    }
+
+    fn with(self, config: DigitConfig, net: DigitNet) -> Self {
+        let shape = Shape::Digits { layers: config.layers().len(), classes: config.classes() };
+        Self { info: ModelInfo { parameters: config.parameters(), shape, ..self.info }, config, net }
+    }
 }
 
 /// Opens a folder with a digit network.

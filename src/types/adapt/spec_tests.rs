@@ -1,4 +1,5 @@
 use super::*;
+use crate::types::LabelledKind;
 use std::collections::BTreeSet;
 
 /// Ten texts of a, six of b and four of c to learn from.
@@ -6,7 +7,7 @@ fn data() -> Labelled {
     let of = |label: usize, n: usize| (0..n).map(move |i| (format!("{label} {i}"), label));
     let examples: Vec<(String, usize)> = of(0, 10).chain(of(1, 6)).chain(of(2, 4)).collect();
     let parts = [(0..examples.len()).collect(), Vec::new(), Vec::new()];
-    Labelled { labels: ["a", "b", "c"].map(str::to_owned).to_vec(), examples, parts }
+    Labelled { kind: LabelledKind::Texts, labels: ["a", "b", "c"].map(str::to_owned).to_vec(), examples, parts }
 }
 
 fn spec() -> AdaptSpec {

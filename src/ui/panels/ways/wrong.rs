@@ -322,7 +322,7 @@ fn look_at(text: &str, job: Option<JobId>, cx: &mut Cx<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelledSource};
+    use crate::types::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelledKind, LabelledSource};
 
     fn report() -> AdaptReport {
         let spec = AdaptSpec {
@@ -364,8 +364,10 @@ mod tests {
         };
         AdaptReport {
             spec,
+            kind: LabelledKind::Texts,
             labels: vec!["good".into(), "bad".into()],
             parameters: 100,
+            operations: None,
             examples: 8,
             test: ["a", "b", "c", "d"].map(|text| (text.to_owned(), 0)).to_vec(),
             base_rate: 0.5,
