@@ -239,7 +239,7 @@ fn a_shipped_task_is_offered_and_a_dropped_file_takes_its_place() {
 fn curves_fill_while_they_are_measured_and_stopping_keeps_them() {
     let mut window = filled(TALL, 1.0, with_text_model());
     let (job, work) = begin(&mut window);
-    assert!(window.has("Data and texts are read first. Points appear here as they are measured."));
+    assert!(window.has("Data is read first. Points appear here as they are measured."));
     so_far(&mut window, job, report(&work, 3));
     assert_eq!(plot(&window), "Ways by number of examples. Examples: 33.3 % with 1, 50.0 % with 4, 66.7 % with 16.");
     so_far(&mut window, job, report(&work, 6));
