@@ -197,7 +197,7 @@ fn digit_networks_are_told_by_their_last_hidden_layer() {
         let id = script.open(&root().join("models").join(name)).id;
         let report = compare(&mut script, id, spec(&data, &Way::ALL), Vec::new()).unwrap();
         check(&mut script, id, &report, &ways);
-        assert!(report.notes.iter().any(|note| note.contains("low-rank changes")), "{:?}", report.notes);
+        assert!(report.notes.iter().any(|note| note.contains("low-rank changes are learned")), "{:?}", report.notes);
         // Images for the test are in a file of their own.
         assert_eq!((report.examples, report.test.len(), report.labels.join(" ")), (24, 12, "2 5 7".to_owned()));
         assert!(report.test[4].0.ends_with("t10k-images-idx3-ubyte#4"), "{}", report.test[4].0);

@@ -96,7 +96,7 @@ fn report(work: &AdaptWork, names: &[String], operations: Option<f64>) -> AdaptR
         for way in &spec.ways {
             for size in spec.sizes_of(200) {
                 let place = Way::ALL.iter().position(|of| of == way).unwrap();
-                let is_missed = |i: usize| (i * 7 + place * 3 + *seed as usize) % 20 > size / 2 + 8 + place;
+                let is_missed = |i: usize| (i * 7 + place * 3 + *seed as usize) % 20 > size / 4 + 6 + place;
                 let said: Vec<u32> =
                     test.iter().enumerate().map(|(i, (_, class))| (class + u32::from(is_missed(i))) % 10).collect();
                 let correct = said.iter().zip(&test).filter(|(said, (_, class))| *said == class).count();

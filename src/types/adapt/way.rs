@@ -76,9 +76,9 @@ impl Way {
             Self::Examples if !model.can(Ability::Continue) => {
                 Some(format!("{name} continues no text, so no examples can be shown to it in a prompt."))
             }
-            // Of rank 8 they hold more numbers than a convolution of 16 kernels of 3 × 3, or a layer of 16 neurons on 16.
+            // PEFT changes what transformers calls a linear layer. Of rank 8 a change of 16 kernels of 3 × 3 holds 200 numbers, and these 144.
             Self::Lora if model.can(Ability::ReadDigits) => Some(format!(
-                "{name} has convolutions and layers hardly larger than low-rank changes of them would be, so none are learned."
+                "{name} is no transformer, in whose projections low-rank changes are learned; its layers are small enough to learn as a whole."
             )),
             _ => None,
         }
