@@ -111,11 +111,15 @@ impl AdaptTraining {
     #[must_use]
     pub fn rate(&self, way: Way, parameters: u64) -> f64 {
         const LARGE: u64 = 20_000_000;
-        let is_large = parameters > LARGE;
+        // Digit networks: their presets learn at 2e-3 and 4e-3.
+        const TINY: u64 = 200_000;
+        let (is_large, is_tiny) = (parameters > LARGE, parameters < TINY);
         let usual = match way {
             Way::Lora => 1e-3,
             Way::Full if is_large => 5e-5,
             Way::Scratch if is_large => 3e-4,
+            Way::Full if is_tiny => 2e-3,
+            Way::Scratch if is_tiny => 4e-3,
             Way::Full => 5e-4,
             Way::Scratch => 1e-3,
             Way::Examples | Way::Embeddings | Way::Prototypes | Way::Head => 1e-2,

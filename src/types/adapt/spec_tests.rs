@@ -79,7 +79,8 @@ fn steps_follow_the_examples_within_bounds() {
     assert_eq!(training.steps(1), (1, 20));
     assert_eq!(training.steps(64), (8, 80));
     assert_eq!(training.steps(10_000), (8, 400));
-    assert_eq!(training.rate(Way::Full, 135_000_000), 5e-5);
+    let rates = [13_000, 5_000_000, 135_000_000].map(|parameters| training.rate(Way::Full, parameters));
+    assert_eq!(rates, [2e-3, 5e-4, 5e-5]);
     let own = AdaptTraining { rates: vec![(Way::Full, 0.1)], ..training };
     assert_eq!(own.rate(Way::Full, 1), 0.1);
 }
