@@ -1,3 +1,5 @@
+//! Small models on vectors against scikit-learn's.
+
 use super::super::Prototypes;
 use super::*;
 use serde::Deserialize;

@@ -123,6 +123,6 @@ fn no_numbers(name: &str) -> UserError {
     UserError::new(
         format!("{name} makes vectors that are no numbers."),
         "Its weights or a computation on this device went wrong.",
-        "Look at the model in the attention panel, which names the first place where it happens.",
+        "Look into the model: that names the first place where it happens.",
     )
 }
