@@ -348,7 +348,7 @@ fn not_ours(path: &Path, why: &str) -> UserError {
 
 fn keep(path: &Path, kept: &Kept) -> Result<(), CliError> {
     let text = serde_json::to_string(kept).map_err(|error| not_ours(path, &error.to_string()))?;
-    Ok(write_file(path, text.as_bytes())?)
+    write_file(path, text.as_bytes())
 }
 
 /// `None` where nothing was measured before it was stopped.

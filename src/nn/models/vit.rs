@@ -139,7 +139,7 @@ impl Vit {
 
     /// Class scores of such vectors, or of the first of them where there is one head: `[B, 1 or S, D]` → `[B, L]`; `None` without a head.
     #[must_use]
-    pub fn decide(&self, x: Tensor<3>) -> Option<Tensor<2>> {
+    pub fn decide(&self, x: &Tensor<3>) -> Option<Tensor<2>> {
         let answers = self.heads.iter().enumerate().map(|(place, head)| head.forward(x.clone().narrow(1, place, 1)));
         let sum = answers.reduce(|sum, scores| sum + scores)?; // [B, 1, L]
         Some(sum.div_scalar(self.heads.len() as f64).squeeze_dim(1)) // [B, L]
@@ -167,7 +167,7 @@ impl Vit {
         if let Some(pooler) = &self.pooler {
             let _noted = pool_first(pooler, x.clone(), hooks);
         }
-        let logits = self.decide(x)?;
+        let logits = self.decide(&x)?;
         Some(hooks.at(Site::Logits, logits))
     }
 

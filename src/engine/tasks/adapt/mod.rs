@@ -134,15 +134,15 @@ impl Adapt {
         let data = Rc::new(data);
         Ok(match loaded {
             LoadedModel::Vision(model) => {
-                Box::new(Ready::new(Pictures::of(model, &data, &needed.places)?, data, test, needed))
+                Box::new(Ready::new(Pictures::of(model, &data, &needed.places)?, data, test, &needed))
             }
             LoadedModel::Digits(model) => {
-                Box::new(Ready::new(DigitPictures::of(model, &data, &needed.places, cx.device)?, data, test, needed))
+                Box::new(Ready::new(DigitPictures::of(model, &data, &needed.places, cx.device)?, data, test, &needed))
             }
             LoadedModel::Text(_) | LoadedModel::Encoder(_) | LoadedModel::Classifier(_) => {
                 let texts = Texts::of(loaded, &data, &test, self.spec.pooling, cx.device)?;
                 let texts = texts.ok_or_else(|| other_kind(&info, &self.spec.data, data.kind))?;
-                Box::new(Ready::new(texts, data, test, needed))
+                Box::new(Ready::new(texts, data, test, &needed))
             }
         })
     }
@@ -208,7 +208,7 @@ impl Adapt {
         }
         let Some(key) = self.plan.last().copied() else { return Ok(true) };
         if let Some(outcomes) = ready.measure(&self.spec, key, cx.device)? {
-            let point = point(key, outcomes, &self.report.test);
+            let point = point(key, &outcomes, &self.report.test);
             self.report.points.push(point);
             self.plan.pop();
             (cx.emit)(Event::SoFar { job: cx.job, outcome: self.outcome() });
@@ -265,7 +265,7 @@ impl Task for Adapt {
 }
 
 /// What a way came to against what is right.
-fn point((way, noise, size, seed): Key, outcomes: Outcomes, test: &[(String, u32)]) -> AdaptPoint {
+fn point((way, noise, size, seed): Key, outcomes: &Outcomes, test: &[(String, u32)]) -> AdaptPoint {
     let classes = outcomes.shares.first().map_or(0, Vec::len);
     let mut confusion = vec![vec![0; classes]; classes];
     let (mut said, mut log_prob) = (Vec::with_capacity(test.len()), 0.0);

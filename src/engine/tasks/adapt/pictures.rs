@@ -93,7 +93,7 @@ impl Subject for Pictures {
     }
 
     fn decide(&self, net: &Vit, vectors: Tensor<2>) -> Tensor<2> {
-        net.decide(vectors.unsqueeze_dim(1)).expect("it was given a head") // [B, 1, D] → [B, L]
+        net.decide(&vectors.unsqueeze_dim(1)).expect("it was given a head") // [B, 1, D] → [B, L]
     }
 
     fn pupil(&self, lesson: &Lesson<'_>) -> Result<Pupil<ClassifyPictures>, UserError> {

@@ -67,7 +67,7 @@ enum Doing<S: Subject> {
 
 impl<S: Subject> Ready<S> {
     /// A subject with its data, of which some is measured on.
-    pub(super) fn new(subject: S, data: Rc<Labelled>, test: Vec<usize>, needed: Needed) -> Self {
+    pub(super) fn new(subject: S, data: Rc<Labelled>, test: Vec<usize>, needed: &Needed) -> Self {
         let making = |asked: bool, read: Read| {
             Making::new(read, data.examples.len(), if asked { needed.places.clone() } else { Vec::new() })
         };

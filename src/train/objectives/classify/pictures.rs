@@ -174,7 +174,7 @@ impl ClassifyPictures {
             let vectors = self.examples.remembered(places, device, make); // [B, S·D]
             let ([b, width], [special, d]) = (vectors.dims(), learning.special.dims());
             debug_assert!(width == special * d || (width == d && learning.heads.len() == 1));
-            learning.decide(vectors.reshape([b, width / d, d]))
+            learning.decide(&vectors.reshape([b, width / d, d]))
         } else {
             learning.forward(self.pixels(places, device), &mut Hooks::off())
         };
