@@ -12,8 +12,8 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{AdaptWork, Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    AdaptPoint, AdaptReport, Architecture, Blocks, JobId, LabelledKind, LabelledReport, ModelId, ModelInfo, Picture,
-    Precision, Shape, VisionInfo, Way,
+    AdaptPoint, AdaptReport, Architecture, Blocks, JobId, LabelNoise, LabelledKind, LabelledReport, ModelId, ModelInfo,
+    Picture, Precision, Shape, VisionInfo, Way,
 };
 use fovea::ui::{AppOptions, ThemeChoice};
 use std::path::Path;
@@ -102,7 +102,7 @@ fn report(work: &AdaptWork, names: &[String], operations: Option<f64>) -> AdaptR
                 let correct = said.iter().zip(&test).filter(|(said, (_, class))| *said == class).count();
                 points.push(AdaptPoint {
                     way: *way,
-                    noise: Default::default(),
+                    noise: LabelNoise::True,
                     size,
                     seed: *seed,
                     used: size,
@@ -181,8 +181,7 @@ fn what_is_filled_in_for_texts_and_for_pictures_stays_apart() {
         field.map(|field| field.value().unwrap_or_default())
     };
     // A model that reads text has a field of its own, and the folder is there again for the next one that reads pictures.
-    let text =
-        ModelInfo { id: ModelId::next(), ..window::scripted_engine::info(ModelId::next(), Path::new("models/sprout")) };
+    let text = window::scripted_engine::info(ModelId::next(), Path::new("models/sprout"));
     open(&window, &text);
     window.settle();
     assert_eq!(field(&window, "Labelled texts").as_deref(), Some(""));
