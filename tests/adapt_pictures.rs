@@ -47,7 +47,7 @@ fn write_bars(folder: &Path) -> PathBuf {
             (0..784).map(move |at: usize| {
                 let (x, y) = (at % 28, at / 28);
                 let upright = i % 3 != 1 && x.abs_diff(across) < 2 && (4..24).contains(&y);
-                let lying = i % 3 != 0 && y.abs_diff(down) < 2 && (4..24).contains(&x);
+                let lying = !i.is_multiple_of(3) && y.abs_diff(down) < 2 && (4..24).contains(&x);
                 if upright || lying { 200 + (i % 8 * 5) as u8 } else { 0 }
             })
         };
