@@ -10,8 +10,8 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::Queryable;
 use fovea::engine::{Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    Architecture, Blocks, ClassifierInfo, ClassifyReport, JobId, LabelledReport, LabelledSource, Learns, ModelId,
-    ModelInfo, Precision, Problem, Shape, StartFrom, TextClasses, TrainTask, UserError,
+    Architecture, Blocks, ClassifierInfo, ClassifyReport, JobId, LabelledKind, LabelledReport, LabelledSource, Learns,
+    ModelId, ModelInfo, Precision, Problem, Shape, StartFrom, TextClasses, TrainTask, UserError,
 };
 use fovea::ui::ThemeChoice;
 use std::sync::Arc;
@@ -109,6 +109,7 @@ fn what_scores_mean_is_told() {
 
 fn labelled() -> LabelledReport {
     LabelledReport {
+        kind: LabelledKind::Texts,
         columns: ["id", "sentence", "label"].map(str::to_owned).to_vec(),
         chosen: ["sentence", "label"].map(str::to_owned),
         labels: LABELS.map(str::to_owned).to_vec(),

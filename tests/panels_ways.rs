@@ -11,8 +11,8 @@ use egui_kittest::SnapshotOptions;
 use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::engine::{AdaptWork, Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
-    AdaptPoint, AdaptReport, Architecture, Blocks, ClassifierInfo, JobId, LabelNoise, LabelledReport, ModelId,
-    ModelInfo, Precision, Problem, Shape, UserError, Way,
+    AdaptPoint, AdaptReport, Architecture, Blocks, ClassifierInfo, JobId, LabelNoise, LabelledKind, LabelledReport,
+    ModelId, ModelInfo, Precision, Problem, Shape, UserError, Way,
 };
 use fovea::ui::{AppOptions, ThemeChoice};
 use std::path::Path;
@@ -32,6 +32,7 @@ fn filled(size: Vec2, scale: f32, options: AppOptions) -> Window<'static> {
     let read = |job: JobId, work: &Work| matches!(work, Work::ReadLabelled(_)).then_some(job);
     let job = *window.engine.started(read).last().expect("the file is read");
     let told = LabelledReport {
+        kind: LabelledKind::Texts,
         columns: vec!["input".into(), "output".into()],
         chosen: ["input", "output"].map(str::to_owned),
         labels: vec!["negative".into(), "positive".into()],
@@ -106,8 +107,10 @@ fn report(work: &AdaptWork, points: usize) -> AdaptReport {
     }
     all.truncate(points);
     AdaptReport {
+        kind: LabelledKind::Texts,
         labels: vec!["negative".into(), "positive".into()],
         parameters: 5_800_000,
+        operations: None,
         examples: 56,
         test: TEXTS.map(|(text, class)| (text.to_owned(), class)).to_vec(),
         base_rate: 0.5,
@@ -236,7 +239,7 @@ fn a_shipped_task_is_offered_and_a_dropped_file_takes_its_place() {
 fn curves_fill_while_they_are_measured_and_stopping_keeps_them() {
     let mut window = filled(TALL, 1.0, with_text_model());
     let (job, work) = begin(&mut window);
-    assert!(window.has("Data and texts are read first. Points appear here as they are measured."));
+    assert!(window.has("Data is read first. Points appear here as they are measured."));
     so_far(&mut window, job, report(&work, 3));
     assert_eq!(plot(&window), "Ways by number of examples. Examples: 33.3 % with 1, 50.0 % with 4, 66.7 % with 16.");
     so_far(&mut window, job, report(&work, 6));

@@ -46,7 +46,8 @@ pub fn adapt_figure(figure: &AdaptFigure<'_>, format: Format) -> Result<Vec<u8>,
     let with = if noise == LabelNoise::True { String::new() } else { format!(", {}", noise.name()) };
     let data = report.spec.data.data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let seeds = report.spec.seeds.len();
-    let title = format!("{model} on {data}{with}: mean of {seeds} seeds, 95 % intervals, {} texts", report.test.len());
+    let tested = format!("{} {}", report.test.len(), report.kind.plural());
+    let title = format!("{model} on {data}{with}: mean of {seeds} seeds, 95 % intervals, {tested}");
     let (metric, is_share) = match metric {
         AdaptMetric::Accuracy => ("right answers", true),
         AdaptMetric::MacroF1 => ("mean F1 of the classes", true),
@@ -65,7 +66,7 @@ fn table(report: &AdaptReport) -> Result<Vec<u8>, ChartError> {
         "examples",
         "seed",
         "examples_used",
-        "texts",
+        "tested",
         "correct",
         "accuracy",
         "macro_f1",

@@ -24,16 +24,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct AdaptArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Labelled texts: a CSV, TSV or JSONL file, or a table of a task that has labels
-    #[arg(long, value_name = "FILE")]
+    /// Labelled texts: a CSV, TSV or JSONL file, or a table of a task that has labels; for a vision transformer or a digit network a
+    /// folder with a folder of pictures for each class, or one in MNIST's format
+    #[arg(long, value_name = "PATH")]
     pub data: PathBuf,
-    /// A file of its own for the test
-    #[arg(long, value_name = "FILE")]
+    /// A file or folder of its own for the test [default: that of a folder in MNIST's format]
+    #[arg(long, value_name = "PATH")]
     pub test: Option<PathBuf>,
     /// Share held out for the test where it has no file
     #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
     pub test_share: f64,
-    /// Texts of the test that are measured on at most
+    /// Texts or pictures of the test that are measured on at most
     #[arg(long, value_name = "N", default_value_t = 400)]
     pub test_rows: usize,
     /// The column of the texts: its name, or its number from 1 [default: text, sentence or the like]
@@ -75,7 +76,7 @@ pub struct AdaptArgs {
     /// Passes over the examples, of what trains
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub epochs: usize,
-    /// Texts a step at most
+    /// Examples a step at most
     #[arg(long, value_name = "N", default_value_t = 8)]
     pub batch: usize,
     /// Steps at most

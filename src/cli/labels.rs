@@ -4,14 +4,15 @@ use super::CliError;
 use super::output::{print, print_json, tell};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, Work};
-use crate::types::{DeviceChoice, JobId, LabelledReport, LabelledSource, printable};
+use crate::types::{DeviceChoice, JobId, LabelledKind, LabelledReport, LabelledSource, printable};
 use clap::Args;
 use std::path::PathBuf;
 
 /// `fovea labels`.
 #[derive(Debug, Args)]
 pub struct LabelsArgs {
-    /// A CSV, TSV or JSONL file, a table of a shipped task, or a folder with a folder of pictures for each class
+    /// A CSV, TSV or JSONL file, a table of a shipped task, a folder with a folder of pictures for each class,
+    /// or a folder in MNIST's format
     pub data: PathBuf,
     /// The column of the texts: its name, or its number from 1 [default: text, sentence or the like]
     #[arg(long, value_name = "NAME")]
@@ -69,7 +70,11 @@ pub(super) fn run(args: &LabelsArgs) -> Result<(), CliError> {
 
 fn describe(report: &LabelledReport) -> String {
     let [text, label] = &report.chosen;
-    let mut lines = format!("texts in {}, labels in {}\n", printable(text), printable(label));
+    let mut lines = match (report.kind, label.as_str()) {
+        (LabelledKind::Texts, _) => format!("texts in {}, labels in {}\n", printable(text), printable(label)),
+        (LabelledKind::Pictures, "folder") => "pictures, labelled by their folders\n".to_owned(),
+        (LabelledKind::Pictures, _) => "pictures in MNIST's format, labelled by numbers\n".to_owned(),
+    };
     for [text, label] in &report.preview {
         let cut: String = text.chars().take(SHOWN).collect();
         let more = if cut.len() < text.len() { "…" } else { "" };

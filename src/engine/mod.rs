@@ -185,6 +185,30 @@ pub fn read_picture(path: &Path) -> Result<Picture, UserError> {
     crate::load::read_picture(path).map_err(UserError::from)
 }
 
+/// A picture by the name that labelled data has for it, for a vision transformer. Reads a file: not for the UI thread.
+///
+/// # Errors
+/// When the file cannot be read or is no image.
+pub fn read_named_picture(name: &str) -> Result<Picture, UserError> {
+    Ok(crate::load::NamedPictures::of([name])?.picture(name)?)
+}
+
+/// The same for a digit network.
+///
+/// # Errors
+/// When the file cannot be read, is no image, or shows nothing.
+pub fn read_named_digit(name: &str) -> Result<DigitImage, UserError> {
+    Ok(crate::load::NamedPictures::of([name])?.digit(name)?)
+}
+
+/// Some of them, no larger than `side` pixels on their longer sides; none where one cannot be read. Reads files: not for the UI thread.
+#[must_use]
+pub fn read_thumbnails(names: &[String], side: u32) -> Vec<Option<Picture>> {
+    let pictures = crate::load::NamedPictures::of(names.iter().map(String::as_str));
+    let pictures = pictures.unwrap_or_default();
+    names.iter().map(|name| pictures.thumbnail(name, side).ok()).collect()
+}
+
 /// True for a folder that holds an adapter in PEFT's layout.
 #[must_use]
 pub fn holds_adapter(dir: &Path) -> bool {

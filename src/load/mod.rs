@@ -45,6 +45,7 @@ pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
 pub use data::labelled::{read_labelled, read_labelled_rows};
+pub use data::named_pictures::NamedPictures;
 pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;
 pub use data::task_file::read_task_table;

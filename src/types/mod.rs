@@ -87,7 +87,7 @@ pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
 pub use training::classify::{ClassifyTask, LabelWords, Learns};
 pub use training::imported::ImportedCurve;
-pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
+pub use training::labelled::{DataPart, Labelled, LabelledKind, LabelledReport, LabelledRows, LabelledSource};
 pub use training::losses::{
     BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
 };

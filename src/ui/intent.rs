@@ -1,6 +1,6 @@
 //! What one panel, the palette, a saved session or a lesson wants of another panel: the one door between them.
 
-use crate::types::{FewShotPrompt, JobId, ModelId};
+use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId};
 use std::path::PathBuf;
 
 /// The panels, by name.
@@ -66,6 +66,8 @@ pub enum Intent {
     Train(PathBuf),
     /// Look at the attention of a pass that was read already.
     Inspect(JobId),
+    /// Put an image on the canvas of digits.
+    Digit(DigitImage),
 }
 
 impl Intent {
@@ -78,6 +80,7 @@ impl Intent {
             Self::Experiment(_) => PanelId::Lab,
             Self::Train(_) => PanelId::FineTune,
             Self::Inspect(_) => PanelId::Attention,
+            Self::Digit(_) => PanelId::Digits,
         }
     }
 }

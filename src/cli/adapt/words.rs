@@ -23,9 +23,10 @@ pub(super) fn describe(model: &str, report: &AdaptReport, assumed: &PriceAssumpt
     let path = report.spec.data.data.display().to_string();
     let data = printable(&path);
     let mut text = format!(
-        "{model} on {data}: {classes} classes, {} examples, measured on {} texts, {seeds} seeds\n",
+        "{model} on {data}: {classes} classes, {} examples, measured on {} {}, {seeds} seeds\n",
         report.examples,
-        report.test.len()
+        report.test.len(),
+        report.kind.plural()
     );
     text += &format!("the class that is most common is right in {}", percent(report.base_rate));
     if let Some(bits) = report.bits_per_byte {
@@ -101,15 +102,19 @@ fn costs(report: &AdaptReport, assumed: &PriceAssumptions) -> String {
             format!("{} J", count_in_words((price.joules[0] + price.joules[1]).round() as u64)),
         );
     }
-    let asks: Vec<String> = prices.iter().map(|price| format!("{} {:.4}", price.way.name(), price.hosted)).collect();
     text += &format!(
-        "energy: adapting and {} queries, if the computer draws {} W all the while\n\
-         the same queries of a hosted model, at {} and {} for a million tokens that it reads and writes: {}\n",
-        assumed.queries,
-        assumed.watts,
-        assumed.read,
-        assumed.written,
-        asks.join(", ")
+        "energy: adapting and {} queries, if the computer draws {} W all the while\n",
+        assumed.queries, assumed.watts
     );
+    let asks = |price: &AdaptPrice| Some(format!("{} {:.4}", price.way.name(), price.hosted?));
+    let asks: Vec<String> = prices.iter().filter_map(asks).collect();
+    if !asks.is_empty() {
+        text += &format!(
+            "the same queries of a hosted model, at {} and {} for a million tokens that it reads and writes: {}\n",
+            assumed.read,
+            assumed.written,
+            asks.join(", ")
+        );
+    }
     text
 }

@@ -4,14 +4,13 @@ use super::embed::unreadable;
 use super::evaluate_classes::unknown;
 use super::subject::no_answers;
 use super::{LoadedModel, wrong_kind};
-use crate::load::{self, Preprocessor, read_picture};
+use crate::load::{self, NamedPictures, Preprocessor};
 use crate::nn::{CausalLm, DigitNet, Hooks, TextClassifier, Vit};
 use crate::train::Example;
 use crate::train::text_loss::token_costs;
 use crate::types::{DIGIT_SIDE, ModelInfo, ModelKind, Problem, UserError};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
-use std::path::Path;
 
 /// Multiplications a step is meant to take.
 const MULTIPLICATIONS: u64 = 1 << 35;
@@ -45,6 +44,7 @@ enum Reads {
         preprocessor: Box<Preprocessor>,
         labels: Vec<String>,
         classes: Vec<usize>,
+        pictures: NamedPictures,
     },
     Digits(DigitNet),
 }
@@ -97,7 +97,7 @@ impl Side {
                 };
                 let labels = model.labels.clone();
                 let preprocessor = Box::new(model.preprocessor.clone());
-                Reads::Pictures { net, preprocessor, labels, classes: Vec::new() }
+                Reads::Pictures { net, preprocessor, labels, classes: Vec::new(), pictures: NamedPictures::default() }
             }
             LoadedModel::Digits(model) => Reads::Digits(model.net.clone()),
             LoadedModel::Encoder(_) => return Err(wrong_kind(&info, ModelKind::CausalLm)),
@@ -155,8 +155,14 @@ impl Side {
                 *ids = texts;
                 Ok(cut)
             }
-            (Reads::Pictures { labels, classes, .. }, _) => {
+            (Reads::Pictures { labels, classes, pictures, .. }, _) => {
                 *classes = numbered(labels)?;
+                let name = |(_, example): &'_ (usize, Example)| match example {
+                    Example::Labelled { text, .. } => Some(text.clone()),
+                    _ => None,
+                };
+                let names: Vec<String> = examples.iter().filter_map(name).collect();
+                *pictures = NamedPictures::of(names.iter().map(String::as_str))?;
                 Ok(Vec::new())
             }
             _ => Ok(Vec::new()),
@@ -216,10 +222,10 @@ impl Side {
                 let texts: Vec<&[u32]> = ids[here.clone()].iter().map(Vec::as_slice).collect();
                 told(&net.forward(&texts, *padding_id), &classes[here])
             }
-            Reads::Pictures { net, preprocessor, classes, .. } => {
+            Reads::Pictures { net, preprocessor, classes, pictures, .. } => {
                 let pixels = |(_, example): &(usize, Example)| -> Result<Vec<f32>, UserError> {
                     let Example::Labelled { text, .. } = example else { return Ok(Vec::new()) };
-                    Ok(preprocessor.pixels(&preprocessor.seen(&read_picture(Path::new(text))?)))
+                    Ok(preprocessor.pixels(&preprocessor.seen(&pictures.picture(text)?)))
                 };
                 let pixels: Vec<Vec<f32>> = examples.par_iter().map(pixels).collect::<Result<_, _>>()?;
                 let [height, width] = preprocessor.size();

@@ -3,14 +3,13 @@
 use super::TaskContext;
 use super::classify_texts::{ReadText, longest, read, scores, tokens_a_step};
 use super::subject::{no_answers, rows as rows_of};
-use crate::load::{ClassifierModel, VisionModel, read_labelled, read_labelled_rows, read_picture};
+use crate::load::{ClassifierModel, NamedPictures, VisionModel, read_labelled, read_labelled_rows};
 use crate::nn::Hooks;
 use crate::train::objectives::most_likely;
 use crate::train::written_spec;
 use crate::types::{EvaluateSpec, EvaluationReport, ModelId, ModelInfo, Problem, TrainTask, UserError};
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
-use std::path::PathBuf;
 
 /// Pictures measured in one step.
 const PICTURES: usize = 16;
@@ -31,8 +30,8 @@ pub(super) struct Classes {
 enum Waiting {
     /// The shortest last.
     Texts(Vec<ReadText>),
-    /// Paths, the last first.
-    Pictures(Vec<(usize, PathBuf)>),
+    /// Names, the last first, and what reads them.
+    Pictures(Vec<(usize, String)>, NamedPictures),
 }
 
 impl Classes {
@@ -66,8 +65,9 @@ impl Classes {
     /// As [`Self::of_texts`].
     pub(super) fn of_pictures(model: &VisionModel, spec: &EvaluateSpec) -> Result<Self, UserError> {
         let rows = rows(&model.info, spec)?;
-        let waiting = rows.iter().map(|[path, _]| PathBuf::from(path)).enumerate().rev().collect();
-        Self::new(&model.info, &model.labels, &rows, Waiting::Pictures(waiting))
+        let pictures = NamedPictures::of(rows.iter().map(|[name, _]| name.as_str()))?;
+        let waiting = rows.iter().map(|[name, _]| name.clone()).enumerate().rev().collect();
+        Self::new(&model.info, &model.labels, &rows, Waiting::Pictures(waiting, pictures))
     }
 
     fn new(info: &ModelInfo, labels: &[String], rows: &[[String; 2]], waiting: Waiting) -> Result<Self, UserError> {
@@ -92,12 +92,12 @@ impl Classes {
                 let places: Vec<usize> = batch.iter().map(|text| text.place).collect();
                 (places, scores(model, &ids)?, waiting.is_empty())
             }
-            Waiting::Pictures(waiting) => {
+            Waiting::Pictures(waiting, pictures) => {
                 let model = cx.models.vision(id)?;
                 let batch = waiting.split_off(waiting.len().saturating_sub(PICTURES));
                 let pixels: Vec<Vec<f32>> = batch
                     .par_iter()
-                    .map(|(_, path)| Ok(model.preprocessor.pixels(&model.preprocessor.seen(&read_picture(path)?))))
+                    .map(|(_, name)| Ok(model.preprocessor.pixels(&model.preprocessor.seen(&pictures.picture(name)?))))
                     .collect::<Result<_, UserError>>()?;
                 let [height, width] = model.preprocessor.size();
                 let pixels = TensorData::new(pixels.concat(), [batch.len(), 3, height, width]);
@@ -121,7 +121,7 @@ impl Classes {
     pub(super) fn progress(&self) -> (u64, u64) {
         let waiting = match &self.waiting {
             Waiting::Texts(waiting) => waiting.len(),
-            Waiting::Pictures(waiting) => waiting.len(),
+            Waiting::Pictures(waiting, _) => waiting.len(),
         };
         ((self.classes.len() - waiting) as u64, self.classes.len() as u64)
     }

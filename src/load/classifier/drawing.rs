@@ -28,9 +28,19 @@ impl<'a> Drawing<'a> {
         Ok(Self { random: Random::new(seed, HEAD), std: std.unwrap_or(USUAL_STD), device })
     }
 
+    /// From a seed, of a model whose settings say nothing of s.
+    pub(in crate::load) fn usual(seed: u64, device: &'a Device) -> Self {
+        Self { random: Random::new(seed, HEAD), std: USUAL_STD, device }
+    }
+
+    /// The next weights.
+    pub(in crate::load) fn values(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.random.normal() * self.std as f32).collect()
+    }
+
     /// The next layer, `[out, in]`.
     pub(in crate::load) fn linear(&mut self, [outputs, inputs]: [usize; 2], with_bias: bool) -> Linear {
-        let values: Vec<f32> = (0..outputs * inputs).map(|_| self.random.normal() * self.std as f32).collect();
+        let values = self.values(outputs * inputs);
         let weight = Tensor::<2>::from_data(TensorData::new(values, [outputs, inputs]), self.device);
         Linear::new(weight, with_bias.then(|| Tensor::zeros([outputs], self.device)))
     }

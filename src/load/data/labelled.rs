@@ -1,12 +1,13 @@
-//! Texts with labels from CSV, TSV and JSON lines, and from tables of tasks.
+//! Texts with labels from CSV, TSV and JSON lines, and from tables of tasks; pictures with labels from folders.
 
 use super::labelled_columns::{self, listed};
+use super::labelled_images;
 use super::labelled_pictures;
 use super::shipped_tasks::carried_tables;
 use super::task_file::read_task_table;
 use crate::load::data::data_error::DataError;
 use crate::load::data::text_list::{TextFormat, TextList};
-use crate::types::{Labelled, LabelledRows, LabelledSource, TaskTable, UserError, label_column, text_column};
+use crate::types::{DataPart, Labelled, LabelledRows, LabelledSource, TaskTable, UserError, label_column, text_column};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -19,24 +20,31 @@ const SAMPLE: usize = 100;
 /// When a file cannot be read or has no such columns, or what it holds cannot be learned from.
 pub fn read_labelled(source: &LabelledSource) -> Result<([Option<LabelledRows>; 3], Labelled), UserError> {
     let asked = [source.text.as_deref(), source.label.as_deref()];
-    let read = |path: &Path| read_labelled_rows(path, asked);
+    let read = |part| move |path: &Path| rows_of(path, asked, part);
+    let own_test = source.test.is_none().then(|| labelled_images::own_test(&source.data)).flatten();
     let rows = [
-        Some(read(&source.data)?),
-        source.validation.as_deref().map(read).transpose()?,
-        source.test.as_deref().map(read).transpose()?,
+        Some(read(DataPart::Train)(&source.data)?),
+        source.validation.as_deref().map(read(DataPart::Validation)).transpose()?,
+        source.test.as_deref().or(own_test).map(read(DataPart::Test)).transpose()?,
     ];
     let data = Labelled::split(rows.clone(), [source.validation_share, source.test_share], source.seed)?;
     Ok((rows, data))
 }
 
-/// Reads one file, or a folder with a folder of pictures for each class. Columns are asked for by their names or their numbers from
-/// 1.
+/// Reads one file, or a folder with a folder of pictures for each class, to measure on it. Of a folder in MNIST's format those are the
+/// images for the test, where it has some. Columns are asked for by their names or their numbers from 1.
 ///
 /// # Errors
 /// When it cannot be read, has no such columns, or no row with a text and a label.
 pub fn read_labelled_rows(path: &Path, asked: [Option<&str>; 2]) -> Result<LabelledRows, DataError> {
+    rows_of(path, asked, DataPart::Test)
+}
+
+fn rows_of(path: &Path, asked: [Option<&str>; 2], part: DataPart) -> Result<LabelledRows, DataError> {
     let rows = if let Some(table) = task_table(path)? {
         of_table(path, table)?
+    } else if labelled_images::are_in(path) {
+        labelled_images::read_rows(path, part)?
     } else if path.is_dir() {
         labelled_pictures::read_folders(path)?
     } else {

@@ -1,7 +1,7 @@
 //! Pictures with labels: a folder with a folder for each class.
 
 use crate::load::data::data_error::DataError;
-use crate::types::LabelledRows;
+use crate::types::{LabelledKind, LabelledRows};
 use std::path::Path;
 
 /// The endings of pictures that are read; any other file is passed over.
@@ -14,7 +14,8 @@ const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// When a folder cannot be read, or holds no folder with a picture.
 pub(super) fn read_folders(path: &Path) -> Result<LabelledRows, DataError> {
     let columns = ["picture", "folder"].map(str::to_owned);
-    let mut rows = LabelledRows { columns: columns.to_vec(), chosen: columns, ..LabelledRows::default() };
+    let kind = LabelledKind::Pictures;
+    let mut rows = LabelledRows { kind, columns: columns.to_vec(), chosen: columns, ..LabelledRows::default() };
     for folder in entries(path)?.iter().filter(|entry| entry.is_dir()) {
         let label = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if label.starts_with('.') {
@@ -25,7 +26,7 @@ pub(super) fn read_folders(path: &Path) -> Result<LabelledRows, DataError> {
         }
     }
     if rows.rows.is_empty() {
-        let why = "It has no folder with PNG, JPEG or WebP pictures: one folder for each class is looked for.";
+        let why = "It has no folder with PNG, JPEG or WebP pictures, of which one for each class is looked for, and no files in MNIST's format.";
         return Err(DataError::empty(path, why));
     }
     Ok(rows)
@@ -64,6 +65,6 @@ mod tests {
             .collect();
         let expected = [("a.jpeg", "cats"), ("b.PNG", "cats"), ("c.webp", "dogs")];
         assert_eq!(found, expected.map(|(file, label)| (file.to_owned(), label.to_owned())));
-        assert!(read_folders(&dir.path().join("cats")).unwrap_err().to_string().contains("one folder for each class"));
+        assert!(read_folders(&dir.path().join("cats")).unwrap_err().to_string().contains("one for each class"));
     }
 }

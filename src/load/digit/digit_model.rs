@@ -1,5 +1,6 @@
 //! A digit network as a folder: config.json beside model.safetensors, opened as strictly as a text model.
 
+use crate::load::classifier::drawing::Drawing;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::source::{CONFIG_FILE, ModelSource, source};
@@ -45,6 +46,33 @@ impl DigitModel {
             trained_steps: 0,
         };
         Self { info, config, net }
+    }
+
+    /// The same with a new output layer for so many classes, drawn as the heads of all models are: what other layers learned is large, and
+    /// a new network's output layer would begin with scores that are far apart.
+    #[must_use]
+    pub fn with_new_head(self, classes: usize, seed: u64, device: &Device) -> Self {
+        let config = self.config.with_classes(classes);
+        let mut weights = self.net.layer_weights();
+        if let (Some(output), Some((_, shape))) = (weights.last_mut(), config.layers().pop()) {
+            let values = Drawing::usual(seed, device).values(shape.iter().product());
+            (output.values, output.bias) = (values.into(), vec![0.0; shape[0]].into());
+            output.shape = shape;
+        }
+        self.with(config.clone(), config.with_weights(&weights, device))
+    }
+
+    /// A network of the same layers for so many classes that has learned nothing.
+    #[must_use]
+    pub fn from_scratch(self, classes: usize, seed: u64, device: &Device) -> Self {
+        let config = self.config.with_classes(classes);
+        let net = config.init(seed, device);
+        self.with(config, net)
+    }
+
+    fn with(self, config: DigitConfig, net: DigitNet) -> Self {
+        let shape = Shape::Digits { layers: config.layers().len(), classes: config.classes() };
+        Self { info: ModelInfo { parameters: config.parameters(), shape, ..self.info }, config, net }
     }
 }
 

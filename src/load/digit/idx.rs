@@ -102,15 +102,38 @@ const BELOW: [&str; 3] = ["", "raw", "MNIST/raw"];
 /// labels in `0..10`; the file is named.
 pub fn read(folder: &Path) -> Result<DigitFolder, DataError> {
     std::fs::read_dir(folder).map_err(|source| DataError::read(folder, source))?;
-    let below = BELOW.map(|below| folder.join(below));
-    let holds_any = |folder: &&PathBuf| [TRAIN, TEST].concat().iter().any(|name| find(folder, name).is_some());
-    let found = below.iter().find(holds_any).map_or(folder, PathBuf::as_path);
-    let train = read_set(found, TRAIN)?;
-    let test = read_set(found, TEST)?;
+    let found = place(folder).unwrap_or_else(|| folder.to_owned());
+    let train = read_set(&found, TRAIN)?;
+    let test = read_set(&found, TEST)?;
     if train.is_none() && test.is_none() {
         return Err(DataError::MissingIdx { folder: folder.to_owned(), name: TRAIN[0] });
     }
     Ok(DigitFolder { train, test })
+}
+
+/// The files of images that [`read`] finds in a folder: to learn from, and to measure on.
+#[must_use]
+pub fn image_files(folder: &Path) -> [Option<PathBuf>; 2] {
+    let found = place(folder);
+    [TRAIN, TEST].map(|[images, _]| find(found.as_deref()?, images))
+}
+
+/// Pixels of all images in one such file, 784 each.
+///
+/// # Errors
+/// When it is no IDX file of 28×28 images.
+pub fn read_images(path: &Path) -> Result<Vec<u8>, DataError> {
+    let (axes, pixels) = read_idx(path, 3)?;
+    if axes[1..] != [DIGIT_SIDE, DIGIT_SIDE] {
+        return Err(DataError::bad_idx(path, format!("its images are {}×{} pixels, not 28×28", axes[2], axes[1])));
+    }
+    Ok(pixels)
+}
+
+/// Where below a folder there is any of the files.
+fn place(folder: &Path) -> Option<PathBuf> {
+    let holds_any = |folder: &PathBuf| [TRAIN, TEST].concat().iter().any(|name| find(folder, name).is_some());
+    BELOW.map(|below| folder.join(below)).into_iter().find(holds_any)
 }
 
 fn read_set(folder: &Path, [images, labels]: [&'static str; 2]) -> Result<Option<DigitSet>, DataError> {
@@ -120,21 +143,18 @@ fn read_set(folder: &Path, [images, labels]: [&'static str; 2]) -> Result<Option
         (None, Some(_)) => return Err(DataError::MissingIdx { folder: folder.to_owned(), name: images }),
         (Some(_), None) => return Err(DataError::MissingIdx { folder: folder.to_owned(), name: labels }),
     };
-    let (axes, pixels) = read_idx(&image_path, 3)?;
-    if axes[1..] != [DIGIT_SIDE, DIGIT_SIDE] {
-        let why = format!("its images are {}×{} pixels, not 28×28", axes[2], axes[1]);
-        return Err(DataError::bad_idx(&image_path, why));
-    }
+    let pixels = read_images(&image_path)?;
+    let images = pixels.len() / PIXELS;
     let (_, label_values) = read_idx(&label_path, 1)?;
     if let Some(at) = label_values.iter().position(|&label| label > 9) {
         let why = format!("label {at} is {}, not a digit", label_values[at]);
         return Err(DataError::bad_idx(&label_path, why));
     }
-    if axes[0] != label_values.len() {
-        let (images, labels) = (axes[0], label_values.len());
+    if images != label_values.len() {
+        let labels = label_values.len();
         return Err(DataError::CountMismatch { folder: folder.to_owned(), images, labels });
     }
-    if axes[0] == 0 {
+    if images == 0 {
         return Err(DataError::empty(&image_path, "It holds no images."));
     }
     Ok(Some(DigitSet::new(pixels, label_values)))

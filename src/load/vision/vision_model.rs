@@ -10,12 +10,15 @@ use crate::load::text::config::architecture;
 use crate::load::vision::preprocessor::Preprocessor;
 use crate::load::vision::vision_config::{self, VisionSettings};
 use crate::load::vision::vision_weights;
-use crate::nn::{Vit, VitConfig};
+use crate::nn::{Vit, VitConfig, in_full_precision, redrawn};
 use crate::types::{Architecture, Blocks, ModelId, ModelInfo, Shape, VisionInfo};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::{Map, Value};
 use std::path::Path;
+
+/// Standard deviation of the weights of a vision transformer that has learned nothing.
+const FIRST_STD: f64 = 0.02;
 
 const NO_HEAD: &str = "the adapter is for classes, and its head is neither in it nor in the model";
 
@@ -55,6 +58,13 @@ impl VisionModel {
         }
         (self.labels, self.head_is_stored) = (labels, false);
         Ok(self)
+    }
+
+    /// Weights that have learned nothing, in the same shape, as transformers begins: N(0, 0.02²), biases of zeros.
+    #[must_use]
+    pub fn from_scratch(mut self, seed: u64) -> Self {
+        self.vit = redrawn(in_full_precision(self.vit), FIRST_STD, seed);
+        self
     }
 
     /// A network without a head with the one that an adapter holds, which is to be put on it. The second value is true where the classes

@@ -63,6 +63,39 @@ impl DigitConfig {
         self.layers().iter().map(|(_, shape)| (shape.iter().product::<usize>() + shape[0]) as u64).sum()
     }
 
+    /// The same with another number of classes.
+    #[must_use]
+    pub fn with_classes(&self, classes: usize) -> Self {
+        match self.clone() {
+            Self::Mlp(config) => Self::Mlp(DigitMlpConfig { classes, ..config }),
+            Self::Cnn(config) => Self::Cnn(DigitCnnConfig { classes, ..config }),
+        }
+    }
+
+    /// Multiplications of one image with weights, each with an addition. A matrix is used once, a kernel once for each pixel of its map.
+    #[must_use]
+    pub fn multiply_adds(&self) -> u64 {
+        let mut side = DIGIT_SIDE;
+        let of_layer = |(_, shape): (String, Vec<usize>)| {
+            let weights: usize = shape.iter().product();
+            let uses = if shape.len() == 4 { side * side } else { 1 };
+            if shape.len() == 4 {
+                side /= 2; // Each convolution keeps the side, and pooling behind it halves it.
+            }
+            (weights * uses) as u64
+        };
+        self.layers().into_iter().map(of_layer).sum()
+    }
+
+    /// What the paths of the output layer's parameters begin with.
+    #[must_use]
+    pub fn output_path(&self) -> String {
+        match self {
+            Self::Mlp(config) => format!("layers.{}.", config.hidden.len()),
+            Self::Cnn(_) => "output.".to_owned(),
+        }
+    }
+
     /// A network with random weights: normal with variance 2 / inputs (He et al. 2015), biases zero.
     #[must_use]
     pub fn init(&self, seed: u64, device: &Device) -> DigitNet {
@@ -114,11 +147,26 @@ impl DigitNet {
     #[must_use]
     pub fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
         assert_eq!(images.dims()[1], DIGIT_SIDE * DIGIT_SIDE, "a digit image has 784 values");
-        let logits = match self {
-            Self::Mlp(net) => net.forward(images, hooks),
-            Self::Cnn(net) => net.forward(images, hooks),
-        };
-        hooks.at(Site::Logits, logits)
+        let features = self.features(images, hooks);
+        hooks.at(Site::Logits, self.decide(features))
+    }
+
+    /// What the output layer reads: the last hidden layer, after ReLU, `[B, 784]` → `[B, hidden]`.
+    #[must_use]
+    pub fn features(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
+        match self {
+            Self::Mlp(net) => net.features(images, hooks),
+            Self::Cnn(net) => net.features(images, hooks),
+        }
+    }
+
+    /// Class scores of such features, `[B, hidden]` → `[B, classes]`.
+    #[must_use]
+    pub fn decide(&self, features: Tensor<2>) -> Tensor<2> {
+        match self {
+            Self::Mlp(net) => net.decide(features),
+            Self::Cnn(net) => net.decide(features),
+        }
     }
 
     /// Class scores of one image `[1, 784]`, and every hidden layer's activation read back from the device.
@@ -224,6 +272,23 @@ mod tests {
         let cnn = DigitConfig::of(DigitNetwork::Cnn);
         assert!(cnn.parameters() <= 200_000, "{} parameters", cnn.parameters());
         assert_eq!(cnn.init(1, &Device::flex()).num_params() as u64, cnn.parameters());
+    }
+
+    #[test]
+    fn a_kernel_is_multiplied_once_for_each_pixel_and_a_matrix_once() {
+        assert_eq!(DigitConfig::of(DigitNetwork::Mlp).multiply_adds(), 784 * 16 + 16 * 16 + 16 * 10);
+        let convolutions = 16 * 9 * 784 + 32 * 16 * 9 * 196 + 64 * 32 * 9 * 49;
+        assert_eq!(DigitConfig::of(DigitNetwork::Cnn).multiply_adds(), convolutions + 64 * 9 * 96 + 96 * 10);
+    }
+
+    #[test]
+    fn other_classes_change_the_output_layer_alone_whose_path_is_known() {
+        for network in [DigitNetwork::Mlp, DigitNetwork::Cnn] {
+            let config = DigitConfig::of(network);
+            let (ten, three) = (config.layers(), config.with_classes(3).layers());
+            assert_eq!(ten[..ten.len() - 1], three[..three.len() - 1]);
+            assert_eq!((three[three.len() - 1].1[0], config.with_classes(3).classes()), (3, 3));
+        }
     }
 
     #[test]

@@ -92,8 +92,8 @@ impl DigitCnn {
         }
     }
 
-    /// Class scores `[B, classes]` of images `[B, 784]`.
-    pub(in crate::nn) fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
+    /// What the output layer reads of images `[B, 784]`: the hidden layer after ReLU, `[B, hidden]`.
+    pub(in crate::nn) fn features(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
         let [batch, _] = images.dims();
         let mut x = images.reshape([batch, 1, DIGIT_SIDE, DIGIT_SIDE]); // [B, 1, 28, 28]
         for (i, layer) in self.convolutions.iter().enumerate() {
@@ -108,8 +108,12 @@ impl DigitCnn {
             }
         }
         let flat = x.reshape([batch as i64, -1]); // [B, channels * side * side]
-        let x = hooks.at(Site::Layer(self.convolutions.len()), relu(self.hidden.forward(flat))); // [B, hidden]
-        self.output.forward(x)
+        hooks.at(Site::Layer(self.convolutions.len()), relu(self.hidden.forward(flat))) // [B, hidden]
+    }
+
+    /// Class scores of such, `[B, hidden]` → `[B, classes]`.
+    pub(in crate::nn) fn decide(&self, features: Tensor<2>) -> Tensor<2> {
+        self.output.forward(features)
     }
 
     /// The names of the layers whose activation is a [`Site::Layer`].

@@ -76,16 +76,15 @@ impl DigitMlp {
         Self { layers: weights.iter().map(|layer| Dense::new(layer, device)).collect() }
     }
 
-    /// Class scores `[B, classes]` of images `[B, 784]`.
-    pub(in crate::nn) fn forward(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
-        let mut x = images;
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = hooks.at(Site::Layer(i), relu(x)); // [B, hidden]
-            }
-        }
-        x
+    /// What the output layer reads of images `[B, 784]`: the last hidden layer after ReLU, `[B, hidden]`; without one the images.
+    pub(in crate::nn) fn features(&self, images: Tensor<2>, hooks: &mut Hooks) -> Tensor<2> {
+        let hidden = self.layers.iter().take(self.layers.len() - 1).enumerate();
+        hidden.fold(images, |x, (i, layer)| hooks.at(Site::Layer(i), relu(layer.forward(x))))
+    }
+
+    /// Class scores of such, `[B, hidden]` → `[B, classes]`.
+    pub(in crate::nn) fn decide(&self, features: Tensor<2>) -> Tensor<2> {
+        self.layers[self.layers.len() - 1].forward(features)
     }
 
     /// The names of the layers whose activation is a [`Site::Layer`].

@@ -129,11 +129,20 @@ impl Vit {
         self.blocks_from(0, x, hooks)
     }
 
-    /// What heads read, before the last normalisation: the vectors of the special tokens, `[B, 3, R·P, C·P]` → `[B, S, D]`.
+    /// What heads read: the vectors of the special tokens after the last normalisation, `[B, 3, R·P, C·P]` → `[B, S, D]`. The first is
+    /// that of CLS, which transformers gives as `last_hidden_state[:, 0]`.
     #[must_use]
     pub fn special_vectors(&self, pixels: Tensor<4>) -> Tensor<3> {
         let special = self.special.dims()[0];
-        self.stream(pixels, &mut Hooks::off()).narrow(1, 0, special)
+        self.ln_final.forward(self.stream(pixels, &mut Hooks::off()).narrow(1, 0, special))
+    }
+
+    /// Class scores of such vectors, or of the first of them where there is one head: `[B, 1 or S, D]` → `[B, L]`; `None` without a head.
+    #[must_use]
+    pub fn decide(&self, x: &Tensor<3>) -> Option<Tensor<2>> {
+        let answers = self.heads.iter().enumerate().map(|(place, head)| head.forward(x.clone().narrow(1, place, 1)));
+        let sum = answers.reduce(|sum, scores| sum + scores)?; // [B, 1, L]
+        Some(sum.div_scalar(self.heads.len() as f64).squeeze_dim(1)) // [B, L]
     }
 
     /// The same for B sequences that enter block `first` with the stream `x`: `[1 or B, T, D]` → `[1 or B, T, D]`. What they have in
@@ -158,9 +167,7 @@ impl Vit {
         if let Some(pooler) = &self.pooler {
             let _noted = pool_first(pooler, x.clone(), hooks);
         }
-        let answers = self.heads.iter().enumerate().map(|(place, head)| head.forward(x.clone().narrow(1, place, 1)));
-        let sum = answers.reduce(|sum, scores| sum + scores)?; // [B, 1, L]
-        let logits = sum.div_scalar(self.heads.len() as f64).squeeze_dim(1); // [B, L]
+        let logits = self.decide(&x)?;
         Some(hooks.at(Site::Logits, logits))
     }
 

@@ -1,9 +1,7 @@
 //! Learning to read digits.
 
 use crate::load::digit::idx;
-
 use crate::load::digit::idx::DigitSet;
-
 use crate::load::{self, DigitModel};
 use crate::nn::{DigitConfig, DigitNet, Hooks, Random, cross_entropy};
 use crate::train::data::augment::distort;
@@ -12,7 +10,7 @@ use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tal
 use crate::train::stream::Stream;
 use crate::types::{DIGIT_SIDE, DataPart, DigitNetwork, DigitTask, StartFrom, TrainSpec, UserError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What an image can be.
 const CLASSES: usize = 10;
@@ -28,13 +26,35 @@ pub(crate) struct Digits {
     /// The epoch the order was drawn for.
     epoch: Option<usize>,
     order: Vec<u32>,
+    /// The output layer, where it learns alone.
+    of_head: Option<OfHead>,
+}
+
+/// What an output layer that learns alone reads.
+struct OfHead {
+    /// What the paths of its parameters begin with.
+    path: String,
+    /// What the frozen layers make of each image, row-major.
+    features: Vec<f32>,
 }
 
 impl Digits {
     /// The objective of a task; nothing is read yet.
     pub(crate) fn new(task: DigitTask) -> Self {
         let (train, held_out) = (DigitSet::default(), DigitSet::default());
-        Self { task, train, held_out, epoch: None, order: Vec::new() }
+        Self { task, train, held_out, epoch: None, order: Vec::new(), of_head: None }
+    }
+
+    /// The objective of images that are at hand, learned as they are. Given what the other layers make of each, row-major, the output layer
+    /// learns alone.
+    pub(crate) fn given(train: DigitSet, model: &DigitModel, features: Option<Vec<f32>>) -> Self {
+        let network = match &model.config {
+            DigitConfig::Mlp(_) => DigitNetwork::Mlp,
+            DigitConfig::Cnn(_) => DigitNetwork::Cnn,
+        };
+        let task = DigitTask { data: PathBuf::new(), network, augment: false };
+        let of_head = features.map(|features| OfHead { path: model.config.output_path(), features });
+        Self { train, of_head, ..Self::new(task) }
     }
 
     /// Indices of the images of a batch: every image once an epoch, in an order drawn anew each epoch.
@@ -133,9 +153,23 @@ impl Objective for Digits {
         model.net.clone()
     }
 
+    fn freezes(&self, path: &str) -> bool {
+        self.of_head.as_ref().is_some_and(|of_head| !path.starts_with(of_head.path.as_str()))
+    }
+
     fn loss(&mut self, spec: &TrainSpec, net: &DigitNet, batch: usize, device: &Device) -> Loss {
         let mut random = Random::new(spec.seed, Stream::Distortion.at(batch as u64));
         let batch = self.batch(spec, batch).to_vec();
+        if let Some(OfHead { features, .. }) = &self.of_head {
+            let width = features.len() / self.train.len();
+            let rows =
+                batch.iter().flat_map(|i| &features[*i as usize * width..][..width]).copied().collect::<Vec<_>>();
+            let labels: Vec<i64> = batch.iter().map(|i| i64::from(self.train.label(*i as usize))).collect();
+            let rows = Tensor::from_data(TensorData::new(rows, [batch.len(), width]), device);
+            let labels = Tensor::from_data(TensorData::new(labels, [batch.len()]), device);
+            let mean = cross_entropy(net.decide(rows), labels);
+            return Loss { mean, tokens: Vec::new(), predicted: batch.len() };
+        }
         let mut pixels = Vec::with_capacity(batch.len() * DIGIT_SIDE * DIGIT_SIDE);
         let mut labels = Vec::with_capacity(batch.len());
         for &i in &batch {

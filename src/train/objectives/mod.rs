@@ -6,7 +6,7 @@ mod few_shot;
 mod next_token;
 mod text;
 
-pub(crate) use classify::{Classify, ClassifyPictures, ClassifyWords, most_likely};
+pub(crate) use classify::{Classify, ClassifyPictures, ClassifyWords, SeenPictures, most_likely};
 pub(crate) use digits::{Digits, measure};
 pub(crate) use few_shot::FewShot;
 pub(crate) use next_token::NextToken;

@@ -3,9 +3,10 @@
 use super::interval::mean_interval;
 use super::spec::{AdaptSpec, LabelNoise};
 use super::way::Way;
+use crate::types::LabelledKind;
 use serde::{Deserialize, Serialize};
 
-/// One way, learned from so many examples of one seed and measured on all texts of the test.
+/// One way, learned from so many examples of one seed and measured on all texts or pictures of the test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdaptPoint {
     /// The way.
@@ -29,9 +30,10 @@ pub struct AdaptPoint {
     pub log_prob: f64,
     /// Seconds it took to adapt: to learn, and to make vectors of the examples. A prompt takes none.
     pub adapt_s: f64,
-    /// Milliseconds a text of the test took.
+    /// Milliseconds a text or picture of the test took.
     pub query_ms: f64,
-    /// Tokens read for a text of the test, examples in the prompt among them.
+    /// Tokens read for a text of the test, examples in the prompt among them; of a picture its patches and what stands before them. 0
+    /// where no tokens are read.
     pub tokens_a_query: f64,
     /// Numbers that were learned.
     pub learned: u64,
@@ -60,13 +62,20 @@ impl AdaptPoint {
 pub struct AdaptReport {
     /// What was compared.
     pub spec: AdaptSpec,
+    /// What was compared on.
+    #[serde(default)]
+    pub kind: LabelledKind,
     /// Names of the classes.
     pub labels: Vec<String>,
     /// Parameters of the model.
     pub parameters: u64,
+    /// Operations of one query where the model reads no tokens: two for each multiplication with a weight, which a convolution uses once for
+    /// each place of a picture. `None` where tokens tell.
+    #[serde(default)]
+    pub operations: Option<f64>,
     /// Examples there are to learn from.
     pub examples: usize,
-    /// The texts that were measured on, with their classes.
+    /// The texts, or names of pictures, that were measured on, with their classes.
     pub test: Vec<(String, u32)>,
     /// Accuracy of always saying the class that is most common among the examples.
     pub base_rate: f64,

@@ -42,12 +42,12 @@ pub struct AdaptPrice {
     pub bytes: u64,
     /// Milliseconds a query.
     pub query_ms: f64,
-    /// Operations a query: two for each parameter and token that is read (Kaplan et al. 2020).
+    /// Operations a query: two for each parameter and token that is read (Kaplan et al. 2020), or what the report says of one.
     pub operations: f64,
     /// Joules to adapt and for all queries, at so many watts all the while.
     pub joules: [f64; 2],
-    /// What a hosted model would ask for the same queries, each with one token that is written.
-    pub hosted: f64,
+    /// What a hosted model would ask for the same queries, each with one token that is written. `None` where no tokens are read.
+    pub hosted: Option<f64>,
 }
 
 impl AdaptReport {
@@ -73,9 +73,9 @@ impl AdaptReport {
             peak_bytes: points.iter().filter_map(|point| point.peak_bytes).max(),
             bytes: mean(|point| point.bytes as f64).round() as u64,
             query_ms,
-            operations: 2.0 * self.parameters as f64 * tokens,
+            operations: self.operations.unwrap_or(2.0 * self.parameters as f64 * tokens),
             joules: [adapt_s * assumed.watts, query_ms / 1e3 * queries * assumed.watts],
-            hosted: queries * (tokens * assumed.read + assumed.written) / 1e6,
+            hosted: self.operations.is_none().then(|| queries * (tokens * assumed.read + assumed.written) / 1e6),
         })
     }
 

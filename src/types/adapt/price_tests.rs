@@ -2,7 +2,7 @@
 
 use super::super::spec::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling};
 use super::*;
-use crate::types::LabelledSource;
+use crate::types::{LabelledKind, LabelledSource};
 
 fn point(way: Way, size: usize, seed: u64, correct: usize) -> AdaptPoint {
     AdaptPoint {
@@ -48,8 +48,10 @@ fn report(points: Vec<AdaptPoint>) -> AdaptReport {
     };
     AdaptReport {
         spec,
+        kind: LabelledKind::Texts,
         labels: vec!["a".into(), "b".into()],
         parameters: 1_000_000,
+        operations: None,
         examples: 16,
         test: vec![("text".into(), 0); 100],
         base_rate: 0.5,
@@ -71,7 +73,10 @@ fn prices_are_those_of_the_largest_size() {
     assert_eq!(price.operations, 2e7);
     // 3 s and 500 · 2 ms at 20 W; 500 · (10 tokens at 2 and one at 10 a million).
     assert_eq!(price.joules, [60.0, 20.0]);
-    assert!((price.hosted - 0.015).abs() < 1e-12);
+    assert!((price.hosted.unwrap() - 0.015).abs() < 1e-12);
+    // What reads no tokens has operations of its own, and no price by tokens.
+    let [price] = AdaptReport { operations: Some(123.0), ..report }.prices(&assumed)[..] else { panic!() };
+    assert_eq!((price.operations, price.hosted), (123.0, None));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One task, and the ways to adapt a model to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AdaptSpec {
-    /// The labelled texts. What is held out for the test is what every way is measured on.
+    /// The labelled texts or pictures. What is held out for the test is what every way is measured on.
     pub data: LabelledSource,
     /// The ways.
     pub ways: Vec<Way>,
@@ -17,7 +17,7 @@ pub struct AdaptSpec {
     pub seeds: Vec<u64>,
     /// What is done to the labels of the examples, each a column of its own.
     pub noises: Vec<LabelNoise>,
-    /// Texts of the test part that are measured on at most; the same for every way, size and seed.
+    /// Texts or pictures of the test part that are measured on at most; the same for every way, size and seed.
     pub test: usize,
     /// The vector that a decoder gives for a text; an encoder has its own.
     pub pooling: FeaturePooling,
@@ -78,7 +78,7 @@ impl Default for AdaptPrompt {
 pub struct AdaptTraining {
     /// Passes over the examples.
     pub epochs: usize,
-    /// Texts a step, at most.
+    /// Examples a step, at most.
     pub batch: usize,
     /// Steps at least, however few the examples are.
     pub least_steps: usize,
@@ -99,7 +99,7 @@ impl Default for AdaptTraining {
 }
 
 impl AdaptTraining {
-    /// Texts a step and steps for so many examples.
+    /// Examples a step and steps for so many of them.
     #[must_use]
     pub fn steps(&self, examples: usize) -> (usize, usize) {
         let batch = self.batch.clamp(1, examples.max(1));
@@ -111,11 +111,15 @@ impl AdaptTraining {
     #[must_use]
     pub fn rate(&self, way: Way, parameters: u64) -> f64 {
         const LARGE: u64 = 20_000_000;
-        let is_large = parameters > LARGE;
+        // Digit networks: their presets learn at 2e-3 and 4e-3.
+        const TINY: u64 = 200_000;
+        let (is_large, is_tiny) = (parameters > LARGE, parameters < TINY);
         let usual = match way {
             Way::Lora => 1e-3,
             Way::Full if is_large => 5e-5,
             Way::Scratch if is_large => 3e-4,
+            Way::Full if is_tiny => 2e-3,
+            Way::Scratch if is_tiny => 4e-3,
             Way::Full => 5e-4,
             Way::Scratch => 1e-3,
             Way::Examples | Way::Embeddings | Way::Prototypes | Way::Head => 1e-2,
@@ -149,11 +153,7 @@ impl AdaptSpec {
             );
         }
         if self.test == 0 {
-            return wrong(
-                "There is nothing to measure on.",
-                "0 texts of the test part were asked for.",
-                "Ask for more.",
-            );
+            return wrong("There is nothing to measure on.", "None of the test part was asked for.", "Ask for more.");
         }
         let AdaptTraining { epochs, batch, most_steps, rates, .. } = &self.training;
         if [*epochs, *batch, *most_steps].contains(&0)
@@ -161,7 +161,7 @@ impl AdaptSpec {
         {
             return wrong(
                 "A network cannot learn like that.",
-                "Passes, texts a step, steps and learning rates are positive numbers.",
+                "Passes, examples a step, steps and learning rates are positive numbers.",
                 "Change what is zero or below.",
             );
         }
@@ -204,10 +204,8 @@ const WRONG: u64 = 25 << 40;
 #[must_use]
 pub fn draw_examples(data: &Labelled, size: usize, seed: u64, noise: LabelNoise) -> Vec<(usize, usize)> {
     let train = &data.parts[0];
-    let row = |place: &usize| {
-        let (text, class) = &data.examples[*place];
-        [text.clone(), data.labels[*class].clone()]
-    };
+    // The order follows from the labels alone.
+    let row = |place: &usize| [String::new(), data.labels[data.examples[*place].1].clone()];
     let table =
         TaskTable { rows: train.iter().map(row).collect(), labels: data.labels.clone(), ..TaskTable::default() };
     let order = table.order(seed, crate::types::Draw::Balanced, |_| true);

@@ -1,6 +1,7 @@
 //! Which examples are drawn, what is done to their labels, and what cannot be compared.
 
 use super::*;
+use crate::types::LabelledKind;
 use std::collections::BTreeSet;
 
 /// Ten texts of a, six of b and four of c to learn from.
@@ -8,7 +9,7 @@ fn data() -> Labelled {
     let of = |label: usize, n: usize| (0..n).map(move |i| (format!("{label} {i}"), label));
     let examples: Vec<(String, usize)> = of(0, 10).chain(of(1, 6)).chain(of(2, 4)).collect();
     let parts = [(0..examples.len()).collect(), Vec::new(), Vec::new()];
-    Labelled { labels: ["a", "b", "c"].map(str::to_owned).to_vec(), examples, parts }
+    Labelled { kind: LabelledKind::Texts, labels: ["a", "b", "c"].map(str::to_owned).to_vec(), examples, parts }
 }
 
 fn spec() -> AdaptSpec {
@@ -80,7 +81,8 @@ fn steps_follow_the_examples_within_bounds() {
     assert_eq!(training.steps(1), (1, 20));
     assert_eq!(training.steps(64), (8, 80));
     assert_eq!(training.steps(10_000), (8, 400));
-    assert_eq!(training.rate(Way::Full, 135_000_000), 5e-5);
+    let rates = [13_000, 5_000_000, 135_000_000].map(|parameters| training.rate(Way::Full, parameters));
+    assert_eq!(rates, [2e-3, 5e-4, 5e-5]);
     let own = AdaptTraining { rates: vec![(Way::Full, 0.1)], ..training };
     assert_eq!(own.rate(Way::Full, 1), 0.1);
 }

@@ -1,5 +1,6 @@
 //! The ways.
 
+use crate::types::{Ability, ModelInfo};
 use serde::{Deserialize, Serialize};
 
 /// A way to adapt a model to a task of labels.
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Way {
     /// Examples stand in the prompt, and the likeliest label is the answer (Brown et al. 2020). Nothing is learned.
     Examples,
-    /// A logistic regression on what the frozen model makes of each text.
+    /// A logistic regression on what the frozen model makes of each text or picture.
     Embeddings,
     /// The class whose examples' mean vector is nearest by cosine.
     Prototypes,
@@ -61,10 +62,26 @@ impl Way {
         }
     }
 
-    /// True where what the frozen model makes of each text is all that is needed of it.
+    /// True where what the frozen model makes of each example is all that is needed of it.
     #[must_use]
     pub fn needs_vectors(self) -> bool {
         matches!(self, Self::Embeddings | Self::Prototypes)
+    }
+
+    /// Why a model cannot be adapted so, in a sentence; nothing where it can.
+    #[must_use]
+    pub fn hindrance(self, model: &ModelInfo) -> Option<String> {
+        let name = &model.name;
+        match self {
+            Self::Examples if !model.can(Ability::Continue) => {
+                Some(format!("{name} continues no text, so no examples can be shown to it in a prompt."))
+            }
+            // PEFT changes what transformers calls a linear layer. Of rank 8 a change of 16 kernels of 3 × 3 holds 200 numbers, and these 144.
+            Self::Lora if model.can(Ability::ReadDigits) => Some(format!(
+                "{name} is no transformer, in whose projections low-rank changes are learned; its layers are small enough to learn as a whole."
+            )),
+            _ => None,
+        }
     }
 
     /// True where a network learns.

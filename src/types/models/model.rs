@@ -178,6 +178,7 @@ impl ModelKind {
     #[must_use]
     pub fn can(self, ability: Ability) -> bool {
         match ability {
+            Ability::Adapt => true,
             Ability::Prompt | Ability::Attend => self != Self::DigitClassifier,
             Ability::Continue => self == Self::CausalLm,
             Ability::Embed => self == Self::TextEncoder,

@@ -161,6 +161,7 @@ impl Shape {
     #[must_use]
     pub fn can(&self, ability: Ability) -> bool {
         match (self, ability) {
+            (_, Ability::Adapt) => true,
             (_, Ability::Attend) => self.blocks().is_some(),
             (Self::Encoder { reads, .. }, Ability::FillMasks) => reads.mask.is_some(),
             (Self::Vision { sees, .. }, Ability::ClassifyPictures) => !sees.labels.is_empty(),
@@ -197,11 +198,13 @@ pub enum Ability {
     ClassifyPictures,
     /// Reads 28×28 digits.
     ReadDigits,
+    /// Can be adapted to a task of labels, of texts or of pictures.
+    Adapt,
 }
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Prompt,
         Self::Attend,
         Self::Continue,
@@ -211,6 +214,7 @@ impl Ability {
         Self::SeePictures,
         Self::ClassifyPictures,
         Self::ReadDigits,
+        Self::Adapt,
     ];
 }
 

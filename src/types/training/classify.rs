@@ -9,8 +9,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifyTask {
-    /// A CSV, TSV or JSONL file of texts with labels, a table of a shipped task that has labels, or a folder with a folder of pictures for
-    /// each class.
+    /// A CSV, TSV or JSONL file of texts with labels, a table of a shipped task that has labels, a folder with a folder of pictures for
+    /// each class, or one with images in MNIST's format.
     pub data: PathBuf,
     /// A file of its own for validation; else the run's share of `data` is held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 /// Where labelled data is read from, and what is held out of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelledSource {
-    /// A CSV, TSV or JSONL file, a table of a shipped task, or a folder with a folder of pictures for each class.
+    /// A CSV, TSV or JSONL file, a table of a shipped task, a folder with a folder of pictures for each class, or a folder with images in
+    /// MNIST's format. Such a one may hold a test of its own, which is taken for it.
     pub data: PathBuf,
     /// A file of its own for validation; else a share of `data` is held out.
     pub validation: Option<PathBuf>,
@@ -54,14 +55,48 @@ impl DataPart {
     }
 }
 
+/// What has labels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelledKind {
+    /// Texts.
+    #[default]
+    Texts,
+    /// Pictures. The name of each stands for it: the path of its file or, of an image among others in a file in MNIST's format, that
+    /// file's path with `#` and the image's number from 0.
+    Pictures,
+}
+
+impl LabelledKind {
+    /// Several of them.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Texts => "texts",
+            Self::Pictures => "pictures",
+        }
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn singular(self) -> &'static str {
+        match self {
+            Self::Texts => "text",
+            Self::Pictures => "picture",
+        }
+    }
+}
+
 /// What one file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LabelledRows {
+    /// What has labels.
+    pub kind: LabelledKind,
     /// Names of its columns, or their numbers from 1 where its first line names none.
     pub columns: Vec<String>,
     /// Those of texts and of labels among them.
     pub chosen: [String; 2],
-    /// Texts with their labels, in the order of the file. Of pictures the path stands for the text.
+    /// Texts, or names of pictures, with their labels, in the order of the file.
     pub rows: Vec<[String; 2]>,
     /// Rows without a text, which are left out.
     pub without_text: usize,
@@ -83,9 +118,11 @@ impl LabelledRows {
 /// Labelled data of all parts, split.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labelled {
+    /// What has labels.
+    pub kind: LabelledKind,
     /// Names of the classes, by number where all are numbers, else by the alphabet.
     pub labels: Vec<String>,
-    /// Texts (or paths of pictures) with the numbers of their classes, the three parts behind each other.
+    /// Texts (or names of pictures) with the numbers of their classes, the three parts behind each other.
     pub examples: Vec<(String, usize)>,
     /// Which of them belong to each part, in the order of [`DataPart::ALL`].
     pub parts: [Vec<usize>; 3],
@@ -117,6 +154,14 @@ impl Labelled {
         if shares[0] + shares[1] >= 1.0 {
             return Err(bad_share("validation and test together", shares[0] + shares[1]));
         }
+        let kind = data.as_ref().map(|rows| rows.kind).unwrap_or_default();
+        if [&validation, &test].into_iter().flatten().any(|rows| rows.kind != kind) {
+            return Err(UserError::new(
+                "Texts and pictures stand beside each other.",
+                format!("What is learned from holds {}, and what is held out does not.", kind.plural()),
+                "Name data of one kind.",
+            ));
+        }
         let [data, validation, test] = [data, validation, test].map(|rows| rows.map(|rows| rows.rows));
         let data = data.unwrap_or_default();
         let shares = [validation.is_none().then_some(shares[0]), test.is_none().then_some(shares[1])];
@@ -141,7 +186,7 @@ impl Labelled {
                 "Hold out less, or add examples.",
             ));
         }
-        Ok(Self { labels, examples, parts })
+        Ok(Self { kind, labels, examples, parts })
     }
 
     /// How many examples of each class each part has, in the order of [`DataPart::ALL`].
@@ -263,6 +308,9 @@ const SPLIT: u64 = 21 << 40;
 /// What is told of labelled data before anything is learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LabelledReport {
+    /// What has labels.
+    #[serde(default)]
+    pub kind: LabelledKind,
     /// Names of the columns.
     pub columns: Vec<String>,
     /// Those of texts and of labels.
@@ -315,6 +363,7 @@ impl LabelledReport {
         let preview = data.examples.iter().take(PREVIEW);
         let all = || rows.iter().flatten();
         Self {
+            kind: data.kind,
             columns: rows[0].as_ref().map(|rows| rows.columns.clone()).unwrap_or_default(),
             chosen: rows[0].as_ref().map(|rows| rows.chosen.clone()).unwrap_or_default(),
             labels: data.labels.clone(),

@@ -1,7 +1,7 @@
 //! What labelled data holds, as panels that learn from it show it.
 
 use crate::chart::number_grouped;
-use crate::types::{LabelledReport, printable};
+use crate::types::{LabelledKind, LabelledReport, printable};
 use crate::ui::Themed;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
@@ -22,9 +22,10 @@ pub(super) fn told(ui: &mut Ui, report: &LabelledReport) {
     let theme = ui.theme();
     let [text, label] = &report.chosen;
     let columns = report.columns.join(", ");
-    let words = match (text.as_str(), label.as_str()) {
-        ("picture", "folder") => "The name of a folder is the label.".to_owned(),
-        _ => format!("Texts in {}, labels in {}.", printable(text), printable(label)),
+    let words = match (report.kind, label.as_str()) {
+        (LabelledKind::Pictures, "folder") => "The name of a folder is the label.".to_owned(),
+        (LabelledKind::Pictures, _) => "Images in MNIST's format; the numbers beside them are the labels.".to_owned(),
+        (LabelledKind::Texts, _) => format!("Texts in {}, labels in {}.", printable(text), printable(label)),
     };
     caption(ui, words).on_hover_text(columns);
     if let Some([text, label]) = report.preview.first() {
@@ -65,6 +66,11 @@ pub(super) fn told(ui: &mut Ui, report: &LabelledReport) {
     for words in report.warnings() {
         ui.label(RichText::new(words).font(Type::Caption.sans()).color(theme.warning()));
     }
+}
+
+/// Asks for a folder of labelled pictures.
+pub(super) fn folder() -> FileRequest {
+    FileRequest::folder("Choose a folder of pictures by class, or of MNIST files")
 }
 
 /// Asks for a file of labelled texts.

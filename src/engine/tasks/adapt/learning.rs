@@ -1,17 +1,12 @@
 //! A network that learns the examples, and answers the test.
 
 use super::peak::Peak;
+use super::subject::{Lesson, NetOf, Pupil, Subject};
 use super::{Outcomes, Ready};
-use crate::engine::tasks::classify_texts::{ReadText, longest, read, tokens_a_step};
 use crate::engine::tasks::subject::rows;
 use crate::engine::tasks::train_memory;
-use crate::load::ClassifierModel;
-use crate::nn::TextClassifier;
-use crate::train::objectives::Classify;
-use crate::train::{Happened, Objective, Run};
-use crate::types::{
-    AdaptSpec, ClassifyTask, Labelled, Learns, LrSchedule, Precision, StartFrom, TrainSpec, TrainTask, UserError, Way,
-};
+use crate::train::{Happened, Run};
+use crate::types::{AdaptSpec, ClassifyTask, LrSchedule, Precision, StartFrom, TrainSpec, TrainTask, UserError, Way};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::time::Instant;
 
@@ -20,12 +15,13 @@ const DECAY: f64 = 0.01;
 const CLIP: f64 = 1.0;
 /// One step in so many is warm-up.
 const WARM_UP: usize = 10;
-/// Texts whose vectors a head decides on at once.
+/// Examples whose vectors a head decides on at once.
 const DECIDED: usize = 256;
 
 /// A network on its way.
-pub(super) struct Learning {
-    state: State,
+pub(super) struct Learning<S: Subject> {
+    way: Way,
+    state: State<S>,
     used: usize,
     learned: u64,
     adapt_s: f64,
@@ -34,69 +30,54 @@ pub(super) struct Learning {
     peak_bytes: Option<u64>,
 }
 
-enum State {
-    Learning(Box<Run<Classify>>),
-    /// What has learned, the texts that wait, and what it says of those that are read.
+enum State<S: Subject> {
+    Learning(Box<Run<S::Objective>>),
+    /// What has learned, what waits to be read, what is said of each of those that are read, and the tokens of these.
     Answering {
-        net: Box<TextClassifier>,
-        waiting: Vec<ReadText>,
+        net: Box<NetOf<S>>,
+        waiting: Vec<S::Item>,
         shares: Vec<Vec<f64>>,
         tokens: usize,
     },
     /// The same of a head, which reads vectors that are there.
-    Deciding(Box<TextClassifier>),
+    Deciding(Box<NetOf<S>>),
     Done,
 }
 
-/// What a network learns from.
-pub(super) struct Lesson<'a> {
-    pub way: Way,
-    pub seed: u64,
-    pub spec: &'a AdaptSpec,
-    pub drawn: &'a [(usize, usize)],
-    pub device: &'a Device,
-}
-
-impl Learning {
+impl<S: Subject> Learning<S> {
     /// To learn some examples, each with the class it is told with.
     ///
     /// # Errors
     /// When the model cannot learn so, or there is too little memory for it.
-    pub(super) fn begin(ready: &Ready, lesson: &Lesson<'_>) -> Result<Self, UserError> {
-        let Lesson { way, seed, spec, drawn, device } = *lesson;
+    pub(super) fn begin(
+        ready: &Ready<S>,
+        spec: &AdaptSpec,
+        (way, seed): (Way, u64),
+        drawn: &[(usize, usize)],
+        device: &Device,
+    ) -> Result<Self, UserError> {
         let (begun, peak) = (Instant::now(), Peak::begin());
-        let body = match way {
-            Way::Scratch => ready.base.body.clone().from_scratch(seed, device),
-            _ => ready.base.body.clone(),
-        };
-        let data = &ready.data;
-        let model = ClassifierModel::with_new_head(body, data.labels.clone(), seed, device)?;
-        let examples = drawn.iter().map(|(place, class)| (data.examples[*place].0.clone(), *class));
-        let given = Labelled {
-            labels: data.labels.clone(),
-            examples: examples.collect(),
-            parts: [(0..drawn.len()).collect(), Vec::new(), Vec::new()],
-        };
-        let learns = if way == Way::Head { Learns::Head } else { Learns::All };
-        let task = ClassifyTask::at_hand(learns);
         let vectors = (way == Way::Head).then(|| {
-            let vectors = ready.of_head.vectors();
+            let vectors = ready.of_head().vectors();
             drawn.iter().flat_map(|(place, _)| vectors.row(*place)).copied().collect::<Vec<f32>>()
         });
-        let objective = Classify::given(task.clone(), given, vectors.as_deref(), &model)?;
-        let spec = recipe(spec, lesson, task, model.info().parameters);
-        let net = objective.first_net(&spec, &model)?;
+        let lesson = Lesson { way, seed, labels: &ready.data.labels, drawn, vectors, device };
+        let pupil = ready.subject.pupil(&lesson)?;
+        let spec = recipe(spec, &lesson, pupil.info.parameters);
+        let net = pupil.first_net(&spec)?;
+        let Pupil { objective, info, .. } = pupil;
         if *device == Device::flex() && way != Way::Head {
-            train_memory::refuse_too_wide(model.info(), &spec)?;
+            train_memory::refuse_too_wide(&info, &spec)?;
         }
         let run = Run::begin(spec, objective, net, None, device)?;
         if *device == Device::flex() {
-            train_memory::refuse_too_large(model.info(), run.spec(), run.learned())?;
+            train_memory::refuse_too_large(&info, run.spec(), run.learned())?;
         }
         let learned = run.learned();
         // What a head learns from was computed before, and is part of what adapting takes.
-        let of_vectors = if way == Way::Head { ready.of_head.seconds_a_text() * drawn.len() as f64 } else { 0.0 };
+        let of_vectors = if way == Way::Head { ready.of_head().seconds_each() * drawn.len() as f64 } else { 0.0 };
         Ok(Self {
+            way,
             state: State::Learning(Box::new(run)),
             used: drawn.len(),
             learned,
@@ -107,11 +88,11 @@ impl Learning {
         })
     }
 
-    /// Takes a step or answers some texts; what all came to, once all are answered.
+    /// Takes a step or answers some of the test; what all came to, once all are answered.
     ///
     /// # Errors
     /// When the loss is no number, or answers cannot be read.
-    pub(super) fn step(&mut self, ready: &Ready, device: &Device) -> Result<Option<Outcomes>, UserError> {
+    pub(super) fn step(&mut self, ready: &Ready<S>, device: &Device) -> Result<Option<Outcomes>, UserError> {
         let begun = Instant::now();
         let state = std::mem::replace(&mut self.state, State::Done);
         let is_learning = matches!(state, State::Learning(_));
@@ -125,34 +106,33 @@ impl Learning {
             }
             Next::Done { shares, tokens } => (shares, tokens),
         };
-        let asked = ready.test.len();
-        // Vectors of the texts that a head decides on were made before.
-        let of_vectors = if tokens.is_none() { ready.of_head.seconds_a_text() * asked as f64 } else { 0.0 };
+        let (asked, of_head) = (ready.test.len(), ready.of_head());
+        // Vectors that a head decides on were made before.
+        let of_vectors = if tokens.is_none() { of_head.seconds_each() * asked as f64 } else { 0.0 };
         Ok(Some(Outcomes {
             shares,
             used: self.used,
             adapt_s: self.adapt_s,
             query_s: self.query_s + of_vectors,
             tokens: tokens
-                .map_or_else(|| ready.of_head.tokens_a_text(&ready.test), |tokens| tokens as f64 / asked.max(1) as f64),
+                .map_or_else(|| of_head.tokens_each(&ready.test), |tokens| tokens as f64 / asked.max(1) as f64),
             learned: self.learned,
             bytes: 4 * self.learned,
             peak: self.peak_bytes,
         }))
     }
 
-    fn advance(&mut self, state: State, ready: &Ready, device: &Device) -> Result<Next, UserError> {
-        let base = &ready.base;
+    fn advance(&mut self, state: State<S>, ready: &Ready<S>, device: &Device) -> Result<Next<S>, UserError> {
+        let subject = &ready.subject;
         Ok(Next::More(match state {
             State::Learning(mut run) => match run.advance(device) {
                 Happened::Finished => {
                     self.peak_bytes = self.peak.end();
                     let net = Box::new(run.result().0);
-                    if run.objective().learns() == Learns::Head {
+                    if self.way == Way::Head {
                         State::Deciding(net)
                     } else {
-                        let texts = ready.test.iter().map(|place| ready.data.examples[*place].0.as_str());
-                        let waiting = read(base, texts.enumerate())?;
+                        let waiting = subject.queue(&ready.test)?;
                         let shares = vec![Vec::new(); waiting.len()];
                         State::Answering { net, waiting, shares, tokens: 0 }
                     }
@@ -164,22 +144,22 @@ impl Learning {
                 if waiting.is_empty() {
                     return Ok(Next::Done { shares, tokens: Some(tokens) });
                 }
-                let batch = longest(&mut waiting, tokens_a_step(base));
-                let ids: Vec<&[u32]> = batch.iter().map(|text| &text.ids[..]).collect();
-                let scores = rows(&net.forward(&ids, base.padding_id), base.info())?;
-                for (text, scores) in batch.iter().zip(scores) {
-                    shares[text.place] = log_softmax(&scores);
-                    tokens += text.ids.len();
+                let batch = subject.take(&mut waiting);
+                let scores = rows(&subject.scores(&net, &batch)?, subject.info())?;
+                for (item, scores) in batch.iter().zip(scores) {
+                    let asked = ready.test.binary_search(&subject.place(item)).expect("what is asked is of the test");
+                    shares[asked] = log_softmax(&scores);
+                    tokens += subject.tokens(item);
                 }
                 State::Answering { net, waiting, shares, tokens }
             }
             State::Deciding(net) => {
-                let (vectors, mut shares) = (ready.of_head.vectors(), Vec::with_capacity(ready.test.len()));
+                let (vectors, mut shares) = (ready.of_head().vectors(), Vec::with_capacity(ready.test.len()));
                 for places in ready.test.chunks(DECIDED) {
                     let numbers: Vec<f32> = places.iter().flat_map(|place| vectors.row(*place)).copied().collect();
                     let numbers = TensorData::new(numbers, [places.len(), vectors.width]);
-                    let scores = net.decide(Tensor::from_data(numbers, device));
-                    shares.extend(rows(&scores, base.info())?.iter().map(|scores| log_softmax(scores)));
+                    let scores = subject.decide(&net, Tensor::from_data(numbers, device));
+                    shares.extend(rows(&scores, subject.info())?.iter().map(|scores| log_softmax(scores)));
                 }
                 return Ok(Next::Done { shares, tokens: None });
             }
@@ -188,9 +168,9 @@ impl Learning {
     }
 }
 
-enum Next {
-    More(State),
-    /// What is said of each text, and the tokens that were read for it, unless vectors of it were there.
+enum Next<S: Subject> {
+    More(State<S>),
+    /// What is said of each of the test, and the tokens that were read for it, unless vectors of it were there.
     Done {
         shares: Vec<Vec<f64>>,
         tokens: Option<usize>,
@@ -198,10 +178,10 @@ enum Next {
 }
 
 /// How a network learns.
-fn recipe(spec: &AdaptSpec, lesson: &Lesson<'_>, task: ClassifyTask, parameters: u64) -> TrainSpec {
+fn recipe(spec: &AdaptSpec, lesson: &Lesson<'_>, parameters: u64) -> TrainSpec {
     let (batch_size, steps) = spec.training.steps(lesson.drawn.len());
     TrainSpec {
-        task: TrainTask::Classify(task),
+        task: TrainTask::Classify(ClassifyTask::at_hand(lesson.learns())),
         start: StartFrom::OpenModel,
         out: None,
         precision: Precision::F32,

@@ -1,30 +1,33 @@
-//! Several ways to adapt one model to one task, each learned from the same examples and measured on the same texts.
+//! Several ways to adapt one model to one task, each learned from the same examples and measured on the same texts or pictures.
 //!
 //! What is compared is the model as it was when the comparison began: a body of the task's own shares its weights, so that a run which
 //! trains the open model meanwhile changes nothing here.
 
+mod digits;
 mod learning;
 mod peak;
+mod pictures;
 mod prompting;
+mod ready;
 mod strangeness;
+mod subject;
+mod texts;
 mod vectors;
 
 use super::{LoadedModel, Step, Task, TaskContext, not_open};
 use crate::engine::{Event, Outcome};
-use crate::load::{self, ClassifierBody, ClassifierModel, EncoderModel, TextModel};
-use crate::train::linear::{Logistic, Prototypes};
+use crate::load;
 use crate::types::{
-    AdaptPoint, AdaptReport, AdaptSpec, DataPart, FeaturePooling, LabelNoise, Labelled, ModelId, UserError, Way,
-    draw_examples,
+    AdaptPoint, AdaptReport, AdaptSpec, DataPart, LabelNoise, Labelled, LabelledKind, LabelledSource, ModelId,
+    ModelInfo, UserError, Way, draw_examples,
 };
-use burn::tensor::Device;
-use learning::{Learning, Lesson};
-use peak::Peak;
-use prompting::Prompting;
+use digits::DigitPictures;
+use pictures::Pictures;
+use ready::{Comparing, Needed, Ready};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use strangeness::Strangeness;
-use vectors::{Making, Read};
+use texts::Texts;
 
 /// How long a step goes on with what takes less.
 const STRETCH: Duration = Duration::from_millis(40);
@@ -46,36 +49,13 @@ type Key = (Way, LabelNoise, usize, u64);
 
 enum State {
     New,
-    Ready(Box<Ready>),
+    Ready(Box<dyn Comparing>),
     Failed,
-}
-
-/// What is there once data and model are read.
-struct Ready {
-    data: Labelled,
-    /// Places of the texts that are measured on.
-    test: Vec<usize>,
-    /// The model as it was, with a head that nobody reads.
-    base: ClassifierModel,
-    /// The same as what continues text, where it does.
-    writer: Option<TextModel>,
-    /// What a text is read as by the pooling of the model, and by its head.
-    of_model: Making,
-    of_head: Making,
-    strangeness: Option<Strangeness>,
-    doing: Doing,
-}
-
-/// What is under way.
-enum Doing {
-    Nothing,
-    Prompting(Box<Prompting>),
-    Learning(Box<Learning>),
 }
 
 /// What one way came to, before it is held against the right answers.
 struct Outcomes {
-    /// Of each text of the test ln of each class's share.
+    /// Of each text or picture of the test ln of each class's share.
     shares: Vec<Vec<f64>>,
     used: usize,
     adapt_s: f64,
@@ -91,8 +71,10 @@ impl Adapt {
     pub(crate) fn new(model: ModelId, spec: AdaptSpec, known: Vec<AdaptPoint>) -> Self {
         let report = AdaptReport {
             spec: spec.clone(),
+            kind: LabelledKind::default(),
             labels: Vec::new(),
             parameters: 0,
+            operations: None,
             examples: 0,
             test: Vec::new(),
             base_rate: 0.0,
@@ -105,29 +87,27 @@ impl Adapt {
     }
 
     /// Reads the data and takes the model.
-    fn begin(&mut self, cx: &TaskContext<'_>) -> Result<Ready, UserError> {
+    fn begin(&mut self, cx: &TaskContext<'_>) -> Result<Box<dyn Comparing>, UserError> {
         self.spec.check()?;
         let loaded = cx.models.get(self.model).ok_or_else(not_open)?;
-        let (body, writes) = match loaded {
-            LoadedModel::Text(model) => (ClassifierBody::Decoder(TextModel { adapter: None, ..model.clone() }), true),
-            LoadedModel::Encoder(model) => {
-                (ClassifierBody::Encoder(EncoderModel { adapter: None, ..model.clone() }), false)
-            }
-            LoadedModel::Classifier(model) => (model.body.clone(), false),
-            LoadedModel::Vision(_) | LoadedModel::Digits(_) => return Err(no_text(&loaded.info().name)),
-        };
         let info = loaded.info().clone();
-        let writer = match body.clone() {
-            ClassifierBody::Decoder(model) if writes => Some(model),
-            _ => None,
-        };
         let (_, data) = load::read_labelled(&self.spec.data)?;
+        let reads = match loaded {
+            LoadedModel::Text(_) | LoadedModel::Encoder(_) | LoadedModel::Classifier(_) => LabelledKind::Texts,
+            LoadedModel::Vision(_) | LoadedModel::Digits(_) => LabelledKind::Pictures,
+        };
+        if reads != data.kind {
+            return Err(other_kind(&info, &self.spec.data, data.kind));
+        }
         let test = self.spec.test_places(data.part(DataPart::Test));
         if test.is_empty() {
             return Err(UserError::new(
                 "There is nothing to measure on.",
-                "Nothing of the data is held out for the test, and every way is measured on the same texts.",
-                "Hold out a share for the test, or name a file of its own for it.",
+                format!(
+                    "Nothing of the data is held out for the test, and every way is measured on the same {}.",
+                    data.kind.plural()
+                ),
+                "Hold out a share for the test, or name data of its own for it.",
             ));
         }
         let words = &self.spec.prompt.words;
@@ -138,55 +118,51 @@ impl Adapt {
                 "Give one word for each class, in their order.",
             ));
         }
-        let base = ClassifierModel::with_new_head(body, data.labels.clone(), 0, cx.device)?;
         let report = &mut self.report;
-        (report.labels, report.parameters) = (data.labels.clone(), info.parameters);
+        (report.kind, report.labels, report.parameters) = (data.kind, data.labels.clone(), info.parameters);
         report.examples = data.part(DataPart::Train).len();
         report.test =
             test.iter().map(|place| (data.examples[*place].0.clone(), data.examples[*place].1 as u32)).collect();
         report.base_rate = base_rate(&data, &test);
-        self.plan(&data, writes, &info.name);
-        let needed = self.needed(&data, &test);
-        let texts = |places: &[usize]| places.iter().map(|place| data.examples[*place].0.clone()).collect::<Vec<_>>();
-        let read = |asked: bool, read: Read| {
-            let places = if asked { needed.clone() } else { Vec::new() };
-            let texts = texts(&places);
-            Making::new(read, data.examples.len(), places, texts)
-        };
-        let own = match (&base.body, self.spec.pooling) {
-            // The model's own pooling; what was a classifier has none but its head's.
-            (ClassifierBody::Encoder(_), _) if matches!(loaded, LoadedModel::Encoder(_)) => Read::Pooled,
-            (ClassifierBody::Decoder(_), FeaturePooling::Mean) if writes => Read::Mean,
-            _ => Read::OfHead,
-        };
+        self.plan(&data, &info);
         let asks = |which: fn(Way) -> bool| self.plan.iter().any(|(way, ..)| which(*way));
-        Ok(Ready {
-            of_model: read(asks(Way::needs_vectors), own),
-            of_head: read(asks(|way| way == Way::Head), Read::OfHead),
-            strangeness: writer.is_some().then(|| Strangeness::new(texts(&test))),
-            test,
-            base,
-            writer,
-            data,
-            doing: Doing::Nothing,
+        let needed = Needed {
+            places: self.needed(&data, &test),
+            of_model: asks(Way::needs_vectors),
+            of_head: asks(|way| way == Way::Head),
+        };
+        let data = Rc::new(data);
+        Ok(match loaded {
+            LoadedModel::Vision(model) => {
+                Box::new(Ready::new(Pictures::of(model, &data, &needed.places)?, data, test, &needed))
+            }
+            LoadedModel::Digits(model) => {
+                Box::new(Ready::new(DigitPictures::of(model, &data, &needed.places, cx.device)?, data, test, &needed))
+            }
+            LoadedModel::Text(_) | LoadedModel::Encoder(_) | LoadedModel::Classifier(_) => {
+                let texts = Texts::of(loaded, &data, &test, self.spec.pooling, cx.device)?;
+                let texts = texts.ok_or_else(|| other_kind(&info, &self.spec.data, data.kind))?;
+                Box::new(Ready::new(texts, data, test, &needed))
+            }
         })
     }
 
     /// What is to be measured: for each seed all ways and sizes, so that whole curves are there early.
-    fn plan(&mut self, data: &Labelled, writes: bool, name: &str) {
+    fn plan(&mut self, data: &Labelled, model: &ModelInfo) {
         let spec = &self.spec;
         let mut ways = spec.ways.clone();
         ways.sort_unstable();
         ways.dedup();
-        if !writes && ways.contains(&Way::Examples) {
-            ways.retain(|way| *way != Way::Examples);
-            let why = format!(
-                "{name} continues no text, so no examples can be shown to it in a prompt; that way is left out."
-            );
-            self.report.notes.push(why);
-        }
+        ways.retain(|way| match way.hindrance(model) {
+            Some(why) => {
+                self.report.notes.push(format!("{}; that way is left out.", why.trim_end_matches('.')));
+                false
+            }
+            None => true,
+        });
         let sizes = spec.sizes_of(data.part(DataPart::Train).len());
         if let Some(most) = spec.sizes.iter().max().filter(|most| **most > self.report.examples) {
+            let most = if *most == usize::MAX { "all".to_owned() } else { most.to_string() };
             let note = format!("There are {} examples; sizes up to {most} end there.", self.report.examples);
             self.report.notes.push(note);
         }
@@ -207,7 +183,7 @@ impl Adapt {
         self.plan = plan;
     }
 
-    /// Places of all texts that any way reads by themselves: what is drawn with any seed, and the test.
+    /// Places of all examples that any way reads by themselves: what is drawn with any seed, and the test.
     fn needed(&self, data: &Labelled, test: &[usize]) -> Vec<usize> {
         let most = self.spec.sizes.iter().copied().max().unwrap_or(0);
         let drawn = self.spec.seeds.iter().flat_map(|seed| draw_examples(data, most, *seed, LabelNoise::True));
@@ -225,30 +201,10 @@ impl Adapt {
     /// One stretch of what is under way; true once all is measured.
     fn advance(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, UserError> {
         let State::Ready(ready) = &mut self.state else { return Ok(true) };
-        if let Some(strangeness) = &mut ready.strangeness {
-            let (done, total) = strangeness.progress();
-            (cx.emit)(Event::Progress {
-                job: cx.job,
-                label: "Reading the texts".to_owned(),
-                done,
-                total,
-                unit: "texts",
-            });
-            let writer = ready.writer.as_ref();
-            if writer.map(|writer| strangeness.step(writer, cx.device)).transpose()?.unwrap_or(true) {
-                self.report.bits_per_byte = strangeness.bits_per_byte();
-                ready.strangeness = None;
-            }
+        if let Some(far) = ready.prepare(cx.device)? {
+            (cx.emit)(far.event(cx.job, self.report.kind));
+            ready.tell(&mut self.report);
             return Ok(false);
-        }
-        for making in [&mut ready.of_model, &mut ready.of_head] {
-            if !making.is_done() {
-                making.step(&ready.base)?;
-                let (done, total) = making.progress();
-                let label = "Making vectors of the texts".to_owned();
-                (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "texts" });
-                return Ok(false);
-            }
         }
         let Some(key) = self.plan.last().copied() else { return Ok(true) };
         if let Some(outcomes) = ready.measure(&self.spec, key, cx.device)? {
@@ -259,7 +215,8 @@ impl Adapt {
         }
         let (way, noise, size, seed) = key;
         let of_noise = if noise == LabelNoise::True { String::new() } else { format!(", {}", noise.name()) };
-        let label = format!("{}, {size} examples, seed {seed}{of_noise}", way.title());
+        let examples = if size == 1 { "1 example".to_owned() } else { format!("{size} examples") };
+        let label = format!("{}, {examples}, seed {seed}{of_noise}", way.title());
         let (done, total) = ((self.planned - self.plan.len()) as u64, self.planned as u64);
         (cx.emit)(Event::Progress { job: cx.job, label, done, total, unit: "points" });
         Ok(self.plan.is_empty())
@@ -268,90 +225,18 @@ impl Adapt {
     /// What is known once all is measured.
     fn conclude(&mut self) {
         let State::Ready(ready) = &self.state else { return };
-        let cut = ready.of_model.cut().max(ready.of_head.cut());
-        if cut > 0 {
-            let longest = ready.base.tells.longest;
-            self.report.notes.push(format!("{cut} texts are longer than {longest} tokens and were cut off there."));
-        }
+        ready.tell(&mut self.report);
+        self.report.notes.extend(ready.note_of_length());
         let shown = self.report.points.iter().filter(|point| point.way == Way::Examples);
-        if let Some(most) = shown.clone().filter(|point| point.used < point.size).map(|point| point.used).min() {
+        if let Some(most) = shown.filter(|point| point.used < point.size).map(|point| point.used).min() {
             let note = format!(
                 "A prompt holds about {most} of these examples beside the query; of more, the first ones are left out."
             );
             self.report.notes.push(note);
         }
-        if let (true, Some(note)) = (shown.count() > 0, prompting::note_of_words(&ready.base, &self.spec, &ready.data))
-        {
+        let asked = self.report.points.iter().any(|point| point.way == Way::Examples);
+        if let (true, Some(note)) = (asked, ready.note_of_words(&self.spec)) {
             self.report.notes.push(note);
-        }
-    }
-}
-
-impl Ready {
-    /// Goes on with a point; what it came to, once it is measured.
-    fn measure(
-        &mut self,
-        spec: &AdaptSpec,
-        (way, noise, size, seed): Key,
-        device: &Device,
-    ) -> Result<Option<Outcomes>, UserError> {
-        let (doing, done) = match std::mem::replace(&mut self.doing, Doing::Nothing) {
-            Doing::Nothing => {
-                let drawn = draw_examples(&self.data, size, seed, noise);
-                match (way, &self.writer) {
-                    (Way::Embeddings | Way::Prototypes, _) => (Doing::Nothing, Some(self.linear(way, &drawn))),
-                    (Way::Examples, Some(writer)) => {
-                        let prompting = Prompting::new(writer, spec, &self.data, &drawn, &self.test)?;
-                        (Doing::Prompting(Box::new(prompting)), None)
-                    }
-                    _ => {
-                        let learning = Learning::begin(self, &Lesson { way, seed, spec, drawn: &drawn, device })?;
-                        (Doing::Learning(Box::new(learning)), None)
-                    }
-                }
-            }
-            Doing::Prompting(mut prompting) => {
-                let done = self.writer.as_ref().map(|writer| prompting.step(writer)).transpose()?.flatten();
-                (Doing::Prompting(prompting), done)
-            }
-            Doing::Learning(mut learning) => {
-                let done = learning.step(self, device)?;
-                (Doing::Learning(learning), done)
-            }
-        };
-        if done.is_none() {
-            self.doing = doing;
-        }
-        Ok(done)
-    }
-
-    /// A small model on the vectors.
-    fn linear(&self, way: Way, drawn: &[(usize, usize)]) -> Outcomes {
-        let (making, classes, peak) = (&self.of_model, self.data.labels.len(), Peak::begin());
-        let begun = Instant::now();
-        let vectors = making.vectors();
-        let of_texts = making.seconds_a_text();
-        let (shares, learned, adapt_s): (Vec<Vec<f64>>, usize, f64) = if way == Way::Embeddings {
-            let learned = Logistic::learn(vectors, drawn, classes);
-            let adapt_s = begun.elapsed().as_secs_f64();
-            let shares = self.test.iter().map(|place| learned.log_shares(vectors.row(*place)));
-            (shares.collect(), learned.learned(), adapt_s)
-        } else {
-            let learned = Prototypes::learn(vectors, drawn, classes);
-            let adapt_s = begun.elapsed().as_secs_f64();
-            let shares = self.test.iter().map(|place| learned.log_shares(vectors.row(*place)));
-            (shares.collect(), learned.learned(), adapt_s)
-        };
-        let answering = begun.elapsed().as_secs_f64() - adapt_s;
-        Outcomes {
-            shares,
-            used: drawn.len(),
-            adapt_s: adapt_s + of_texts * drawn.len() as f64,
-            query_s: answering + of_texts * self.test.len() as f64,
-            tokens: making.tokens_a_text(&self.test),
-            learned: learned as u64,
-            bytes: 4 * learned as u64,
-            peak: peak.end(),
         }
     }
 }
@@ -361,8 +246,7 @@ impl Task for Adapt {
         let begun = Instant::now();
         if matches!(self.state, State::New) {
             self.state = State::Failed;
-            let ready = self.begin(cx)?;
-            self.state = State::Ready(Box::new(ready));
+            self.state = State::Ready(self.begin(cx)?);
         }
         let mut is_done = false;
         while !is_done && begun.elapsed() < STRETCH {
@@ -430,10 +314,19 @@ fn base_rate(data: &Labelled, test: &[usize]) -> f64 {
     test.iter().filter(|place| data.examples[**place].1 == most).count() as f64 / test.len().max(1) as f64
 }
 
-fn no_text(name: &str) -> UserError {
-    UserError::new(
-        format!("{name} reads no text."),
-        "Ways to adapt a model are compared on labelled texts.",
-        "Choose a decoder or an encoder of texts.",
-    )
+/// Data of one kind, and a model that reads another.
+fn other_kind(info: &ModelInfo, data: &LabelledSource, kind: LabelledKind) -> UserError {
+    let (path, name) = (data.data.display(), &info.name);
+    match kind {
+        LabelledKind::Texts => UserError::new(
+            format!("{name} reads no text."),
+            format!("{path} holds labelled texts, and {name} reads pictures."),
+            "Choose pictures in folders by class or in MNIST's format, or a decoder or an encoder of texts.",
+        ),
+        LabelledKind::Pictures => UserError::new(
+            format!("{name} reads no pictures."),
+            format!("{path} holds labelled pictures, and {name} reads text."),
+            "Choose labelled texts, or a vision transformer or a digit network.",
+        ),
+    }
 }

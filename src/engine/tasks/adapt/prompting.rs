@@ -1,9 +1,9 @@
 //! Examples in the prompt: the likeliest of the label words is the answer.
 
+use super::Outcomes;
 use super::peak::Peak;
-use super::{Outcomes, Way};
 use crate::engine::tasks::answers::Asking;
-use crate::load::{ClassifierBody, ClassifierModel, TextModel};
+use crate::load::TextModel;
 use crate::types::{AdaptSpec, BatchSpec, FewShotPrompt, Labelled, Shot, UserError};
 use std::time::Instant;
 
@@ -135,9 +135,7 @@ fn tokens_of(model: &TextModel, prompt: &FewShotPrompt, queries: &[[String; 2]])
 }
 
 /// What is to be known of label words: that some begin alike.
-pub(super) fn note_of_words(model: &ClassifierModel, spec: &AdaptSpec, data: &Labelled) -> Option<String> {
-    let ClassifierBody::Decoder(model) = &model.body else { return None };
-    debug_assert!(spec.ways.contains(&Way::Examples));
+pub(super) fn note_of_words(model: &TextModel, spec: &AdaptSpec, data: &Labelled) -> Option<String> {
     let words = words(spec, data);
     let first = |word: &String| model.tokenizer.continuation_ids(word).ok()?.first().copied();
     let firsts: Vec<Option<u32>> = words.iter().map(first).collect();

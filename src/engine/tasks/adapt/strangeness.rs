@@ -24,8 +24,8 @@ impl Strangeness {
     }
 
     /// Texts that are read, and all.
-    pub(super) fn progress(&self) -> (u64, u64) {
-        (self.next as u64, self.texts.len() as u64)
+    pub(super) fn progress(&self) -> [usize; 2] {
+        [self.next, self.texts.len()]
     }
 
     /// Reads one; true once all are. A text stands behind the token that begins or ends one, where there is such a token; else its first

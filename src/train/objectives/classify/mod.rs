@@ -7,7 +7,7 @@ mod pictures;
 mod texts;
 mod words;
 
-pub(crate) use pictures::ClassifyPictures;
+pub(crate) use pictures::{ClassifyPictures, SeenPictures};
 pub(crate) use texts::Classify;
 pub(crate) use words::ClassifyWords;
 

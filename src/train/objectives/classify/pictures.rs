@@ -1,39 +1,115 @@
-//! Classes of pictures: a vision transformer and a folder with a folder of pictures for each class.
+//! Classes of pictures: a vision transformer and pictures in folders by class, or in MNIST's format.
 
 use super::super::text::with_changes;
 use super::{Examples, other_classes};
-use crate::load::{self, VisionModel};
+use crate::load::{self, NamedPictures, Preprocessor, VisionModel};
 use crate::nn::{Hooks, Vit, in_full_precision};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
-use crate::types::{ClassifyTask, Learns, ModelKind, Picture, StartFrom, TrainSpec, UserError};
+use crate::types::{ClassifyTask, Labelled, Learns, ModelKind, Picture, StartFrom, TrainSpec, UserError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Pictures that are read in one stretch.
 const PORTION: usize = 32;
 /// Bytes of prepared pictures that are kept; those beyond are read again at each step that has them.
 const MOST_KEPT: usize = 1 << 30;
 
+/// Pictures at the size that a model reads, kept as far as there is room; what is not kept is read again.
+pub(crate) struct SeenPictures {
+    preprocessor: Preprocessor,
+    pictures: NamedPictures,
+    names: Vec<String>,
+    kept: Vec<OnceLock<Picture>>,
+    bytes: AtomicUsize,
+}
+
+impl SeenPictures {
+    /// Those of some names, as a model sees them. Nothing is read yet but files that hold many.
+    ///
+    /// # Errors
+    /// When such a file cannot be read.
+    pub(crate) fn new(preprocessor: Preprocessor, names: Vec<String>) -> Result<Self, UserError> {
+        let pictures = NamedPictures::of(names.iter().map(String::as_str))?;
+        let kept = names.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { preprocessor, pictures, names, kept, bytes: AtomicUsize::new(0) })
+    }
+
+    /// Reads the pictures at some places.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub(crate) fn read(&self, places: &[usize]) -> Result<(), UserError> {
+        places.par_iter().try_for_each(|place| self.at(*place).map(drop))
+    }
+
+    /// The same as the network takes them, `[B, 3, H, W]`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(crate) fn pixels(&self, places: &[usize], device: &Device) -> Result<Tensor<4>, UserError> {
+        let pixels = places.par_iter().map(|place| Ok(self.preprocessor.pixels(&self.at(*place)?)));
+        let pixels: Vec<Vec<f32>> = pixels.collect::<Result<_, UserError>>()?;
+        let [height, width] = self.preprocessor.size();
+        Ok(Tensor::from_data(TensorData::new(pixels.concat(), [places.len(), 3, height, width]), device))
+    }
+
+    fn at(&self, place: usize) -> Result<Picture, UserError> {
+        let kept = &self.kept[place];
+        if let Some(picture) = kept.get() {
+            return Ok(picture.clone());
+        }
+        let picture = self.preprocessor.seen(&self.pictures.picture(&self.names[place])?);
+        let bytes = picture.rgb.len();
+        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_KEPT {
+            return Ok(kept.get_or_init(|| picture).clone());
+        }
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        Ok(picture)
+    }
+}
+
 /// A vision transformer and the pictures it learns from.
 pub(crate) struct ClassifyPictures {
     examples: Examples,
     /// The model of a folder, until all is ready.
     opened: Option<VisionModel>,
-    /// How pictures are prepared, once the model is known.
-    preprocessor: Option<load::Preprocessor>,
     layers: usize,
-    /// Each example at the size the model reads; none where it was read and not kept.
-    seen: Vec<Option<Picture>>,
-    kept: usize,
+    /// The pictures, once the model is known.
+    seen: Option<Rc<SeenPictures>>,
+    /// Where each example stands among them.
+    places: Vec<usize>,
+    /// How many are read.
+    read: usize,
 }
 
 impl ClassifyPictures {
     /// The objective of a task; nothing is read yet.
     pub(crate) fn new(task: ClassifyTask) -> Self {
         let examples = Examples::new(task);
-        Self { examples, opened: None, preprocessor: None, layers: 0, seen: Vec::new(), kept: 0 }
+        Self { examples, opened: None, layers: 0, seen: None, places: Vec::new(), read: 0 }
+    }
+
+    /// The objective of examples that are at hand at some places of `seen`, ready to be learned from by a model of their classes. `vectors`
+    /// are what the body makes of the first token of each, row-major, where that is known already.
+    ///
+    /// # Errors
+    /// When the model has other classes.
+    pub(crate) fn given(
+        task: ClassifyTask,
+        data: Labelled,
+        vectors: Option<&[f32]>,
+        model: &VisionModel,
+        (seen, places): (Rc<SeenPictures>, Vec<usize>),
+    ) -> Result<Self, UserError> {
+        let mut objective = Self { seen: Some(seen), read: places.len(), places, ..Self::new(task) };
+        objective.examples.give(data, vectors);
+        objective.take(model)?;
+        Ok(objective)
     }
 
     /// The model a run starts from, with a head for the classes of the data.
@@ -67,53 +143,40 @@ impl ClassifyPictures {
         }
         self.examples.number_as(&model.labels);
         self.layers = model.info.shape.layers();
-        self.preprocessor = Some(model.preprocessor.clone());
+        if self.seen.is_none() {
+            let names: Vec<String> = self.examples.data.examples.iter().map(|(name, _)| name.clone()).collect();
+            self.places = (0..names.len()).collect();
+            self.seen = Some(Rc::new(SeenPictures::new(model.preprocessor.clone(), names)?));
+        }
         Ok(())
     }
 
     /// Reads the next pictures; true when all are.
     fn take_in(&mut self) -> Result<bool, UserError> {
-        let (first, examples) = (self.seen.len(), &self.examples.data.examples);
-        let next = &examples[first..examples.len().min(first + PORTION)];
-        let preprocessor = self.preprocessor.as_ref().ok_or_else(no_body)?;
-        let read = next.par_iter().map(|(path, _)| read(preprocessor, Path::new(path)));
-        let read: Vec<Picture> = read.collect::<Result<_, UserError>>()?;
-        for picture in read {
-            let bytes = picture.rgb.len();
-            let is_kept = self.kept + bytes <= MOST_KEPT;
-            self.kept += if is_kept { bytes } else { 0 };
-            self.seen.push(is_kept.then_some(picture));
-        }
-        Ok(self.seen.len() == self.examples.data.examples.len())
+        let next = &self.places[self.read..self.places.len().min(self.read + PORTION)];
+        self.seen.as_ref().ok_or_else(no_body)?.read(next)?;
+        self.read += next.len();
+        Ok(self.read == self.places.len())
     }
 
     /// Pictures as the network reads them, `[B, 3, H, W]`.
     fn pixels(&self, places: &[usize], device: &Device) -> Tensor<4> {
-        let preprocessor = self.preprocessor.as_ref().expect("it is there before the first step");
-        let (seen, examples) = (&self.seen, &self.examples.data.examples);
-        let of = |place: &usize| match &seen[*place] {
-            Some(picture) => preprocessor.pixels(picture),
-            None => {
-                let again = read(preprocessor, Path::new(&examples[*place].0));
-                preprocessor.pixels(&again.unwrap_or_else(|error| panic!("{error}")))
-            }
-        };
-        let pixels: Vec<Vec<f32>> = places.par_iter().map(of).collect();
-        let [height, width] = preprocessor.size();
-        Tensor::from_data(TensorData::new(pixels.concat(), [places.len(), 3, height, width]), device)
+        let seen = self.seen.as_ref().expect("they are there before the first step");
+        let places: Vec<usize> = places.iter().map(|place| self.places[*place]).collect();
+        // All were read before; one that is gone since ends the job, by the guard around it.
+        seen.pixels(&places, device).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Scores of some examples, `[B, L]`. `net` is without autodiff, `learning` the same or the one that learns.
     fn scores(&self, learning: &Vit, net: &Vit, places: &[usize], device: &Device) -> Tensor<2> {
-        let hooks = &mut Hooks::off();
         let scores = if self.examples.task.learns == Learns::Head {
             let make = |places: &[usize]| net.special_vectors(self.pixels(places, &net.device())).flatten(1, 2);
             let vectors = self.examples.remembered(places, device, make); // [B, S·D]
             let ([b, width], [special, d]) = (vectors.dims(), learning.special.dims());
-            debug_assert_eq!(width, special * d);
-            learning.scores(vectors.reshape([b, special, d]), hooks)
+            debug_assert!(width == special * d || (width == d && learning.heads.len() == 1));
+            learning.decide(&vectors.reshape([b, width / d, d]))
         } else {
-            learning.forward(self.pixels(places, device), hooks)
+            learning.forward(self.pixels(places, device), &mut Hooks::off())
         };
         scores.expect("it has a head")
     }
@@ -138,14 +201,14 @@ impl Objective for ClassifyPictures {
             self.examples.read(setup.spec)?;
             return Ok(Preparation::More);
         }
-        if self.preprocessor.is_none() {
+        if self.seen.is_none() {
             let opened = self.start_model(setup, tell)?;
             self.take(opened.as_ref().or(setup.open).ok_or_else(no_body)?)?;
             self.opened = opened;
             return Ok(Preparation::More);
         }
         let is_read = self.take_in()?;
-        let (done, total) = (self.seen.len() as u64, self.examples.data.examples.len() as u64);
+        let (done, total) = (self.read as u64, self.examples.data.examples.len() as u64);
         tell(Progress { label: "Reading the pictures".to_owned(), done, total, unit: "pictures" });
         if !is_read {
             return Ok(Preparation::More);
@@ -212,11 +275,6 @@ impl Objective for ClassifyPictures {
 /// A parameter as it is called in a classifier of texts, whose head and body have names of their own.
 fn named(path: &str) -> String {
     if path.starts_with("heads") { "head".to_owned() } else { format!("body.{path}") }
-}
-
-/// A picture at the size the model reads.
-fn read(preprocessor: &load::Preprocessor, path: &Path) -> Result<Picture, UserError> {
-    Ok(preprocessor.seen(&load::read_picture(path)?))
 }
 
 fn no_body() -> UserError {

@@ -92,11 +92,6 @@ impl Classify {
         Ok(Some(ClassifierModel::with_new_head(body, labels, setup.spec.seed, device)?))
     }
 
-    /// What learns.
-    pub(crate) fn learns(&self) -> Learns {
-        self.examples.task.learns
-    }
-
     fn fits(&self, model: &ClassifierModel) -> bool {
         model.tells.problem == Problem::OneClass && self.examples.fit(&model.tells.labels)
     }

@@ -19,7 +19,7 @@ use crate::ui::reader::Reader;
 use crate::ui::theme::space;
 use crate::ui::widgets::unit_picture::{self, Picture, image, ink, paint};
 use crate::ui::widgets::{Stamp, caption, empty_state, icon_button, job_error, job_progress, secondary_button};
-use crate::ui::{Action, Ask, Cx, OpenModel, Panel, PanelId, State};
+use crate::ui::{Action, Ask, Cx, Intent, OpenModel, Panel, PanelId, State};
 use canvas::{Canvas, Pen};
 use egui::{Frame, Layout, Margin, RichText, TextureOptions, Ui, Vec2};
 use inspector::{Inspector, Subject};
@@ -134,6 +134,12 @@ impl DigitsPanel {
         if let Err(error) = self.opening.start(move |_| read_digit_image(&file), wake) {
             cx.fail(error);
         }
+    }
+
+    /// Puts an image on the sheet.
+    fn take(&mut self, image: &DigitImage) {
+        let opened = Some(image.0.to_vec());
+        self.sketch.replace(Sheet { opened, ..Sheet::default() });
     }
 
     fn ask_for_picture(&self, cx: &mut Cx<'_>) {
@@ -310,6 +316,12 @@ impl Panel for DigitsPanel {
         Some(Ability::ReadDigits)
     }
 
+    fn receive(&mut self, intent: Intent, _cx: &mut Cx<'_>) {
+        if let Intent::Digit(image) = intent {
+            self.take(&image);
+        }
+    }
+
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         self.networks(ui, cx);
         self.pen_controls(ui);
@@ -350,10 +362,7 @@ impl Panel for DigitsPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         match self.opening.poll() {
-            Some(Ok(image)) => {
-                let opened = Some(image.0.to_vec());
-                self.sketch.replace(Sheet { opened, ..Sheet::default() });
-            }
+            Some(Ok(image)) => self.take(&image),
             Some(Err(error)) => cx.fail(error),
             None => {}
         }

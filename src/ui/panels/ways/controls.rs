@@ -1,10 +1,10 @@
 //! The left column: the model, the data, the ways, how much is measured; run and stop.
 
-use super::form::{self, Form, NOISES, hindrance, reads_text};
-use super::{DATA_FILE, MODEL_FOLDER, WaysPanel};
+use super::form::{self, Form, NOISES};
+use super::{DATA_FILE, DATA_FOLDER, MODEL_FOLDER, WaysPanel};
 use crate::chart::number_grouped;
 use crate::engine::{AdaptWork, Work};
-use crate::types::{Ability, LabelNoise, LabelledReport, ModelId, Way};
+use crate::types::{Ability, LabelNoise, LabelledKind, LabelledReport, ModelId, Way};
 use crate::ui::files::FileRequest;
 use crate::ui::panels::labelled;
 use crate::ui::theme::{Type, space};
@@ -23,7 +23,7 @@ const SIZES_HELP: &str = "Numbers of examples that each way learns from, with co
 const SEEDS_HELP: &str = "Each seed draws other examples, in an order of its own, and other new weights. The band of a curve is a 95 % \
      interval over them (Student's t); one seed has none.";
 const TEST_ROWS_HELP: &str =
-    "Texts of the test part that are measured on at most; the same for every way, number and seed.";
+    "Examples of the test part that are measured on at most; the same for every way, number and seed.";
 const SHARE_HELP: &str = "Share of the data that no way learns from.";
 
 /// What was chosen as the model.
@@ -58,8 +58,62 @@ impl WaysPanel {
         super::more::show(&mut self.form, ui, cx);
     }
 
-    /// The labelled texts, and what they hold.
+    /// The labelled texts or pictures, and what they hold.
     fn data(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        let kind = Self::kind(cx.state);
+        match kind {
+            LabelledKind::Texts => self.texts(ui, cx),
+            LabelledKind::Pictures => {
+                let hint = "folders by class, or MNIST files";
+                if path_field(ui, "Labelled pictures", hint, Icon::Folder, &mut self.form.pictures) {
+                    cx.pick(DATA_FOLDER, labelled::folder());
+                }
+            }
+        }
+        let [_, test] = self.form.data_of(kind);
+        let has_no_test = test.trim().is_empty();
+        ui.columns_const(|[left, right]| {
+            left.add_enabled_ui(has_no_test, |ui| {
+                percent_field(ui, "Test share", SHARE_HELP, &mut self.form.test_percent);
+            });
+            let name = match kind {
+                LabelledKind::Texts => "Test texts at most",
+                LabelledKind::Pictures => "Test pictures at most",
+            };
+            integer_field(right, name, TEST_ROWS_HELP, &mut self.form.test_rows, 1..=1_000_000);
+        });
+        let Some(source) = self.form.source(kind) else {
+            let words = match kind {
+                LabelledKind::Texts => "One column of texts, one of labels. A file can also be dropped here.",
+                LabelledKind::Pictures => {
+                    "A folder for each class, or images in MNIST's format. A folder can also be dropped here."
+                }
+            };
+            caption(ui, words);
+            return;
+        };
+        self.data.follow(source, labelled::REST_S, cx, |source| (None::<ModelId>, Work::ReadLabelled(source.clone())));
+        if self.data.is_due() {
+            ui.ctx().request_repaint_after(Duration::from_millis(100));
+        }
+        match self.data.answer::<LabelledReport>(cx.state) {
+            Answer::Failed(error) => error_card(ui, error),
+            Answer::New(report) | Answer::Old(report) => {
+                labelled::told(ui, report);
+                if report.kind != kind {
+                    let words = format!("These are {}, and the model reads {}.", report.kind.plural(), kind.plural());
+                    ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().warning()));
+                }
+            }
+            Answer::Waiting => {
+                caption(ui, "Reading the data.");
+            }
+            Answer::Nothing => {}
+        }
+    }
+
+    /// Where labelled texts are.
+    fn texts(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         if path_field(ui, "Labelled texts", "CSV, TSV or JSONL", Icon::FileText, &mut self.form.data) {
             cx.pick(DATA_FILE, labelled::file());
         }
@@ -88,28 +142,6 @@ impl WaysPanel {
                     field(ui, name, help, |ui| ui.add(TextEdit::singleline(column).hint_text(hint("found"))));
                 }
             });
-        }
-        ui.columns_const(|[left, right]| {
-            left.add_enabled_ui(self.form.test_file.trim().is_empty(), |ui| {
-                percent_field(ui, "Test share", SHARE_HELP, &mut self.form.test_percent);
-            });
-            integer_field(right, "Test texts at most", TEST_ROWS_HELP, &mut self.form.test_rows, 1..=1_000_000);
-        });
-        let Some(source) = self.form.source() else {
-            caption(ui, "One column of texts, one of labels. A file can also be dropped here.");
-            return;
-        };
-        self.data.follow(source, labelled::REST_S, cx, |source| (None::<ModelId>, Work::ReadLabelled(source.clone())));
-        if self.data.is_due() {
-            ui.ctx().request_repaint_after(Duration::from_millis(100));
-        }
-        match self.data.answer::<LabelledReport>(cx.state) {
-            Answer::Failed(error) => error_card(ui, error),
-            Answer::New(report) | Answer::Old(report) => labelled::told(ui, report),
-            Answer::Waiting => {
-                caption(ui, "Reading the file.");
-            }
-            Answer::Nothing => {}
         }
     }
 
@@ -140,8 +172,9 @@ impl WaysPanel {
         let points = spec.ways.len() * spec.sizes.len() * spec.seeds.len() * spec.noises.len();
         let before =
             if known == 0 { String::new() } else { format!("; {} are measured", number_grouped(known as u64)) };
-        let [points, texts] = [points, spec.test].map(|count| number_grouped(count as u64));
-        caption(ui, format!("{points} points, each on the same {texts} texts at most{before}"));
+        let [points, asked] = [points, spec.test].map(|count| number_grouped(count as u64));
+        let kind = Self::kind(cx.state).plural();
+        caption(ui, format!("{points} points, each on the same {asked} {kind} at most{before}"));
         let verb = if known == 0 { "Run" } else { "Go on" };
         let (mut run, mut anew) = (false, false);
         ui.with_layout(justified, |ui| {
@@ -160,7 +193,7 @@ impl WaysPanel {
     }
 }
 
-/// Which model is adapted: those that are open and read text, and those that come with Fovea.
+/// Which model is adapted: those that are open, and those that come with Fovea.
 fn model(ui: &mut Ui, cx: &mut Cx<'_>) {
     let in_use = WaysPanel::model(cx.state).map(|open| (open.info.id, full_name(&open.info)));
     let name = in_use.as_ref().map_or("None is open", |(_, name)| name.as_str());
@@ -168,7 +201,7 @@ fn model(ui: &mut Ui, cx: &mut Cx<'_>) {
     let help = "The model in use, which every way adapts a copy of: it stays as it is.";
     field(ui, "Adapts", help, |ui| {
         menu(ui, "adapted model", name, ui.available_width(), |ui| {
-            for open in cx.state.models.values().filter(|open| reads_text(&open.info)) {
+            for open in cx.state.models.values().filter(|open| open.info.can(Ability::Adapt)) {
                 let on = in_use.as_ref().is_some_and(|(id, _)| *id == open.info.id);
                 if ui.selectable_label(on, full_name(&open.info)).clicked() {
                     choice = Some(Choice::Use(open.info.id));
@@ -176,7 +209,7 @@ fn model(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
             let is_open = |path: &PathBuf| cx.state.models.values().any(|open| open.info.path == *path);
             let shipped =
-                cx.state.shipped.iter().filter(|model| model.kind.can(Ability::Prompt) && !is_open(&model.path));
+                cx.state.shipped.iter().filter(|model| model.kind.can(Ability::Adapt) && !is_open(&model.path));
             for model in shipped {
                 if ui.selectable_label(false, format!("Open {}", model.name)).clicked() {
                     choice = Some(Choice::Open(model.path.clone()));
@@ -201,7 +234,7 @@ fn ways(form: &mut Form, ui: &mut Ui, cx: &Cx<'_>) {
     ui.spacing_mut().item_spacing.y = space::XS;
     ui.spacing_mut().interact_size.y = 22.0;
     for way in Way::ALL {
-        let hindered = model.and_then(|model| hindrance(way, model));
+        let hindered = model.and_then(|model| way.hindrance(model));
         let mut on = form.ways.contains(&way) && hindered.is_none();
         let response = ui.add_enabled(hindered.is_none(), Checkbox::new(&mut on, way.title()));
         let changed = response.changed();
@@ -217,7 +250,7 @@ fn ways(form: &mut Form, ui: &mut Ui, cx: &Cx<'_>) {
     }
     // A greyed box alone does not say why.
     let mut reasons: Vec<String> =
-        model.into_iter().flat_map(|model| Way::ALL.into_iter().filter_map(|way| hindrance(way, model))).collect();
+        model.into_iter().flat_map(|model| Way::ALL.into_iter().filter_map(|way| way.hindrance(model))).collect();
     reasons.dedup();
     for why in reasons {
         caption(ui, why);
@@ -230,7 +263,9 @@ pub(super) fn help(way: Way) -> &'static str {
         Way::Examples => {
             "Examples stand in the prompt, and the likeliest label is the answer (Brown et al. 2020). Nothing is learned."
         }
-        Way::Embeddings => "A logistic regression (L2, C = 1) on the vector that the frozen model makes of each text.",
+        Way::Embeddings => {
+            "A logistic regression (L2, C = 1) on the vector that the frozen model makes of each text or picture."
+        }
         Way::Prototypes => "The class whose examples' mean vector is nearest by cosine; the model stays frozen.",
         Way::Head => "A new head learns on the frozen body.",
         Way::Lora => "A new head, and low-rank changes of the body's matrices (Hu et al. 2021).",
@@ -246,7 +281,7 @@ fn measure(form: &mut Form, ui: &mut Ui) {
     });
     ui.columns_const(|[left, right]| {
         integer_field(left, "Seeds", SEEDS_HELP, &mut form.seeds, 1..=50);
-        let help = "Which texts are held out for the test.";
+        let help = "Which examples are held out for the test.";
         integer_field(right, "Seed of the split", help, &mut form.split_seed, 0..=u64::MAX);
     });
     caption(ui, "Labels of the examples").on_hover_text("Each treatment that is ticked is measured for itself.");

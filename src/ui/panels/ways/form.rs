@@ -2,8 +2,8 @@
 
 use crate::engine::shipped_tasks;
 use crate::types::{
-    Ability, AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelNoise, LabelledSource, LoraSpec, ModelInfo,
-    TaskTable, Way,
+    Ability, AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelNoise, LabelledKind, LabelledSource, LoraSpec,
+    ModelInfo, TaskTable, Way,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,9 +20,14 @@ const TASKS: &str = "assets/tasks";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Form {
+    /// Labelled texts, for a model that reads text.
     pub data: String,
     /// A file of its own for the test; empty for none.
     pub test_file: String,
+    /// Labelled pictures, for a model that reads these.
+    pub pictures: String,
+    /// A folder of its own for their test; empty for none.
+    pub test_folder: String,
     /// Names or numbers of the columns of texts and labels; nothing finds them.
     pub columns: [String; 2],
     pub test_percent: f64,
@@ -58,6 +63,8 @@ impl Default for Form {
         Self {
             data: String::new(),
             test_file: String::new(),
+            pictures: String::new(),
+            test_folder: String::new(),
             columns: [String::new(), String::new()],
             test_percent: 30.0,
             test_rows: 400,
@@ -87,21 +94,10 @@ pub(super) fn tasks() -> impl Iterator<Item = &'static TaskTable> {
     shipped_tasks().iter().filter(|task| !task.labels.is_empty())
 }
 
-/// Why a model cannot be adapted in a way; nothing where it can.
-pub(super) fn hindrance(way: Way, model: &ModelInfo) -> Option<String> {
-    let name = &model.name;
-    match way {
-        _ if !reads_text(model) => Some(format!("{name} reads no text.")),
-        Way::Examples if !model.can(Ability::Continue) => {
-            Some(format!("{name} continues no text, so no examples can be shown to it in a prompt."))
-        }
-        _ => None,
-    }
-}
-
-/// True of decoders, encoders, and classifiers of texts.
-pub(super) fn reads_text(model: &ModelInfo) -> bool {
-    [Ability::Continue, Ability::Embed, Ability::ClassifyTexts].into_iter().any(|ability| model.can(ability))
+/// What a model reads.
+pub(super) fn reads(model: &ModelInfo) -> LabelledKind {
+    let sees = [Ability::SeePictures, Ability::ReadDigits].into_iter().any(|ability| model.can(ability));
+    if sees { LabelledKind::Pictures } else { LabelledKind::Texts }
 }
 
 impl Form {
@@ -131,16 +127,27 @@ impl Form {
         self.data = path.display().to_string();
     }
 
-    /// Where the labelled texts are; nothing before a file is named.
-    pub fn source(&self) -> Option<LabelledSource> {
+    /// The field of labelled data for a model that reads so, and that of data of its own for the test.
+    pub fn data_of(&mut self, kind: LabelledKind) -> [&mut String; 2] {
+        match kind {
+            LabelledKind::Texts => [&mut self.data, &mut self.test_file],
+            LabelledKind::Pictures => [&mut self.pictures, &mut self.test_folder],
+        }
+    }
+
+    /// Where the labelled texts or pictures are; nothing before they are named.
+    pub fn source(&self, kind: LabelledKind) -> Option<LabelledSource> {
         let given = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        let [text, label] = &self.columns;
+        let ([text, label], [data, test]) = match kind {
+            LabelledKind::Texts => (self.columns.each_ref().map(given), [&self.data, &self.test_file]),
+            LabelledKind::Pictures => ([None, None], [&self.pictures, &self.test_folder]),
+        };
         Some(LabelledSource {
-            data: PathBuf::from(given(&self.data)?),
+            data: PathBuf::from(given(data)?),
             validation: None,
-            test: given(&self.test_file).map(PathBuf::from),
-            text: given(text),
-            label: given(label),
+            test: given(test).map(PathBuf::from),
+            text,
+            label,
             validation_share: 0.0,
             test_share: self.test_percent / 100.0,
             seed: self.split_seed,
@@ -152,30 +159,28 @@ impl Form {
     /// # Errors
     /// What is missing or no number, in words.
     pub fn spec(&self, model: Option<&ModelInfo>) -> Result<AdaptSpec, String> {
-        let model = model.ok_or("Open a model that reads text.")?;
-        if !reads_text(model) {
-            return Err(format!(
-                "{} reads no text; choose a decoder, an encoder or a classifier of texts.",
-                model.name
-            ));
-        }
-        let data = self.source().ok_or("Choose labelled texts.")?;
+        let model = model.ok_or("Open a model.")?;
+        let kind = reads(model);
+        let data = self.source(kind).ok_or_else(|| format!("Choose labelled {}.", kind.plural()))?;
         let words = self.words.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned);
         let lora = LoraSpec { rank: self.rank, alpha: 2.0 * self.rank as f64, ..AdaptTraining::default().lora };
         let spec = AdaptSpec {
             data,
-            ways: self.ways.iter().copied().filter(|way| hindrance(*way, model).is_none()).collect(),
+            ways: self.ways.iter().copied().filter(|way| way.hindrance(model).is_none()).collect(),
             sizes: self.sizes()?,
             seeds: (1..=self.seeds).collect(),
             noises: NOISES.into_iter().zip(self.noises).filter_map(|(noise, on)| on.then_some(noise)).collect(),
             test: self.test_rows,
             pooling: self.pooling,
-            prompt: AdaptPrompt {
-                instruction: self.instruction.clone(),
-                template: self.template.clone(),
-                separator: self.separator.clone(),
-                words: words.collect(),
-                calibrate: self.calibrate,
+            prompt: match kind {
+                LabelledKind::Texts => AdaptPrompt {
+                    instruction: self.instruction.clone(),
+                    template: self.template.clone(),
+                    separator: self.separator.clone(),
+                    words: words.collect(),
+                    calibrate: self.calibrate,
+                },
+                LabelledKind::Pictures => AdaptPrompt::default(),
             },
             training: AdaptTraining {
                 epochs: self.epochs,

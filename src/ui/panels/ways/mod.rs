@@ -10,12 +10,13 @@ mod more;
 mod plot;
 mod prices;
 mod result;
+mod thumbnails;
 mod wrong;
 
 use crate::chart::Format;
 use crate::engine::{AdaptWork, Command, Work};
 use crate::types::{
-    Ability, AdaptMetric, AdaptPoint, AdaptReport, AdaptSpec, JobId, LabelNoise, LabelledSource, ModelId,
+    Ability, AdaptMetric, AdaptPoint, AdaptReport, AdaptSpec, JobId, LabelNoise, LabelledKind, LabelledSource, ModelId,
     PriceAssumptions, Way,
 };
 use crate::ui::files::FileRequest;
@@ -31,10 +32,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use thumbnails::Thumbnails;
 use wrong::Wrong;
 
 const DATA_FILE: &str = "labelled texts";
 const TEST_FILE: &str = "texts of the test";
+const DATA_FOLDER: &str = "labelled pictures";
+const TEST_FOLDER: &str = "pictures of the test";
 const MODEL_FOLDER: &str = "model";
 /// Longest text of a result that is kept with the session, in bytes.
 const KEPT: usize = 4_000_000;
@@ -124,12 +128,19 @@ pub struct WaysPanel {
     plot: WaysPlot,
     /// What is looked at of what was wrong.
     wrong: Option<Wrong>,
+    /// Pictures among it.
+    thumbnails: Thumbnails,
 }
 
 impl WaysPanel {
-    /// The model that is adapted: of those that take text or pictures, the one in use.
+    /// The model that is adapted: the one in use.
     fn model(state: &State) -> Option<&OpenModel> {
-        state.active(Ability::Prompt)
+        state.active(Ability::Adapt)
+    }
+
+    /// What it reads; texts where there is none.
+    fn kind(state: &State) -> LabelledKind {
+        Self::model(state).map_or(LabelledKind::Texts, |open| form::reads(&open.info))
     }
 
     /// The comparison under way.
@@ -204,7 +215,7 @@ impl WaysPanel {
     /// With what the result on show was made.
     fn stamp(&self, state: &State) -> Option<Stamp> {
         let Shown { report, model, job } = self.shown.as_ref()?;
-        let stamp = job.and_then(|job| Stamp::in_use(state, job, Ability::Prompt)).unwrap_or_else(|| {
+        let stamp = job.and_then(|job| Stamp::in_use(state, job, Ability::Adapt)).unwrap_or_else(|| {
             let other = Self::model(state).map(|open| full_name(&open.info)).filter(|name| name != model);
             Stamp::kept(model, other.map(|name| format!("{name} is in use now.")))
         });
@@ -217,7 +228,7 @@ impl WaysPanel {
         };
         let is_other = self.running(state).is_some() && self.job != *job;
         let asked = self.form.spec(Self::model(state).map(|open| &open.info));
-        let stamp = stamp.with(data).with(seeds).with(format!("{} texts", report.test.len()));
+        let stamp = stamp.with(data).with(seeds).with(format!("{} {}", report.test.len(), report.kind.plural()));
         let stamp = stamp.old_where(is_other, "It is measured anew.");
         Some(stamp.old_where(asked.as_ref() != Ok(&report.spec), "What is filled in was changed since."))
     }
@@ -248,7 +259,7 @@ impl Panel for WaysPanel {
     }
 
     fn needs(&self) -> Option<Ability> {
-        Some(Ability::Prompt)
+        Some(Ability::Adapt)
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -275,6 +286,7 @@ impl Panel for WaysPanel {
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.take_in(cx.state);
+        self.thumbnails.tick(cx);
     }
 
     fn current_job(&self) -> Option<JobId> {
@@ -294,12 +306,22 @@ impl Panel for WaysPanel {
         match tag {
             DATA_FILE => self.form.take_file(path),
             TEST_FILE => self.form.test_file = path.display().to_string(),
+            DATA_FOLDER => self.form.pictures = path.display().to_string(),
+            TEST_FOLDER => self.form.test_folder = path.display().to_string(),
             MODEL_FOLDER => cx.open_model(path.to_owned()),
             _ => {}
         }
     }
 
-    fn dropped(&mut self, path: &Path, _cx: &mut Cx<'_>) -> bool {
+    fn dropped(&mut self, path: &Path, cx: &mut Cx<'_>) -> bool {
+        if Self::kind(cx.state) == LabelledKind::Pictures {
+            // A model's folder is opened.
+            let is_data = path.is_dir() && !path.join("config.json").is_file();
+            if is_data {
+                self.form.pictures = path.display().to_string();
+            }
+            return is_data;
+        }
         let ending = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
         let is_data = matches!(ending.as_str(), "csv" | "tsv" | "tab" | "jsonl" | "ndjson");
         if is_data {

@@ -2,8 +2,8 @@
 
 use super::controls::short;
 use super::form::Form;
-use super::{TEST_FILE, WaysPanel};
-use crate::types::{Ability, AdaptTraining, FeaturePooling, Way};
+use super::{TEST_FILE, TEST_FOLDER, WaysPanel};
+use crate::types::{Ability, AdaptTraining, FeaturePooling, LabelledKind, Way};
 use crate::ui::Cx;
 use crate::ui::panels::labelled;
 use crate::ui::theme::{Type, space};
@@ -19,8 +19,17 @@ const WORDS_HELP: &str = "The word for each class in a prompt, in the order of t
 pub(super) fn show(form: &mut Form, ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(space::S);
     CollapsingHeader::new(RichText::new("More").font(Type::Body.bold())).id_salt("more of ways").show(ui, |ui| {
-        if path_field(ui, "A file of its own for the test", "none", Icon::FileText, &mut form.test_file) {
-            cx.pick(TEST_FILE, labelled::file());
+        match WaysPanel::kind(cx.state) {
+            LabelledKind::Texts => {
+                if path_field(ui, "A file of its own for the test", "none", Icon::FileText, &mut form.test_file) {
+                    cx.pick(TEST_FILE, labelled::file());
+                }
+            }
+            LabelledKind::Pictures => {
+                if path_field(ui, "A folder of its own for the test", "none", Icon::Folder, &mut form.test_folder) {
+                    cx.pick(TEST_FOLDER, labelled::folder());
+                }
+            }
         }
         let is_decoder = WaysPanel::model(cx.state).is_some_and(|open| open.info.can(Ability::Continue));
         if is_decoder {
@@ -58,7 +67,7 @@ fn prompt(form: &mut Form, ui: &mut Ui) {
 fn training(form: &mut Form, ui: &mut Ui, cx: &Cx<'_>) {
     ui.columns_const(|[left, right]| {
         integer_field(left, "Epochs", "Passes over the examples.", &mut form.epochs, 1..=1000);
-        integer_field(right, "Batch size", "Texts a step, at most.", &mut form.batch, 1..=1024);
+        integer_field(right, "Batch size", "Examples a step, at most.", &mut form.batch, 1..=1024);
     });
     ui.columns_const(|[left, right]| {
         let help = "Steps, however few the examples are.";

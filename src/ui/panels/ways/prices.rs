@@ -40,17 +40,22 @@ const COLUMNS: [(&str, &str, Told); 9] = [
         price.peak_bytes.map_or_else(|| "–".to_owned(), bytes_in_words)
     }),
     ("File", "Bytes to hand on: what was learned, in F32; of a prompt its text.", |price| bytes_in_words(price.bytes)),
-    ("Query", "Milliseconds for a text of the test.", |price| length(price.query_ms / 1e3)),
-    ("Ops", "Operations a query: two for each parameter and token that is read (Kaplan et al. 2020).", |price| {
-        count_in_words(price.operations as u64)
-    }),
+    ("Query", "Milliseconds for a text or picture of the test.", |price| length(price.query_ms / 1e3)),
+    (
+        "Ops",
+        "Operations a query: two for each parameter and token that is read (Kaplan et al. 2020), patches of a picture among them; of a digit \
+         network two for each multiplication with a weight.",
+        |price| count_in_words(price.operations as u64),
+    ),
     ("Energy", "Joules to adapt and for all queries, if the computer draws the watts below all the while.", |price| {
         let joules = price.joules[0] + price.joules[1];
         if joules < 1000.0 { format!("{} J", significant(joules)) } else { format!("{} kJ", significant(joules / 1e3)) }
     }),
-    ("Hosted", "What a hosted model would ask for the same queries, each with one token that it writes.", |price| {
-        significant(price.hosted)
-    }),
+    (
+        "Hosted",
+        "What a hosted model would ask for the same queries, each with one token that it writes. Nothing where no tokens are read.",
+        |price| price.hosted.map_or_else(|| "–".to_owned(), significant),
+    ),
 ];
 
 /// Shows the table; gives the way whose row was clicked.

@@ -2,7 +2,7 @@
 
 use super::controls::short_noise;
 use super::{WaysPanel, export, legend, prices};
-use crate::types::{AdaptMetric, AdaptReport, JobId, LabelNoise, Way};
+use crate::types::{AdaptMetric, AdaptReport, JobId, LabelNoise, LabelledKind, Way};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     Stamp, caption, empty_state, ghost_button, icon_button, job_error, job_progress, segmented, stage_header,
@@ -126,7 +126,9 @@ impl WaysPanel {
         let model = Self::model(cx.state).map(|open| open.info.clone());
         let is_ready = self.form.spec(model.as_ref()).is_ok();
         let action = match (&model, is_ready, self.form.data.trim().is_empty()) {
-            (Some(model), false, true) if super::form::reads_text(model) => Some("Compare on sentiment"),
+            (Some(model), false, true) if super::form::reads(model) == LabelledKind::Texts => {
+                Some("Compare on sentiment")
+            }
             (Some(_), true, _) => Some("Run"),
             _ => None,
         };
@@ -145,9 +147,7 @@ fn waiting(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
     let size = ui.available_size();
     ui.allocate_ui(size, |ui| {
         ui.set_min_size(size);
-        ui.centered_and_justified(|ui| {
-            caption(ui, "Data and texts are read first. Points appear here as they are measured.")
-        });
+        ui.centered_and_justified(|ui| caption(ui, "Data is read first. Points appear here as they are measured."));
     });
 }
 
@@ -160,9 +160,10 @@ fn words(ui: &mut Ui, report: &AdaptReport) {
     }
     let percent = format!("{:.1} %", report.base_rate * 100.0);
     let mut facts = format!(
-        "{} examples to learn from, {} texts to measure on; the most common class is right in {percent}.",
+        "{} examples to learn from, {} {} to measure on; the most common class is right in {percent}.",
         report.examples,
-        report.test.len()
+        report.test.len(),
+        report.kind.plural()
     );
     if let Some(bits) = report.bits_per_byte {
         facts += &format!(" The model as it is needs {bits:.2} bits for a byte of these texts.");

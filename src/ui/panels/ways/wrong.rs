@@ -1,17 +1,24 @@
-//! What the ways got wrong: the texts of the test with their class and what each way says, those that most ways miss first.
+//! What the ways got wrong: the texts or pictures of the test with their class and what each way says, those that most ways miss first.
 
 use super::WaysPanel;
 use super::controls::{menu, short, short_noise};
+use super::thumbnails::{Thumbnails, short_name};
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
-use crate::types::{AdaptPoint, AdaptReport, JobId, LabelNoise, ModelId, SiteFilter, Way};
+use crate::types::{AdaptPoint, AdaptReport, JobId, LabelNoise, LabelledKind, ModelId, SiteFilter, Way};
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
+use crate::ui::widgets::unit_picture::paint;
 use crate::ui::widgets::{caption, icon_button, one_line, stage_header};
 use crate::ui::{Cx, Intent, Themed};
-use egui::{Align2, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 use lucide_icons::Icon;
 use std::sync::Arc;
 
+/// Heights of a row with a text and with a picture, and the side of the picture in it.
 const ROW: f32 = 26.0;
+const TALL_ROW: f32 = 52.0;
+const PICTURE: f32 = 46.0;
+/// Side of the picture that the pointer shows.
+const LARGE: f32 = 168.0;
 const HEAD: f32 = 38.0;
 /// Least width of the texts, and widths of a column of classes.
 const TEXT: f32 = 160.0;
@@ -130,9 +137,13 @@ impl WaysPanel {
         choices(ui, wrong, &report, &mut self.view.only_wrong);
         ui.add_space(space::XS);
         let job = self.shown.as_ref().and_then(|shown| shown.job);
-        let clicked = table(ui, wrong, &report, self.view.only_wrong);
+        let clicked = table(ui, wrong, &report, self.view.only_wrong, &mut self.thumbnails);
         if let Some(place) = clicked {
-            look_at(&report.test[place].0, job, cx);
+            let name = &report.test[place].0;
+            match report.kind {
+                LabelledKind::Texts => look_at(name, job, cx),
+                LabelledKind::Pictures => self.thumbnails.open(ui.ctx(), name.clone(), job, cx),
+            }
         }
         if close {
             self.wrong = None;
@@ -171,13 +182,19 @@ fn choices(ui: &mut Ui, wrong: &mut Wrong, report: &AdaptReport, only_wrong: &mu
             });
             let _ = response.accessible_name(format!("Labels: {}", short_noise(wrong.noise)));
         }
-        let help = "Only texts that the way in the title misses, or any way where none is chosen. A click on a way's name chooses it.";
+        let help = "Only what the way in the title misses, or any way where none is chosen. A click on a way's name chooses it.";
         ui.checkbox(only_wrong, "Wrong only").on_hover_text(help);
     });
 }
 
-/// The table; gives the place of the text that was clicked.
-fn table(ui: &mut Ui, wrong: &mut Wrong, report: &Arc<AdaptReport>, only_wrong: bool) -> Option<usize> {
+/// The table; gives the place of what was clicked.
+fn table(
+    ui: &mut Ui,
+    wrong: &mut Wrong,
+    report: &Arc<AdaptReport>,
+    only_wrong: bool,
+    thumbnails: &mut Thumbnails,
+) -> Option<usize> {
     let chosen = wrong.way;
     let rows = wrong.find(report, only_wrong);
     let points: Vec<&AdaptPoint> = rows.points.iter().map(|point| &report.points[*point]).collect();
@@ -191,16 +208,21 @@ fn table(ui: &mut Ui, wrong: &mut Wrong, report: &Arc<AdaptReport>, only_wrong: 
     ScrollArea::horizontal().id_salt("wrong columns").auto_shrink(false).show(ui, |ui| {
         ui.set_width(width);
         ui.spacing_mut().item_spacing.y = 0.0;
-        heading = headings(ui, &columns, &points, chosen);
+        heading = headings(ui, &columns, &points, (chosen, report.kind));
         if rows.places.is_empty() {
             ui.add_space(space::S);
-            caption(ui, "Nothing is wrong here. Untick ‘Wrong only’ to see every text.");
+            caption(ui, "Nothing is wrong here. Untick ‘Wrong only’ to see all.");
             return;
         }
         let area = ScrollArea::vertical().id_salt("wrong rows").auto_shrink(false);
-        area.show_rows(ui, ROW, rows.places.len(), |ui, range| {
-            for place in &rows.places[range] {
-                if row(ui, &columns, report, &points, *place) {
+        let height = if report.kind == LabelledKind::Pictures { TALL_ROW } else { ROW };
+        area.show_rows(ui, height, rows.places.len(), |ui, range| {
+            let places = &rows.places[range];
+            if report.kind == LabelledKind::Pictures {
+                thumbnails.want(ui.ctx(), report, places);
+            }
+            for place in places {
+                if row(ui, &columns, report, &points, (*place, thumbnails)) {
                     clicked = Some(*place);
                 }
             }
@@ -213,12 +235,21 @@ fn table(ui: &mut Ui, wrong: &mut Wrong, report: &Arc<AdaptReport>, only_wrong: 
 }
 
 /// The heads of the columns; gives the way that was clicked.
-fn headings(ui: &mut Ui, columns: &Columns, points: &[&AdaptPoint], chosen: Option<Way>) -> Option<Way> {
+fn headings(
+    ui: &mut Ui,
+    columns: &Columns,
+    points: &[&AdaptPoint],
+    (chosen, kind): (Option<Way>, LabelledKind),
+) -> Option<Way> {
     let theme = ui.theme();
     let (rect, _) = ui.allocate_exact_size(vec2(columns.width(points.len()), HEAD), Sense::hover());
     let (first, second) = (rect.top() + 11.0, rect.top() + 27.0);
     let ink = theme.caption();
-    ui.painter().text(pos2(rect.left() + space::S, second), Align2::LEFT_CENTER, "Text", Type::Caption.sans(), ink);
+    let name = match kind {
+        LabelledKind::Texts => "Text",
+        LabelledKind::Pictures => "Picture",
+    };
+    ui.painter().text(pos2(rect.left() + space::S, second), Align2::LEFT_CENTER, name, Type::Caption.sans(), ink);
     let right = columns.left(rect, 0) + space::S;
     ui.painter().text(pos2(right, second), Align2::LEFT_CENTER, "Right", Type::Caption.sans(), ink);
     let mut clicked = None;
@@ -254,12 +285,21 @@ fn headings(ui: &mut Ui, columns: &Columns, points: &[&AdaptPoint], chosen: Opti
     clicked
 }
 
-fn row(ui: &mut Ui, columns: &Columns, report: &AdaptReport, points: &[&AdaptPoint], place: usize) -> bool {
+fn row(
+    ui: &mut Ui,
+    columns: &Columns,
+    report: &AdaptReport,
+    points: &[&AdaptPoint],
+    (place, thumbnails): (usize, &Thumbnails),
+) -> bool {
     let theme = ui.theme();
-    let (text, class) = &report.test[place];
+    let (name, class) = &report.test[place];
+    let is_picture = report.kind == LabelledKind::Pictures;
+    let (text, height) = if is_picture { (short_name(name), TALL_ROW) } else { (name.clone(), ROW) };
+    let picture = if is_picture { thumbnails.get(place) } else { None };
     let label = |class: u32| report.labels.get(class as usize).map_or("?", String::as_str);
     let missing: Vec<&&AdaptPoint> = points.iter().filter(|point| point.said[place] != *class).collect();
-    let (rect, response) = ui.allocate_exact_size(vec2(columns.width(points.len()), ROW), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(vec2(columns.width(points.len()), height), Sense::click());
     let words = || {
         let said: Vec<String> =
             missing.iter().map(|point| format!("{} says {}", short(point.way), label(point.said[place]))).collect();
@@ -280,7 +320,16 @@ fn row(ui: &mut Ui, columns: &Columns, report: &AdaptReport, points: &[&AdaptPoi
             let galley = one_line(painter, text, font, ink, width);
             painter.galley(pos2(left, y - galley.size().y / 2.0), galley, ink);
         };
-        line(rect.left() + space::S, text, Type::Body.sans(), theme.body(), columns.text - space::L);
+        let mut left = rect.left() + space::S;
+        if is_picture {
+            let frame = Rect::from_center_size(pos2(left + PICTURE / 2.0, y), Vec2::splat(PICTURE));
+            if let Some((texture, size)) = picture {
+                let size = *size * (PICTURE / size.max_elem());
+                paint(painter, texture.id(), Rect::from_center_size(frame.center(), size), None);
+            }
+            left += PICTURE + space::S;
+        }
+        line(left, &text, Type::Body.sans(), theme.body(), columns.text - (left - rect.left()) - space::S);
         let room = columns.class - space::S - 2.0;
         line(columns.left(rect, 0) + space::S, label(*class), Type::Body.sans(), theme.body(), room);
         for (column, point) in points.iter().enumerate() {
@@ -296,9 +345,14 @@ fn row(ui: &mut Ui, columns: &Columns, report: &AdaptReport, points: &[&AdaptPoi
     }
     let response = response.on_hover_ui(|ui| {
         ui.set_max_width(420.0);
-        caption(ui, text.clone());
+        if let Some((texture, size)) = picture {
+            // What is small is enlarged by whole pixels, so that all are alike.
+            let size = *size * (LARGE / size.max_elem()).floor().max(1.0);
+            ui.image((texture.id(), size));
+        }
+        caption(ui, name.clone());
         caption(ui, words()[text.len()..].trim().to_owned());
-        caption(ui, "A click opens it in the attention panel.");
+        caption(ui, if is_picture { "A click opens it." } else { "A click opens it in the attention panel." });
     });
     response.clicked()
 }
@@ -322,7 +376,7 @@ fn look_at(text: &str, job: Option<JobId>, cx: &mut Cx<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelledSource};
+    use crate::types::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling, LabelledKind, LabelledSource};
 
     fn report() -> AdaptReport {
         let spec = AdaptSpec {
@@ -364,8 +418,10 @@ mod tests {
         };
         AdaptReport {
             spec,
+            kind: LabelledKind::Texts,
             labels: vec!["good".into(), "bad".into()],
             parameters: 100,
+            operations: None,
             examples: 8,
             test: ["a", "b", "c", "d"].map(|text| (text.to_owned(), 0)).to_vec(),
             base_rate: 0.5,

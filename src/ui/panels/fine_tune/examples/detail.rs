@@ -148,11 +148,12 @@ fn look(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId, row: &LossRow) {
     });
 }
 
-/// A picture is told by its path.
+/// A picture is told by its path, or by its number in a file of many.
 fn looks_like_picture(row: &LossRow) -> bool {
+    let is_one_of_many = row.text.rsplit_once("-ubyte").is_some_and(|(_, rest)| rest.contains('#'));
     let path = std::path::Path::new(&row.text);
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    row.tokens.is_empty() && matches!(ending.as_str(), "png" | "jpg" | "jpeg" | "webp")
+    row.tokens.is_empty() && (is_one_of_many || matches!(ending.as_str(), "png" | "jpg" | "jpeg" | "webp"))
 }
 
 #[cfg(test)]
