@@ -1,3 +1,5 @@
+//! What each way costs, and what the figures say.
+
 use super::super::spec::{AdaptPrompt, AdaptSpec, AdaptTraining, FeaturePooling};
 use super::*;
 use crate::types::{LabelledKind, LabelledSource};

@@ -1,3 +1,5 @@
+//! What is compared, and which examples a seed draws.
+
 use super::*;
 use crate::types::LabelledKind;
 use std::collections::BTreeSet;
