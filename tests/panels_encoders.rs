@@ -300,8 +300,11 @@ fn what_was_chosen_last_has_the_panels() {
     window.engine.say(Event::Model { info: vision(), weights: Arc::default() });
     window.settle();
     assert!(window.has("Texts, one a line"), "a model that only appears changes nothing");
-    let text =
-        info("little-llama", Architecture::Llama, Shape::Decoder { blocks: BLOCKS, vocabulary: 100, context: 64 });
+    let text = info(
+        "little-llama",
+        Architecture::Llama,
+        Shape::Decoder { blocks: BLOCKS.into(), vocabulary: 100, context: 64 },
+    );
     window.engine.say(Event::Model { info: text.clone(), weights: Arc::default() });
     window.engine.say(Event::Done { job: JobId::next(), outcome: Outcome::Opened { model: text.id } });
     window.settle();

@@ -32,6 +32,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
             TrainTask::Classify(task) => task.data.clone_from(data),
+            TrainTask::Memory(_) => return Err(super::compare::no_data()),
         }
     }
     if args.out.is_some() {
@@ -64,6 +65,7 @@ fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
         }
         TrainTask::Digits(task) => vec![task.data.clone()],
+        TrainTask::Memory(_) => Vec::new(),
         TrainTask::Classify(task) => {
             [Some(&task.data), task.validation.as_ref(), task.test.as_ref()].into_iter().flatten().cloned().collect()
         }

@@ -9,6 +9,8 @@ pub(super) mod linear;
 pub(super) mod low_rank;
 pub(super) mod mask;
 pub(super) mod masked_lm;
+pub(super) mod memory;
 pub(super) mod norm;
+pub(super) mod recurrence;
 pub(super) mod rope;
 pub mod weight;

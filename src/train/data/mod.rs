@@ -2,6 +2,7 @@
 
 pub(super) mod augment;
 pub(crate) mod corpus;
+pub(crate) mod memory;
 pub(super) mod passages;
 mod stretch;
 pub(crate) mod token_ids;

@@ -116,7 +116,7 @@ impl AttentionPanel {
         let chosen = cx.selection.run.and_then(|job| cx.state.run(job));
         let run = chosen.or_else(|| cx.state.latest_run())?;
         let open = cx.state.models.get(&run.model)?;
-        let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty();
+        let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty() && open.info.can(Ability::Attend);
         finished.then(|| (run.job, run.model, readable(run.ids(), open.info.shape.context().unwrap_or(usize::MAX))))
     }
 
@@ -230,6 +230,10 @@ impl AttentionPanel {
             Prompting::Sees => return self.without_picture(ui, cx),
             Prompting::Continues => {}
         }
+        if let Some(lacking) = lacking(cx) {
+            empty_state(ui, Icon::Grid3x3, "No attention to look into", &lacking, None);
+            return;
+        }
         if let Some(run) = cx.state.latest_run().filter(|run| cx.state.is_active(run.job)) {
             caption(ui, "The heads of this run appear when its last token is there.");
             job_progress(ui, cx, run.job);
@@ -255,6 +259,22 @@ impl AttentionPanel {
             cx.selection.run = Some(job);
         }
     }
+}
+
+/// What is said where the model in use is a network without attention.
+fn lacking(cx: &Cx<'_>) -> Option<String> {
+    let info = &cx.state.active(Ability::Prompt)?.info;
+    let layers = info.shape.without_attention()?;
+    let how = match layers.sees {
+        Some(tokens) => format!("It predicts a token from the {tokens} before it"),
+        None => "It hands a state from token to token".to_owned(),
+    };
+    Some(format!(
+        "{} is no transformer ({}). {how}, and no token looks at another. Open a transformer to look at heads; how far this one \
+         remembers, `fovea memory` and `fovea forget` tell.",
+        info.name,
+        info.architecture.family()
+    ))
 }
 
 impl AttentionPanel {
