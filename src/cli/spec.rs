@@ -7,13 +7,15 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 6] = [
+const PRESETS: [(&str, &str); 8] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
     ("seedling-templates", include_str!("../../assets/presets/seedling-templates.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
     ("sentiment", include_str!("../../assets/presets/sentiment.toml")),
+    ("memory-lstm", include_str!("../../assets/presets/memory-lstm.toml")),
+    ("memory-transformer", include_str!("../../assets/presets/memory-transformer.toml")),
 ];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.

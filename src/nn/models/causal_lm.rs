@@ -8,7 +8,7 @@ use crate::nn::fused;
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::in_f32;
-use crate::nn::layers::memory::Memory;
+use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::models::decoder::{Decoder, State, Wanted};
 use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
 use crate::nn::{FeedForward, Gemma2, Gpt2, GptNeox, Llama, Recurrent};
@@ -69,7 +69,7 @@ pub enum DecoderState {
     /// Keys and values of a transformer.
     KeyValue(KvCache),
     /// Vectors of a network without attention.
-    Memory(Memory),
+    Vectors(VectorCache),
 }
 
 impl DecoderState {
@@ -78,7 +78,7 @@ impl DecoderState {
     pub fn len(&self) -> usize {
         match self {
             Self::KeyValue(cache) => State::len(cache),
-            Self::Memory(memory) => State::len(memory),
+            Self::Vectors(cache) => State::len(cache),
         }
     }
 
@@ -92,7 +92,7 @@ impl DecoderState {
     pub fn truncate(&mut self, len: usize) {
         match self {
             Self::KeyValue(cache) => cache.truncate(len),
-            Self::Memory(memory) => memory.truncate(len),
+            Self::Vectors(cache) => cache.truncate(len),
         }
     }
 }
@@ -105,8 +105,8 @@ macro_rules! with_state {
             (Self::GptNeox($it), DecoderState::KeyValue($own)) => $value,
             (Self::Llama($it), DecoderState::KeyValue($own)) => $value,
             (Self::Gemma2($it), DecoderState::KeyValue($own)) => $value,
-            (Self::Recurrent($it), DecoderState::Memory($own)) => $value,
-            (Self::FeedForward($it), DecoderState::Memory($own)) => $value,
+            (Self::Recurrent($it), DecoderState::Vectors($own)) => $value,
+            (Self::FeedForward($it), DecoderState::Vectors($own)) => $value,
             _ => unreachable!("a state belongs to the task that reads with one model, which keeps its architecture"),
         }
     };
@@ -308,8 +308,8 @@ impl CausalLm {
     #[must_use]
     pub fn new_state(&self) -> DecoderState {
         match self {
-            Self::Recurrent(model) => DecoderState::Memory(model.new_state()),
-            Self::FeedForward(model) => DecoderState::Memory(model.new_state()),
+            Self::Recurrent(model) => DecoderState::Vectors(model.new_state()),
+            Self::FeedForward(model) => DecoderState::Vectors(model.new_state()),
             _ => DecoderState::KeyValue(whichever_blocks!(self, model => model.new_state())),
         }
     }

@@ -6,7 +6,7 @@
 use crate::nn::batch::tokens::{Places, Tokens};
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::linear::Linear;
-use crate::nn::layers::memory::Memory;
+use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::models::recurrent::{TABLE, nearest};
@@ -104,7 +104,7 @@ impl FeedForward {
     }
 
     /// The embeddings of the last n tokens of each side by side, `[B, T, E]` → `[B, T, n·E]`.
-    fn windows(&self, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn windows(&self, x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         let (n, [batch, length, width], device) = (self.window(), x.dims(), x.device());
         let earlier = n - 1;
         let past = pass.state.as_ref().filter(|_| earlier > 0).and_then(|state| state.last(0, earlier));
@@ -169,21 +169,21 @@ fn sources(tokens: &Tokens<'_>, n: usize, device: &Device) -> Tensor<1, Int> {
 }
 
 impl Decoder for FeedForward {
-    type State = Memory;
+    type State = VectorCache;
 
-    fn new_state(&self) -> Memory {
-        Memory::new(1)
+    fn new_state(&self) -> VectorCache {
+        VectorCache::new(1)
     }
 
     fn context(&self) -> usize {
         self.context
     }
 
-    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         pass.hooks.at(Site::Embed, self.token_embedding.look_up(ids)) // [B, T, E]
     }
 
-    fn blocks_from(&self, _: usize, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn blocks_from(&self, _: usize, x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         let windows = self.windows(x, pass);
         let units = self.hidden.forward(windows.clone()).tanh(); // [B, T, F]
         let units = pass.hooks.at(Site::ResidPost(0), units);

@@ -6,8 +6,8 @@
 use crate::nn::batch::tokens::Places;
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::linear::Linear;
-use crate::nn::layers::memory::Memory;
 use crate::nn::layers::recurrence::{Before, LayerValues, RecurrentLayer};
+use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::types::{RecurrentCell, Site};
@@ -155,13 +155,13 @@ impl Recurrent {
     }
 
     /// What a layer goes on from behind the tokens that are remembered.
-    fn before(state: &Memory, layer: usize, cell: RecurrentCell) -> Option<Before> {
+    fn before(state: &VectorCache, layer: usize, cell: RecurrentCell) -> Option<Before> {
         let last = |slot| state.last(slot, 1).map(|x| x.squeeze_dim::<2>(1)); // [B, H]
         let cells = if cell == RecurrentCell::Lstm { last(2 * layer + 1) } else { None };
         last(2 * layer).map(|hidden| Before { hidden, cells })
     }
 
-    fn layer(&self, index: usize, x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn layer(&self, index: usize, x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         let layer = &self.blocks[index];
         let Some(state) = &mut pass.state else { return layer.hidden(x, &pass.tokens) };
         let made = layer.values(x, &pass.tokens, Self::before(state, index, layer.cell()));
@@ -177,21 +177,21 @@ impl Recurrent {
 }
 
 impl Decoder for Recurrent {
-    type State = Memory;
+    type State = VectorCache;
 
-    fn new_state(&self) -> Memory {
-        Memory::new(2 * self.blocks.len())
+    fn new_state(&self) -> VectorCache {
+        VectorCache::new(2 * self.blocks.len())
     }
 
     fn context(&self) -> usize {
         self.context
     }
 
-    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn embed(&self, ids: Tensor<2, Int>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         pass.hooks.at(Site::Embed, self.token_embedding.look_up(ids)) // [B, T, E]
     }
 
-    fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, Memory>) -> Tensor<3> {
+    fn blocks_from(&self, first: usize, mut x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
         for index in first..self.blocks.len() {
             if pass.hooks.end_before(index) {
                 break;

@@ -155,6 +155,12 @@ impl Architecture {
         }
     }
 
+    /// True for networks whose tokens, or patches, look at each other.
+    #[must_use]
+    pub fn attends(self) -> bool {
+        !matches!(self, Self::Lstm | Self::Rnn | Self::FeedForward | Self::DigitMlp | Self::DigitCnn)
+    }
+
     /// True for blocks that normalise the residual stream after they have added to it.
     #[must_use]
     pub fn normalises_after_adding(self) -> bool {

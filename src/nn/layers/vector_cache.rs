@@ -6,12 +6,12 @@ use burn::tensor::Tensor;
 /// Vectors of every token read, in slots: hidden values and cells of each layer, or embeddings. Earlier ones are kept so that another
 /// continuation can start behind any token.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub struct VectorCache {
     slots: Vec<Vec<Tensor<3>>>,
     len: usize,
 }
 
-impl Memory {
+impl VectorCache {
     /// Nothing yet, in so many slots.
     pub(in crate::nn) fn new(slots: usize) -> Self {
         Self { slots: vec![Vec::new(); slots], len: 0 }
@@ -60,7 +60,7 @@ impl Memory {
     }
 }
 
-impl State for Memory {
+impl State for VectorCache {
     type Mark = usize;
 
     fn len(&self) -> usize {
@@ -89,28 +89,25 @@ mod tests {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, values.len(), 1]), &Device::flex())
     }
 
-    fn last(memory: &Memory, count: usize) -> Vec<f32> {
-        memory.last(0, count).map_or(Vec::new(), |x| x.into_data().iter::<f32>().collect())
+    fn last(cache: &VectorCache, count: usize) -> Vec<f32> {
+        cache.last(0, count).map_or(Vec::new(), |x| x.into_data().iter::<f32>().collect())
     }
 
     #[test]
     fn what_comes_behind_a_token_can_be_forgotten() {
-        let mut memory = Memory::new(1);
-        assert!(memory.last(0, 3).is_none());
+        let mut cache = VectorCache::new(1);
+        assert!(cache.last(0, 3).is_none());
         for values in [&[1.0, 2.0][..], &[3.0], &[4.0, 5.0, 6.0]] {
-            memory.push(0, piece(values));
-            memory.advance(values.len());
+            cache.push(0, piece(values));
+            cache.advance(values.len());
         }
-        assert_eq!(
-            (last(&memory, 1), last(&memory, 4), last(&memory, 9).len()),
-            (vec![6.0], vec![3.0, 4.0, 5.0, 6.0], 6)
-        );
-        memory.truncate(4);
-        assert_eq!((State::len(&memory), last(&memory, 3)), (4, vec![2.0, 3.0, 4.0]));
-        memory.truncate(2);
-        memory.push(0, piece(&[7.0]));
-        assert_eq!(last(&memory, 2), [2.0, 7.0]);
-        memory.truncate(0);
-        assert!(memory.last(0, 1).is_none());
+        assert_eq!((last(&cache, 1), last(&cache, 4), last(&cache, 9).len()), (vec![6.0], vec![3.0, 4.0, 5.0, 6.0], 6));
+        cache.truncate(4);
+        assert_eq!((State::len(&cache), last(&cache, 3)), (4, vec![2.0, 3.0, 4.0]));
+        cache.truncate(2);
+        cache.push(0, piece(&[7.0]));
+        assert_eq!(last(&cache, 2), [2.0, 7.0]);
+        cache.truncate(0);
+        assert!(cache.last(0, 1).is_none());
     }
 }
