@@ -14,8 +14,8 @@ use crate::engine::{Event, Outcome};
 use crate::load::{self, ClassifierBody, ClassifierModel, EncoderModel, TextModel};
 use crate::train::linear::{Logistic, Prototypes};
 use crate::types::{
-    AdaptPoint, AdaptReport, AdaptSpec, DataPart, FeaturePooling, LabelNoise, Labelled, ModelId, UserError, Way,
-    draw_examples,
+    Ability, AdaptPoint, AdaptReport, AdaptSpec, DataPart, FeaturePooling, LabelNoise, Labelled, ModelId, ModelInfo,
+    UserError, Way, draw_examples,
 };
 use burn::tensor::Device;
 use learning::{Learning, Lesson};
@@ -145,7 +145,7 @@ impl Adapt {
         report.test =
             test.iter().map(|place| (data.examples[*place].0.clone(), data.examples[*place].1 as u32)).collect();
         report.base_rate = base_rate(&data, &test);
-        self.plan(&data, writes, &info.name);
+        self.plan(&data, writes, &info);
         let needed = self.needed(&data, &test);
         let texts = |places: &[usize]| places.iter().map(|place| data.examples[*place].0.clone()).collect::<Vec<_>>();
         let read = |asked: bool, read: Read| {
@@ -173,8 +173,8 @@ impl Adapt {
     }
 
     /// What is to be measured: for each seed all ways and sizes, so that whole curves are there early.
-    fn plan(&mut self, data: &Labelled, writes: bool, name: &str) {
-        let spec = &self.spec;
+    fn plan(&mut self, data: &Labelled, writes: bool, info: &ModelInfo) {
+        let (spec, name) = (&self.spec, &info.name);
         let mut ways = spec.ways.clone();
         ways.sort_unstable();
         ways.dedup();
@@ -183,6 +183,12 @@ impl Adapt {
             let why = format!(
                 "{name} continues no text, so no examples can be shown to it in a prompt; that way is left out."
             );
+            self.report.notes.push(why);
+        }
+        if info.can(Ability::Remember) && ways.contains(&Way::Lora) {
+            ways.retain(|way| *way != Way::Lora);
+            let why =
+                format!("{name} is made of recurrent layers, whose matrices no adapter changes; that way is left out.");
             self.report.notes.push(why);
         }
         let sizes = spec.sizes_of(data.part(DataPart::Train).len());

@@ -95,6 +95,9 @@ pub(super) fn hindrance(way: Way, model: &ModelInfo) -> Option<String> {
         Way::Examples if !model.can(Ability::Continue) => {
             Some(format!("{name} continues no text, so no examples can be shown to it in a prompt."))
         }
+        Way::Lora if model.can(Ability::Remember) => {
+            Some(format!("{name} is made of recurrent layers, whose matrices no adapter changes."))
+        }
         _ => None,
     }
 }
