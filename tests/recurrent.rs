@@ -16,6 +16,7 @@ use fovea::types::{
 };
 use reference::{Difference, Reference, golden_dir};
 use std::path::Path;
+use std::process::Output;
 use support::script::{Script, ids, many};
 
 const NETWORKS: [(&str, Architecture); 5] = [
@@ -314,4 +315,59 @@ fn a_network_that_learned_to_copy_remembers_and_one_that_did_not_guesses() {
     fails("recall", lstm, "longest = 4 -> longest = 24", "needs a context");
     fails("copy", lstm, "vocabulary = 257 -> vocabulary = 300", "one token a byte");
     fails("copy", lstm, "max_positions = 64 -> max_positions = 8", "max_positions (8)");
+}
+
+fn fovea(arguments: &[&str]) -> Output {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fovea"));
+    command.current_dir(support::root()).env_remove("RUST_LOG").args(arguments).args(["--device", "cpu"]);
+    command.output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_command_line_tells_what_is_forgotten_and_what_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("states.safetensors");
+    let lstm = "tests/golden/lstm";
+
+    let output = fovea(&["forget", "--model", lstm, "--text", "abcde", "--json"]);
+    let told: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    assert_eq!((told["tokens"].as_array().unwrap().len(), told["norms"].as_array().unwrap().len()), (5, 4));
+    let shares: Vec<f64> = serde_json::from_value(told["shares"].clone()).unwrap();
+    assert!(shares.contains(&1.0) && shares.iter().all(|share| (0.0..=1.0).contains(share)));
+    let text = String::from_utf8(fovea(&["forget", "--model", lstm, "--text", "abcde"]).stdout).unwrap();
+    assert!(text.contains('█') && text.contains("of −ln P(\"e\")"), "{text}");
+    // With the first token's embedding set to nothing, the end still depends on it, but not the same.
+    let edited = fovea(&["forget", "--model", lstm, "--text", "abcde", "--edit", "embed@0 = zero", "--json"]);
+    let edited: serde_json::Value = serde_json::from_slice(&edited.stdout).unwrap();
+    assert_ne!(edited["norms"], told["norms"]);
+
+    let path = file.to_str().unwrap();
+    let output = fovea(&["states", "--model", lstm, "--text", "abcde", "--out", path]);
+    assert!(output.status.success(), "{}", said(&output));
+    let bytes = std::fs::read(&file).unwrap();
+    let arrays = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    for part in ["i", "f", "g", "o", "c", "h"] {
+        assert_eq!(arrays.tensor(&format!("layers.1.{part}")).unwrap().shape(), [5, 20]);
+    }
+
+    for (arguments, words) in [
+        (["states", "--model", "tests/golden/llama", "--text", "ab", "--json"].as_slice(), "keeps no state"),
+        (&["lens", "--model", lstm, "--prompt", "ab"], "has no attention"),
+        (&["heads", "--model", lstm], "has no heads"),
+        (&["forget", "--model", "tests/golden/bert", "--text", "ab"], "cannot continue a text"),
+        (&["memory", "--model", lstm], "cannot be asked what it remembers"),
+        (&["memory", "--model", lstm, "--distances", "0"], "distance of 0"),
+        (&["memory", "--model", lstm, "--questions", "0"], "Nothing is asked"),
+        (&["convert", lstm, path], "fovea_lstm"),
+    ] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fovea"));
+        let output = command.current_dir(support::root()).env_remove("RUST_LOG").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(said(&output).contains(words), "{arguments:?}: {}", said(&output));
+    }
 }

@@ -4,7 +4,7 @@ use super::embed::unreadable;
 use super::{Step, Task, TaskContext, prompt};
 use crate::engine::{Outcome, PromptInput};
 use crate::load::TextModel;
-use crate::nn::{CausalLm, LayerValues, Recurrent};
+use crate::nn::{CausalLm, LayerValues, Recurrent, RecurrentLayer};
 use crate::types::{LayerStates, ModelId, ModelInfo, PromptToken, RecurrentCell, StatePart, StatesReport, UserError};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ fn watch(model: &TextModel, net: &Recurrent, tokens: Vec<PromptToken>) -> Result
         }
         RecurrentCell::Tanh => &[StatePart::Hidden],
     };
-    let units: usize = net.blocks.iter().map(|block| block.units()).sum();
+    let units: usize = net.blocks.iter().map(RecurrentLayer::units).sum();
     let bytes = [units, parts.len(), tokens.len(), size_of::<f32>()].into_iter().fold(1, usize::saturating_mul);
     if bytes > BUDGET_BYTES {
         return Err(UserError::new(

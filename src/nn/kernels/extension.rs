@@ -221,7 +221,6 @@ impl TrainingOps for Flex {
 
 /// All steps of a recurrent layer, from zeros on.
 pub(super) fn recurred(inputs: FlexTensor, weight: &FlexTensor, cell: RecurrentCell) -> (Made, Steps) {
-    let inputs = inputs.to_contiguous();
     let ([batch, steps, _], [_, units]) = (dims(&inputs), dims(weight));
     let sizes = Steps { cell, batch, steps, units };
     (recurrence::run(level(), into_values(inputs), &weight_rows(weight), None, sizes), sizes)

@@ -249,7 +249,7 @@ pub(super) fn recur_from(
     let flex = |x: FlexTensor| x.to_contiguous();
     let [batch, steps, _] = inputs.dims();
     let [_, units] = weight.shape();
-    let inputs = inputs.try_into_primitive::<Flex>().expect(ON_FLEX).to_contiguous();
+    let inputs = inputs.try_into_primitive::<Flex>().expect(ON_FLEX);
     let start = start.map(|start| start.map(|x| flex(x.try_into_primitive::<Flex>().expect(ON_FLEX))));
     let start = start.as_ref().map(|[h, c]| [numbers(h), numbers(c)]);
     let sizes = recurrence::Steps { cell, batch, steps, units };

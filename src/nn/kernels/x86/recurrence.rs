@@ -66,10 +66,9 @@ pub(in super::super) fn lstm_step(
     let units = hidden.len();
     assert!(sums.len() == 4 * units && gates.len() == 4 * units && cells.len() == units);
     assert!(before.is_none_or(|before| before.len() >= units));
+    let before = before.map(<[f32]>::as_ptr);
     // SAFETY: AVX2 is there wherever a level is; the lengths are checked above.
-    unsafe {
-        lstm_step_256(sums.as_ptr(), gates.as_mut_ptr(), before.map(<[f32]>::as_ptr), cells.as_mut_ptr(), hidden)
-    };
+    unsafe { lstm_step_256(sums.as_ptr(), gates.as_mut_ptr(), before, cells.as_mut_ptr(), hidden) };
 }
 
 /// # Safety
