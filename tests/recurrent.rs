@@ -281,7 +281,7 @@ fn a_network_that_learned_to_copy_remembers_and_one_that_did_not_guesses() {
         .unwrap()
     };
     let lstm = "architecture = \"lstm\"\nlayers = 1\nhidden = 48";
-    let mut trained = |script: &mut Script, spec: TrainSpec| {
+    let trained = |script: &mut Script, spec: TrainSpec| {
         let (job, model) = (JobId::next(), ModelId::next());
         script.send(Command::start(job, model, Work::Train(spec)));
         script.end(job).map(|_| model)
@@ -330,7 +330,7 @@ fn said(output: &Output) -> String {
 #[test]
 fn the_command_line_tells_what_is_forgotten_and_what_is_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("states.safetensors");
+    let (file, gguf) = (dir.path().join("states.safetensors"), dir.path().join("lstm.gguf"));
     let lstm = "tests/golden/lstm";
 
     let output = fovea(&["forget", "--model", lstm, "--text", "abcde", "--json"]);
@@ -363,7 +363,7 @@ fn the_command_line_tells_what_is_forgotten_and_what_is_kept() {
         (&["memory", "--model", lstm], "cannot be asked what it remembers"),
         (&["memory", "--model", lstm, "--distances", "0"], "distance of 0"),
         (&["memory", "--model", lstm, "--questions", "0"], "Nothing is asked"),
-        (&["convert", lstm, path], "fovea_lstm"),
+        (&["convert", lstm, gguf.to_str().unwrap()], "fovea_lstm"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fovea"));
         let output = command.current_dir(support::root()).env_remove("RUST_LOG").args(arguments).output().unwrap();
