@@ -13,6 +13,7 @@ mod first_look;
 mod fitted;
 mod head_search;
 mod inspector;
+mod lacking;
 mod large;
 mod layers;
 mod lines;
@@ -230,7 +231,7 @@ impl AttentionPanel {
             Prompting::Sees => return self.without_picture(ui, cx),
             Prompting::Continues => {}
         }
-        if let Some(lacking) = lacking(cx) {
+        if let Some(lacking) = lacking::words(cx) {
             empty_state(ui, Icon::Grid3x3, "No attention to look into", &lacking, None);
             return;
         }
@@ -259,22 +260,6 @@ impl AttentionPanel {
             cx.selection.run = Some(job);
         }
     }
-}
-
-/// What is said where the model in use is a network without attention.
-fn lacking(cx: &Cx<'_>) -> Option<String> {
-    let info = &cx.state.active(Ability::Prompt)?.info;
-    let layers = info.shape.without_attention()?;
-    let how = match layers.sees {
-        Some(tokens) => format!("It predicts a token from the {tokens} before it"),
-        None => "It hands a state from token to token".to_owned(),
-    };
-    Some(format!(
-        "{} is no transformer ({}). {how}, and no token looks at another. Open a transformer to look at heads; how far this one \
-         remembers, `fovea memory` and `fovea forget` tell.",
-        info.name,
-        info.architecture.family()
-    ))
 }
 
 impl AttentionPanel {
