@@ -30,7 +30,7 @@ fn classifier(problem: Problem, sees_both_ways: bool) -> ModelInfo {
         architecture: if sees_both_ways { Architecture::Roberta } else { Architecture::Llama },
         precision: Precision::F32,
         parameters: 22_700_000,
-        shape: Shape::TextClassifier { blocks, vocabulary: 100, context: 64, tells },
+        shape: Shape::TextClassifier { blocks: blocks.into(), vocabulary: 100, context: 64, tells },
         held_out: None,
         modified: false,
         trained_steps: 0,

@@ -9,8 +9,8 @@ use egui_kittest::kittest::Queryable;
 use fovea::engine::{AttributeSpec, Command, Event, Outcome, PromptInput, Work};
 use fovea::types::{
     AddedPart, Architecture, AttributionReport, Blocks, Candidate, Capture, ClassProbability, Embedding,
-    EmbeddingReport, EncoderInfo, FillReport, FilledMask, InspectReport, JobId, ModelId, ModelInfo, Picture,
-    PictureReport, Pooling, Precision, PromptToken, Shape, Site, VisionInfo,
+    EmbeddingReport, EncoderInfo, FillReport, FilledMask, InspectReport, JobId, Layers, ModelId, ModelInfo, Picture,
+    PictureReport, Pooling, Precision, PromptToken, Shape, Site, Stack, VisionInfo,
 };
 use fovea::ui::ThemeChoice;
 use std::sync::Arc;
@@ -300,10 +300,26 @@ fn what_was_chosen_last_has_the_panels() {
     window.engine.say(Event::Model { info: vision(), weights: Arc::default() });
     window.settle();
     assert!(window.has("Texts, one a line"), "a model that only appears changes nothing");
-    let text =
-        info("little-llama", Architecture::Llama, Shape::Decoder { blocks: BLOCKS, vocabulary: 100, context: 64 });
+    let text = info(
+        "little-llama",
+        Architecture::Llama,
+        Shape::Decoder { blocks: BLOCKS.into(), vocabulary: 100, context: 64 },
+    );
     window.engine.say(Event::Model { info: text.clone(), weights: Arc::default() });
     window.engine.say(Event::Done { job: JobId::next(), outcome: Outcome::Opened { model: text.id } });
     window.settle();
     assert!(!window.has("Texts, one a line") && window.has("What the model receives"));
+}
+
+#[test]
+fn a_network_without_attention_is_prompted_and_its_attention_is_said_to_be_none() {
+    let layers = Layers { layers: 2, hidden: 32, sees: None };
+    let shape = Shape::Decoder { blocks: Stack::Layers(layers), vocabulary: 100, context: 64 };
+    let mut window = with(&info("little-lstm", Architecture::Lstm, shape));
+    assert!(window.has("What the model receives"));
+    let opened = |window: &Window<'_>| window.app().state().models.len();
+    let before = opened(&window);
+    window.show("attention");
+    assert!(window.has("No attention to look into"));
+    assert_eq!(opened(&window), before, "no transformer is opened in its place");
 }

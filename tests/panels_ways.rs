@@ -159,7 +159,7 @@ fn encoder() -> ModelInfo {
         architecture: Architecture::Roberta,
         precision: Precision::F32,
         parameters: 22_700_000,
-        shape: Shape::TextClassifier { blocks, vocabulary: 100, context: 64, tells },
+        shape: Shape::TextClassifier { blocks: blocks.into(), vocabulary: 100, context: 64, tells },
         held_out: None,
         modified: false,
         trained_steps: 0,

@@ -1,7 +1,8 @@
 //! The models compute what PyTorch computes.
 //!
-//! `tests/golden/make_golden.py` wrote tiny random models and what transformers makes of them. A failure names the first
-//! site, in the order of the forward pass, where the two part.
+//! `tests/golden/make_golden.py` wrote tiny random models and what transformers makes of them, `make_recurrent.py` networks without
+//! attention and what PyTorch's own layers make of them. A failure names the first site, in the order of the forward pass, where the two
+//! part.
 
 #[path = "parity/gradients.rs"]
 mod gradients;
@@ -18,7 +19,7 @@ use fovea::types::{BiasHit, Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 
 /// Folder and what it stands for. Sequences are longer than windows (5) and original contexts (8).
-const MODELS: [(&str, &str); 10] = [
+const MODELS: [(&str, &str); 15] = [
     ("gpt2", "GPT-2"),
     ("gpt-neox", "GPT-NeoX, parallel"),
     ("gpt-neox-sequential", "GPT-NeoX, sequential, linear RoPE scaling"),
@@ -29,7 +30,17 @@ const MODELS: [(&str, &str); 10] = [
     ("qwen2", "Qwen 2, sliding window in one block"),
     ("qwen3", "Qwen 3"),
     ("gemma2", "Gemma 2"),
+    ("lstm", "LSTM, two layers"),
+    ("lstm-tied", "LSTM, tied"),
+    ("rnn", "RNN, two layers"),
+    ("feed-forward", "feed-forward, direct connections"),
+    ("feed-forward-tied", "feed-forward, tied"),
 ];
+
+/// True for those that have attention.
+fn attends(lm: &CausalLm) -> bool {
+    lm.sites().contains(&Site::Pattern(0))
+}
 
 /// Both sides round to 24 bits after every operation, in a different order of summation. Over sums of 48 terms and two
 /// blocks that leaves about 10⁻⁶ of the largest value in a tensor; a wrong formula is off by 10⁻³ or more.
@@ -89,6 +100,9 @@ fn every_site_equals_transformers() {
 fn patterns_alone_equal_transformers() {
     for (name, _) in MODELS {
         let (lm, reference) = (open(name, &Device::flex()).lm, Reference::read(name));
+        if !attends(&lm) {
+            continue;
+        }
         let mut hooks = Hooks::off().recording((0..lm.layers()).map(Site::Pattern).collect(), None);
         lm.trace(lm.ids(&reference.sequence(0)), &mut hooks);
         let (captures, _) = hooks.into_captures();
@@ -243,14 +257,38 @@ fn a_tree_may_have_more_tokens_than_the_context() {
 
 #[test]
 fn a_truncated_cache_continues_as_if_new() {
-    let lm = open("llama", &Device::flex()).lm;
-    let ids = Reference::read("llama").sequence(0).to_vec();
-    let mut state = lm.new_state();
-    let _ = lm.forward_cached(lm.ids(&ids), &mut state, &mut Hooks::off());
-    state.truncate(4);
-    let again = last_logits(lm.forward_cached(lm.ids(&ids[4..7]), &mut state, &mut Hooks::off()));
-    let fresh = last_logits(lm.forward_cached(lm.ids(&ids[..7]), &mut lm.new_state(), &mut Hooks::off()));
-    assert!(Difference::beyond(&again, &fresh, FORWARD).is_none());
+    for name in ["llama", "lstm", "rnn", "feed-forward"] {
+        let lm = open(name, &Device::flex()).lm;
+        let ids = Reference::read(name).sequence(0).to_vec();
+        let mut state = lm.new_state();
+        let _ = lm.forward_cached(lm.ids(&ids), &mut state, &mut Hooks::off());
+        state.truncate(4);
+        let again = last_logits(lm.forward_cached(lm.ids(&ids[4..7]), &mut state, &mut Hooks::off()));
+        let fresh = last_logits(lm.forward_cached(lm.ids(&ids[..7]), &mut lm.new_state(), &mut Hooks::off()));
+        assert!(Difference::beyond(&again, &fresh, FORWARD).is_none(), "{name}");
+    }
+}
+
+/// h and c behind every token, which PyTorch gives a token at a time.
+#[test]
+fn states_of_recurrent_layers_equal_pytorch() {
+    for name in ["lstm", "lstm-tied", "rnn"] {
+        let reference = Reference::read(name);
+        let CausalLm::Recurrent(net) = open(name, &Device::flex()).lm else { panic!("{name} is recurrent") };
+        let ids: Vec<i32> = reference.sequence(0).iter().map(|id| *id as i32).collect();
+        let ids = Tensor::from_data(TensorData::new(ids.clone(), [1, ids.len()]), &Device::flex());
+        for (layer, values) in net.layer_values(ids).into_iter().enumerate() {
+            let kept = [("h", Some(values.hidden)), ("c", values.cells)];
+            for (what, ours) in kept.into_iter().filter_map(|(what, ours)| Some((what, ours?))) {
+                let ours: Vec<f32> = ours.into_data().iter().collect();
+                let theirs = reference.values(&format!("state.{layer}.{what}"));
+                if let Some(difference) = Difference::beyond(&ours, theirs, FORWARD) {
+                    panic!("{name}: {what} of layer {layer}: {difference}");
+                }
+            }
+            assert_eq!(reference.has(&format!("state.{layer}.c")), name != "rnn");
+        }
+    }
 }
 
 /// The most likely continuation, token by token through the cache.
@@ -342,6 +380,7 @@ fn a_gpu_computes_the_same() {
     // Windows, bounds of scores, a norm behind each half of a block; heads that turn in part, exact GELU.
     check_every_site("gemma2", &open("gemma2", &device).lm, FORWARD_GPU);
     check_every_site("gpt-neox", &open("gpt-neox", &device).lm, FORWARD_GPU);
+    check_every_site("lstm", &open("lstm", &device).lm, FORWARD_GPU);
     let gpt2 = open("gpt2", &device).lm;
     check_every_site("gpt2", &gpt2, FORWARD_GPU);
     let expected = Reference::read("gpt2").ids("greedy");

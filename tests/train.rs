@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use fovea::engine::{Command, EngineHandle, EngineOptions, Event, GenerateSpec, Outcome, PromptInput, Work};
 use fovea::types::{
     DeviceChoice, DigitImage, Drawing, EvaluateSpec, EvaluationReport, JobId, ModelId, ParameterGroup, Precision,
-    Sampling, Stroke, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError,
+    Sampling, Stroke, TextTask, TrainPoint, TrainSpec, TrainSummary, TrainTask, UserError,
 };
 use std::io::Write;
 use std::path::Path;
@@ -352,6 +352,41 @@ fn a_resumed_text_run_equals_an_uninterrupted_one() {
     let data = dir.path().join("sums.txt");
     std::fs::write(&data, sums()).unwrap();
     resumed_equals_uninterrupted(|out| text_spec(&data, Some(out), ""));
+}
+
+/// The same run with a network without attention.
+fn shaped(spec: TrainSpec, shape: &str) -> TrainSpec {
+    let TrainTask::Text(task) = &spec.task else { panic!("a run on text") };
+    let shape = toml::from_str(&format!("{shape}\nmax_positions = 64\nvocabulary = 300\n")).unwrap();
+    let task = TrainTask::Text(TextTask { shape: Some(shape), ..task.clone() });
+    TrainSpec { task, ..spec }
+}
+
+#[test]
+fn resumed_runs_of_networks_without_attention_equal_uninterrupted_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("sums.txt");
+    std::fs::write(&data, sums()).unwrap();
+    for shape in [
+        "architecture = \"lstm\"\nlayers = 2\nhidden = 24",
+        "architecture = \"rnn\"\nlayers = 1\nhidden = 32\nembedding = 16",
+        "architecture = \"feed_forward\"\nwindow = 6\nparameters = 20000\ndirect = true",
+    ] {
+        resumed_equals_uninterrupted(|out| shaped(text_spec(&data, Some(out), ""), shape));
+    }
+}
+
+#[test]
+fn a_resumed_run_that_learns_to_remember_equals_an_uninterrupted_one() {
+    resumed_equals_uninterrupted(|out| {
+        toml::from_str(&format!(
+            "learning_rate = 0.01\nbatch_size = 8\nsteps = 60\nvalidation_share = 0.1\neval_every = 20\nseed = 4\nout = {:?}\n\
+             [task]\nkind = \"memory\"\nof = \"recall\"\nlongest = 8\ncontext = 32\n\
+             [task.shape]\narchitecture = \"lstm\"\nlayers = 1\nhidden = 24\nmax_positions = 64\n",
+            out.to_str().unwrap()
+        ))
+        .unwrap()
+    });
 }
 
 /// Two stages, every kind of sequence.

@@ -22,6 +22,7 @@ mod line_view;
 mod lines;
 mod losses;
 mod marks;
+mod memory;
 mod overlay;
 mod page;
 mod scatter;
@@ -53,6 +54,7 @@ pub use lines::{
 };
 pub use losses::losses_table;
 pub use marks::{Mark, curve_marks, left_out_words};
+pub use memory::{MemoryCurve, memory_figure};
 pub use overlay::{OverlayFigure, overlay_figure};
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
 pub use search::{

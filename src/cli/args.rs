@@ -10,9 +10,11 @@ use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
 use super::evaluate::EvaluateArgs;
 use super::fit_lens::FitLensArgs;
+use super::forget::{ForgetArgs, StatesArgs};
 use super::heads::HeadsArgs;
 use super::labels::LabelsArgs;
 use super::lens::LensArgs;
+use super::memory::MemoryArgs;
 use super::merge::MergeArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
@@ -51,6 +53,12 @@ pub enum Verb {
     Score(ScoreArgs),
     /// Tell how surprised a model is by each token of a text
     Surprise(SurpriseArgs),
+    /// Ask models for what stood some tokens before, at distances up to 128; Ctrl-C ends with what there is
+    Memory(MemoryArgs),
+    /// Tell how much what is said at the end of a text depends on each token before: the gradient to each embedding
+    Forget(ForgetArgs),
+    /// Write what a recurrent model keeps of a text: gates, cells and outputs of each layer at each token
+    States(StatesArgs),
     /// Measure accuracy against the number of examples in the prompt; Ctrl-C ends with what there is
     Kshot(KShotArgs),
     /// Adapt a model to one task in several ways, and compare what they reach and cost; Ctrl-C ends with what there is

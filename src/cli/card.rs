@@ -62,7 +62,14 @@ fn describe(card: &ModelCard) -> String {
     line("weights in F32", card.weight_bytes(Precision::F32).map(bytes_in_words));
     line("weights in F16", card.weight_bytes(Precision::F16).map(bytes_in_words));
     line("KV cache in F32", card.kv_cache_bytes(Precision::F32).map(|n| format!("{} a token", bytes_in_words(n))));
-    line("operations a token", card.flops_per_token(0).map(|n| format!("{} FLOP, and attention", count_in_words(n))));
+    line(
+        "operations a token",
+        card.flops_per_token(0).map(|n| {
+            let attention =
+                if card.architecture.is_some_and(|known| !known.attends()) { "" } else { ", and attention" };
+            format!("{} FLOP{attention}", count_in_words(n))
+        }),
+    );
     let full = card.context.and_then(|context| card.flops_per_token(context));
     line("  at full context", full.map(|n| format!("{} FLOP", count_in_words(n))));
     line("chat template", Some(if card.has_chat_template { "yes" } else { "no" }.to_owned()));

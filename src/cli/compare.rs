@@ -159,6 +159,7 @@ fn moved(spec: &mut TrainSpec, path: &Path) -> Result<(), UserError> {
         TrainTask::Text(task) => task.data = vec![path.to_owned()],
         TrainTask::Digits(task) => task.data = path.to_owned(),
         TrainTask::Classify(task) => task.data = path.to_owned(),
+        TrainTask::Memory(_) => return Err(no_data()),
         TrainTask::FewShot(_) => {
             return Err(UserError::new(
                 "The run's data is not one file.",
@@ -168,6 +169,15 @@ fn moved(spec: &mut TrainSpec, path: &Path) -> Result<(), UserError> {
         }
     }
     Ok(())
+}
+
+/// A run that draws what it learns from has no data to be told.
+pub(super) fn no_data() -> UserError {
+    UserError::new(
+        "The run reads no data.",
+        "It draws questions from its seed: kind = \"memory\".",
+        "Leave out --data.",
+    )
 }
 
 fn measure(

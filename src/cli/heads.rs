@@ -251,7 +251,7 @@ fn read(session: &Session, info: &ModelInfo, order: Order, args: &HeadsArgs) -> 
 fn no_heads(info: &ModelInfo) -> CliError {
     CliError::User(UserError::new(
         format!("{} has no heads.", info.name),
-        "It is a digit network: attention is what transformers have.",
+        format!("It is no transformer ({}): attention is what transformers have.", info.architecture.family()),
         "Choose a language model, a text encoder or a vision transformer.",
     ))
 }

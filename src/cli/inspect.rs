@@ -32,8 +32,11 @@ pub(super) fn run(args: &InspectArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Patterns, and logits where there is a head that makes them.
+/// Patterns, and logits where there is a head that makes them; of a network without attention what its layers hand on.
 fn usual_sites(info: &ModelInfo) -> &'static str {
+    if !info.can(Ability::Attend) {
+        return "blocks.*.resid_post,logits";
+    }
     let has_head = [Ability::Continue, Ability::FillMasks, Ability::ClassifyPictures].iter().any(|a| info.can(*a));
     if has_head { "blocks.*.attn.pattern,logits" } else { "blocks.*.attn.pattern" }
 }

@@ -21,6 +21,7 @@ mod fetch;
 mod figure;
 mod fill;
 mod fit_lens;
+mod forget;
 mod generate;
 mod heads;
 mod inspect;
@@ -31,6 +32,7 @@ mod lens;
 mod licences;
 mod logger;
 mod manual;
+mod memory;
 mod merge;
 mod models;
 mod output;
@@ -101,6 +103,9 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Inspect(args)) => inspect::run(&args),
         Some(Verb::Score(args)) => score::run(&args),
         Some(Verb::Surprise(args)) => surprise::run(&args),
+        Some(Verb::Memory(args)) => memory::run(&args),
+        Some(Verb::Forget(args)) => forget::forget(&args),
+        Some(Verb::States(args)) => forget::states(&args),
         Some(Verb::Heads(args)) => heads::run(&args),
         Some(Verb::Lens(args)) => lens::run(&args),
         Some(Verb::FitLens(args)) => fit_lens::fit(&args),

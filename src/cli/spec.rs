@@ -7,13 +7,15 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 6] = [
+const PRESETS: [(&str, &str); 8] = [
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
     ("seedling-templates", include_str!("../../assets/presets/seedling-templates.toml")),
     ("sprout", include_str!("../../assets/presets/sprout.toml")),
     ("sentiment", include_str!("../../assets/presets/sentiment.toml")),
+    ("memory-lstm", include_str!("../../assets/presets/memory-lstm.toml")),
+    ("memory-transformer", include_str!("../../assets/presets/memory-transformer.toml")),
 ];
 
 /// The recipe that was asked for, with what the command line overrides. Paths count from the current folder.
@@ -32,6 +34,7 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
             TrainTask::Classify(task) => task.data.clone_from(data),
+            TrainTask::Memory(_) => return Err(super::compare::no_data()),
         }
     }
     if args.out.is_some() {
@@ -64,6 +67,7 @@ fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
         }
         TrainTask::Digits(task) => vec![task.data.clone()],
+        TrainTask::Memory(_) => Vec::new(),
         TrainTask::Classify(task) => {
             [Some(&task.data), task.validation.as_ref(), task.test.as_ref()].into_iter().flatten().cloned().collect()
         }

@@ -18,9 +18,9 @@ pub use events::Wake;
 pub use handle::{EngineHandle, EngineOptions};
 pub use protocol::{Command, Event, Outcome, PromptInput};
 pub use work::{
-    AdaptWork, AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, GenerateSpec, InspectSpec, Kept,
-    LensSpec, NeighboursSpec, PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, SnapshotSpec, StepsSpec,
-    SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
+    AdaptWork, AdapterSpec, AttributeSpec, ContextsSpec, EditedNextSpec, FillSpec, ForgetSpec, GenerateSpec,
+    InspectSpec, Kept, LensSpec, NeighboursSpec, PatchHow, PatchSpec, RandomModel, SamplesSpec, SaveSpec, SnapshotSpec,
+    StepsSpec, SurpriseSpec, SweepSpec, TermsSpec, Turn, WordOrderSpec, Work, WorkFacts, WritesSpec,
 };
 
 pub use crate::load::{ListedText, TextFormat, TextList};

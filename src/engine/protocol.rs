@@ -5,11 +5,11 @@ use super::Work;
 use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
     ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
-    GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint, KShotReport,
-    LabelledReport, LayerWeights, LensReport, LossesReport, MemoryTraffic, ModelId, ModelInfo, NeighboursReport,
-    PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot, SamplesReport,
-    ScoreEachReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport,
-    TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    ForgetReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint,
+    KShotReport, LabelledReport, LayerWeights, LensReport, LossesReport, MemoryReport, MemoryTraffic, ModelId,
+    ModelInfo, NeighboursReport, PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot,
+    SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport, SurpriseReport, SweepReport, TableReport,
+    TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -184,6 +184,12 @@ pub enum Outcome {
     Evaluated(Arc<EvaluationReport>),
     /// What examples cost two models.
     LossesCompared(Arc<LossesReport>),
+    /// How far back the last token's loss depends on what was read.
+    Forgotten(Arc<ForgetReport>),
+    /// What a recurrent model keeps, token by token.
+    StatesWatched(Arc<StatesReport>),
+    /// What a model remembers, by distance.
+    Remembered(Arc<MemoryReport>),
     /// What a token reads, and how fast the device does.
     MemoryMeasured(MemoryTraffic),
     /// Training ended.

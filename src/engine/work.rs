@@ -5,7 +5,7 @@
 use super::PromptInput;
 use crate::types::{
     AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens,
-    KShotSpec, LabelledSource, LossesSpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling,
+    KShotSpec, LabelledSource, LossesSpec, MemorySpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling,
     ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
@@ -108,6 +108,13 @@ pub enum Work {
     /// What each of some examples costs this model and the one before. [`super::Event::SoFar`] as they are measured, in the order of the
     /// data; with those measured so far when it is cancelled.
     CompareLosses(LossesSpec),
+    /// How much the loss of the last token of a text depends on each token before.
+    Forget(ForgetSpec),
+    /// What a recurrent model keeps of a text: gates, cells and outputs of each layer at each token.
+    WatchStates(PromptInput),
+    /// Ask a model for what stood some tokens before. [`super::Event::SoFar`] as it is asked; with the distances that were asked at in
+    /// full when it is cancelled.
+    Remember(MemorySpec),
     /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
     /// moment.
     MeasureMemory,
@@ -166,6 +173,15 @@ pub struct SamplesSpec {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SurpriseSpec {
     /// What is read.
+    pub prompt: PromptInput,
+    /// Changes inside the model.
+    pub edits: Vec<Edit>,
+}
+
+/// A text from whose end is looked back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForgetSpec {
+    /// What is read; the last token is the one that is predicted.
     pub prompt: PromptInput,
     /// Changes inside the model.
     pub edits: Vec<Edit>,
@@ -481,6 +497,9 @@ impl Work {
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
             Self::CompareLosses(_) => row("Comparing the losses", "measuring", Background, Spare),
+            Self::Forget(_) => row("Looking back", "looking back", Waited, Spare),
+            Self::WatchStates(_) => row("Watching the states", "inspecting", Waited, Spare),
+            Self::Remember(_) => row("Asking what is remembered", "asking", Background, Spare),
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
             Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),

@@ -97,7 +97,7 @@ fn patches(tensors: &[TensorEntry]) -> Option<u64> {
 
 /// What transformers assumes when `tie_word_embeddings` is not written.
 fn is_tied_by_default(model_type: &str) -> bool {
-    !matches!(model_type, "llama" | "mistral" | "qwen2" | "qwen3" | "gpt_neox")
+    !matches!(model_type, "llama" | "mistral" | "qwen2" | "qwen3" | "gpt_neox") && !model_type.starts_with("fovea_")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -140,12 +140,13 @@ fn is_head(name: &str) -> bool {
         "lm_head.decoder.weight",
         "cls.predictions.decoder.weight",
         "vocab_projector.weight",
+        "head.weight",
     ];
     heads.contains(&name)
 }
 
 fn is_token_embedding(name: &str) -> bool {
-    let parts = ["wte", "embed_tokens", "embed_in", "word_embeddings"];
+    let parts = ["wte", "embed_tokens", "embed_in", "word_embeddings", "embedding"];
     name.strip_suffix(".weight").and_then(|name| name.rsplit('.').next()).is_some_and(|part| parts.contains(&part))
 }
 

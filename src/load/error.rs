@@ -173,6 +173,9 @@ impl LoadError {
             }
             Self::AdapterLabels { others, .. } => others.clone(),
             Self::AdapterEmpty { .. } => "it would change nothing".to_owned(),
+            Self::NoTarget { known, .. } if known.is_empty() => {
+                "it has no matrix that an adapter changes: PEFT changes none of a recurrent layer's".to_owned()
+            }
             Self::NoTarget { known, .. } => format!("its matrices are called {}", known.join(", ")),
             Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
             Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
@@ -238,6 +241,7 @@ impl LoadError {
                 "Open the model the adapter was made for, or fetch adapter_config.json and its tensors again from one place."
             }
             Self::AdapterEmpty { .. } => "Fetch the file again, or save the adapter again.",
+            Self::NoTarget { known, .. } if known.is_empty() => "Train all weights instead: leave out [lora].",
             Self::NoTarget { .. } => "Name some of these by the ends of their paths, or all-linear.",
             Self::Encode { .. } => "Shorten or change the text.",
         }

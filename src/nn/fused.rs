@@ -31,7 +31,7 @@ pub(in crate::nn) fn scores(
     hooks: &Hooks,
 ) -> Option<Tensor<3>> {
     let [batch, t] = ids.dims();
-    if batch != 1 || t == 0 || !hooks.are_off() || !kernels::serve(&lm.device()) {
+    if batch != 1 || t == 0 || !hooks.are_off() || !lm.has_blocks() || !kernels::serve(&lm.device()) {
         return None;
     }
     let rows: Vec<usize> = match wanted {
@@ -48,7 +48,8 @@ pub(in crate::nn) fn scores(
 /// What the tokens that follow some of a sequence cost, in nats: `wanted` N places in rising order, N targets → `[N]`. Nothing on
 /// a device that does not compute so.
 pub(in crate::nn) fn costs(lm: &CausalLm, ids: &[u32], wanted: &[usize], targets: &[u32]) -> Option<Vec<f32>> {
-    if ids.is_empty() || wanted.is_empty() || !wanted.is_sorted() || !kernels::serve(&lm.device()) {
+    let is_served = lm.has_blocks() && kernels::serve(&lm.device());
+    if ids.is_empty() || wanted.is_empty() || !wanted.is_sorted() || !is_served {
         return None;
     }
     let targets: Vec<usize> = targets.iter().map(|id| *id as usize).collect();

@@ -12,7 +12,7 @@ fn bytes<const D: usize>(param: &Param<Tensor<D>>) -> u64 {
 }
 
 impl Linear {
-    fn bytes(&self) -> u64 {
+    pub(in crate::nn) fn bytes(&self) -> u64 {
         self.weight.bytes() + self.bias.as_ref().map_or(0, bytes)
     }
 }
@@ -43,6 +43,11 @@ impl CausalLm {
     /// that scores the vocabulary, too, is read whole.
     #[must_use]
     pub fn weight_bytes_per_token(&self) -> u64 {
+        match self {
+            Self::Recurrent(model) => return model.bytes_per_token(),
+            Self::FeedForward(model) => return model.bytes_per_token(),
+            _ => {}
+        }
         let (norm, exit) = self.exit();
         let unembedding = match exit {
             Exit::Tokens { weight, .. } | Exit::Masked { weight, .. } => weight.bytes(),
@@ -55,10 +60,10 @@ impl CausalLm {
 
 impl TextConfig {
     /// Bytes of keys and values that a token reads for each position it sees: a key and a value in F32 of every key-value
-    /// head of every block.
+    /// head of every block. A network without attention reads nothing of a token again.
     #[must_use]
     pub fn cache_bytes_per_position(&self) -> u64 {
-        (2 * 4 * self.layers() * self.kv_heads() * self.head_dim()) as u64
+        self.blocks().map_or(0, |blocks| (2 * 4 * self.layers() * blocks.kv_heads * blocks.head_dim) as u64)
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
                 let why = "The head is to learn alone, so that no matrix of the body is changed. Leave out learns, or name last layers.";
                 return Err(wrong("lora", why.to_owned()));
             }
-            TrainTask::Classify(_) | TrainTask::Text(_) | TrainTask::FewShot(_) => {}
+            TrainTask::Classify(_) | TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {}
         }
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));

@@ -280,7 +280,7 @@ mod tests {
     use super::super::trainable::{freeze, parameters};
     use super::*;
     use crate::nn::{CausalLm, DigitConfig, DigitNet, Hooks};
-    use crate::types::{DigitNetwork, Init, TextShape};
+    use crate::types::{DigitNetwork, Init, LlamaShape};
     use burn::tensor::Int;
 
     fn spec(more: &str) -> TrainSpec {
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn embeddings_learn_at_their_own_rate() {
-        let shape = TextShape {
+        let shape = LlamaShape {
             hidden: 16,
             layers: 1,
             heads: 2,

@@ -25,6 +25,10 @@ pub(super) enum Stream {
     LowRank = 9,
     /// The order of labelled texts, an epoch each.
     ExampleOrder = 10,
+    /// Questions about what stood before, a place of a batch of a step each.
+    MemorySequences = 11,
+    /// Those the learning curve is measured on.
+    HeldOutMemory = 12,
 }
 
 impl Stream {

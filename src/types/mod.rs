@@ -35,6 +35,7 @@ pub use ids::{JobId, ModelId};
 pub use licences::{Component, Licence, components};
 pub use models::adapter::{ADAPTER_FACTORS, AdapterInfo, AdapterSetting, LoraSpec, lora_scale};
 pub use models::card::{CardFile, ModelCard, TypeShare, weight_bytes};
+pub use models::cell::RecurrentCell;
 pub use models::classifier::{ClassifierInfo, ClassifyReport, Problem, TextClasses};
 pub use models::convert::{ConvertSpec, ConvertTarget, ConvertType, Converted};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};
@@ -42,7 +43,7 @@ pub use models::gguf_name::{GgufPart, gguf_stem, is_first_gguf};
 pub use models::held_out::HeldOut;
 pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision, Quantised};
 pub use models::name::{is_snapshot, model_name};
-pub use models::shape::{Ability, Blocks, Shape};
+pub use models::shape::{Ability, Blocks, Layers, Shape, Stack};
 pub use models::size::{bytes_in_words, count_in_words};
 pub use models::tensor::{TensorEntry, TensorStats};
 pub use models::traffic::MemoryTraffic;
@@ -57,6 +58,7 @@ pub use prompts::bias::{BiasHit, BiasReport, BiasedToken, LogitBias};
 pub use prompts::chat::{
     ChatEnding, ChatFailure, ChatFormat, ChatMessage, ChatPrompt, ChatRole, ChatTurn, LINES_END, RenderedChat,
 };
+pub use prompts::forget::{ForgetReport, LayerStates, StatePart, StatesReport};
 pub use prompts::own_sampling::OwnSampling;
 pub use prompts::prompt::{FewShotPrompt, RenderedPrompt, Segment, SegmentKind, Shot};
 pub use prompts::run::{
@@ -91,9 +93,11 @@ pub use training::labelled::{DataPart, Labelled, LabelledKind, LabelledReport, L
 pub use training::losses::{
     BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
 };
+pub use training::memory::{MemoryKind, MemoryPoint, MemoryReport, MemorySpec, MemoryTask};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
+pub use training::shape::{BYTE_VOCABULARY, FeedForwardShape, Init, LlamaShape, RecurrentShape, TextShape, Width};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
 pub use training::train::{
-    DigitNetwork, DigitTask, Init, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextShape, TextTask, TrainPoint,
-    TrainSpec, TrainSummary, TrainTask, best_validation, broken_step,
+    DigitNetwork, DigitTask, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextTask, TrainPoint, TrainSpec,
+    TrainSummary, TrainTask, best_validation, broken_step,
 };

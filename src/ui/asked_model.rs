@@ -150,7 +150,7 @@ pub(super) mod tests {
             architecture: Architecture::Llama,
             precision: Precision::F16,
             parameters: 1,
-            shape: Shape::Decoder { blocks, vocabulary: 8, context: 512 },
+            shape: Shape::Decoder { blocks: blocks.into(), vocabulary: 8, context: 512 },
             held_out: None,
             adapter: None,
             modified: false,

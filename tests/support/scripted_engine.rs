@@ -212,7 +212,7 @@ pub fn info(id: ModelId, path: &Path) -> ModelInfo {
         parameters: if is_text { 5_800_000 } else { 13_002 },
         shape: if is_text {
             let blocks = Blocks { layers: 2, heads: 4, kv_heads: 2, hidden: 256 };
-            Shape::Decoder { blocks, vocabulary: 4096, context: 512 }
+            Shape::Decoder { blocks: blocks.into(), vocabulary: 4096, context: 512 }
         } else {
             Shape::Digits { layers: 3, classes: 10 }
         },

@@ -83,6 +83,7 @@ fn lora(info: &ModelInfo, rank: usize, targets: &[String]) -> LoraSpec {
     let usual: &[&str] = match info.architecture {
         Architecture::Gpt2 => &["c_attn"],
         Architecture::GptNeox => &["query_key_value"],
+        Architecture::FeedForward => &["hidden"],
         _ => &["q_proj", "v_proj"],
     };
     let usual = usual.iter().map(|name| (*name).to_owned());

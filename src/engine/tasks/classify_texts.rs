@@ -114,7 +114,7 @@ pub(super) fn longest(waiting: &mut Vec<ReadText>, tokens: usize) -> Vec<ReadTex
 /// Tokens worth a step of a few tenths of a second.
 pub(super) fn tokens_a_step(model: &ClassifierModel) -> usize {
     let info = model.info();
-    let hidden = info.shape.blocks().map_or(0, |blocks| blocks.hidden);
+    let hidden = info.shape.hidden().unwrap_or(0);
     // A token meets every weight once but for the embedding of all others.
     let embeddings = info.shape.vocabulary().unwrap_or(0) * hidden;
     let weights = info.parameters.saturating_sub(embeddings as u64).max(1);

@@ -83,7 +83,7 @@ fn made(record: &RunRecord, after: ModelId, cx: &mut TaskContext<'_>) -> Result<
     })?;
     let (mut model, has_new_head) = match &record.spec.task {
         TrainTask::Classify(_) => with_head(read, record, after, cx)?,
-        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Digits(_) => (read, false),
+        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) | TrainTask::Digits(_) => (read, false),
     };
     let info = model.info_mut();
     info.name = if has_new_head { format!("{} with the new head", start.name) } else { start.name.clone() };
@@ -141,7 +141,7 @@ fn drawn(record: &RunRecord, after: ModelId, cx: &TaskContext<'_>) -> Result<Loa
             let net = config.init(spec.seed, cx.device);
             LoadedModel::Digits(DigitModel::new("", config, net))
         }
-        TrainTask::Text(_) | TrainTask::FewShot(_) => {
+        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {
             let tokenizer = cx.models.text(after)?.tokenizer.clone();
             LoadedModel::Text(drawn_model(spec, tokenizer, cx.device).ok_or_else(not_open)?)
         }

@@ -73,6 +73,7 @@ impl CompareLosses {
                         };
                         Ok(Reading::All(Drawn::spread(places.len(), most, example)))
                     }
+                    TrainTask::Memory(_) => Err(drawn_for_each_step()),
                     _ => digit_examples(spec, *part, most).map(Reading::All),
                 }
             }
@@ -318,6 +319,14 @@ fn check_tokenizers(before: &TextModel, after: &TextModel) -> Result<(), UserErr
     ))
 }
 
+fn drawn_for_each_step() -> UserError {
+    UserError::new(
+        "A run that learns to remember has no examples to compare.",
+        "Its questions are drawn anew for each step, and none comes twice.",
+        "Compare the two models with `fovea memory`, by what they remember at each distance, or on a text of your own.",
+    )
+}
+
 fn data_words(data: &LossesData) -> String {
     let named = |paths: &[&Path]| paths.iter().map(|path| model_name(path)).collect::<Vec<_>>().join(", ");
     match data {
@@ -328,6 +337,7 @@ fn data_words(data: &LossesData) -> String {
                 TrainTask::FewShot(task) => named(&task.tasks.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
                 TrainTask::Digits(task) => named(&[&task.data]),
                 TrainTask::Classify(task) => named(&[&task.data]),
+                TrainTask::Memory(task) => format!("questions of {}", task.of.name()),
             };
             format!("{of}, {} part", part.name())
         }

@@ -209,6 +209,18 @@ pub(super) fn no_such_site(pattern: &str, info: &ModelInfo) -> UserError {
 }
 
 pub(super) fn site_of_others(pattern: &str, info: &ModelInfo) -> UserError {
+    if let Some(layers) = info.shape.without_attention() {
+        return UserError::new(
+            format!("{} has no site {pattern}.", info.name),
+            format!(
+                "It is no transformer ({}) and has no attention: what can be read and changed in it are embed, the output of its {} \
+                 layers (blocks.N.resid_post) and logits.",
+                info.architecture.family(),
+                layers.layers
+            ),
+            "Use one of these, or * to capture whatever sites there are; for gates and cells of an LSTM use `fovea states`.",
+        );
+    }
     UserError::new(
         format!("{} has no site {pattern}.", info.name),
         format!(
@@ -243,7 +255,7 @@ mod tests {
             architecture: Architecture::Llama,
             precision: Precision::F16,
             parameters: 1,
-            shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
+            shape: Shape::Decoder { blocks: blocks.into(), vocabulary: 128_000, context: 1 << 17 },
             held_out: None,
             own_sampling: None,
             quantised: None,

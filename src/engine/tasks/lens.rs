@@ -457,7 +457,7 @@ mod tests {
             architecture: Architecture::Llama,
             precision: Precision::F16,
             parameters: 1,
-            shape: Shape::Decoder { blocks, vocabulary: 128_000, context: 1 << 17 },
+            shape: Shape::Decoder { blocks: blocks.into(), vocabulary: 128_000, context: 1 << 17 },
             held_out: None,
             own_sampling: None,
             quantised: None,

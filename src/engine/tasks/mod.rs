@@ -7,6 +7,7 @@
 mod adapt;
 mod adapter;
 mod answers;
+mod attends;
 mod attribute;
 mod batch;
 mod classify;
@@ -27,6 +28,7 @@ mod fill;
 mod fingerprint;
 mod fit_lens;
 mod fit_passages;
+mod forget;
 mod generate;
 mod given;
 mod head_writes;
@@ -45,6 +47,7 @@ mod picture;
 mod prompt;
 mod read_labelled;
 mod read_table;
+mod remember;
 mod samples;
 mod sampling;
 mod save;
@@ -52,6 +55,7 @@ mod score;
 mod score_each;
 mod shares;
 mod show_snapshot;
+mod states;
 mod steps;
 mod stop;
 mod store;
@@ -95,6 +99,30 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         return Ok(Box::new(read_labelled::ReadLabelled::new(source.clone())));
     }
     let model = model.ok_or_else(not_open)?;
+    let task = task(model, work)?;
+    Ok(if needs_attention(work) { Box::new(attends::Attends::new(model, work.facts().name, task)) } else { task })
+}
+
+/// True for what looks at heads and blocks.
+fn needs_attention(work: &Work) -> bool {
+    matches!(
+        work,
+        Work::MeasureWrites(_)
+            | Work::Lens(_)
+            | Work::FitLens(_)
+            | Work::OpenLens(_)
+            | Work::Attribute(_)
+            | Work::Sweep(_)
+            | Work::Patch(_)
+            | Work::CompareContexts(_)
+            | Work::ChangeOrder(_)
+            | Work::Steps(_)
+            | Work::Terms(_)
+    )
+}
+
+/// The task by itself.
+fn task(model: ModelId, work: &Work) -> Result<Box<dyn Task>, UserError> {
     Ok(match work {
         Work::Open(path) => Box::new(open::Open::new(model, path.clone())),
         Work::OpenRandom(spec) => Box::new(open::OpenRandom::new(model, spec.clone())),
@@ -133,6 +161,9 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
         Work::CompareLosses(spec) => Box::new(compare_losses::CompareLosses::new(model, spec.clone())),
+        Work::Forget(spec) => Box::new(forget::Forget::new(model, spec.clone())),
+        Work::WatchStates(prompt) => Box::new(states::WatchStates::new(model, prompt.clone())),
+        Work::Remember(spec) => Box::new(remember::Remember::new(model, spec.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),
         Work::Train(spec) => train::task(model, spec.clone()),
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),

@@ -6,7 +6,7 @@ use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
+use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, Memory, NextToken};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{
     ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
@@ -35,6 +35,7 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
         TrainTask::Classify(task) => trainer(Classify::new(task.clone()), model, spec),
         TrainTask::Digits(task) => trainer(Digits::new(task.clone()), model, spec),
         TrainTask::FewShot(task) => trainer(FewShot::new(task.clone()), model, spec),
+        TrainTask::Memory(task) => trainer(Memory::new(task.clone()), model, spec),
         TrainTask::Text(task) => trainer(NextToken::new(task.clone()), model, spec),
     }
 }

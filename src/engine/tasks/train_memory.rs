@@ -32,7 +32,7 @@ fn refuse(info: &ModelInfo, spec: &TrainSpec, needed: u64, available: Option<u64
             "Let the head learn alone, with fewer layers, or beside a low-rank adapter (LoRA); or close other programs."
                 .to_owned()
         }
-        TrainTask::Text(_) | TrainTask::FewShot(_) if spec.lora.is_none() => {
+        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) if spec.lora.is_none() => {
             let fits = available / (WIDENED + LEARNING);
             format!(
                 "Learn a low-rank adapter (LoRA), which leaves the weights as they are; or train a model of at most {} million weights, or \

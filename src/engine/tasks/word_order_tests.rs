@@ -17,7 +17,7 @@ fn info(layers: usize, heads: usize) -> ModelInfo {
         architecture: Architecture::Llama,
         precision: Precision::F32,
         parameters: 1,
-        shape: Shape::Decoder { blocks, vocabulary: 100, context: 1 << 17 },
+        shape: Shape::Decoder { blocks: blocks.into(), vocabulary: 100, context: 1 << 17 },
         held_out: None,
         own_sampling: None,
         quantised: None,

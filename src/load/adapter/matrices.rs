@@ -108,13 +108,15 @@ impl Named for CausalLm {
             Self::Gpt2(_) => "transformer.",
             Self::GptNeox(_) => "gpt_neox.",
             Self::Llama(_) | Self::Gemma2(_) => "model.",
+            Self::Recurrent(_) | Self::FeedForward(_) => "",
         }
     }
 
     fn head_module(&self) -> &'static str {
         match self {
             Self::GptNeox(_) => "embed_out",
-            _ => "lm_head",
+            Self::Recurrent(_) | Self::FeedForward(_) => "head",
+            Self::Gpt2(_) | Self::Llama(_) | Self::Gemma2(_) => "lm_head",
         }
     }
 
@@ -123,6 +125,7 @@ impl Named for CausalLm {
             Self::Gpt2(_) => "transformer.wte",
             Self::GptNeox(_) => "gpt_neox.embed_in",
             Self::Llama(_) | Self::Gemma2(_) => "model.embed_tokens",
+            Self::Recurrent(_) | Self::FeedForward(_) => "embedding",
         }
     }
 
@@ -132,6 +135,8 @@ impl Named for CausalLm {
             Self::GptNeox(neox) => (&neox.token_embedding, &mut neox.head),
             Self::Llama(llama) => (&llama.token_embedding, &mut llama.head),
             Self::Gemma2(gemma) => (&gemma.token_embedding, &mut gemma.head),
+            Self::Recurrent(recurrent) => (&recurrent.token_embedding, &mut recurrent.head),
+            Self::FeedForward(network) => (&network.token_embedding, &mut network.head),
         };
         head.get_or_insert_with(|| Linear::new(table.clone(), None));
     }

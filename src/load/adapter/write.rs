@@ -43,6 +43,9 @@ pub fn with_lora<N: Named + Clone>(
 ) -> Result<N, LoadError> {
     // A run that failed may have left what it was learning.
     let mut net = merged(net);
+    if let (Some(name), true) = (spec.targets.first(), lora_targets(&net).is_empty()) {
+        return Err(LoadError::NoTarget { name: name.clone(), known: Vec::new() });
+    }
     for target in spec.targets.iter().filter(|target| *target != LoraSpec::ALL_LINEAR) {
         let known = net.matrices();
         let mut modules = known.iter().filter(|m| m.kind == MatrixKind::Linear).flat_map(|m| &m.modules);

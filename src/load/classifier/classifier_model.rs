@@ -13,7 +13,7 @@ use crate::load::tensors::weights::Weights;
 use crate::load::text::text_model::{self, TextModel};
 use crate::load::tokens::tokenizer::Tokenizer;
 use crate::nn::{ClassHead, TextBody, TextClassifier, TextEncoder};
-use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Shape};
+use crate::types::{Architecture, ClassifierInfo, ModelInfo, ModelKind, Problem, Shape, Stack};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value, json};
@@ -252,8 +252,11 @@ impl ClassifierModel {
         };
         info.parameters = (parameters + head.num_params()) as u64;
         (info.own_sampling, info.held_out) = (None, None);
-        if let (Some(blocks), Some(vocabulary), Some(context)) =
-            (info.shape.blocks().copied(), info.shape.vocabulary(), info.shape.context())
+        let stack = match &info.shape {
+            Shape::Decoder { blocks, .. } | Shape::TextClassifier { blocks, .. } => Some(*blocks),
+            other => other.blocks().copied().map(Stack::Blocks),
+        };
+        if let (Some(blocks), Some(vocabulary), Some(context)) = (stack, info.shape.vocabulary(), info.shape.context())
         {
             info.shape = Shape::TextClassifier { blocks, vocabulary, context, tells: tells.clone() };
         }

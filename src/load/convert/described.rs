@@ -83,6 +83,10 @@ pub(super) fn of_text(config: &TextConfig, path: &Path) -> Result<Described, Loa
         TextConfig::GptNeox(config) => gpt_neox(config, path),
         TextConfig::Llama(config) => llama(config, path),
         TextConfig::Gemma2(config) => gemma2(config, path),
+        TextConfig::Recurrent(_) | TextConfig::FeedForward(_) => {
+            let name = config.architecture().model_type().unwrap_or_default();
+            Err(refused(path, "model_type", &name, "llama, qwen2, qwen3, gemma2, gpt2, gpt_neox, bert"))
+        }
     }
 }
 

@@ -4,8 +4,9 @@ pub(super) mod gemma2;
 pub(super) mod gpt2;
 pub(super) mod gpt_neox;
 pub(super) mod llama;
+pub(super) mod recurrent;
 mod rope;
-mod sizes;
+pub(super) mod sizes;
 
 pub(in crate::load) use sizes::parameters;
 

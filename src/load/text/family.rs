@@ -5,11 +5,15 @@ use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::tensors::weights::{StoredTensor, Weights};
-use crate::load::text::config::{gemma2, gpt_neox, gpt2, llama};
-use crate::load::text::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights};
+use crate::load::text::config::sizes::Blocks;
+use crate::load::text::config::{gemma2, gpt_neox, gpt2, llama, recurrent};
+use crate::load::text::{gemma2_weights, gpt_neox_weights, gpt2_weights, llama_weights, recurrent_weights};
 use crate::load::tokens::tokenizer_class::{TokenizerClass, UsualClass};
-use crate::nn::{CausalLm, Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily, TextConfig};
-use crate::types::Architecture;
+use crate::nn::{
+    CausalLm, FeedForwardConfig, Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily, RecurrentConfig,
+    TextConfig,
+};
+use crate::types::{Architecture, RecurrentCell};
 use serde_json::Value;
 
 /// A shape of one family, and what its files look like.
@@ -22,12 +26,8 @@ pub(in crate::load) trait Family {
     fn is_harmless(&self, name: &str) -> bool;
     /// True when the output projection is the token embedding.
     fn tied(&self) -> bool;
-    /// Matrices in the MLP of a block.
-    fn mlp_matrices(&self) -> u64;
-    /// Rows of tables beside those of tokens.
-    fn position_rows(&self) -> usize {
-        0
-    }
+    /// Weights of the network, give or take biases and gains.
+    fn parameters(&self) -> u64;
     /// How transformers reads the tokenizer's files where they do not say it themselves.
     fn tokenizer_class(&self) -> UsualClass;
 }
@@ -42,6 +42,9 @@ pub(super) fn read_config(fields: &Fields, architecture: Architecture) -> Result
         Architecture::Qwen2 => TextConfig::Llama(llama::read(fields, LlamaFamily::Qwen2)?),
         Architecture::Qwen3 => TextConfig::Llama(llama::read(fields, LlamaFamily::Qwen3)?),
         Architecture::Gemma2 => TextConfig::Gemma2(gemma2::read(fields)?),
+        Architecture::Lstm => TextConfig::Recurrent(recurrent::read(fields, RecurrentCell::Lstm)?),
+        Architecture::Rnn => TextConfig::Recurrent(recurrent::read(fields, RecurrentCell::Tanh)?),
+        Architecture::FeedForward => TextConfig::FeedForward(recurrent::read_feed_forward(fields)?),
         other => {
             return Err(fields.unsupported("architectures", &other.config_name(), "a causal language model here"));
         }
@@ -55,6 +58,8 @@ pub(in crate::load) fn family(config: &TextConfig) -> &dyn Family {
         TextConfig::GptNeox(config) => config,
         TextConfig::Llama(config) => config,
         TextConfig::Gemma2(config) => config,
+        TextConfig::Recurrent(config) => config,
+        TextConfig::FeedForward(config) => config,
     }
 }
 
@@ -73,6 +78,8 @@ pub(super) fn has_head(lm: &CausalLm) -> bool {
         CausalLm::GptNeox(neox) => neox.head.is_some(),
         CausalLm::Llama(llama) => llama.head.is_some(),
         CausalLm::Gemma2(gemma) => gemma.head.is_some(),
+        CausalLm::Recurrent(recurrent) => recurrent.head.is_some(),
+        CausalLm::FeedForward(network) => network.head.is_some(),
     }
 }
 
@@ -88,17 +95,14 @@ pub(super) fn set_tied(config: &mut TextConfig, tied: bool) {
         TextConfig::GptNeox(config) => config.tied = tied,
         TextConfig::Llama(config) => config.tied = tied,
         TextConfig::Gemma2(config) => config.tied = tied,
+        TextConfig::Recurrent(config) => config.tied = tied,
+        TextConfig::FeedForward(config) => config.tied = tied,
     }
 }
 
 /// Takes note that a shape has no head of its own: the body of a classifier has none, whatever its settings say.
 pub(super) fn tie(config: &mut TextConfig) {
-    match config {
-        TextConfig::Gpt2(config) => config.tied = true,
-        TextConfig::GptNeox(config) => config.tied = true,
-        TextConfig::Llama(config) => config.tied = true,
-        TextConfig::Gemma2(config) => config.tied = true,
-    }
+    set_tied(config, true);
 }
 
 /// Drops the head that a network has of its own.
@@ -108,6 +112,8 @@ pub(super) fn drop_head(lm: &mut CausalLm) {
         CausalLm::GptNeox(neox) => neox.head = None,
         CausalLm::Llama(llama) => llama.head = None,
         CausalLm::Gemma2(gemma) => gemma.head = None,
+        CausalLm::Recurrent(recurrent) => recurrent.head = None,
+        CausalLm::FeedForward(network) => network.head = None,
     }
 }
 
@@ -118,6 +124,8 @@ pub(in crate::load) fn stored_tensors(lm: &CausalLm) -> Vec<(String, StoredTenso
         CausalLm::GptNeox(neox) => gpt_neox_weights::write(neox),
         CausalLm::Llama(llama) => llama_weights::write(llama),
         CausalLm::Gemma2(gemma) => gemma2_weights::write(gemma),
+        CausalLm::Recurrent(recurrent) => recurrent_weights::write(recurrent),
+        CausalLm::FeedForward(network) => recurrent_weights::write_feed_forward(network),
     }
 }
 
@@ -128,6 +136,8 @@ pub(in crate::load) fn matrices(lm: &mut CausalLm) -> Vec<Matrix<'_>> {
         CausalLm::GptNeox(neox) => gpt_neox_weights::matrices(neox),
         CausalLm::Llama(llama) => llama_weights::matrices(llama),
         CausalLm::Gemma2(gemma) => gemma2_weights::matrices(gemma),
+        CausalLm::Recurrent(recurrent) => recurrent_weights::matrices(recurrent),
+        CausalLm::FeedForward(network) => recurrent_weights::feed_forward_matrices(network),
     }
 }
 
@@ -148,12 +158,10 @@ impl Family for Gpt2Config {
         self.tied
     }
 
-    fn mlp_matrices(&self) -> u64 {
-        2
-    }
-
-    fn position_rows(&self) -> usize {
-        self.context
+    fn parameters(&self) -> u64 {
+        let Self { vocabulary, context, hidden, layers, heads, intermediate, .. } = *self;
+        Blocks { hidden, layers, heads, kv_heads: heads, head_dim: hidden / heads, mlp: 2, intermediate }
+            .parameters(vocabulary, self.tied, context)
     }
 
     fn tokenizer_class(&self) -> UsualClass {
@@ -178,8 +186,10 @@ impl Family for GptNeoxConfig {
         self.tied
     }
 
-    fn mlp_matrices(&self) -> u64 {
-        2
+    fn parameters(&self) -> u64 {
+        let Self { vocabulary, hidden, layers, heads, intermediate, .. } = *self;
+        Blocks { hidden, layers, heads, kv_heads: heads, head_dim: hidden / heads, mlp: 2, intermediate }
+            .parameters(vocabulary, self.tied, 0)
     }
 
     fn tokenizer_class(&self) -> UsualClass {
@@ -204,8 +214,9 @@ impl Family for LlamaConfig {
         self.tied
     }
 
-    fn mlp_matrices(&self) -> u64 {
-        3
+    fn parameters(&self) -> u64 {
+        let Self { vocabulary, hidden, layers, heads, kv_heads, head_dim, intermediate, .. } = *self;
+        Blocks { hidden, layers, heads, kv_heads, head_dim, mlp: 3, intermediate }.parameters(vocabulary, self.tied, 0)
     }
 
     fn tokenizer_class(&self) -> UsualClass {
@@ -236,8 +247,61 @@ impl Family for Gemma2Config {
         self.tied
     }
 
-    fn mlp_matrices(&self) -> u64 {
-        3
+    fn parameters(&self) -> u64 {
+        let Self { vocabulary, hidden, layers, heads, kv_heads, head_dim, intermediate, .. } = *self;
+        Blocks { hidden, layers, heads, kv_heads, head_dim, mlp: 3, intermediate }.parameters(vocabulary, self.tied, 0)
+    }
+
+    fn tokenizer_class(&self) -> UsualClass {
+        UsualClass::unless_named(TokenizerClass::Plain)
+    }
+}
+
+impl Family for RecurrentConfig {
+    fn json(&self) -> Value {
+        recurrent::json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        recurrent_weights::read(self, weights).map(CausalLm::Recurrent)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        recurrent_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters()
+    }
+
+    fn tokenizer_class(&self) -> UsualClass {
+        UsualClass::unless_named(TokenizerClass::Plain)
+    }
+}
+
+impl Family for FeedForwardConfig {
+    fn json(&self) -> Value {
+        recurrent::feed_forward_json(self)
+    }
+
+    fn read(&self, weights: &mut Weights<'_>) -> Result<CausalLm, LoadError> {
+        recurrent_weights::read_feed_forward(self, weights).map(CausalLm::FeedForward)
+    }
+
+    fn is_harmless(&self, name: &str) -> bool {
+        recurrent_weights::is_harmless(name, self.tied)
+    }
+
+    fn tied(&self) -> bool {
+        self.tied
+    }
+
+    fn parameters(&self) -> u64 {
+        self.parameters()
     }
 
     fn tokenizer_class(&self) -> UsualClass {

@@ -8,4 +8,5 @@ pub(super) mod gemma2_weights;
 pub(super) mod gpt2_weights;
 pub(super) mod gpt_neox_weights;
 pub(super) mod llama_weights;
+pub(super) mod recurrent_weights;
 pub(super) mod text_model;

@@ -9,7 +9,7 @@ use crate::load::text::config::{self, TextSettings};
 use crate::load::text::family::{self, Family};
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::nn::{CausalLm, TextConfig};
-use crate::types::{Blocks, ModelId, ModelInfo, Precision, Shape};
+use crate::types::{ModelId, ModelInfo, Precision, Shape};
 use burn::module::Module;
 use burn::tensor::Device;
 use serde_json::json;
@@ -56,12 +56,7 @@ impl TextModel {
             precision: Precision::F32,
             parameters: lm.num_params() as u64,
             shape: Shape::Decoder {
-                blocks: Blocks {
-                    layers: config.layers(),
-                    heads: config.heads(),
-                    kv_heads: config.kv_heads(),
-                    hidden: config.hidden(),
-                },
+                blocks: config.stack(),
                 vocabulary: config.vocabulary(),
                 context: config.context(),
             },

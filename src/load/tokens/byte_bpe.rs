@@ -14,7 +14,7 @@ use tokenizers::processors::template::TemplateProcessing;
 /// The special token that separates documents; its id is 0.
 pub const DOCUMENT_SEPARATOR: &str = "<|endoftext|>";
 /// The 256 bytes and the special token need this many tokens.
-pub const SMALLEST_VOCABULARY: usize = 257;
+pub const SMALLEST_VOCABULARY: usize = crate::types::BYTE_VOCABULARY;
 /// A piece that was seen only once teaches nothing.
 const LEAST_FREQUENCY: u64 = 2;
 

@@ -11,8 +11,10 @@ use super::low_rank::{self, Place};
 use super::norm::{self, Norm};
 use super::pattern::{self, Sizes};
 use super::product;
+use super::recurrence::{self, Made, Steps};
 use super::rows::WeightRows;
 use crate::nn::stored::StoredRows;
+use crate::types::RecurrentCell;
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
@@ -103,6 +105,9 @@ pub(crate) trait TrainingOps: Backend {
 
     /// Mean cross-entropy of scores `[N, V]` against classes `[N]` → `[1]`.
     fn cross_entropy(logits: FloatTensor<Self>, targets: IntTensor<Self>) -> FloatTensor<Self>;
+
+    /// All steps of a recurrent layer, from zeros on: `[B, T, G·H]`, `[G·H, H]` → h, `[B, T, H]`.
+    fn recur(inputs: FloatTensor<Self>, weight: FloatTensor<Self>, cell: RecurrentCell) -> FloatTensor<Self>;
 }
 
 impl InferenceOps for Flex {
@@ -207,6 +212,18 @@ impl TrainingOps for Flex {
         let [_, classes] = dims(&logits);
         tensor(vec![loss::cross_entropy(level(), values(&logits), &indices(targets), classes)], [1])
     }
+
+    fn recur(inputs: FlexTensor, weight: FlexTensor, cell: RecurrentCell) -> FlexTensor {
+        let (made, sizes) = recurred(inputs, &weight.to_contiguous(), cell);
+        tensor(made.hidden, [sizes.batch, sizes.steps, sizes.units])
+    }
+}
+
+/// All steps of a recurrent layer, from zeros on.
+pub(super) fn recurred(inputs: FlexTensor, weight: &FlexTensor, cell: RecurrentCell) -> (Made, Steps) {
+    let ([batch, steps, _], [_, units]) = (dims(&inputs), dims(weight));
+    let sizes = Steps { cell, batch, steps, units };
+    (recurrence::run(level(), into_values(inputs), &weight_rows(weight), None, sizes), sizes)
 }
 
 /// What the processor can do.

@@ -2,14 +2,18 @@
 
 use super::activation::{self, Gate};
 use super::attention::{self, Heads};
-use super::extension::{TrainingOps, dims, in_full_precision, indices, into_values, level, like, tensor, values};
+use super::extension::{
+    TrainingOps, dims, in_full_precision, indices, into_values, level, like, recurred, tensor, values,
+};
 use super::gelu::GeluGradient;
 use super::loss;
 use super::low_rank::{self, Place};
 use super::norm::{self, Norm};
 use super::product::{LeftMatrix, RightMatrix, multiply};
+use super::recurrence::{self, Made, Steps};
 use super::rows::WeightRows;
 use crate::nn::stored::StoredRows;
+use crate::types::RecurrentCell;
 use burn::backend::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -17,6 +21,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::{FloatTensor, IntTensor};
+use std::sync::Arc;
 
 /// Registers the value of an operation with what its gradient needs to know.
 macro_rules! record {
@@ -134,6 +139,20 @@ impl<C: CheckpointStrategy> TrainingOps for Autodiff<Flex, C> {
                 prep.finish(tensor(scores, shape), tensor(vec![value], [1]))
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::cross_entropy(logits, targets)),
+        }
+    }
+
+    fn recur(inputs: FloatTensor<Self>, weight: FloatTensor<Self>, cell: RecurrentCell) -> FloatTensor<Self> {
+        let ((inputs, inputs_node), (weight, weight_node)) = (inputs.into_parts(), weight.into_parts());
+        match RecurrenceGradients.prepare::<C>([inputs_node, weight_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let weight = weight.to_contiguous();
+                let (Made { gates, cells, hidden }, sizes) = recurred(inputs, &weight, cell);
+                let hidden = tensor(hidden, [sizes.batch, sizes.steps, sizes.units]);
+                let (gates, cells) = (Arc::new(gates), Arc::new(cells));
+                prep.finish(Recurred { gates, cells, hidden: hidden.clone(), weight, sizes }, hidden)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Flex::recur(inputs, weight, cell)),
         }
     }
 }
@@ -377,4 +396,38 @@ impl Backward<Flex, 1> for CrossEntropyGradient {
 fn scaled(x: FlexTensor, factor: f32) -> FlexTensor {
     use burn::backend::ops::FloatTensorOps;
     Flex::float_mul_scalar(x, factor.into())
+}
+
+/// What the gradients of a recurrent layer are made of.
+#[derive(Clone, Debug)]
+struct Recurred {
+    gates: Arc<Vec<f32>>,
+    cells: Arc<Vec<f32>>,
+    hidden: FlexTensor,
+    weight: FlexTensor,
+    sizes: Steps,
+}
+
+/// Through all steps, from the last to the first.
+#[derive(Debug)]
+struct RecurrenceGradients;
+
+impl Backward<Flex, 2> for RecurrenceGradients {
+    type State = Recurred;
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dh = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_inputs, of_weight], Recurred { gates, cells, hidden, weight, sizes }) = (ops.parents, ops.state);
+        let made = [gates.as_slice(), cells.as_slice(), values(&hidden)];
+        let wide = in_full_precision(&weight);
+        let wanted = of_weight.is_some();
+        let (inputs, matrix) = recurrence::gradients(level(), made, &wide, values(&dh), sizes, wanted);
+        if let (Some(node), Some(gradient)) = (of_weight, matrix) {
+            gradients.register::<Flex>(node.id, like(gradient, &weight));
+        }
+        if let Some(node) = of_inputs {
+            let shape = [sizes.batch, sizes.steps, inputs.len() / (sizes.batch * sizes.steps).max(1)];
+            gradients.register::<Flex>(node.id, tensor(inputs, shape));
+        }
+    }
 }

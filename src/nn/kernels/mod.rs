@@ -27,6 +27,7 @@ mod panel;
 pub(in crate::nn) mod pass;
 mod pattern;
 mod product;
+mod recurrence;
 pub(in crate::nn) mod rows;
 mod scratch;
 mod team;
@@ -37,9 +38,11 @@ pub(super) use attention::Heads;
 pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sum_of_exps, sums_beside};
 pub(super) use extension::{values as numbers, weight_rows};
 pub(super) use gelu::gelu;
+pub(super) use recurrence::Made;
 pub(super) use texts::{Lengths, attend_in_texts, normalised_sum};
 
 use super::stored::StoredRows;
+use crate::types::RecurrentCell;
 use activation::Gate;
 use burn::backend::Dispatch;
 use burn::backend::flex::{Flex, FlexTensor};
@@ -48,6 +51,7 @@ use extension::{InferenceOps, TrainingOps};
 use inner::Level;
 use low_rank::Place;
 use norm::Norm;
+use rows::WeightRows;
 use std::cell::Cell;
 use std::sync::LazyLock;
 
@@ -220,6 +224,36 @@ pub(super) fn attend_with_pattern(
 pub(super) fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
     let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
     Tensor::from_dispatch(<Dispatch as TrainingOps>::cross_entropy(logits, targets))
+}
+
+/// All steps of a recurrent layer, from zeros on: what the inputs give, biases added, `[B, T, G·H]`, with the matrix between two steps,
+/// `[G·H, H]` in F32, F16 or BF16 → h, `[B, T, H]`.
+///
+/// # Panics
+/// When [`serve_learning`] is false for the device.
+pub(super) fn recur(inputs: Tensor<3>, weight: Tensor<2>, cell: RecurrentCell) -> Tensor<3> {
+    let (inputs, weight) = (inputs.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(<Dispatch as TrainingOps>::recur(inputs, weight, cell))
+}
+
+/// As [`recur`], with all that the steps made, from h and c on that a sequence has before (`[B, H]`; c of an LSTM alone, else `[B, 0]`).
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn recur_from(
+    inputs: Tensor<3>,
+    weight: &WeightRows<'_>,
+    start: Option<[Tensor<2>; 2]>,
+    cell: RecurrentCell,
+) -> Made {
+    let flex = |x: FlexTensor| x.to_contiguous();
+    let [batch, steps, _] = inputs.dims();
+    let [_, units] = weight.shape();
+    let inputs = inputs.try_into_primitive::<Flex>().expect(ON_FLEX);
+    let start = start.map(|start| start.map(|x| flex(x.try_into_primitive::<Flex>().expect(ON_FLEX))));
+    let start = start.as_ref().map(|[h, c]| [numbers(h), numbers(c)]);
+    let sizes = recurrence::Steps { cell, batch, steps, units };
+    recurrence::run(extension::level(), extension::into_values(inputs), weight, start, sizes)
 }
 
 /// The pattern of causal attention: softmax(scale · q kᵀ), each of the T queries seeing the keys up to its own position,

@@ -164,3 +164,27 @@ pub(super) fn sum_of_squares(level: Level, _: &[f32]) -> f32 {
 pub(super) fn add(level: Level, _: &mut [f32], _: &[f32]) {
     match level {}
 }
+
+pub(super) fn tanh_sum(level: Level, _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn tanh_gradient(level: Level, _: &[f32], _: &[f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn lstm_step(level: Level, _: &[f32], _: &mut [f32], _: Option<&[f32]>, _: &mut [f32], _: &mut [f32]) {
+    match level {}
+}
+
+pub(super) fn lstm_gradient(
+    level: Level,
+    _: &[f32],
+    _: &[f32],
+    _: Option<&[f32]>,
+    _: &[f32],
+    _: &mut [f32],
+    _: &mut [f32],
+) {
+    match level {}
+}

@@ -135,7 +135,7 @@ impl<'a> Shared<'a> {
     }
 
     /// To share numbers that are there already.
-    fn of(numbers: &'a mut [f32]) -> Self {
+    pub(super) fn of(numbers: &'a mut [f32]) -> Self {
         Self { start: numbers.as_mut_ptr().cast(), len: numbers.len(), whole: PhantomData }
     }
 
@@ -144,7 +144,7 @@ impl<'a> Shared<'a> {
     /// # Safety
     /// As there; and these have been written.
     #[expect(clippy::mut_from_ref, reason = "what makes it safe is promised by the caller")]
-    unsafe fn numbers(&self, at: usize, len: usize) -> &mut [f32] {
+    pub(super) unsafe fn numbers(&self, at: usize, len: usize) -> &mut [f32] {
         assert!(at <= self.len && len <= self.len - at);
         // SAFETY: inside the memory by the check above; the caller promises the rest.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(at).cast(), len) }

@@ -10,5 +10,7 @@ pub(super) mod low_rank;
 pub(super) mod mask;
 pub(super) mod masked_lm;
 pub(super) mod norm;
+pub(super) mod recurrence;
 pub(super) mod rope;
+pub(super) mod vector_cache;
 pub mod weight;

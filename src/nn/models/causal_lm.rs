@@ -8,9 +8,10 @@ use crate::nn::fused;
 use crate::nn::hooks::Hooks;
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::in_f32;
+use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::models::decoder::{Decoder, State, Wanted};
 use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
-use crate::nn::{Gemma2, Gpt2, GptNeox, Llama};
+use crate::nn::{FeedForward, Gemma2, Gpt2, GptNeox, Llama, Recurrent};
 use crate::types::Site;
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -26,6 +27,10 @@ pub enum CausalLm {
     Llama(Llama),
     /// Gemma 2.
     Gemma2(Gemma2),
+    /// LSTM, or a plain tanh network.
+    Recurrent(Recurrent),
+    /// A feed-forward network over the last tokens.
+    FeedForward(FeedForward),
 }
 
 /// The same expression for whichever architecture it is.
@@ -36,6 +41,23 @@ macro_rules! whichever {
             Self::GptNeox($it) => $value,
             Self::Llama($it) => $value,
             Self::Gemma2($it) => $value,
+            Self::Recurrent($it) => $value,
+            Self::FeedForward($it) => $value,
+        }
+    };
+}
+
+/// The same expression for whichever architecture of transformer blocks it is.
+macro_rules! whichever_blocks {
+    ($lm:expr, $it:ident => $value:expr) => {
+        match $lm {
+            Self::Gpt2($it) => $value,
+            Self::GptNeox($it) => $value,
+            Self::Llama($it) => $value,
+            Self::Gemma2($it) => $value,
+            Self::Recurrent(_) | Self::FeedForward(_) => {
+                unreachable!("it has no blocks; who asks for them asks for `Ability::Attend` first")
+            }
         }
     };
 }
@@ -46,6 +68,8 @@ macro_rules! whichever {
 pub enum DecoderState {
     /// Keys and values of a transformer.
     KeyValue(KvCache),
+    /// Vectors of a network without attention.
+    Vectors(VectorCache),
 }
 
 impl DecoderState {
@@ -54,6 +78,7 @@ impl DecoderState {
     pub fn len(&self) -> usize {
         match self {
             Self::KeyValue(cache) => State::len(cache),
+            Self::Vectors(cache) => State::len(cache),
         }
     }
 
@@ -67,6 +92,7 @@ impl DecoderState {
     pub fn truncate(&mut self, len: usize) {
         match self {
             Self::KeyValue(cache) => cache.truncate(len),
+            Self::Vectors(cache) => cache.truncate(len),
         }
     }
 }
@@ -79,6 +105,9 @@ macro_rules! with_state {
             (Self::GptNeox($it), DecoderState::KeyValue($own)) => $value,
             (Self::Llama($it), DecoderState::KeyValue($own)) => $value,
             (Self::Gemma2($it), DecoderState::KeyValue($own)) => $value,
+            (Self::Recurrent($it), DecoderState::Vectors($own)) => $value,
+            (Self::FeedForward($it), DecoderState::Vectors($own)) => $value,
+            _ => unreachable!("a state belongs to the task that reads with one model, which keeps its architecture"),
         }
     };
 }
@@ -156,8 +185,9 @@ impl CausalLm {
         wanted: Wanted<'_>,
         hooks: &mut Hooks,
     ) -> Tensor<3> {
-        let DecoderState::KeyValue(cache) = state;
-        if let Some(scores) = fused::scores(self, &ids, Some(cache), wanted, hooks) {
+        if let DecoderState::KeyValue(cache) = state
+            && let Some(scores) = fused::scores(self, &ids, Some(cache), wanted, hooks)
+        {
             return scores;
         }
         with_state!(self, state, (model, own) => model.logits(ids, None, Some(own), wanted, hooks))
@@ -277,22 +307,31 @@ impl CausalLm {
     /// Nothing remembered yet.
     #[must_use]
     pub fn new_state(&self) -> DecoderState {
-        DecoderState::KeyValue(whichever!(self, model => model.new_state()))
+        match self {
+            Self::Recurrent(model) => DecoderState::Vectors(model.new_state()),
+            Self::FeedForward(model) => DecoderState::Vectors(model.new_state()),
+            _ => DecoderState::KeyValue(whichever_blocks!(self, model => model.new_state())),
+        }
+    }
+
+    /// True when it is made of transformer blocks, which the methods below tell of.
+    pub(in crate::nn) fn has_blocks(&self) -> bool {
+        !matches!(self, Self::Recurrent(_) | Self::FeedForward(_))
     }
 
     /// What enters its first block.
     pub(in crate::nn) fn entry(&self) -> Entry<'_> {
-        whichever!(self, model => model.entry())
+        whichever_blocks!(self, model => model.entry())
     }
 
     /// What its last normalisation and its head are.
     pub(in crate::nn) fn exit(&self) -> (Option<Norm<'_>>, Exit<'_>) {
-        whichever!(self, model => model.exit())
+        whichever_blocks!(self, model => model.exit())
     }
 
     /// What a block is made of.
     pub(in crate::nn) fn block_parts(&self, layer: usize) -> BlockParts<'_> {
-        whichever!(self, model => model.block_parts(layer))
+        whichever_blocks!(self, model => model.block_parts(layer))
     }
 
     /// Longest sequence in tokens.
@@ -301,10 +340,14 @@ impl CausalLm {
         whichever!(self, model => Decoder::context(model))
     }
 
-    /// Number of blocks.
+    /// Number of blocks, or of layers where it has none.
     #[must_use]
     pub fn layers(&self) -> usize {
-        whichever!(self, model => model.blocks.len())
+        match self {
+            Self::Recurrent(model) => model.blocks.len(),
+            Self::FeedForward(_) => 1,
+            _ => whichever_blocks!(self, model => model.blocks.len()),
+        }
     }
 
     /// Vocabulary size V.
@@ -322,6 +365,10 @@ impl CausalLm {
             Self::GptNeox(model) => model.ln_final.gain.device(),
             Self::Llama(model) => model.norm_final.gain.device(),
             Self::Gemma2(model) => model.norm_final.gain.device(),
+            Self::Recurrent(model) => {
+                model.blocks.first().map_or_else(Device::default, |layer| layer.recurrent.weight.device())
+            }
+            Self::FeedForward(model) => model.hidden.weight.device(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The shape of a causal language model of any supported architecture.
 
 use crate::nn::models::causal_lm::CausalLm;
-use crate::nn::{Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily};
-use crate::types::Architecture;
+use crate::nn::{
+    FeedForwardConfig, Gemma2Config, Gpt2Config, GptNeoxConfig, LlamaConfig, LlamaFamily, RecurrentConfig,
+};
+use crate::types::{Architecture, Blocks, Layers, RecurrentCell, Stack};
 use burn::tensor::Device;
 
 /// The same expression for whichever architecture it is.
@@ -13,6 +15,8 @@ macro_rules! whichever {
             Self::GptNeox($it) => $value,
             Self::Llama($it) => $value,
             Self::Gemma2($it) => $value,
+            Self::Recurrent($it) => $value,
+            Self::FeedForward($it) => $value,
         }
     };
 }
@@ -28,6 +32,23 @@ pub enum TextConfig {
     Llama(LlamaConfig),
     /// Gemma 2.
     Gemma2(Gemma2Config),
+    /// LSTM, or a plain tanh network.
+    Recurrent(RecurrentConfig),
+    /// A feed-forward network over the last tokens.
+    FeedForward(FeedForwardConfig),
+}
+
+/// Sizes of the blocks of a transformer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockSizes {
+    /// Attention heads H.
+    pub heads: usize,
+    /// Key-value heads G.
+    pub kv_heads: usize,
+    /// Head width K.
+    pub head_dim: usize,
+    /// MLP width F.
+    pub intermediate: usize,
 }
 
 impl TextConfig {
@@ -39,6 +60,8 @@ impl TextConfig {
             Self::GptNeox(config) => CausalLm::GptNeox(config.init(device)),
             Self::Llama(config) => CausalLm::Llama(config.init(device)),
             Self::Gemma2(config) => CausalLm::Gemma2(config.init(device)),
+            Self::Recurrent(config) => CausalLm::Recurrent(config.init(device)),
+            Self::FeedForward(config) => CausalLm::FeedForward(config.init(device)),
         }
     }
 
@@ -55,6 +78,11 @@ impl TextConfig {
                 LlamaFamily::Qwen3 => Architecture::Qwen3,
             },
             Self::Gemma2(_) => Architecture::Gemma2,
+            Self::Recurrent(config) => match config.cell {
+                RecurrentCell::Lstm => Architecture::Lstm,
+                RecurrentCell::Tanh => Architecture::Rnn,
+            },
+            Self::FeedForward(_) => Architecture::FeedForward,
         }
     }
 
@@ -70,49 +98,59 @@ impl TextConfig {
         whichever!(self, config => config.context)
     }
 
-    /// Number of blocks.
+    /// Number of blocks, or of layers where it has none.
     #[must_use]
     pub fn layers(&self) -> usize {
-        whichever!(self, config => config.layers)
-    }
-
-    /// Attention heads H.
-    #[must_use]
-    pub fn heads(&self) -> usize {
-        whichever!(self, config => config.heads)
-    }
-
-    /// Key-value heads G.
-    #[must_use]
-    pub fn kv_heads(&self) -> usize {
         match self {
-            Self::Gpt2(config) => config.heads,
-            Self::GptNeox(config) => config.heads,
-            Self::Llama(config) => config.kv_heads,
-            Self::Gemma2(config) => config.kv_heads,
+            Self::Gpt2(config) => config.layers,
+            Self::GptNeox(config) => config.layers,
+            Self::Llama(config) => config.layers,
+            Self::Gemma2(config) => config.layers,
+            Self::Recurrent(config) => config.layers,
+            Self::FeedForward(_) => 1,
         }
     }
 
-    /// Head width K.
-    #[must_use]
-    pub fn head_dim(&self) -> usize {
-        match self {
-            Self::Gpt2(config) => config.hidden / config.heads,
-            Self::GptNeox(config) => config.hidden / config.heads,
-            Self::Llama(config) => config.head_dim,
-            Self::Gemma2(config) => config.head_dim,
-        }
-    }
-
-    /// Width D of the residual stream.
+    /// Width D of what the head reads: of a transformer the residual stream.
     #[must_use]
     pub fn hidden(&self) -> usize {
-        whichever!(self, config => config.hidden)
+        match self {
+            Self::FeedForward(config) if config.direct => config.hidden + config.window * config.embedding,
+            _ => whichever!(self, config => config.hidden),
+        }
     }
 
-    /// MLP width F.
+    /// Sizes of its blocks, where it is a transformer.
     #[must_use]
-    pub fn intermediate(&self) -> usize {
-        whichever!(self, config => config.intermediate)
+    pub fn blocks(&self) -> Option<BlockSizes> {
+        Some(match self {
+            Self::Gpt2(config) => {
+                let (heads, head_dim) = (config.heads, config.hidden / config.heads);
+                BlockSizes { heads, kv_heads: heads, head_dim, intermediate: config.intermediate }
+            }
+            Self::GptNeox(config) => {
+                let (heads, head_dim) = (config.heads, config.hidden / config.heads);
+                BlockSizes { heads, kv_heads: heads, head_dim, intermediate: config.intermediate }
+            }
+            Self::Llama(LlamaConfig { heads, kv_heads, head_dim, intermediate, .. })
+            | Self::Gemma2(Gemma2Config { heads, kv_heads, head_dim, intermediate, .. }) => {
+                BlockSizes { heads: *heads, kv_heads: *kv_heads, head_dim: *head_dim, intermediate: *intermediate }
+            }
+            Self::Recurrent(_) | Self::FeedForward(_) => return None,
+        })
+    }
+
+    /// What stands between embedding and head.
+    #[must_use]
+    pub fn stack(&self) -> Stack {
+        match (self, self.blocks()) {
+            (Self::FeedForward(config), _) => {
+                Stack::Layers(Layers { layers: 1, hidden: self.hidden(), sees: Some(config.window) })
+            }
+            (_, Some(BlockSizes { heads, kv_heads, .. })) => {
+                Stack::Blocks(Blocks { layers: self.layers(), heads, kv_heads, hidden: self.hidden() })
+            }
+            _ => Stack::Layers(Layers { layers: self.layers(), hidden: self.hidden(), sees: None }),
+        }
     }
 }

@@ -333,11 +333,11 @@ fn change(weight: &mut Weight, edit: impl FnOnce(&mut [f32])) {
 mod tests {
     use super::super::{config_of, first_weights};
     use crate::nn::{CausalLm, Hooks};
-    use crate::types::{Capture, Init, Site, SiteSet, TextShape};
+    use crate::types::{Capture, Init, LlamaShape, Site, SiteSet};
     use burn::tensor::Device;
 
     fn net(vocabulary: usize) -> CausalLm {
-        let shape = TextShape {
+        let shape = LlamaShape {
             hidden: 192,
             layers: 3,
             heads: 6,

@@ -1,12 +1,13 @@
-//! A new Llama-architecture model from a spec's shape, and its first weights.
+//! A new text model from a spec's shape, and its first weights.
 
 mod look_back;
+mod recurrent;
 
 use super::stream::Stream;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
 use crate::load::{TextModel, Tokenizer};
 use crate::nn::{CausalLm, Llama, LlamaConfig, LlamaFamily, Random, TextConfig};
-use crate::types::{Init, TextShape, TrainSpec, TrainTask, UserError};
+use crate::types::{Init, LlamaShape, TextShape, TrainSpec, TrainTask, UserError};
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::path::Path;
@@ -17,29 +18,44 @@ const DEVIATION: f32 = 0.02;
 
 /// What can be wrong with a shape.
 pub(super) fn check_shape(shape: &TextShape, context: usize) -> Result<(), UserError> {
-    let wrong = |why: String| {
-        Err(UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again."))
-    };
-    let TextShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary, .. } = *shape;
-    if [hidden, layers, heads, kv_heads, intermediate].contains(&0) {
-        return wrong("Every size must be at least 1.".to_owned());
+    match shape {
+        TextShape::Llama(shape) => check_llama(shape)?,
+        TextShape::Recurrent(shape) => recurrent::check_recurrent(shape)?,
+        TextShape::FeedForward(shape) => recurrent::check_feed_forward(shape)?,
     }
-    if !hidden.is_multiple_of(heads) || !(hidden / heads).is_multiple_of(2) {
-        return wrong(format!("hidden ({hidden}) must be an even number of values for each of the {heads} heads."));
-    }
-    if !heads.is_multiple_of(kv_heads) {
-        return wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads})."));
-    }
-    if shape.init == Init::LookBack && !look_back::fits(layers, heads, kv_heads) {
-        return wrong("init = \"look_back\" needs two layers, four heads and three kv_heads at least.".to_owned());
-    }
+    let (max_positions, vocabulary) = (shape.max_positions(), shape.vocabulary());
     if context == 0 || context > max_positions {
-        return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
+        return Err(wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions}).")));
     }
     if vocabulary < SMALLEST_VOCABULARY {
-        return wrong(format!("vocabulary ({vocabulary}) must be at least {SMALLEST_VOCABULARY}: one token a byte."));
+        return Err(wrong(format!(
+            "vocabulary ({vocabulary}) must be at least {SMALLEST_VOCABULARY}: one token a byte."
+        )));
     }
     Ok(())
+}
+
+fn check_llama(shape: &LlamaShape) -> Result<(), UserError> {
+    let LlamaShape { hidden, layers, heads, kv_heads, intermediate, .. } = *shape;
+    if [hidden, layers, heads, kv_heads, intermediate].contains(&0) {
+        return Err(wrong("Every size must be at least 1."));
+    }
+    if !hidden.is_multiple_of(heads) || !(hidden / heads).is_multiple_of(2) {
+        return Err(wrong(format!(
+            "hidden ({hidden}) must be an even number of values for each of the {heads} heads."
+        )));
+    }
+    if !heads.is_multiple_of(kv_heads) {
+        return Err(wrong(format!("heads ({heads}) must be a multiple of kv_heads ({kv_heads}).")));
+    }
+    if shape.init == Init::LookBack && !look_back::fits(layers, heads, kv_heads) {
+        return Err(wrong("init = \"look_back\" needs two layers, four heads and three kv_heads at least."));
+    }
+    Ok(())
+}
+
+fn wrong(why: impl Into<String>) -> UserError {
+    UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again.")
 }
 
 /// The model with random weights that depend on the spec's seed alone.
@@ -50,12 +66,32 @@ pub(super) fn new_model(
     device: &Device,
 ) -> TextModel {
     let tokenizer = tokenizer.into();
-    let config = config_of(shape, tokenizer.vocabulary());
-    let lm = CausalLm::Llama(first_weights(&config, shape.init, spec.seed, device));
+    let (config, lm) = first_net(shape, tokenizer.vocabulary(), spec.seed, device);
     let end = tokenizer.token_id(DOCUMENT_SEPARATOR);
     let name = spec.out.as_deref().and_then(Path::file_name);
     let name = name.map_or("new-text-model".to_owned(), |name| name.to_string_lossy().into_owned());
-    TextModel::new(&name, TextConfig::Llama(config), lm, tokenizer, end, end.into_iter().collect())
+    TextModel::new(&name, config, lm, tokenizer, end, end.into_iter().collect())
+}
+
+/// The configuration of a shape, with so many tokens, and its first weights.
+fn first_net(shape: &TextShape, vocabulary: usize, seed: u64, device: &Device) -> (TextConfig, CausalLm) {
+    match shape {
+        TextShape::Llama(shape) => {
+            let config = config_of(shape, vocabulary);
+            let lm = CausalLm::Llama(first_weights(&config, shape.init, seed, device));
+            (TextConfig::Llama(config), lm)
+        }
+        TextShape::Recurrent(shape) => {
+            let config = recurrent::config_of_recurrent(shape, vocabulary);
+            let lm = CausalLm::Recurrent(config.init_with(device, &mut recurrent::drawing(seed, device)));
+            (TextConfig::Recurrent(config), lm)
+        }
+        TextShape::FeedForward(shape) => {
+            let config = recurrent::config_of_feed_forward(shape, vocabulary);
+            let lm = CausalLm::FeedForward(config.init_with(device, &mut recurrent::drawing(seed, device)));
+            (TextConfig::FeedForward(config), lm)
+        }
+    }
 }
 
 /// The model that a run from scratch begins with; none where the spec has no shape.
@@ -63,13 +99,14 @@ pub(crate) fn drawn_model(spec: &TrainSpec, tokenizer: Arc<Tokenizer>, device: &
     let shape = match &spec.task {
         TrainTask::Text(task) => task.shape.as_ref(),
         TrainTask::FewShot(task) => task.shape.as_ref(),
+        TrainTask::Memory(task) => task.shape.as_ref(),
         TrainTask::Digits(_) | TrainTask::Classify(_) => None,
     };
     shape.map(|shape| new_model(spec, shape, tokenizer, device))
 }
 
 /// The configuration of a shape, with so many tokens.
-pub(super) fn config_of(shape: &TextShape, vocabulary: usize) -> LlamaConfig {
+pub(super) fn config_of(shape: &LlamaShape, vocabulary: usize) -> LlamaConfig {
     LlamaConfig {
         family: LlamaFamily::Llama,
         vocabulary,

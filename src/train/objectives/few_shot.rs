@@ -115,7 +115,7 @@ impl FewShot {
         if let Some(tokenizer) = tokenizer_of(setup.checkpoint)? {
             return self.make_model(setup, tokenizer);
         }
-        let (words, vocabulary) = (self.tables.vocabulary.clone(), self.shape()?.vocabulary);
+        let (words, vocabulary) = (self.tables.vocabulary.clone(), self.shape()?.vocabulary());
         let learn = move |texts: &mut Texts| learn_word_bpe(texts, &words, vocabulary);
         LearningVocabulary::start(Sources::files(&self.task.text)?, learn).map(Preparing::Vocabulary)
     }

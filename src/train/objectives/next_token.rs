@@ -81,7 +81,7 @@ impl NextToken {
             return match tokenizer_of(setup.checkpoint)? {
                 Some(tokenizer) => encoding(files, tokenizer),
                 None => {
-                    let vocabulary = self.shape()?.vocabulary;
+                    let vocabulary = self.shape()?.vocabulary();
                     let files = files.into_iter().map(|file| (file, None)).collect();
                     let learning = LearningVocabulary::start(files, move |texts| learn_byte_bpe(texts, vocabulary))?;
                     Ok(Preparing::Learning(learning))

@@ -3,7 +3,7 @@
 use crate::analysis::{AtlasScore, HeadAtlas, Order, Probe, Sequence, Surroundings};
 use crate::load::Tokenizer;
 use crate::nn::{CausalLm, Hooks};
-use crate::types::{HeadValues, InspectReport, SiteFilter};
+use crate::types::{HeadValues, InspectReport, Site, SiteFilter};
 
 /// Of the random tokens: what `fovea heads` draws unless told otherwise.
 const SEED: u64 = 1;
@@ -13,14 +13,15 @@ const BUDGET_BYTES: usize = 512 << 20;
 const SCORES: [AtlasScore; 4] =
     [AtlasScore::Previous, AtlasScore::Duplicate, AtlasScore::InductionRepeats, AtlasScore::Sink];
 
-/// The tokens that heads are scored on: the same at each snapshot.
+/// The tokens that heads are scored on: the same at each snapshot. A network without attention has none.
 pub(in crate::train) struct HeadProbe(Option<Probe>);
 
 impl HeadProbe {
     /// For a model of a run.
     pub(in crate::train) fn new(tokenizer: &Tokenizer, lm: &CausalLm) -> Self {
         let around = tokenizer.encode("a").map(|tokens| Surroundings::of(&tokens)).unwrap_or_default();
-        Self(Probe::new(lm.vocabulary(), lm.context(), &around, SEED))
+        let attends = lm.sites().contains(&Site::Pattern(0));
+        Self(Probe::new(lm.vocabulary(), lm.context(), &around, SEED).filter(|_| attends))
     }
 
     /// The scores of a network, nothing of which is changed beside its weights.

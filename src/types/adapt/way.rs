@@ -80,6 +80,9 @@ impl Way {
             Self::Lora if model.can(Ability::ReadDigits) => Some(format!(
                 "{name} is no transformer, in whose projections low-rank changes are learned; its layers are small enough to learn as a whole."
             )),
+            Self::Lora if model.can(Ability::Remember) => {
+                Some(format!("{name} is made of recurrent layers, whose matrices no adapter changes."))
+            }
             _ => None,
         }
     }

@@ -123,10 +123,13 @@ impl ModelCard {
 
     /// Floating-point operations for one token that sees `context` tokens, itself included: 2·(weights of matrices) for
     /// the products with weights, and 4·L·H·K·context for attention, which multiplies and adds a query with every key
-    /// and every value with its share. Norms, activations and the softmax are left out: they are below a hundredth.
+    /// and every value with its share; networks without attention have none. Norms, activations and the softmax are left out: they are below a hundredth.
     #[must_use]
     pub fn flops_per_token(&self, context: u64) -> Option<u64> {
-        let attention = 4 * self.layers? * self.heads? * self.head_dim?;
+        let attention = match self.architecture {
+            Some(known) if !known.attends() => 0,
+            _ => 4 * self.layers? * self.heads? * self.head_dim?,
+        };
         Some(2 * self.matmul_parameters? + attention * context)
     }
 

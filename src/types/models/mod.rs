@@ -2,6 +2,7 @@
 
 pub(super) mod adapter;
 pub(super) mod card;
+pub(super) mod cell;
 pub(super) mod classifier;
 pub(super) mod convert;
 pub(super) mod encoder;

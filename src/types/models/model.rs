@@ -21,6 +21,12 @@ pub enum Architecture {
     Qwen3,
     /// `Gemma2ForCausalLM`: norms on both sides, capped scores, windows in turns (Gemma Team 2024).
     Gemma2,
+    /// Embeddings, layers of long short-term memory, a head (Hochreiter and Schmidhuber 1997); tensors as PyTorch's `nn.LSTM` has them.
+    Lstm,
+    /// The same with plain tanh layers (Elman 1990), as PyTorch's `nn.RNN`.
+    Rnn,
+    /// A tanh layer over the embeddings of the last tokens (Bengio et al. 2003).
+    FeedForward,
     /// `BertModel`, `BertForMaskedLM`: learned positions, attention both ways (Devlin et al. 2019).
     Bert,
     /// `RobertaModel`, `RobertaForMaskedLM`: BERT with other positions (Liu et al. 2019).
@@ -39,7 +45,7 @@ pub enum Architecture {
 
 impl Architecture {
     /// Every one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Gpt2,
         Self::GptNeox,
         Self::Llama,
@@ -47,6 +53,9 @@ impl Architecture {
         Self::Qwen2,
         Self::Qwen3,
         Self::Gemma2,
+        Self::Lstm,
+        Self::Rnn,
+        Self::FeedForward,
         Self::Bert,
         Self::Roberta,
         Self::DistilBert,
@@ -73,6 +82,9 @@ impl Architecture {
             Self::Qwen2 => &["Qwen2ForCausalLM", "Qwen2ForSequenceClassification"],
             Self::Qwen3 => &["Qwen3ForCausalLM", "Qwen3ForSequenceClassification"],
             Self::Gemma2 => &["Gemma2ForCausalLM", "Gemma2ForSequenceClassification"],
+            Self::Lstm => &["FoveaLstmForCausalLM", "FoveaLstmForSequenceClassification"],
+            Self::Rnn => &["FoveaRnnForCausalLM", "FoveaRnnForSequenceClassification"],
+            Self::FeedForward => &["FoveaFeedForwardForCausalLM", "FoveaFeedForwardForSequenceClassification"],
             // The second task of BERT's pre-training, whether one sentence follows another, has no use here.
             Self::Bert => &["BertModel", "BertForMaskedLM", "BertForPreTraining", "BertForSequenceClassification"],
             Self::Roberta => &["RobertaModel", "RobertaForMaskedLM", "RobertaForSequenceClassification"],
@@ -90,7 +102,7 @@ impl Architecture {
         Self::ALL.into_iter().find(|a| a.config_names().contains(&name))
     }
 
-    /// The family's name in the `model_type` field of `config.json`, where Hugging Face has one.
+    /// The family's name in the `model_type` field of `config.json`: Hugging Face's, where it has one.
     #[must_use]
     pub fn model_type(self) -> Option<&'static str> {
         match self {
@@ -101,6 +113,9 @@ impl Architecture {
             Self::Qwen2 => Some("qwen2"),
             Self::Qwen3 => Some("qwen3"),
             Self::Gemma2 => Some("gemma2"),
+            Self::Lstm => Some("fovea_lstm"),
+            Self::Rnn => Some("fovea_rnn"),
+            Self::FeedForward => Some("fovea_feed_forward"),
             Self::Bert => Some("bert"),
             Self::Roberta => Some("roberta"),
             Self::DistilBert => Some("distilbert"),
@@ -127,6 +142,9 @@ impl Architecture {
             Self::Qwen2 => "Qwen 2",
             Self::Qwen3 => "Qwen 3",
             Self::Gemma2 => "Gemma 2",
+            Self::Lstm => "LSTM",
+            Self::Rnn => "RNN",
+            Self::FeedForward => "Feed-forward",
             Self::Bert => "BERT",
             Self::Roberta => "RoBERTa",
             Self::DistilBert => "DistilBERT",
@@ -135,6 +153,12 @@ impl Architecture {
             Self::DigitMlp => "MLP for digits",
             Self::DigitCnn => "CNN for digits",
         }
+    }
+
+    /// True for networks whose tokens, or patches, look at each other.
+    #[must_use]
+    pub fn attends(self) -> bool {
+        !matches!(self, Self::Lstm | Self::Rnn | Self::FeedForward | Self::DigitMlp | Self::DigitCnn)
     }
 
     /// True for blocks that normalise the residual stream after they have added to it.
@@ -150,6 +174,7 @@ impl Architecture {
             Self::Gpt2 | Self::GptNeox | Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Gemma2 => {
                 ModelKind::CausalLm
             }
+            Self::Lstm | Self::Rnn | Self::FeedForward => ModelKind::CausalLm,
             Self::Bert | Self::Roberta | Self::DistilBert => ModelKind::TextEncoder,
             Self::Vit | Self::Deit => ModelKind::ImageClassifier,
             Self::DigitMlp | Self::DigitCnn => ModelKind::DigitClassifier,
@@ -173,19 +198,20 @@ pub enum ModelKind {
 }
 
 impl ModelKind {
-    /// Whether every model of this kind can be asked for this, with or without a head of its own: what is known before one
+    /// Whether models of this kind can be asked for this, with or without a head of their own: what is expected before one
     /// is open. An open one says more, with [`ModelInfo::can`].
     #[must_use]
     pub fn can(self, ability: Ability) -> bool {
         match ability {
             Ability::Adapt => true,
+            // Networks that read text without attention are few, and none is shipped.
             Ability::Prompt | Ability::Attend => self != Self::DigitClassifier,
             Ability::Continue => self == Self::CausalLm,
             Ability::Embed => self == Self::TextEncoder,
             Ability::ClassifyTexts => self == Self::TextClassifier,
             Ability::SeePictures => self == Self::ImageClassifier,
             Ability::ReadDigits => self == Self::DigitClassifier,
-            Ability::FillMasks | Ability::ClassifyPictures => false,
+            Ability::Remember | Ability::FillMasks | Ability::ClassifyPictures => false,
         }
     }
 }

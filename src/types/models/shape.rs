@@ -16,6 +16,62 @@ pub struct Blocks {
     pub hidden: usize,
 }
 
+/// Layers of a network that has no attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layers {
+    /// How many there are.
+    pub layers: usize,
+    /// Width of what the head reads.
+    pub hidden: usize,
+    /// Tokens that a prediction sees; `None` where a state is handed from token to token.
+    pub sees: Option<usize>,
+}
+
+/// What stands between embedding and head of a model that reads text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Stack {
+    /// Those of a transformer.
+    Blocks(Blocks),
+    /// Those of a recurrent network, or of one that sees a few tokens.
+    Layers(Layers),
+}
+
+impl Stack {
+    /// How many blocks or layers.
+    #[must_use]
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Blocks(blocks) => blocks.layers,
+            Self::Layers(layers) => layers.layers,
+        }
+    }
+
+    /// The blocks, if it is made of such.
+    #[must_use]
+    pub fn blocks(&self) -> Option<&Blocks> {
+        match self {
+            Self::Blocks(blocks) => Some(blocks),
+            Self::Layers(_) => None,
+        }
+    }
+
+    /// Width D of what the head reads.
+    #[must_use]
+    pub fn hidden(&self) -> usize {
+        match self {
+            Self::Blocks(blocks) => blocks.hidden,
+            Self::Layers(layers) => layers.hidden,
+        }
+    }
+}
+
+impl From<Blocks> for Stack {
+    fn from(blocks: Blocks) -> Self {
+        Self::Blocks(blocks)
+    }
+}
+
 /// What a model is made of, by what goes in and what comes out. There is no zero for 'has none': what a model lacks, its
 /// shape has no field for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +80,7 @@ pub enum Shape {
     /// Tokens in, a distribution over the next token out.
     Decoder {
         /// What is between embedding and head.
-        blocks: Blocks,
+        blocks: Stack,
         /// Size V of the vocabulary.
         vocabulary: usize,
         /// Longest sequence in tokens.
@@ -44,7 +100,7 @@ pub enum Shape {
     /// A whole text in, a score for each class out: a decoder or an encoder with a head for classes.
     TextClassifier {
         /// What is between embedding and head.
-        blocks: Blocks,
+        blocks: Stack,
         /// Size V of the vocabulary.
         vocabulary: usize,
         /// Longest sequence in tokens, special ones included.
@@ -75,10 +131,8 @@ impl Shape {
     #[must_use]
     pub fn blocks(&self) -> Option<&Blocks> {
         match self {
-            Self::Decoder { blocks, .. }
-            | Self::Encoder { blocks, .. }
-            | Self::TextClassifier { blocks, .. }
-            | Self::Vision { blocks, .. } => Some(blocks),
+            Self::Decoder { blocks, .. } | Self::TextClassifier { blocks, .. } => blocks.blocks(),
+            Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => Some(blocks),
             Self::Digits { .. } => None,
         }
     }
@@ -88,10 +142,28 @@ impl Shape {
     pub fn layers(&self) -> usize {
         match self {
             Self::Digits { layers, .. } => *layers,
-            Self::Decoder { blocks, .. }
-            | Self::Encoder { blocks, .. }
-            | Self::TextClassifier { blocks, .. }
-            | Self::Vision { blocks, .. } => blocks.layers,
+            Self::Decoder { blocks, .. } | Self::TextClassifier { blocks, .. } => blocks.layers(),
+            Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => blocks.layers,
+        }
+    }
+
+    /// Width D of what the head reads; none for digit networks.
+    #[must_use]
+    pub fn hidden(&self) -> Option<usize> {
+        match self {
+            Self::Decoder { blocks, .. } | Self::TextClassifier { blocks, .. } => Some(blocks.hidden()),
+            Self::Encoder { blocks, .. } | Self::Vision { blocks, .. } => Some(blocks.hidden),
+            Self::Digits { .. } => None,
+        }
+    }
+
+    /// The layers of a network that reads text without attention.
+    #[must_use]
+    pub fn without_attention(&self) -> Option<&Layers> {
+        match self {
+            Self::Decoder { blocks: Stack::Layers(layers), .. }
+            | Self::TextClassifier { blocks: Stack::Layers(layers), .. } => Some(layers),
+            _ => None,
         }
     }
 
@@ -163,6 +235,7 @@ impl Shape {
         match (self, ability) {
             (_, Ability::Adapt) => true,
             (_, Ability::Attend) => self.blocks().is_some(),
+            (_, Ability::Remember) => self.without_attention().is_some_and(|layers| layers.sees.is_none()),
             (Self::Encoder { reads, .. }, Ability::FillMasks) => reads.mask.is_some(),
             (Self::Vision { sees, .. }, Ability::ClassifyPictures) => !sees.labels.is_empty(),
             (Self::Digits { .. }, Ability::Prompt) => false,
@@ -184,6 +257,8 @@ pub enum Ability {
     Prompt,
     /// Has attention patterns.
     Attend,
+    /// Hands a state from token to token: gates and hidden values over time.
+    Remember,
     /// Gives a distribution over the next token: generation, scores of answers, few-shot work.
     Continue,
     /// Gives one vector for a text.
@@ -207,6 +282,7 @@ impl Ability {
     pub const ALL: [Self; 10] = [
         Self::Prompt,
         Self::Attend,
+        Self::Remember,
         Self::Continue,
         Self::Embed,
         Self::FillMasks,
@@ -222,6 +298,18 @@ impl Ability {
 mod tests {
     use super::*;
     use crate::types::{Pooling, Problem};
+
+    #[test]
+    fn shapes_are_read_as_they_were_written_before_there_were_others() {
+        let written =
+            r#"{"decoder":{"blocks":{"layers":2,"heads":4,"kv_heads":2,"hidden":8},"vocabulary":5,"context":6}}"#;
+        let shape: Shape = serde_json::from_str(written).unwrap();
+        assert_eq!(shape.blocks().map(|blocks| blocks.kv_heads), Some(2));
+        assert_eq!(serde_json::to_string(&shape).unwrap(), written);
+        let layers = Stack::Layers(Layers { layers: 2, hidden: 8, sees: None });
+        let shape = Shape::Decoder { blocks: layers, vocabulary: 5, context: 6 };
+        assert_eq!(serde_json::from_str::<Shape>(&serde_json::to_string(&shape).unwrap()).unwrap(), shape);
+    }
 
     #[test]
     fn a_model_without_a_head_cannot_do_what_the_head_does() {
@@ -245,10 +333,18 @@ mod tests {
             longest: 1,
             sees_both_ways: false,
         };
-        let classifier = Shape::TextClassifier { blocks, vocabulary: 1, context: 1, tells };
+        let classifier = Shape::TextClassifier { blocks: blocks.into(), vocabulary: 1, context: 1, tells };
         assert!(classifier.can(Ability::ClassifyTexts) && classifier.can(Ability::Attend));
         assert!(classifier.can(Ability::Prompt) && !classifier.can(Ability::Continue));
         assert_eq!(classifier.classes(), Some(2));
+
+        let recurrent = |sees| {
+            let layers = Layers { layers: 2, hidden: 4, sees };
+            Shape::Decoder { blocks: Stack::Layers(layers), vocabulary: 1, context: 1 }
+        };
+        assert!(recurrent(None).can(Ability::Continue) && recurrent(None).can(Ability::Prompt));
+        assert!(!recurrent(None).can(Ability::Attend) && recurrent(None).can(Ability::Remember));
+        assert!(!recurrent(Some(3)).can(Ability::Remember) && recurrent(Some(3)).can(Ability::Continue));
 
         let digits = Shape::Digits { layers: 3, classes: 10 };
         assert!(digits.can(Ability::ReadDigits) && !digits.can(Ability::Attend) && !digits.can(Ability::Prompt));

@@ -2,6 +2,7 @@
 
 pub(super) mod bias;
 pub(super) mod chat;
+pub(super) mod forget;
 pub(super) mod own_sampling;
 pub(super) mod prompt;
 pub(super) mod run;

@@ -60,7 +60,8 @@ pub enum Site {
     MlpProj(usize),
     /// `blocks.L.mlp_out`: what the MLP adds to the residual stream, `[T, D]`.
     MlpOut(usize),
-    /// `blocks.L.resid_post`: residual stream leaving the block, `[T, D]`; after the normalisation in BERT's kind.
+    /// `blocks.L.resid_post`: residual stream leaving the block, `[T, D]`; after the normalisation in BERT's kind. Of a network without
+    /// attention what layer L hands on to the layer above; a change there leaves what it hands on to its own next step.
     ResidPost(usize),
     /// `ln_final`: after the last normalisation, `[T, D]`; BERT's kind has none.
     LnFinal,

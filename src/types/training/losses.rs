@@ -53,6 +53,8 @@ impl TrainTask {
             // What is not held out for validation is learned from.
             Self::Text(_) | Self::FewShot(_) => &[DataPart::Train, DataPart::Validation],
             Self::Digits(_) | Self::Classify(_) => &DataPart::ALL,
+            // Drawn for each step.
+            Self::Memory(_) => &[],
         }
     }
 }

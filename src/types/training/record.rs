@@ -80,7 +80,9 @@ impl RunRecord {
         match &self.spec.task {
             TrainTask::Digits(_) => LossKind::Digits,
             TrainTask::Classify(task) => LossKind::Classes(task.data.clone()),
-            TrainTask::Text(_) | TrainTask::FewShot(_) => LossKind::Tokens(self.tokenizer.clone().unwrap_or_default()),
+            TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {
+                LossKind::Tokens(self.tokenizer.clone().unwrap_or_default())
+            }
         }
     }
 }

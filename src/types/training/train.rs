@@ -1,7 +1,9 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{ClassifyTask, FewShotTask, LoraSpec, Precision, SnapshotSteps, glob::glob_matches};
+use crate::types::{
+    ClassifyTask, FewShotTask, LoraSpec, MemoryTask, Precision, SnapshotSteps, TextShape, glob::glob_matches,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -91,6 +93,7 @@ impl TrainSpec {
         match &self.task {
             TrainTask::Text(task) => Some(task.context),
             TrainTask::FewShot(task) => Some(task.context),
+            TrainTask::Memory(task) => Some(task.context),
             TrainTask::Digits(_) | TrainTask::Classify(_) => None,
         }
     }
@@ -182,6 +185,8 @@ pub enum TrainTask {
     Digits(DigitTask),
     /// Classes of labelled texts.
     Classify(ClassifyTask),
+    /// Saying again what stood some tokens before.
+    Memory(MemoryTask),
 }
 
 /// Next-token prediction.
@@ -195,43 +200,6 @@ pub struct TextTask {
     /// The model to build; needed only from scratch.
     #[serde(default)]
     pub shape: Option<TextShape>,
-}
-
-/// A Llama-architecture model to build from scratch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextShape {
-    /// Width D of the residual stream.
-    pub hidden: usize,
-    /// Blocks.
-    pub layers: usize,
-    /// Attention heads.
-    pub heads: usize,
-    /// Key-value heads.
-    pub kv_heads: usize,
-    /// Width F of the gated MLP.
-    pub intermediate: usize,
-    /// Longest sequence the model will be used with.
-    pub max_positions: usize,
-    /// Vocabulary size of the byte-level BPE that is trained on the same text.
-    pub vocabulary: usize,
-    /// How weights are drawn.
-    #[serde(default)]
-    pub init: Init,
-}
-
-/// How the weights of a new text model are drawn. Projections into the residual stream are scaled by 1/√(2 · layers) always.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Init {
-    /// Every matrix from N(0, 0.02²) (Radford et al. 2019).
-    #[default]
-    Normal,
-    /// Every matrix but the embeddings from N(0, 0.2 / D), and the parts of induction heads in their places: four heads of the
-    /// first block look back one to four tokens, two of the second block find what followed the last time and copy it (Olsson et
-    /// al. 2022), a third finds where the same token stood, and every later block's heads hand on what they read (mimetic
-    /// initialisation, Trockman and Kolter 2023). Needs two layers, four heads and three key-value heads.
-    LookBack,
 }
 
 /// Digit classification.

@@ -227,6 +227,10 @@ impl App {
         if self.state.active(ability).is_some() || self.state.opening().is_some() {
             return;
         }
+        // The panel tells what a model that is in use lacks; another one is not put in its place unasked.
+        if ability == Ability::Attend && self.state.active(Ability::Continue).is_some() {
+            return;
+        }
         let Some(model) = self.state.shipped.iter().find(|m| m.kind.can(ability)) else { return };
         let path = model.path.clone();
         if self.offered.insert(path.clone()) {

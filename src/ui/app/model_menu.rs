@@ -3,7 +3,7 @@
 use super::App;
 use crate::engine::Work;
 use crate::hub::CachedModel;
-use crate::types::{Ability, Blocks, ModelId, ModelInfo, ModelKind, model_name};
+use crate::types::{Ability, Blocks, Layers, ModelId, ModelInfo, ModelKind, model_name};
 use crate::ui::Themed;
 use crate::ui::full_name;
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
@@ -184,6 +184,10 @@ fn details(info: &ModelInfo) -> String {
     );
     if let Some(Blocks { heads, kv_heads, hidden, .. }) = info.shape.blocks() {
         text += &format!("\n{heads} heads ({kv_heads} key-value), width {hidden}");
+    }
+    if let Some(Layers { hidden, sees, .. }) = info.shape.without_attention() {
+        let sees = sees.map_or_else(|| "a state".to_owned(), |tokens| format!("sees {tokens} tokens"));
+        text += &format!("\nno attention, {sees}, width {hidden}");
     }
     if let Some(context) = info.shape.context() {
         text += &format!(", context {context}");

@@ -174,7 +174,17 @@ impl Form {
         ui.spacing_mut().item_spacing.y = space::S;
         let mut added = None;
         match info.and_then(|info| Some((info, *info.shape.blocks()?))) {
-            None => drop(caption(ui, "Open a transformer to choose what is changed.")),
+            None => drop(caption(
+                ui,
+                match info {
+                    Some(info) => format!(
+                        "{} has no heads and blocks to choose from. Write a line: what can be changed in it are embed, blocks.N.resid_post \
+                     (what a layer hands on) and logits.",
+                        info.name
+                    ),
+                    None => "Open a transformer to choose what is changed.".to_owned(),
+                },
+            )),
             Some((info, blocks)) => {
                 self.learned_positions =
                     info.architecture.kind() != ModelKind::CausalLm || info.architecture == Architecture::Gpt2;

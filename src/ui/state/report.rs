@@ -3,10 +3,10 @@
 use crate::engine::Outcome;
 use crate::types::{
     AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport,
-    ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, HeadWrites, InspectReport,
-    JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, LossesReport, NeighboursReport,
-    PatchReport, PictureReport, SamplesReport, ScoreReport, StepsReport, SurpriseReport, SweepReport, TableReport,
-    TermsReport, TokenizeReport, WordOrderReport,
+    ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, ForgetReport, HeadWrites,
+    InspectReport, JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, LossesReport, MemoryReport,
+    NeighboursReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StatesReport, StepsReport,
+    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -62,6 +62,9 @@ reported! {
     LabelledReport => LabelledRead,
     EvaluationReport => Evaluated,
     LossesReport => LossesCompared,
+    ForgetReport => Forgotten,
+    StatesReport => StatesWatched,
+    MemoryReport => Remembered,
 }
 
 /// About how much memory a result takes; what is always small counts as nothing.
@@ -97,6 +100,11 @@ pub(super) fn bytes(outcome: &Outcome) -> usize {
         Outcome::WaysCompared(report) => report.points.iter().map(|point| point.said.len() * 4).sum(),
         Outcome::KShot(report) => report.answers.iter().map(|answers| answers.len() * 256).sum(),
         Outcome::LossesCompared(report) => report.bytes(),
+        Outcome::Forgotten(report) => report.tokens.len() * 64,
+        Outcome::StatesWatched(report) => {
+            let parts = report.layers.iter().flat_map(|layer| &layer.parts);
+            parts.map(|(_, values)| floats(values.len())).sum()
+        }
         Outcome::TableRead(report) => report.table.rows.len() * 64,
         _ => 0,
     }

@@ -21,7 +21,7 @@ fn info(id: ModelId, architecture: Architecture) -> ModelInfo {
         parameters: 1,
         shape: match architecture {
             Architecture::DigitMlp => Shape::Digits { layers: 1, classes: 10 },
-            _ => Shape::Decoder { blocks: BLOCKS, vocabulary: 1, context: 1 },
+            _ => Shape::Decoder { blocks: BLOCKS.into(), vocabulary: 1, context: 1 },
         },
         held_out: None,
         own_sampling: None,

@@ -123,12 +123,28 @@ pub(super) fn layer_types_json(sliding: Option<&SlidingWindow>, layers: usize) -
 
 /// Weights of a model of this shape, give or take biases and gains.
 pub(in crate::load) fn parameters(config: &TextConfig) -> u64 {
-    let [v, d, f, l] = [config.vocabulary(), config.hidden(), config.intermediate(), config.layers()].map(|n| n as u64);
-    let [h, g, k] = [config.heads(), config.kv_heads(), config.head_dim()].map(|n| n as u64);
-    let family = family::family(config);
-    let heads = if family.tied() { 0 } else { v };
-    let tables = v + heads + family.position_rows() as u64;
-    let block =
-        (2 * h + 2 * g).saturating_mul(k).saturating_mul(d).saturating_add(family.mlp_matrices() * f.saturating_mul(d));
-    tables.saturating_mul(d).saturating_add(block.saturating_mul(l))
+    family::family(config).parameters()
+}
+
+/// What the weights of a transformer follow from.
+pub(in crate::load::text) struct Blocks {
+    pub hidden: usize,
+    pub layers: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_dim: usize,
+    /// Matrices in the MLP of a block, and its width.
+    pub mlp: usize,
+    pub intermediate: usize,
+}
+
+impl Blocks {
+    /// Weights with tables of so many tokens and positions.
+    pub(in crate::load::text) fn parameters(&self, vocabulary: usize, tied: bool, positions: usize) -> u64 {
+        let [v, d, f, l] = [vocabulary, self.hidden, self.intermediate, self.layers].map(|n| n as u64);
+        let [h, g, k, mlp] = [self.heads, self.kv_heads, self.head_dim, self.mlp].map(|n| n as u64);
+        let tables = v + if tied { 0 } else { v } + positions as u64;
+        let block = (2 * h + 2 * g).saturating_mul(k).saturating_mul(d).saturating_add(mlp * f.saturating_mul(d));
+        tables.saturating_mul(d).saturating_add(block.saturating_mul(l))
+    }
 }

@@ -151,7 +151,7 @@ unsafe fn add_256(x: &mut [f32], y: *const f32) {
 /// σ(x) = 1 / (1 + e⁻ˣ).
 #[target_feature(enable = "avx2,fma,f16c")]
 #[inline]
-fn sigmoid8(x: __m256) -> __m256 {
+pub(super) fn sigmoid8(x: __m256) -> __m256 {
     let one = _mm256_set1_ps(1.0);
     _mm256_div_ps(one, _mm256_add_ps(one, exp8(_mm256_sub_ps(_mm256_setzero_ps(), x))))
 }

@@ -16,6 +16,7 @@ mod lens;
 mod norm;
 mod pack;
 mod query;
+mod recurrence;
 mod rounding;
 mod softmax;
 mod softmax_512;
@@ -30,6 +31,7 @@ pub(super) use lens::{count_above, exps_below, maximum, sum_of_exps, sums_beside
 pub(super) use norm::{normalise, normalise_gradients, normalised_sum};
 pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
+pub(super) use recurrence::{lstm_gradient, lstm_step, tanh_gradient, tanh_sum};
 pub(super) use rounding::round_group;
 pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
 pub(super) use tile::tile;

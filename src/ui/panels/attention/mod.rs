@@ -13,6 +13,7 @@ mod first_look;
 mod fitted;
 mod head_search;
 mod inspector;
+mod lacking;
 mod large;
 mod layers;
 mod lines;
@@ -116,7 +117,7 @@ impl AttentionPanel {
         let chosen = cx.selection.run.and_then(|job| cx.state.run(job));
         let run = chosen.or_else(|| cx.state.latest_run())?;
         let open = cx.state.models.get(&run.model)?;
-        let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty();
+        let finished = !cx.state.is_active(run.job) && !run.prompt.is_empty() && open.info.can(Ability::Attend);
         finished.then(|| (run.job, run.model, readable(run.ids(), open.info.shape.context().unwrap_or(usize::MAX))))
     }
 
@@ -229,6 +230,10 @@ impl AttentionPanel {
             Prompting::Encodes => return self.without_text(ui, cx),
             Prompting::Sees => return self.without_picture(ui, cx),
             Prompting::Continues => {}
+        }
+        if let Some(lacking) = lacking::words(cx) {
+            empty_state(ui, Icon::Grid3x3, "No attention to look into", &lacking, None);
+            return;
         }
         if let Some(run) = cx.state.latest_run().filter(|run| cx.state.is_active(run.job)) {
             caption(ui, "The heads of this run appear when its last token is there.");

@@ -145,6 +145,7 @@ impl LoraForm {
             Architecture::GptNeox => "query_key_value",
             Architecture::Bert | Architecture::Roberta => "query, value",
             Architecture::DistilBert => "q_lin, v_lin",
+            Architecture::FeedForward => "hidden",
             _ => "q_proj, v_proj",
         }
     }

@@ -40,7 +40,10 @@ impl FineTunePanel {
         if let Some(open) = tuned(cx.state, run) {
             compare_with_base(ui, cx, &open.info, run.record);
         }
-        if run.spec.is_some_and(|spec| matches!(spec.task, TrainTask::Text(_) | TrainTask::FewShot(_))) {
+        if run
+            .spec
+            .is_some_and(|spec| matches!(spec.task, TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_)))
+        {
             if let Some(training) = run.training {
                 self.prompt_box(ui, cx, training);
             }
@@ -173,6 +176,7 @@ fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
         TrainTask::Classify(task) => (task.data.display().to_string(), task.context),
         TrainTask::Text(task) => (joined(&task.data), Some(task.context)),
         TrainTask::FewShot(task) => (joined(&task.tasks), Some(task.context)),
+        TrainTask::Memory(task) => (format!("questions of {}", task.of.name()), Some(task.context)),
     };
     let mut words = format!(
         "{} steps of {}{} · learning rate {} · seed {}",

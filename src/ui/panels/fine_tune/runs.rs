@@ -127,6 +127,7 @@ impl Column {
             Self::Context => match &spec.task {
                 TrainTask::Text(task) => count(task.context as u64),
                 TrainTask::FewShot(task) => count(task.context as u64),
+                TrainTask::Memory(task) => count(task.context as u64),
                 TrainTask::Classify(task) => task.context.map_or(Cell::Nothing, |context| count(context as u64)),
                 TrainTask::Digits(_) => Cell::Nothing,
             },
@@ -170,6 +171,7 @@ fn data_name(task: &TrainTask) -> String {
         TrainTask::Classify(task) => name(&task.data),
         TrainTask::Text(task) => task.data.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
         TrainTask::FewShot(task) => task.tasks.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
+        TrainTask::Memory(task) => format!("questions of {}", task.of.name()),
     }
 }
 

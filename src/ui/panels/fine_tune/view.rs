@@ -117,7 +117,9 @@ impl NamedRun<'_> {
             (Some(record), _) => record.loss_kind(),
             (None, TrainTask::Digits(_)) => LossKind::Digits,
             (None, TrainTask::Classify(task)) => LossKind::Classes(task.data.clone()),
-            (None, TrainTask::Text(_) | TrainTask::FewShot(_)) => LossKind::Tokens(String::new()),
+            (None, TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_)) => {
+                LossKind::Tokens(String::new())
+            }
         })
     }
 

@@ -103,6 +103,9 @@ fn all(card: &ModelCard) -> Vec<Figure> {
         _ => format!("{layers} × {heads}"),
     });
     add("layers × heads", "", heads);
+    if card.heads.is_none() && card.architecture.is_some_and(|known| !known.attends()) {
+        add("layers, no attention", "", card.layers.map(|layers| layers.to_string()));
+    }
     add("hidden width", "", card.hidden.map(|n| n.to_string()));
     add("context, tokens", "", card.context.map(|n| n.to_string()));
     add("vocabulary", "", card.vocabulary.map(|n| n.to_string()));
