@@ -32,6 +32,8 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::FewShot(task) => move_data(task, data),
             TrainTask::Digits(task) => task.data.clone_from(data),
             TrainTask::Classify(task) => task.data.clone_from(data),
+            TrainTask::Masked(task) => move_texts(&mut task.data, data),
+            TrainTask::Contrastive(task) => move_texts(&mut task.data, data),
         }
     }
     if args.out.is_some() {
@@ -59,6 +61,8 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
 fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
     let paths = match &spec.task {
         TrainTask::Text(task) => task.data.clone(),
+        TrainTask::Masked(task) => task.data.clone(),
+        TrainTask::Contrastive(task) => task.data.clone(),
         TrainTask::FewShot(task) => {
             let texts = task.text.iter().map(|source| &source.path);
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
@@ -131,6 +135,19 @@ fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
 fn move_data(task: &mut FewShotTask, data: &Path) {
     let texts = task.text.iter_mut().map(|source| &mut source.path);
     for path in task.tasks.iter_mut().chain(&mut task.more_tasks).chain(texts) {
+        if let Ok(rest) = path.strip_prefix("data") {
+            *path = data.join(rest);
+        }
+    }
+}
+
+/// Texts under `data/` are looked for in another folder; a recipe that names no such text learns from that folder or file.
+fn move_texts(texts: &mut Vec<PathBuf>, data: &Path) {
+    if texts.iter().any(|path| !path.starts_with("data")) {
+        *texts = vec![data.to_owned()];
+        return;
+    }
+    for path in texts {
         if let Ok(rest) = path.strip_prefix("data") {
             *path = data.join(rest);
         }

@@ -97,6 +97,8 @@ pub enum LoadError {
     OutOfRange { path: PathBuf, name: String, value: f32, precision: Precision },
     #[error("the text cannot be split into tokens")]
     Encode { problem: String },
+    #[error("no vocabulary could be learned")]
+    Learn { problem: String },
 }
 
 impl LoadError {
@@ -174,7 +176,10 @@ impl LoadError {
             Self::AdapterLabels { others, .. } => others.clone(),
             Self::AdapterEmpty { .. } => "it would change nothing".to_owned(),
             Self::NoTarget { known, .. } => format!("its matrices are called {}", known.join(", ")),
-            Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
+            Self::Torch { problem, .. }
+            | Self::Tokenizer { problem, .. }
+            | Self::Encode { problem }
+            | Self::Learn { problem } => problem.clone(),
             Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
         }
     }
@@ -240,6 +245,7 @@ impl LoadError {
             Self::AdapterEmpty { .. } => "Fetch the file again, or save the adapter again.",
             Self::NoTarget { .. } => "Name some of these by the ends of their paths, or all-linear.",
             Self::Encode { .. } => "Shorten or change the text.",
+            Self::Learn { .. } => "Use another text, or another size of the vocabulary.",
         }
     }
 }

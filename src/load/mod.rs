@@ -52,6 +52,7 @@ pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use encoder::save::save_encoder_model;
+pub(crate) use encoder::sentence_files::write_sentence_files;
 pub use error::LoadError;
 pub use fingerprint::{
     FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,

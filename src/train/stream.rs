@@ -25,6 +25,16 @@ pub(super) enum Stream {
     LowRank = 9,
     /// The order of labelled texts, an epoch each.
     ExampleOrder = 10,
+    /// Which tokens are blanks, a batch each.
+    Blanks = 11,
+    /// Those the learning curve is measured on, a window each.
+    HeldOutBlanks = 12,
+    /// The order of pairs of texts, an epoch each.
+    PairOrder = 13,
+    /// How the texts of pairs are made, a batch each.
+    Views = 14,
+    /// Those the learning curve is measured on, a slice each.
+    HeldOutViews = 15,
 }
 
 impl Stream {

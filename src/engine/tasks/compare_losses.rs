@@ -73,6 +73,7 @@ impl CompareLosses {
                         };
                         Ok(Reading::All(Drawn::spread(places.len(), most, example)))
                     }
+                    TrainTask::Masked(_) | TrainTask::Contrastive(_) => Err(no_examples()),
                     _ => digit_examples(spec, *part, most).map(Reading::All),
                 }
             }
@@ -318,6 +319,14 @@ fn check_tokenizers(before: &TextModel, after: &TextModel) -> Result<(), UserErr
     ))
 }
 
+fn no_examples() -> UserError {
+    UserError::new(
+        "Losses of blanks and of pairs are not compared example by example.",
+        "Which blanks an example has, and which texts it is told from, is drawn anew each time.",
+        "Compare the curves of the runs, or fill blanks with both models.",
+    )
+}
+
 fn data_words(data: &LossesData) -> String {
     let named = |paths: &[&Path]| paths.iter().map(|path| model_name(path)).collect::<Vec<_>>().join(", ");
     match data {
@@ -328,6 +337,8 @@ fn data_words(data: &LossesData) -> String {
                 TrainTask::FewShot(task) => named(&task.tasks.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
                 TrainTask::Digits(task) => named(&[&task.data]),
                 TrainTask::Classify(task) => named(&[&task.data]),
+                TrainTask::Masked(task) => named(&task.data.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
+                TrainTask::Contrastive(task) => named(&task.data.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
             };
             format!("{of}, {} part", part.name())
         }

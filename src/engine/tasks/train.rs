@@ -6,7 +6,9 @@ use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
 use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
+use crate::train::objectives::{
+    Classify, ClassifyPictures, ClassifyWords, Contrastive, Digits, FewShot, MaskedTokens, NextToken,
+};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{
     ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
@@ -36,6 +38,8 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
         TrainTask::Digits(task) => trainer(Digits::new(task.clone()), model, spec),
         TrainTask::FewShot(task) => trainer(FewShot::new(task.clone()), model, spec),
         TrainTask::Text(task) => trainer(NextToken::new(task.clone()), model, spec),
+        TrainTask::Masked(task) => trainer(MaskedTokens::new(task.clone()), model, spec),
+        TrainTask::Contrastive(task) => trainer(Contrastive::new(task.clone()), model, spec),
     }
 }
 

@@ -3,7 +3,9 @@
 use super::trained::Trained;
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, NextToken};
+use crate::train::objectives::{
+    Classify, ClassifyPictures, ClassifyWords, Contrastive, Digits, FewShot, MaskedTokens, NextToken,
+};
 use crate::train::{Happened, Objective, Preparation, Progress, Run, Setup, check};
 use crate::types::{ClassifyTask, ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
 use std::sync::Arc;
@@ -28,6 +30,8 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
         TrainTask::Digits(task) => trial(Digits::new(task.clone()), model, spec),
         TrainTask::FewShot(task) => trial(FewShot::new(task.clone()), model, spec),
         TrainTask::Text(task) => trial(NextToken::new(task.clone()), model, spec),
+        TrainTask::Masked(task) => trial(MaskedTokens::new(task.clone()), model, spec),
+        TrainTask::Contrastive(task) => trial(Contrastive::new(task.clone()), model, spec),
     }
 }
 

@@ -1,6 +1,9 @@
 //! A new Llama-architecture model from a spec's shape, and its first weights.
 
+mod encoder;
 mod look_back;
+
+pub(super) use encoder::{check_bert_shape, new_encoder};
 
 use super::stream::Stream;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
@@ -63,7 +66,7 @@ pub(crate) fn drawn_model(spec: &TrainSpec, tokenizer: Arc<Tokenizer>, device: &
     let shape = match &spec.task {
         TrainTask::Text(task) => task.shape.as_ref(),
         TrainTask::FewShot(task) => task.shape.as_ref(),
-        TrainTask::Digits(_) | TrainTask::Classify(_) => None,
+        TrainTask::Digits(_) | TrainTask::Classify(_) | TrainTask::Masked(_) | TrainTask::Contrastive(_) => None,
     };
     shape.map(|shape| new_model(spec, shape, tokenizer, device))
 }

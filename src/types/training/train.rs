@@ -1,7 +1,9 @@
 //! What to train, and what training reports.
 
 use crate::types::training::train_written::WrittenSpec;
-use crate::types::{ClassifyTask, FewShotTask, LoraSpec, Precision, SnapshotSteps, glob::glob_matches};
+use crate::types::{
+    ClassifyTask, ContrastiveTask, FewShotTask, LoraSpec, MaskedTask, Precision, SnapshotSteps, glob::glob_matches,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -91,7 +93,9 @@ impl TrainSpec {
         match &self.task {
             TrainTask::Text(task) => Some(task.context),
             TrainTask::FewShot(task) => Some(task.context),
-            TrainTask::Digits(_) | TrainTask::Classify(_) => None,
+            TrainTask::Masked(task) => Some(task.context),
+            // Texts of a pair are as long as they are.
+            TrainTask::Contrastive(_) | TrainTask::Digits(_) | TrainTask::Classify(_) => None,
         }
     }
 
@@ -182,6 +186,10 @@ pub enum TrainTask {
     Digits(DigitTask),
     /// Classes of labelled texts.
     Classify(ClassifyTask),
+    /// Blanks in text files, by an encoder.
+    Masked(MaskedTask),
+    /// Which texts belong together, by an encoder.
+    Contrastive(ContrastiveTask),
 }
 
 /// Next-token prediction.
@@ -300,7 +308,8 @@ pub struct TrainPoint {
     /// Mean cross-entropy on held-out data in nats, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Share of held-out images or texts classified rightly, on steps that measured it.
+    /// Share of held-out images or texts classified rightly, of blanks filled rightly, or of texts whose partner is the nearest, on steps
+    /// that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// Length of the gradient of all weights that learn, before it is clipped.

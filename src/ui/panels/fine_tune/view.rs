@@ -118,6 +118,8 @@ impl NamedRun<'_> {
             (None, TrainTask::Digits(_)) => LossKind::Digits,
             (None, TrainTask::Classify(task)) => LossKind::Classes(task.data.clone()),
             (None, TrainTask::Text(_) | TrainTask::FewShot(_)) => LossKind::Tokens(String::new()),
+            (None, TrainTask::Masked(_)) => LossKind::Blanks(String::new()),
+            (None, TrainTask::Contrastive(_)) => LossKind::Pairs(self.spec?.batch_size),
         })
     }
 

@@ -1,0 +1,90 @@
+//! What an encoder learns from text without labels: to fill blanks, and to tell which texts belong together.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Filling blanks: masked tokens (Devlin et al. 2019). Of the tokens of each sequence 15 % are chosen; of these 80 % are replaced by the mask,
+/// 10 % by a random token, and 10 % kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaskedTask {
+    /// UTF-8 text files, or folders searched for `.txt` files.
+    pub data: Vec<PathBuf>,
+    /// Sequence length T in tokens, `[CLS]` and `[SEP]` among them.
+    pub context: usize,
+    /// The model to build; needed only from scratch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<BertShape>,
+}
+
+/// Telling which texts belong together: of a batch of pairs, each first text is to be nearer to its second than to any other (InfoNCE, van
+/// den Oord et al. 2018; as in Gao et al. 2021, SimCSE). A text's vector is the mean of its tokens' vectors; nearness is the cosine divided
+/// by the temperature.
+///
+/// A pair is two neighbouring sentences, or the same passage twice with other words left out of each: the encoders here have no dropout,
+/// which makes the two differ in SimCSE.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastiveTask {
+    /// UTF-8 text files, or folders searched for `.txt` files.
+    pub data: Vec<PathBuf>,
+    /// The longest text in tokens, `[CLS]` and `[SEP]` among them.
+    pub context: usize,
+    /// τ, by which cosines are divided.
+    #[serde(default = "usual_temperature")]
+    pub temperature: f64,
+    /// Share of the pairs that are neighbouring sentences; the others are one sentence twice.
+    #[serde(default = "half")]
+    pub neighbours: f64,
+    /// Share of the words that are left out of each text of a pair.
+    #[serde(default = "usual_deletion")]
+    pub deletion: f64,
+    /// Weight of the loss of blanks that is added, so that filling them is not forgotten; 0 leaves it out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub masked: f64,
+    /// Sequences with blanks a batch, beside the pairs, where that weight is not 0.
+    #[serde(default = "usual_sequences")]
+    pub masked_sequences: usize,
+    /// The model to build; needed only from scratch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<BertShape>,
+}
+
+/// A model of BERT's architecture to build from scratch. Its matrices are drawn from a normal distribution of standard deviation 0.02, cut
+/// off at two of them (Devlin et al. 2019).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BertShape {
+    /// Width D of the residual stream.
+    pub hidden: usize,
+    /// Blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Width F of the feed-forward layer.
+    pub intermediate: usize,
+    /// Longest sequence the model will be used with.
+    pub max_positions: usize,
+    /// Vocabulary size of the WordPiece that is trained on the same text.
+    pub vocabulary: usize,
+}
+
+fn usual_temperature() -> f64 {
+    0.05
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn usual_deletion() -> f64 {
+    0.2
+}
+
+fn usual_sequences() -> usize {
+    8
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
+}
