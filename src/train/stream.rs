@@ -35,6 +35,8 @@ pub(super) enum Stream {
     Views = 14,
     /// Those the learning curve is measured on, a slice each.
     HeldOutViews = 15,
+    /// First weights of encoders that look around.
+    LookAround = 16,
 }
 
 impl Stream {

@@ -86,7 +86,7 @@ pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, Te
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
 pub use training::classify::{ClassifyTask, LabelWords, Learns};
-pub use training::encode::{BertShape, ContrastiveTask, MaskedTask};
+pub use training::encode::{BertShape, ContrastiveTask, EncoderInit, MaskedTask};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledReport, LabelledRows, LabelledSource};
 pub use training::losses::{

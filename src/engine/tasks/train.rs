@@ -4,15 +4,14 @@ use super::train_memory;
 use super::train_origin::{Origin, info_of};
 use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
-use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
+use super::{LoadedModel, Step, Task, TaskContext, not_open};
 use crate::engine::{Event, Outcome};
 use crate::train::objectives::{
     Classify, ClassifyPictures, ClassifyWords, Contrastive, Digits, FewShot, MaskedTokens, NextToken,
 };
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{
-    ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
-    UserError,
+    ClassifyTask, ModelId, ModelInfo, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask, UserError,
 };
 use burn::tensor::Device;
 use std::path::Path;
@@ -365,7 +364,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         LoadedModel::Classifier(model) => model.save(out, precision)?,
         LoadedModel::Vision(model) => model.save(out, precision)?,
         LoadedModel::Digits(model) => model.save(out, precision)?,
-        other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
+        LoadedModel::Encoder(model) => model.save(out, precision)?,
     }
     loaded.note_saved(out);
     (cx.emit)(loaded.event());

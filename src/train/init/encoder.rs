@@ -3,7 +3,7 @@
 use crate::load::{EncoderModel, Tokenizer};
 use crate::nn::{BertConfig, EncoderShape, Random};
 use crate::train::stream::Stream;
-use crate::types::{BertShape, TrainSpec, UserError, model_name};
+use crate::types::{BertShape, EncoderInit, TrainSpec, UserError, model_name};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -20,12 +20,15 @@ pub(in crate::train) fn check_bert_shape(shape: &BertShape, context: usize) -> R
     let wrong = |why: String| {
         Err(UserError::new("The model's shape is not possible.", why, "Change [task.shape] and start again."))
     };
-    let BertShape { hidden, layers, heads, intermediate, max_positions, vocabulary } = *shape;
+    let BertShape { hidden, layers, heads, intermediate, max_positions, vocabulary, init } = *shape;
     if [hidden, layers, heads, intermediate, vocabulary].contains(&0) {
         return wrong("Every size must be at least 1.".to_owned());
     }
     if !hidden.is_multiple_of(heads) {
         return wrong(format!("hidden ({hidden}) must be a multiple of the {heads} heads."));
+    }
+    if init == EncoderInit::LookAround && !(hidden / heads).is_multiple_of(2) {
+        return wrong(format!("init = \"look_around\" needs an even number of values for each of the {heads} heads."));
     }
     if context > max_positions {
         return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
@@ -57,12 +60,15 @@ pub(in crate::train) fn new_encoder(
         token_types: TYPES,
     };
     let mut place = 0;
-    let bert = config.init(device, |shape| {
+    let mut bert = config.init(device, |shape| {
         let mut random = Random::new(spec.seed, Stream::Weights.at(place));
         place += 1;
         let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| DEVIATION * cut_off(&mut random)).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
     });
+    if shape.init == EncoderInit::LookAround {
+        super::look_around::look_around(&mut bert, spec.seed);
+    }
     let name = spec.out.as_deref().map_or("new-encoder".to_owned(), model_name);
     Ok(EncoderModel::new(&name, config, bert, tokenizer)?)
 }
@@ -82,7 +88,8 @@ mod tests {
     use super::*;
 
     fn shape() -> BertShape {
-        BertShape { hidden: 12, layers: 2, heads: 3, intermediate: 20, max_positions: 16, vocabulary: 100 }
+        let init = EncoderInit::Normal;
+        BertShape { hidden: 12, layers: 2, heads: 3, intermediate: 20, max_positions: 16, vocabulary: 100, init }
     }
 
     #[test]

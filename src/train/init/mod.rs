@@ -1,6 +1,7 @@
 //! A new Llama-architecture model from a spec's shape, and its first weights.
 
 mod encoder;
+mod look_around;
 mod look_back;
 
 pub(super) use encoder::{check_bert_shape, new_encoder};

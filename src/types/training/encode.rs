@@ -50,8 +50,7 @@ pub struct ContrastiveTask {
     pub shape: Option<BertShape>,
 }
 
-/// A model of BERT's architecture to build from scratch. Its matrices are drawn from a normal distribution of standard deviation 0.02, cut
-/// off at two of them (Devlin et al. 2019).
+/// A model of BERT's architecture to build from scratch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BertShape {
@@ -67,6 +66,21 @@ pub struct BertShape {
     pub max_positions: usize,
     /// Vocabulary size of the WordPiece that is trained on the same text.
     pub vocabulary: usize,
+    /// How weights are drawn.
+    #[serde(default)]
+    pub init: EncoderInit,
+}
+
+/// How the weights of a new encoder are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EncoderInit {
+    /// Every matrix from a normal distribution of standard deviation 0.02, cut off at two of them (Devlin et al. 2019).
+    #[default]
+    Normal,
+    /// The same, but positions are sines and cosines (Vaswani et al. 2017), and up to four heads of the first block look at the words one
+    /// and two places away, on both sides, as those of trained encoders do (mimetic initialisation, Trockman and Kolter 2023).
+    LookAround,
 }
 
 fn usual_temperature() -> f64 {
