@@ -44,6 +44,7 @@ pub use curves::{may_hold_curve, read_imported};
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
+pub use data::gzip::gzipped;
 pub use data::labelled::{read_labelled, read_labelled_rows};
 pub(crate) use data::shipped_tasks::carried_tables;
 pub use data::shipped_tasks::shipped_tasks;

@@ -1,6 +1,6 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{ClassifyTask, Learns, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ClassifyTask, ContrastiveTask, Learns, MaskedTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// What can be told wrong before any data is read.
@@ -65,6 +65,12 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
         }
+    }
+    if let TrainTask::Masked(MaskedTask { blanks, .. }) | TrainTask::Contrastive(ContrastiveTask { blanks, .. }) =
+        &spec.task
+        && !(*blanks > 0.0 && *blanks <= 0.9)
+    {
+        return Err(wrong("blanks", format!("{blanks} is not a share above 0 and up to 0.9.")));
     }
     if let TrainTask::Contrastive(task) = &spec.task {
         if !task.temperature.is_finite() || task.temperature <= 0.0 {

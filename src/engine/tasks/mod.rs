@@ -8,6 +8,7 @@ mod adapt;
 mod adapter;
 mod answers;
 mod attribute;
+mod baselines;
 mod batch;
 mod classify;
 mod classify_texts;
@@ -131,6 +132,7 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
         Work::Adapt(spec) => Box::new(adapt::Adapt::new(model, spec.spec.clone(), spec.known.clone())),
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
+        Work::Baselines(spec) => Box::new(baselines::Baselines::new(model, spec.clone())),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
         Work::CompareLosses(spec) => Box::new(compare_losses::CompareLosses::new(model, spec.clone())),
         Work::MeasureMemory => Box::new(measure::MeasureMemory::new(model)),

@@ -1,9 +1,13 @@
 //! A new encoder of BERT's architecture from a spec's shape, and its first weights.
 
+use super::counted::{Counted, LARGEST};
+use super::look_around::look_around;
 use crate::load::{EncoderModel, Tokenizer};
-use crate::nn::{BertConfig, EncoderShape, Random};
+use crate::nn::{Bert, BertConfig, EncoderShape, Random};
+use crate::train::data::token_ids::TokenParts;
 use crate::train::stream::Stream;
 use crate::types::{BertShape, EncoderInit, TrainSpec, UserError, model_name};
+use burn::module::Param;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -27,8 +31,13 @@ pub(in crate::train) fn check_bert_shape(shape: &BertShape, context: usize) -> R
     if !hidden.is_multiple_of(heads) {
         return wrong(format!("hidden ({hidden}) must be a multiple of the {heads} heads."));
     }
-    if init == EncoderInit::LookAround && !(hidden / heads).is_multiple_of(2) {
-        return wrong(format!("init = \"look_around\" needs an even number of values for each of the {heads} heads."));
+    if init != EncoderInit::Normal && !(hidden / heads).is_multiple_of(2) {
+        return wrong(format!(
+            "init = \"look_around\" and \"counted\" need an even number of values for each of the {heads} heads."
+        ));
+    }
+    if init == EncoderInit::Counted && vocabulary > LARGEST {
+        return wrong(format!("init = \"counted\" counts pairs of at most {LARGEST} tokens."));
     }
     if context > max_positions {
         return wrong(format!("Sequences of {context} tokens do not fit in max_positions ({max_positions})."));
@@ -36,7 +45,7 @@ pub(in crate::train) fn check_bert_shape(shape: &BertShape, context: usize) -> R
     Ok(())
 }
 
-/// The model with random weights that depend on the spec's seed alone.
+/// The model with random weights that depend on the spec's seed alone; `text` is what it learns from, which may be counted.
 ///
 /// # Errors
 /// When the tokenizer has no mask.
@@ -44,6 +53,7 @@ pub(in crate::train) fn new_encoder(
     spec: &TrainSpec,
     shape: &BertShape,
     tokenizer: Arc<Tokenizer>,
+    text: &TokenParts,
     device: &Device,
 ) -> Result<EncoderModel, UserError> {
     let config = BertConfig {
@@ -66,11 +76,30 @@ pub(in crate::train) fn new_encoder(
         let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| DEVIATION * cut_off(&mut random)).collect();
         Tensor::from_data(TensorData::new(values, shape), device)
     });
-    if shape.init == EncoderInit::LookAround {
-        super::look_around::look_around(&mut bert, spec.seed);
+    match shape.init {
+        EncoderInit::Normal => {}
+        EncoderInit::LookAround => look_around(&mut bert, spec.seed),
+        EncoderInit::Counted => {
+            look_around(&mut bert, spec.seed);
+            let sizes = [config.shape.vocabulary, shape.hidden];
+            count_in(&mut bert, Counted::of(text, sizes, spec.seed, device), device);
+        }
     }
     let name = spec.out.as_deref().map_or("new-encoder".to_owned(), model_name);
     Ok(EncoderModel::new(&name, config, bert, tokenizer)?)
+}
+
+/// Puts counted vectors in the place of drawn ones. The head hands on what it reads, so that a blank is compared with what stands around it.
+fn count_in(bert: &mut Bert, counted: Counted, device: &Device) {
+    let [v, d] = bert.token_embedding.dims();
+    let tensor = |values, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), device);
+    let vectors = counted.vectors.into_iter().map(|x| DEVIATION * x).collect::<Vec<f32>>();
+    *bert.token_embedding.param_mut() = Param::from_tensor(tensor(vectors, [v, d]));
+    if let Some(head) = &mut bert.head {
+        let dense = head.dense.weight.val() + Tensor::eye(d, device);
+        *head.dense.weight.param_mut() = Param::from_tensor(dense);
+        head.bias = Param::from_tensor(Tensor::from_data(TensorData::new(counted.log_shares, [v]), device));
+    }
 }
 
 /// From the normal distribution, cut off at two standard deviations.

@@ -41,7 +41,6 @@ pub(super) fn look_around(bert: &mut Bert, seed: u64) {
     let read = |matrix: Tensor<2>| matrix.into_data().iter::<f32>().collect::<Vec<f32>>();
     let mut qkv = read(block.qkv.weight.val()); // [3·D, D]
     let mut out = read(block.attn_out.weight.val()); // [D, D]
-    let spread = (d as f32).sqrt().recip();
     for (head, away) in AWAY.into_iter().enumerate().take(heads) {
         let chosen = random.permutation(pairs);
         let row = |part: usize, value: usize| (part * d + head * width + value) * d;
@@ -57,10 +56,12 @@ pub(super) fn look_around(bert: &mut Bert, seed: u64) {
             (qkv[next_query + 2 * pair], qkv[next_query + 2 * pair + 1]) = (sin, cos);
             (qkv[key + 2 * pair], qkv[next_key + 2 * pair + 1]) = (GAIN, GAIN);
         }
-        for value in 0..width {
-            let from = row(2, value);
-            qkv[from..from + d].iter_mut().for_each(|x| *x = spread * random.normal());
-            (0..d).for_each(|to| out[to * d + head * width + value] = spread * random.normal());
+        // Each head hands on the values of its own columns, as they are.
+        for value in head * width..(head + 1) * width {
+            let from = (2 * d + value) * d;
+            qkv[from..from + d].fill(0.0);
+            qkv[from + value] = 1.0;
+            (0..d).for_each(|to| out[to * d + value] = if to == value { 1.0 } else { 0.0 });
         }
     }
     let tensor = |values, shape: [usize; 2]| Tensor::<2>::from_data(TensorData::new(values, shape), &device);

@@ -1,5 +1,6 @@
 //! A new Llama-architecture model from a spec's shape, and its first weights.
 
+mod counted;
 mod encoder;
 mod look_around;
 mod look_back;

@@ -19,6 +19,7 @@ use crate::train::text_loss::text_loss;
 use crate::train::watch::HeadProbe;
 use crate::types::{DataPart, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -161,6 +162,14 @@ impl NextToken {
             let ids = passages.passage(place);
             Example::Tokens { predicted: vec![true; ids.len() - 1], ids }
         })
+    }
+
+    /// What is learned from, what is held out, and the windows of that which the learning curve is measured on: all tokens of each but the
+    /// first are predicted.
+    pub(in crate::train) fn counted(&self) -> (&TokenParts, &TokenParts, Vec<Range<usize>>) {
+        let (windows, all, context) = (self.validation_windows(), self.held_out.windows(), self.held_out.context());
+        let starts = (0..windows).map(|i| i * all / windows * context);
+        (self.passages.ids(), self.held_out.ids(), starts.map(|start| start..start + context + 1).collect())
     }
 
     fn windows_per_slice(&self) -> usize {

@@ -1,5 +1,6 @@
 //! What to train, and what training reports.
 
+pub(super) mod baselines;
 pub(super) mod classify;
 pub(super) mod encode;
 pub(super) mod imported;

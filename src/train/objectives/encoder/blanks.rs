@@ -6,8 +6,6 @@ use crate::train::data::passages::Passages;
 use crate::train::stream::Stream;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-/// Share of the tokens that are chosen.
-const CHOSEN: f64 = 0.15;
 /// Of these, the share that the mask replaces; half of the rest are replaced by a random token, the others kept.
 const MASKED: f64 = 0.8;
 
@@ -33,15 +31,15 @@ pub(super) enum Filling {
 }
 
 impl Blanked {
-    /// A text, framed, with 15 % of its tokens chosen, at least one; what parts documents is never chosen.
+    /// A text, framed, with a share of its tokens chosen, at least one; what parts documents is never chosen.
     ///
     /// # Panics
     /// When the model has no mask.
-    pub(super) fn of(text: &[u32], frame: &Frame, filling: Filling, random: &mut Random) -> Self {
+    pub(super) fn of(text: &[u32], frame: &Frame, share: f64, filling: Filling, random: &mut Random) -> Self {
         let mask = frame.mask.expect("a model without a mask was refused before");
         let mut ids = frame.around(text);
         let may_be: Vec<usize> = (0..text.len()).filter(|place| !frame.is_border(text[*place])).collect();
-        let count = ((may_be.len() as f64 * CHOSEN).round() as usize).max(1).min(may_be.len());
+        let count = ((may_be.len() as f64 * share).round() as usize).max(1).min(may_be.len());
         let order = random.permutation(may_be.len());
         let mut places: Vec<usize> =
             order[..count].iter().map(|place| frame.offset() + may_be[*place as usize]).collect();
@@ -58,12 +56,12 @@ impl Blanked {
         Self { ids, places, truth }
     }
 
-    /// The sequences of a batch, counted from 1, out of windows of the text.
-    pub(super) fn batch(passages: &mut Passages, frame: &Frame, size: usize, seed: u64, number: usize) -> Vec<Self> {
-        let mut random = Random::new(seed, Stream::Blanks.at(number as u64));
+    /// The sequences of a batch, counted from 1, out of windows of the text, with a share of blanks.
+    pub(super) fn batch(passages: &mut Passages, frame: &Frame, [size, number]: [usize; 2], share: f64) -> Vec<Self> {
+        let mut random = Random::new(passages.seed(), Stream::Blanks.at(number as u64));
         let windows = passages.batch(size, number);
         // A window has one token more, which a decoder would predict.
-        windows.iter().map(|ids| Self::of(&ids[..ids.len() - 1], frame, Filling::Mixed, &mut random)).collect()
+        windows.iter().map(|ids| Self::of(&ids[..ids.len() - 1], frame, share, Filling::Mixed, &mut random)).collect()
     }
 }
 
@@ -103,6 +101,7 @@ pub(super) fn loss(net: &TextEncoder, blanked: &[Blanked], padding: u32, device:
 mod tests {
     use super::super::start::Frame;
     use super::*;
+    use crate::types::BLANKS;
 
     #[test]
     fn a_sixth_and_less_is_chosen_and_most_of_it_masked() {
@@ -110,7 +109,7 @@ mod tests {
         let text: Vec<u32> = (0..100).map(|i| if i % 10 == 9 { 3 } else { 100 + i % 50 }).collect();
         let (mut masked, mut changed, mut kept) = (0, 0, 0);
         for stream in 0..400 {
-            let one = Blanked::of(&text, &frame, Filling::Mixed, &mut Random::new(1, stream));
+            let one = Blanked::of(&text, &frame, BLANKS, Filling::Mixed, &mut Random::new(1, stream));
             assert_eq!(one.places.len(), 14, "15 % of 90 tokens, rounded");
             assert!(one.places.is_sorted_by(|a, b| a < b) && one.ids.len() == 102);
             let mut back = one.ids.clone();
@@ -130,7 +129,8 @@ mod tests {
         }
         let share = |count: i32| f64::from(count) / 5600.0;
         assert!((share(masked) - 0.8).abs() < 0.02 && (share(changed) - 0.1).abs() < 0.02, "{masked} {changed} {kept}");
-        let all = Blanked::of(&text, &frame, Filling::Masks, &mut Random::new(1, 0));
+        let all = Blanked::of(&text, &frame, 0.4, Filling::Masks, &mut Random::new(1, 0));
+        assert_eq!(all.places.len(), 36);
         assert!(all.places.iter().all(|place| all.ids[*place] == 4));
     }
 
@@ -139,8 +139,8 @@ mod tests {
         let frame = Frame::test(&[2], &[3], 4, 5..200);
         let passages = || Passages::new((0..500).map(|i| 5 + i * 7 % 190).collect(), 20, 1);
         let mut once = passages();
-        let before: Vec<_> = (1..9).map(|number| Blanked::batch(&mut once, &frame, 3, 1, number)).collect();
-        assert_eq!(Blanked::batch(&mut passages(), &frame, 3, 1, 8), before[7]);
+        let before: Vec<_> = (1..9).map(|number| Blanked::batch(&mut once, &frame, [3, number], BLANKS)).collect();
+        assert_eq!(Blanked::batch(&mut passages(), &frame, [3, 8], BLANKS), before[7]);
         assert_ne!(before[6], before[7]);
     }
 }

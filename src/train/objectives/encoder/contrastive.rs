@@ -160,7 +160,7 @@ impl Objective for Contrastive {
         let mut mean = cross_entropy(scores, right);
         let mut tokens: Vec<u32> = pairs.iter().flatten().flatten().copied().collect();
         if let Some(passages) = &mut self.passages {
-            let blanked = Blanked::batch(passages, &self.frame, self.task.masked_sequences, spec.seed, batch);
+            let blanked = Blanked::batch(passages, &self.frame, [self.task.masked_sequences, batch], self.task.blanks);
             tokens.extend(blanked.iter().flat_map(|one| one.ids.iter().chain(&one.truth)));
             mean = mean + blanks::loss(net, &blanked, self.frame.padding, device).mul_scalar(self.task.masked);
         }

@@ -202,7 +202,8 @@ impl EncoderStart {
         let made = match setup.spec.start {
             StartFrom::Scratch => {
                 self.tokenizer_json = Some(tokenizer.to_json()?);
-                Some(new_encoder(setup.spec, self.shape()?, Arc::clone(&tokenizer), setup.device)?)
+                let (text, _) = corpus.split(setup.spec.validation_share);
+                Some(new_encoder(setup.spec, self.shape()?, Arc::clone(&tokenizer), &text, setup.device)?)
             }
             StartFrom::Folder { .. } | StartFrom::OpenModel => self.opened.take(),
         };
