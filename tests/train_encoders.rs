@@ -44,14 +44,20 @@ fn contrastive(data: &Path, start: &Path, out: &Path, more: &str) -> TrainSpec {
 }
 
 /// Trains to the end, or until so many steps are done; gives what was written on the way, too.
-fn train(script: &mut Script, spec: &TrainSpec, until: Option<usize>) -> Result<(TrainSummary, Vec<String>), UserError> {
+fn train(
+    script: &mut Script,
+    spec: &TrainSpec,
+    until: Option<usize>,
+) -> Result<(TrainSummary, Vec<String>), UserError> {
     let (job, mut samples) = (JobId::next(), Vec::new());
     script.send(Command::start(job, ModelId::next(), Work::Train(spec.clone())));
     let mut is_cancelled = false;
     loop {
         let next = script.until("the end of a run", |event| match event {
             Event::Sample { job: of, sample } if *of == job => Some(Next::Sample(sample.text.clone())),
-            Event::Trained { job: of, points } if *of == job => Some(Next::Step(points.last().map_or(0, |point| point.step))),
+            Event::Trained { job: of, points } if *of == job => {
+                Some(Next::Step(points.last().map_or(0, |point| point.step)))
+            }
             Event::Done { job: of, outcome } if *of == job => Some(Next::End(Ok(outcome.clone()))),
             Event::Failed { job: Some(of), error } if *of == job => Some(Next::End(Err(error.clone()))),
             _ => None,
@@ -88,7 +94,8 @@ fn an_encoder_from_nothing_fills_blanks_and_then_tells_texts_apart() {
     let (summary, samples) = train(&mut script, &masked(&data, &blanks, ""), None).unwrap();
     assert_eq!((summary.steps, summary.examples), (24, 24 * 4 * 24));
     assert!(samples.len() >= 8 && samples.iter().all(|text| text.contains('[')), "{samples:?}");
-    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "run.json"] {
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "run.json"]
+    {
         assert!(blanks.join(file).is_file(), "{file}");
     }
     let words = std::fs::read_to_string(blanks.join("vocab.txt")).unwrap();

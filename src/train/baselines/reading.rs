@@ -4,7 +4,6 @@
 use super::ngrams::KneserNey;
 use super::words_around::{Sides, WordsAround};
 use crate::load::{EncoderModel, TextModel, Tokenizer, gzipped};
-use crate::train::data::token_ids::TokenParts;
 use crate::train::objective::{Objective, Preparation, Progress, Setup, Tally};
 use crate::train::objectives::{MaskedTokens, NextToken};
 use crate::types::{
