@@ -185,7 +185,7 @@ fn what_a_text_is_not_enough_for_is_said() {
     let told = error(masked(&one, &out, ""));
     assert!(told.what.contains("one word"), "{told}");
     let empty = text("empty.txt", "  \n\n ");
-    assert!(error(masked(&empty, &out, "")).why.contains("no word"));
+    assert!(error(masked(&empty, &out, "")).why.contains("holds no text"));
     let data = write_text(dir.path());
     let mut spec = masked(&data, &out, "");
     spec.batch_size = 0;
