@@ -6,6 +6,7 @@
 mod align;
 mod atlas_score;
 mod contexts_words;
+mod correlation;
 mod first_head;
 mod head_atlas;
 mod head_filter;
@@ -23,6 +24,7 @@ mod units;
 pub use align::align;
 pub use atlas_score::{AtlasScore, Order};
 pub use contexts_words::contexts_words;
+pub use correlation::{pearson, ranks, spearman};
 pub use first_head::first_head;
 pub use head_atlas::{AtlasHead, HeadAtlas, Sequence};
 pub use head_filter::HeadFilter;

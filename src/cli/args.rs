@@ -2,6 +2,7 @@
 
 use super::adapt::AdaptArgs;
 use super::attribute::AttributeArgs;
+use super::baselines::BaselinesArgs;
 use super::bench::{ReadingArgs, TrainingArgs};
 use super::classify::ClassifyArgs;
 use super::compare::CompareArgs;
@@ -18,6 +19,7 @@ use super::memory::MemoryArgs;
 use super::merge::MergeArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
+use super::similarity::SimilarityArgs;
 use super::snapshots::SnapshotsArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
@@ -77,6 +79,8 @@ pub enum Verb {
     Patch(PatchArgs),
     /// Turn texts into vectors with an encoder, and tell how alike they are
     Embed(EmbedArgs),
+    /// Tell how well the vectors of an encoder say which texts people find alike
+    Similarity(SimilarityArgs),
     /// Guess the masked words of a text with an encoder
     Fill(FillArgs),
     /// Tell the class of a text, or what an image shows: a digit, or one of the classes of a vision transformer
@@ -85,6 +89,8 @@ pub enum Verb {
     Labels(LabelsArgs),
     /// Measure a model: digits on an IDX folder, labelled texts or pictures, text on a file
     Evaluate(EvaluateArgs),
+    /// Tell what counting alone reaches on a text: the next token in bits per byte, blanks by their neighbours
+    Baselines(BaselinesArgs),
     /// Tell what each example costs a model and the one it was made of; Ctrl-C ends with what there is
     Compare(CompareArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on

@@ -157,6 +157,8 @@ fn data(args: &CompareArgs, info: &ModelInfo, record: Option<&RunRecord>) -> Res
 fn moved(spec: &mut TrainSpec, path: &Path) -> Result<(), UserError> {
     match &mut spec.task {
         TrainTask::Text(task) => task.data = vec![path.to_owned()],
+        TrainTask::Masked(task) => task.data = vec![path.to_owned()],
+        TrainTask::Contrastive(task) => task.data = vec![path.to_owned()],
         TrainTask::Digits(task) => task.data = path.to_owned(),
         TrainTask::Classify(task) => task.data = path.to_owned(),
         TrainTask::Memory(_) => return Err(no_data()),

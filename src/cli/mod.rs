@@ -7,6 +7,7 @@ mod adapt;
 mod adapter;
 mod args;
 mod attribute;
+mod baselines;
 mod bench;
 mod card;
 mod chat;
@@ -41,6 +42,7 @@ mod sampling;
 mod score;
 mod search;
 mod session;
+mod similarity;
 mod snapshots;
 mod spec;
 mod surprise;
@@ -120,6 +122,8 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Labels(args)) => labels::run(&args),
         Some(Verb::Snapshots(args)) => snapshots::run(&args),
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
+        Some(Verb::Similarity(args)) => similarity::run(&args),
+        Some(Verb::Baselines(args)) => baselines::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Models(args)) => models::run(&args),

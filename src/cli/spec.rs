@@ -7,7 +7,9 @@ use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
-const PRESETS: [(&str, &str); 8] = [
+const PRESETS: [(&str, &str); 10] = [
+    ("clover-blanks", include_str!("../../assets/presets/clover-blanks.toml")),
+    ("clover", include_str!("../../assets/presets/clover.toml")),
     ("digits-mlp", include_str!("../../assets/presets/digits-mlp.toml")),
     ("digits-cnn", include_str!("../../assets/presets/digits-cnn.toml")),
     ("seedling", include_str!("../../assets/presets/seedling.toml")),
@@ -35,6 +37,8 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
             TrainTask::Digits(task) => task.data.clone_from(data),
             TrainTask::Classify(task) => task.data.clone_from(data),
             TrainTask::Memory(_) => return Err(super::compare::no_data()),
+            TrainTask::Masked(task) => move_texts(&mut task.data, data),
+            TrainTask::Contrastive(task) => move_texts(&mut task.data, data),
         }
     }
     if args.out.is_some() {
@@ -62,6 +66,8 @@ pub(super) fn read(args: &TrainArgs) -> Result<TrainSpec, UserError> {
 fn check_data(spec: &TrainSpec) -> Result<(), UserError> {
     let paths = match &spec.task {
         TrainTask::Text(task) => task.data.clone(),
+        TrainTask::Masked(task) => task.data.clone(),
+        TrainTask::Contrastive(task) => task.data.clone(),
         TrainTask::FewShot(task) => {
             let texts = task.text.iter().map(|source| &source.path);
             task.tasks.iter().chain(&task.more_tasks).chain(texts).cloned().collect()
@@ -135,6 +141,19 @@ fn parse(text: &str, name: &str) -> Result<TrainSpec, UserError> {
 fn move_data(task: &mut FewShotTask, data: &Path) {
     let texts = task.text.iter_mut().map(|source| &mut source.path);
     for path in task.tasks.iter_mut().chain(&mut task.more_tasks).chain(texts) {
+        if let Ok(rest) = path.strip_prefix("data") {
+            *path = data.join(rest);
+        }
+    }
+}
+
+/// Texts under `data/` are looked for in another folder; a recipe that names no such text learns from that folder or file.
+fn move_texts(texts: &mut Vec<PathBuf>, data: &Path) {
+    if texts.iter().any(|path| !path.starts_with("data")) {
+        *texts = vec![data.to_owned()];
+        return;
+    }
+    for path in texts {
         if let Ok(rest) = path.strip_prefix("data") {
             *path = data.join(rest);
         }

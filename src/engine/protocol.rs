@@ -3,13 +3,14 @@
 
 use super::Work;
 use crate::types::{
-    AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification, ClassifyReport,
-    ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
-    ForgetReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport, JacobianLens, JobId, KShotPoint,
-    KShotReport, LabelledReport, LayerWeights, LensReport, LossesReport, MemoryReport, MemoryTraffic, ModelId,
-    ModelInfo, NeighboursReport, PatchReport, Picture, PictureReport, PromptToken, RunRecord, RunSample, RunSnapshot,
-    SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport, SurpriseReport, SweepReport, TableReport,
-    TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError, WordOrderReport,
+    AdaptReport, AttributionReport, BaselinesReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification,
+    ClassifyReport, ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport,
+    EvaluationReport, FillReport, ForgetReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport,
+    JacobianLens, JobId, KShotPoint, KShotReport, LabelledReport, LayerWeights, LensReport, LossesReport, MemoryReport,
+    MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PatchReport, Picture, PictureReport, PromptToken, RunRecord,
+    RunSample, RunSnapshot, SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport, SurpriseReport,
+    SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
+    WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -182,6 +183,8 @@ pub enum Outcome {
     Fingerprinted(String),
     /// The measurement.
     Evaluated(Arc<EvaluationReport>),
+    /// What counting reaches.
+    Counted(Arc<BaselinesReport>),
     /// What examples cost two models.
     LossesCompared(Arc<LossesReport>),
     /// How far back the last token's loss depends on what was read.

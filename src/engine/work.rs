@@ -4,9 +4,9 @@
 
 use super::PromptInput;
 use crate::types::{
-    AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BatchSpec, DigitImage, Edit, EvaluateSpec, FitSpec, JacobianLens,
-    KShotSpec, LabelledSource, LossesSpec, MemorySpec, PatchAlong, PatchSite, Picture, Precision, Removal, Sampling,
-    ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BaselinesSpec, BatchSpec, DigitImage, Edit, EvaluateSpec,
+    FitSpec, JacobianLens, KShotSpec, LabelledSource, LossesSpec, MemorySpec, PatchAlong, PatchSite, Picture,
+    Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -105,6 +105,9 @@ pub enum Work {
     Fingerprint,
     /// Measure a model on a folder or file.
     Evaluate(EvaluateSpec),
+    /// What counting alone reaches on a text, for an open model, or with vocabularies that are learned where none is open under the id.
+    /// [`super::Event::Progress`] in bytes.
+    Baselines(BaselinesSpec),
     /// What each of some examples costs this model and the one before. [`super::Event::SoFar`] as they are measured, in the order of the
     /// data; with those measured so far when it is cancelled.
     CompareLosses(LossesSpec),
@@ -495,6 +498,7 @@ impl Work {
             Self::ReadLabelled(_) => row("Reading the labelled data", "reading", Waited, Spare),
             Self::ReadTable(_) => row("Reading the table", "reading", Waited, Spare),
             Self::Fingerprint => row("The fingerprint", "hashing", Waited, Spare),
+            Self::Baselines(_) => row("Counting the text", "counting", Background, Spare),
             Self::Evaluate(_) => row("The evaluation", "evaluating", Background, Always),
             Self::CompareLosses(_) => row("Comparing the losses", "measuring", Background, Spare),
             Self::Forget(_) => row("Looking back", "looking back", Waited, Spare),

@@ -97,6 +97,8 @@ pub enum LoadError {
     OutOfRange { path: PathBuf, name: String, value: f32, precision: Precision },
     #[error("the text cannot be split into tokens")]
     Encode { problem: String },
+    #[error("no vocabulary could be learned")]
+    Learn { problem: String },
 }
 
 impl LoadError {
@@ -177,7 +179,10 @@ impl LoadError {
                 "it has no matrix that an adapter changes: PEFT changes none of a recurrent layer's".to_owned()
             }
             Self::NoTarget { known, .. } => format!("its matrices are called {}", known.join(", ")),
-            Self::Torch { problem, .. } | Self::Tokenizer { problem, .. } | Self::Encode { problem } => problem.clone(),
+            Self::Torch { problem, .. }
+            | Self::Tokenizer { problem, .. }
+            | Self::Encode { problem }
+            | Self::Learn { problem } => problem.clone(),
             Self::Vocabulary { .. } => "tokenizer and weights do not belong together".to_owned(),
         }
     }
@@ -244,6 +249,7 @@ impl LoadError {
             Self::NoTarget { known, .. } if known.is_empty() => "Train all weights instead: leave out [lora].",
             Self::NoTarget { .. } => "Name some of these by the ends of their paths, or all-linear.",
             Self::Encode { .. } => "Shorten or change the text.",
+            Self::Learn { .. } => "Use another text, or another size of the vocabulary.",
         }
     }
 }

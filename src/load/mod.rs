@@ -44,6 +44,7 @@ pub use curves::{may_hold_curve, read_imported};
 pub use data::data_error::DataError;
 pub use data::decoded::read_decoded;
 pub use data::few_shot_file::write_held_out;
+pub use data::gzip::gzipped;
 pub use data::labelled::{read_labelled, read_labelled_rows};
 pub use data::named_pictures::NamedPictures;
 pub(crate) use data::shipped_tasks::carried_tables;
@@ -53,6 +54,7 @@ pub use data::text_list::{ListedText, TextFormat, TextList};
 pub use digit::digit_model::{DigitModel, open_digit_model, save_digit_model};
 pub use encoder::encoder_model::{EncoderModel, open_encoder_model};
 pub use encoder::save::save_encoder_model;
+pub(crate) use encoder::sentence_files::write_sentence_files;
 pub use error::LoadError;
 pub use fingerprint::{
     FileFingerprint, classifier_fingerprint, digit_fingerprint, text_fingerprint, tokenizer_fingerprint,

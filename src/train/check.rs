@@ -1,6 +1,6 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{ClassifyTask, Learns, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{ClassifyTask, ContrastiveTask, Learns, MaskedTask, StartFrom, TrainSpec, TrainTask, UserError};
 use std::path::Path;
 
 /// What can be told wrong before any data is read.
@@ -56,10 +56,50 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
                 let why = "The head is to learn alone, so that no matrix of the body is changed. Leave out learns, or name last layers.";
                 return Err(wrong("lora", why.to_owned()));
             }
+            TrainTask::Masked(_) | TrainTask::Contrastive(_) => {
+                let why = "Pre-training changes all weights of an encoder. Leave [lora] out.";
+                return Err(wrong("lora", why.to_owned()));
+            }
             TrainTask::Classify(_) | TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {}
         }
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
+        }
+    }
+    if let TrainTask::Masked(MaskedTask { blanks, .. }) | TrainTask::Contrastive(ContrastiveTask { blanks, .. }) =
+        &spec.task
+        && !(*blanks > 0.0 && *blanks <= 0.9)
+    {
+        return Err(wrong("blanks", format!("{blanks} is not a share above 0 and up to 0.9.")));
+    }
+    if let TrainTask::Contrastive(task) = &spec.task {
+        if !task.temperature.is_finite() || task.temperature <= 0.0 {
+            return Err(wrong("temperature", format!("{} is not a positive number.", task.temperature)));
+        }
+        for (name, share) in [("neighbours", task.neighbours), ("deletion", task.deletion)] {
+            if !(0.0..=1.0).contains(&share) || (name == "deletion" && share > 0.9) {
+                return Err(wrong(
+                    name,
+                    format!("{share} is not a share from 0 to {}.", if name == "deletion" { 0.9 } else { 1.0 }),
+                ));
+            }
+        }
+        if task.deletion == 0.0 && task.neighbours < 1.0 {
+            let why = "The same text twice, with nothing left out, is told from others without learning anything. Leave words out, or pair \
+                       neighbouring sentences alone.";
+            return Err(wrong("deletion", why.to_owned()));
+        }
+        if !task.masked.is_finite() || task.masked < 0.0 {
+            return Err(wrong("masked", format!("{} is not zero or a positive number.", task.masked)));
+        }
+        if task.masked > 0.0 && task.masked_sequences == 0 {
+            return Err(wrong("masked_sequences", "Blanks need at least one sequence.".to_owned()));
+        }
+        if spec.batch_size < 2 {
+            return Err(wrong(
+                "batch_size",
+                "A text is told from the others of its batch, so there are at least two.".to_owned(),
+            ));
         }
     }
     if let TrainTask::Classify(ClassifyTask { words: Some(words), learns, data, .. }) = &spec.task {

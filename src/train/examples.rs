@@ -48,7 +48,11 @@ impl TextExamples {
         match task {
             TrainTask::Text(task) => Some(Self::Passages(Box::new(NextToken::new(task.clone())))),
             TrainTask::FewShot(task) => Some(Self::Documents(Box::new(FewShot::new(task.clone())))),
-            TrainTask::Digits(_) | TrainTask::Classify(_) | TrainTask::Memory(_) => None,
+            TrainTask::Digits(_)
+            | TrainTask::Memory(_)
+            | TrainTask::Classify(_)
+            | TrainTask::Masked(_)
+            | TrainTask::Contrastive(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! step what happened. Whoever drives it shows the points, keeps the network and saves it.
 //! Start reading at [`Run::advance`].
 
+mod baselines;
 mod check;
 mod checkpoint;
 pub(crate) mod data;
@@ -25,6 +26,7 @@ pub(crate) mod text_loss;
 mod trainable;
 mod watch;
 
+pub(crate) use baselines::{CountBaselines, CountedFor};
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use examples::{Drawn, Example, TextExamples, digit_examples};

@@ -25,10 +25,22 @@ pub(super) enum Stream {
     LowRank = 9,
     /// The order of labelled texts, an epoch each.
     ExampleOrder = 10,
+    /// Which tokens are blanks, a batch each.
+    Blanks = 11,
+    /// Those the learning curve is measured on, a window each.
+    HeldOutBlanks = 12,
+    /// The order of pairs of texts, an epoch each.
+    PairOrder = 13,
+    /// How the texts of pairs are made, a batch each.
+    Views = 14,
+    /// Those the learning curve is measured on, a slice each.
+    HeldOutViews = 15,
+    /// First weights of encoders that look around.
+    LookAround = 16,
     /// Questions about what stood before, a place of a batch of a step each.
-    MemorySequences = 11,
+    MemorySequences = 17,
     /// Those the learning curve is measured on.
-    HeldOutMemory = 12,
+    HeldOutMemory = 18,
 }
 
 impl Stream {

@@ -87,7 +87,11 @@ pub use sites::site::{Axis, Site, SiteFilter, SiteSet};
 pub use sites::steps::{AddedByBlock, StepKind, StepValues, StepsReport, Term, TermsReport};
 pub use sites::sweep::{Effect, Part, Removal, SweepReport};
 pub use sites::word_order::{ChangedAnswer, ChangedOrder, Reordering, WithoutOrder, WordOrderReport};
+pub use training::baselines::{
+    BaselinesReport, BaselinesSpec, BlankBaselines, BlankRow, GzipSize, NextBaselines, NextRow,
+};
 pub use training::classify::{ClassifyTask, LabelWords, Learns};
+pub use training::encode::{BLANKS, BertShape, ContrastiveTask, EncoderInit, MaskedTask};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledKind, LabelledReport, LabelledRows, LabelledSource};
 pub use training::losses::{

@@ -83,7 +83,12 @@ fn made(record: &RunRecord, after: ModelId, cx: &mut TaskContext<'_>) -> Result<
     })?;
     let (mut model, has_new_head) = match &record.spec.task {
         TrainTask::Classify(_) => with_head(read, record, after, cx)?,
-        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) | TrainTask::Digits(_) => (read, false),
+        TrainTask::Text(_)
+        | TrainTask::FewShot(_)
+        | TrainTask::Digits(_)
+        | TrainTask::Memory(_)
+        | TrainTask::Masked(_)
+        | TrainTask::Contrastive(_) => (read, false),
     };
     let info = model.info_mut();
     info.name = if has_new_head { format!("{} with the new head", start.name) } else { start.name.clone() };
@@ -145,7 +150,8 @@ fn drawn(record: &RunRecord, after: ModelId, cx: &TaskContext<'_>) -> Result<Loa
             let tokenizer = cx.models.text(after)?.tokenizer.clone();
             LoadedModel::Text(drawn_model(spec, tokenizer, cx.device).ok_or_else(not_open)?)
         }
-        TrainTask::Classify(_) => return Err(not_open()),
+        // A classifier has a body, and losses of encoders are not compared.
+        TrainTask::Classify(_) | TrainTask::Masked(_) | TrainTask::Contrastive(_) => return Err(not_open()),
     };
     "random weights".clone_into(&mut model.info_mut().name);
     model.info_mut().modified = false;

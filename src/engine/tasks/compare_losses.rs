@@ -74,6 +74,7 @@ impl CompareLosses {
                         Ok(Reading::All(Drawn::spread(places.len(), most, example)))
                     }
                     TrainTask::Memory(_) => Err(drawn_for_each_step()),
+                    TrainTask::Masked(_) | TrainTask::Contrastive(_) => Err(no_examples()),
                     _ => digit_examples(spec, *part, most).map(Reading::All),
                 }
             }
@@ -327,6 +328,14 @@ fn drawn_for_each_step() -> UserError {
     )
 }
 
+fn no_examples() -> UserError {
+    UserError::new(
+        "Losses of blanks and of pairs are not compared example by example.",
+        "Which blanks an example has, and which texts it is told from, is drawn anew each time.",
+        "Compare the curves of the runs, or fill blanks with both models.",
+    )
+}
+
 fn data_words(data: &LossesData) -> String {
     let named = |paths: &[&Path]| paths.iter().map(|path| model_name(path)).collect::<Vec<_>>().join(", ");
     match data {
@@ -338,6 +347,8 @@ fn data_words(data: &LossesData) -> String {
                 TrainTask::Digits(task) => named(&[&task.data]),
                 TrainTask::Classify(task) => named(&[&task.data]),
                 TrainTask::Memory(task) => format!("questions of {}", task.of.name()),
+                TrainTask::Masked(task) => named(&task.data.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
+                TrainTask::Contrastive(task) => named(&task.data.iter().map(AsRef::as_ref).collect::<Vec<_>>()),
             };
             format!("{of}, {} part", part.name())
         }

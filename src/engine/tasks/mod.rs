@@ -9,6 +9,7 @@ mod adapter;
 mod answers;
 mod attends;
 mod attribute;
+mod baselines;
 mod batch;
 mod classify;
 mod classify_texts;
@@ -159,6 +160,7 @@ fn task(model: ModelId, work: &Work) -> Result<Box<dyn Task>, UserError> {
         Work::Adapt(spec) => Box::new(adapt::Adapt::new(model, spec.spec.clone(), spec.known.clone())),
         Work::KShot(spec) => Box::new(kshot::KShot::new(model, spec.clone())),
         Work::Fingerprint => Box::new(fingerprint::Fingerprint::new(model)),
+        Work::Baselines(spec) => Box::new(baselines::Baselines::new(model, spec.clone())),
         Work::Evaluate(spec) => Box::new(evaluate::Evaluate::new(model, spec.clone())),
         Work::CompareLosses(spec) => Box::new(compare_losses::CompareLosses::new(model, spec.clone())),
         Work::Forget(spec) => Box::new(forget::Forget::new(model, spec.clone())),

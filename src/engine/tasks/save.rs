@@ -32,7 +32,7 @@ impl Task for Save {
             Some(LoadedModel::Vision(model)) if !model.labels.is_empty() => {
                 load::save_vision_model(model, path, *precision)?;
             }
-            Some(LoadedModel::Encoder(model)) if model.info.adapter_in_use().is_some() => {
+            Some(LoadedModel::Encoder(model)) if model.info.differs_from_files() || home == Some(Path::new("")) => {
                 load::save_encoder_model(model, path, *precision)?;
             }
             Some(other @ (LoadedModel::Encoder(_) | LoadedModel::Vision(_))) => return Err(not_saved(other.info())),
@@ -61,7 +61,7 @@ fn other_model(path: &Path) -> UserError {
 fn not_saved(model: &ModelInfo) -> UserError {
     UserError::new(
         format!("{} was not saved.", model.name),
-        "Fovea cannot train models of its kind, so its folder already holds all there is of it.",
+        "Its weights are those that its folder holds.",
         format!("Copy the folder {} instead.", model.path.display()),
     )
 }

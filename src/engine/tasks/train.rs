@@ -4,13 +4,14 @@ use super::train_memory;
 use super::train_origin::{Origin, info_of};
 use super::train_snapshot::{Kept, keep};
 use super::trained::{Changes, Learned, Trained};
-use super::{LoadedModel, Step, Task, TaskContext, not_open, wrong_kind};
+use super::{LoadedModel, Step, Task, TaskContext, not_open};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, Memory, NextToken};
+use crate::train::objectives::{
+    Classify, ClassifyPictures, ClassifyWords, Contrastive, Digits, FewShot, MaskedTokens, Memory, NextToken,
+};
 use crate::train::{Checkpoint, Happened, Objective, Place, Preparation, Progress, Run, Setup, check, remove_means};
 use crate::types::{
-    ClassifyTask, ModelId, ModelInfo, ModelKind, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask,
-    UserError,
+    ClassifyTask, ModelId, ModelInfo, Precision, RunSnapshot, RunState, StartFrom, TrainSpec, TrainTask, UserError,
 };
 use burn::tensor::Device;
 use std::path::Path;
@@ -37,6 +38,8 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
         TrainTask::FewShot(task) => trainer(FewShot::new(task.clone()), model, spec),
         TrainTask::Memory(task) => trainer(Memory::new(task.clone()), model, spec),
         TrainTask::Text(task) => trainer(NextToken::new(task.clone()), model, spec),
+        TrainTask::Masked(task) => trainer(MaskedTokens::new(task.clone()), model, spec),
+        TrainTask::Contrastive(task) => trainer(Contrastive::new(task.clone()), model, spec),
     }
 }
 
@@ -362,7 +365,7 @@ fn save(model: ModelId, out: &Path, precision: Precision, cx: &mut TaskContext<'
         LoadedModel::Classifier(model) => model.save(out, precision)?,
         LoadedModel::Vision(model) => model.save(out, precision)?,
         LoadedModel::Digits(model) => model.save(out, precision)?,
-        other => return Err(wrong_kind(other.info(), ModelKind::CausalLm)),
+        LoadedModel::Encoder(model) => model.save(out, precision)?,
     }
     loaded.note_saved(out);
     (cx.emit)(loaded.event());

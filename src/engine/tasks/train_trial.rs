@@ -3,7 +3,9 @@
 use super::trained::Trained;
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
-use crate::train::objectives::{Classify, ClassifyPictures, ClassifyWords, Digits, FewShot, Memory, NextToken};
+use crate::train::objectives::{
+    Classify, ClassifyPictures, ClassifyWords, Contrastive, Digits, FewShot, MaskedTokens, Memory, NextToken,
+};
 use crate::train::{Happened, Objective, Preparation, Progress, Run, Setup, check};
 use crate::types::{ClassifyTask, ModelId, RunBytes, StartFrom, TrainSpec, TrainTask, TrainingCost, UserError};
 use std::sync::Arc;
@@ -29,6 +31,8 @@ pub(crate) fn task(model: ModelId, spec: TrainSpec) -> Box<dyn Task> {
         TrainTask::FewShot(task) => trial(FewShot::new(task.clone()), model, spec),
         TrainTask::Memory(task) => trial(Memory::new(task.clone()), model, spec),
         TrainTask::Text(task) => trial(NextToken::new(task.clone()), model, spec),
+        TrainTask::Masked(task) => trial(MaskedTokens::new(task.clone()), model, spec),
+        TrainTask::Contrastive(task) => trial(Contrastive::new(task.clone()), model, spec),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Models that can be trained where they stand in the store.
 
 use super::{LoadedModel, ModelStore, adapter, not_open};
-use crate::load::{self, Adapter, ClassifierModel, DigitModel, Named, TextModel, VisionModel};
-use crate::nn::{CausalLm, DigitNet, TextClassifier, Vit};
+use crate::load::{self, Adapter, ClassifierModel, DigitModel, EncoderModel, Named, TextModel, VisionModel};
+use crate::nn::{CausalLm, DigitNet, TextClassifier, TextEncoder, Vit};
 use crate::types::{AdapterSetting, LoraSpec, ModelId, ModelInfo, Precision, Problem, UserError};
 use burn::tensor::Device;
 use std::path::Path;
@@ -325,6 +325,41 @@ impl Trained for VisionModel {
         let Some(attached) = &model.adapter else { return Ok(()) };
         load::write_adapter(&attached.adapter, lora, model.info.architecture, precision, out)?;
         named_by(&mut model.info, out);
+        Ok(())
+    }
+}
+
+impl Trained for EncoderModel {
+    type Net = TextEncoder;
+
+    fn in_store(models: &ModelStore, id: ModelId) -> Result<&Self, UserError> {
+        models.encoder(id)
+    }
+
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn tokenizer(&self) -> Option<String> {
+        load::tokenizer_fingerprint(&self.tokenizer).ok()
+    }
+
+    fn save(&self, out: &Path, precision: Precision) -> Result<(), UserError> {
+        Ok(load::save_encoder_model(self, out, precision)?)
+    }
+
+    fn into_store(mut self, id: ModelId) -> LoadedModel {
+        self.info.id = id;
+        LoadedModel::Encoder(self)
+    }
+
+    fn put(models: &mut ModelStore, id: ModelId, net: TextEncoder, changes: Changes) -> Result<(), UserError> {
+        models.encoder(id)?;
+        if let Some(LoadedModel::Encoder(model)) = models.get_mut(id) {
+            (model.adapter, model.info.adapter) = (None, None);
+            model.encoder = net;
+            changes.note(&mut model.info);
+        }
         Ok(())
     }
 }

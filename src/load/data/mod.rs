@@ -4,6 +4,7 @@ pub(super) mod data_error;
 pub(super) mod decoded;
 pub(crate) mod documents;
 pub(super) mod few_shot_file;
+pub(super) mod gzip;
 mod json_pairs;
 pub(super) mod labelled;
 mod labelled_columns;

@@ -10,8 +10,8 @@ use crate::load::tensors::weights::Weights;
 use crate::load::text::config::architecture;
 use crate::load::tokens::tokenizer::{TOKENIZER_FILE, Tokenizer};
 use crate::load::tokens::tokenizer_class::{TokenizerClass, UsualClass};
-use crate::nn::{EncoderConfig, TextEncoder};
-use crate::types::{Architecture, Blocks, EncoderInfo, ModelId, ModelInfo, Pooling, Shape};
+use crate::nn::{Bert, BertConfig, EncoderConfig, TextEncoder};
+use crate::types::{Architecture, Blocks, EncoderInfo, ModelId, ModelInfo, Pooling, Precision, Shape};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::Path;
@@ -38,6 +38,80 @@ pub struct EncoderModel {
     pub mask_id: Option<u32>,
     /// True when texts to embed are put in lower case first.
     pub lower_case: bool,
+}
+
+impl EncoderModel {
+    /// A BERT that was not read from a folder: made from scratch, with a shape, weights with a head for masked tokens, and a tokenizer of
+    /// its kind.
+    ///
+    /// # Errors
+    /// When the tokenizer has no mask.
+    pub(crate) fn new(
+        name: &str,
+        config: BertConfig,
+        bert: Bert,
+        tokenizer: impl Into<Arc<Tokenizer>>,
+    ) -> Result<Self, LoadError> {
+        let (tokenizer, encoder) = (tokenizer.into(), TextEncoder::Bert(bert));
+        let (mask, padding_id) = match (tokenizer.token_id("[MASK]"), tokenizer.token_id("[PAD]")) {
+            (Some(mask), Some(padding)) => (mask, padding),
+            _ => {
+                let problem = "it has no [MASK] or no [PAD]".to_owned();
+                return Err(LoadError::Tokenizer { path: TOKENIZER_FILE.into(), problem });
+            }
+        };
+        let shape = &config.shape;
+        let reads = describe(None, Some("[MASK]".to_owned()), shape.positions);
+        let info = ModelInfo {
+            id: ModelId::next(),
+            name: name.to_owned(),
+            path: Path::new("").to_owned(),
+            architecture: Architecture::Bert,
+            precision: Precision::F32,
+            parameters: encoder.num_params() as u64,
+            shape: shape_of(&EncoderConfig::Bert(config.clone()), &reads),
+            held_out: None,
+            own_sampling: None,
+            quantised: None,
+            adapter: None,
+            modified: false,
+            trained_steps: 0,
+        };
+        Ok(Self {
+            info,
+            reads,
+            config: EncoderConfig::Bert(config),
+            encoder,
+            adapter: None,
+            tokenizer,
+            padding_id,
+            mask_id: Some(mask),
+            lower_case: false,
+        })
+    }
+
+    /// Makes it one for vectors of whole texts: the mean of the tokens' vectors, of texts of at most so many tokens.
+    pub(crate) fn read_sentences(&mut self, longest: usize) {
+        self.reads = EncoderInfo {
+            pooling: Pooling::Mean,
+            normalised: false,
+            is_sentence_model: true,
+            longest,
+            ..self.reads.clone()
+        };
+        self.info.shape = shape_of(&self.config, &self.reads);
+    }
+}
+
+/// The sizes of an encoder as they are shown.
+fn shape_of(config: &EncoderConfig, reads: &EncoderInfo) -> Shape {
+    let shape = config.shape();
+    Shape::Encoder {
+        blocks: Blocks { layers: shape.layers, heads: shape.heads, kv_heads: shape.heads, hidden: shape.hidden },
+        vocabulary: shape.vocabulary,
+        context: config.context(),
+        reads: reads.clone(),
+    }
 }
 
 /// Opens a folder. `progress` is told the bytes of weights read and their total.
@@ -110,7 +184,6 @@ fn open_with<H>(
     } else {
         None
     };
-    let shape = config.shape();
     let longest = match sentence.as_ref().and_then(|sentence| sentence.longest) {
         Some(longest) => longest,
         None => source.longest_text()?.unwrap_or(usize::MAX),
@@ -124,12 +197,7 @@ fn open_with<H>(
         architecture,
         precision: kept.precision,
         parameters: encoder.num_params() as u64,
-        shape: Shape::Encoder {
-            blocks: Blocks { layers: shape.layers, heads: shape.heads, kv_heads: shape.heads, hidden: shape.hidden },
-            vocabulary: shape.vocabulary,
-            context: config.context(),
-            reads: reads.clone(),
-        },
+        shape: shape_of(&config, &reads),
         held_out: None,
         own_sampling: None,
         quantised: kept.quantised,

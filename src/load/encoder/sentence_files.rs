@@ -3,8 +3,9 @@
 
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
+use crate::load::write_json;
 use crate::types::Pooling;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const MODULES_FILE: &str = "modules.json";
@@ -88,6 +89,33 @@ pub(in crate::load) fn read(dir: &Path) -> Result<Option<SentenceSettings>, Load
         None => (None, false),
     };
     Ok(Some(SentenceSettings { pooling, normalised, longest, lower_case }))
+}
+
+/// Makes the folder of an encoder one of sentence-transformers: the mean of the tokens' vectors, of width `width`, of texts of at most
+/// `longest` tokens. What says so already is left as it is.
+///
+/// # Errors
+/// When a file cannot be written.
+pub(crate) fn write_sentence_files(dir: &Path, width: usize, longest: usize) -> Result<(), LoadError> {
+    const POOLING: &str = "1_Pooling";
+    if dir.join(MODULES_FILE).is_file() {
+        return Ok(());
+    }
+    let pooling = dir.join(POOLING);
+    std::fs::create_dir_all(&pooling).map_err(|source| LoadError::Write { path: pooling.clone(), source })?;
+    let flags = json!({
+        "word_embedding_dimension": width,
+        "pooling_mode_cls_token": false,
+        "pooling_mode_mean_tokens": true,
+        "pooling_mode_max_tokens": false,
+        "pooling_mode_mean_sqrt_len_tokens": false,
+    });
+    write_json(&pooling.join("config.json"), &flags)?;
+    write_json(&dir.join(LENGTH_FILES[0]), &json!({ "max_seq_length": longest, "do_lower_case": false }))?;
+    write_json(&dir.join(SETTINGS_FILE), &json!({ "similarity_fn_name": "cosine" }))?;
+    // What names the others comes last, so that a folder is never one of sentence-transformers without them.
+    let module = |place: usize, path: &str, kind: &str| json!({ "idx": place, "name": place.to_string(), "path": path, "type": format!("sentence_transformers.models.{kind}") });
+    write_json(&dir.join(MODULES_FILE), &json!([module(0, "", "Transformer"), module(1, POOLING, "Pooling")]))
 }
 
 /// A prompt that is put before every text changes every vector.

@@ -10,3 +10,4 @@ pub(crate) mod tokenizer;
 pub(super) mod tokenizer_class;
 pub(super) mod tokenizer_files;
 pub mod word_bpe;
+pub(crate) mod word_piece;

@@ -12,7 +12,8 @@ use crate::types::PromptToken;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use tokenizers::DecoderWrapper;
+use tokenizers::models::ModelWrapper;
+use tokenizers::{DecoderWrapper, PostProcessorWrapper};
 
 /// The file with the tokenizer.
 pub(in crate::load) const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -178,6 +179,36 @@ impl Tokenizer {
     #[must_use]
     pub fn is_special(&self, id: u32) -> bool {
         self.special.contains(&id)
+    }
+
+    /// The same without what it adds before and behind a text.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn without_added(&self) -> Result<Self, LoadError> {
+        self.refuse_none()?;
+        let mut inner = self.inner.clone();
+        inner.with_post_processor(None::<PostProcessorWrapper>);
+        let plain = Self::new(inner).map_err(|error| LoadError::Encode { problem: error.to_string() })?;
+        Ok(Self { limit: self.limit, ..plain })
+    }
+
+    /// True for a token that goes on with the word before it.
+    pub(crate) fn goes_on(&self, id: u32) -> bool {
+        match self.inner.get_model() {
+            ModelWrapper::WordPiece(pieces) => {
+                self.inner.id_to_token(id).is_some_and(|token| token.starts_with(&pieces.continuing_subword_prefix))
+            }
+            _ => self.lossy_token_text(id).starts_with(char::is_alphanumeric),
+        }
+    }
+
+    /// Every token in the order of the ids: the lines of a vocab.txt.
+    pub(in crate::load) fn words(&self) -> Vec<String> {
+        let mut words: Vec<(u32, String)> =
+            self.inner.get_vocab(true).into_iter().map(|(word, id)| (id, word)).collect();
+        words.sort_unstable();
+        words.into_iter().map(|(_, word)| word).collect()
     }
 
     /// The id of the token spelled exactly so in the vocabulary.

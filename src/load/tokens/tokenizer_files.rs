@@ -105,14 +105,26 @@ fn needed(
 
 /// WordPiece (Wu et al. 2016) with BERT's rules for splitting a text into words.
 fn word_piece(settings: &TokenizerSettings, path: &Path) -> Result<Tokenizer, LoadError> {
-    let class = TokenizerClass::Bert;
     let text = read_text(path)?;
     let lines = text.strip_suffix('\n').unwrap_or(&text).split('\n');
     // Of a word that is written twice, the last line counts.
     let vocabulary = lines.enumerate().map(|(id, word)| (word.trim_end_matches('\r').to_owned(), id as u32));
+    bert_tokenizer(settings, vocabulary, path)
+}
+
+/// The same of words with their ids, which `path` is named for where they are broken.
+///
+/// # Errors
+/// When a special token is missing among them.
+pub(in crate::load) fn bert_tokenizer(
+    settings: &TokenizerSettings,
+    vocabulary: impl IntoIterator<Item = (String, u32)>,
+    path: &Path,
+) -> Result<Tokenizer, LoadError> {
+    let class = TokenizerClass::Bert;
     let unknown = settings.special_of("unk_token", class)?.map(|token| token.content).unwrap_or_default();
     let model = WordPiece::builder()
-        .vocab(vocabulary.collect::<Vocab>())
+        .vocab(vocabulary.into_iter().collect::<Vocab>())
         .unk_token(unknown)
         .max_input_chars_per_word(100)
         .build()

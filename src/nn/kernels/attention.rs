@@ -1,5 +1,5 @@
-//! Causal attention from the projection to queries, keys and values, and its gradient: one key-value head at a time, all
-//! that belongs to it in the cache.
+//! Causal attention from the projection to queries, keys and values, and its gradient, also that of attention which looks both
+//! ways: one key-value head at a time, all that belongs to it in the cache.
 //!
 //! T tokens, H heads, G key-value heads, K head width.
 #![expect(unsafe_code, reason = "tiles are written through pointers, results once and not after zeros")]
@@ -164,13 +164,41 @@ pub(super) fn attend_gradient(
     }
 }
 
+/// The gradient of attention that looks both ways, of N tokens of texts behind each other, from that of its value: `[N][H·K]` →
+/// `[N][(H + 2·G)·K]`. Each text sees itself alone.
+pub(super) fn both_ways_gradient(level: Level, qkv: &[f32], lengths: &[usize], heads: Heads, of_z: &[f32]) -> Vec<f32> {
+    let tokens: usize = lengths.iter().sum();
+    assert!(qkv.len() == tokens * heads.row() && of_z.len() == tokens * heads.joined(), "a projection of these texts");
+    let starts = lengths.iter().scan(0, |next, length| {
+        let start = *next;
+        *next += length;
+        Some(start)
+    });
+    let texts: Vec<(usize, usize)> = starts.zip(lengths.iter().copied()).filter(|(_, length)| *length > 0).collect();
+    // SAFETY: each key-value head of each text writes its own part and that of the heads that share it, whole.
+    unsafe {
+        written(qkv.len(), |out| {
+            let out = Shared::new(out);
+            team::for_each(texts.len() * heads.groups, |i| {
+                let (start, tokens) = texts[i / heads.groups];
+                let qkv = &qkv[start * heads.row()..][..tokens * heads.row()];
+                let rows = QkvRows { level, heads, rotation: None, tokens, start, both_ways: true, qkv };
+                rows.gradient(i % heads.groups, of_z, &out);
+            });
+        })
+    }
+}
+
 /// One sequence of a batch.
 struct QkvRows<'a> {
     level: Level,
     heads: Heads,
     rotation: Rotation<'a>,
     tokens: usize,
-    index: usize,
+    /// Its first token among those of all sequences.
+    start: usize,
+    /// Every query sees every key.
+    both_ways: bool,
     /// `[T][(H + 2·G)·K]`.
     qkv: &'a [f32],
 }
@@ -188,7 +216,13 @@ impl<'a> QkvRows<'a> {
                 && 2 * cosines.len() <= tokens * heads.width
         });
         assert!(whole, "a rotation for each token");
-        Self { level, heads, rotation, tokens, index, qkv: &qkv[index * size..(index + 1) * size] }
+        let qkv = &qkv[index * size..(index + 1) * size];
+        Self { level, heads, rotation, tokens, start: index * tokens, both_ways: false, qkv }
+    }
+
+    /// Keys that are seen by some query before `end`.
+    fn seen_before(&self, end: usize) -> usize {
+        if self.both_ways { self.tokens } else { end }
     }
 
     /// Where a head's queries, keys or values begin.
@@ -219,9 +253,11 @@ impl<'a> QkvRows<'a> {
     fn patterns(&self, queries: &[f32], panels: &[f32], first: usize, end: usize, out: &mut [f32], stride: usize) {
         let width = self.heads.width;
         let rows = queries.len() / width;
-        self.against_keys(Left::Rows { values: queries, rows, stride: width }, panels, first + rows, out, stride);
+        let left = Left::Rows { values: queries, rows, stride: width };
+        self.against_keys(left, panels, self.seen_before(first + rows), out, stride);
         for row in 0..rows {
-            inner::softmax(self.level, &mut out[row * stride..row * stride + end], first + row + 1, 1.0);
+            let seen = self.seen_before(first + row + 1);
+            inner::softmax(self.level, &mut out[row * stride..row * stride + end], seen, 1.0);
         }
     }
 
@@ -294,7 +330,7 @@ impl<'a> QkvRows<'a> {
                     let left = Left::Rows { values: patterns, rows: end - first, stride: padded };
                     self.against_rows(left, values, [tokens, 0, end], NOTHING, tile);
                     for (token, values) in (first..end).zip(tile.chunks_exact(wide)) {
-                        let at = (self.index * tokens + token) * self.heads.joined() + head * width;
+                        let at = (self.start + token) * self.heads.joined() + head * width;
                         // SAFETY: this head of this sequence is written here alone.
                         unsafe { z.stretch(at, width) }.write_copy_of_slice(&values[..width]);
                     }
@@ -307,7 +343,7 @@ impl<'a> QkvRows<'a> {
     fn keep_patterns(&self, head: usize, queries: Range<usize>, patterns: &[f32], stride: usize, kept: &Shared<'_>) {
         let (tokens, end) = (self.tokens, queries.end);
         for (query, pattern) in queries.zip(patterns.chunks(stride)) {
-            let at = ((self.index * self.heads.heads + head) * tokens + query) * tokens;
+            let at = (self.start * self.heads.heads + head * tokens + query) * tokens;
             // SAFETY: this row of this head of this sequence is written here alone.
             let row = unsafe { kept.stretch(at, tokens) };
             let (seen, hidden) = row.split_at_mut(end);
@@ -345,30 +381,33 @@ impl<'a> QkvRows<'a> {
             for head in self.sharing(group) {
                 self.rotated(QUERY, head, self.heads.scale, rows);
                 let stride = self.heads.joined();
-                let of_z = &of_z[self.index * tokens * stride + head * width..];
+                let of_z = &of_z[self.start * stride + head * width..];
                 for start in (0..tokens).step_by(BLOCK) {
                     let stop = (start + BLOCK).min(tokens);
+                    let seen = self.seen_before(stop);
                     for first in (start..stop).step_by(TILE_ROWS) {
                         let end = (first + TILE_ROWS).min(stop);
                         let patterns = &mut patterns[(first - start) * padded..];
                         let slopes = &mut slopes[(first - start) * padded..];
-                        self.patterns(&rows[first * width..end * width], key_columns, first, stop, patterns, padded);
+                        self.patterns(&rows[first * width..end * width], key_columns, first, seen, patterns, padded);
                         let left = Left::Rows { values: &of_z[first * stride..], rows: end - first, stride };
-                        self.against_keys(left, value_columns, end, slopes, padded);
+                        self.against_keys(left, value_columns, self.seen_before(end), slopes, padded);
                         for (i, token) in (first..end).enumerate() {
                             let (pattern, slopes) = (&patterns[i * padded..], &mut slopes[i * padded..]);
-                            inner::softmax_gradient(self.level, pattern, &mut slopes[..stop], token + 1);
+                            let keys = self.seen_before(token + 1);
+                            inner::softmax_gradient(self.level, pattern, &mut slopes[..seen], keys);
                         }
                         let left = Left::Rows { values: slopes, rows: end - first, stride: padded };
-                        self.against_rows(left, keys, [tokens, 0, end], NOTHING, products);
+                        self.against_rows(left, keys, [tokens, 0, self.seen_before(end)], NOTHING, products);
                         self.write_rotated_back(QUERY, head, first..end, products, self.heads.scale, out);
                     }
                     let (count, of_z) = (stop - start, &of_z[start * stride..]);
                     self.lay_out_rows(&rows[start * width..], width, &mut block_queries[..count * wide]);
                     self.lay_out_rows(of_z, stride, &mut block_of_z[..count * wide]);
-                    for first in (0..stop).step_by(TILE_ROWS) {
-                        // Only queries from `first` on see these keys.
-                        let (keys, from) = (TILE_ROWS.min(stop - first), first.saturating_sub(start));
+                    for first in (0..seen).step_by(TILE_ROWS) {
+                        // Only queries from `first` on see these keys, where none looks ahead.
+                        let from = if self.both_ways { 0 } else { first.saturating_sub(start) };
+                        let keys = TILE_ROWS.min(seen - first);
                         let depth = count - from;
                         let tile = &mut tile[..depth * TILE_ROWS];
                         for (matrix, block, sums) in
@@ -407,7 +446,7 @@ impl<'a> QkvRows<'a> {
     }
 
     fn write(&self, part: usize, head: usize, token: usize, gradient: &[f32], out: &Shared<'_>) {
-        let at = (self.index * self.tokens + token) * self.heads.row() + self.offset(part, head);
+        let at = (self.start + token) * self.heads.row() + self.offset(part, head);
         // SAFETY: this part of this head of this sequence is written here alone.
         unsafe { out.stretch(at, gradient.len()) }.write_copy_of_slice(gradient);
     }

@@ -4,27 +4,36 @@
 //! N tokens of all texts, T of one, H heads, K head width, D = H·K.
 #![expect(unsafe_code, reason = "tiles are written through pointers, results once and not after zeros")]
 
+use super::attention::{Heads, both_ways_gradient};
 use super::extension::{dims, level, like, tensor, values};
 use super::inner::{self, Level};
 use super::norm::{self, Norm};
 use super::output::{Shared, written};
 use super::panel::{Left, Onto, PANEL, TILE_ROWS};
 use super::{scratch, team};
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::{Flex, FlexTensor};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, Dispatch, backend_extension};
+use burn::backend::{Autodiff, Backend, Dispatch, backend_extension};
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// How many tokens each text has, in the order in which they lie.
 pub(in crate::nn) type Lengths = Arc<[usize]>;
 
-/// What is computed of texts, without gradients only.
-#[backend_extension(Flex)]
-pub(crate) trait TextOps: Backend {
+/// What is computed of texts, with and without gradients.
+#[backend_extension(Flex, Autodiff)]
+pub(crate) trait LearningTextOps: Backend {
     /// softmax(q kᵀ / √K) v in each text: a projection `[B, T, 3·D]` of N tokens to queries, keys and values → `[B, T, D]`.
     fn attend_in_texts(qkv: FloatTensor<Self>, lengths: Lengths, heads: usize) -> FloatTensor<Self>;
+}
 
+/// What is computed without gradients only.
+#[backend_extension(Flex)]
+pub(crate) trait TextOps: Backend {
     /// Rows of x + y, `[.., D]` both, normalised by mean and variance; `gain` and `bias` `[D]`.
     fn normalised_sum(
         x: FloatTensor<Self>,
@@ -35,14 +44,48 @@ pub(crate) trait TextOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-impl TextOps for Flex {
+impl LearningTextOps for Flex {
     fn attend_in_texts(qkv: FlexTensor, lengths: Lengths, heads: usize) -> FlexTensor {
         let qkv = qkv.to_contiguous();
         let [b, t, row] = dims(&qkv);
         let z = attend(level(), values(&qkv), &lengths, heads, row / 3);
         tensor(z, [b, t, row / 3])
     }
+}
 
+impl<C: CheckpointStrategy> LearningTextOps for Autodiff<Flex, C> {
+    fn attend_in_texts(qkv: FloatTensor<Self>, lengths: Lengths, heads: usize) -> FloatTensor<Self> {
+        let (qkv, node) = qkv.into_parts();
+        let z = <Flex as LearningTextOps>::attend_in_texts(qkv.clone(), lengths.clone(), heads);
+        match TextGradient.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((qkv, lengths, heads), z),
+            OpsKind::UnTracked(prep) => prep.finish(z),
+        }
+    }
+}
+
+/// Patterns are computed again: keeping them would take T numbers for each token of each head.
+#[derive(Debug)]
+struct TextGradient;
+
+impl Backward<Flex, 1> for TextGradient {
+    /// Projection, lengths of texts, and H.
+    type State = (FlexTensor, Lengths, usize);
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let dz = gradients.consume::<Flex>(&ops.node).to_contiguous();
+        let ([of_qkv], (qkv, lengths, heads)) = (ops.parents, ops.state);
+        let qkv = qkv.to_contiguous();
+        let [_, _, row] = dims(&qkv);
+        if let Some(node) = of_qkv {
+            let heads = Heads::packed(heads, heads, row / 3 / heads);
+            let gradient = both_ways_gradient(level(), values(&qkv), &lengths, heads, values(&dz));
+            gradients.register::<Flex>(node.id, like(gradient, &qkv));
+        }
+    }
+}
+
+impl TextOps for Flex {
     fn normalised_sum(x: FlexTensor, y: FlexTensor, gain: FlexTensor, bias: FlexTensor, norm: Norm) -> FlexTensor {
         let [x, y, gain, bias] = [x, y, gain, bias].map(|tensor| tensor.to_contiguous());
         like(norm::normalised_sum(level(), norm, [values(&x), values(&y)], values(&gain), values(&bias)), &x)
@@ -56,9 +99,9 @@ impl TextOps for Flex {
 /// `qkv` `[B, T, 3·D]` → `[B, T, D]`, where the lengths add up to B·T.
 ///
 /// # Panics
-/// When [`serve`](super::serve) is false for the device, or the lengths add up to something else.
+/// When [`serve_learning`](super::serve_learning) is false for the device, or the lengths add up to something else.
 pub(in crate::nn) fn attend_in_texts(qkv: Tensor<3>, lengths: Lengths, heads: usize) -> Tensor<3> {
-    Tensor::from_dispatch(<Dispatch as TextOps>::attend_in_texts(qkv.into_dispatch(), lengths, heads))
+    Tensor::from_dispatch(<Dispatch as LearningTextOps>::attend_in_texts(qkv.into_dispatch(), lengths, heads))
 }
 
 /// Layer normalisation of x + y; `gain` and `bias` `[D]`.
@@ -199,6 +242,46 @@ mod tests {
                 assert!(worst < 2e-6, "{heads} × {width}, {length} tokens: differs by {worst}");
                 start += length;
             }
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_the_steps() {
+        let plain = Device::flex();
+        if !serve(&plain) {
+            return;
+        }
+        plain.seed(7);
+        let device = plain.clone().autodiff();
+        // More than a block of queries, and lengths that end inside tiles and panels.
+        for (heads, width) in [(3, 8), (2, 32), (1, 64)] {
+            let lengths = [1, 13, 0, 130, 32, 12];
+            let (tokens, d) = (lengths.iter().sum::<usize>(), heads * width);
+            let random = |width| Tensor::<3>::random([1, tokens, width], Distribution::Normal(0.0, 1.0), &plain);
+            let (values, weights) = (random(3 * d), Tensor::from_inner(random(d)));
+            let gradient = |attended: &dyn Fn(Tensor<3>) -> Tensor<3>| {
+                let qkv = Tensor::from_inner(values.clone()).require_grad();
+                let gradients = (attended(qkv.clone()) * weights.clone()).sum().backward();
+                qkv.grad(&gradients).unwrap()
+            };
+            let ours = gradient(&|qkv| attend_in_texts(qkv, lengths.into(), heads));
+            let steps = gradient(&|qkv| {
+                let mut start = 0;
+                let mut parts = Vec::new();
+                for length in lengths.into_iter().filter(|length| *length > 0) {
+                    let part = |part: usize| {
+                        let part = qkv.clone().narrow(1, start, length).narrow(2, part * d, d);
+                        part.reshape([1, length, heads, width]).swap_dims(1, 2) // [1, H, T, K]
+                    };
+                    let scores = part(0).matmul(part(1).swap_dims(2, 3)).div_scalar((width as f64).sqrt());
+                    parts.push(softmax(scores, 3).matmul(part(2)).swap_dims(1, 2).reshape([1, length, d]));
+                    start += length;
+                }
+                Tensor::cat(parts, 1)
+            });
+            assert_eq!(device, steps.device().autodiff());
+            let worst = worst(&ours, &steps);
+            assert!(worst < 1e-5, "{heads} × {width}: differs by {worst}");
         }
     }
 

@@ -97,7 +97,7 @@ pub fn attend_both_ways(
 ) -> Tensor<3> {
     let [b, t, _] = qkv.dims();
     let skipped: [fn(usize) -> Site; 6] = [Site::Q, Site::K, Site::V, Site::Scores, Site::Pattern, Site::Z];
-    let is_short = kernels::serve(&qkv.device()) && !skipped.iter().any(|site| hooks.needs(site(layer)));
+    let is_short = kernels::serve_learning(&qkv.device()) && !skipped.iter().any(|site| hooks.needs(site(layer)));
     match padding.texts([b, t]).filter(|_| is_short) {
         Some(texts) => kernels::attend_in_texts(qkv, texts, heads),
         None => step_by_step(qkv, heads, padding, layer, hooks),

@@ -30,7 +30,7 @@ impl MaskedLmHead {
     pub(in crate::nn) fn forward(&self, hidden: Tensor<3>, token_embedding: &Weight, hooks: &mut Hooks) -> Tensor<3> {
         let x = self.norm.forward(gelu(self.dense.forward(hidden))); // [B, T, D]
         let decoder = self.decoder.as_ref().unwrap_or(token_embedding);
-        let logits = decoder.project(x) + self.bias.val().unsqueeze(); // [B, T, V]
+        let logits = decoder.project_with(x, Some(self.bias.val())); // [B, T, V]
         hooks.at(Site::Logits, logits)
     }
 }

@@ -11,7 +11,7 @@ use crate::nn::layers::norm::LayerNorm;
 use crate::nn::layers::weight::Weight;
 use crate::types::Site;
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 /// The shape of a BERT model.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,48 @@ pub struct BertConfig {
     pub shape: EncoderShape,
     /// Token types S, such as first and second sentence.
     pub token_types: usize,
+}
+
+impl BertConfig {
+    /// A model whose matrices `draw` gives, told their shape, in the order of the fields; gains are 1 and biases 0. It has a head for
+    /// masked tokens, tied where the shape says so, and no pooler: what the pooler reads is learned by telling whether one sentence
+    /// follows another, which is no part of this.
+    #[must_use]
+    pub fn init(&self, device: &Device, mut draw: impl FnMut([usize; 2]) -> Tensor<2>) -> Bert {
+        let shape = &self.shape;
+        let (d, f) = (shape.hidden, shape.intermediate);
+        let norm = || LayerNorm::identity(d, shape.epsilon, device);
+        let mut linear = |[outputs, inputs]: [usize; 2]| {
+            Linear::new(draw([outputs, inputs]), Some(Tensor::zeros([outputs], device)))
+        };
+        let tables = [shape.vocabulary, shape.positions, self.token_types].map(|rows| linear([rows, d]).weight.val());
+        let [tokens, positions, types] = tables;
+        let blocks = (0..shape.layers).map(|_| EncoderBlock {
+            qkv: linear([3 * d, d]),
+            attn_out: linear([d, d]),
+            ln_attn: norm(),
+            mlp_in: linear([f, d]),
+            mlp_out: linear([d, f]),
+            ln_mlp: norm(),
+            heads: shape.heads,
+        });
+        let blocks = blocks.collect();
+        let head = MaskedLmHead {
+            dense: linear([d, d]),
+            norm: norm(),
+            decoder: if shape.tied { None } else { Some(linear([shape.vocabulary, d]).weight) },
+            bias: Param::from_tensor(Tensor::zeros([shape.vocabulary], device)),
+        };
+        Bert {
+            token_embedding: tokens.into(),
+            position_embedding: Param::from_tensor(positions),
+            type_embedding: Param::from_tensor(types),
+            ln_embed: norm(),
+            blocks,
+            pooler: None,
+            head: Some(head),
+        }
+    }
 }
 
 /// A BERT model.

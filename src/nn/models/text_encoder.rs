@@ -55,14 +55,14 @@ impl TextEncoder {
     }
 
     /// One vector a token of texts of any lengths, which lie behind each other, N tokens in all: `[N, D]`. Nothing is computed for
-    /// padding where our kernels serve; elsewhere texts are filled up with `padding_id` to the longest.
+    /// padding where our kernels serve; elsewhere texts are filled up with `padding_id` to the longest. Differentiable.
     ///
     /// # Panics
     /// When a text has more tokens than the context, or there is none.
     #[must_use]
     pub fn read(&self, texts: &[&[u32]], padding_id: u32) -> Tensor<2> {
         let (device, hooks) = (self.device(), &mut Hooks::off());
-        if kernels::serve(&device) {
+        if kernels::serve_learning(&device) {
             let batch = EncoderBatch::joined(texts);
             let others = PaddingMask::between(batch.lengths());
             return blocks_from(self.blocks(), 0, self.enter(&batch, hooks), &others, hooks).squeeze_dim(0);
@@ -83,7 +83,7 @@ impl TextEncoder {
     #[must_use]
     pub fn first_vectors(&self, texts: &[&[u32]], padding_id: u32) -> Tensor<2> {
         let device = self.device();
-        if !kernels::serve(&device) {
+        if !kernels::serve_learning(&device) {
             let hidden = self.forward(&EncoderBatch::padded(texts, padding_id), &mut Hooks::off()).hidden; // [B, T, D]
             return hidden.narrow(1, 0, 1).squeeze_dim(1);
         }
@@ -94,6 +94,38 @@ impl TextEncoder {
         });
         let starts = TensorData::new(starts.collect::<Vec<i32>>(), [texts.len()]);
         self.read(texts, padding_id).select(0, Tensor::from_data(starts, &device))
+    }
+
+    /// The mean of each text's token vectors, special ones included, `[B, D]` of B texts of any lengths, as sentence-transformers pools
+    /// them (Reimers and Gurevych 2019). Differentiable.
+    ///
+    /// # Panics
+    /// As [`Self::read`].
+    #[must_use]
+    pub fn mean_vectors(&self, texts: &[&[u32]], padding_id: u32) -> Tensor<2> {
+        let tokens: usize = texts.iter().map(|ids| ids.len()).sum();
+        let mut shares = vec![0.0_f32; texts.len() * tokens];
+        let mut start = 0;
+        for (row, ids) in shares.chunks_exact_mut(tokens).zip(texts) {
+            row[start..start + ids.len()].fill((ids.len() as f32).recip());
+            start += ids.len();
+        }
+        let shares = Tensor::<2>::from_data(TensorData::new(shares, [texts.len(), tokens]), &self.device());
+        shares.matmul(self.read(texts, padding_id)) // [B, D]
+    }
+
+    /// Scores of every token at some places alone, `[M, V]` of M places among the N tokens of [`Self::read`]; `None` without a
+    /// masked-language-model head. Differentiable.
+    ///
+    /// # Panics
+    /// As [`Self::read`], and when there is no place or one is beyond the texts.
+    #[must_use]
+    pub fn logits_at(&self, texts: &[&[u32]], padding_id: u32, places: &[usize]) -> Option<Tensor<2>> {
+        let head = self.head()?;
+        let rows: Vec<i32> = places.iter().map(|place| *place as i32).collect();
+        let rows = Tensor::from_data(TensorData::new(rows, [places.len()]), &self.device());
+        let chosen = self.read(texts, padding_id).select(0, rows).unsqueeze_dim(0); // [1, M, D]
+        Some(head.forward(chosen, self.token_embedding(), &mut Hooks::off()).squeeze_dim(0)) // [M, V]
     }
 
     /// What the pooler makes of first tokens' vectors, `[B, D]` → `[B, D]`; the vectors themselves without a pooler.

@@ -2,6 +2,7 @@
 
 use super::passages::Passages;
 use super::token_ids::TokenParts;
+use std::ops::Range;
 
 /// Tokens in one slice of a validation.
 const SLICE: usize = 2048;
@@ -95,6 +96,18 @@ impl HeldOut {
         Slice { sequences, context: set.passages.context() }
     }
 
+    /// Where the windows that a validation reads lie in all of it, each with the token before what is predicted.
+    pub(in crate::train) fn measured(&self) -> Vec<Range<usize>> {
+        let (mut windows, mut begin) = (Vec::new(), 0);
+        for set in &self.sets {
+            let (all, context) = (set.passages.windows(), set.passages.context());
+            let starts = (0..set.measured).map(|i| begin + i * all / set.measured * context);
+            windows.extend(starts.map(|start| start..start + context + 1));
+            begin += set.passages.ids().len();
+        }
+        windows
+    }
+
     /// How many passages all of it is, side by side.
     pub(in crate::train) fn passages(&self) -> usize {
         self.sets.iter().map(|set| set.passages.passages()).sum()
@@ -134,6 +147,10 @@ mod tests {
             own.flat_map(|(_, slice)| &slice.sequences).count()
         };
         assert_eq!([of(0), of(1), of(2), of(3)], [624, 1, 0, 5], "nothing can be predicted in one token");
+        let measured = held_out.measured();
+        let all: Vec<u32> = [5000, 3, 1, 41].into_iter().flat_map(|n: u32| n * 1000..n * 1000 + n).collect();
+        let told: Vec<&[u32]> = measured.into_iter().map(|window| &all[window]).collect();
+        assert!(slices.iter().flat_map(|slice| &slice.sequences).eq(told));
         assert!(slices.iter().all(|slice| slice.sequences.iter().all(|ids| ids.len() == slice.context + 1)));
         let short = (0..slices.len()).find(|place| held_out.set_of_slice(*place) == 1).unwrap();
         assert_eq!(slices[short].context, 2);

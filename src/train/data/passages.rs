@@ -22,6 +22,16 @@ impl Passages {
         Self { ids, context, seed, epoch: None, offset: 0, order: Vec::new() }
     }
 
+    /// What its order is drawn from.
+    pub(in crate::train) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// All of the text.
+    pub(in crate::train) fn ids(&self) -> &TokenParts {
+        &self.ids
+    }
+
     /// Tokens predicted in a window; at least 1.
     pub(in crate::train) fn context(&self) -> usize {
         self.context.max(1)

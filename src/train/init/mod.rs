@@ -1,7 +1,12 @@
 //! A new text model from a spec's shape, and its first weights.
 
+mod counted;
+mod encoder;
+mod look_around;
 mod look_back;
 mod recurrent;
+
+pub(super) use encoder::{check_bert_shape, new_encoder};
 
 use super::stream::Stream;
 use crate::load::tokens::byte_bpe::{DOCUMENT_SEPARATOR, SMALLEST_VOCABULARY};
@@ -100,7 +105,7 @@ pub(crate) fn drawn_model(spec: &TrainSpec, tokenizer: Arc<Tokenizer>, device: &
         TrainTask::Text(task) => task.shape.as_ref(),
         TrainTask::FewShot(task) => task.shape.as_ref(),
         TrainTask::Memory(task) => task.shape.as_ref(),
-        TrainTask::Digits(_) | TrainTask::Classify(_) => None,
+        TrainTask::Digits(_) | TrainTask::Classify(_) | TrainTask::Masked(_) | TrainTask::Contrastive(_) => None,
     };
     shape.map(|shape| new_model(spec, shape, tokenizer, device))
 }

@@ -10,6 +10,7 @@ use crate::nn::{CausalLm, in_full_precision};
 use crate::train::data::corpus::{Corpus, CorpusReader, separators};
 use crate::train::data::held_out::{HeldOut, Slice};
 use crate::train::data::passages::Passages;
+use crate::train::data::token_ids::TokenParts;
 use crate::train::data::vocabulary::LearningVocabulary;
 use crate::train::examples::{Drawn, Example};
 use crate::train::init::{check_shape, new_model};
@@ -36,6 +37,8 @@ pub(crate) struct NextToken {
     opened: Option<TextModel>,
     passages: Passages,
     held_out: HeldOut,
+    /// All of that, set behind set.
+    held_out_ids: TokenParts,
     /// What samples go on from.
     opening: Vec<u32>,
     sample: Option<SampleWriter>,
@@ -66,6 +69,7 @@ impl NextToken {
             opened: None,
             passages: Passages::default(),
             held_out: HeldOut::default(),
+            held_out_ids: TokenParts::default(),
             opening: Vec::new(),
             sample: None,
             probe: None,
@@ -144,6 +148,7 @@ impl NextToken {
         // A text shorter than one sequence is learned as one shorter sequence.
         let context = self.task.context.min(train.len().saturating_sub(1)).max(1);
         self.passages = Passages::new(train, context, spec.seed);
+        self.held_out_ids = held_out.clone();
         let sets = match self.sets()? {
             sets if sets.len() > 1 => {
                 let held_out = |(name, files)| (name, corpus.held_out_of(files, spec.validation_share));
@@ -185,6 +190,14 @@ impl NextToken {
             };
             Example::Tokens { predicted: vec![true; ids.len() - 1], ids }
         })
+    }
+}
+
+impl NextToken {
+    /// What is learned from, what is held out, and the windows of that which the learning curve is measured on: all tokens of each but the
+    /// first are predicted.
+    pub(in crate::train) fn counted(&self) -> (&TokenParts, &TokenParts, Vec<Range<usize>>) {
+        (self.passages.ids(), &self.held_out_ids, self.held_out.measured())
     }
 }
 

@@ -51,7 +51,9 @@ impl TrainTask {
     pub fn parts(&self) -> &'static [DataPart] {
         match self {
             // What is not held out for validation is learned from.
-            Self::Text(_) | Self::FewShot(_) => &[DataPart::Train, DataPart::Validation],
+            Self::Text(_) | Self::FewShot(_) | Self::Masked(_) | Self::Contrastive(_) => {
+                &[DataPart::Train, DataPart::Validation]
+            }
             Self::Digits(_) | Self::Classify(_) => &DataPart::ALL,
             // Drawn for each step.
             Self::Memory(_) => &[],

@@ -1,6 +1,8 @@
 //! What to train, and what training reports.
 
+pub(super) mod baselines;
 pub(super) mod classify;
+pub(super) mod encode;
 pub(super) mod imported;
 pub(super) mod labelled;
 pub(super) mod losses;

@@ -63,6 +63,10 @@ pub enum LossKind {
     Classes(PathBuf),
     /// Nats a token of this tokenizer.
     Tokens(String),
+    /// Nats a blank that stands for a token of this tokenizer.
+    Blanks(String),
+    /// Nats a text whose partner is told from so many.
+    Pairs(usize),
 }
 
 impl RunRecord {
@@ -83,6 +87,8 @@ impl RunRecord {
             TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {
                 LossKind::Tokens(self.tokenizer.clone().unwrap_or_default())
             }
+            TrainTask::Masked(_) => LossKind::Blanks(self.tokenizer.clone().unwrap_or_default()),
+            TrainTask::Contrastive(_) => LossKind::Pairs(self.spec.batch_size),
         }
     }
 }

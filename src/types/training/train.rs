@@ -2,7 +2,8 @@
 
 use crate::types::training::train_written::WrittenSpec;
 use crate::types::{
-    ClassifyTask, FewShotTask, LoraSpec, MemoryTask, Precision, SnapshotSteps, TextShape, glob::glob_matches,
+    ClassifyTask, ContrastiveTask, FewShotTask, LoraSpec, MaskedTask, MemoryTask, Precision, SnapshotSteps, TextShape,
+    glob::glob_matches,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -94,7 +95,9 @@ impl TrainSpec {
             TrainTask::Text(task) => Some(task.context),
             TrainTask::FewShot(task) => Some(task.context),
             TrainTask::Memory(task) => Some(task.context),
-            TrainTask::Digits(_) | TrainTask::Classify(_) => None,
+            TrainTask::Masked(task) => Some(task.context),
+            // Texts of a pair are as long as they are.
+            TrainTask::Contrastive(_) | TrainTask::Digits(_) | TrainTask::Classify(_) => None,
         }
     }
 
@@ -187,6 +190,10 @@ pub enum TrainTask {
     Classify(ClassifyTask),
     /// Saying again what stood some tokens before.
     Memory(MemoryTask),
+    /// Blanks in text files, by an encoder.
+    Masked(MaskedTask),
+    /// Which texts belong together, by an encoder.
+    Contrastive(ContrastiveTask),
 }
 
 /// Next-token prediction.
@@ -268,7 +275,8 @@ pub struct TrainPoint {
     /// Mean cross-entropy on held-out data in nats, on steps that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_loss: Option<f64>,
-    /// Share of held-out images or texts classified rightly, on steps that measured it.
+    /// Share of held-out images or texts classified rightly, of blanks filled rightly, or of texts whose partner is the nearest, on steps
+    /// that measured it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation_accuracy: Option<f64>,
     /// Length of the gradient of all weights that learn, before it is clipped.

@@ -2,11 +2,11 @@
 
 use crate::engine::Outcome;
 use crate::types::{
-    AdaptReport, AttributionReport, BatchReport, BiasReport, BrokenReport, Classification, ClassifyReport,
-    ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport, ForgetReport, HeadWrites,
-    InspectReport, JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport, LossesReport, MemoryReport,
-    NeighboursReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StatesReport, StepsReport,
-    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    AdaptReport, AttributionReport, BaselinesReport, BatchReport, BiasReport, BrokenReport, Classification,
+    ClassifyReport, ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
+    ForgetReport, HeadWrites, InspectReport, JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport,
+    LossesReport, MemoryReport, NeighboursReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StatesReport,
+    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -60,6 +60,7 @@ reported! {
     AdaptReport => WaysCompared,
     TableReport => TableRead,
     LabelledReport => LabelledRead,
+    BaselinesReport => Counted,
     EvaluationReport => Evaluated,
     LossesReport => LossesCompared,
     ForgetReport => Forgotten,

@@ -40,11 +40,11 @@ impl FineTunePanel {
         if let Some(open) = tuned(cx.state, run) {
             compare_with_base(ui, cx, &open.info, run.record);
         }
-        if run
-            .spec
-            .is_some_and(|spec| matches!(spec.task, TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_)))
-        {
-            if let Some(training) = run.training {
+        let writes =
+            |task: &TrainTask| matches!(task, TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_));
+        let fills = |task: &TrainTask| matches!(task, TrainTask::Masked(_) | TrainTask::Contrastive(_));
+        if run.spec.is_some_and(|spec| writes(&spec.task) || fills(&spec.task)) {
+            if let (Some(training), true) = (run.training, run.spec.is_some_and(|spec| writes(&spec.task))) {
                 self.prompt_box(ui, cx, training);
             }
             samples(ui, cx, run);
@@ -177,6 +177,8 @@ fn facts(ui: &mut Ui, run: &NamedRun<'_>) {
         TrainTask::Text(task) => (joined(&task.data), Some(task.context)),
         TrainTask::FewShot(task) => (joined(&task.tasks), Some(task.context)),
         TrainTask::Memory(task) => (format!("questions of {}", task.of.name()), Some(task.context)),
+        TrainTask::Masked(task) => (joined(&task.data), Some(task.context)),
+        TrainTask::Contrastive(task) => (joined(&task.data), Some(task.context)),
     };
     let mut words = format!(
         "{} steps of {}{} · learning rate {} · seed {}",

@@ -12,7 +12,7 @@ use egui::{Grid, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, vec2};
 use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +128,8 @@ impl Column {
                 TrainTask::Text(task) => count(task.context as u64),
                 TrainTask::FewShot(task) => count(task.context as u64),
                 TrainTask::Memory(task) => count(task.context as u64),
+                TrainTask::Masked(task) => count(task.context as u64),
+                TrainTask::Contrastive(task) => count(task.context as u64),
                 TrainTask::Classify(task) => task.context.map_or(Cell::Nothing, |context| count(context as u64)),
                 TrainTask::Digits(_) => Cell::Nothing,
             },
@@ -166,11 +168,14 @@ fn date(at_s: u64) -> String {
 
 fn data_name(task: &TrainTask) -> String {
     let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let names = |paths: &[PathBuf]| paths.iter().map(|path| name(path)).collect::<Vec<_>>().join(", ");
     match task {
         TrainTask::Digits(task) => name(&task.data),
         TrainTask::Classify(task) => name(&task.data),
-        TrainTask::Text(task) => task.data.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
-        TrainTask::FewShot(task) => task.tasks.iter().map(|path| name(path)).collect::<Vec<_>>().join(", "),
+        TrainTask::Text(task) => names(&task.data),
+        TrainTask::FewShot(task) => names(&task.tasks),
+        TrainTask::Masked(task) => names(&task.data),
+        TrainTask::Contrastive(task) => names(&task.data),
         TrainTask::Memory(task) => format!("questions of {}", task.of.name()),
     }
 }

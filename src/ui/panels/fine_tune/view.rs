@@ -120,6 +120,8 @@ impl NamedRun<'_> {
             (None, TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_)) => {
                 LossKind::Tokens(String::new())
             }
+            (None, TrainTask::Masked(_)) => LossKind::Blanks(String::new()),
+            (None, TrainTask::Contrastive(_)) => LossKind::Pairs(self.spec?.batch_size),
         })
     }
 

@@ -397,14 +397,23 @@ fn open_model(cx: &mut Cx<'_>, run: &NamedRun<'_>) {
 fn columns(task: &TrainTask) -> [Option<String>; 2] {
     match task {
         TrainTask::Classify(task) => [task.text.clone(), task.label.clone()],
-        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) | TrainTask::Digits(_) => [None, None],
+        TrainTask::Text(_)
+        | TrainTask::FewShot(_)
+        | TrainTask::Digits(_)
+        | TrainTask::Memory(_)
+        | TrainTask::Masked(_)
+        | TrainTask::Contrastive(_) => [None, None],
     }
 }
 
 /// Asks for examples of one's own.
 fn request(task: &TrainTask) -> FileRequest {
     match task {
-        TrainTask::Text(_) | TrainTask::FewShot(_) | TrainTask::Memory(_) => {
+        TrainTask::Text(_)
+        | TrainTask::FewShot(_)
+        | TrainTask::Memory(_)
+        | TrainTask::Masked(_)
+        | TrainTask::Contrastive(_) => {
             FileRequest::open("Choose a text to compare on").filter("Text", &["txt", "md", "text"])
         }
         TrainTask::Digits(_) => FileRequest::folder("Choose a folder of MNIST files"),
