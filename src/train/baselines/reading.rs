@@ -7,8 +7,8 @@ use crate::load::{EncoderModel, TextModel, Tokenizer, gzipped};
 use crate::train::objective::{Objective, Preparation, Progress, Setup, Tally};
 use crate::train::objectives::{MaskedTokens, NextToken};
 use crate::types::{
-    BaselinesReport, BaselinesSpec, BertShape, BlankBaselines, BlankRow, EncoderInit, GzipSize, Init, MaskedTask,
-    NextBaselines, NextRow, StartFrom, TextShape, TextTask, TrainSpec, TrainTask, UserError,
+    BaselinesReport, BaselinesSpec, BertShape, BlankBaselines, BlankRow, EncoderInit, GzipSize, Init, LlamaShape,
+    MaskedTask, NextBaselines, NextRow, StartFrom, TextShape, TextTask, TrainSpec, TrainTask, UserError,
 };
 use burn::tensor::Device;
 use std::sync::Arc;
@@ -263,7 +263,7 @@ fn nothing_held_out() -> UserError {
 
 /// No model is wanted, only the tokenizer and the text as a run would have them.
 fn smallest_decoder(spec: &BaselinesSpec, context: usize) -> TextShape {
-    TextShape {
+    TextShape::Llama(LlamaShape {
         hidden: 2,
         layers: 1,
         heads: 1,
@@ -272,7 +272,7 @@ fn smallest_decoder(spec: &BaselinesSpec, context: usize) -> TextShape {
         max_positions: context,
         vocabulary: spec.vocabulary,
         init: Init::Normal,
-    }
+    })
 }
 
 fn smallest_encoder(spec: &BaselinesSpec, context: usize) -> BertShape {

@@ -279,7 +279,7 @@ pub enum Ability {
 
 impl Ability {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Prompt,
         Self::Attend,
         Self::Remember,
