@@ -13,7 +13,7 @@ pub(super) fn words(cx: &Cx<'_>) -> Option<String> {
     };
     Some(format!(
         "{} is no transformer ({}). {how}, and no token looks at another. Open a transformer to look at heads; how far this one \
-         remembers, `fovea memory` and `fovea forget` tell.",
+         remembers, fovea memory and fovea forget tell on the command line.",
         info.name,
         info.architecture.family()
     ))
