@@ -44,8 +44,7 @@ pub(super) fn look_around(bert: &mut Bert, seed: u64) {
     for (head, away) in AWAY.into_iter().enumerate().take(heads) {
         let chosen = random.permutation(pairs);
         let row = |part: usize, value: usize| (part * d + head * width + value) * d;
-        for value in 0..width / 2 {
-            let pair = chosen[value] as usize;
+        for (value, pair) in chosen.iter().map(|pair| *pair as usize).enumerate().take(width / 2) {
             let (sin, cos) = (turn(pair) * f64::from(away)).sin_cos();
             let (sin, cos) = (GAIN * sin as f32, GAIN * cos as f32);
             let rows = [row(0, 2 * value), row(0, 2 * value + 1), row(1, 2 * value), row(1, 2 * value + 1)];

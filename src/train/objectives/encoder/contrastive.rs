@@ -58,7 +58,7 @@ impl Contrastive {
         if self.task.masked > 0.0 {
             if train.len() <= room {
                 let (has, needs) = (format!("Only {} tokens", train.len()), format!("a sequence takes {}", room + 1));
-                return Err(too_short("learned from", has, needs));
+                return Err(too_short("learned from", &has, &needs));
             }
             self.passages = Some(Passages::new(train.clone(), room, spec.seed));
         }
@@ -68,7 +68,7 @@ impl Contrastive {
             let may_be_empty = part == "held out" && spec.validation_share == 0.0;
             if found.len() < spec.batch_size && !may_be_empty {
                 let has = format!("Only {} sentences of six tokens and more", found.len());
-                return Err(too_short(part, has, format!("a batch takes {}", spec.batch_size)));
+                return Err(too_short(part, &has, &format!("a batch takes {}", spec.batch_size)));
             }
         }
         (self.frame, self.tokenizer) = (frame, Some(Arc::clone(&prepared.tokenizer)));

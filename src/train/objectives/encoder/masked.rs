@@ -62,7 +62,7 @@ impl MaskedTokens {
             let may_be_empty = part == "held out" && spec.validation_share == 0.0;
             if ids.len() <= room && !may_be_empty {
                 let (has, needs) = (format!("Only {} tokens", ids.len()), format!("a sequence takes {}", room + 1));
-                return Err(too_short(part, has, needs));
+                return Err(too_short(part, &has, &needs));
             }
         }
         self.passages = Passages::new(train, room, spec.seed);

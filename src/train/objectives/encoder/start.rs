@@ -249,7 +249,7 @@ fn check_words(corpus: &Corpus, frame: &Frame) -> Result<(), UserError> {
 }
 
 /// The text is too short for what is asked of it.
-pub(super) fn too_short(part: &str, has: String, needs: String) -> UserError {
+pub(super) fn too_short(part: &str, has: &str, needs: &str) -> UserError {
     UserError::new(
         "The text is too short.",
         format!("{has} are {part}, and {needs}."),
