@@ -41,7 +41,7 @@ impl LayerNorm {
     #[must_use]
     pub fn of_sum(&self, x: Tensor<3>, y: Tensor<3>) -> Tensor<3> {
         // Sequences may have parted on one side of the sum alone.
-        if kernels::serve(&x.device()) && x.dims() == y.dims() {
+        if [x.device(), self.gain.device()].iter().all(kernels::serve) && x.dims() == y.dims() {
             return kernels::normalised_sum([x, y], self.gain.val(), self.bias.val(), self.epsilon);
         }
         self.forward(x + y)

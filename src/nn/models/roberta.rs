@@ -60,7 +60,8 @@ impl Roberta {
     /// # Panics
     /// When a text has more tokens than the position table has places.
     pub(in crate::nn) fn enter(&self, batch: &EncoderBatch, hooks: &mut Hooks) -> Tensor<3> {
-        let device = self.token_embedding.device();
+        // That of what may learn: beside an adapter, tokens are looked up in rows that stay as they are.
+        let device = self.position_embedding.device();
         let tokens = hooks.at(Site::Embed, self.token_embedding.look_up(batch.ids(&device))); // [B, T, D]
         let types = embedding(self.type_embedding.val(), batch.types(&device)); // [B, T, D]
         let types = hooks.at(Site::TokenTypeEmbed, types);
