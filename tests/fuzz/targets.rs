@@ -94,7 +94,8 @@ fn told(error: LoadError) -> String {
 fn folder(model: &Path, file: &str, input: &[u8]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for name in ["config.json", "generation_config.json", "tokenizer.json", "model.safetensors"] {
-        if name != file {
+        // Not every model has settings of generation.
+        if name != file && model.join(name).exists() {
             std::fs::copy(model.join(name), dir.path().join(name)).unwrap();
         }
     }
