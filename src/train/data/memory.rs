@@ -70,8 +70,8 @@ fn letter(random: &mut Random) -> u8 {
     LETTERS[random.below(LETTERS.len())]
 }
 
-/// Questions with their answers behind each other, `length` characters, at distances up to `longest`, and which of them behind the first
-/// are answers: what is learned from.
+/// Questions with their answers behind each other, `length` characters, at distances up to `longest` (at least [`MemoryKind::least`]), and
+/// which of them behind the first are answers: what is learned from.
 pub(in crate::train) fn sequence(
     kind: MemoryKind,
     longest: usize,
@@ -80,9 +80,15 @@ pub(in crate::train) fn sequence(
 ) -> (Vec<u8>, Vec<bool>) {
     let (mut text, mut answers) = (Vec::new(), Vec::new());
     while text.len() < length {
-        let drawn = kind.least() + random.below(longest + 1 - kind.least());
-        let distance = kind.at_most(drawn).unwrap_or(kind.least());
-        let lead = random.below(LEAD);
+        let (distance, lead) = match kind {
+            MemoryKind::Copy => (kind.least() + random.below(longest + 1 - kind.least()), random.below(LEAD)),
+            // Any of the pairs may be asked for: were it the first ones alone, their place would tell as much as their key.
+            MemoryKind::Recall => {
+                let pairs = 1 + random.below((longest - 1) / 2);
+                let before = random.below(pairs);
+                (kind.least() + 2 * (pairs - 1 - before), 2 * before)
+            }
+        };
         let answer = ask(kind, distance, lead, random, &mut text);
         answers.push(text.len());
         text.push(answer);
@@ -175,6 +181,13 @@ mod tests {
                 assert!(predicted.contains(&true));
                 for at in (0..predicted.len()).filter(|at| predicted[*at]) {
                     assert!(LETTERS.contains(&text[at + 1]));
+                }
+                if kind == MemoryKind::Recall {
+                    // What is right is the last value of the key.
+                    for at in (0..predicted.len()).filter(|at| predicted[*at]) {
+                        let given = (0..at - 1).rev().find(|place| text[*place] == text[at]).unwrap();
+                        assert_eq!(text[given + 1], text[at + 1]);
+                    }
                 }
                 assert_eq!((text, predicted), sequence(kind, 32, length, &mut Random::new(1, place)));
             }
