@@ -127,7 +127,7 @@ impl FineTunePanel {
     }
 }
 
-/// A folder for a run that begins now: when, and what is trained.
+/// A folder for a run that begins now: when, and what is trained; with a number where another run began in the same second.
 pub(super) fn new_folder(runs: &std::path::Path, name: &str) -> PathBuf {
     let time = jiff::Zoned::now().strftime("%Y-%m-%d-%H%M%S");
     let plain: String = name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
@@ -135,7 +135,9 @@ pub(super) fn new_folder(runs: &std::path::Path, name: &str) -> PathBuf {
     let is_time = |c: char| c.is_ascii_digit() || c == '-';
     let short = if plain.starts_with("20") { plain.trim_start_matches(is_time) } else { &plain };
     let named = if short.is_empty() { &plain } else { short };
-    runs.join(format!("{time}-{}", named.to_lowercase()))
+    let first = runs.join(format!("{time}-{}", named.to_lowercase()));
+    let numbered = (2..).map(|number| runs.join(format!("{time}-{}-{number}", named.to_lowercase())));
+    std::iter::once(first.clone()).chain(numbered).find(|folder| !folder.exists()).unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -150,5 +152,15 @@ mod tests {
             let written = folder.file_name().unwrap().to_str().unwrap();
             assert!(written.ends_with(end) && written.len() == 17 + end.len(), "{written}");
         }
+    }
+
+    #[test]
+    fn runs_of_one_second_have_folders_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        for _ in 0..20 {
+            let folder = new_folder(dir.path(), "sprout");
+            std::fs::create_dir(&folder).unwrap();
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 20);
     }
 }
