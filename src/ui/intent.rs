@@ -14,6 +14,8 @@ pub enum PanelId {
     Attention,
     /// Drawing digits.
     Digits,
+    /// Networks from random weights.
+    Pretrain,
     /// Fine-tuning.
     FineTune,
     /// Ways to adapt a model, compared.
@@ -26,8 +28,17 @@ pub enum PanelId {
 
 impl PanelId {
     /// All of them, in the order of the rail.
-    pub const ALL: [Self; 8] =
-        [Self::Prompt, Self::Lab, Self::Attention, Self::Digits, Self::FineTune, Self::Ways, Self::Models, Self::Log];
+    pub const ALL: [Self; 9] = [
+        Self::Prompt,
+        Self::Lab,
+        Self::Attention,
+        Self::Digits,
+        Self::Pretrain,
+        Self::FineTune,
+        Self::Ways,
+        Self::Models,
+        Self::Log,
+    ];
 
     /// Its name in saved sessions and of its pictures; never changes.
     #[must_use]
@@ -37,6 +48,7 @@ impl PanelId {
             Self::Lab => "lab",
             Self::Attention => "attention",
             Self::Digits => "digits",
+            Self::Pretrain => "pretrain",
             Self::FineTune => "fine_tune",
             Self::Ways => "ways",
             Self::Models => "models",

@@ -8,6 +8,7 @@ mod lab;
 mod labelled;
 mod log;
 mod models;
+mod pretrain;
 mod prompt;
 mod suggestion;
 mod ways;
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(lab::LabPanel::default()),
         Box::new(attention::AttentionPanel::default()),
         Box::new(digits::DigitsPanel::default()),
+        Box::new(pretrain::PretrainPanel::default()),
         Box::new(fine_tune::FineTunePanel::default()),
         Box::new(ways::WaysPanel::default()),
         Box::new(models::ModelsPanel::default()),
