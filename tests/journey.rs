@@ -54,13 +54,13 @@ fn prompt_look_inside_draw_and_train_in_one_sitting() {
     assert!((answer.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
 
     // The text model learns from a dropped file; it can be prompted meanwhile; the run can be stopped.
-    sitting.press(Modifiers::COMMAND, Key::Num5);
+    sitting.press(Modifiers::COMMAND, Key::Num6);
     sitting.drop_file(&text);
     sitting.press(Modifiers::COMMAND, Key::Enter);
     sitting.until("the loss curve begins", |s| s.state().trainings().any(|t| t.points.len() >= 2));
     sitting.run_prompt("a generation ends while the model is in training");
     assert!(sitting.state().trainings().all(|t| t.summary.is_none()), "training went on meanwhile");
-    sitting.press(Modifiers::COMMAND, Key::Num5);
+    sitting.press(Modifiers::COMMAND, Key::Num6);
     sitting.press(Modifiers::NONE, Key::Escape);
     assert!(sitting.state().trainings().all(|t| t.summary.is_none()), "Esc ends no training");
     sitting.click("Stop");

@@ -48,7 +48,7 @@ fn an_adapter_and_a_head_are_trained_used_and_compared() {
     let before = sitting.state().latest_run().unwrap().text.clone();
 
     // An adapter learns beside the weights, and is on the model when it is done.
-    sitting.press(Modifiers::COMMAND, Key::Num5);
+    sitting.press(Modifiers::COMMAND, Key::Num6);
     sitting.drop_file(&text);
     sitting.tab("LoRA");
     sitting.press(Modifiers::COMMAND, Key::Enter);
@@ -69,7 +69,7 @@ fn an_adapter_and_a_head_are_trained_used_and_compared() {
     assert_eq!(sitting.state().latest_run().unwrap().text, before, "switched off, the model is its base");
 
     // A head for classes learns on the body of the same model.
-    sitting.press(Modifiers::COMMAND, Key::Num5);
+    sitting.press(Modifiers::COMMAND, Key::Num6);
     sitting.drop_file(&table);
     sitting.until("the table is read", |s| s.says("good") && s.says("bad"));
     sitting.press(Modifiers::COMMAND, Key::Enter);

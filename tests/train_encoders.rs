@@ -229,6 +229,7 @@ fn counting_is_told_beside_what_a_model_reaches() {
         validation_share: share,
         seed: 5,
         vocabulary: 300,
+        of_model: true,
     };
     let mut count = |model: ModelId, spec: BaselinesSpec| -> Result<BaselinesReport, UserError> {
         let job = JobId::next();

@@ -98,13 +98,16 @@ struct CurvePicture<'a> {
 
 impl<'a> CurvePicture<'a> {
     fn new(figure: &'a CurveFigure<'a>, lines: Vec<CurveLine>) -> Self {
-        let names = lines.iter().map(|l| width(&shortened(&l.label, 28), BODY, false)).fold(0.0, f64::max);
+        let labels =
+            lines.iter().map(|l| l.label.as_str()).chain(figure.levels.iter().map(|level| level.name.as_str()));
+        let names = labels.map(|label| width(&shortened(label, 28), BODY, false)).fold(0.0, f64::max);
         let (left, right) = (MARGIN + 72.0, SIZE.0 - MARGIN - names - 10.0);
         let (top, bottom) = (MARGIN + TITLE + 20.0, SIZE.1 - MARGIN - 36.0);
         let all = |axis: usize| lines.iter().flat_map(move |l| l.points.iter().map(move |p| p[axis]));
         let marked = curve_marks(figure).into_iter().map(|mark| mark.x).collect::<Vec<_>>();
         let x = Axis::new(all(0).chain(marked), figure.log_x, left, right);
-        let y = Axis::new(all(1), figure.log_y, bottom, top).padded(0.04);
+        let levels = figure.levels.iter().map(|level| level.value);
+        let y = Axis::new(all(1).chain(levels), figure.log_y, bottom, top).padded(0.04);
         let mut below = Vec::new();
         for metric in &figure.below {
             let figure = figure.of(*metric);
@@ -178,6 +181,10 @@ impl<'a> CurvePicture<'a> {
     }
 
     fn lines_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
+        for level in &self.figure.levels {
+            let y = self.y.place(level.value);
+            sheet.dashed(&[[self.x.from, y], [self.x.to, y]], 1.0, MUTED)?;
+        }
         for line in &self.lines {
             let path = self.path(line, &self.y);
             let color = hue(line.hue);
@@ -237,11 +244,14 @@ impl<'a> CurvePicture<'a> {
 
     fn names_on<B: DrawingBackend>(&self, sheet: &mut Sheet<'_, B>) -> Result<(), ChartError> {
         let named: Vec<&CurveLine> = self.lines.iter().filter(|l| !l.label.is_empty()).collect();
-        let wishes: Vec<f64> = named.iter().filter_map(|l| l.points.last()).map(|p| self.y.place(p[1])).collect();
+        let ends = named.iter().filter_map(|l| Some((&l.label, l.points.last()?[1], hue(l.hue))));
+        let levels = self.figure.levels.iter().map(|level| (&level.name, level.value, MUTED));
+        let named: Vec<_> = ends.chain(levels).collect();
+        let wishes: Vec<f64> = named.iter().map(|(_, value, _)| self.y.place(*value)).collect();
         let placed = spread_labels(&wishes, LABEL_GAP, self.y.to, self.y.from);
-        for (line, y) in named.iter().zip(placed) {
-            let look = TextLook { size: BODY, bold: false, color: hue(line.hue), align: Align::Start, upward: false };
-            sheet.text(&shortened(&line.label, 28), self.x.to + 10.0, y, look)?;
+        for ((label, _, color), y) in named.into_iter().zip(placed) {
+            let look = TextLook { size: BODY, bold: false, color, align: Align::Start, upward: false };
+            sheet.text(&shortened(label, 28), self.x.to + 10.0, y, look)?;
         }
         Ok(())
     }
@@ -265,7 +275,9 @@ impl Draw for CurvePicture<'_> {
             .map(|(l, first, last)| format!("{}: from {} to {}", l.label, number(first[1]), number(last[1])))
             .collect();
         let marks = curve_marks(self.figure).into_iter().map(|mark| mark.label);
-        let words: Vec<String> = ends.into_iter().chain(marks).chain(left_out_words(self.figure)).collect();
+        let levels = self.figure.levels.iter().map(|level| format!("{}: {}", level.name, number(level.value)));
+        let words: Vec<String> =
+            ends.into_iter().chain(levels).chain(marks).chain(left_out_words(self.figure)).collect();
         (self.figure.title.clone(), words.join("; "))
     }
 

@@ -30,6 +30,7 @@ fn figure(points: &[TrainPoint]) -> CurveFigure<'_> {
         log_y: false,
         smoothing: 0.6,
         below: Vec::new(),
+        levels: Vec::new(),
     }
 }
 

@@ -8,6 +8,8 @@ pub enum Metric {
     /// Cross-entropy in nats.
     #[default]
     Loss,
+    /// The same in bits, of a byte of the text: points are given so.
+    BitsPerByte,
     /// Share classified rightly.
     Accuracy,
     /// How far a step moves the weights.
@@ -22,6 +24,7 @@ impl Metric {
     pub fn title(self) -> &'static str {
         match self {
             Self::Loss => "cross-entropy loss in nats",
+            Self::BitsPerByte => "bits per byte",
             Self::Accuracy => "share classified rightly",
             Self::LearningRate => "learning rate",
             Self::GradientNorm => "gradient norm",
@@ -124,6 +127,17 @@ pub struct CurveFigure<'a> {
     pub smoothing: f64,
     /// What else is drawn, each on a low axis of its own below.
     pub below: Vec<Metric>,
+    /// What the curves are held against.
+    pub levels: Vec<CurveLevel>,
+}
+
+/// A value that does not learn, such as what counting reaches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveLevel {
+    /// Its name.
+    pub name: String,
+    /// In the unit of the vertical axis.
+    pub value: f64,
 }
 
 impl CurveFigure<'_> {
@@ -131,7 +145,7 @@ impl CurveFigure<'_> {
     #[must_use]
     pub fn of(&self, metric: Metric) -> Self {
         let log_y = metric == Metric::GradientNorm;
-        Self { metric, log_y, smoothing: 0.0, below: Vec::new(), ..self.clone() }
+        Self { metric, log_y, smoothing: 0.0, below: Vec::new(), levels: Vec::new(), ..self.clone() }
     }
 }
 
@@ -186,7 +200,7 @@ pub fn curve_lines(figure: &CurveFigure<'_>) -> Vec<CurveLine> {
         let hue = curve.hue;
         let validation_hue = if single { hue + 1 } else { hue };
         match figure.metric {
-            Metric::Loss => {
+            Metric::Loss | Metric::BitsPerByte => {
                 let raw = collect(figure, curve, |p| Some(p.loss));
                 if figure.smoothing > 0.0 {
                     let values: Vec<f64> = raw.iter().map(|p| p[1]).collect();
@@ -307,6 +321,7 @@ mod tests {
             log_y: false,
             smoothing: 0.5,
             below: Vec::new(),
+            levels: Vec::new(),
         }
     }
 

@@ -25,7 +25,7 @@ pub fn curve_marks(figure: &CurveFigure<'_>) -> Vec<Mark> {
     let mut marks = Vec::new();
     for (run, curve) in figure.runs.iter().enumerate() {
         let value = |point: &TrainPoint| match figure.metric {
-            Metric::Loss => point.validation_loss.or(Some(point.loss)),
+            Metric::Loss | Metric::BitsPerByte => point.validation_loss.or(Some(point.loss)),
             Metric::Accuracy => point.validation_accuracy,
             Metric::LearningRate => Some(point.learning_rate),
             Metric::GradientNorm => point.gradient_norm,
@@ -64,12 +64,12 @@ pub fn left_out(figure: &CurveFigure<'_>) -> [usize; 2] {
         // A loss that nobody measured is no value.
         let loss = Some(point.loss).filter(|loss| !loss.is_nan() || !point.is_validated());
         let values = match figure.metric {
-            Metric::Loss => [loss, point.validation_loss],
+            Metric::Loss | Metric::BitsPerByte => [loss, point.validation_loss],
             Metric::Accuracy => [point.validation_accuracy, None],
             Metric::LearningRate => [Some(point.learning_rate), None],
             Metric::GradientNorm => [point.gradient_norm, None],
         };
-        let is_loss = figure.metric == Metric::Loss;
+        let is_loss = matches!(figure.metric, Metric::Loss | Metric::BitsPerByte);
         let sets = point.validation_sets.iter().filter(|_| is_loss).map(|of_set| of_set.loss);
         for value in values.into_iter().flatten().chain(sets) {
             if !value.is_finite() {
@@ -123,6 +123,7 @@ mod tests {
             log_y,
             smoothing: 0.5,
             below: Vec::new(),
+            levels: Vec::new(),
         }
     }
 

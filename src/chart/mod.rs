@@ -49,7 +49,7 @@ pub use layer_map::{LayerMapCell, LayerMapFigure};
 pub use lens::{LensFigure, lens_arrays, lens_figure};
 pub use line_view::{LineFigure, line_figure};
 pub use lines::{
-    CurveFigure, CurveLine, LineKind, Metric, RunCurve, RunMarks, StepSize, TimeAxis, curve_lines, smooth,
+    CurveFigure, CurveLevel, CurveLine, LineKind, Metric, RunCurve, RunMarks, StepSize, TimeAxis, curve_lines, smooth,
     spread_labels,
 };
 pub use losses::losses_table;

@@ -24,6 +24,7 @@ use super::snapshots::SnapshotsArgs;
 use super::surprise::SurpriseArgs;
 use super::sweep::SweepArgs;
 use super::texts::TextsArgs;
+use super::write::WriteArgs;
 use crate::types::{ChatEnding, DeviceChoice, Edit, Precision, UserError};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -91,6 +92,8 @@ pub enum Verb {
     Evaluate(EvaluateArgs),
     /// Tell what counting alone reaches on a text: the next token in bits per byte, blanks by their neighbours
     Baselines(BaselinesArgs),
+    /// Let a model write a text from nothing, for others to learn from
+    Write(WriteArgs),
     /// Tell what each example costs a model and the one it was made of; Ctrl-C ends with what there is
     Compare(CompareArgs),
     /// Train from a TOML file or a preset; Ctrl-C saves, the same command goes on

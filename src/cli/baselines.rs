@@ -56,6 +56,7 @@ pub(super) fn run(args: &BaselinesArgs) -> Result<(), CliError> {
         validation_share: args.validation_share,
         seed: args.seed,
         vocabulary: args.vocabulary,
+        of_model: true,
     };
     let (job, progress) = (JobId::next(), bar(0));
     let outcome = session.run(job, Command::start(job, model, Work::Baselines(spec)), |event| {

@@ -101,6 +101,7 @@ pub(super) fn run(args: &CurvesArgs) -> Result<(), CliError> {
         log_y: args.log_y,
         smoothing: args.smoothing,
         below: if args.below { vec![Metric::LearningRate, Metric::GradientNorm] } else { Vec::new() },
+        levels: Vec::new(),
     };
     write_file(&args.out, &curve_figure(&figure, format).map_err(UserError::from)?)?;
     if let Some(words) = left_out_words(&figure) {

@@ -51,6 +51,7 @@ mod tasks;
 mod texts;
 mod train;
 mod window;
+mod write;
 
 use crate::types::UserError;
 use args::{Arguments, Verb};
@@ -124,6 +125,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Evaluate(args)) => evaluate::run(&args),
         Some(Verb::Similarity(args)) => similarity::run(&args),
         Some(Verb::Baselines(args)) => baselines::run(&args),
+        Some(Verb::Write(args)) => write::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Train(args)) => train::run(&args),
         Some(Verb::Models(args)) => models::run(&args),

@@ -5,7 +5,7 @@ use super::Work;
 use crate::types::{
     AdaptReport, AttributionReport, BaselinesReport, BatchReport, BiasReport, BrokenReport, ChatPrompt, Classification,
     ClassifyReport, ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport,
-    EvaluationReport, FillReport, ForgetReport, GeneratedToken, GenerationStats, HeadWrites, InspectReport,
+    EvaluationReport, FillReport, ForgetReport, GeneratedToken, GenerationStats, Glimpse, HeadWrites, InspectReport,
     JacobianLens, JobId, KShotPoint, KShotReport, LabelledReport, LayerWeights, LensReport, LossesReport, MemoryReport,
     MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PatchReport, Picture, PictureReport, PromptToken, RunRecord,
     RunSample, RunSnapshot, SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport, SurpriseReport,
@@ -54,6 +54,8 @@ pub enum Command {
     Resume { job: JobId },
     /// Go on with a job that was held by an error, and give up what failed: a run goes on in memory, and is not kept.
     LetGo { job: JobId },
+    /// Tell what a training run is asked at this moment: [`Event::Glimpsed`], before its next step.
+    Glimpse { job: JobId },
     /// End a job within one step. It ends with what it has.
     Cancel { job: JobId },
     /// Move to another device. Jobs end with what they have; open models come along, weights in training included.
@@ -91,6 +93,8 @@ pub enum Event {
     SoFar { job: JobId, outcome: Outcome },
     /// A text the model in training wrote, unasked, after a validation: the same prompt each time.
     Sample { job: JobId, sample: RunSample },
+    /// What a network in training makes of a sequence that it learns from next, as [`Command::Glimpse`] asked.
+    Glimpsed { job: JobId, glimpse: Box<Glimpse> },
     /// A run was looked into at a step that was chosen. Those of before a checkpoint come first, when it is taken up again.
     Snapshot { job: JobId, snapshot: Box<RunSnapshot> },
     /// A training run is about to take its first step, or the first after a checkpoint.

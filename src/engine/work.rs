@@ -7,6 +7,7 @@ use crate::types::{
     AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BaselinesSpec, BatchSpec, DigitImage, Edit, EvaluateSpec,
     FitSpec, JacobianLens, KShotSpec, LabelledSource, LossesSpec, MemorySpec, PatchAlong, PatchSite, Picture,
     Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
+    WriteTextSpec,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -130,6 +131,8 @@ pub enum Work {
     ShowSnapshot(SnapshotSpec),
     /// Write a model as a folder that Fovea and transformers open.
     Save(SaveSpec),
+    /// Let a model write a text from nothing into a file. The model is opened for it alone. [`super::Event::Progress`] in tokens.
+    WriteText(WriteTextSpec),
 }
 
 /// A model with random weights.
@@ -512,6 +515,7 @@ impl Work {
                 WorkFacts { latest_wins: true, ..row("Opening the snapshot", "opening", Waited, WhileShown) }
             }
             Self::Save(_) => row("Saving the model", "saving", Waited, Spare),
+            Self::WriteText(_) => row("Writing the text", "writing", Background, Spare),
         }
     }
 }

@@ -65,6 +65,11 @@ impl Worker {
                 }
                 self.set_paused(job, false);
             }
+            Command::Glimpse { job } => {
+                if let Some(job) = self.scheduler.get_mut(job) {
+                    job.task.glimpse();
+                }
+            }
             Command::Cancel { job } => {
                 if let Some(job) = self.scheduler.remove(job) {
                     self.cancel(job);

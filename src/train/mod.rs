@@ -10,6 +10,7 @@ mod checkpoint;
 pub(crate) mod data;
 mod exact;
 mod examples;
+mod glimpse;
 mod init;
 pub(crate) mod linear;
 mod logs;

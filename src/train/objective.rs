@@ -1,6 +1,6 @@
 //! What the training loop asks of the thing it trains.
 
-use crate::types::{HeadValues, TrainSpec, UserError};
+use crate::types::{GlimpseToken, HeadValues, TrainSpec, UserError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
@@ -109,6 +109,18 @@ pub(crate) trait Objective {
     /// Writes the next piece of a sample, shown after each validation.
     fn sample(&mut self, _net: &Self::Net) -> SampleStep {
         SampleStep::None
+    }
+
+    /// What `net`, which is without autodiff, makes of one sequence of a batch, counted as in [`Self::loss`]; none where there are no tokens
+    /// to show.
+    fn glimpse(
+        &mut self,
+        _spec: &TrainSpec,
+        _net: &Self::Net,
+        _batch: usize,
+        _device: &Device,
+    ) -> Option<Vec<GlimpseToken>> {
+        None
     }
 
     /// Writes files beside the finished model that say how it was trained.

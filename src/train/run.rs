@@ -8,7 +8,7 @@ use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
 use super::trainable::{freeze, parameters_of};
 use super::watch::{Taking, Watch};
-use crate::types::{RunSample, RunSnapshot, SetLoss, TrainPoint, TrainSpec, TrainSummary, UserError};
+use crate::types::{Glimpse, RunSample, RunSnapshot, SetLoss, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::Device;
@@ -170,6 +170,17 @@ impl<O: Objective> Run<O> {
     /// The network before the first step, without autodiff.
     pub(crate) fn start(&self) -> &O::Net {
         &self.start
+    }
+
+    /// What the network makes of a sequence that the next step learns from; none where there is no further step, or nothing to show.
+    pub(crate) fn glimpse(&mut self, device: &Device) -> Option<Glimpse> {
+        if self.step >= self.spec.steps {
+            return None;
+        }
+        let net = self.net.valid();
+        let batch = self.step * self.spec.accumulate + 1;
+        let tokens = self.objective.glimpse(&self.spec, &net, batch, device)?;
+        Some(Glimpse { step: self.step, tokens })
     }
 
     /// One optimiser step, one slice of a validation or one token of a sample. `device` is without autodiff. A checkpoint that is due is a stretch of its own.

@@ -92,6 +92,7 @@ pub use training::baselines::{
 };
 pub use training::classify::{ClassifyTask, LabelWords, Learns};
 pub use training::encode::{BLANKS, BertShape, ContrastiveTask, EncoderInit, MaskedTask};
+pub use training::glimpse::{Glimpse, GlimpseToken, Guess, Seen};
 pub use training::imported::ImportedCurve;
 pub use training::labelled::{DataPart, Labelled, LabelledKind, LabelledReport, LabelledRows, LabelledSource};
 pub use training::losses::{
@@ -105,3 +106,4 @@ pub use training::train::{
     DigitNetwork, DigitTask, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextTask, TrainPoint, TrainSpec,
     TrainSummary, TrainTask, best_validation, broken_step,
 };
+pub use training::write_text::WriteTextSpec;

@@ -1,6 +1,6 @@
 //! What one panel, the palette, a saved session or a lesson wants of another panel: the one door between them.
 
-use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId};
+use crate::types::{DigitImage, FewShotPrompt, JobId, ModelId, Way};
 use std::path::PathBuf;
 
 /// The panels, by name.
@@ -76,6 +76,8 @@ pub enum Intent {
     Experiment(FewShotPrompt),
     /// Train the text model in use on a text file.
     Train(PathBuf),
+    /// Compare some ways to adapt a model.
+    Adapt(ModelId, Vec<Way>),
     /// Look at the attention of a pass that was read already.
     Inspect(JobId),
     /// Put an image on the canvas of digits.
@@ -91,6 +93,7 @@ impl Intent {
             Self::Prompt(_) | Self::Beside(_) => PanelId::Prompt,
             Self::Experiment(_) => PanelId::Lab,
             Self::Train(_) => PanelId::FineTune,
+            Self::Adapt(..) => PanelId::Ways,
             Self::Inspect(_) => PanelId::Attention,
             Self::Digit(_) => PanelId::Digits,
         }

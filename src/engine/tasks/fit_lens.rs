@@ -2,7 +2,8 @@
 
 use super::embed::unreadable;
 use super::fingerprint::Hashing;
-use super::fit_passages::{Writing, of_file};
+use super::fit_passages::of_file;
+use super::writing::Writing;
 use super::{Step, Task, TaskContext};
 use crate::engine::{Event, Outcome};
 use crate::load::{TextModel, read_lens, write_lens};
@@ -13,6 +14,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Passages that are written side by side.
+const BESIDE: usize = 25;
 
 /// Tokens of all sequences of one step: more do not make the products any faster.
 const ROWS: usize = 4096;
@@ -76,7 +80,11 @@ impl Task for FitLens {
                 self.stage = match &self.spec.passages {
                     LensPassages::Written => {
                         let seconds = Fitting::takes(model, &self.spec)?;
-                        Stage::Writing(sha256, Writing::new(model, &self.spec), seconds)
+                        Stage::Writing(
+                            sha256,
+                            Writing::new(model, [self.spec.count, BESIDE], self.spec.tokens, self.spec.seed),
+                            seconds,
+                        )
                     }
                     LensPassages::File(path) => {
                         let passages = of_file(model, path, &self.spec)?;

@@ -74,6 +74,8 @@ mod train_tests;
 mod train_trial;
 mod trained;
 mod word_order;
+mod write_text;
+mod writing;
 mod wrong_kind;
 
 pub(crate) use loaded::LoadedModel;
@@ -95,6 +97,9 @@ use wrong_kind::wrong_kind;
 pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>, UserError> {
     if let Work::ReadTable(path) = work {
         return Ok(Box::new(read_table::ReadTable::new(path.clone())));
+    }
+    if let Work::WriteText(spec) = work {
+        return Ok(Box::new(write_text::WriteText::new(spec.clone())));
     }
     if let Work::ReadLabelled(source) = work {
         return Ok(Box::new(read_labelled::ReadLabelled::new(source.clone())));
@@ -171,7 +176,7 @@ fn task(model: ModelId, work: &Work) -> Result<Box<dyn Task>, UserError> {
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::ShowSnapshot(spec) => Box::new(show_snapshot::ShowSnapshot::new(model, spec.clone())),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
-        Work::ReadTable(_) | Work::ReadLabelled(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
+        Work::ReadTable(_) | Work::ReadLabelled(_) | Work::WriteText(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
             unreachable!("{} is done elsewhere", work.facts().name)
         }
     })
@@ -217,6 +222,9 @@ pub(crate) trait Task {
     fn cancel(&mut self, _cx: &mut TaskContext<'_>) -> Result<Outcome, UserError> {
         Ok(Outcome::Cancelled)
     }
+
+    /// Tells at its next step what is learned from at this moment, where it is a training run.
+    fn glimpse(&mut self) {}
 
     /// Goes on without what could not be done when the job was held.
     fn let_go(&mut self) {}

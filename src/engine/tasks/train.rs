@@ -87,6 +87,8 @@ struct Running<O: Objective> {
     before: Changes,
     points_sent: Instant,
     model_sent: Instant,
+    /// Somebody wants to see what is learned from.
+    is_watched: bool,
 }
 
 impl<O: Objective> Trainer<O>
@@ -146,7 +148,15 @@ where
             (cx.emit)(Event::Snapshot { job: cx.job, snapshot: Box::new(snapshot) });
         }
         let (model, now) = (self.model, Instant::now());
-        Ok(State::Running(Box::new(Running { model, run, origin, before, points_sent: now, model_sent: now })))
+        Ok(State::Running(Box::new(Running {
+            model,
+            run,
+            origin,
+            before,
+            points_sent: now,
+            model_sent: now,
+            is_watched: false,
+        })))
     }
 
     /// What comes before the first step, a stretch at a time.
@@ -175,6 +185,11 @@ where
     O::Model: Trained<Net = O::Net>,
 {
     fn step(&mut self, cx: &mut TaskContext<'_>) -> Result<Step, UserError> {
+        if std::mem::take(&mut self.is_watched)
+            && let Some(glimpse) = self.run.glimpse(cx.device)
+        {
+            (cx.emit)(Event::Glimpsed { job: cx.job, glimpse: Box::new(glimpse) });
+        }
         match self.run.advance(cx.device) {
             Happened::Nothing => {}
             Happened::Learned => {
@@ -339,6 +354,12 @@ where
         // The best weights are kept in memory, also where nothing can be written.
         let outcome = running.finish(RunState::Stopped, cx);
         written.and(outcome)
+    }
+
+    fn glimpse(&mut self) {
+        if let State::Running(running) = &mut self.state {
+            running.is_watched = true;
+        }
     }
 
     fn let_go(&mut self) {

@@ -2,6 +2,7 @@
 
 use crate::load::data::data_error::DataError;
 use crate::load::data::decoded::read_decoded;
+use crate::types::UserError;
 use std::path::{Path, PathBuf};
 
 /// The text files that a list of files and folders stands for: files as they are, folders searched for `.txt` files at any
@@ -75,6 +76,22 @@ pub fn read_text(path: &Path) -> Result<String, DataError> {
         return Err(DataError::empty(path, "The file holds no text."));
     }
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// Writes a text as a whole, with the folders that it lies in.
+///
+/// # Errors
+///
+/// When they cannot be written.
+pub fn write_text(path: &Path, text: &str) -> Result<(), UserError> {
+    let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| crate::disk::write(path, text.as_bytes())).map_err(|error| {
+        UserError::new(
+            format!("{} was not written.", path.display()),
+            error.to_string(),
+            "Choose a folder you may write to, on a disk with room.",
+        )
+    })
 }
 
 #[cfg(test)]

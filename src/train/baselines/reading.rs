@@ -106,7 +106,7 @@ impl CountBaselines {
                     Preparation::Ready(made) => Some(made.tokenizer),
                     Preparation::ReadyForOpen => open.map(|open| Arc::clone(&open.tokenizer)),
                 };
-                let sum = open.map(|_| Tally::default());
+                let sum = open.filter(|_| self.spec.of_model).map(|_| Tally::default());
                 Ok(tokenizer.map_or(Part::Done, |tokenizer| Part::Measuring { objective, tokenizer, slice: 0, sum }))
             }
             Part::Measuring { objective, tokenizer, slice, sum } => {
@@ -146,7 +146,7 @@ impl CountBaselines {
                     Preparation::Ready(made) => Some(made.tokenizer),
                     Preparation::ReadyForOpen => open.map(|open| Arc::clone(&open.tokenizer)),
                 };
-                let sum = open.map(|_| Tally::default());
+                let sum = open.filter(|_| self.spec.of_model).map(|_| Tally::default());
                 Ok(tokenizer.map_or(Part::Done, |tokenizer| Part::Measuring { objective, tokenizer, slice: 0, sum }))
             }
             Part::Measuring { objective, tokenizer, slice, sum } => {

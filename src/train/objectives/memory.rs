@@ -5,13 +5,16 @@ use crate::load::tokens::byte_bpe::learn_byte_bpe;
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, Random, cross_entropy, in_full_precision};
 use crate::train::data::memory::{MemoryTokens, least_length, question, sequence};
+use crate::train::glimpse;
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
 use crate::train::stream::Stream;
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::train::watch::HeadProbe;
-use crate::types::{BYTE_VOCABULARY, HeadValues, MemoryKind, MemoryTask, StartFrom, TextShape, TrainSpec, UserError};
+use crate::types::{
+    BYTE_VOCABULARY, GlimpseToken, HeadValues, MemoryKind, MemoryTask, StartFrom, TextShape, TrainSpec, UserError,
+};
 use burn::tensor::Device;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +33,7 @@ pub(crate) struct Memory {
     is_measured: bool,
     sample: Option<SampleWriter>,
     probe: Option<HeadProbe>,
+    tokenizer: Option<Arc<Tokenizer>>,
     /// Kept for checkpoints of runs that make their own tokenizer.
     tokenizer_json: Option<String>,
 }
@@ -37,7 +41,16 @@ pub(crate) struct Memory {
 impl Memory {
     /// The objective of a task.
     pub(crate) fn new(task: MemoryTask) -> Self {
-        Self { task, tokens: None, seed: 0, is_measured: false, sample: None, probe: None, tokenizer_json: None }
+        Self {
+            task,
+            tokens: None,
+            seed: 0,
+            is_measured: false,
+            sample: None,
+            probe: None,
+            tokenizer: None,
+            tokenizer_json: None,
+        }
     }
 
     fn shape(&self) -> Result<&TextShape, UserError> {
@@ -126,6 +139,7 @@ impl Objective for Memory {
         let usual = opening(&model.tokenizer, self.task.of, setup.spec.seed)?;
         self.sample = Some(SampleWriter::new(setup.spec, usual, &model.tokenizer, model.eos.clone(), Vec::new())?);
         self.probe = Some(HeadProbe::new(&model.tokenizer, &model.lm));
+        self.tokenizer = Some(Arc::clone(&model.tokenizer));
         (self.tokens, self.seed) = (Some(tokens), setup.spec.seed);
         self.is_measured = setup.spec.validation_share > 0.0;
         Ok(made.map_or(Preparation::ReadyForOpen, Preparation::Ready))
@@ -182,6 +196,19 @@ impl Objective for Memory {
 
     fn sample(&mut self, net: &CausalLm) -> SampleStep {
         self.sample.as_mut().map_or(SampleStep::None, |sample| sample.step(net))
+    }
+
+    fn glimpse(
+        &mut self,
+        spec: &TrainSpec,
+        net: &CausalLm,
+        batch: usize,
+        device: &Device,
+    ) -> Option<Vec<GlimpseToken>> {
+        let first = (batch - 1) * spec.batch_size;
+        let (sequences, chosen) = self.sequences(Stream::MemorySequences, spec.seed, first..first + 1);
+        let (sequence, chosen) = (sequences.first()?, chosen.first()?);
+        glimpse::causal(&load::merged(net), sequence, chosen, self.tokenizer.as_deref()?, device)
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {

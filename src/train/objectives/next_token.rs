@@ -13,12 +13,13 @@ use crate::train::data::passages::Passages;
 use crate::train::data::token_ids::TokenParts;
 use crate::train::data::vocabulary::LearningVocabulary;
 use crate::train::examples::{Drawn, Example};
+use crate::train::glimpse;
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
 use crate::train::text_loss::text_loss;
 use crate::train::watch::HeadProbe;
-use crate::types::{DataPart, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
+use crate::types::{DataPart, GlimpseToken, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ pub(crate) struct NextToken {
     sample: Option<SampleWriter>,
     /// What its heads are scored on.
     probe: Option<HeadProbe>,
+    tokenizer: Option<Arc<Tokenizer>>,
     /// Kept for checkpoints of runs that learn their own tokenizer.
     tokenizer_json: Option<String>,
 }
@@ -73,6 +75,7 @@ impl NextToken {
             opening: Vec::new(),
             sample: None,
             probe: None,
+            tokenizer: None,
             tokenizer_json: None,
         }
     }
@@ -122,6 +125,7 @@ impl NextToken {
         let (ends, separators) = (model.eos.clone(), separators(&model.tokenizer, &model.eos));
         let usual = self.opening.clone();
         self.probe = Some(HeadProbe::new(&model.tokenizer, &model.lm));
+        self.tokenizer = Some(Arc::clone(&model.tokenizer));
         self.sample = Some(SampleWriter::new(setup.spec, usual, &model.tokenizer, ends, separators)?);
         Ok(made.map_or(Preparation::ReadyForOpen, Preparation::Ready))
     }
@@ -312,6 +316,18 @@ impl Objective for NextToken {
 
     fn sample(&mut self, net: &CausalLm) -> SampleStep {
         self.sample.as_mut().map_or(SampleStep::None, |sample| sample.step(net))
+    }
+
+    fn glimpse(
+        &mut self,
+        spec: &TrainSpec,
+        net: &CausalLm,
+        batch: usize,
+        device: &Device,
+    ) -> Option<Vec<GlimpseToken>> {
+        let sequence = self.passages.batch(spec.batch_size, batch).into_iter().next()?;
+        let chosen = vec![true; sequence.len() - 1];
+        glimpse::causal(&load::merged(net), &sequence, &chosen, self.tokenizer.as_deref()?, device)
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {

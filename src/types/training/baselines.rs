@@ -1,6 +1,6 @@
 //! What counting alone reaches on a text.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What is counted, and what it is scored on.
@@ -16,10 +16,13 @@ pub struct BaselinesSpec {
     pub seed: u64,
     /// Size of the vocabularies that are learned where there is no model.
     pub vocabulary: usize,
+    /// The model is measured as well, where there is one.
+    pub of_model: bool,
 }
 
 /// What counting reaches: the next token, blanks, or both.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BaselinesReport {
     /// Of the next token; none for an encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +33,7 @@ pub struct BaselinesReport {
 }
 
 /// The next token, by what followed others in the part that is learned from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextBaselines {
     /// Tokens of the vocabulary.
     pub vocabulary: usize,
@@ -40,14 +43,14 @@ pub struct NextBaselines {
     pub tokens: usize,
     /// Bytes of the text of those tokens.
     pub bytes: usize,
-    /// From the simplest on; the model itself last, where there is one.
+    /// From the simplest on; the model itself last, where it was measured.
     pub rows: Vec<NextRow>,
     /// What gzip makes of all of the held-out text.
     pub gzip: GzipSize,
 }
 
 /// One way to predict.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextRow {
     /// What it is called.
     pub name: String,
@@ -58,7 +61,7 @@ pub struct NextRow {
 }
 
 /// Bytes before and after gzip at its best level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GzipSize {
     /// Of the text.
     pub bytes: usize,
@@ -69,7 +72,7 @@ pub struct GzipSize {
 }
 
 /// Blanks, by what stood between others in the part that is learned from.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlankBaselines {
     /// Tokens of the vocabulary.
     pub vocabulary: usize,
@@ -77,12 +80,12 @@ pub struct BlankBaselines {
     pub counted: usize,
     /// Blanks that are filled: those a learning curve is measured on.
     pub blanks: usize,
-    /// From the simplest on; the model itself last, where there is one.
+    /// From the simplest on; the model itself last, where it was measured.
     pub rows: Vec<BlankRow>,
 }
 
 /// One way to fill blanks.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlankRow {
     /// What it is called.
     pub name: String,

@@ -3,6 +3,7 @@
 pub(super) mod baselines;
 pub(super) mod classify;
 pub(super) mod encode;
+pub(super) mod glimpse;
 pub(super) mod imported;
 pub(super) mod labelled;
 pub(super) mod losses;
@@ -12,3 +13,4 @@ pub(super) mod shape;
 pub(super) mod snapshot;
 pub(super) mod train;
 pub(super) mod train_written;
+pub(super) mod write_text;

@@ -2,6 +2,7 @@
 
 mod adapter;
 mod attention;
+mod curves;
 mod digits;
 mod fine_tune;
 mod lab;
@@ -10,10 +11,12 @@ mod log;
 mod models;
 mod pretrain;
 mod prompt;
+mod run_folder;
 mod suggestion;
 mod ways;
 
 use super::Panel;
+use run_folder::run_folder;
 
 /// Every panel, in the order of the rail. A new panel is one line here.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use crate::engine::{Event, GenerateSpec, Outcome, Work};
 use crate::types::{
-    GeneratedToken, GenerationStats, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, RunSample,
+    GeneratedToken, GenerationStats, Glimpse, JobId, KShotPoint, KShotSpec, ModelId, PromptToken, RunRecord, RunSample,
     RunSnapshot, TrainPoint, TrainSpec, TrainSummary,
 };
 use std::sync::Arc;
@@ -31,6 +31,7 @@ impl Live {
                 points: Vec::new(),
                 samples: Vec::new(),
                 snapshots: Vec::new(),
+                glimpse: None,
                 record: None,
                 summary: None,
             }),
@@ -53,6 +54,7 @@ impl Live {
             (Self::Training(training), Event::Snapshot { snapshot, .. }) => {
                 training.snapshots.push(*snapshot);
             }
+            (Self::Training(training), Event::Glimpsed { glimpse, .. }) => training.glimpse = Some(glimpse),
             (Self::KShot(run), Event::KShot { points, .. }) => run.points.extend(points),
             _ => {}
         }
@@ -170,6 +172,8 @@ pub struct Training {
     pub samples: Vec<RunSample>,
     /// What was noted at the steps that were chosen.
     pub snapshots: Vec<RunSnapshot>,
+    /// What it was asked when somebody looked last.
+    pub glimpse: Option<Box<Glimpse>>,
     /// What the engine tells of it, once it has begun.
     pub record: Option<Box<RunRecord>>,
     /// How it ended, once it has.

@@ -272,7 +272,7 @@ impl State {
                     job.trouble = None;
                 }
             }
-            Command::Pause { .. } | Command::SetDevice { .. } => {}
+            Command::Pause { .. } | Command::Glimpse { .. } | Command::SetDevice { .. } => {}
         }
     }
 
@@ -331,6 +331,7 @@ impl State {
             | Event::Trained { job, .. }
             | Event::KShot { job, .. }
             | Event::Sample { job, .. }
+            | Event::Glimpsed { job, .. }
             | Event::Snapshot { job, .. } => {
                 if let Some(job) = self.running(job) {
                     job.live.hear(event, now_s);

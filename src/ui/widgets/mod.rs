@@ -7,6 +7,7 @@ mod fields;
 mod heat_map;
 mod large_field;
 mod layout;
+mod menu;
 mod plot;
 mod reorder;
 mod stamp;
@@ -25,6 +26,7 @@ pub use large_field::enlarge;
 pub use layout::{
     caption, click_modifiers, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header,
 };
+pub use menu::menu;
 pub use plot::{plot, still_plot};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;

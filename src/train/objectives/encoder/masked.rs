@@ -7,9 +7,10 @@ use crate::nn::{Random, TextEncoder, in_full_precision};
 use crate::train::baselines::HeldOutBlank;
 use crate::train::data::passages::Passages;
 use crate::train::data::token_ids::TokenParts;
+use crate::train::glimpse;
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally, Written};
 use crate::train::stream::Stream;
-use crate::types::{BLANKS, MaskedTask, TrainSpec, UserError};
+use crate::types::{BLANKS, GlimpseToken, MaskedTask, Seen, TrainSpec, UserError};
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
 use std::sync::Arc;
@@ -220,6 +221,38 @@ impl Objective for MaskedTokens {
         let (prompt, text) = (in_words(blanked, None, tokenizer), in_words(blanked, Some(&likeliest), tokenizer));
         self.next_sample = (self.next_sample + 1) % self.samples.len();
         SampleStep::Done(Written { prompt, seed: self.seed, text, is_last: self.next_sample == 0 })
+    }
+
+    fn glimpse(
+        &mut self,
+        spec: &TrainSpec,
+        net: &TextEncoder,
+        batch: usize,
+        _device: &Device,
+    ) -> Option<Vec<GlimpseToken>> {
+        let tokenizer = Arc::clone(self.tokenizer.as_ref()?);
+        let blanked = Blanked::batch(&mut self.passages, &self.frame, [spec.batch_size, batch], self.blanks);
+        let blanked = blanked.into_iter().next()?;
+        let logits = net.logits_at(&[&blanked.ids], self.frame.padding, &blanked.places)?;
+        let mut guesses = glimpse::guesses(logits, &blanked.truth, &tokenizer)?.into_iter();
+        let mut blanks = 0;
+        let mut tokens = Vec::with_capacity(blanked.ids.len());
+        for (place, id) in blanked.ids.iter().enumerate() {
+            if blanked.places.get(blanks) == Some(&place) {
+                let truth = blanked.truth[blanks];
+                blanks += 1;
+                let seen = match *id {
+                    id if Some(id) == self.frame.mask => Seen::Mask,
+                    id if id == truth => Seen::Itself,
+                    id => Seen::Other(tokenizer.token_text(id)),
+                };
+                tokens.push(GlimpseToken { truth: tokenizer.token_text(truth), seen, guess: guesses.next() });
+            } else if !tokenizer.is_special(*id) {
+                tokens.push(GlimpseToken { truth: tokenizer.token_text(*id), seen: Seen::Itself, guess: None });
+            }
+        }
+        tokens.truncate(glimpse::LONGEST);
+        Some(tokens)
     }
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {

@@ -13,9 +13,6 @@ mod form;
 mod inside;
 mod inspector;
 mod kept;
-mod low_plots;
-mod marks;
-mod plot;
 mod runs;
 mod view;
 
@@ -24,6 +21,8 @@ use crate::engine::{Command, SaveSpec, Work, may_hold_curve};
 use crate::types::{Ability, DigitNetwork, JobId, LossKind, ModelId, Precision, StartFrom, TrainSpec, TrainTask};
 use crate::ui::files::FileRequest;
 use crate::ui::lenient;
+use crate::ui::panels::curves::{self, LossPlot, Move};
+use crate::ui::panels::run_folder;
 use crate::ui::theme::space;
 use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented, stage_header};
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
@@ -35,7 +34,6 @@ use form::{Form, Missing, Subject};
 use inside::Inside;
 use kept::KeptRuns;
 use lucide_icons::Icon;
-use plot::{LossPlot, Move};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -132,7 +130,7 @@ impl FineTunePanel {
                 }
                 _ => state.models.get(&model).map_or("run", |open| open.info.name.as_str()),
             };
-            spec.out = Some(again::new_folder(runs, name));
+            spec.out = Some(run_folder(runs, name));
         }
         Ok((model, spec))
     }
@@ -339,7 +337,7 @@ impl Panel for FineTunePanel {
                 job_error(ui, cx, job);
             }
             let figure = self.view.figure(&runs, kind.as_ref());
-            let stamp = plot::stamp(&figure, &runs);
+            let stamp = curves::stamp(&figure, runs.iter().map(|run| &run.key));
             let left_out = self.plot.left_out(&figure, stamp);
             let note = if left_out.is_some() { NOTE_HEIGHT } else { 0.0 };
             let table = TABLE_HEIGHT.min(ui.available_height() * 0.4);

@@ -311,6 +311,7 @@ impl View {
             log_y: self.log_y && !self.accuracy,
             smoothing: self.smoothing,
             below: if self.below { vec![Metric::LearningRate, Metric::GradientNorm] } else { Vec::new() },
+            levels: Vec::new(),
         }
     }
 

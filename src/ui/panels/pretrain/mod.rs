@@ -106,6 +106,14 @@ impl Panel for PretrainPanel {
         });
     }
 
+    fn inspector_title(&self) -> Option<&'static str> {
+        self.tab().inspector_title()
+    }
+
+    fn inspector(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
+        self.tab_mut().inspector(ui, cx);
+    }
+
     fn tick(&mut self, cx: &mut Cx<'_>) {
         for tab in self.tabs_mut() {
             tab.tick(cx);

@@ -14,6 +14,11 @@ pub(super) trait Tab {
     fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>);
     /// Called once a frame for every part, shown or not.
     fn tick(&mut self, _cx: &mut Cx<'_>) {}
+    /// Title of the right column; none where there is none at the moment.
+    fn inspector_title(&self) -> Option<&'static str> {
+        None
+    }
+    fn inspector(&mut self, _ui: &mut Ui, _cx: &mut Cx<'_>) {}
     fn current_job(&self) -> Option<JobId>;
     fn shows(&self, shown: &mut BTreeSet<JobId>);
     fn run(&mut self, cx: &mut Cx<'_>);

@@ -9,11 +9,11 @@ use crate::ui::files::FileRequest;
 use crate::ui::panels::labelled;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, error_card, field, hint, integer_field, path_field, percent_field, primary_button,
+    caption, danger_button, error_card, field, hint, integer_field, menu, path_field, percent_field, primary_button,
     secondary_button, section,
 };
 use crate::ui::{Answer, Cx, Themed, full_name};
-use egui::{Align, Checkbox, ComboBox, Layout, RichText, TextEdit, Ui};
+use egui::{Align, Checkbox, Layout, RichText, TextEdit, Ui};
 use lucide_icons::Icon;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,22 +31,6 @@ enum Choice {
     Use(ModelId),
     Open(PathBuf),
     Folder,
-}
-
-/// A menu with an arrow of ours.
-pub(super) fn menu<R>(
-    ui: &mut Ui,
-    id: &str,
-    shown: &str,
-    width: f32,
-    add: impl FnOnce(&mut Ui) -> R,
-) -> egui::Response {
-    let combo = ComboBox::from_id_salt(id).selected_text(shown).width(width).icon(|ui, rect, visuals, _| {
-        let icon = char::from(Icon::ChevronDown);
-        let ink = visuals.fg_stroke.color;
-        ui.painter().text(rect.center(), egui::Align2::CENTER_CENTER, icon, Type::Caption.icon(), ink);
-    });
-    combo.truncate().show_ui(ui, add).response
 }
 
 impl WaysPanel {

@@ -23,7 +23,7 @@ use crate::ui::files::FileRequest;
 use crate::ui::lenient;
 use crate::ui::theme::space;
 use crate::ui::widgets::Stamp;
-use crate::ui::{Action, Ask, Cx, Job, OpenModel, Panel, PanelId, State, full_name};
+use crate::ui::{Action, Ask, Cx, Intent, Job, OpenModel, Panel, PanelId, State, full_name};
 use egui::{Frame, Margin, Ui};
 use form::Form;
 use lucide_icons::Icon;
@@ -260,6 +260,16 @@ impl Panel for WaysPanel {
 
     fn needs(&self) -> Option<Ability> {
         Some(Ability::Adapt)
+    }
+
+    fn receive(&mut self, intent: Intent, cx: &mut Cx<'_>) {
+        if let Intent::Adapt(model, ways) = intent {
+            cx.activate(model);
+            self.form.ways = ways.into_iter().collect();
+            if self.form.data.trim().is_empty() {
+                self.take_first_task();
+            }
+        }
     }
 
     fn controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -1,11 +1,12 @@
 //! What the ways got wrong: the texts or pictures of the test with their class and what each way says, those that most ways miss first.
 
 use super::WaysPanel;
-use super::controls::{menu, short, short_noise};
+use super::controls::{short, short_noise};
 use super::thumbnails::{Thumbnails, short_name};
 use crate::engine::{Command, InspectSpec, PromptInput, Work};
 use crate::types::{AdaptPoint, AdaptReport, JobId, LabelNoise, LabelledKind, ModelId, SiteFilter, Way};
 use crate::ui::theme::{CHIP_RADIUS, Type, space};
+use crate::ui::widgets::menu;
 use crate::ui::widgets::unit_picture::paint;
 use crate::ui::widgets::{caption, icon_button, one_line, stage_header};
 use crate::ui::{Cx, Intent, Themed};

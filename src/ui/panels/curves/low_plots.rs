@@ -1,6 +1,6 @@
 //! Learning rate and gradient norm on low axes of their own, below the curves and on the same horizontal axis.
 
-use super::plot::{AXIS_WIDTH, Scale, thin, x_ticks};
+use super::{AXIS_WIDTH, Scale, thin, x_ticks};
 use crate::chart::{CurveFigure, CurveLine, Metric, Tick, curve_lines, number};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};

@@ -1,21 +1,27 @@
-//! The live learning curves: zoom, pan, log axes, hover, direct labels.
+//! Learning curves as panels show them: zoom, pan, log axes, hover, direct labels.
 //!
 //! The same [`CurveFigure`] is drawn here and in exported files. Lines are worked out again only when points came or a
 //! choice changed, and thinned (to the lowest and highest value of every pixel column) only when the view changed too.
 
-use super::low_plots::LowPlots;
-use super::marks;
-use super::view::NamedRun;
+mod export;
+mod low_plots;
+mod marks;
+
 use crate::chart::{
-    CurveFigure, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, left_out_words, linear_ticks, log_ticks,
-    number, spread_labels,
+    CurveFigure, CurveLevel, CurveLine, LineKind, Metric, TimeAxis, curve_lines, envelope, left_out_words,
+    linear_ticks, log_ticks, number, spread_labels,
 };
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
 use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
-use egui_plot::{AxisHints, GridInput, GridMark, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+use egui_plot::{
+    AxisHints, GridInput, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points,
+};
+use low_plots::LowPlots;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
+
+pub use export::export;
 
 /// Validation points drawn as dots up to this many.
 const MOST_DOTS: usize = 200;
@@ -29,7 +35,7 @@ pub(super) const AXIS_WIDTH: f32 = 64.0;
 
 /// A change of the view asked for by a button.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Move {
+pub enum Move {
     /// Show everything and follow new points.
     Fit,
     /// Look closer.
@@ -40,7 +46,7 @@ pub(super) enum Move {
 
 /// The plot's caches and pending moves.
 #[derive(Default)]
-pub(super) struct LossPlot {
+pub struct LossPlot {
     lines: Vec<CurveLine>,
     lines_key: u64,
     thinned: Vec<Vec<PlotPoint>>,
@@ -51,14 +57,17 @@ pub(super) struct LossPlot {
     left_out: (u64, Option<String>),
 }
 
-/// A stamp that changes with everything the lines depend on.
-pub(super) fn stamp(figure: &CurveFigure<'_>, runs: &[NamedRun<'_>]) -> u64 {
+/// A stamp that changes with everything the lines depend on; `runs` are what all runs are known by, shown or not.
+pub fn stamp<K: Hash>(figure: &CurveFigure<'_>, runs: impl Iterator<Item = K>) -> u64 {
     let mut hasher = DefaultHasher::new();
     (figure.metric, figure.time, figure.log_x, figure.log_y, figure.smoothing.to_bits()).hash(&mut hasher);
     for run in &figure.runs {
         (run.name, run.hue, run.points.len(), run.marks).hash(&mut hasher);
     }
-    runs.iter().for_each(|run| run.key.hash(&mut hasher));
+    for level in &figure.levels {
+        (&level.name, level.value.to_bits()).hash(&mut hasher);
+    }
+    runs.for_each(|run| run.hash(&mut hasher));
     hasher.finish()
 }
 
@@ -129,7 +138,7 @@ impl LossPlot {
             self.lines_key = stamp;
         }
         let (x, y) = (Scale { log: figure.log_x }, Scale { log: figure.log_y });
-        let gutter = self.gutter(ui);
+        let gutter = self.gutter(ui, figure);
         let below = self.low.height(figure).min(size.y * LOW_SHARE);
         let plot_size = vec2((size.x - gutter).max(120.0), size.y - below);
         let pending = self.pending.take();
@@ -158,6 +167,11 @@ impl LossPlot {
             let fit = plot_ui.auto_bounds().x || pending == Some(Move::Fit);
             let window = if fit { whole(lines, x) } else { plot_ui.plot_bounds().range_x() };
             thin(lines, thinned, thinned_key, stamp, (x, y), &window, plot_size.x as usize);
+            for level in &figure.levels {
+                let style = LineStyle::Dashed { length: 4.0 };
+                let line = HLine::new(level.name.clone(), y.to_plot(level.value)).style(style).width(1.0);
+                plot_ui.hline(line.color(theme.caption()).allow_hover(false));
+            }
             for (i, line) in lines.iter().enumerate() {
                 let faint = mix(ground, hues[i], if smoothed[i] { 0.3 } else { 1.0 });
                 draw(plot_ui, line, &thinned[i], (hues[i], faint), several, i);
@@ -165,7 +179,7 @@ impl LossPlot {
         });
         let response = shown.response;
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Learning curves. {summary}")));
-        self.labels(ui, &shown.transform, (x, y));
+        self.labels(ui, figure, &shown.transform, (x, y));
         marks::paint(ui, figure, &shown.transform, |mark| (x.to_plot(mark.x), mark.y.map(|value| y.to_plot(value))));
         self.low.show(ui, figure, stamp, &shown.transform, below);
         self.readout(ui, figure, &response, &shown.transform, (x, y));
@@ -173,36 +187,34 @@ impl LossPlot {
     }
 
     /// Room at the right for the lines' names.
-    fn gutter(&self, ui: &Ui) -> f32 {
-        let widest = self.lines.iter().filter(|l| !l.label.is_empty()).map(|l| {
-            let galley = ui.painter().layout_no_wrap(l.label.clone(), Type::Caption.sans(), Color32::WHITE);
+    fn gutter(&self, ui: &Ui, figure: &CurveFigure<'_>) -> f32 {
+        let labels = self.lines.iter().map(|l| &l.label).chain(figure.levels.iter().map(|level| &level.name));
+        let widest = labels.filter(|label| !label.is_empty()).map(|label| {
+            let galley = ui.painter().layout_no_wrap(label.clone(), Type::Caption.sans(), Color32::WHITE);
             galley.size().x
         });
         widest.fold(0.0, f32::max) + space::M
     }
 
     /// The name of each line at its end.
-    fn labels(&self, ui: &Ui, transform: &PlotTransform, (x, y): (Scale, Scale)) {
+    fn labels(&self, ui: &Ui, figure: &CurveFigure<'_>, transform: &PlotTransform, (x, y): (Scale, Scale)) {
         let theme = ui.theme();
         let frame = *transform.frame();
         let right = transform.bounds().max()[0];
-        let named: Vec<(&CurveLine, f32)> = self
-            .lines
-            .iter()
-            .filter(|l| !l.label.is_empty())
-            .filter_map(|l| {
-                let end = l.points.partition_point(|p| x.to_plot(p[0]) <= right).max(1);
-                let last = l.points.get(end - 1)?;
-                Some((l, transform.position_from_point_y(y.to_plot(last[1]))))
-            })
-            .collect();
-        let wishes: Vec<f64> = named.iter().map(|(_, y)| f64::from(y.clamp(frame.top(), frame.bottom()))).collect();
+        let lines = self.lines.iter().filter(|l| !l.label.is_empty()).filter_map(|l| {
+            let end = l.points.partition_point(|p| x.to_plot(p[0]) <= right).max(1);
+            let last = l.points.get(end - 1)?;
+            Some((&l.label, transform.position_from_point_y(y.to_plot(last[1])), theme.category(l.hue)))
+        });
+        let level = |level: &'_ CurveLevel| transform.position_from_point_y(y.to_plot(level.value));
+        let levels = figure.levels.iter().map(|one| (&one.name, level(one), theme.caption()));
+        let named: Vec<(&String, f32, Color32)> = lines.chain(levels).collect();
+        let wishes: Vec<f64> = named.iter().map(|(_, y, _)| f64::from(y.clamp(frame.top(), frame.bottom()))).collect();
         let gap = f64::from(LABEL_GAP);
         let placed = spread_labels(&wishes, gap, f64::from(frame.top()) + 6.0, f64::from(frame.bottom()) - 6.0);
-        for ((line, _), y) in named.iter().zip(placed) {
+        for ((label, _, ink), y) in named.into_iter().zip(placed) {
             let at = pos2(frame.right() + space::S, y as f32);
-            let ink = theme.category(line.hue);
-            ui.painter().text(at, Align2::LEFT_CENTER, &line.label, Type::Caption.sans(), ink);
+            ui.painter().text(at, Align2::LEFT_CENTER, label, Type::Caption.sans(), ink);
         }
     }
 
