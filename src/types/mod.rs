@@ -98,6 +98,7 @@ pub use training::losses::{
     BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
 };
 pub use training::memory::{MemoryKind, MemoryPoint, MemoryReport, MemorySpec, MemoryTask};
+pub use training::pace::{PaceNetwork, PacePass, PacePoint, PaceProcessor, PaceReport, PaceSpec, PacedNetwork};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::shape::{BYTE_VOCABULARY, FeedForwardShape, Init, LlamaShape, RecurrentShape, TextShape, Width};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
