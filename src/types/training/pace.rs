@@ -1,7 +1,9 @@
 //! How many tokens a second networks read and learn, against the length of a sequence and the number of sequences side by side: what it
 //! means that a network computes all places at once, measured.
 
-use crate::types::{ModelId, TextShape};
+use crate::types::{
+    FeedForwardShape, HiddenLayers, LlamaShape, ModelId, RecurrentCell, RecurrentShape, TextShape, Width,
+};
 use serde::{Deserialize, Serialize};
 
 /// What is measured: every network in every pass on every processor there is, first one sequence of each length, then batches.
@@ -55,6 +57,37 @@ pub enum PaceProcessor {
     AllCores,
     /// The graphics processor in use.
     Gpu,
+}
+
+impl PaceNetwork {
+    /// A transformer, and an LSTM, a plain RNN (two layers each) and a feed-forward network over the last eight tokens with as many numbers.
+    #[must_use]
+    pub fn beside(llama: LlamaShape) -> Vec<Self> {
+        let LlamaShape { max_positions, vocabulary, .. } = llama;
+        let width = Width::Parameters(llama.parameters());
+        let recurrent = |cell| {
+            let (layers, embedding, tied) = (2, None, None);
+            TextShape::Recurrent(RecurrentShape { cell, layers, width, embedding, tied, max_positions, vocabulary })
+        };
+        let feed_forward = FeedForwardShape {
+            window: 8,
+            width,
+            layers: HiddenLayers::default(),
+            embedding: None,
+            direct: false,
+            tied: None,
+            max_positions,
+            vocabulary,
+        };
+        [
+            ("transformer", TextShape::Llama(llama)),
+            ("LSTM", recurrent(RecurrentCell::Lstm)),
+            ("RNN", recurrent(RecurrentCell::Tanh)),
+            ("feed-forward", TextShape::FeedForward(feed_forward)),
+        ]
+        .map(|(name, shape)| Self::Drawn { name: name.to_owned(), shape })
+        .into()
+    }
 }
 
 impl PacePass {
