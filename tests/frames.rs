@@ -161,6 +161,7 @@ fn training() {
         accumulate: 1,
         steps: 50_000,
         validation_share: 0.1,
+        learn_from: 1.0,
         eval_every: 100,
         patience: 0,
         seed: 1,

@@ -19,7 +19,7 @@ use fovea::types::{BiasHit, Capture, Sampling, Site};
 use reference::{Difference, Reference, golden_dir};
 
 /// Folder and what it stands for. Sequences are longer than windows (5) and original contexts (8).
-const MODELS: [(&str, &str); 15] = [
+const MODELS: [(&str, &str); 17] = [
     ("gpt2", "GPT-2"),
     ("gpt-neox", "GPT-NeoX, parallel"),
     ("gpt-neox-sequential", "GPT-NeoX, sequential, linear RoPE scaling"),
@@ -35,6 +35,8 @@ const MODELS: [(&str, &str); 15] = [
     ("rnn", "RNN, two layers"),
     ("feed-forward", "feed-forward, direct connections"),
     ("feed-forward-tied", "feed-forward, tied"),
+    ("feed-forward-deep", "feed-forward, relu, normalised, residual"),
+    ("feed-forward-sigmoid", "feed-forward, sigmoid, two layers"),
 ];
 
 /// True for those that have attention.

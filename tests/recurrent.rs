@@ -6,25 +6,29 @@
 mod reference;
 mod support;
 
+use fovea::engine::Event;
 use fovea::engine::{
     AttributeSpec, Command, ForgetSpec, InspectSpec, LensSpec, Outcome, PatchHow, PatchSpec, PromptInput, RandomModel,
     StepsSpec, SurpriseSpec, SweepSpec, WordOrderSpec, Work, WritesSpec,
 };
 use fovea::types::{
     Ability, Architecture, DeviceChoice, ForgetReport, JobId, MemoryKind, MemoryReport, MemorySpec, ModelId,
-    PatchAlong, PatchSite, Precision, Removal, ScoreRequest, StatePart, TrainSpec, UserError,
+    PaceNetwork, PacePass, PacePoint, PaceProcessor, PaceSpec, PatchAlong, PatchSite, Precision, Removal, ScoreRequest,
+    StatePart, TrainSpec, UserError,
 };
 use reference::{Difference, Reference, golden_dir};
 use std::path::Path;
 use std::process::Output;
 use support::script::{Script, ids, many};
 
-const NETWORKS: [(&str, Architecture); 5] = [
+const NETWORKS: [(&str, Architecture); 7] = [
     ("lstm", Architecture::Lstm),
     ("lstm-tied", Architecture::Lstm),
     ("rnn", Architecture::Rnn),
     ("feed-forward", Architecture::FeedForward),
     ("feed-forward-tied", Architecture::FeedForward),
+    ("feed-forward-deep", Architecture::FeedForward),
+    ("feed-forward-sigmoid", Architecture::FeedForward),
 ];
 
 fn run(script: &mut Script, model: ModelId, work: Work) -> Result<Outcome, UserError> {
@@ -82,7 +86,7 @@ fn they_write_score_and_are_surprised_like_any_model() {
 #[test]
 fn what_they_lack_is_said_and_what_they_have_is_shown() {
     let mut script = Script::start(DeviceChoice::Cpu);
-    for (name, _) in [("lstm", ()), ("feed-forward", ())] {
+    for (name, _) in [("lstm", ()), ("feed-forward", ()), ("feed-forward-deep", ())] {
         let model = script.open(&golden_dir(name)).id;
         let prompt = || ids([1, 2, 3, 4]);
         let edits = Vec::new;
@@ -256,6 +260,12 @@ fn folders_that_misfit_are_refused_by_the_name_of_what_does() {
     names("feed-forward", "window", 0.into(), "window");
     names("feed-forward", "window", (1u64 << 50).into(), "window");
     names("feed-forward", "window", 5.into(), "hidden.weight");
+    names("feed-forward", "hidden_act", "gelu".into(), "gelu");
+    names("feed-forward", "hidden_dropout_prob", 1.0.into(), "hidden_dropout_prob");
+    names("feed-forward", "layer_norm", true.into(), "norm.weight");
+    names("feed-forward-deep", "num_hidden_layers", 5.into(), "layers.4.hidden.weight");
+    names("feed-forward-deep", "num_hidden_layers", 1.into(), "hidden.weight");
+    names("feed-forward-deep", "layer_norm", false.into(), "layers.0.norm");
     names("lstm", "tie_word_embeddings", true.into(), "embedding_size");
     names("rnn", "model_type", "fovea_gru".into(), "fovea_gru");
     // An LSTM's gates are four times as many rows.
@@ -317,6 +327,65 @@ fn a_network_that_learned_to_copy_remembers_and_one_that_did_not_guesses() {
     fails("copy", lstm, "max_positions = 64 -> max_positions = 8", "max_positions (8)");
 }
 
+#[test]
+fn the_pace_of_networks_is_measured_point_by_point() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let open = script.open(&golden_dir("rnn")).id;
+    let shape = "architecture = \"lstm\"\nlayers = 1\nhidden = 8\nmax_positions = 8\nvocabulary = 300\n";
+    let drawn = PaceNetwork::Drawn { name: "small".to_owned(), shape: toml::from_str(shape).unwrap() };
+    let spec = PaceSpec {
+        networks: vec![drawn, PaceNetwork::Open(open)],
+        lengths: vec![4, 16],
+        batches: vec![1, 3],
+        batch_length: 4,
+        seconds: 0.001,
+        seed: 1,
+    };
+    let pace = |spec: &PaceSpec| Work::Pace(Box::new(spec.clone()));
+    let job = JobId::next();
+    script.send(Command::start(job, None, pace(&spec)));
+    let Outcome::Paced(report) = script.end(job).unwrap() else { panic!() };
+    let names: Vec<&str> = report.networks.iter().map(|network| network.name.as_str()).collect();
+    assert_eq!((names.as_slice(), report.networks[0].context), (["small", "rnn"].as_slice(), 8));
+    // Sixteen tokens are more than the small one reads, and four of one sequence are measured once.
+    let sizes = |network: usize| {
+        let points = report.points.iter().filter(|point| point.network == network && point.pass == PacePass::Learn);
+        let on = |processor| move |point: &&PacePoint| point.processor == processor;
+        points.filter(on(PaceProcessor::OneCore)).map(|point| [point.batch, point.length]).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(0), [[1, 4], [3, 4]]);
+    assert_eq!(sizes(1), [[1, 4], [1, 16], [3, 4]]);
+    assert!(report.points.iter().all(|point| point.seconds > 0.0 && point.passes >= 3), "{report:?}");
+    assert_eq!((report.points.len(), report.planned), (5 * 2 * report.processors().len(), report.points.len()));
+    let so_far = script.seen.iter().filter_map(|event| match event {
+        Event::SoFar { job: of, outcome: Outcome::Paced(report) } if *of == job => Some(report.points.len()),
+        _ => None,
+    });
+    assert_eq!(so_far.collect::<Vec<_>>(), (1..=report.points.len()).collect::<Vec<_>>());
+
+    // A run that is stopped keeps what it has.
+    let job = JobId::next();
+    script.send(Command::start(job, None, pace(&PaceSpec { seconds: 0.1, ..spec.clone() })));
+    script.until("a point", |event| matches!(event, Event::SoFar { job: of, .. } if *of == job).then_some(()));
+    script.send(Command::Cancel { job });
+    let Outcome::Paced(part) = script.end(job).unwrap() else { panic!() };
+    assert!(!part.points.is_empty() && part.points.len() < part.planned);
+
+    let mut fails = |spec: PaceSpec, word: &str| {
+        let job = JobId::next();
+        script.send(Command::start(job, None, pace(&spec)));
+        let error = script.end(job).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    };
+    fails(PaceSpec { networks: Vec::new(), ..spec.clone() }, "No network is named");
+    fails(PaceSpec { lengths: vec![0], ..spec.clone() }, "at least 1");
+    fails(PaceSpec { batches: vec![usize::MAX], ..spec.clone() }, "tokens at once");
+    fails(PaceSpec { seconds: f64::NAN, ..spec.clone() }, "NaN");
+    fails(PaceSpec { networks: vec![PaceNetwork::Open(ModelId::next())], ..spec.clone() }, "The model is not open");
+    let far = PaceSpec { lengths: vec![512], batches: Vec::new(), ..spec };
+    fails(far, "fewer tokens");
+}
+
 fn fovea(arguments: &[&str]) -> Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fovea"));
     command.current_dir(support::root()).env_remove("RUST_LOG").args(arguments).args(["--device", "cpu"]);
@@ -355,6 +424,21 @@ fn the_command_line_tells_what_is_forgotten_and_what_is_kept() {
         assert_eq!(arrays.tensor(&format!("layers.1.{part}")).unwrap().shape(), [5, 20]);
     }
 
+    let curves = dir.path().join("pace.csv");
+    let small = ["--lengths", "4", "--batches", "2", "--batch-length", "4", "--seconds", "0.001"];
+    let output = fovea(&[&["pace", "--model", lstm, "--json", "--out", curves.to_str().unwrap()], &small[..]].concat());
+    let told: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    assert_eq!(told["networks"][0]["name"], "lstm");
+    let rows = std::fs::read_to_string(&curves).unwrap();
+    assert_eq!(rows.lines().count(), 1 + told["points"].as_array().unwrap().len());
+    assert!(rows.contains("lstm,LSTM,") && rows.contains(",learn,one_core,1,2,4,"), "{rows}");
+    let usual = ["pace", "--hidden", "16", "--layers", "1"];
+    let text = String::from_utf8(fovea(&[&usual[..], &small[..]].concat()).stdout).unwrap();
+    for words in ["transformer", "LSTM", "RNN", "feed-forward", "one core", "1 × 4", "2 × 4"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+
     for (arguments, words) in [
         (["states", "--model", "tests/golden/llama", "--text", "ab", "--json"].as_slice(), "keeps no state"),
         (&["lens", "--model", lstm, "--prompt", "ab"], "has no attention"),
@@ -363,6 +447,10 @@ fn the_command_line_tells_what_is_forgotten_and_what_is_kept() {
         (&["memory", "--model", lstm], "cannot be asked what it remembers"),
         (&["memory", "--model", lstm, "--distances", "0"], "distance of 0"),
         (&["memory", "--model", lstm, "--questions", "0"], "Nothing is asked"),
+        (&["pace", "--model", "tests/golden/bert"], "cannot continue a text"),
+        (&["pace", "--model", lstm, "--lengths", "512", "--batches", "0"], "No pace can be measured"),
+        (&["pace", "--recipe", "assets/presets/digits-mlp.toml"], "builds no model of text"),
+        (&["pace", "--out", "pace.gif"], "pace.gif"),
         (&["convert", lstm, gguf.to_str().unwrap()], "fovea_lstm"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fovea"));

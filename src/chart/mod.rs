@@ -24,6 +24,7 @@ mod losses;
 mod marks;
 mod memory;
 mod overlay;
+mod pace;
 mod page;
 mod scatter;
 mod search;
@@ -56,6 +57,7 @@ pub use losses::losses_table;
 pub use marks::{Mark, curve_marks, left_out_words};
 pub use memory::{MemoryCurve, memory_figure};
 pub use overlay::{OverlayFigure, overlay_figure};
+pub use pace::pace_figure;
 pub use scatter::{ScatterFigure, ScatterPoint, scatter_figure};
 pub use search::{
     patch_arrays, patch_columns, patch_figure, patch_map, patch_words, sweep_arrays, sweep_figure, sweep_map,

@@ -204,7 +204,7 @@ fn faded(color: RGBColor, alpha: f64) -> RGBColor {
 }
 
 /// The pieces of a line that are drawn when it is dashed: `on` units drawn, `off` left out, and so on.
-fn dashes(points: &[[f64; 2]], on: f64, off: f64) -> Vec<Vec<[f64; 2]>> {
+pub(super) fn dashes(points: &[[f64; 2]], on: f64, off: f64) -> Vec<Vec<[f64; 2]>> {
     let mut dashes = Vec::new();
     let mut dash: Vec<[f64; 2]> = points.first().copied().into_iter().collect();
     let mut drawn = true;

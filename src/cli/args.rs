@@ -17,6 +17,7 @@ use super::labels::LabelsArgs;
 use super::lens::LensArgs;
 use super::memory::MemoryArgs;
 use super::merge::MergeArgs;
+use super::pace::PaceArgs;
 use super::patch::PatchArgs;
 use super::sampling::SamplingArgs;
 use super::similarity::SimilarityArgs;
@@ -58,6 +59,8 @@ pub enum Verb {
     Surprise(SurpriseArgs),
     /// Ask models for what stood some tokens before, at distances up to 128; Ctrl-C ends with what there is
     Memory(MemoryArgs),
+    /// Measure how many tokens a second networks read and learn, on one core, on all, and on a GPU; Ctrl-C ends with what there is
+    Pace(PaceArgs),
     /// Tell how much what is said at the end of a text depends on each token before: the gradient to each embedding
     Forget(ForgetArgs),
     /// Write what a recurrent model keeps of a text: gates, cells and outputs of each layer at each token

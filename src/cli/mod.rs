@@ -37,6 +37,7 @@ mod memory;
 mod merge;
 mod models;
 mod output;
+mod pace;
 mod patch;
 mod sampling;
 mod score;
@@ -107,6 +108,7 @@ fn run(verb: Option<Verb>) -> Result<(), CliError> {
         Some(Verb::Score(args)) => score::run(&args),
         Some(Verb::Surprise(args)) => surprise::run(&args),
         Some(Verb::Memory(args)) => memory::run(&args),
+        Some(Verb::Pace(args)) => pace::run(&args),
         Some(Verb::Forget(args)) => forget::forget(&args),
         Some(Verb::States(args)) => forget::states(&args),
         Some(Verb::Heads(args)) => heads::run(&args),

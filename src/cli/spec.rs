@@ -3,7 +3,7 @@
 use super::args::TrainArgs;
 use super::session::model_dir;
 use crate::engine::carries_tables;
-use crate::types::{FewShotTask, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{FewShotTask, StartFrom, TextShape, TrainSpec, TrainTask, UserError};
 use std::path::{Path, PathBuf};
 
 /// The recipes of the shipped models, by name.
@@ -116,6 +116,27 @@ pub(super) fn preset_text(name: &str) -> Result<&'static str, UserError> {
             format!("There is no preset called {name}."),
             format!("The presets are {}.", names()),
             "Use one of these, or a TOML file of your own.",
+        )
+    })
+}
+
+/// The network that a recipe builds from nothing.
+///
+/// # Errors
+/// When the file cannot be read, or builds none.
+pub(super) fn shape_of_recipe(path: &Path) -> Result<TextShape, UserError> {
+    let name = path.display().to_string();
+    let shape = match parse(&read_file(path)?, &name)?.task {
+        TrainTask::Text(task) => task.shape,
+        TrainTask::FewShot(task) => task.shape,
+        TrainTask::Memory(task) => task.shape,
+        TrainTask::Digits(_) | TrainTask::Classify(_) | TrainTask::Masked(_) | TrainTask::Contrastive(_) => None,
+    };
+    shape.ok_or_else(|| {
+        UserError::new(
+            format!("{name} builds no model of text that writes."),
+            "It has no [task.shape] of a decoder, an LSTM, an RNN or a feed-forward network.",
+            "Give a recipe with such a shape, or --model with a folder.",
         )
     })
 }

@@ -7,10 +7,10 @@ use crate::types::{
     ClassifyReport, ContextsReport, DeviceChoice, DeviceStatus, EditFaults, EditedNext, EmbeddingReport,
     EvaluationReport, FillReport, ForgetReport, GeneratedToken, GenerationStats, Glimpse, HeadWrites, InspectReport,
     JacobianLens, JobId, KShotPoint, KShotReport, LabelledReport, LayerWeights, LensReport, LossesReport, MemoryReport,
-    MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PatchReport, Picture, PictureReport, PromptToken, RunRecord,
-    RunSample, RunSnapshot, SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport, SurpriseReport,
-    SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost, UserError,
-    WordOrderReport,
+    MemoryTraffic, ModelId, ModelInfo, NeighboursReport, PaceReport, PatchReport, Picture, PictureReport, PromptToken,
+    RunRecord, RunSample, RunSnapshot, SamplesReport, ScoreEachReport, ScoreReport, StatesReport, StepsReport,
+    SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, TrainPoint, TrainSummary, TrainingCost,
+    UserError, WordOrderReport,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -197,6 +197,8 @@ pub enum Outcome {
     StatesWatched(Arc<StatesReport>),
     /// What a model remembers, by distance.
     Remembered(Arc<MemoryReport>),
+    /// How many tokens a second networks read and learn.
+    Paced(Arc<PaceReport>),
     /// What a token reads, and how fast the device does.
     MemoryMeasured(MemoryTraffic),
     /// Training ended.

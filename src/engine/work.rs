@@ -5,7 +5,7 @@
 use super::PromptInput;
 use crate::types::{
     AdaptPoint, AdaptSpec, AdapterSetting, AddedPart, BaselinesSpec, BatchSpec, DigitImage, Edit, EvaluateSpec,
-    FitSpec, JacobianLens, KShotSpec, LabelledSource, LossesSpec, MemorySpec, PatchAlong, PatchSite, Picture,
+    FitSpec, JacobianLens, KShotSpec, LabelledSource, LossesSpec, MemorySpec, PaceSpec, PatchAlong, PatchSite, Picture,
     Precision, Removal, Sampling, ScoreEachRequest, ScoreRequest, SiteFilter, StepKind, StepsReport, TrainSpec,
     WriteTextSpec,
 };
@@ -119,6 +119,9 @@ pub enum Work {
     /// Ask a model for what stood some tokens before. [`super::Event::SoFar`] as it is asked; with the distances that were asked at in
     /// full when it is cancelled.
     Remember(MemorySpec),
+    /// Measure how many tokens a second networks read and learn. Needs no model. [`super::Event::SoFar`] as points are measured; with those
+    /// measured so far when it is cancelled.
+    Pace(Box<PaceSpec>),
     /// Measure how fast the device reads memory, and count what a token of a causal model reads. Takes half a gigabyte for a
     /// moment.
     MeasureMemory,
@@ -507,6 +510,7 @@ impl Work {
             Self::Forget(_) => row("Looking back", "looking back", Waited, Spare),
             Self::WatchStates(_) => row("Watching the states", "inspecting", Waited, Spare),
             Self::Remember(_) => row("Asking what is remembered", "asking", Background, Spare),
+            Self::Pace(_) => row("Measuring the pace", "measuring", Background, Spare),
             Self::MeasureMemory => row("Measuring the memory", "measuring", Waited, Spare),
             Self::Train(_) => row("The training run", "training", Background, Always),
             Self::TryTraining(_) => row("The trial of two steps", "trying two steps", Background, Spare),

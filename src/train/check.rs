@@ -31,6 +31,14 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         let why = format!("{} is not a share from 0 up to, but not including, 1.", spec.validation_share);
         return Err(wrong("validation_share", why));
     }
+    if !(spec.learn_from > 0.0 && spec.learn_from <= 1.0) {
+        let why = format!("{} is not a share above 0 and up to 1.", spec.learn_from);
+        return Err(wrong("learn_from", why));
+    }
+    if spec.learn_from < 1.0 && matches!(spec.task, TrainTask::FewShot(_) | TrainTask::Memory(_)) {
+        let why = "Its data is drawn anew for each step, so there is no share of it. Leave learn_from out.".to_owned();
+        return Err(wrong("learn_from", why));
+    }
     if !spec.weight_decay.is_finite() || spec.weight_decay < 0.0 {
         return Err(wrong("weight_decay", format!("{} is not zero or a positive number.", spec.weight_decay)));
     }

@@ -31,7 +31,7 @@ pub(crate) use baselines::{CountBaselines, CountedFor};
 pub(crate) use check::check;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use examples::{Drawn, Example, TextExamples, digit_examples};
-pub(crate) use init::drawn_model;
+pub(crate) use init::{drawn_model, drawn_network};
 pub(crate) use objective::{Objective, Preparation, Progress, Setup};
 pub(crate) use place::{Place, written_spec};
 pub(crate) use record::{

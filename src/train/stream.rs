@@ -1,5 +1,7 @@
 //! The streams of random numbers of a run.
 
+use crate::types::Random;
+
 /// What random numbers are drawn for. Every purpose has a stream of its own, so that what one draws leaves the others as they
 /// are, and every place within it another.
 #[derive(Clone, Copy)]
@@ -41,6 +43,13 @@ pub(super) enum Stream {
     MemorySequences = 17,
     /// Those the learning curve is measured on.
     HeldOutMemory = 18,
+    /// What is dropped out, a batch each.
+    Dropout = 19,
+}
+
+/// What draws what a network drops out in a batch, counted from 1 over the run.
+pub(super) fn dropout(seed: u64, batch: usize) -> Random {
+    Random::new(seed, Stream::Dropout.at(batch as u64))
 }
 
 impl Stream {

@@ -1,6 +1,6 @@
 //! How well a causal model predicts text: the one place where training and measuring compute it.
 
-use crate::nn::{CausalLm, Hooks, cross_entropy};
+use crate::nn::{CausalLm, Hooks, Random, cross_entropy};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -12,7 +12,20 @@ pub(crate) fn text_loss(net: &CausalLm, sequences: &[&[u32]], scored: usize, dev
         return Tensor::from_data([mean], device);
     }
     let chosen: Vec<bool> = (0..unscored + scored).map(|t| t >= unscored).collect();
-    chosen_loss(net, sequences, &vec![chosen; sequences.len()], device)
+    chosen_loss(net, sequences, &vec![chosen; sequences.len()], &mut Hooks::off(), device)
+}
+
+/// The same of a network that learns: what it drops out is drawn from `random`.
+pub(crate) fn learning_loss(
+    net: &CausalLm,
+    sequences: &[&[u32]],
+    scored: usize,
+    random: Random,
+    device: &Device,
+) -> Tensor<1> {
+    let unscored = sequences[0].len() - 1 - scored;
+    let chosen: Vec<bool> = (0..unscored + scored).map(|t| t >= unscored).collect();
+    chosen_loss(net, sequences, &vec![chosen; sequences.len()], &mut Hooks::off().learning(random), device)
 }
 
 /// The same where costs are computed without scores being kept.
@@ -59,8 +72,14 @@ pub(crate) fn token_costs(
 ///
 /// # Panics
 /// When no token is chosen, or the lengths do not fit.
-pub(crate) fn chosen_loss(net: &CausalLm, sequences: &[&[u32]], chosen: &[Vec<bool>], device: &Device) -> Tensor<1> {
-    let Chosen { logits, targets } = chosen_logits(net, sequences, chosen, &mut Hooks::off(), device);
+pub(crate) fn chosen_loss(
+    net: &CausalLm,
+    sequences: &[&[u32]],
+    chosen: &[Vec<bool>],
+    hooks: &mut Hooks,
+    device: &Device,
+) -> Tensor<1> {
+    let Chosen { logits, targets } = chosen_logits(net, sequences, chosen, hooks, device);
     cross_entropy(logits, targets)
 }
 
@@ -72,7 +91,7 @@ pub(crate) struct Chosen {
     pub targets: Tensor<1, Int>,
 }
 
-/// What [`chosen_loss`] compares, with hooks in the pass.
+/// What [`chosen_loss`] compares.
 ///
 /// # Panics
 /// As [`chosen_loss`].
@@ -210,7 +229,7 @@ mod tests {
         for config in configs() {
             plain.seed(4);
             let net = config.init(&plain).train();
-            let loss = chosen_loss(&net, &sequences, &chosen, &device);
+            let loss = chosen_loss(&net, &sequences, &chosen, &mut Hooks::off(), &device);
             // In full: the log-probability of every target, times 1 where it is chosen.
             let ids: Vec<i32> = sequences.iter().flat_map(|s| &s[..6]).map(|&id| id as i32).collect();
             let targets: Vec<i32> = sequences.iter().flat_map(|s| &s[1..]).map(|&id| id as i32).collect();
@@ -241,7 +260,8 @@ mod tests {
             device.seed(4);
             let net = config.init(&device);
             let costs = token_costs(&net, sequence, &chosen, &device).unwrap();
-            let mean = chosen_loss(&net, &[sequence], &[chosen.to_vec()], &device).into_scalar::<f32>();
+            let (hooks, wanted) = (&mut Hooks::off(), [chosen.to_vec()]);
+            let mean = chosen_loss(&net, &[sequence], &wanted, hooks, &device).into_scalar::<f32>();
             assert_eq!(costs.len(), 4);
             assert!((costs.iter().sum::<f32>() / 4.0 - mean).abs() < 1e-5, "{:?}", config.architecture());
             // One by one, and without our kernels.
@@ -259,7 +279,10 @@ mod tests {
         device.seed(4);
         let sequences: [&[u32]; 2] = [&[3, 1, 4, 1, 5], &[6, 5, 3, 5, 8]];
         let net = configs()[2].init(&device);
-        let of = |chosen: [bool; 4]| chosen_loss(&net, &sequences, &[chosen.to_vec(), chosen.to_vec()], &device);
+        let of = |chosen: [bool; 4]| {
+            let wanted = [chosen.to_vec(), chosen.to_vec()];
+            chosen_loss(&net, &sequences, &wanted, &mut Hooks::off(), &device)
+        };
         let (first, last) = (of([true, true, false, false]), of([false, false, true, true]));
         let scored = text_loss(&net, &sequences, 2, &device).into_scalar::<f32>();
         let all = text_loss(&net, &sequences, 4, &device).into_scalar::<f32>();

@@ -41,6 +41,7 @@ pub use models::convert::{ConvertSpec, ConvertTarget, ConvertType, Converted};
 pub use models::encoder::{Embedding, EmbeddingReport, EncoderInfo, FillReport, FilledMask, Pooling, cosine};
 pub use models::gguf_name::{GgufPart, gguf_stem, is_first_gguf};
 pub use models::held_out::HeldOut;
+pub use models::hidden_layers::{HiddenLayers, Nonlinearity};
 pub use models::model::{Architecture, DeviceChoice, DeviceStatus, ModelInfo, ModelKind, Precision, Quantised};
 pub use models::name::{is_snapshot, model_name};
 pub use models::shape::{Ability, Blocks, Layers, Shape, Stack};
@@ -99,6 +100,7 @@ pub use training::losses::{
     BeforeModel, LossOrder, LossRow, LossToken, LossesData, LossesReport, LossesSpec, LossesSummary, ToldClass,
 };
 pub use training::memory::{MemoryKind, MemoryPoint, MemoryReport, MemorySpec, MemoryTask};
+pub use training::pace::{PaceNetwork, PacePass, PacePoint, PaceProcessor, PaceReport, PaceSpec, PacedNetwork};
 pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, RunStart, RunState, TrainingCost};
 pub use training::shape::{BYTE_VOCABULARY, FeedForwardShape, Init, LlamaShape, RecurrentShape, TextShape, Width};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};

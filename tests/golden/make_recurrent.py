@@ -81,29 +81,58 @@ class Recurrent(LanguageModel):
         return {name: torch.stack(rows).contiguous() for name, rows in kept.items()}
 
 
+class HiddenLayer(torch.nn.Module):
+    """norm(W x + b), before the activation."""
+
+    def __init__(self, read, hidden, norm):
+        super().__init__()
+        self.hidden = torch.nn.Linear(read, hidden)
+        if norm:
+            self.norm = torch.nn.LayerNorm(hidden)
+
+    def forward(self, x):
+        x = self.hidden(x)
+        return self.norm(x) if hasattr(self, "norm") else x
+
+
 class FeedForward(LanguageModel):
-    def __init__(self, window, embedding, hidden, direct=False, tied=False):
+    """One layer is called `hidden`; several are `layers.0.hidden` and so on, each with its `norm`."""
+
+    def __init__(self, window, embedding, hidden, direct=False, tied=False, layers=1, activation="tanh", norm=False, residual=False):
         super().__init__(embedding, hidden, tied)
-        self.window = window
-        self.hidden = torch.nn.Linear(window * embedding, hidden)
+        self.window, self.activation, self.norms, self.residual = window, activation, norm, residual
+        if layers == 1 and not norm:
+            self.hidden = torch.nn.Linear(window * embedding, hidden)
+        else:
+            reads = [window * embedding] + [hidden] * (layers - 1)
+            self.layers = torch.nn.ModuleList(HiddenLayer(read, hidden, norm) for read in reads)
         if direct:
             self.direct = torch.nn.Linear(window * embedding, VOCABULARY, bias=False)
 
     def settings(self):
         return {
-            "architectures": ["FoveaFeedForwardForCausalLM"], "model_type": "fovea_feed_forward", "num_hidden_layers": 1,
+            "architectures": ["FoveaFeedForwardForCausalLM"], "model_type": "fovea_feed_forward",
+            "num_hidden_layers": len(getattr(self, "layers", [None])),
             "window": self.window, "direct_connections": hasattr(self, "direct"),
-        }
+        } | ({
+            "hidden_act": self.activation, "hidden_dropout_prob": 0.0, "layer_norm": self.norms,
+            "residual_connections": self.residual,
+        } if hasattr(self, "layers") else {})
 
     def values(self, ids):
         x = self.embedding(ids)
         before = torch.nn.functional.pad(x, (0, 0, self.window - 1, 0))
         seen = torch.cat([before[:, at : at + ids.shape[1]] for at in range(self.window)], -1)
-        hidden = torch.tanh(self.hidden(seen))
+        function = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}[self.activation]
+        sites, hidden = {"embed": x}, seen
+        for number, layer in enumerate(getattr(self, "layers", None) or [self.hidden]):
+            made = function(layer(hidden))
+            hidden = hidden + made if self.residual and number > 0 else made
+            sites[f"blocks.{number}.resid_post"] = hidden
         logits = self.scores(hidden)
         if hasattr(self, "direct"):
             logits = logits + self.direct(seen)
-        return {"embed": x, "blocks.0.resid_post": hidden, "logits": logits}
+        return sites | {"logits": logits}
 
     def states(self, ids):
         return {}
@@ -115,6 +144,10 @@ MODELS = {
     "rnn": (lambda: Recurrent("rnn", 2, 16, 24), torch.bfloat16),
     "feed-forward": (lambda: FeedForward(4, 12, 20, direct=True), torch.float16),
     "feed-forward-tied": (lambda: FeedForward(3, 16, 16, tied=True), torch.float32),
+    "feed-forward-deep": (
+        lambda: FeedForward(3, 12, 16, direct=True, layers=4, activation="relu", norm=True, residual=True), torch.float32,
+    ),
+    "feed-forward-sigmoid": (lambda: FeedForward(4, 12, 16, direct=True, layers=2, activation="sigmoid"), torch.float16),
 }
 
 

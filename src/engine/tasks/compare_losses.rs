@@ -65,7 +65,8 @@ impl CompareLosses {
                 }
                 match &spec.task {
                     TrainTask::Classify(task) => {
-                        let (_, data) = read_labelled(&task.source(spec.validation_share, spec.seed))?;
+                        let (_, mut data) = read_labelled(&task.source(spec.validation_share, spec.seed))?;
+                        data.learn_from(spec.learn_from, spec.seed);
                         let places = data.part(*part);
                         let example = |place: usize| {
                             let (text, class) = &data.examples[places[place]];

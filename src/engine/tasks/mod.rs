@@ -42,6 +42,7 @@ mod neighbours;
 mod on_base;
 pub(crate) mod open;
 mod opening;
+mod pace;
 mod patch;
 mod patch_cells;
 mod picture;
@@ -103,6 +104,9 @@ pub(crate) fn start(model: Option<ModelId>, work: &Work) -> Result<Box<dyn Task>
     }
     if let Work::ReadLabelled(source) = work {
         return Ok(Box::new(read_labelled::ReadLabelled::new(source.clone())));
+    }
+    if let Work::Pace(spec) = work {
+        return Ok(Box::new(pace::Pace::new((**spec).clone())));
     }
     let model = model.ok_or_else(not_open)?;
     let task = task(model, work)?;
@@ -176,7 +180,11 @@ fn task(model: ModelId, work: &Work) -> Result<Box<dyn Task>, UserError> {
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::ShowSnapshot(spec) => Box::new(show_snapshot::ShowSnapshot::new(model, spec.clone())),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
+<<<<<<< HEAD
         Work::ReadTable(_) | Work::ReadLabelled(_) | Work::WriteText(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
+=======
+        Work::Pace(_) | Work::ReadTable(_) | Work::ReadLabelled(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
+>>>>>>> switches
             unreachable!("{} is done elsewhere", work.facts().name)
         }
     })

@@ -80,6 +80,7 @@ fn spoiled(from: usize, out: &Path) -> (UserError, ModelStore, ModelId, Vec<Trai
         task: TrainTask::Digits(task.clone()),
         out: Some(out.to_owned()),
         validation_share: 0.25,
+        learn_from: 1.0,
         seed: 2,
         ..toml::from_str(
             "learning_rate = 0.01\nbatch_size = 8\nsteps = 50\neval_every = 3\n\

@@ -1,15 +1,19 @@
 //! The tensors of networks without attention by their names in the file, read and written: layers as PyTorch's `nn.LSTM` and `nn.RNN`
-//! call theirs, below `rnn`; gates in PyTorch's order.
+//! call theirs, below `rnn`; gates in PyTorch's order. The one layer of a feed-forward network is `hidden`, the layers of a deeper one
+//! `layers.0.hidden`, `layers.1.hidden` and so on, each beside its `norm`.
 
 use crate::load::adapter::Matrix;
 use crate::load::error::LoadError;
 use crate::load::tensors::weights::{StoredTensor, Weights};
-use crate::nn::{FeedForward, FeedForwardConfig, Linear, Recurrent, RecurrentConfig, RecurrentLayer, Weight};
+use crate::nn::{
+    FEED_FORWARD_EPSILON, FeedForward, FeedForwardConfig, HiddenLayer, LayerNorm, Linear, Recurrent, RecurrentConfig,
+    RecurrentLayer, Weight,
+};
+use crate::types::HiddenLayers;
 use burn::module::Param;
 
 const EMBEDDING: &str = "embedding";
 const HEAD: &str = "head";
-const HIDDEN: &str = "hidden";
 const DIRECT: &str = "direct";
 
 pub(in crate::load) fn read(config: &RecurrentConfig, weights: &mut Weights<'_>) -> Result<Recurrent, LoadError> {
@@ -35,13 +39,34 @@ pub(in crate::load) fn read_feed_forward(
     let (v, e, f) = (config.vocabulary, config.embedding, config.hidden);
     let (token_embedding, head) = read_ends([v, e, f], config.tied, weights)?;
     let seen = config.window * e;
-    let weight = weights.matrix("hidden.weight", [f, seen])?;
-    let hidden = Linear::new(weight, Some(weights.tensor("hidden.bias", [f])?));
+    let mut layer = |number: usize, read: usize| -> Result<HiddenLayer, LoadError> {
+        let name = |part: &str| feed_forward_name(number, config.layers.count, part);
+        let (hidden, norm) = (name("hidden"), name("norm"));
+        let weight = weights.matrix(&format!("{hidden}.weight"), [f, read])?;
+        let linear = Linear::new(weight, Some(weights.tensor(&format!("{hidden}.bias"), [f])?));
+        let norm = match config.layers.norm {
+            true => {
+                let gain = weights.tensor(&format!("{norm}.weight"), [f])?;
+                Some(LayerNorm::new(gain, weights.tensor(&format!("{norm}.bias"), [f])?, FEED_FORWARD_EPSILON))
+            }
+            false => None,
+        };
+        Ok(HiddenLayer { linear, norm })
+    };
+    let HiddenLayer { linear: hidden, norm } = layer(0, seen)?;
+    let deeper = (1..config.layers.count).map(|number| layer(number, f)).collect::<Result<Vec<_>, _>>()?;
     let direct = match config.direct {
         true => Some(Linear::new(weights.matrix("direct.weight", [v, seen])?, None)),
         false => None,
     };
-    Ok(FeedForward { token_embedding, hidden, direct, head, context: config.context })
+    let HiddenLayers { activation, dropout, residual, .. } = config.layers;
+    let context = config.context;
+    Ok(FeedForward { token_embedding, hidden, norm, deeper, direct, head, context, activation, dropout, residual })
+}
+
+/// The module of a layer, or of what normalises it.
+fn feed_forward_name(number: usize, layers: usize, part: &str) -> String {
+    if layers == 1 { part.to_owned() } else { format!("layers.{number}.{part}") }
 }
 
 /// The token embedding `[V, E]` and the head `[V, H]`, whose bias may be missing; no head where it is tied.
@@ -84,8 +109,19 @@ pub(in crate::load) fn write(model: &Recurrent) -> Vec<(String, StoredTensor)> {
 /// Every tensor of a feed-forward network under its name in the file.
 pub(in crate::load) fn write_feed_forward(model: &FeedForward) -> Vec<(String, StoredTensor)> {
     let mut tensors = vec![(format!("{EMBEDDING}.weight"), StoredTensor::of(model.token_embedding.val()))];
-    let layers = [(HIDDEN, Some(&model.hidden)), (DIRECT, model.direct.as_ref()), (HEAD, model.head.as_ref())];
-    for (name, layer) in layers {
+    let first = std::iter::once((&model.hidden, model.norm.as_ref()));
+    let layers = first.chain(model.deeper.iter().map(|layer| (&layer.linear, layer.norm.as_ref())));
+    for (number, (hidden, norm)) in layers.enumerate() {
+        let name = |part: &str| feed_forward_name(number, 1 + model.deeper.len(), part);
+        tensors.extend(linear(&name("hidden"), hidden));
+        if let Some(norm) = norm {
+            let parts = [("weight", &norm.gain), ("bias", &norm.bias)];
+            tensors.extend(
+                parts.map(|(part, values)| (format!("{}.{part}", name("norm")), StoredTensor::of(values.val()))),
+            );
+        }
+    }
+    for (name, layer) in [(DIRECT, model.direct.as_ref()), (HEAD, model.head.as_ref())] {
         tensors.extend(layer.into_iter().flat_map(|layer| linear(name, layer)));
     }
     tensors
@@ -107,7 +143,11 @@ pub(in crate::load) fn matrices(model: &mut Recurrent) -> Vec<Matrix<'_>> {
 /// Every matrix of a feed-forward network under its module's name.
 pub(in crate::load) fn feed_forward_matrices(model: &mut FeedForward) -> Vec<Matrix<'_>> {
     let mut found = vec![Matrix::table(EMBEDDING, &mut model.token_embedding)];
-    found.push(Matrix::linear(HIDDEN.to_owned(), &mut model.hidden));
+    let layers = 1 + model.deeper.len();
+    let linears = std::iter::once(&mut model.hidden).chain(model.deeper.iter_mut().map(|layer| &mut layer.linear));
+    for (number, linear) in linears.enumerate() {
+        found.push(Matrix::linear(feed_forward_name(number, layers, "hidden"), linear));
+    }
     found.extend(model.direct.as_mut().map(|direct| Matrix::linear(DIRECT.to_owned(), direct)));
     found.extend(model.head.as_mut().map(|head| Matrix::head(HEAD, head)));
     found

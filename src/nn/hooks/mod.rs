@@ -4,6 +4,7 @@
 //! that is one test of a pointer. The rules of what a change means are written at [`Site`].
 
 mod change;
+mod dropout;
 mod gradient;
 mod record;
 mod rows;
@@ -13,7 +14,7 @@ mod watch;
 pub use change::{Change, SiteEdit, SiteValue};
 pub use gradient::SiteGradients;
 
-use crate::types::{Capture, Site, SiteSet};
+use crate::types::{Capture, Random, Site, SiteSet};
 use burn::tensor::{Tensor, TensorData};
 use gradient::Probes;
 use record::Recorder;
@@ -26,6 +27,8 @@ pub struct Hooks {
     wishes: Option<Box<Wishes>>,
     /// See [`Self::alone`].
     is_alone: bool,
+    /// See [`Self::learning`].
+    dropping: Option<Random>,
 }
 
 #[derive(Default)]
@@ -51,7 +54,7 @@ impl Hooks {
 
     /// True when nothing is wanted of a pass but its scores.
     pub(super) fn are_off(&self) -> bool {
-        self.wishes.is_none() && !self.is_alone
+        self.wishes.is_none() && !self.is_alone && self.dropping.is_none()
     }
 
     /// Notes every one of these sites. Values that would take the total above `budget_bytes` are left out, so that deep

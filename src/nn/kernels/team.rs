@@ -18,7 +18,7 @@ const YIELDS: usize = 1 << 6;
 
 static TEAM: LazyLock<Team> = LazyLock::new(Team::new);
 
-/// How many threads work together.
+/// How many threads work together: one for whoever computes inside a pool of one thread, which is how somebody asks for one core.
 pub(super) fn size() -> usize {
     rayon::current_num_threads()
 }
@@ -26,7 +26,7 @@ pub(super) fn size() -> usize {
 /// Calls `work` with 0, 1, … up to, but not including, `count`, each once, on whichever thread is free. On the thread that asks
 /// alone where the team is at work for somebody else.
 pub(super) fn for_each(count: usize, work: impl Fn(usize) + Sync) {
-    let Some(team) = (if count > 1 { TEAM.lock() } else { None }) else {
+    let Some(team) = (if count > 1 { free_team() } else { None }) else {
         return (0..count).for_each(work);
     };
     let next = AtomicUsize::new(0);
@@ -43,7 +43,7 @@ pub(super) fn for_each(count: usize, work: impl Fn(usize) + Sync) {
 
 /// Calls `work` on every thread of the team at once. It goes through its parts by [`Member::share`].
 pub(super) fn region(work: impl Fn(&Member<'_>) + Sync) {
-    let team = TEAM.lock();
+    let team = free_team();
     let parts = Parts::new(team.as_ref().map_or(1, |owned| owned.team.threads.len() + 1));
     let member = |_| work(&Member { parts: &parts, part: Cell::new(0) });
     match team {
@@ -56,6 +56,11 @@ pub(super) fn region(work: impl Fn(&Member<'_>) + Sync) {
         }),
         None => member(0),
     }
+}
+
+/// The whole team, where it is free and wanted.
+fn free_team() -> Option<Owned> {
+    if size() > 1 { TEAM.lock() } else { None }
 }
 
 /// A thread inside a region.
@@ -309,6 +314,21 @@ mod tests {
             }
         });
         assert_eq!(done.into_inner(), 4 * 50 * 6);
+    }
+
+    #[test]
+    fn who_asks_for_one_core_gets_one() {
+        let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let threads = Mutex::new(Vec::new());
+        let note = || threads.lock().unwrap().push(thread::current().id());
+        alone.install(|| {
+            note();
+            for_each(100, |_| note());
+            region(|member| member.share(100, |_| note()));
+            assert_eq!(size(), 1);
+        });
+        let threads = threads.into_inner().unwrap();
+        assert!(threads.len() == 201 && threads.iter().all(|id| *id == threads[0]), "{threads:?}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(super) mod attention;
 pub(super) mod bidirectional;
 pub(super) mod cache;
 pub(super) mod encoder_block;
+pub(super) mod hidden;
 pub(super) mod linear;
 pub(super) mod low_rank;
 pub(super) mod mask;

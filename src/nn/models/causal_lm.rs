@@ -245,12 +245,12 @@ impl CausalLm {
     /// # Panics
     /// When there is no text, one exceeds the context, or a place its text.
     #[must_use]
-    pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize]) -> Tensor<2> {
+    pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize], hooks: &mut Hooks) -> Tensor<2> {
         let chosen = places.iter().zip(texts).enumerate().map(|(text, (place, ids))| {
             assert!(*place < ids.len(), "place {place} of a text of {} tokens", ids.len());
             (text, *place)
         });
-        self.vectors_of(texts, &chosen.collect::<Vec<_>>())
+        self.vectors_of(texts, &chosen.collect::<Vec<_>>(), hooks)
     }
 
     /// Behind the last normalisation, the vector of every token of texts of any lengths, which lie behind each other, N tokens in all:
@@ -261,12 +261,11 @@ impl CausalLm {
     #[must_use]
     pub fn vectors(&self, texts: &[&[u32]]) -> Tensor<2> {
         let all = texts.iter().enumerate().flat_map(|(text, ids)| (0..ids.len()).map(move |place| (text, place)));
-        self.vectors_of(texts, &all.collect::<Vec<_>>())
+        self.vectors_of(texts, &all.collect::<Vec<_>>(), &mut Hooks::off())
     }
 
     /// The vectors at some places of some texts, `[N, D]`.
-    fn vectors_of(&self, texts: &[&[u32]], chosen: &[(usize, usize)]) -> Tensor<2> {
-        let hooks = &mut Hooks::off();
+    fn vectors_of(&self, texts: &[&[u32]], chosen: &[(usize, usize)], hooks: &mut Hooks) -> Tensor<2> {
         let longest = texts.iter().map(|ids| ids.len()).max().expect("a batch has a text");
         // A token sees what comes before it, so it makes no difference what fills a text up behind its end.
         let rows = texts.iter().flat_map(|ids| ids.iter().copied().chain(std::iter::repeat(0)).take(longest));
@@ -345,7 +344,7 @@ impl CausalLm {
     pub fn layers(&self) -> usize {
         match self {
             Self::Recurrent(model) => model.blocks.len(),
-            Self::FeedForward(_) => 1,
+            Self::FeedForward(model) => 1 + model.deeper.len(),
             _ => whichever_blocks!(self, model => model.blocks.len()),
         }
     }

@@ -1,21 +1,25 @@
 //! The neural probabilistic language model (Bengio et al. 2003): the embeddings of the last n tokens side by side, a tanh layer, scores;
-//! if wanted with direct connections from the embeddings to the scores. y = b + W x + U tanh(d + H x).
+//! if wanted with direct connections from the embeddings to the scores. y = b + W x + U tanh(d + H x). With what came later, where it is
+//! wanted: more layers, other activations, normalisation, residual connections, dropout.
 //!
 //! B batch, T tokens, n window, E embedding width, F units, V vocabulary.
 
 use crate::nn::batch::tokens::{Places, Tokens};
 use crate::nn::hooks::Hooks;
+use crate::nn::layers::hidden::HiddenLayer;
 use crate::nn::layers::linear::Linear;
+use crate::nn::layers::norm::LayerNorm;
 use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::layers::weight::Weight;
 use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::models::recurrent::{TABLE, nearest};
-use crate::types::Site;
+use crate::types::{HiddenLayers, Nonlinearity, Site};
 use burn::module::Module;
+use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 
 /// The shape of a feed-forward model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FeedForwardConfig {
     /// Vocabulary size V.
     pub vocabulary: usize,
@@ -25,8 +29,10 @@ pub struct FeedForwardConfig {
     pub window: usize,
     /// Width E of the embeddings.
     pub embedding: usize,
-    /// Units F.
+    /// Units F of a layer.
     pub hidden: usize,
+    /// What its layers are made of.
+    pub layers: HiddenLayers,
     /// True with connections from the embeddings to the scores.
     pub direct: bool,
     /// True when the head is the token embedding; E is then F.
@@ -40,21 +46,29 @@ impl FeedForwardConfig {
         self.init_with(device, &mut |shape, most| Tensor::random(shape, Distribution::Uniform(-most, most), device))
     }
 
-    /// Random weights, each matrix drawn by its shape from U(−most, most): 1/√in in the layer, 0.1 for embeddings and head; biases of
+    /// Random weights, each matrix drawn by its shape from U(−most, most): 1/√in in the layers, 0.1 for embeddings and head; biases of
     /// zeros. Direct connections are zeros and grow.
     #[must_use]
     pub fn init_with(&self, device: &Device, draw: &mut dyn FnMut([usize; 2], f64) -> Tensor<2>) -> FeedForward {
         let (v, f, seen) = (self.vocabulary, self.hidden, self.window * self.embedding);
         let zeros = |count| Some(Tensor::zeros([count], device));
         let token_embedding = draw([v, self.embedding], TABLE).into();
-        let hidden = Linear::new(draw([f, seen], 1.0 / (seen as f64).sqrt()), zeros(f));
+        let norm = || self.layers.norm.then(|| LayerNorm::identity(f, EPSILON, device));
+        let mut layer = |read: usize| Linear::new(draw([f, read], 1.0 / (read as f64).sqrt()), zeros(f));
+        let hidden = layer(seen);
+        let deeper = (1..self.layers.count).map(|_| HiddenLayer { linear: layer(f), norm: norm() }).collect();
         let head = (!self.tied).then(|| draw([v, f], TABLE));
         FeedForward {
             token_embedding,
             hidden,
+            norm: norm(),
+            deeper,
             direct: self.direct.then(|| Linear::new(Tensor::zeros([v, seen], device), None)),
             head: head.map(|weight| Linear::new(weight, zeros(v))),
             context: self.context,
+            activation: self.layers.activation,
+            dropout: self.layers.dropout,
+            residual: self.layers.residual,
         }
     }
 
@@ -65,7 +79,10 @@ impl FeedForwardConfig {
         let seen = n.saturating_mul(e);
         let direct = if self.direct { v.saturating_mul(seen) } else { 0 };
         let head = if self.tied { 0 } else { v.saturating_mul(f + 1) };
-        v.saturating_mul(e).saturating_add(f.saturating_mul(seen + 1)).saturating_add(direct).saturating_add(head)
+        let norm = if self.layers.norm { 2 } else { 0 };
+        let deeper = f.saturating_mul(f + 1 + norm).saturating_mul(self.layers.count.saturating_sub(1) as u64);
+        let layers = f.saturating_mul(seen + 1 + norm).saturating_add(deeper);
+        v.saturating_mul(e).saturating_add(layers).saturating_add(direct).saturating_add(head)
     }
 
     /// The same with as many units, and embeddings as wide, as bring its numbers nearest to `parameters`.
@@ -82,13 +99,27 @@ pub struct FeedForward {
     pub token_embedding: Weight,
     /// From the embeddings of the last n tokens, the oldest first, `[F, n·E]`. What is before the first token is zero.
     pub hidden: Linear,
+    /// Before the activation of that layer, if there is one.
+    pub norm: Option<LayerNorm>,
+    /// The layers behind it.
+    pub deeper: Vec<HiddenLayer>,
     /// From the same to the scores, `[V, n·E]`, if there is one.
     pub direct: Option<Linear>,
     /// `[V, F]` with a bias; `None` uses the token embedding.
     pub head: Option<Linear>,
     /// Tokens that are read at once at most.
     pub context: usize,
+    /// What is applied to each value of a layer.
+    #[module(skip)]
+    pub activation: Nonlinearity,
+    /// Share of each layer's values that are zeros while it learns.
+    pub dropout: f64,
+    /// True when the layers behind the first add what they read.
+    pub residual: bool,
 }
+
+/// Added to the variance that layers are normalised by, as in PyTorch.
+pub const EPSILON: f64 = 1e-5;
 
 impl FeedForward {
     /// Tokens n that a prediction sees.
@@ -100,7 +131,8 @@ impl FeedForward {
     /// Bytes that every token reads: all but the table of which it reads rows.
     pub(in crate::nn) fn bytes_per_token(&self) -> u64 {
         let head = self.head.as_ref().map_or_else(|| self.token_embedding.bytes(), Linear::bytes);
-        self.hidden.bytes() + self.direct.as_ref().map_or(0, Linear::bytes) + head
+        let deeper: u64 = self.deeper.iter().map(|layer| layer.linear.bytes()).sum();
+        self.hidden.bytes() + deeper + self.direct.as_ref().map_or(0, Linear::bytes) + head
     }
 
     /// The embeddings of the last n tokens of each side by side, `[B, T, E]` → `[B, T, n·E]`.
@@ -119,6 +151,21 @@ impl FeedForward {
             return rows.reshape([batch, length, n * width]);
         }
         Tensor::cat((0..n).map(|at| all.clone().narrow(1, at, length)).collect(), 2) // [B, T, n·E]
+    }
+
+    /// What a layer makes of what it reads, `[B, T, in]` → `[B, T, F]`.
+    fn made(&self, linear: &Linear, norm: Option<&LayerNorm>, x: Tensor<3>, hooks: &mut Hooks) -> Tensor<3> {
+        let x = linear.forward(x);
+        let x = match norm {
+            Some(norm) => norm.forward(x),
+            None => x,
+        };
+        let x = match self.activation {
+            Nonlinearity::Tanh => x.tanh(),
+            Nonlinearity::Relu => relu(x),
+            Nonlinearity::Sigmoid => sigmoid(x),
+        };
+        hooks.drop_out(self.dropout, x)
     }
 
     /// What a value of the stream is made of: units, and, with direct connections, the embeddings they saw.
@@ -183,10 +230,18 @@ impl Decoder for FeedForward {
         pass.hooks.at(Site::Embed, self.token_embedding.look_up(ids)) // [B, T, E]
     }
 
-    fn blocks_from(&self, _: usize, x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
+    fn blocks_from(&self, first: usize, x: Tensor<3>, pass: &mut Pass<'_, VectorCache>) -> Tensor<3> {
+        assert!(first == 0, "a feed-forward network is entered at its embeddings, which its scores may read, too");
         let windows = self.windows(x, pass);
-        let units = self.hidden.forward(windows.clone()).tanh(); // [B, T, F]
-        let units = pass.hooks.at(Site::ResidPost(0), units);
+        let made = self.made(&self.hidden, self.norm.as_ref(), windows.clone(), pass.hooks); // [B, T, F]
+        let mut units = pass.hooks.at(Site::ResidPost(0), made);
+        for (index, layer) in (1..).zip(&self.deeper) {
+            if pass.hooks.end_before(index) {
+                break;
+            }
+            let made = self.made(&layer.linear, layer.norm.as_ref(), units.clone(), pass.hooks);
+            units = pass.hooks.at(Site::ResidPost(index), if self.residual { units + made } else { made });
+        }
         if self.direct.is_some() { Tensor::cat(vec![units, windows], 2) } else { units }
     }
 
@@ -211,6 +266,7 @@ impl Decoder for FeedForward {
     }
 
     fn sites(&self) -> Vec<Site> {
-        vec![Site::Embed, Site::ResidPost(0), Site::Logits]
+        let layers = (0..=self.deeper.len()).map(Site::ResidPost);
+        [Site::Embed].into_iter().chain(layers).chain([Site::Logits]).collect()
     }
 }

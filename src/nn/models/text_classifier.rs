@@ -2,9 +2,11 @@
 //!
 //! B texts, D model width, L classes.
 
+use crate::nn::hooks::Hooks;
 use crate::nn::layers::linear::Linear;
 use crate::nn::models::causal_lm::CausalLm;
 use crate::nn::models::text_encoder::TextEncoder;
+use crate::types::Random;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
 
@@ -68,6 +70,19 @@ impl TextClassifier {
         self.decide(self.vectors(texts, padding_id))
     }
 
+    /// The same while the classifier learns: what its body drops out is drawn from `random`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
+    #[must_use]
+    pub fn learn(&self, texts: &[&[u32]], padding_id: Option<u32>, random: Random) -> Tensor<2> {
+        let vectors = match &self.body {
+            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, &mut Hooks::off().learning(random)),
+            TextBody::Encoder(_) => self.vectors(texts, padding_id),
+        };
+        self.decide(vectors)
+    }
+
     /// What the body makes of the texts: one vector of each, `[B, D]`, before pooler and head.
     ///
     /// # Panics
@@ -75,7 +90,7 @@ impl TextClassifier {
     #[must_use]
     pub fn vectors(&self, texts: &[&[u32]], padding_id: Option<u32>) -> Tensor<2> {
         match &self.body {
-            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id),
+            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, &mut Hooks::off()),
             TextBody::Encoder(encoder) => encoder.first_vectors(texts, padding_id.unwrap_or(0)),
         }
     }
@@ -101,10 +116,10 @@ impl TextClassifier {
 
 /// The vectors of the last tokens that are no padding: texts may end in it themselves, where a tokenizer ends each with the token
 /// that also pads.
-fn decoder_vectors(lm: &CausalLm, texts: &[&[u32]], padding_id: Option<u32>) -> Tensor<2> {
+fn decoder_vectors(lm: &CausalLm, texts: &[&[u32]], padding_id: Option<u32>, hooks: &mut Hooks) -> Tensor<2> {
     let last = |ids: &&[u32]| match padding_id {
         Some(padding) => ids.iter().rposition(|id| *id != padding).unwrap_or(0),
         None => ids.len().saturating_sub(1),
     };
-    lm.vectors_at(texts, &texts.iter().map(last).collect::<Vec<_>>())
+    lm.vectors_at(texts, &texts.iter().map(last).collect::<Vec<_>>(), hooks)
 }

@@ -107,7 +107,7 @@ impl TextConfig {
             Self::Llama(config) => config.layers,
             Self::Gemma2(config) => config.layers,
             Self::Recurrent(config) => config.layers,
-            Self::FeedForward(_) => 1,
+            Self::FeedForward(config) => config.layers.count,
         }
     }
 
@@ -145,7 +145,7 @@ impl TextConfig {
     pub fn stack(&self) -> Stack {
         match (self, self.blocks()) {
             (Self::FeedForward(config), _) => {
-                Stack::Layers(Layers { layers: 1, hidden: self.hidden(), sees: Some(config.window) })
+                Stack::Layers(Layers { layers: self.layers(), hidden: self.hidden(), sees: Some(config.window) })
             }
             (_, Some(BlockSizes { heads, kv_heads, .. })) => {
                 Stack::Blocks(Blocks { layers: self.layers(), heads, kv_heads, hidden: self.hidden() })

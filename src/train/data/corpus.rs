@@ -46,9 +46,13 @@ impl Corpus {
         TokenParts::new(&self.ids, parts)
     }
 
-    /// What is learned from and what is held out: the end of every file, so that both are of the same kind.
-    pub(crate) fn split(&self, held_out: f64) -> (TokenParts, TokenParts) {
-        let learned = self.files.iter().map(|file| file.tokens.start..file.kept(held_out));
+    /// What is learned from and what is held out: the end of every file, so that both are of the same kind. Of what is not held out a
+    /// share, from the beginning of every file, is learned from; the rest is left out.
+    pub(crate) fn split(&self, held_out: f64, learn_from: f64) -> (TokenParts, TokenParts) {
+        let learned = self.files.iter().map(|file| {
+            let begin = file.tokens.start;
+            begin..begin + ((file.kept(held_out) - begin) as f64 * learn_from).round() as usize
+        });
         (self.parts(learned), self.held_out_of(0..self.files.len(), held_out))
     }
 
@@ -304,9 +308,11 @@ mod tests {
             })
             .collect();
         let (corpus, _) = read(files, &Tokenizer::bytes(), &[]);
-        let (learned, held_out) = corpus.split(0.2);
+        let (learned, held_out) = corpus.split(0.2, 1.0);
         let text = |parts: TokenParts| Tokenizer::bytes().decode(&parts.copy(0..parts.len()));
         assert_eq!((text(learned), text(held_out)), ("a".repeat(8) + &"b".repeat(16), "aabbbb".to_owned()));
         assert_eq!(text(corpus.held_out_of(1..2, 0.2)), "bbbb");
+        let (learned, held_out) = corpus.split(0.2, 0.25);
+        assert_eq!((text(learned), text(held_out)), ("aabbbb".to_owned(), "aabbbb".to_owned()), "the same is held out");
     }
 }

@@ -99,6 +99,19 @@ fn first_net(shape: &TextShape, vocabulary: usize, seed: u64, device: &Device) -
     }
 }
 
+/// A network of a shape by itself, with as many tokens as the shape has, and its first weights.
+///
+/// # Errors
+/// When the shape is not possible.
+pub(crate) fn drawn_network(
+    shape: &TextShape,
+    seed: u64,
+    device: &Device,
+) -> Result<(TextConfig, CausalLm), UserError> {
+    check_shape(shape, shape.max_positions())?;
+    Ok(first_net(shape, shape.vocabulary(), seed, device))
+}
+
 /// The model that a run from scratch begins with; none where the spec has no shape.
 pub(crate) fn drawn_model(spec: &TrainSpec, tokenizer: Arc<Tokenizer>, device: &Device) -> Option<TextModel> {
     let shape = match &spec.task {

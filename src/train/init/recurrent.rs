@@ -3,7 +3,7 @@
 use super::wrong;
 use crate::nn::{FeedForwardConfig, Random, RecurrentConfig};
 use crate::train::stream::Stream;
-use crate::types::{FeedForwardShape, RecurrentShape, UserError, Width};
+use crate::types::{FeedForwardShape, HiddenLayers, RecurrentShape, UserError, Width};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Most numbers of a network that is sized by them: what is beyond does not fit into memory beside its gradients.
@@ -17,7 +17,16 @@ pub(super) fn check_recurrent(shape: &RecurrentShape) -> Result<(), UserError> {
 }
 
 pub(super) fn check_feed_forward(shape: &FeedForwardShape) -> Result<(), UserError> {
-    check(&[("window", shape.window)], shape.width, shape.embedding, shape.tied)
+    let HiddenLayers { count, dropout, residual, .. } = shape.layers;
+    if !(0.0..1.0).contains(&dropout) {
+        return Err(wrong(format!(
+            "dropout ({dropout}) must be from 0 to below 1: of all values something must be left."
+        )));
+    }
+    if residual && count < 2 {
+        return Err(wrong("residual needs two layers at least: the first has nothing of its width to add."));
+    }
+    check(&[("window", shape.window), ("layers", count)], shape.width, shape.embedding, shape.tied)
 }
 
 fn check(sizes: &[(&str, usize)], width: Width, embedding: Option<usize>, tied: Option<bool>) -> Result<(), UserError> {
@@ -63,8 +72,8 @@ pub(super) fn config_of_recurrent(shape: &RecurrentShape, vocabulary: usize) -> 
 /// The same of a feed-forward network.
 pub(super) fn config_of_feed_forward(shape: &FeedForwardShape, vocabulary: usize) -> FeedForwardConfig {
     let (hidden, embedding, tied) = widths(shape.width, shape.embedding, shape.tied);
-    let FeedForwardShape { window, direct, max_positions, .. } = *shape;
-    let config = FeedForwardConfig { vocabulary, context: max_positions, window, embedding, hidden, direct, tied };
+    let FeedForwardShape { window, layers, direct, max_positions: context, .. } = *shape;
+    let config = FeedForwardConfig { vocabulary, context, window, embedding, hidden, layers, direct, tied };
     match shape.width {
         Width::Units(_) => config,
         Width::Parameters(parameters) => config.sized(parameters),
@@ -126,11 +135,14 @@ mod tests {
                 );
             }
         }
-        for (window, direct) in [(2, false), (8, false), (4, true)] {
+        let deep = HiddenLayers { count: 6, norm: true, residual: true, ..HiddenLayers::default() };
+        let one = HiddenLayers::default();
+        for (window, direct, layers) in [(2, false, one), (8, false, one), (4, true, one), (4, false, deep)] {
             let width = Width::Parameters(wanted);
             let shape = FeedForwardShape {
                 window,
                 width,
+                layers,
                 embedding: None,
                 direct,
                 tied: None,

@@ -91,7 +91,9 @@ impl Digits {
             ));
         }
         let order = Random::new(spec.seed, Stream::Split.at(0)).permutation(all.len());
-        (self.held_out, self.train) = (all.select(&order[..held_out]), all.select(&order[held_out..]));
+        let (held_out, rest) = order.split_at(held_out);
+        let learned = ((rest.len() as f64 * spec.learn_from).round() as usize).max(1);
+        (self.held_out, self.train) = (all.select(held_out), all.select(&rest[..learned]));
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use crate::train::examples::{Drawn, Example};
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
-use crate::train::stream::Stream;
+use crate::train::stream::{Stream, dropout};
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::train::watch::HeadProbe;
 use crate::types::{
@@ -267,9 +267,10 @@ impl Objective for FewShot {
 
     fn loss(&mut self, spec: &TrainSpec, net: &CausalLm, batch: usize, device: &Device) -> Loss {
         let tokenizer = self.tokenizer.as_ref().expect("prepared before the first step");
+        let hooks = &mut Hooks::off().learning(dropout(spec.seed, batch));
         let places = (0..spec.batch_size).into_par_iter();
         let batch: Vec<TrainingSequence> = places.map(|place| self.drawn(spec, batch, place, tokenizer)).collect();
-        let mean = chosen_loss(net, &borrowed(&batch), &chosen(&batch), device);
+        let mean = chosen_loss(net, &borrowed(&batch), &chosen(&batch), hooks, device);
         let predicted = batch.iter().flat_map(|sequence| &sequence.learned).filter(|learned| **learned).count();
         Loss { mean, tokens: borrowed(&batch).concat(), predicted }
     }

@@ -9,7 +9,7 @@ use crate::train::glimpse;
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
-use crate::train::stream::Stream;
+use crate::train::stream::{Stream, dropout};
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::train::watch::HeadProbe;
 use crate::types::{
@@ -158,7 +158,8 @@ impl Objective for Memory {
         let (sequences, chosen) = self.sequences(Stream::MemorySequences, spec.seed, first..first + spec.batch_size);
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let predicted = chosen.iter().flatten().filter(|is| **is).count();
-        Loss { mean: chosen_loss(net, &borrowed, &chosen, device), tokens: sequences.concat(), predicted }
+        let hooks = &mut Hooks::off().learning(dropout(spec.seed, batch));
+        Loss { mean: chosen_loss(net, &borrowed, &chosen, hooks, device), tokens: sequences.concat(), predicted }
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {

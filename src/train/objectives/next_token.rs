@@ -17,7 +17,8 @@ use crate::train::glimpse;
 use crate::train::init::{check_shape, new_model};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, SampleStep, Setup, Tally};
 use crate::train::sample::SampleWriter;
-use crate::train::text_loss::text_loss;
+use crate::train::stream::dropout;
+use crate::train::text_loss::{learning_loss, text_loss};
 use crate::train::watch::HeadProbe;
 use crate::types::{DataPart, GlimpseToken, HeadValues, StartFrom, TextShape, TextTask, TrainSpec, UserError};
 use burn::tensor::Device;
@@ -138,14 +139,14 @@ impl NextToken {
             let count = OPENING.min(tokens.len());
             corpus.parts([tokens]).copy(0..count)
         });
-        let (train, held_out) = corpus.split(spec.validation_share);
+        let (train, held_out) = corpus.split(spec.validation_share, spec.learn_from);
         for (name, ids) in [("learned from", &train), ("held out", &held_out)] {
             let may_be_empty = name == "held out" && spec.validation_share == 0.0;
             if ids.len() < 2 && !may_be_empty {
                 return Err(UserError::new(
                     "The text is too short.",
                     format!("Only {} tokens are {name}, and predicting one needs another before it.", ids.len()),
-                    "Use more text, or another validation share.",
+                    "Use more text, or another validation share or learn_from.",
                 ));
             }
         }
@@ -270,7 +271,8 @@ impl Objective for NextToken {
         let sequences = self.passages.batch(spec.batch_size, batch);
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let predicted = context * sequences.len();
-        Loss { mean: text_loss(net, &borrowed, context, device), tokens: sequences.concat(), predicted }
+        let mean = learning_loss(net, &borrowed, context, dropout(spec.seed, batch), device);
+        Loss { mean, tokens: sequences.concat(), predicted }
     }
 
     fn examples_per_step(&self, spec: &TrainSpec) -> u64 {

@@ -8,6 +8,7 @@ pub(super) mod convert;
 pub(super) mod encoder;
 pub(super) mod gguf_name;
 pub(super) mod held_out;
+pub(super) mod hidden_layers;
 pub(super) mod model;
 pub(super) mod name;
 pub(super) mod shape;

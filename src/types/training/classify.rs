@@ -80,9 +80,7 @@ impl Learns {
             Self::All => false,
             Self::Head => true,
             Self::LastLayers(count) => {
-                let block: Option<usize> =
-                    of_body.strip_prefix("blocks.").and_then(|rest| rest.split('.').next()?.parse().ok());
-                match block {
+                match layer_of(of_body) {
                     Some(block) => block < layers.saturating_sub(count),
                     // What stands behind the blocks is the last normalisation.
                     None => !of_body.starts_with("ln_final") && !of_body.starts_with("norm_final"),
@@ -144,6 +142,13 @@ impl ClassifyTask {
         let Self { data, validation, test, text, label, test_share, .. } = self.clone();
         LabelledSource { data, validation, test, text, label, validation_share, test_share, seed }
     }
+}
+
+/// The layer that a parameter of a body belongs to. Those of a feed-forward network are one, and others behind it.
+fn layer_of(path: &str) -> Option<usize> {
+    let numbered = |prefix: &str| path.strip_prefix(prefix)?.split('.').next()?.parse::<usize>().ok();
+    let is_first = path.starts_with("hidden.") || path.starts_with("norm.");
+    numbered("blocks.").or_else(|| numbered("deeper.").map(|number| number + 1)).or(is_first.then_some(0))
 }
 
 #[cfg(test)]

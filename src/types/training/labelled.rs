@@ -189,6 +189,24 @@ impl Labelled {
         Ok(Self { kind, labels, examples, parts })
     }
 
+    /// Leaves a share of what is learned from, of each class in proportion and one example at least, as the seed draws them. What is held out
+    /// stays as it is.
+    pub fn learn_from(&mut self, share: f64, seed: u64) {
+        if share >= 1.0 {
+            return;
+        }
+        let mut kept = Vec::new();
+        for class in 0..self.labels.len() {
+            let of_class: Vec<usize> =
+                self.part(DataPart::Train).iter().copied().filter(|place| self.examples[*place].1 == class).collect();
+            let order = Random::new(seed, LEARNED + class as u64).permutation(of_class.len());
+            let count = ((of_class.len() as f64 * share).round() as usize).max(1).min(of_class.len());
+            kept.extend(order[..count].iter().map(|place| of_class[*place as usize]));
+        }
+        kept.sort_unstable();
+        self.parts[DataPart::Train as usize] = kept;
+    }
+
     /// How many examples of each class each part has, in the order of [`DataPart::ALL`].
     #[must_use]
     pub fn counts(&self) -> Vec<[usize; 3]> {
@@ -304,6 +322,8 @@ fn split(
 
 /// The streams from which splits are drawn, one a class.
 const SPLIT: u64 = 21 << 40;
+/// Those from which is drawn what is learned from, where that is not all, one a class.
+const LEARNED: u64 = 27 << 40;
 
 /// What is told of labelled data before anything is learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -27,6 +27,23 @@ fn classes_are_split_in_proportion_and_the_same_way_again() {
 }
 
 #[test]
+fn a_share_is_learned_from_and_the_same_is_held_out() {
+    let all = Labelled::split([Some(thirds(300)), None, None], [0.1, 0.2], 7).unwrap();
+    let of = |share| {
+        let mut data = all.clone();
+        data.learn_from(share, 7);
+        data
+    };
+    assert_eq!(of(1.0), all);
+    let tenth = of(0.1);
+    assert_eq!(tenth.counts(), [[14, 20, 40], [7, 10, 20]]);
+    assert_eq!(tenth.parts[1..], all.parts[1..]);
+    assert!(tenth.parts[0].iter().all(|place| all.parts[0].contains(place)));
+    assert_eq!(tenth, of(0.1));
+    assert_eq!(of(0.0001).counts(), [[1, 20, 40], [1, 10, 20]], "every class is met");
+}
+
+#[test]
 fn texts_that_are_the_same_stay_together() {
     let mut data = thirds(60);
     data.rows.extend(data.rows.clone());

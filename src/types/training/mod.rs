@@ -8,6 +8,7 @@ pub(super) mod imported;
 pub(super) mod labelled;
 pub(super) mod losses;
 pub(super) mod memory;
+pub(super) mod pace;
 pub(super) mod record;
 pub(super) mod shape;
 pub(super) mod snapshot;

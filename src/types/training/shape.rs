@@ -1,6 +1,6 @@
 //! Text models that are built from scratch: their architectures and sizes, as recipes write them.
 
-use crate::types::RecurrentCell;
+use crate::types::{HiddenLayers, Nonlinearity, RecurrentCell};
 use serde::{Deserialize, Serialize};
 
 /// Tokens of a vocabulary that has one for each byte, and the one between documents.
@@ -63,9 +63,11 @@ pub struct RecurrentShape {
 pub struct FeedForwardShape {
     /// Tokens that a prediction sees.
     pub window: usize,
-    /// How wide its layer is.
+    /// How wide its layers are.
     pub width: Width,
-    /// Width of the embeddings; that of the layer unless told.
+    /// What they are made of.
+    pub layers: HiddenLayers,
+    /// Width of the embeddings; that of the layers unless told.
     pub embedding: Option<usize>,
     /// True with connections from the embeddings to the scores.
     pub direct: bool,
@@ -84,6 +86,17 @@ pub enum Width {
     Units(usize),
     /// As many as bring the numbers of the model nearest to these, such as those of another model.
     Parameters(u64),
+}
+
+impl LlamaShape {
+    /// Numbers that are learned.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        let [v, d, l, f] = [self.vocabulary, self.hidden, self.layers, self.intermediate].map(|n| n as u64);
+        let keys = d.saturating_mul(self.kv_heads as u64) / (self.heads as u64).max(1);
+        let matrices = d.saturating_mul(2 * d + 2 * keys).saturating_add(d.saturating_mul(f).saturating_mul(3));
+        v.saturating_mul(d).saturating_add(l.saturating_mul(matrices.saturating_add(2 * d))).saturating_add(d)
+    }
 }
 
 impl TextShape {
@@ -158,6 +171,14 @@ struct WrittenShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     direct: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    activation: Option<Nonlinearity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropout: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    norm: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    residual: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tied: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_positions: Option<usize>,
@@ -175,25 +196,38 @@ impl WrittenShape {
     /// Takes what an architecture has not, if anything is told of it.
     fn foreign(&self) -> Option<&'static str> {
         let is_llama = self.architecture == Written::Llama;
-        let of_layers = matches!(self.architecture, Written::Lstm | Written::Rnn);
         let of_window = self.architecture == Written::FeedForward;
         let told = [
             ("heads", self.heads.is_some(), is_llama),
             ("kv_heads", self.kv_heads.is_some(), is_llama),
             ("intermediate", self.intermediate.is_some(), is_llama),
             ("init", self.init.is_some(), is_llama),
-            ("layers", self.layers.is_some(), is_llama || of_layers),
             ("parameters", self.parameters.is_some(), !is_llama),
             ("embedding", self.embedding.is_some(), !is_llama),
             ("tied", self.tied.is_some(), !is_llama),
             ("window", self.window.is_some(), of_window),
             ("direct", self.direct.is_some(), of_window),
+            ("activation", self.activation.is_some(), of_window),
+            ("dropout", self.dropout.is_some(), of_window),
+            ("norm", self.norm.is_some(), of_window),
+            ("residual", self.residual.is_some(), of_window),
         ];
         told.into_iter().find(|(_, is_told, has)| *is_told && !has).map(|(name, ..)| name)
     }
 
     fn needed(value: Option<usize>, name: &str) -> Result<usize, String> {
         value.ok_or_else(|| format!("missing field `{name}` of the shape"))
+    }
+
+    fn hidden_layers(&self) -> HiddenLayers {
+        let usual = HiddenLayers::default();
+        HiddenLayers {
+            count: self.layers.unwrap_or(usual.count),
+            activation: self.activation.unwrap_or(usual.activation),
+            dropout: self.dropout.unwrap_or(usual.dropout),
+            norm: self.norm.unwrap_or(usual.norm),
+            residual: self.residual.unwrap_or(usual.residual),
+        }
     }
 
     fn width(&self) -> Result<Width, String> {
@@ -248,6 +282,7 @@ impl TryFrom<WrittenShape> for TextShape {
             Written::FeedForward => Self::FeedForward(FeedForwardShape {
                 window: needed(written.window, "window")?,
                 width: written.width()?,
+                layers: written.hidden_layers(),
                 embedding,
                 direct: written.direct.unwrap_or(false),
                 tied,
@@ -293,8 +328,14 @@ impl From<TextShape> for WrittenShape {
             }
             TextShape::FeedForward(shape) => {
                 let (hidden, parameters) = widths(shape.width);
+                let (layers, usual) = (shape.layers, HiddenLayers::default());
                 Self {
                     architecture: Written::FeedForward,
+                    layers: (layers.count != usual.count).then_some(layers.count),
+                    activation: (layers.activation != usual.activation).then_some(layers.activation),
+                    dropout: (layers.dropout != usual.dropout).then_some(layers.dropout),
+                    norm: (layers.norm != usual.norm).then_some(layers.norm),
+                    residual: (layers.residual != usual.residual).then_some(layers.residual),
                     hidden,
                     parameters,
                     window: Some(shape.window),
@@ -333,8 +374,18 @@ mod tests {
         assert_eq!(read(&toml::to_string(&shape).unwrap()).unwrap(), shape);
         let shape = read("architecture = \"feed_forward\"\nwindow = 4\nhidden = 32\ndirect = true\nmax_positions = 64")
             .unwrap();
-        assert!(matches!(&shape, TextShape::FeedForward(f) if f.direct && f.window == 4), "{shape:?}");
-        assert_eq!(read(&toml::to_string(&shape).unwrap()).unwrap(), shape);
+        let TextShape::FeedForward(plain) = &shape else { panic!("{shape:?}") };
+        assert!(plain.direct && plain.window == 4 && plain.layers == HiddenLayers::default());
+        let written = toml::to_string(&shape).unwrap();
+        assert!(!written.contains("layers") && !written.contains("dropout"), "as before: {written}");
+        assert_eq!(read(&written).unwrap(), shape);
+        let switches = "layers = 6\nactivation = \"relu\"\ndropout = 0.25\nnorm = true\nresidual = true\n";
+        let deep =
+            read(&format!("architecture = \"feed_forward\"\nwindow = 4\nhidden = 32\nmax_positions = 64\n{switches}"));
+        let deep = deep.unwrap();
+        let TextShape::FeedForward(shape) = &deep else { panic!("{deep:?}") };
+        assert_eq!(shape.layers.words(), "6 layers, relu, normalised, residual, dropout 0.25");
+        assert_eq!(read(&toml::to_string(&deep).unwrap()).unwrap(), deep);
     }
 
     #[test]
@@ -349,6 +400,12 @@ mod tests {
                 .contains("leave one out")
         );
         assert!(of("hidden = 4\nlayers = 1\nwindow = 3").contains("no `window`"));
+        assert!(
+            of("architecture = \"lstm\"\nlayers = 1\nhidden = 4\nnorm = true\nmax_positions = 8").contains("no `norm`")
+        );
+        let gelu =
+            of("architecture = \"feed_forward\"\nwindow = 3\nhidden = 4\nactivation = \"gelu\"\nmax_positions = 8");
+        assert!(gelu.contains("gelu") && gelu.contains("sigmoid"), "{gelu}");
         assert!(of("architecture = \"gru\"\nlayers = 1").contains("gru"));
     }
 }

@@ -45,6 +45,10 @@ pub struct TrainSpec {
     pub steps: usize,
     /// Share of the data held out for validation, in `0..1`.
     pub validation_share: f64,
+    /// Share of what is not held out that is learned from, above 0 and up to 1. The rest is not used, and what is held out stays the same, so
+    /// that curves compare: with little of it a network learns its data by heart (overfitting).
+    #[serde(skip_serializing_if = "is_whole")]
+    pub learn_from: f64,
     /// Steps between validations.
     pub eval_every: usize,
     /// The run ends early when so many validations have passed since the best; 0 goes through all steps.
@@ -80,6 +84,7 @@ impl TrainSpec {
             accumulate: 1,
             steps: 1,
             validation_share: 0.0,
+            learn_from: 1.0,
             eval_every: 1,
             patience: 0,
             seed: 0,

@@ -50,6 +50,8 @@ pub(in crate::types) struct WrittenSpec {
     steps: usize,
     #[serde(default = "default_validation_share")]
     validation_share: f64,
+    #[serde(default = "whole")]
+    learn_from: f64,
     #[serde(default = "default_eval_every")]
     eval_every: usize,
     #[serde(default)]
@@ -114,6 +116,7 @@ impl From<WrittenSpec> for TrainSpec {
             accumulate: written.accumulate,
             steps: written.steps,
             validation_share: written.validation_share,
+            learn_from: written.learn_from,
             eval_every: written.eval_every,
             patience: written.patience,
             seed: written.seed,
@@ -196,6 +199,10 @@ mod tests {
             spec("groups = [{ parameters = \"blocks.*.mlp\", frozen = true }]", "rates = { token_embedding = 0.3 }");
         assert_eq!(serde_json::from_str::<TrainSpec>(&serde_json::to_string(&spec).unwrap()).unwrap(), spec);
         assert_eq!(toml::from_str::<TrainSpec>(&toml::to_string(&spec).unwrap()).unwrap(), spec);
+        let written = toml::to_string(&spec).unwrap();
+        assert!(!written.contains("learn_from"), "as before: {written}");
+        let hundredth = TrainSpec { learn_from: 0.01, ..spec };
+        assert_eq!(toml::from_str::<TrainSpec>(&toml::to_string(&hundredth).unwrap()).unwrap(), hundredth);
     }
 
     #[test]

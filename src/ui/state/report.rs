@@ -5,8 +5,8 @@ use crate::types::{
     AdaptReport, AttributionReport, BaselinesReport, BatchReport, BiasReport, BrokenReport, Classification,
     ClassifyReport, ContextsReport, EditFaults, EditedNext, EmbeddingReport, EvaluationReport, FillReport,
     ForgetReport, HeadWrites, InspectReport, JacobianLens, KShotReport, LabelledReport, LayerActivation, LensReport,
-    LossesReport, MemoryReport, NeighboursReport, PatchReport, PictureReport, SamplesReport, ScoreReport, StatesReport,
-    StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
+    LossesReport, MemoryReport, NeighboursReport, PaceReport, PatchReport, PictureReport, SamplesReport, ScoreReport,
+    StatesReport, StepsReport, SurpriseReport, SweepReport, TableReport, TermsReport, TokenizeReport, WordOrderReport,
 };
 use std::sync::Arc;
 
@@ -66,6 +66,7 @@ reported! {
     ForgetReport => Forgotten,
     StatesReport => StatesWatched,
     MemoryReport => Remembered,
+    PaceReport => Paced,
 }
 
 /// About how much memory a result takes; what is always small counts as nothing.

@@ -196,6 +196,7 @@ fn recipe(spec: &AdaptSpec, lesson: &Lesson<'_>, parameters: u64) -> TrainSpec {
         accumulate: 1,
         steps,
         validation_share: 0.0,
+        learn_from: 1.0,
         eval_every: steps,
         patience: 0,
         seed: lesson.seed,

@@ -71,7 +71,8 @@ impl Examples {
     /// # Errors
     /// When it cannot be learned from.
     fn read(&mut self, spec: &TrainSpec) -> Result<(), UserError> {
-        let (rows, data) = load::read_labelled(&self.task.source(spec.validation_share, spec.seed))?;
+        let (rows, mut data) = load::read_labelled(&self.task.source(spec.validation_share, spec.seed))?;
+        data.learn_from(spec.learn_from, spec.seed);
         self.report = Some(LabelledReport::of(&rows, &data));
         self.data = data;
         Ok(())

@@ -5,6 +5,7 @@ use super::{Examples, other_classes};
 use crate::load::{self, ClassifierBody, ClassifierModel};
 use crate::nn::{TextClassifier, in_full_precision};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
+use crate::train::stream::dropout;
 use crate::types::{ClassifyTask, Labelled, Learns, ModelKind, Problem, StartFrom, TrainSpec, UserError};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -216,7 +217,12 @@ impl Objective for Classify {
 
     fn loss(&mut self, spec: &TrainSpec, net: &TextClassifier, batch: usize, device: &Device) -> Loss {
         let places = self.examples.batch(spec, batch);
-        let scores = self.scores(net, &net.valid(), &places, device);
+        let scores = match self.examples.task.learns {
+            Learns::Head => self.scores(net, &net.valid(), &places, device),
+            Learns::All | Learns::LastLayers(_) => {
+                net.learn(&self.texts(&places), self.padding_id, dropout(spec.seed, batch))
+            }
+        };
         let (mean, tokens) = (self.examples.loss(scores, &places, device), self.texts(&places).concat());
         Loss { mean, tokens, predicted: places.len() }
     }

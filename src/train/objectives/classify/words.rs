@@ -7,6 +7,7 @@ use super::{Examples, SLICE};
 use crate::load::{self, TextModel, Tokenizer};
 use crate::nn::{CausalLm, Hooks, cross_entropy, in_full_precision};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
+use crate::train::stream::dropout;
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::types::{
     ClassifyTask, FewShotPrompt, LabelWords, ModelKind, PromptToken, SegmentKind, StartFrom, TrainSpec, UserError,
@@ -219,7 +220,8 @@ impl Objective for ClassifyWords {
         let borrowed: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         let all: usize = self.counts(&places).iter().sum();
         // The mean over texts, not over tokens.
-        let mean = chosen_loss(net, &borrowed, &learned, device) * (all as f64 / places.len() as f64);
+        let hooks = &mut Hooks::off().learning(dropout(spec.seed, batch));
+        let mean = chosen_loss(net, &borrowed, &learned, hooks, device) * (all as f64 / places.len() as f64);
         Loss { mean, tokens: sequences.concat(), predicted: places.len() }
     }
 

@@ -53,7 +53,7 @@ impl Contrastive {
     fn take(&mut self, prepared: &Prepared, spec: &TrainSpec) -> Result<(), UserError> {
         let frame = prepared.frame.clone();
         let room = frame.room(self.start.context());
-        let (train, held_out) = prepared.corpus.split(spec.validation_share);
+        let (train, held_out) = prepared.corpus.split(spec.validation_share, spec.learn_from);
         let ends = SentenceEnds::of(&prepared.tokenizer, &frame);
         if self.task.masked > 0.0 {
             if train.len() <= room {

@@ -58,7 +58,7 @@ impl MaskedTokens {
     fn take(&mut self, prepared: &Prepared, spec: &TrainSpec) -> Result<(), UserError> {
         let frame = prepared.frame.clone();
         let room = frame.room(self.start.context());
-        let (train, held_out) = prepared.corpus.split(spec.validation_share);
+        let (train, held_out) = prepared.corpus.split(spec.validation_share, spec.learn_from);
         for (part, ids) in [("learned from", &train), ("held out", &held_out)] {
             let may_be_empty = part == "held out" && spec.validation_share == 0.0;
             if ids.len() <= room && !may_be_empty {

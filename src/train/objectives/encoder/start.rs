@@ -202,7 +202,7 @@ impl EncoderStart {
         let made = match setup.spec.start {
             StartFrom::Scratch => {
                 self.tokenizer_json = Some(tokenizer.to_json()?);
-                let (text, _) = corpus.split(setup.spec.validation_share);
+                let (text, _) = corpus.split(setup.spec.validation_share, setup.spec.learn_from);
                 Some(new_encoder(setup.spec, self.shape()?, Arc::clone(&tokenizer), &text, setup.device)?)
             }
             StartFrom::Folder { .. } | StartFrom::OpenModel => self.opened.take(),

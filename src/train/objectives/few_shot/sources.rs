@@ -51,7 +51,7 @@ impl Sources {
             self.waiting.push((share, reader));
             return Ok(false);
         }
-        let (ids, held_out) = reader.finish()?.split(validation_share);
+        let (ids, held_out) = reader.finish()?.split(validation_share, 1.0);
         self.read.push(Source { share, ids, held_out });
         Ok(self.waiting.is_empty())
     }

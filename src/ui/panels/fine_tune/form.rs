@@ -282,6 +282,7 @@ impl Form {
             accumulate: settings.accumulate.max(1),
             steps: settings.steps,
             validation_share: settings.validation_percent / 100.0,
+            learn_from: 1.0,
             eval_every: settings.eval_every,
             patience: if settings.validation_percent > 0.0 { settings.patience } else { 0 },
             seed: settings.seed,

@@ -458,6 +458,7 @@ mod tests {
             accumulate: 1,
             steps: 40,
             validation_share: 0.1,
+            learn_from: 1.0,
             eval_every: 10,
             patience: 0,
             seed: 0,
