@@ -180,11 +180,12 @@ fn task(model: ModelId, work: &Work) -> Result<Box<dyn Task>, UserError> {
         Work::TryTraining(spec) => train_trial::task(model, spec.clone()),
         Work::ShowSnapshot(spec) => Box::new(show_snapshot::ShowSnapshot::new(model, spec.clone())),
         Work::Save(spec) => Box::new(save::Save::new(model, spec.clone())),
-<<<<<<< HEAD
-        Work::ReadTable(_) | Work::ReadLabelled(_) | Work::WriteText(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
-=======
-        Work::Pace(_) | Work::ReadTable(_) | Work::ReadLabelled(_) | Work::Tokenize(_) | Work::ReadBias(_) => {
->>>>>>> switches
+        Work::Pace(_)
+        | Work::ReadTable(_)
+        | Work::ReadLabelled(_)
+        | Work::WriteText(_)
+        | Work::Tokenize(_)
+        | Work::ReadBias(_) => {
             unreachable!("{} is done elsewhere", work.facts().name)
         }
     })

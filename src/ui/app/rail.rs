@@ -9,6 +9,9 @@ use lucide_icons::Icon;
 
 pub(super) const WIDTH: f32 = 84.0;
 const ENTRY_HEIGHT: f32 = 60.0;
+/// Of an entry in a low window: its icon and its name just fit.
+const LEAST_HEIGHT: f32 = 44.0;
+const BETWEEN: f32 = 4.0;
 
 /// One entry: what it says, and whether it is the one shown.
 struct Entry {
@@ -28,21 +31,23 @@ impl App {
             .exact_size(WIDTH)
             .frame(Frame::new().fill(theme.surface()).inner_margin(egui::Margin::symmetric(6, 8)))
             .show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 4.0;
+                ui.spacing_mut().item_spacing.y = BETWEEN;
+                let each = (ui.available_height() + BETWEEN) / self.panels.len() as f32 - BETWEEN;
+                let height = each.floor().clamp(LEAST_HEIGHT, ENTRY_HEIGHT);
                 let at_foot: Vec<bool> = self.panels.iter().map(|p| p.at_foot()).collect();
                 for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| !**foot) {
-                    self.rail_entry(ui, place);
+                    self.rail_entry(ui, place, height);
                 }
                 let feet = at_foot.iter().filter(|f| **f).count() as f32;
-                ui.add_space((ui.available_height() - feet * (ENTRY_HEIGHT + 4.0)).max(0.0));
+                ui.add_space((ui.available_height() - feet * (height + BETWEEN)).max(0.0));
                 for (place, _) in at_foot.iter().enumerate().filter(|(_, foot)| **foot) {
-                    self.rail_entry(ui, place);
+                    self.rail_entry(ui, place, height);
                 }
             });
         self.regions.note(shown.response.rect);
     }
 
-    fn rail_entry(&mut self, ui: &mut Ui, place: usize) {
+    fn rail_entry(&mut self, ui: &mut Ui, place: usize, height: f32) {
         let panel = &self.panels[place];
         let entry = Entry {
             icon: panel.icon(),
@@ -51,15 +56,15 @@ impl App {
             on: place == self.shown,
             alerts: if panel.id() == PanelId::Log { self.state.log.errors_unread() } else { 0 },
         };
-        if show(ui, &entry) {
+        if show(ui, &entry, height) {
             self.shown = place;
         }
     }
 }
 
-fn show(ui: &mut Ui, entry: &Entry) -> bool {
+fn show(ui: &mut Ui, entry: &Entry, height: f32) -> bool {
     let theme = ui.theme();
-    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), ENTRY_HEIGHT), Sense::click());
+    let (rect, response) = ui.allocate_exact_size(Vec2::new(ui.available_width(), height), Sense::click());
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, entry.on, entry.title));
     if ui.is_rect_visible(rect) {
         let (fill, ink) = if entry.on {
@@ -75,10 +80,10 @@ fn show(ui: &mut Ui, entry: &Entry) -> bool {
             let line = egui::Stroke::new(1.5, theme.accent());
             painter.rect_stroke(rect, 8, line, egui::StrokeKind::Inside);
         }
-        let icon_at = pos2(rect.center().x, rect.top() + 22.0);
+        let icon_at = pos2(rect.center().x, rect.top() + 22.0 * height / ENTRY_HEIGHT);
         painter.text(icon_at, Align2::CENTER_CENTER, char::from(entry.icon), FontId::new(20.0, icon_family()), ink);
         let words = if entry.on { theme.body() } else { ink };
-        let words_at = pos2(rect.center().x, rect.bottom() - 9.0);
+        let words_at = pos2(rect.center().x, rect.bottom() - 9.0 * height / ENTRY_HEIGHT);
         painter.text(words_at, Align2::CENTER_BOTTOM, entry.title, Type::Caption.sans(), words);
         if entry.alerts > 0 {
             let dot = Rect::from_center_size(icon_at + Vec2::new(14.0, -8.0), Vec2::splat(16.0));

@@ -3,6 +3,7 @@
 //! The panel is a shell around its parts, each of which owns what is filled in there.
 
 mod learning;
+mod pace;
 mod tab;
 
 use crate::types::JobId;
@@ -13,6 +14,7 @@ use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::{Frame, Margin, Ui};
 use learning::Learning;
 use lucide_icons::Icon;
+use pace::Pace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,10 +27,12 @@ enum Part {
     /// Learning from text, watched.
     #[default]
     Learning,
+    /// How many tokens a second networks read and learn.
+    Pace,
 }
 
 impl Part {
-    const ALL: [(Self, &'static str); 1] = [(Self::Learning, "Learning")];
+    const ALL: [(Self, &'static str); 2] = [(Self::Learning, "Learning"), (Self::Pace, "Speed")];
 }
 
 /// The panel.
@@ -36,6 +40,7 @@ impl Part {
 pub struct PretrainPanel {
     part: Part,
     learning: Learning,
+    pace: Pace,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -43,26 +48,29 @@ pub struct PretrainPanel {
 struct Saved {
     part: Part,
     learning: serde_json::Value,
+    pace: serde_json::Value,
 }
 
 impl PretrainPanel {
-    fn tabs(&self) -> [&dyn Tab; 1] {
-        [&self.learning]
+    fn tabs(&self) -> [&dyn Tab; 2] {
+        [&self.learning, &self.pace]
     }
 
-    fn tabs_mut(&mut self) -> [&mut dyn Tab; 1] {
-        [&mut self.learning]
+    fn tabs_mut(&mut self) -> [&mut dyn Tab; 2] {
+        [&mut self.learning, &mut self.pace]
     }
 
     fn tab(&self) -> &dyn Tab {
         match self.part {
             Part::Learning => &self.learning,
+            Part::Pace => &self.pace,
         }
     }
 
     fn tab_mut(&mut self) -> &mut dyn Tab {
         match self.part {
             Part::Learning => &mut self.learning,
+            Part::Pace => &mut self.pace,
         }
     }
 }
@@ -151,13 +159,15 @@ impl Panel for PretrainPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(Saved { part: self.part, learning: self.learning.save() }).unwrap_or_default()
+        serde_json::to_value(Saved { part: self.part, learning: self.learning.save(), pace: self.pace.save() })
+            .unwrap_or_default()
     }
 
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.part = saved.part;
         let learning = self.learning.restore(&saved.learning);
-        is_whole && learning
+        let pace = self.pace.restore(&saved.pace);
+        is_whole && learning && pace
     }
 }

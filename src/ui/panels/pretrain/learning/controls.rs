@@ -1,14 +1,15 @@
 //! The left column: what is learned, from what, by which networks and how long; start and stop.
 
 use super::Learning;
-use super::form::{Learns, Source};
-use super::net::{Net, Size};
+use super::form::{Form, Learns, Source};
+use super::net::{Net, Size, Switches};
 use crate::chart::number_grouped;
+use crate::types::Nonlinearity;
 use crate::ui::files::FileRequest;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
     caption, error_card, field, hint, integer_field, job_error, job_progress, menu, path_field, primary_button,
-    secondary_button, seconds, section, segmented,
+    real_field, secondary_button, seconds, section, segmented,
 };
 use crate::ui::{Cx, Themed};
 use egui::{Align, Checkbox, Layout, RichText, TextEdit, Ui};
@@ -40,6 +41,9 @@ impl Learning {
                             form.nets.remove(&net);
                         }
                     }
+                }
+                if form.nets.contains(&Net::Deep) {
+                    switches(ui, form);
                 }
                 caption(
                     ui,
@@ -98,6 +102,9 @@ impl Learning {
                             cosine). Empty: what suits the size and the network; a recurrent one takes larger steps.";
                 text_field(right, "Learning rate", help, &mut form.rate, &crate::chart::number(numbers.rate));
             });
+            let help = "Share of what is not held out that is learned from; the held-out part stays. With a hundredth of it the network \
+                        learns by heart, and the gap between its two curves shows it.";
+            real_field(ui, "Learn from, % of the text", help, &mut form.learn_from, 0.1..=100.0);
             integer_field(
                 ui,
                 "Seed",
@@ -176,6 +183,25 @@ impl Learning {
             });
         });
     }
+}
+
+/// What the deep network is made of.
+fn switches(ui: &mut Ui, form: &mut Form) {
+    let Switches { layers, activation, norm, residual, dropout } = &mut form.switches;
+    ui.indent("what the deep network is made of", |ui| {
+        let choices = [(Nonlinearity::Relu, "ReLU"), (Nonlinearity::Sigmoid, "Sigmoid"), (Nonlinearity::Tanh, "tanh")];
+        let help = "What each value goes through. A sigmoid is flat at both ends, and through several of them hardly any gradient comes \
+                    back; ReLU hands it on whole (Nair and Hinton 2010).";
+        ui.scope(|ui| segmented(ui, activation, &choices)).response.on_hover_text(help);
+        ui.checkbox(norm, "Normalisation").on_hover_text("Values of a layer are brought to mean 0 and variance 1 (Ba et al. 2016).");
+        ui.checkbox(residual, "Residual stream").on_hover_text("A layer adds to what it read (He et al. 2016).");
+        ui.columns_const(|[left, right]| {
+            integer_field(left, "Layers", "Hidden layers; the number of weights stays, so more of them are narrower.", layers, 1..=32);
+            let help = "Share of the values that are left out at random while it learns, so that none relies on another \
+                        (Srivastava et al. 2014).";
+            real_field(right, "Dropout, %", help, dropout, 0.0..=95.0);
+        });
+    });
 }
 
 fn text_field(ui: &mut Ui, label: &str, help: &str, text: &mut String, usual: &str) {

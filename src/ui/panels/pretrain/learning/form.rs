@@ -1,6 +1,6 @@
 //! Everything that is filled in, and the runs it stands for.
 
-use super::net::{Net, Numbers, Size};
+use super::net::{Net, Numbers, Size, Switches};
 use crate::types::{
     BLANKS, LrSchedule, MaskedTask, Precision, StartFrom, TextTask, TrainSpec, TrainTask, WriteTextSpec,
 };
@@ -46,6 +46,10 @@ pub(super) struct Form {
     /// As typed; nothing for what is usual at the size.
     pub rate: String,
     pub seed: u64,
+    /// Of the deep network.
+    pub switches: Switches,
+    /// Of what is not held out, the share that is learned from, in percent.
+    pub learn_from: f64,
     pub keep: bool,
 }
 
@@ -61,6 +65,8 @@ impl Default for Form {
             steps: String::new(),
             rate: String::new(),
             seed: 1,
+            switches: Switches::default(),
+            learn_from: 100.0,
             keep: true,
         }
     }
@@ -99,6 +105,15 @@ impl Form {
         Ok(numbers)
     }
 
+    /// What a network is called, with what is unusual about it.
+    pub fn name(&self, net: Net) -> String {
+        let name = match net {
+            Net::Deep => format!("Deep: {}", self.switches.words()),
+            net => net.name().to_owned(),
+        };
+        if self.learn_from < 100.0 { format!("{name}, {} % of the text", self.learn_from) } else { name }
+    }
+
     /// What is missing, in words.
     pub fn missing(&self) -> Option<String> {
         if self.learners().is_empty() {
@@ -132,7 +147,9 @@ impl Form {
             Net::Encoder => {
                 TrainTask::Masked(MaskedTask { data, context, blanks: BLANKS, shape: Some(numbers.encoder()) })
             }
-            net => TrainTask::Text(TextTask { data, context, shape: Some(numbers.shape(net, parameters)) }),
+            net => {
+                TrainTask::Text(TextTask { data, context, shape: Some(numbers.shape(net, parameters, &self.switches)) })
+            }
         };
         Ok(TrainSpec {
             task,
@@ -150,6 +167,7 @@ impl Form {
             accumulate: 1,
             steps: numbers.steps,
             validation_share: 0.1,
+            learn_from: self.learn_from / 100.0,
             eval_every: numbers.eval_every,
             patience: 0,
             seed: self.seed,

@@ -1,7 +1,8 @@
 //! The networks that can learn from a text, and how large they are.
 
 use crate::types::{
-    BertShape, EncoderInit, FeedForwardShape, Init, LlamaShape, RecurrentCell, RecurrentShape, TextShape, Width,
+    BertShape, EncoderInit, FeedForwardShape, HiddenLayers, Init, LlamaShape, Nonlinearity, RecurrentCell,
+    RecurrentShape, TextShape, Width,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,13 +17,15 @@ pub(super) enum Net {
     Lstm,
     Rnn,
     FeedForward,
+    /// The same with several layers, whose parts can be switched off.
+    Deep,
     /// A transformer that looks both ways and fills blanks.
     Encoder,
 }
 
 impl Net {
     /// Those that predict the next word.
-    pub const CAUSAL: [Self; 4] = [Self::Transformer, Self::Lstm, Self::Rnn, Self::FeedForward];
+    pub const CAUSAL: [Self; 5] = [Self::Transformer, Self::Lstm, Self::Rnn, Self::FeedForward, Self::Deep];
 
     /// Its peak learning rate in proportion to the transformer's. Found by trying three or four on stories at the smallest size: with the
     /// transformer's own, networks without attention hardly leave what counting words tells.
@@ -30,7 +33,7 @@ impl Net {
         match self {
             Self::Transformer | Self::Encoder => 1.0,
             Self::Lstm => 10.0,
-            Self::Rnn | Self::FeedForward => 3.0,
+            Self::Rnn | Self::FeedForward | Self::Deep => 3.0,
         }
     }
 
@@ -41,6 +44,7 @@ impl Net {
             Self::Lstm => "LSTM",
             Self::Rnn => "tanh RNN",
             Self::FeedForward => "Feed-forward",
+            Self::Deep => "Deep feed-forward",
             Self::Encoder => "Encoder",
         }
     }
@@ -56,8 +60,46 @@ impl Net {
             }
             Self::Rnn => "Reads token by token; its state is overwritten at each (Elman 1990).",
             Self::FeedForward => "Sees the last 8 tokens and nothing before them (Bengio et al. 2003).",
+            Self::Deep => {
+                "The same with more layers. What made deep networks learn is switched on and off below: start again, and both curves stand \
+                 in one plot."
+            }
             Self::Encoder => "Looks both ways from each token and fills what is blank (Devlin et al. 2019).",
         }
+    }
+}
+
+/// What deep networks are made of, part by part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Switches {
+    pub layers: usize,
+    pub activation: Nonlinearity,
+    pub norm: bool,
+    pub residual: bool,
+    /// In percent.
+    pub dropout: f64,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self { layers: 6, activation: Nonlinearity::Relu, norm: true, residual: true, dropout: 0.0 }
+    }
+}
+
+impl Switches {
+    fn layers(&self) -> HiddenLayers {
+        let Self { layers: count, activation, norm, residual, dropout } = *self;
+        HiddenLayers { count, activation, dropout: dropout / 100.0, norm, residual }
+    }
+
+    /// What is on, in a few words.
+    pub fn words(&self) -> String {
+        let mut words = vec![format!("{} × {}", self.layers, self.activation.name())];
+        words.extend(self.norm.then(|| "norm".to_owned()));
+        words.extend(self.residual.then(|| "residual".to_owned()));
+        words.extend((self.dropout > 0.0).then(|| format!("dropout {} %", self.dropout)));
+        words.join(", ")
     }
 }
 
@@ -164,17 +206,20 @@ impl Size {
 }
 
 impl Numbers {
-    /// Numbers of the transformer, where its vocabulary is as large as asked for: embeddings, which are the head as well, blocks and norms.
+    /// Numbers of the transformer, where its vocabulary is as large as asked for.
     pub fn parameters(&self) -> u64 {
-        let Self { hidden, layers, intermediate, vocabulary, .. } = *self;
-        let block = 4 * hidden * hidden + 3 * hidden * intermediate + 2 * hidden;
-        (vocabulary * hidden + layers * block + hidden) as u64
+        self.llama().parameters()
+    }
+
+    fn llama(&self) -> LlamaShape {
+        let Self { hidden, layers, heads, intermediate, vocabulary, context: max_positions, .. } = *self;
+        let (kv_heads, init) = (heads, Init::Normal);
+        LlamaShape { hidden, layers, heads, kv_heads, intermediate, max_positions, vocabulary, init }
     }
 
     /// The shape of a network that predicts the next token; all but the transformer have about `parameters` numbers.
-    pub fn shape(&self, net: Net, parameters: u64) -> TextShape {
-        let Self { hidden, layers, recurrent_layers, heads, intermediate, vocabulary, context: max_positions, .. } =
-            *self;
+    pub fn shape(&self, net: Net, parameters: u64, switches: &Switches) -> TextShape {
+        let Self { recurrent_layers, vocabulary, context: max_positions, .. } = *self;
         let recurrent = |cell| {
             TextShape::Recurrent(RecurrentShape {
                 cell,
@@ -189,25 +234,17 @@ impl Numbers {
         match net {
             Net::Lstm => recurrent(RecurrentCell::Lstm),
             Net::Rnn => recurrent(RecurrentCell::Tanh),
-            Net::FeedForward => TextShape::FeedForward(FeedForwardShape {
+            Net::FeedForward | Net::Deep => TextShape::FeedForward(FeedForwardShape {
                 window: WINDOW,
                 width: Width::Parameters(parameters),
+                layers: if net == Net::Deep { switches.layers() } else { HiddenLayers::default() },
                 embedding: None,
                 direct: false,
                 tied: None,
                 max_positions,
                 vocabulary,
             }),
-            Net::Transformer | Net::Encoder => TextShape::Llama(LlamaShape {
-                hidden,
-                layers,
-                heads,
-                kv_heads: heads,
-                intermediate,
-                max_positions,
-                vocabulary,
-                init: Init::Normal,
-            }),
+            Net::Transformer | Net::Encoder => TextShape::Llama(self.llama()),
         }
     }
 

@@ -4,10 +4,10 @@
 use super::form::{Form, Learns, Source};
 use super::net::Net;
 use crate::engine::{Command, Outcome, Work};
-use crate::types::{JobId, ModelId, TrainPoint, TrainSpec, TrainingCost, UserError, WriteTextSpec};
+use crate::types::{JobId, ModelId, TrainPoint, TrainSpec, TrainTask, TrainingCost, UserError, WriteTextSpec};
 use crate::ui::{Cx, Phase, State, Training};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What takes longer is not begun before the person has seen how long.
 const LONG_S: f64 = 600.0;
@@ -149,11 +149,24 @@ impl Race {
         self.error = None;
         (self.form, self.only_tell) = (form.clone(), only_tell);
         self.runs = cx.state.runs_dir.clone().filter(|_| form.keep);
+        self.data = match (form.source, &stories) {
+            (Source::Stories, Some(stories)) => stories.out.clone(),
+            _ => PathBuf::from(form.file.trim()),
+        };
+        // Losses of another text or vocabulary do not stand on one axis with these.
+        let vocabulary = form.size.numbers().vocabulary;
+        for runner in &mut self.runners {
+            let is_alike =
+                runner.spec.as_ref().is_some_and(|spec| told_of(spec) == Some((self.data.as_path(), vocabulary)));
+            runner.hidden |= !is_alike;
+        }
         self.first = self.runners.len();
         for net in form.learners() {
             let hue = (0..).find(|hue| self.runners.iter().all(|runner| runner.hue != *hue)).unwrap_or(0);
-            let like = self.runners.iter().filter(|runner| runner.net == net).count();
-            let name = if like == 0 { net.name().to_owned() } else { format!("{} {}", net.name(), like + 1) };
+            let plain = form.name(net);
+            let is_free = |name: &String| self.runners.iter().all(|runner| runner.name != *name);
+            let numbered = (2..).map(|number| format!("{plain} ({number})"));
+            let name = std::iter::once(plain.clone()).chain(numbered).find(is_free).unwrap_or(plain.clone());
             self.runners.push(Runner {
                 net,
                 name,
@@ -168,10 +181,6 @@ impl Race {
                 hidden: false,
             });
         }
-        self.data = match (form.source, &stories) {
-            (Source::Stories, Some(stories)) => stories.out.clone(),
-            _ => PathBuf::from(form.file.trim()),
-        };
         match stories.filter(|stories| !stories.out.is_file()) {
             Some(stories) => {
                 let job = JobId::next();
@@ -362,4 +371,14 @@ impl Race {
             self.drop_untold();
         }
     }
+}
+
+/// The text and the size of the vocabulary that a run learns with.
+fn told_of(spec: &TrainSpec) -> Option<(&Path, usize)> {
+    let (data, vocabulary) = match &spec.task {
+        TrainTask::Text(task) => (&task.data, task.shape.as_ref()?.vocabulary()),
+        TrainTask::Masked(task) => (&task.data, task.shape.as_ref()?.vocabulary),
+        _ => return None,
+    };
+    Some((data.first()?, vocabulary))
 }
