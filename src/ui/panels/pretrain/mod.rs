@@ -3,6 +3,7 @@
 //! The panel is a shell around its parts, each of which owns what is filled in there.
 
 mod learning;
+mod memory;
 mod tab;
 
 use crate::types::JobId;
@@ -13,6 +14,7 @@ use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::{Frame, Margin, Ui};
 use learning::Learning;
 use lucide_icons::Icon;
+use memory::Memory;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,10 +27,12 @@ enum Part {
     /// Learning from text, watched.
     #[default]
     Learning,
+    /// What kinds of networks remember.
+    Memory,
 }
 
 impl Part {
-    const ALL: [(Self, &'static str); 1] = [(Self::Learning, "Learning")];
+    const ALL: [(Self, &'static str); 2] = [(Self::Learning, "Learning"), (Self::Memory, "Memory")];
 }
 
 /// The panel.
@@ -36,6 +40,7 @@ impl Part {
 pub struct PretrainPanel {
     part: Part,
     learning: Learning,
+    memory: Memory,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -43,26 +48,29 @@ pub struct PretrainPanel {
 struct Saved {
     part: Part,
     learning: serde_json::Value,
+    memory: serde_json::Value,
 }
 
 impl PretrainPanel {
-    fn tabs(&self) -> [&dyn Tab; 1] {
-        [&self.learning]
+    fn tabs(&self) -> [&dyn Tab; 2] {
+        [&self.learning, &self.memory]
     }
 
-    fn tabs_mut(&mut self) -> [&mut dyn Tab; 1] {
-        [&mut self.learning]
+    fn tabs_mut(&mut self) -> [&mut dyn Tab; 2] {
+        [&mut self.learning, &mut self.memory]
     }
 
     fn tab(&self) -> &dyn Tab {
         match self.part {
             Part::Learning => &self.learning,
+            Part::Memory => &self.memory,
         }
     }
 
     fn tab_mut(&mut self) -> &mut dyn Tab {
         match self.part {
             Part::Learning => &mut self.learning,
+            Part::Memory => &mut self.memory,
         }
     }
 }
@@ -143,13 +151,15 @@ impl Panel for PretrainPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(Saved { part: self.part, learning: self.learning.save() }).unwrap_or_default()
+        let saved = Saved { part: self.part, learning: self.learning.save(), memory: self.memory.save() };
+        serde_json::to_value(saved).unwrap_or_default()
     }
 
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.part = saved.part;
         let learning = self.learning.restore(&saved.learning);
-        is_whole && learning
+        let memory = self.memory.restore(&saved.memory);
+        is_whole && learning && memory
     }
 }
