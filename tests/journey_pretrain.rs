@@ -116,7 +116,7 @@ fn stories_are_written_on_the_spot_and_learned_from() {
     fill_in(&mut sitting, "Steps", "8");
     sitting.press(Modifiers::COMMAND, Key::Enter);
     sitting.until("the transformer has learned", |s| steps_done(s) == [8]);
-    let stories = scratch.path().join("state/texts/stories-128-seed-1.txt");
+    let stories = scratch.path().join("state/texts/stories-256-seed-1.txt");
     let text = std::fs::read_to_string(stories).unwrap();
     assert!(text.len() > 25_000 && text.contains("Once upon a time"), "{} bytes", text.len());
 }

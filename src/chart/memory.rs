@@ -30,7 +30,7 @@ pub fn memory_figure(models: &[MemoryCurve<'_>], format: Format) -> Result<Vec<u
     let mut curves = Vec::new();
     for (hue, model) in models.iter().enumerate() {
         let bands = model.report.points.iter().filter(|point| point.asked > 0).map(|point| {
-            let [low, high] = interval(point.right, point.asked);
+            let [low, high] = point.interval();
             KShotBand { k: point.distance, mean: point.accuracy(), low, high }
         });
         let bands: Vec<KShotBand> = bands.collect();
@@ -48,15 +48,6 @@ pub fn memory_figure(models: &[MemoryCurve<'_>], format: Format) -> Result<Vec<u
         base: Some((first.chance, "chance")),
     };
     picture(&ByExamples::new(look, curves), format)
-}
-
-/// The interval of Wilson (1927) for a share at 95 %.
-fn interval(right: usize, asked: usize) -> [f64; 2] {
-    const Z: f64 = 1.959_964;
-    let (n, share) = (asked as f64, right as f64 / asked as f64);
-    let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    [(middle - half).max(0.0), (middle + half).min(1.0)]
 }
 
 fn table(models: &[MemoryCurve<'_>]) -> Result<Vec<u8>, ChartError> {
@@ -98,14 +89,5 @@ mod tests {
         let svg = String::from_utf8(memory_figure(&models, Format::Svg).unwrap()).unwrap();
         assert!(svg.contains("lstm") && svg.contains("chance") && svg.contains("distance in tokens"));
         assert!(matches!(memory_figure(&[], Format::Svg), Err(ChartError::Empty(_))));
-    }
-
-    #[test]
-    fn intervals_stay_shares() {
-        // Wilson's for 0 of 10 and 5 of 10, as statsmodels gives them.
-        let [low, high] = interval(0, 10);
-        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-4, "{low} {high}");
-        let [low, high] = interval(5, 10);
-        assert!((low - 0.2366).abs() < 1e-4 && (high - 0.7634).abs() < 1e-4, "{low} {high}");
     }
 }

@@ -80,23 +80,51 @@ pub(in crate::train) fn sequence(
 ) -> (Vec<u8>, Vec<bool>) {
     let (mut text, mut answers) = (Vec::new(), Vec::new());
     while text.len() < length {
-        let (distance, lead) = match kind {
-            MemoryKind::Copy => (kind.least() + random.below(longest + 1 - kind.least()), random.below(LEAD)),
-            // Any of the pairs may be asked for: were it the first ones alone, their place would tell as much as their key.
-            MemoryKind::Recall => {
-                let pairs = 1 + random.below((longest - 1) / 2);
-                let before = random.below(pairs);
-                (kind.least() + 2 * (pairs - 1 - before), 2 * before)
+        match kind {
+            MemoryKind::Copy => {
+                let distance = often_short(kind.least(), longest, random);
+                let lead = random.below(LEAD);
+                let answer = ask(kind, distance, lead, random, &mut text);
+                answers.push(text.len());
+                text.push(answer);
             }
-        };
-        let answer = ask(kind, distance, lead, random, &mut text);
-        answers.push(text.len());
-        text.push(answer);
+            MemoryKind::Recall => recall(longest, random, &mut text, &mut answers),
+        }
     }
     text.truncate(length);
     let mut predicted = vec![false; length - 1];
     answers.into_iter().filter(|place| (1..length).contains(place)).for_each(|place| predicted[place - 1] = true);
     (text, predicted)
+}
+
+/// A number of `least..=most`, as often between 2 and 4 as between 16 and 32: who learns what is near first goes on from there.
+fn often_short(least: usize, most: usize, random: &mut Random) -> usize {
+    let share = random.unit();
+    let (low, high) = (least as f64, most as f64 + 1.0);
+    ((low * (high / low).powf(share)) as usize).clamp(least, most)
+}
+
+/// Writes keys with values behind what there is, and asks for as many as there are, each within `longest` characters of where it stood last:
+/// with one question for so many pairs there is little to learn from. Any may be asked for: were it the first ones alone, their place would
+/// tell as much as their key.
+fn recall(longest: usize, random: &mut Random, text: &mut Vec<u8>, answers: &mut Vec<usize>) {
+    let pairs = 1 + random.below((longest - 1) / 2);
+    let mut stood: [Option<usize>; KEYS.len()] = [None; KEYS.len()];
+    for _ in 0..pairs {
+        let key = random.below(KEYS.len());
+        text.extend([KEYS[key], letter(random)]);
+        stood[key] = Some(text.len() - 1);
+    }
+    for _ in 0..pairs {
+        let place = text.len() + 2;
+        let near = |at: &Option<usize>| at.is_some_and(|at| place - at <= longest);
+        let keys: Vec<usize> = (0..KEYS.len()).filter(|key| near(&stood[*key])).collect();
+        let Some(key) = keys.get(random.below(keys.len().max(1))).copied() else { break };
+        let value = text[stood[key].expect("near")];
+        text.extend([ASK, KEYS[key], value]);
+        answers.push(place);
+        stood[key] = Some(place);
+    }
 }
 
 /// Tokens of a sequence that always holds an answer.
@@ -183,14 +211,31 @@ mod tests {
                     assert!(LETTERS.contains(&text[at + 1]));
                 }
                 if kind == MemoryKind::Recall {
-                    // What is right is the last value of the key.
+                    // What is right is the last value of the key, no farther than is to be learned.
                     for at in (0..predicted.len()).filter(|at| predicted[*at]) {
                         let given = (0..at - 1).rev().find(|place| text[*place] == text[at]).unwrap();
                         assert_eq!(text[given + 1], text[at + 1]);
+                        assert!(at - given <= 32, "{} tokens", at - given);
                     }
                 }
                 assert_eq!((text, predicted), sequence(kind, 32, length, &mut Random::new(1, place)));
             }
         }
+    }
+
+    #[test]
+    fn near_questions_come_as_often_as_far_ones_and_recall_asks_as_often_as_it_tells() {
+        let mut random = Random::new(5, 0);
+        let distances: Vec<usize> = (0..4000).map(|_| often_short(2, 32, &mut random)).collect();
+        assert!(distances.iter().all(|distance| (2..=32).contains(distance)));
+        let share = |low, high| distances.iter().filter(|of| (low..high).contains(*of)).count() as f64 / 4000.0;
+        // Each doubling is as likely as any other: a quarter of them, but for what is cut at the end.
+        assert!((share(2, 4) - share(8, 16)).abs() < 0.03 && share(16, 33) > 0.2, "{} {}", share(2, 4), share(8, 16));
+        let count = |kind| {
+            (0..200)
+                .map(|at| sequence(kind, 32, 65, &mut Random::new(1, at)).1.iter().filter(|is| **is).count())
+                .sum::<usize>()
+        };
+        assert!(count(MemoryKind::Recall) > 200 * 8, "{}", count(MemoryKind::Recall));
     }
 }

@@ -13,7 +13,8 @@ use crate::train::stream::{Stream, dropout};
 use crate::train::text_loss::{Chosen, chosen_logits, chosen_loss};
 use crate::train::watch::HeadProbe;
 use crate::types::{
-    BYTE_VOCABULARY, GlimpseToken, HeadValues, MemoryKind, MemoryTask, StartFrom, TextShape, TrainSpec, UserError,
+    BYTE_VOCABULARY, GlimpseToken, HeadValues, MemoryKind, MemoryTask, RecurrentCell, StartFrom, TextShape, TrainSpec,
+    UserError,
 };
 use burn::tensor::Device;
 use std::path::Path;
@@ -129,7 +130,11 @@ impl Objective for Memory {
                 None => learn_byte_bpe(std::iter::empty::<&str>(), BYTE_VOCABULARY)?,
             };
             self.tokenizer_json = Some(tokenizer.to_json()?);
-            Some(new_model(setup.spec, &shape, tokenizer, setup.device))
+            let mut model = new_model(setup.spec, &shape, tokenizer, setup.device);
+            if setup.spec.out.is_none() {
+                model.info.name = format!("{}-{}", self.task.of.name(), kind_of(&shape));
+            }
+            Some(model)
         } else {
             folder_model(setup, tell)?
         };
@@ -214,6 +219,18 @@ impl Objective for Memory {
 
     fn write_extra(&self, folder: &Path) -> Result<(), UserError> {
         write_tokenizer(self.tokenizer_json.as_deref(), folder)
+    }
+}
+
+/// What a network of this shape is called.
+fn kind_of(shape: &TextShape) -> &'static str {
+    match shape {
+        TextShape::Llama(_) => "transformer",
+        TextShape::Recurrent(shape) => match shape.cell {
+            RecurrentCell::Lstm => "lstm",
+            RecurrentCell::Tanh => "rnn",
+        },
+        TextShape::FeedForward(_) => "feed-forward",
     }
 }
 

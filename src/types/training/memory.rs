@@ -112,6 +112,19 @@ impl MemoryPoint {
     pub fn accuracy(&self) -> f64 {
         self.right as f64 / self.asked.max(1) as f64
     }
+
+    /// The ends of the 95 % interval of that share (Wilson 1927): everything where nothing was asked.
+    #[must_use]
+    pub fn interval(&self) -> [f64; 2] {
+        const Z: f64 = 1.959_964;
+        if self.asked == 0 {
+            return [0.0, 1.0];
+        }
+        let (n, share) = (self.asked as f64, self.accuracy());
+        let middle = (share + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+        let half = Z / (1.0 + Z * Z / n) * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        [(middle - half).max(0.0), (middle + half).min(1.0)]
+    }
 }
 
 /// How well a model remembers.
@@ -129,9 +142,36 @@ pub struct MemoryReport {
     pub example: Option<(String, char)>,
 }
 
+impl MemoryReport {
+    /// The largest distance up to which at least this share of the answers is right at every distance that was asked at.
+    #[must_use]
+    pub fn reach(&self, share: f64) -> Option<usize> {
+        self.points.iter().take_while(|point| point.accuracy() >= share).last().map(|point| point.distance)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_stay_shares() {
+        let interval = |right, asked| MemoryPoint { distance: 2, right, asked }.interval();
+        // Wilson's for 0 of 10 and 5 of 10, as statsmodels gives them.
+        let [low, high] = interval(0, 10);
+        assert!(low == 0.0 && (high - 0.2775).abs() < 1e-4, "{low} {high}");
+        let [low, high] = interval(5, 10);
+        assert!((low - 0.2366).abs() < 1e-4 && (high - 0.7634).abs() < 1e-4, "{low} {high}");
+        assert_eq!(interval(0, 0), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn a_reach_ends_where_answers_are_wrong_first() {
+        let point = |distance, right| MemoryPoint { distance, right, asked: 10 };
+        let report = |points: &[MemoryPoint]| MemoryReport { points: points.to_vec(), ..MemoryReport::default() };
+        assert_eq!(report(&[point(2, 10), point(4, 9), point(8, 3), point(16, 9)]).reach(0.9), Some(4));
+        assert_eq!(report(&[point(2, 8), point(4, 9)]).reach(0.9), None);
+    }
 
     #[test]
     fn keys_and_values_come_in_twos() {

@@ -39,6 +39,18 @@ pub struct LlamaShape {
     pub init: Init,
 }
 
+impl LlamaShape {
+    /// Numbers of the model: the tied embedding, and of each block queries, keys, values, their output, the gated MLP and two norms; a norm
+    /// at the end.
+    #[must_use]
+    pub fn parameters(&self) -> u64 {
+        let Self { hidden, layers, heads, kv_heads, intermediate, vocabulary, .. } = *self;
+        let keys_and_values = 2 * hidden / heads.max(1) * kv_heads;
+        let block = hidden * (2 * hidden + keys_and_values + 3 * intermediate + 2);
+        (vocabulary * hidden + layers * block + hidden) as u64
+    }
+}
+
 /// A recurrent model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecurrentShape {
@@ -364,6 +376,19 @@ mod tests {
         assert!(matches!(&shape, TextShape::Llama(llama) if llama.heads == 2 && llama.init == Init::Normal));
         let written = toml::to_string(&shape).unwrap();
         assert_eq!((written.contains("architecture"), read(&written).unwrap()), (false, shape));
+    }
+
+    #[test]
+    fn a_llamas_numbers_are_counted_from_its_sizes() {
+        // As the trained model's file has them.
+        let of = |text: &str| match read(text).unwrap() {
+            TextShape::Llama(shape) => shape.parameters(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            of("hidden = 64\nlayers = 2\nheads = 4\nkv_heads = 4\nintermediate = 128\nmax_positions = 256"),
+            98_688
+        );
     }
 
     #[test]

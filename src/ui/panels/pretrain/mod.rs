@@ -3,6 +3,7 @@
 //! The panel is a shell around its parts, each of which owns what is filled in there.
 
 mod learning;
+mod memory;
 mod pace;
 mod tab;
 
@@ -14,6 +15,7 @@ use crate::ui::{Action, Cx, Panel, PanelId, State};
 use egui::{Frame, Margin, Ui};
 use learning::Learning;
 use lucide_icons::Icon;
+use memory::Memory;
 use pace::Pace;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -27,12 +29,15 @@ enum Part {
     /// Learning from text, watched.
     #[default]
     Learning,
+    /// What kinds of networks remember.
+    Memory,
     /// How many tokens a second networks read and learn.
     Pace,
 }
 
 impl Part {
-    const ALL: [(Self, &'static str); 2] = [(Self::Learning, "Learning"), (Self::Pace, "Speed")];
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Learning, "Learning"), (Self::Memory, "Memory"), (Self::Pace, "Speed")];
 }
 
 /// The panel.
@@ -40,6 +45,7 @@ impl Part {
 pub struct PretrainPanel {
     part: Part,
     learning: Learning,
+    memory: Memory,
     pace: Pace,
 }
 
@@ -48,21 +54,23 @@ pub struct PretrainPanel {
 struct Saved {
     part: Part,
     learning: serde_json::Value,
+    memory: serde_json::Value,
     pace: serde_json::Value,
 }
 
 impl PretrainPanel {
-    fn tabs(&self) -> [&dyn Tab; 2] {
-        [&self.learning, &self.pace]
+    fn tabs(&self) -> [&dyn Tab; 3] {
+        [&self.learning, &self.memory, &self.pace]
     }
 
-    fn tabs_mut(&mut self) -> [&mut dyn Tab; 2] {
-        [&mut self.learning, &mut self.pace]
+    fn tabs_mut(&mut self) -> [&mut dyn Tab; 3] {
+        [&mut self.learning, &mut self.memory, &mut self.pace]
     }
 
     fn tab(&self) -> &dyn Tab {
         match self.part {
             Part::Learning => &self.learning,
+            Part::Memory => &self.memory,
             Part::Pace => &self.pace,
         }
     }
@@ -70,6 +78,7 @@ impl PretrainPanel {
     fn tab_mut(&mut self) -> &mut dyn Tab {
         match self.part {
             Part::Learning => &mut self.learning,
+            Part::Memory => &mut self.memory,
             Part::Pace => &mut self.pace,
         }
     }
@@ -159,15 +168,18 @@ impl Panel for PretrainPanel {
     }
 
     fn save(&self) -> serde_json::Value {
-        serde_json::to_value(Saved { part: self.part, learning: self.learning.save(), pace: self.pace.save() })
-            .unwrap_or_default()
+        let (learning, memory, pace) = (self.learning.save(), self.memory.save(), self.pace.save());
+        serde_json::to_value(Saved { part: self.part, learning, memory, pace }).unwrap_or_default()
     }
 
     fn restore(&mut self, value: &serde_json::Value) -> bool {
         let (saved, is_whole): (Saved, bool) = lenient::read(value);
         self.part = saved.part;
-        let learning = self.learning.restore(&saved.learning);
-        let pace = self.pace.restore(&saved.pace);
-        is_whole && learning && pace
+        let parts = [
+            self.learning.restore(&saved.learning),
+            self.memory.restore(&saved.memory),
+            self.pace.restore(&saved.pace),
+        ];
+        is_whole && parts.into_iter().all(|part| part)
     }
 }

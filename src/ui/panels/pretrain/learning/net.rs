@@ -157,7 +157,7 @@ impl Size {
                 steps: 300,
                 rate: 3e-3,
                 eval_every: 25,
-                passages: 128,
+                passages: 256,
             },
             Self::Minutes => Numbers {
                 hidden: 96,
@@ -171,7 +171,7 @@ impl Size {
                 steps: 800,
                 rate: 2e-3,
                 eval_every: 50,
-                passages: 768,
+                passages: 1024,
             },
             Self::TenMinutes => Numbers {
                 hidden: 128,

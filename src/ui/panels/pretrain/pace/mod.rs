@@ -197,7 +197,7 @@ fn told(report: &PaceReport, pass: PacePass) -> Vec<String> {
     let Some(processor) = report.processors().last().copied() else { return Vec::new() };
     let of_network = |(place, network): (usize, &crate::types::PacedNetwork)| {
         let curve = report.by_length(place, pass, processor);
-        let ([(short, slow), .., (long, fast)] | [(short, slow), (long, fast)]) = curve.as_slice() else { return None };
+        let [(short, slow), .., (long, fast)] = curve.as_slice() else { return None };
         let batches = report.by_batch(place, pass, processor);
         let beside = match batches.as_slice() {
             [(_, one), .., (many, all)] => {
