@@ -56,7 +56,11 @@ pub(super) fn unpack(place: &Path) -> Result<()> {
         }
         let aside = place.join(format!(".{model}.{}", std::process::id()));
         std::fs::create_dir_all(&aside)?;
-        let mut written = files.iter().try_for_each(|(file, bytes)| crate::disk::write(&aside.join(file), bytes));
+        let mut written = files.iter().try_for_each(|(file, bytes)| {
+            let file = aside.join(file);
+            file.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            crate::disk::write(&file, bytes)
+        });
         written = written.and_then(|()| std::fs::rename(&aside, &folder));
         if written.is_ok() {
             crate::disk::sync_folder(place);

@@ -39,18 +39,6 @@ pub struct LlamaShape {
     pub init: Init,
 }
 
-impl LlamaShape {
-    /// Numbers of the model: the tied embedding, and of each block queries, keys, values, their output, the gated MLP and two norms; a norm
-    /// at the end.
-    #[must_use]
-    pub fn parameters(&self) -> u64 {
-        let Self { hidden, layers, heads, kv_heads, intermediate, vocabulary, .. } = *self;
-        let keys_and_values = 2 * hidden / heads.max(1) * kv_heads;
-        let block = hidden * (2 * hidden + keys_and_values + 3 * intermediate + 2);
-        (vocabulary * hidden + layers * block + hidden) as u64
-    }
-}
-
 /// A recurrent model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RecurrentShape {
@@ -101,7 +89,8 @@ pub enum Width {
 }
 
 impl LlamaShape {
-    /// Numbers that are learned.
+    /// Numbers of the model: the tied embedding, and of each block queries, keys, values, their output, the gated MLP and two norms; a norm
+    /// at the end.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         let [v, d, l, f] = [self.vocabulary, self.hidden, self.layers, self.intermediate].map(|n| n as u64);

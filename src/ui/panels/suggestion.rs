@@ -32,6 +32,22 @@ pub(super) fn for_large(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add_space(space::S);
 }
 
+/// Offers the encoder that comes along while none is open.
+pub(super) fn for_blanks(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let Some(encoder) = encoder(cx.state) else { return };
+    ui.add_space(space::M);
+    caption(ui, format!("{} fills blanks and compares texts by their meaning.", encoder.name));
+    if secondary_button(ui, Some(Icon::Box), &format!("Use {}", encoder.name)).clicked() {
+        cx.open_model(encoder.path.clone());
+    }
+}
+
+/// The encoder that comes along, where none is open.
+pub(super) fn encoder(state: &State) -> Option<&ShippedModel> {
+    let is_open = state.models.values().any(|open| open.info.can(Ability::Embed));
+    state.shipped.iter().find(|model| model.kind.can(Ability::Embed)).filter(|_| !is_open)
+}
+
 fn open(state: &State) -> Option<&ModelInfo> {
     state.active(Ability::Continue).map(|model| &model.info)
 }

@@ -5,7 +5,7 @@ mod text;
 
 use crate::types::{Ability, FewShotPrompt, JobId};
 use crate::ui::lenient;
-use crate::ui::panels::adapter;
+use crate::ui::panels::{adapter, suggestion};
 use crate::ui::widgets::empty_state;
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, Prompting, Selection, State};
 use egui::Ui;
@@ -14,6 +14,9 @@ use lucide_icons::Icon;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use text::{Beside, Conversation, Drawn, Mode, SamplingPreset, SecondModel, TextPrompt};
+
+/// The entry of the palette that opens the encoder that comes along.
+const USE_ENCODER: &str = "use encoder";
 
 /// What survives a restart.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +101,10 @@ impl Panel for PromptPanel {
             adapter::show(ui, cx, &info);
         }
         match self.prompting {
-            Prompting::Continues => self.text.controls(ui, cx),
+            Prompting::Continues => {
+                self.text.controls(ui, cx);
+                suggestion::for_blanks(ui, cx);
+            }
             Prompting::Encodes => self.encoder.controls(ui, cx),
             Prompting::Sees => {}
         }
@@ -197,12 +203,21 @@ impl Panel for PromptPanel {
         }
     }
 
-    fn actions(&self, _state: &State) -> Vec<Action> {
-        if self.prompting == Prompting::Continues { self.text.actions() } else { Vec::new() }
+    fn actions(&self, state: &State) -> Vec<Action> {
+        let mut actions = if self.prompting == Prompting::Continues { self.text.actions() } else { Vec::new() };
+        actions.extend(suggestion::encoder(state).map(|encoder| Action {
+            id: USE_ENCODER,
+            title: format!("Fill blanks or compare texts with {}", encoder.name),
+            icon: Icon::Box,
+        }));
+        actions
     }
 
     fn act(&mut self, id: &'static str, cx: &mut Cx<'_>) {
-        self.text.act(id, cx);
+        match suggestion::encoder(cx.state).filter(|_| id == USE_ENCODER) {
+            Some(encoder) => cx.open_model(encoder.path.clone()),
+            None => self.text.act(id, cx),
+        }
     }
 
     fn save(&self) -> serde_json::Value {

@@ -2,8 +2,8 @@
 
 use super::form::Form;
 use crate::types::{
-    BYTE_VOCABULARY, FeedForwardShape, LlamaShape, MemoryKind, MemoryTask, RecurrentCell, RecurrentShape, StartFrom,
-    TextShape, TrainSpec, TrainTask, Width,
+    BYTE_VOCABULARY, FeedForwardShape, HiddenLayers, LlamaShape, MemoryKind, MemoryTask, RecurrentCell, RecurrentShape,
+    StartFrom, TextShape, TrainSpec, TrainTask, Width,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -103,6 +103,7 @@ impl Net {
             Self::FeedForward => TextShape::FeedForward(FeedForwardShape {
                 window: WINDOW,
                 width,
+                layers: HiddenLayers::default(),
                 embedding: None,
                 direct: false,
                 tied: None,
