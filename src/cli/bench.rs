@@ -8,15 +8,51 @@ pub use reading::ReadingArgs;
 pub use training::TrainingArgs;
 
 use super::CliError;
-use super::args::BenchArgs;
+use super::args::{ModelArgs, WeightType};
 use super::output::{print, print_json};
 use super::session::{Session, model_dir, unexpected};
 use crate::engine::{Command, GenerateSpec, InspectSpec, Outcome, PromptInput, RandomModel, Work};
 use crate::types::{
     GenerationStats, JobId, MemoryTraffic, ModelInfo, Precision, Sampling, SiteFilter, UserError, bytes_in_words,
 };
+use clap::Args;
 use serde::Serialize;
 use std::time::Instant;
+
+/// `fovea bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Build the model that config.json describes with random weights; nothing else of the folder is needed
+    #[arg(long)]
+    pub random_weights: bool,
+    /// Element type in which random weights are kept
+    #[arg(long, value_enum, default_value_t, requires = "random_weights")]
+    pub weights: WeightType,
+    /// Tokens of the prompt
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub prompt_tokens: usize,
+    /// Tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub new_tokens: usize,
+    /// Also measure one pass that captures every attention pattern over this many tokens
+    #[arg(long, value_name = "N")]
+    pub capture_tokens: Option<usize>,
+    /// Also measure the lens, a sweep and an edited pass over this many tokens
+    #[arg(long, value_name = "N")]
+    pub search_tokens: Option<usize>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+    #[command(flatten)]
+    pub training: TrainingArgs,
+    /// Measured runs, after one that warms up; the median counts
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub repeats: usize,
+    /// The figures as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// What was measured. Times are medians over the repeats.
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use super::median;
 use crate::cli::CliError;
-use crate::cli::args::BenchArgs;
+use super::BenchArgs;
 use crate::cli::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, TextList, Work};
 use crate::types::{EvaluateSpec, EvaluationReport, JobId, ModelInfo, UserError};

@@ -22,7 +22,7 @@ use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented
 use crate::ui::{Action, Cx, State};
 use controls::TEXT_FILE;
 use counting::Counting;
-use egui::{ScrollArea, Ui, vec2};
+use egui::{ScrollArea, Sides, Ui, vec2};
 use figure::{InBits, Look, Measure, Time, figure};
 use form::{Form, Learns, Source};
 use lucide_icons::Icon;
@@ -162,10 +162,11 @@ impl Learning {
     }
 
     fn curves(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, learns: Learns) {
-        let mut export = None;
-        stage_header(ui, "Learning curves", "", |ui| export = self.tools(ui));
+        // Height is dear here: the tools stand beside what made the curves.
         self.choices(ui, learns);
-        caption(ui, stamp(&self.race, learns));
+        let mut export = None;
+        let made = stamp(&self.race, learns);
+        Sides::new().shrink_left().truncate().show(ui, |ui| caption(ui, made), |ui| export = self.tools(ui));
         let counted = self.counting.report(learns);
         let figure = figure(cx.state, &self.race.runners, learns, &self.look, counted, &mut self.in_bits);
         let size = vec2(ui.available_width(), (ui.available_height() * 0.46).max(140.0));

@@ -323,7 +323,7 @@ impl Tab for Pace {
             curves
         };
         let lines = told(&report, self.pass);
-        let below = 20.0 * lines.len() as f32 + space::M;
+        let below = 26.0 * lines.len() as f32 + space::M;
         let size = vec2((ui.available_width() - space::M) / 2.0, (ui.available_height() - below).max(160.0));
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = space::M;
