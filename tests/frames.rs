@@ -144,7 +144,7 @@ fn opening() {
 fn training() {
     let mut bench = FrameRig::new();
     let (job, model) = (JobId::next(), ModelId::next());
-    let task = DigitTask { data: "data".into(), network: DigitNetwork::Mlp, augment: false };
+    let task = DigitTask { data: "data".into(), network: DigitNetwork::Mlp, layers: None, augment: false };
     let spec = TrainSpec {
         task: TrainTask::Digits(task),
         start: StartFrom::Scratch,

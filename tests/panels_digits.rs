@@ -181,7 +181,7 @@ fn the_start_button_sends_what_was_filled_in() {
         _ => None,
     });
     assert_eq!(specs.len(), 1);
-    let task = DigitTask { data: "data/mnist".into(), network: DigitNetwork::Cnn, augment: true };
+    let task = DigitTask { data: "data/mnist".into(), network: DigitNetwork::Cnn, layers: None, augment: true };
     assert_eq!(specs[0].task, TrainTask::Digits(task));
     assert_eq!(specs[0].start, StartFrom::Scratch);
     // The curve in words, and the run in the table.

@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(csv.lines().count(), 5);
         assert!(csv.contains("llama,LSTM,12,read,all_cores,2,8,64,1024,0.5,3"), "{csv}");
         let svg = String::from_utf8(pace_figure(&report(), Format::Svg).unwrap()).unwrap();
-        for words in ["read: forward", "one core", "2 cores", "sequences of 64 tokens", "llama", "1,020 at 8 sequences"]
+        for words in ["read: forward", "one core", "2 cores", "sequences of 64 tokens", "llama", "1,024 at 8 sequences"]
         {
             assert!(svg.contains(words), "{words}");
         }

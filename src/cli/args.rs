@@ -10,6 +10,7 @@ use super::convert::ConvertArgs;
 use super::curves::CurvesArgs;
 use super::embed::EmbedArgs;
 use super::evaluate::EvaluateArgs;
+use super::fill::FillArgs;
 use super::fit_lens::FitLensArgs;
 use super::forget::{ForgetArgs, StatesArgs};
 use super::heads::HeadsArgs;
@@ -430,22 +431,6 @@ pub struct KShotArgs {
     /// Also draw the curves into this file: its ending (svg, png or csv) chooses the format
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-}
-
-/// `fovea fill`.
-#[derive(Debug, Args)]
-pub struct FillArgs {
-    #[command(flatten)]
-    pub model: ModelArgs,
-    /// The text, with the model's own mask token (such as [MASK] or <mask>) where words are to be guessed
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: String,
-    /// Tell this many of the likeliest tokens for each mask
-    #[arg(long, value_name = "K", default_value_t = 5)]
-    pub top: usize,
-    /// The guesses as a JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `fovea train`.

@@ -1,12 +1,29 @@
 //! `fovea fill`.
 
 use super::CliError;
-use super::args::FillArgs;
+use super::args::ModelArgs;
 use super::output::{print, print_json};
 use super::session::{Session, unexpected};
 use crate::engine::{Command, FillSpec, Outcome, Work};
 use crate::types::{FilledMask, JobId, printable};
+use clap::Args;
 use serde::Serialize;
+
+/// `fovea fill`.
+#[derive(Debug, Args)]
+pub struct FillArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// The text, with the model's own mask token (such as [MASK] or <mask>) where words are to be guessed
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Tell this many of the likeliest tokens for each mask
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub top: usize,
+    /// The guesses as a JSON object
+    #[arg(long)]
+    pub json: bool,
+}
 
 #[derive(Serialize)]
 struct Answer<'a> {

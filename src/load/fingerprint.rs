@@ -92,7 +92,7 @@ pub fn classifier_fingerprint(model: &ClassifierModel) -> String {
 /// The digest of a digit network's weights in memory, in hexadecimal digits.
 #[must_use]
 pub fn digit_fingerprint(model: &DigitModel) -> String {
-    of_tensors(digit_model::stored_tensors(&model.net))
+    of_tensors(digit_model::stored_tensors(&model.config, &model.net))
 }
 
 /// The digest of a vision transformer's weights in memory, in hexadecimal digits.

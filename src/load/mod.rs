@@ -17,6 +17,7 @@ mod fields;
 mod file;
 mod fingerprint;
 mod gguf;
+mod hidden_fields;
 mod json;
 mod lens_file;
 mod shipped;

@@ -1,7 +1,33 @@
 //! What can be told wrong with a run before it takes its first step.
 
-use crate::types::{ClassifyTask, ContrastiveTask, Learns, MaskedTask, StartFrom, TrainSpec, TrainTask, UserError};
+use crate::types::{
+    ClassifyTask, ContrastiveTask, DigitLayers, DigitNetwork, DigitTask, Learns, MaskedTask, StartFrom, TrainSpec,
+    TrainTask, UserError,
+};
 use std::path::Path;
+
+/// Most units of a hidden layer of a digit network.
+const WIDEST: usize = 4096;
+
+/// What hidden layers of a perceptron cannot be, as a sentence.
+fn check_digit_layers(layers: &DigitLayers, network: DigitNetwork) -> Result<(), String> {
+    let DigitLayers { hidden, dropout, residual, .. } = layers;
+    if network != DigitNetwork::Mlp {
+        return Err("They are those of a perceptron: network = \"mlp\".".to_owned());
+    }
+    if let Some(width) = hidden.iter().find(|width| !(1..=WIDEST).contains(width)) {
+        return Err(format!("A layer of {width} units is not between 1 and {WIDEST}."));
+    }
+    if !(0.0..1.0).contains(dropout) {
+        return Err(format!("dropout ({dropout}) is not from 0 to below 1: of all values something must be left."));
+    }
+    if *residual && (hidden.len() < 2 || hidden.windows(2).any(|two| two[0] != two[1])) {
+        return Err(
+            "residual needs two layers at least, all with as many units, so that one adds to the other.".to_owned()
+        );
+    }
+    Ok(())
+}
 
 /// What can be told wrong before any data is read.
 pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
@@ -73,6 +99,9 @@ pub(crate) fn check(spec: &TrainSpec) -> Result<(), UserError> {
         if spec.start == StartFrom::Scratch {
             return Err(wrong("lora", "Changes of random weights are of no use; start from a model.".to_owned()));
         }
+    }
+    if let TrainTask::Digits(DigitTask { layers: Some(layers), network, .. }) = &spec.task {
+        check_digit_layers(layers, *network).map_err(|why| wrong("layers", why))?;
     }
     if let TrainTask::Masked(MaskedTask { blanks, .. }) | TrainTask::Contrastive(ContrastiveTask { blanks, .. }) =
         &spec.task

@@ -105,7 +105,7 @@ pub use training::record::{KeptRun, LossKind, RunBytes, RunRecord, RunSample, Ru
 pub use training::shape::{BYTE_VOCABULARY, FeedForwardShape, Init, LlamaShape, RecurrentShape, TextShape, Width};
 pub use training::snapshot::{Confusion, HeadValues, Moved, RunSnapshot, SnapshotSteps, share_moved};
 pub use training::train::{
-    DigitNetwork, DigitTask, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextTask, TrainPoint, TrainSpec,
-    TrainSummary, TrainTask, best_validation, broken_step,
+    DigitLayers, DigitNetwork, DigitTask, LrSchedule, ParameterGroup, SetLoss, StartFrom, TextTask, TrainPoint,
+    TrainSpec, TrainSummary, TrainTask, best_validation, broken_step,
 };
 pub use training::write_text::WriteTextSpec;

@@ -1,8 +1,8 @@
 //! What reading many texts costs: vectors of the lines of a file, or the loss over one.
 
+use super::BenchArgs;
 use super::median;
 use crate::cli::CliError;
-use super::BenchArgs;
 use crate::cli::session::{Session, unexpected};
 use crate::engine::{Command, Outcome, TextList, Work};
 use crate::types::{EvaluateSpec, EvaluationReport, JobId, ModelInfo, UserError};

@@ -4,6 +4,7 @@
 //! of threads count by.
 
 use super::{Step, Task, TaskContext};
+use crate::engine::guard::THREAD_PREFIX;
 use crate::engine::{Event, Outcome};
 use crate::load::merged;
 use crate::nn::{CausalLm, Hooks, Random, in_full_precision};
@@ -67,7 +68,7 @@ impl Pace {
 
     fn begin(&self, cx: &TaskContext<'_>) -> Result<Measuring, UserError> {
         check(&self.spec)?;
-        let alone = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "fovea-alone".to_owned()).build();
+        let alone = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| format!("{THREAD_PREFIX}alone")).build();
         let alone = alone.map_err(|error| {
             UserError::new(
                 "Nothing can be measured on one core.",

@@ -75,7 +75,7 @@ pub(super) fn data() -> tempfile::TempDir {
 /// Trains until the loss fails at step `from`; gives the error, the store and every point that was reported.
 fn spoiled(from: usize, out: &Path) -> (UserError, ModelStore, ModelId, Vec<TrainPoint>) {
     let data = data();
-    let task = DigitTask { data: data.path().to_owned(), network: DigitNetwork::Mlp, augment: false };
+    let task = DigitTask { data: data.path().to_owned(), network: DigitNetwork::Mlp, layers: None, augment: false };
     let spec = TrainSpec {
         task: TrainTask::Digits(task.clone()),
         out: Some(out.to_owned()),

@@ -3,13 +3,14 @@
 use crate::load::classifier::drawing::Drawing;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
+use crate::load::hidden_fields::{dropout_share, nonlinearity};
 use crate::load::source::{CONFIG_FILE, ModelSource, source};
 use crate::load::tensors::weights::{StoredTensor, Weights, write_weights};
 use crate::load::text::config::architecture;
 use crate::nn::{DigitCnnConfig, DigitConfig, DigitMlpConfig, DigitNet};
-use crate::types::{Architecture, DIGIT_SIDE, LayerWeights, ModelId, ModelInfo, Precision, Shape};
+use crate::types::{Architecture, DIGIT_SIDE, DigitLayers, LayerWeights, ModelId, ModelInfo, Precision, Shape};
 use burn::tensor::Device;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// More neurons or maps in one layer than this are a mistake in config.json, not a network for 784 pixels.
@@ -59,7 +60,8 @@ impl DigitModel {
             (output.values, output.bias) = (values.into(), vec![0.0; shape[0]].into());
             output.shape = shape;
         }
-        self.with(config.clone(), config.with_weights(&weights, device))
+        let net = config.with_weights(&weights, device).with_norms(&self.net.norms(), device);
+        self.with(config, net)
     }
 
     /// A network of the same layers for so many classes that has learned nothing.
@@ -92,8 +94,13 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
         let bias = weights.values(&format!("{name}.bias"), &shape[..1])?.into();
         layers.push(LayerWeights { name, shape, values, bias });
     }
+    let mut norms = Vec::new();
+    for (name, width) in config.norms() {
+        let mut read = |part: &str| weights.values(&format!("{name}.{part}"), &[width]);
+        norms.push([read("weight")?, read("bias")?]);
+    }
     let kept = weights.finish(|_| false)?;
-    let net = config.with_weights(&layers, device);
+    let net = config.with_weights(&layers, device).with_norms(&norms, device);
     let mut model = DigitModel::new(&source.name(), config, net);
     model.info.path = dir.to_owned();
     model.info.precision = kept.precision;
@@ -108,7 +115,7 @@ pub fn open_digit_model(dir: &Path, device: &Device) -> Result<DigitModel, LoadE
 /// When the folder cannot be made, a file cannot be written, or a weight is too large for `precision`.
 pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) -> Result<(), LoadError> {
     std::fs::create_dir_all(dir).map_err(|source| LoadError::Write { path: dir.to_owned(), source })?;
-    write_weights(&stored_tensors(&model.net), precision, dir)?;
+    write_weights(&stored_tensors(&model.config, &model.net), precision, dir)?;
     let mut config = json!({
         "architectures": [model.config.architecture().config_name()],
         "image_size": DIGIT_SIDE,
@@ -116,7 +123,7 @@ pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) ->
         "torch_dtype": precision.torch_name(),
     });
     match &model.config {
-        DigitConfig::Mlp(mlp) => config["hidden_sizes"] = json!(mlp.hidden),
+        DigitConfig::Mlp(mlp) => write_layers(&mlp.layers, &mut config),
         DigitConfig::Cnn(cnn) => {
             config["channels"] = json!(cnn.channels);
             config["hidden_size"] = json!(cnn.hidden);
@@ -126,7 +133,7 @@ pub fn save_digit_model(model: &DigitModel, dir: &Path, precision: Precision) ->
 }
 
 /// Every tensor under its name in the file.
-pub(in crate::load) fn stored_tensors(net: &DigitNet) -> Vec<(String, StoredTensor)> {
+pub(in crate::load) fn stored_tensors(config: &DigitConfig, net: &DigitNet) -> Vec<(String, StoredTensor)> {
     let mut tensors = Vec::new();
     for layer in net.layer_weights() {
         let outputs = layer.bias.len();
@@ -135,7 +142,44 @@ pub(in crate::load) fn stored_tensors(net: &DigitNet) -> Vec<(String, StoredTens
         tensors.push((format!("{}.weight", layer.name), weight));
         tensors.push((format!("{}.bias", layer.name), bias));
     }
+    for ((name, width), norm) in config.norms().into_iter().zip(net.norms()) {
+        for (part, values) in ["weight", "bias"].into_iter().zip(norm) {
+            tensors.push((format!("{name}.{part}"), StoredTensor { shape: vec![width], values }));
+        }
+    }
     tensors
+}
+
+/// Settings of hidden layers; those that a perceptron usually has are not written, as they were not before there were others.
+fn write_layers(layers: &DigitLayers, config: &mut Value) {
+    let usual = DigitLayers::default();
+    config["hidden_sizes"] = json!(layers.hidden);
+    if layers.activation != usual.activation {
+        config["hidden_act"] = json!(layers.activation.name());
+    }
+    if layers.dropout != usual.dropout {
+        config["hidden_dropout_prob"] = json!(layers.dropout);
+    }
+    for (name, flag) in [("layer_norm", layers.norm), ("residual_connections", layers.residual)] {
+        if flag {
+            config[name] = json!(true);
+        }
+    }
+}
+
+fn read_layers(fields: &Fields) -> Result<DigitLayers, LoadError> {
+    let (hidden, usual) = (widths(fields, "hidden_sizes")?, DigitLayers::default());
+    let residual = fields.flag("residual_connections", usual.residual)?;
+    if residual && hidden.windows(2).any(|two| two[0] != two[1]) {
+        return Err(fields.wrong("hidden_sizes", "must be alike where layers add what they read"));
+    }
+    Ok(DigitLayers {
+        hidden,
+        activation: nonlinearity(fields, usual.activation)?,
+        dropout: dropout_share(fields)?,
+        norm: fields.flag("layer_norm", usual.norm)?,
+        residual,
+    })
 }
 
 fn read_config(source: &dyn ModelSource) -> Result<DigitConfig, LoadError> {
@@ -147,9 +191,7 @@ fn read_config(source: &dyn ModelSource) -> Result<DigitConfig, LoadError> {
     }
     let classes = width(&fields, "num_labels", fields.count("num_labels")?)?;
     match architecture {
-        Architecture::DigitMlp => {
-            Ok(DigitConfig::Mlp(DigitMlpConfig { hidden: widths(&fields, "hidden_sizes")?, classes }))
-        }
+        Architecture::DigitMlp => Ok(DigitConfig::Mlp(DigitMlpConfig { layers: read_layers(&fields)?, classes })),
         Architecture::DigitCnn => {
             let hidden = width(&fields, "hidden_size", fields.count("hidden_size")?)?;
             let config = DigitCnnConfig { channels: widths(&fields, "channels")?, hidden, classes };
@@ -180,11 +222,15 @@ fn width(fields: &Fields, name: &str, n: usize) -> Result<usize, LoadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::DigitNetwork;
+    use crate::types::{DigitNetwork, Nonlinearity};
 
     fn saved(network: DigitNetwork) -> (tempfile::TempDir, DigitModel) {
         let config = DigitConfig::of(network);
         let net = config.init(7, &Device::flex());
+        written(config, net)
+    }
+
+    fn written(config: DigitConfig, net: DigitNet) -> (tempfile::TempDir, DigitModel) {
         let model = DigitModel::new("test", config, net);
         let dir = tempfile::tempdir().unwrap();
         save_digit_model(&model, dir.path(), Precision::F32).unwrap();
@@ -199,6 +245,42 @@ mod tests {
             assert_eq!(opened.config, model.config);
             assert_eq!(opened.net.layer_weights(), model.net.layer_weights());
             assert_eq!(opened.info.parameters, model.info.parameters);
+        }
+    }
+
+    #[test]
+    fn layers_of_a_recipe_are_saved_and_have_a_new_head() {
+        let device = Device::flex();
+        let layers = DigitLayers {
+            hidden: vec![6, 6],
+            activation: Nonlinearity::Tanh,
+            dropout: 0.25,
+            norm: true,
+            residual: true,
+        };
+        let config = DigitConfig::perceptron(layers);
+        let norms = [1.5, 0.5].map(|gain| [vec![gain; 6], vec![0.25 * gain; 6]]);
+        let net = config.init(7, &device).with_norms(&norms, &device);
+        let (dir, model) = written(config, net);
+        let opened = open_digit_model(dir.path(), &device).unwrap();
+        assert_eq!((&opened.config, opened.net.norms()), (&model.config, norms.to_vec()));
+        assert_eq!(opened.net.layer_weights(), model.net.layer_weights());
+        assert_eq!(opened.with_new_head(3, 1, &device).net.norms(), norms);
+
+        let path = dir.path().join(CONFIG_FILE);
+        let config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        assert_eq!((&config["hidden_act"], &config["layer_norm"]), (&json!("tanh"), &json!(true)));
+        for (field, value) in [
+            ("hidden_act", json!("gelu")),
+            ("hidden_dropout_prob", json!(1)),
+            ("hidden_sizes", json!([6, 7])),
+            ("layer_norm", json!("yes")),
+        ] {
+            let mut config = config.clone();
+            config[field] = value;
+            std::fs::write(&path, config.to_string()).unwrap();
+            let message = open_digit_model(dir.path(), &device).unwrap_err().to_string();
+            assert!(message.contains(field), "{message:?} does not name {field}");
         }
     }
 
@@ -246,7 +328,7 @@ mod tests {
         ] {
             let (dir, _) = saved(DigitNetwork::Mlp);
             let path = dir.path().join(CONFIG_FILE);
-            let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+            let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
             config[field] = value;
             std::fs::write(&path, config.to_string()).unwrap();
             let message = open_digit_model(dir.path(), &Device::flex()).unwrap_err().to_string();

@@ -1,6 +1,7 @@
 //! Functions applied to each value on its own.
 
 use crate::nn::kernels;
+use crate::types::Nonlinearity;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{self, sigmoid};
 
@@ -19,6 +20,17 @@ impl Activation {
         match self {
             Self::Gelu => gelu(x),
             Self::GeluTanh => gelu_tanh(x),
+        }
+    }
+}
+
+impl Nonlinearity {
+    /// Applied to each value.
+    pub(in crate::nn) fn apply<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        match self {
+            Self::Tanh => x.tanh(),
+            Self::Relu => activation::relu(x),
+            Self::Sigmoid => sigmoid(x),
         }
     }
 }

@@ -7,12 +7,12 @@ use crate::nn::hooks::Hooks;
 use crate::nn::models::digit_cnn::{DigitCnn, DigitCnnConfig};
 use crate::nn::models::digit_mlp::{DigitMlp, DigitMlpConfig};
 use crate::types::Random;
-use crate::types::{Architecture, DIGIT_SIDE, DigitNetwork, LayerActivation, LayerWeights, Site};
+use crate::types::{Architecture, DIGIT_SIDE, DigitLayers, DigitNetwork, LayerActivation, LayerWeights, Site};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
 /// Which digit network, and its sizes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum DigitConfig {
     /// Multilayer perceptron.
     Mlp(DigitMlpConfig),
@@ -27,6 +27,21 @@ impl DigitConfig {
         match network {
             DigitNetwork::Mlp => Self::Mlp(DigitMlpConfig::default()),
             DigitNetwork::Cnn => Self::Cnn(DigitCnnConfig::default()),
+        }
+    }
+
+    /// The perceptron of a recipe's layers.
+    #[must_use]
+    pub fn perceptron(layers: DigitLayers) -> Self {
+        Self::Mlp(DigitMlpConfig { layers, ..DigitMlpConfig::default() })
+    }
+
+    /// Names and widths of what normalises hidden layers; most networks have none.
+    #[must_use]
+    pub fn norms(&self) -> Vec<(String, usize)> {
+        match self {
+            Self::Mlp(config) => config.norms(),
+            Self::Cnn(_) => Vec::new(),
         }
     }
 
@@ -60,7 +75,9 @@ impl DigitConfig {
     /// Number of weights and biases.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.layers().iter().map(|(_, shape)| (shape.iter().product::<usize>() + shape[0]) as u64).sum()
+        let of_layers: u64 =
+            self.layers().iter().map(|(_, shape)| (shape.iter().product::<usize>() + shape[0]) as u64).sum();
+        of_layers + self.norms().iter().map(|(_, width)| 2 * *width as u64).sum::<u64>()
     }
 
     /// The same with another number of classes.
@@ -91,7 +108,7 @@ impl DigitConfig {
     #[must_use]
     pub fn output_path(&self) -> String {
         match self {
-            Self::Mlp(config) => format!("layers.{}.", config.hidden.len()),
+            Self::Mlp(config) => format!("layers.{}.", config.layers.hidden.len()),
             Self::Cnn(_) => "output.".to_owned(),
         }
     }
@@ -122,7 +139,7 @@ impl DigitConfig {
             assert_eq!((name, shape), (&layer.name, &layer.shape), "weights of another network");
         }
         match self {
-            Self::Mlp(_) => DigitNet::Mlp(DigitMlp::new(weights, device)),
+            Self::Mlp(config) => DigitNet::Mlp(DigitMlp::new(config, weights, device)),
             Self::Cnn(_) => DigitNet::Cnn(DigitCnn::new(weights, device)),
         }
     }
@@ -204,6 +221,24 @@ impl DigitNet {
         (0..hidden).map(Site::Layer).chain([Site::Logits]).collect()
     }
 
+    /// Gain and bias of what normalises each hidden layer, in the order of [`DigitConfig::norms`], read back from the device.
+    #[must_use]
+    pub fn norms(&self) -> Vec<[Vec<f32>; 2]> {
+        match self {
+            Self::Mlp(net) => net.norms(),
+            Self::Cnn(_) => Vec::new(),
+        }
+    }
+
+    /// The same network with such.
+    #[must_use]
+    pub fn with_norms(self, norms: &[[Vec<f32>; 2]], device: &Device) -> Self {
+        match self {
+            Self::Mlp(net) => Self::Mlp(net.with_norms(norms, device)),
+            Self::Cnn(net) => Self::Cnn(net),
+        }
+    }
+
     /// The weights of every layer from input to output, read back from the device.
     #[must_use]
     pub fn layer_weights(&self) -> Vec<LayerWeights> {
@@ -215,7 +250,7 @@ impl DigitNet {
 }
 
 /// Row-major values of a tensor. A device that cannot be read is lost; the engine's guard turns the panic into an error.
-fn read_back<const D: usize>(x: &Tensor<D>) -> Vec<f32> {
+pub(in crate::nn) fn read_back<const D: usize>(x: &Tensor<D>) -> Vec<f32> {
     x.try_to_vec_as::<f32>().expect("the device gives back what it holds")
 }
 
@@ -252,6 +287,7 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Nonlinearity;
 
     fn image(seed: u64) -> Vec<f32> {
         let mut random = Random::new(seed, 0);
@@ -302,6 +338,47 @@ mod tests {
             let input = [image(1), image(2)];
             assert_eq!(logits(&net, &input), logits(&again, &input));
         }
+    }
+
+    #[test]
+    fn layers_of_a_recipe_are_what_they_say() {
+        let device = Device::flex();
+        let layers = DigitLayers {
+            hidden: vec![5, 5, 5],
+            activation: Nonlinearity::Sigmoid,
+            norm: true,
+            residual: true,
+            dropout: 0.5,
+        };
+        let config = DigitConfig::perceptron(layers);
+        let gains = |i: usize| [vec![0.5 + i as f32, 1.0, 2.0, -1.0, 0.1], vec![0.0, 0.5, -0.5, 0.2, i as f32]];
+        let net = config.init(5, &device).with_norms(&[gains(0), gains(1), gains(2)], &device);
+        assert_eq!(net.num_params() as u64, config.parameters());
+        let (weights, norms) = (net.layer_weights(), net.norms());
+        let mut x = image(9);
+        for (i, layer) in weights.iter().enumerate() {
+            let mut made: Vec<f32> = (layer.values.chunks_exact(layer.shape[1]).zip(layer.bias.iter()))
+                .map(|(row, bias)| bias + row.iter().zip(&x).map(|(w, x)| w * x).sum::<f32>())
+                .collect();
+            if let Some([gain, bias]) = norms.get(i) {
+                let mean = made.iter().sum::<f32>() / 5.0;
+                let deviation = (made.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / 5.0 + 1e-5).sqrt();
+                for (v, (gain, bias)) in made.iter_mut().zip(gain.iter().zip(bias)) {
+                    *v = 1.0 / (1.0 + (-((*v - mean) / deviation * gain + bias)).exp());
+                }
+                if i > 0 {
+                    made.iter_mut().zip(&x).for_each(|(v, before)| *v += before);
+                }
+            }
+            x = made;
+        }
+        for (ours, expected) in logits(&net, &[image(9)]).iter().zip(x) {
+            assert!((ours - expected).abs() < 1e-4, "{ours} instead of {expected}");
+        }
+        // Half of the values are dropped, but only in learning.
+        let images = || Tensor::from_data(TensorData::new(image(9), [1, 784]), &device);
+        let learning = net.forward(images(), &mut Hooks::off().learning(Random::new(1, 1))).into_data();
+        assert_ne!(learning, net.forward(images(), &mut Hooks::off()).into_data());
     }
 
     #[test]

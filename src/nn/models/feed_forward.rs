@@ -15,7 +15,6 @@ use crate::nn::models::decoder::{Decoder, Pass};
 use crate::nn::models::recurrent::{TABLE, nearest};
 use crate::types::{HiddenLayers, Nonlinearity, Site};
 use burn::module::Module;
-use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 
 /// The shape of a feed-forward model.
@@ -160,12 +159,7 @@ impl FeedForward {
             Some(norm) => norm.forward(x),
             None => x,
         };
-        let x = match self.activation {
-            Nonlinearity::Tanh => x.tanh(),
-            Nonlinearity::Relu => relu(x),
-            Nonlinearity::Sigmoid => sigmoid(x),
-        };
-        hooks.drop_out(self.dropout, x)
+        hooks.drop_out(self.dropout, self.activation.apply(x))
     }
 
     /// What a value of the stream is made of: units, and, with direct connections, the embeddings they saw.

@@ -7,7 +7,7 @@ use crate::nn::{DigitConfig, DigitNet, Hooks, Random, cross_entropy};
 use crate::train::data::augment::distort;
 use crate::train::examples::{Drawn, Example};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
-use crate::train::stream::Stream;
+use crate::train::stream::{Stream, dropout};
 use crate::types::{DIGIT_SIDE, DataPart, DigitNetwork, DigitTask, StartFrom, TrainSpec, UserError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::{Path, PathBuf};
@@ -52,7 +52,7 @@ impl Digits {
             DigitConfig::Mlp(_) => DigitNetwork::Mlp,
             DigitConfig::Cnn(_) => DigitNetwork::Cnn,
         };
-        let task = DigitTask { data: PathBuf::new(), network, augment: false };
+        let task = DigitTask { data: PathBuf::new(), network, layers: None, augment: false };
         let of_head = features.map(|features| OfHead { path: model.config.output_path(), features });
         Self { train, of_head, ..Self::new(task) }
     }
@@ -116,7 +116,10 @@ impl Digits {
         if let StartFrom::Folder { path } = &spec.start {
             return Ok(load::open_digit_model(path, device)?);
         }
-        let config = DigitConfig::of(self.task.network);
+        let config = match &self.task.layers {
+            Some(layers) => DigitConfig::perceptron(layers.clone()),
+            None => DigitConfig::of(self.task.network),
+        };
         let net = config.init(spec.seed, device);
         let name = spec.out.as_deref().and_then(Path::file_name).map_or_else(
             || match self.task.network {
@@ -161,7 +164,8 @@ impl Objective for Digits {
 
     fn loss(&mut self, spec: &TrainSpec, net: &DigitNet, batch: usize, device: &Device) -> Loss {
         let mut random = Random::new(spec.seed, Stream::Distortion.at(batch as u64));
-        let batch = self.batch(spec, batch).to_vec();
+        let number = batch;
+        let batch = self.batch(spec, number).to_vec();
         if let Some(OfHead { features, .. }) = &self.of_head {
             let width = features.len() / self.train.len();
             let rows =
@@ -184,7 +188,8 @@ impl Objective for Digits {
             labels.push(i64::from(self.train.label(i as usize)));
         }
         let (images, labels) = tensors(pixels, labels, device);
-        let mean = cross_entropy(net.forward(images, &mut Hooks::off()), labels);
+        let hooks = &mut Hooks::off().learning(dropout(spec.seed, number));
+        let mean = cross_entropy(net.forward(images, hooks), labels);
         Loss { mean, tokens: Vec::new(), predicted: batch.len() }
     }
 

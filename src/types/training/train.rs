@@ -2,8 +2,8 @@
 
 use crate::types::training::train_written::WrittenSpec;
 use crate::types::{
-    ClassifyTask, ContrastiveTask, FewShotTask, LoraSpec, MaskedTask, MemoryTask, Precision, SnapshotSteps, TextShape,
-    glob::glob_matches,
+    ClassifyTask, ContrastiveTask, FewShotTask, LoraSpec, MaskedTask, MemoryTask, Nonlinearity, Precision,
+    SnapshotSteps, TextShape, glob::glob_matches,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -223,9 +223,34 @@ pub struct DigitTask {
     pub data: PathBuf,
     /// Which network to build from scratch.
     pub network: DigitNetwork,
+    /// Hidden layers of a perceptron that is built from scratch, where they are not the usual ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<DigitLayers>,
     /// Shift, turn and scale the images a little at random, so that hand-drawn digits are read too.
     #[serde(default)]
     pub augment: bool,
+}
+
+/// Hidden layers of a perceptron that reads digits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DigitLayers {
+    /// Units of each, from input to output.
+    pub hidden: Vec<usize>,
+    /// What is applied to each value.
+    pub activation: Nonlinearity,
+    /// Share of each layer's values that are zeros while the network learns; below 1.
+    pub dropout: f64,
+    /// Layer normalisation before each activation.
+    pub norm: bool,
+    /// Layers behind the first add what they read; all have as many units.
+    pub residual: bool,
+}
+
+impl Default for DigitLayers {
+    fn default() -> Self {
+        Self { hidden: vec![16, 16], activation: Nonlinearity::Relu, dropout: 0.0, norm: false, residual: false }
+    }
 }
 
 /// The digit networks.

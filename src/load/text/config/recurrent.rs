@@ -4,8 +4,9 @@ use super::sizes;
 use crate::load::classifier::class_settings::CLASSIFIER;
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
+use crate::load::hidden_fields::{dropout_share, nonlinearity};
 use crate::nn::{FeedForwardConfig, RecurrentConfig};
-use crate::types::{HiddenLayers, Nonlinearity, RecurrentCell};
+use crate::types::{HiddenLayers, RecurrentCell};
 use serde_json::{Value, json};
 
 /// Tokens that a prediction may see at once; a product with other sizes must fit in 64 bits.
@@ -52,21 +53,10 @@ pub(in crate::load::text) fn read_feed_forward(fields: &Fields) -> Result<FeedFo
 fn hidden_layers(fields: &Fields) -> Result<HiddenLayers, LoadError> {
     let usual = HiddenLayers::default();
     let named = fields.value("num_hidden_layers").is_some();
-    let activation = match fields.text_if_any("hidden_act")? {
-        None => usual.activation,
-        Some(name) => Nonlinearity::from_name(name)
-            .ok_or_else(|| fields.unsupported("hidden_act", &name, "tanh, relu or sigmoid here"))?,
-    };
-    let dropout = match fields.value("hidden_dropout_prob") {
-        None => usual.dropout,
-        Some(value) => value.as_f64().filter(|share| (0.0..1.0).contains(share)).ok_or_else(|| {
-            fields.wrong("hidden_dropout_prob", format!("is {value}, and must be a number from 0 to below 1"))
-        })?,
-    };
     Ok(HiddenLayers {
         count: if named { sizes::layers(fields, "num_hidden_layers")? } else { usual.count },
-        activation,
-        dropout,
+        activation: nonlinearity(fields, usual.activation)?,
+        dropout: dropout_share(fields)?,
         norm: fields.flag("layer_norm", usual.norm)?,
         residual: fields.flag("residual_connections", usual.residual)?,
     })

@@ -313,7 +313,7 @@ impl Form {
                 (open.info.id, network_of(open.info.architecture), StartFrom::OpenModel)
             }
         };
-        let task = TrainTask::Digits(DigitTask { data, network, augment: self.augment });
+        let task = TrainTask::Digits(DigitTask { data, network, layers: None, augment: self.augment });
         Ok((model, task, start, &self.digits))
     }
 }
@@ -365,7 +365,8 @@ mod tests {
         let mut form = Form { digit_data: " data/mnist ".to_owned(), augment: true, ..Form::default() };
         *form.settings() = Settings { learning_rate: 0.01, batch_size: 32, steps: 50, seed: 7, ..Settings::digits() };
         let (_, spec) = form.spec(&state()).unwrap();
-        let task = DigitTask { data: PathBuf::from("data/mnist"), network: DigitNetwork::Mlp, augment: true };
+        let task =
+            DigitTask { data: PathBuf::from("data/mnist"), network: DigitNetwork::Mlp, layers: None, augment: true };
         assert_eq!(spec.task, TrainTask::Digits(task));
         assert_eq!(spec.start, StartFrom::Scratch);
         assert_eq!((spec.learning_rate, spec.batch_size, spec.steps, spec.seed), (0.01, 32, 50, 7));

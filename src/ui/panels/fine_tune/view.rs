@@ -443,7 +443,12 @@ mod tests {
 
     fn training(points: Vec<TrainPoint>) -> Training {
         let spec: TrainSpec = TrainSpec {
-            task: TrainTask::Digits(DigitTask { data: PathBuf::new(), network: DigitNetwork::Mlp, augment: false }),
+            task: TrainTask::Digits(DigitTask {
+                data: PathBuf::new(),
+                network: DigitNetwork::Mlp,
+                layers: None,
+                augment: false,
+            }),
             start: StartFrom::Scratch,
             out: None,
             precision: Precision::F32,
