@@ -69,7 +69,8 @@ impl Tab for Memory {
     fn footer(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         match self.look {
             Look::Distance => self.distance.footer(ui, cx),
-            Look::Forget | Look::States => {}
+            Look::Forget => self.forget.footer(ui),
+            Look::States => self.states.footer(ui),
         }
     }
 

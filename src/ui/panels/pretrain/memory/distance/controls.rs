@@ -142,6 +142,7 @@ fn nets(form: &mut Form, ui: &mut Ui) {
             };
         }
     }
-    let count = number_grouped(parameters());
+    // To the next hundred: sizes are chosen so that they come near to it.
+    let count = number_grouped((parameters() + 50) / 100 * 100);
     caption(ui, format!("Each has about {count} numbers and learns distances up to {LONGEST}."));
 }

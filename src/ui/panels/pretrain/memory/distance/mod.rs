@@ -18,7 +18,7 @@ use crate::ui::widgets::Stamp;
 use crate::ui::{Action, Cx, State};
 use form::Form;
 use lucide_icons::Icon;
-use nets::{LONGEST, Net};
+use nets::Net;
 use race::Race;
 use result::Comparison;
 use serde::{Deserialize, Serialize};
@@ -102,9 +102,9 @@ impl Distance {
         let Form { of, steps, questions, seed, .. } = &comparison.form;
         let mut stamp = Stamp::kept(&comparison.names(), None).with(of.name());
         if !comparison.form.nets.is_empty() {
-            stamp = stamp.with(format!("{steps} steps, up to {LONGEST} tokens back"));
+            stamp = stamp.with(format!("{steps} steps"));
         }
-        let stamp = stamp.with(format!("{questions} questions a distance")).with(format!("seed {seed}"));
+        let stamp = stamp.with(format!("{questions} questions")).with(format!("seed {seed}"));
         let is_other = !self.race.is_on() && self.form != comparison.form;
         Some(stamp.old_where(is_other, "What is filled in was changed since."))
     }

@@ -58,7 +58,8 @@ pub(super) fn show(ui: &mut Ui, comparison: &Comparison, size: Vec2) {
     let named = named(theme, &drawn);
     let gutter = gutter(ui, &named);
     let shown = plot(theme, &distances, vec2((size.x - gutter).max(120.0), size.y)).show(ui, |plot_ui| {
-        plot_ui.set_plot_bounds_y(-0.02..=1.04);
+        // Words stand above all of it.
+        plot_ui.set_plot_bounds_y(-0.02..=1.14);
         plot_ui.set_plot_bounds_x(ends[0] - 0.2..=ends[1] + 0.2);
         let dashed = LineStyle::Dashed { length: 6.0 };
         let chance = HLine::new(CHANCE, MemoryKind::chance()).color(theme.line()).width(1.0).style(dashed);

@@ -8,9 +8,11 @@ use crate::types::MemoryPoint;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{seconds, significant};
-use egui::{Align, Color32, Grid, Layout, RichText, ScrollArea, Ui, vec2};
+use egui::{Align, Color32, Grid, Label, Layout, Response, RichText, ScrollArea, Ui, vec2};
 
 const ROW: f32 = 18.0;
+/// Width of a column: a share with its interval, or a name of that length.
+const COLUMN: f32 = 124.0;
 
 /// A line of the head: its name, what it means, and the words of each.
 type Fact = (&'static str, &'static str, fn(&Contender) -> String);
@@ -41,7 +43,7 @@ pub(super) fn show(ui: &mut Ui, comparison: &Comparison, race: &Race) {
     let (body, quiet) = (theme.body(), theme.caption());
     ScrollArea::horizontal().id_salt("memory table").show(ui, |ui| {
         let grid = Grid::new("memory table").num_columns(comparison.contenders.len() + 1).min_row_height(ROW);
-        grid.spacing(vec2(space::XL, 2.0)).show(ui, |ui| {
+        grid.spacing(vec2(space::S, 2.0)).show(ui, |ui| {
             ui.label("");
             for (place, of) in comparison.contenders.iter().enumerate() {
                 right(ui, RichText::new(&of.name).font(Type::Caption.bold()).color(theme.category(of.hue(place))));
@@ -77,8 +79,10 @@ pub(super) fn show(ui: &mut Ui, comparison: &Comparison, race: &Race) {
     });
 }
 
-fn right(ui: &mut Ui, words: RichText) -> egui::Response {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(words)).inner
+fn right(ui: &mut Ui, words: RichText) -> Response {
+    let cell = vec2(COLUMN, ROW);
+    ui.allocate_ui_with_layout(cell, Layout::right_to_left(Align::Center), |ui| ui.add(Label::new(words).truncate()))
+        .inner
 }
 
 /// A share with its interval.

@@ -1,6 +1,6 @@
 //! A bar over each token: how long the gradient there is, in proportion to the longest.
 
-use super::super::labels;
+use super::super::labels::Labels;
 use crate::types::ForgetReport;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// Room for the numbers at the left.
 const AXIS: f32 = 44.0;
 /// Widths that a token takes.
-const STEPS: std::ops::RangeInclusive<f32> = 14.0..=56.0;
+const STEPS: std::ops::RangeInclusive<f32> = 9.0..=56.0;
 /// Powers of ten that a logarithmic axis has at most.
 const MOST_DECADES: i32 = 9;
 
@@ -44,10 +44,10 @@ fn height_of(share: f64, (scale, decades): (Scale, i32)) -> f32 {
 
 pub(super) fn show(ui: &mut Ui, side: usize, (model, report): (&str, &ForgetReport), how: (Scale, i32), height: f32) {
     let theme = ui.theme();
-    let names = labels::names(&report.tokens);
     let room = ui.available_width() - AXIS;
     let step = (room / report.tokens.len().max(1) as f32).clamp(*STEPS.start(), *STEPS.end());
-    let below = labels::height(&names, step);
+    let labels = Labels::new(&report.tokens, step);
+    let below = labels.height();
     let tall = (height - below).max(70.0);
     let shares = report.shares();
     ui.horizontal_top(|ui| {
@@ -65,7 +65,9 @@ pub(super) fn show(ui: &mut Ui, side: usize, (model, report): (&str, &ForgetRepo
             let at = pos2(axis.right() - space::S, y(axis.top(), *share));
             ui.painter().text(at, Align2::RIGHT_CENTER, words, Type::Caption.mono(), theme.caption());
         }
-        ScrollArea::horizontal().id_salt(("bars", side)).max_width(room).show(ui, |ui| {
+        // The end is what all of it is about.
+        let area = ScrollArea::horizontal().id_salt(("bars", side)).max_width(room).stick_to_right(true);
+        area.show(ui, |ui| {
             let size = vec2(step * report.tokens.len() as f32, tall + below);
             let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
             let words = || {
@@ -98,7 +100,7 @@ pub(super) fn show(ui: &mut Ui, side: usize, (model, report): (&str, &ForgetRepo
             let last = report.tokens.len().saturating_sub(1);
             let band = Rect::from_min_max(pos2(rect.left(), floor), rect.max);
             let colour = |place| (place == last).then(|| theme.accent_text());
-            labels::paint(&painter, theme, band, &names, step, colour);
+            labels.paint(&painter, theme, band, colour);
             let Some(token) = under.and_then(|place| report.tokens.get(place).map(|token| (place, token))) else {
                 return;
             };

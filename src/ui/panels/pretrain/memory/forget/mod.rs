@@ -108,6 +108,10 @@ impl Forget {
         });
     }
 
+    pub fn footer(&self, ui: &mut Ui) {
+        caption(ui, "The bars follow what is typed.");
+    }
+
     /// True when networks are to be trained first.
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
         let models = self
@@ -128,7 +132,7 @@ impl Forget {
             }
         }
         stage_header(ui, "What the last token depends on", "", |ui| {
-            segmented(ui, &mut self.saved.scale, &[(Scale::Linear, "Linear"), (Scale::Log, "Log")]);
+            segmented(ui, &mut self.saved.scale, &[(Scale::Linear, "Linear"), (Scale::Log, "Logarithmic")]);
         });
         caption(ui, WHAT);
         ui.add_space(space::S);
@@ -167,7 +171,8 @@ impl Forget {
                     Answer::Nothing => {}
                     Answer::New(_) | Answer::Old(_) => {
                         let Some(report) = report else { continue };
-                        let height = (height - 44.0).clamp(120.0, 320.0);
+                        // Less the line above it and what lies between.
+                        let height = (height - 60.0).clamp(110.0, 320.0);
                         Stamp::over(stamp.as_ref(), ui, |ui| {
                             bars::show(ui, side, (name, report), (scale, decades), height)
                         });

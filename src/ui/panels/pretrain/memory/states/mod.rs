@@ -95,6 +95,10 @@ impl States {
         });
     }
 
+    pub fn footer(&self, ui: &mut Ui) {
+        caption(ui, "The picture follows what is typed.");
+    }
+
     /// True when networks are to be trained first.
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
         let model = self.choice.model(cx.state, |_| true);

@@ -1,6 +1,6 @@
 //! Units of every layer as rows, tokens as columns, as textures that a thread makes once for each answer and part.
 
-use super::super::labels;
+use super::super::labels::Labels;
 use crate::types::{ColorMap, StatePart, StatesReport, UserError};
 use crate::ui::Themed;
 use crate::ui::reader::Reader;
@@ -14,7 +14,7 @@ use egui::{
 use std::sync::{Arc, OnceLock, Weak};
 
 /// Room for the names of layers at the left.
-const AXIS: f32 = 56.0;
+const AXIS: f32 = 60.0;
 /// Widths that a token takes.
 const STEPS: std::ops::RangeInclusive<f32> = 8.0..=48.0;
 /// Height that a unit takes at most.
@@ -95,10 +95,10 @@ impl StatesPicture {
         let theme = ui.theme();
         self.make(ui, report, part);
         let units: usize = report.layers.iter().map(|layer| layer.units).sum();
-        let names = labels::names(&report.tokens);
         let room = ui.available_width() - AXIS;
         let step = (room / report.tokens.len().max(1) as f32).clamp(*STEPS.start(), *STEPS.end());
-        let below = labels::height(&names, step);
+        let labels = Labels::new(&report.tokens, step);
+        let below = labels.height();
         let gaps = GAP * report.layers.len().saturating_sub(1) as f32;
         let bar = 12.0;
         let tall = ((ui.available_height() - below - gaps - bar).max(80.0) / units.max(1) as f32).min(TALLEST);
@@ -149,7 +149,7 @@ impl StatesPicture {
                     painter.rect_stroke(*place, 0, Stroke::new(1.0, theme.hairline()), StrokeKind::Outside);
                 }
                 let band = Rect::from_min_max(pos2(rect.left(), rect.bottom() - below), rect.max);
-                labels::paint(&painter, theme, band, &names, step, |_| None);
+                labels.paint(&painter, theme, band, |_| None);
                 hover(&response, (report, part), &places, [step, tall]);
             });
         });
