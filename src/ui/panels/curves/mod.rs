@@ -13,7 +13,8 @@ use crate::chart::{
 };
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, mix, space};
-use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use crate::ui::widgets::one_line;
+use egui::{Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
 use egui_plot::{
     AxisHints, GridInput, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points,
 };
@@ -30,6 +31,8 @@ const LABEL_GAP: f32 = 16.0;
 const LEAST_FOR_NAME: f32 = 200.0;
 /// Of the room, what low axes below take at most.
 const LOW_SHARE: f32 = 0.45;
+/// Of the width, what names at the ends of curves take at most.
+const NAMES_SHARE: f32 = 0.35;
 /// Of numbers beside an axis: those below each other begin at one place.
 pub(super) const AXIS_WIDTH: f32 = 64.0;
 
@@ -138,7 +141,8 @@ impl LossPlot {
             self.lines_key = stamp;
         }
         let (x, y) = (Scale { log: figure.log_x }, Scale { log: figure.log_y });
-        let gutter = self.gutter(ui, figure);
+        let most = size.x * NAMES_SHARE;
+        let gutter = self.gutter(ui, figure, most);
         let below = self.low.height(figure).min(size.y * LOW_SHARE);
         let plot_size = vec2((size.x - gutter).max(120.0), size.y - below);
         let pending = self.pending.take();
@@ -179,7 +183,7 @@ impl LossPlot {
         });
         let response = shown.response;
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("Learning curves. {summary}")));
-        self.labels(ui, figure, &shown.transform, (x, y));
+        self.labels(ui, figure, &shown.transform, (x, y), most);
         marks::paint(ui, figure, &shown.transform, |mark| (x.to_plot(mark.x), mark.y.map(|value| y.to_plot(value))));
         self.low.show(ui, figure, stamp, &shown.transform, below);
         self.readout(ui, figure, &response, &shown.transform, (x, y));
@@ -187,17 +191,17 @@ impl LossPlot {
     }
 
     /// Room at the right for the lines' names.
-    fn gutter(&self, ui: &Ui, figure: &CurveFigure<'_>) -> f32 {
+    fn gutter(&self, ui: &Ui, figure: &CurveFigure<'_>, most: f32) -> f32 {
         let labels = self.lines.iter().map(|l| &l.label).chain(figure.levels.iter().map(|level| &level.name));
         let widest = labels.filter(|label| !label.is_empty()).map(|label| {
             let galley = ui.painter().layout_no_wrap(label.clone(), Type::Caption.sans(), Color32::WHITE);
             galley.size().x
         });
-        widest.fold(0.0, f32::max) + space::M
+        widest.fold(0.0, f32::max).min(most) + space::M
     }
 
     /// The name of each line at its end.
-    fn labels(&self, ui: &Ui, figure: &CurveFigure<'_>, transform: &PlotTransform, (x, y): (Scale, Scale)) {
+    fn labels(&self, ui: &Ui, figure: &CurveFigure<'_>, transform: &PlotTransform, (x, y): (Scale, Scale), most: f32) {
         let theme = ui.theme();
         let frame = *transform.frame();
         let right = transform.bounds().max()[0];
@@ -214,7 +218,9 @@ impl LossPlot {
         let placed = spread_labels(&wishes, gap, f64::from(frame.top()) + 6.0, f64::from(frame.bottom()) - 6.0);
         for ((label, _, ink), y) in named.into_iter().zip(placed) {
             let at = pos2(frame.right() + space::S, y as f32);
-            ui.painter().text(at, Align2::LEFT_CENTER, label, Type::Caption.sans(), ink);
+            let name = one_line(ui.painter(), label, Type::Caption.sans(), ink, most);
+            let half = name.size().y / 2.0;
+            ui.painter().galley(at - vec2(0.0, half), name, ink);
         }
     }
 

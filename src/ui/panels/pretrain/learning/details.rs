@@ -61,9 +61,11 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, runner: &Runner) {
         rows.push(("Time", seconds(last.elapsed_s)));
     }
     if let Some((step, loss)) = best_validation(points) {
-        rows.push(("Best validation", format!("{loss:.3} at step {}", number_grouped(step as u64))));
+        rows.push(("Best loss", format!("{loss:.3} at {}", number_grouped(step as u64))));
     }
-    egui::Grid::new("of the network").num_columns(2).spacing(egui::vec2(space::M, 2.0)).show(ui, |ui| {
+    let grid = egui::Grid::new("of the network").num_columns(2).min_row_height(18.0).min_col_width(0.0);
+    grid.spacing(egui::vec2(space::M, 2.0)).show(ui, |ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
         for (name, value) in rows {
             caption(ui, name);
             ui.label(RichText::new(value).font(Type::Caption.mono()).color(ui.theme().body()));

@@ -291,7 +291,8 @@ impl Tab for Learning {
         self.look_at_it(cx);
         self.curves(ui, cx, learns);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-            if let Some(place) = self.race.table(ui, cx, self.selected) {
+            let table = ScrollArea::horizontal().id_salt("networks that learn").auto_shrink([false, true]);
+            if let Some(place) = table.show(ui, |ui| self.race.table(ui, cx, self.selected)).inner {
                 self.selected = if self.selected == Some(place) { None } else { Some(place) };
             }
             if let Some(job) = self.counting.job() {
