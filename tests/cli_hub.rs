@@ -71,7 +71,7 @@ fn a_fetched_model_is_listed_described_and_prompted_by_its_name() {
     assert_eq!((cached[0]["name"].as_str(), cached[0]["complete"].as_bool()), (Some("ada/tiny"), Some(true)));
     assert_eq!(cached[0]["card"]["architecture"], "Llama");
     let shipped: Vec<_> = models["shipped"].as_array().unwrap().iter().map(|m| m["name"].as_str().unwrap()).collect();
-    assert_eq!(shipped, ["digits-cnn", "digits-mlp", "seedling", "sprout"]);
+    assert_eq!(shipped, ["clover", "digits-cnn", "digits-mlp", "seedling", "sprout"]);
     let plain = text(&run(&["models"]));
     assert!(plain.contains("ada/tiny") && plain.contains("LlamaForCausalLM"), "{plain}");
 

@@ -4,7 +4,7 @@ use super::args::TrainArgs;
 use super::output::{print, tell};
 use super::session::{Session, unexpected};
 use super::{CliError, INTERRUPTED, spec};
-use crate::engine::{Command, Event, Outcome, SaveSpec, Work};
+use crate::engine::{Command, Event, Outcome, Work};
 use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
@@ -17,11 +17,11 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
         return print(spec::preset_text(name)?);
     }
     let mut spec = spec::read(args)?;
-    if spec.lora.is_some() && Precision::from(args.precision) != Precision::F32 {
-        // An adapter is written once.
-        spec.precision = args.precision.into();
+    let precision = Precision::from(args.precision);
+    if precision != Precision::F32 {
+        spec.precision = precision;
     }
-    let (steps, is_adapter) = (spec.steps, spec.lora.is_some());
+    let steps = spec.steps;
     let interrupted = catch_ctrl_c("Training was not started.")?;
     let session = Session::start(args.device);
     let (job, model) = (JobId::next(), ModelId::next());
@@ -50,15 +50,7 @@ pub(super) fn run(args: &TrainArgs) -> Result<(), CliError> {
             tell(format_args!("stopped after step {} of {steps}; the same command goes on from there", summary.steps));
             Err(CliError::Interrupted)
         }
-        Outcome::Trained(summary) => {
-            let precision = args.precision.into();
-            if let Some(path) = summary.saved_to.clone().filter(|_| precision != Precision::F32 && !is_adapter) {
-                // A run ends with the weights it computed with; they are written once more, shorter.
-                let job = JobId::next();
-                session.run(job, Command::start(job, model, Work::Save(SaveSpec { path, precision })), |_| Ok(()))?;
-            }
-            print(&describe(&summary))
-        }
+        Outcome::Trained(summary) => print(&describe(&summary)),
         Outcome::Cancelled => Err(CliError::Interrupted),
         _ => Err(unexpected()),
     }

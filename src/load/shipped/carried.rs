@@ -18,6 +18,10 @@ type Carried = (&'static str, &'static [(&'static str, &'static [u8])]);
 
 /// What a folder of each model needs; how it was trained stays behind.
 const MODELS: &[Carried] = models![
+    "clover": [
+        "1_Pooling/config.json", "MODEL_CARD.md", "config.json", "config_sentence_transformers.json", "model.safetensors", "modules.json",
+        "sentence_bert_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt",
+    ],
     "digits-cnn": ["MODEL_CARD.md", "config.json", "model.safetensors"],
     "digits-mlp": ["MODEL_CARD.md", "config.json", "model.safetensors"],
     "seedling": [
