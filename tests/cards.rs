@@ -14,7 +14,9 @@ fn every_golden_model_has_the_card_of_what_is_opened() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.join("config.json").is_file() && path.join("model.safetensors").is_file())
-        .chain(["sprout", "seedling", "clover", "digits-mlp", "digits-cnn"].map(|name| root().join("models").join(name)))
+        .chain(
+            ["sprout", "seedling", "clover", "digits-mlp", "digits-cnn"].map(|name| root().join("models").join(name)),
+        )
         .collect();
     folders.sort();
     assert!(folders.len() > 12, "{folders:?}");

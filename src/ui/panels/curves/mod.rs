@@ -174,7 +174,7 @@ impl LossPlot {
             for level in &figure.levels {
                 let style = LineStyle::Dashed { length: 4.0 };
                 let line = HLine::new(level.name.clone(), y.to_plot(level.value)).style(style).width(1.0);
-                plot_ui.hline(line.color(theme.caption()).allow_hover(false));
+                plot_ui.hline(line.color(mix(ground, theme.caption(), 0.6)).allow_hover(false));
             }
             for (i, line) in lines.iter().enumerate() {
                 let faint = mix(ground, hues[i], if smoothed[i] { 0.3 } else { 1.0 });

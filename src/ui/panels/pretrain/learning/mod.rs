@@ -176,6 +176,7 @@ impl Learning {
                     "Every run is hidden. Show one in the table below."
                 }
                 Some(_) => "Reading the text. The first step appears here as soon as it is done.",
+                None if self.race.is_writing() => "The stories are written first, once for all networks.",
                 None => "Two steps of each network are tried first. Then the loss appears here, step by step.",
             };
             ui.allocate_ui(size, |ui| {

@@ -196,6 +196,11 @@ impl Race {
         self.stage != Stage::Idle
     }
 
+    /// True while the text is written that is learned from.
+    pub fn is_writing(&self) -> bool {
+        matches!(self.stage, Stage::Writing(_))
+    }
+
     /// True while the person is to say whether it may take so long.
     pub fn asks(&self) -> bool {
         self.stage == Stage::Asking
