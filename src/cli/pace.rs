@@ -66,9 +66,9 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), CliError> {
     let session = Session::start(args.device);
     let report = measure(&session, spec(args, &session)?, &interrupted)?;
     if args.json {
-        print_json(&*report)?
+        print_json(&*report)?;
     } else {
-        print(&describe(&report))?
+        print(&describe(&report))?;
     }
     if let (Some(path), Some(format)) = (&args.out, format) {
         write_file(path, &pace_figure(&report, format).map_err(UserError::from)?)?;

@@ -65,7 +65,8 @@ fn a_hundredth_of_a_text_is_learned_by_heart_beside_the_same_held_out_text() {
     let held_out: Vec<f64> = points.iter().filter_map(|point| point.validation_loss).collect();
     let (best, last) = (held_out.iter().copied().fold(f64::INFINITY, f64::min), *held_out.last().unwrap());
     let learned = points.last().unwrap().loss;
-    assert!(learned < 0.5 && best > 1.9 && last > best + 0.5, "{learned} beside {held_out:?}");
+    // Of eight letters nobody can know more than ln 8 = 2.08 nats, unless by heart.
+    assert!(learned < 1.8 && best > 2.05 && last > best + 0.3, "{learned} beside {held_out:?}");
 
     for (share, word) in [(0.0, "0 is not a share"), (1.5, "1.5 is not a share"), (f64::NAN, "NaN is not a share")] {
         let mut spec = spec(1.0, 1, 0.01);

@@ -18,6 +18,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 /// A causal language model of any supported architecture.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a handful of them exist; nothing copies them in a loop")]
 pub enum CausalLm {
     /// GPT-2.
     Gpt2(Gpt2),
