@@ -7,12 +7,13 @@ mod scripted_engine;
 use egui::{Event as Input, Pos2, RawInput, Rect, Vec2, vec2};
 use fovea::engine::{Command, Event, Outcome, Work};
 use fovea::types::{
-    DigitNetwork, DigitTask, HeadValues, InspectReport, JobId, LrSchedule, ModelId, Moved, Precision, PromptToken,
-    RunSnapshot, StartFrom, TrainPoint, TrainSpec, TrainTask,
+    Architecture, DigitNetwork, DigitTask, HeadValues, InspectReport, JobId, LayerStates, Layers, LrSchedule, ModelId,
+    ModelInfo, Moved, Precision, PromptToken, RunSnapshot, Shape, Stack, StartFrom, StatePart, StatesReport,
+    TrainPoint, TrainSpec, TrainTask,
 };
 use fovea::ui::{App, AppOptions};
-use scripted_engine::{ScriptedEngine, pattern, token};
-use std::path::PathBuf;
+use scripted_engine::{ScriptedEngine, info, pattern, token};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -107,6 +108,7 @@ fn frame_times_while_events_stream() {
     looking_at_long_attention("lines", 1024, 12, 12);
     // As many layers of a model like SmolLM2-135M as are kept at once.
     looking_at_long_attention("map", 2048, 3, 9);
+    watching_states(1024, 2, 1024);
 }
 
 fn generating() {
@@ -289,6 +291,37 @@ fn looking_at_long_attention(way: &str, count: usize, layers: usize, heads: usiz
         })
         .collect();
     report(&format!("attention, {way}, {count} tokens, {layers} × {heads} heads"), times);
+}
+
+/// The cells of a large recurrent model over a long text, from before the answer comes. The pointer wanders.
+fn watching_states(count: usize, layers: usize, units: usize) {
+    let session = tempfile::tempdir().expect("a scratch folder");
+    let memory = serde_json::json!({ "look": "states", "states": { "part": "cell" } });
+    let panels = serde_json::json!({ "panels": { "pretrain": { "part": "memory", "memory": memory } } });
+    std::fs::write(session.path().join("session.json"), panels.to_string()).expect("a scratch file");
+    let mut bench = FrameRig::in_folder(Some(session.path().to_owned()));
+    let model = ModelId::next();
+    let stack = Layers { layers, hidden: units, sees: None };
+    let lstm = ModelInfo {
+        architecture: Architecture::Lstm,
+        shape: Shape::Decoder { blocks: Stack::Layers(stack), vocabulary: 257, context: count },
+        ..info(model, Path::new("lstm"))
+    };
+    bench.engine.say(Event::Model { info: lstm, weights: Arc::default() });
+    bench.app.show_panel(fovea::ui::PanelId::Pretrain);
+    bench.frame(Vec::new());
+    bench.frame(Vec::new());
+    let job = bench.engine.started(|job, work| matches!(work, Work::WatchStates(_)).then_some(job));
+    let tokens = (0..count).map(|i| PromptToken { id: i as u32, text: format!(" w{i}"), span: 0..0 }).collect();
+    let values: Vec<f32> = (0..count * units).map(|at| (at as f32 * 0.37).sin() * 1.5).collect();
+    let layer = || LayerStates { units, parts: vec![(StatePart::Cell, values.clone())] };
+    let states = StatesReport { tokens, layers: (0..layers).map(|_| layer()).collect() };
+    bench.engine.say(Event::Done { job: job[0], outcome: Outcome::StatesWatched(Arc::new(states)) });
+    let times = (0..FRAMES).map(|_| {
+        let events = bench.wander();
+        bench.frame(events)
+    });
+    report(&format!("cells of {layers} × {units} units, {count} tokens"), times.collect());
 }
 
 fn wheel(delta: Vec2) -> Input {

@@ -349,6 +349,25 @@ fn what_is_forgotten_of_a_text_is_asked_of_two_models_and_again_when_it_changes(
     assert!(window.has("There is nothing to look back at."));
 }
 
+#[test]
+fn a_model_that_learns_is_asked_once_and_again_when_it_has_ended() {
+    let mut window = opened(LAPTOP, 1.0, plain(ThemeChoice::Dark));
+    measured(&mut window);
+    window.press(Modifiers::COMMAND, Key::Enter);
+    let (job, model, spec) = trained(&window).pop().unwrap();
+    let version = |steps: u64| ModelInfo { trained_steps: steps, ..recurrent(model, "copy-lstm") };
+    window.engine.say(Event::Model { info: version(1), weights: Arc::default() });
+    window.settle();
+    window.click("What it forgets");
+    for steps in 2..6 {
+        window.engine.say(Event::Model { info: version(steps), weights: Arc::default() });
+        window.settle();
+    }
+    assert_eq!(looks_back(&window).len(), 1);
+    end_training(&mut window, &(job, model, spec));
+    window.wait("it was not asked again", |window| looks_back(window).len() == 2);
+}
+
 /// States of an LSTM that swing, each unit in its own way.
 fn states(text: &str, layers: usize, units: usize) -> Arc<StatesReport> {
     let tokens = tokens_of(text);

@@ -278,6 +278,25 @@ fn folders_that_misfit_are_refused_by_the_name_of_what_does() {
 }
 
 #[test]
+fn a_transformer_that_begins_with_induction_heads_learns_to_recall() {
+    let mut script = Script::start(DeviceChoice::Cpu);
+    // The recipe of the preset, shorter.
+    let spec: TrainSpec = toml::from_str(
+        "learning_rate = 3e-3\nschedule = \"cosine\"\nwarmup_steps = 20\nclip_norm = 1.0\nbatch_size = 32\nsteps = 100\n\
+         eval_every = 50\nseed = 1\n[task]\nkind = \"memory\"\nof = \"recall\"\nlongest = 16\ncontext = 48\n\
+         [task.shape]\nhidden = 64\nlayers = 2\nheads = 4\nkv_heads = 4\nintermediate = 128\nmax_positions = 64\ninit = \"look_back\"\n",
+    )
+    .unwrap();
+    let (job, model) = (JobId::next(), ModelId::next());
+    script.send(Command::start(job, model, Work::Train(spec)));
+    script.end(job).unwrap();
+    let spec = MemorySpec { of: MemoryKind::Recall, distances: vec![3, 9, 15], questions: 64, seed: 7 };
+    let Outcome::Remembered(report) = run(&mut script, model, Work::Remember(spec)).unwrap() else { panic!() };
+    assert!(report.points.iter().all(|point| point.accuracy() > 0.8), "{report:?}");
+    assert_eq!(report.reach(0.8), Some(15));
+}
+
+#[test]
 fn a_network_that_learned_to_copy_remembers_and_one_that_did_not_guesses() {
     let dir = tempfile::tempdir().unwrap();
     let mut script = Script::start(DeviceChoice::Cpu);

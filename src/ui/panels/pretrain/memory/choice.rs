@@ -1,12 +1,20 @@
 //! Which model is looked at: the one chosen, as long as it is open, else the first that suits.
 
+use crate::engine::Work;
 use crate::types::{Ability, ModelId};
 use crate::ui::theme::Type;
 use crate::ui::widgets::field;
-use crate::ui::{Cx, OpenModel, State, full_name};
+use crate::ui::{Cx, Job, OpenModel, State, full_name};
 use egui::{ComboBox, Ui};
 use lucide_icons::Icon;
 use std::path::PathBuf;
+
+/// Which of a model's weights a question is about. While it learns they are others at every moment: it is asked once then, and again when it
+/// has ended.
+pub(super) fn weights_of(state: &State, open: &OpenModel) -> u64 {
+    let learns = |job: &Job| job.model == Some(open.info.id) && matches!(*job.work, Work::Train(_));
+    if state.active_jobs().any(learns) { u64::MAX } else { open.weights_version }
+}
 
 /// A choice among the models that can do something.
 pub(super) struct Choice {

@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 pub(super) const LONGEST: usize = 32;
 /// Tokens that the feed-forward network sees.
 const WINDOW: usize = 8;
+/// Its peak learning rate. At half of it the far end of the window is not learned in as many steps.
+const FEED_FORWARD_RATE: f64 = 1e-2;
 /// Longest sequence that is asked.
 const POSITIONS: usize = 256;
 
@@ -63,16 +65,19 @@ impl Net {
     /// The run that teaches it what is asked for.
     pub fn spec(self, form: &Form) -> TrainSpec {
         let [lstm, transformer] = &*PRESETS;
-        // The others learn at these rates, too: at a third of it a tanh network has learned nothing beyond two tokens in as many steps.
-        let preset = match self {
-            Self::Lstm | Self::FeedForward => lstm,
-            Self::Rnn | Self::Transformer => transformer,
+        let preset = if self == Self::Transformer { transformer } else { lstm };
+        let learning_rate = match self {
+            Self::Lstm => lstm.learning_rate,
+            // At a third of this rate a tanh network has learned nothing beyond two tokens in as many steps.
+            Self::Rnn | Self::Transformer => transformer.learning_rate,
+            Self::FeedForward => FEED_FORWARD_RATE,
         };
         let (of, shape) = (form.of, Some(self.shape()));
         TrainSpec {
             task: TrainTask::Memory(MemoryTask { of, longest: LONGEST, context: 2 * LONGEST, shape }),
             start: StartFrom::Scratch,
             out: None,
+            learning_rate,
             steps: form.steps,
             eval_every: (form.steps / 8).max(1),
             seed: form.seed,

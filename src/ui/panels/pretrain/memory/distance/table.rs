@@ -12,7 +12,7 @@ use egui::{Align, Color32, Grid, Label, Layout, Response, RichText, ScrollArea, 
 
 const ROW: f32 = 18.0;
 /// Width of a column: a share with its interval, or a name of that length.
-const COLUMN: f32 = 124.0;
+const COLUMN: f32 = 132.0;
 
 /// A line of the head: its name, what it means, and the words of each.
 type Fact = (&'static str, &'static str, fn(&Contender) -> String);
@@ -80,9 +80,12 @@ pub(super) fn show(ui: &mut Ui, comparison: &Comparison, race: &Race) {
 }
 
 fn right(ui: &mut Ui, words: RichText) -> Response {
-    let cell = vec2(COLUMN, ROW);
-    ui.allocate_ui_with_layout(cell, Layout::right_to_left(Align::Center), |ui| ui.add(Label::new(words).truncate()))
-        .inner
+    let add = |ui: &mut Ui| {
+        // A column keeps its width, whatever stands in it.
+        ui.set_min_width(COLUMN);
+        ui.add(Label::new(words).truncate())
+    };
+    ui.allocate_ui_with_layout(vec2(COLUMN, ROW), Layout::right_to_left(Align::Center), add).inner
 }
 
 /// A share with its interval.

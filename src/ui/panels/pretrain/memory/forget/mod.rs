@@ -2,7 +2,7 @@
 
 mod bars;
 
-use super::choice::Choice;
+use super::choice::{Choice, weights_of};
 use crate::engine::{ForgetSpec, PromptInput, Work};
 use crate::types::{Ability, ForgetReport, JobId, ModelId};
 use crate::ui::theme::{Type, space};
@@ -23,8 +23,8 @@ const REST_S: f64 = 0.35;
 /// Between what is shown and the bar that scrolls it.
 const BESIDE_BAR: f32 = 8.0;
 const TEXT: &str = "My watch is lost, so I asked her what time is it";
-const WHAT: &str = "Each bar is the length of the gradient of L = −ln P(last token) with respect to what the model reads of a token: \
-     ‖∂L/∂x‖. Where it is nothing, another token there would change nothing at the end.";
+const WHAT: &str = "Each bar is the length of the gradient ‖∂L/∂x‖ of L = −ln P(last token) with respect to what the model reads of a token, \
+     as a share of the longest. Where it is nothing, another token there would change nothing at the end.";
 const ANSWERS: &str = "A network that reads word by word hands on what it remembers, and less of it with every word. Open a model that \
      continues text, and see on which tokens its last word still depends.";
 
@@ -116,7 +116,7 @@ impl Forget {
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
         let models = self
             .models(cx.state)
-            .map(|model| model.map(|open| (open.info.id, open.weights_version, full_name(&open.info))));
+            .map(|model| model.map(|open| (open.info.id, weights_of(cx.state, open), full_name(&open.info))));
         if models.iter().flatten().next().is_none() {
             return self.empty(ui, cx);
         }
@@ -174,7 +174,7 @@ impl Forget {
                         // Less the line above it and what lies between.
                         let height = (height - 60.0).clamp(110.0, 320.0);
                         Stamp::over(stamp.as_ref(), ui, |ui| {
-                            bars::show(ui, side, (name, report), (scale, decades), height)
+                            bars::show(ui, side, (name, report), (scale, decades), height);
                         });
                     }
                 }

@@ -2,7 +2,7 @@
 
 mod picture;
 
-use super::choice::Choice;
+use super::choice::{Choice, weights_of};
 use crate::engine::{PromptInput, Work};
 use crate::types::{Ability, JobId, ModelId, StatePart, StatesReport};
 use crate::ui::theme::space;
@@ -102,7 +102,8 @@ impl States {
     /// True when networks are to be trained first.
     pub fn stage(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
         let model = self.choice.model(cx.state, |_| true);
-        let Some((id, weights, name)) = model.map(|open| (open.info.id, open.weights_version, full_name(&open.info)))
+        let Some((id, weights, name)) =
+            model.map(|open| (open.info.id, weights_of(cx.state, open), full_name(&open.info)))
         else {
             return empty_state(
                 ui,
@@ -149,8 +150,9 @@ impl States {
             if segmented(ui, &mut part, &choices) {
                 self.saved.part = part;
             }
+            self.picture.make(ui, &report, part);
             ui.add_space(space::M);
-            self.legend(ui, &report, part);
+            self.legend(ui);
         });
         caption(ui, words(part).1);
         ui.add_space(space::XS);
@@ -158,9 +160,9 @@ impl States {
         false
     }
 
-    fn legend(&self, ui: &mut Ui, report: &Arc<StatesReport>, part: StatePart) {
+    fn legend(&self, ui: &mut Ui) {
         let theme = ui.theme();
-        let scale = self.picture.scale(report, part);
+        let Some(scale) = self.picture.scale() else { return };
         let end = significant(f64::from(scale.most));
         if scale.is_signed {
             let marks = [(0.0, format!("−{end}")), (0.5, "0".to_owned()), (1.0, end)];

@@ -11,7 +11,7 @@ use egui::{
     Align2, Color32, ColorImage, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureFilter,
     TextureHandle, TextureOptions, Ui, WidgetInfo, pos2, vec2,
 };
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 /// Room for the names of layers at the left.
 const AXIS: f32 = 60.0;
@@ -57,10 +57,13 @@ impl Key {
 pub(super) struct StatesPicture {
     layers: Vec<TextureHandle>,
     key: Option<Key>,
-    making: Reader<Vec<ColorImage>>,
-    /// The end of the scale of cells of the newest answer that was asked for.
-    most: OnceLock<(Weak<StatesReport>, f32)>,
+    making: Reader<Made>,
+    /// The scale of what is painted.
+    scale: Option<Scale>,
 }
+
+/// A picture of each layer, and its scale.
+type Made = (Scale, Vec<ColorImage>);
 
 /// The values of a part in each layer, and the units there.
 fn values(report: &StatesReport, part: StatePart) -> impl Iterator<Item = (usize, &[f32])> {
@@ -70,30 +73,28 @@ fn values(report: &StatesReport, part: StatePart) -> impl Iterator<Item = (usize
     })
 }
 
-fn largest_cell(report: &StatesReport) -> f32 {
-    let all = values(report, StatePart::Cell).flat_map(|(_, values)| values.iter());
-    all.filter(|value| value.is_finite()).fold(1.0, |most, value| most.max(value.abs()))
+/// Gates lie in 0..1, what is new and what is handed on in −1..1; a cell may hold more.
+fn scale_of(report: &StatesReport, part: StatePart) -> Scale {
+    match part {
+        StatePart::InputGate | StatePart::ForgetGate | StatePart::OutputGate => Scale { is_signed: false, most: 1.0 },
+        StatePart::Candidate | StatePart::Hidden => Scale { is_signed: true, most: 1.0 },
+        StatePart::Cell => {
+            let all = values(report, StatePart::Cell).flat_map(|(_, values)| values.iter());
+            let most = all.filter(|value| value.is_finite()).fold(1.0, |most: f32, value| most.max(value.abs()));
+            Scale { is_signed: true, most }
+        }
+    }
 }
 
 impl StatesPicture {
-    /// Gates lie in 0..1, what is new and what is handed on in −1..1; a cell may hold more.
-    pub fn scale(&self, report: &Arc<StatesReport>, part: StatePart) -> Scale {
-        match part {
-            StatePart::InputGate | StatePart::ForgetGate | StatePart::OutputGate => {
-                Scale { is_signed: false, most: 1.0 }
-            }
-            StatePart::Candidate | StatePart::Hidden => Scale { is_signed: true, most: 1.0 },
-            StatePart::Cell => {
-                let (of, most) = self.most.get_or_init(|| (Arc::downgrade(report), largest_cell(report)));
-                let is_this = std::ptr::eq(of.as_ptr(), Arc::as_ptr(report));
-                Scale { is_signed: true, most: if is_this { *most } else { largest_cell(report) } }
-            }
-        }
+    /// The scale of what is painted, once something is.
+    pub fn scale(&self) -> Option<Scale> {
+        self.scale
     }
 
-    pub fn show(&mut self, ui: &mut Ui, model: &str, report: &Arc<StatesReport>, part: StatePart) {
+    /// What [`Self::make`] made.
+    pub fn show(&self, ui: &mut Ui, model: &str, report: &Arc<StatesReport>, part: StatePart) {
         let theme = ui.theme();
-        self.make(ui, report, part);
         let units: usize = report.layers.iter().map(|layer| layer.units).sum();
         let room = ui.available_width() - AXIS;
         let step = (room / report.tokens.len().max(1) as f32).clamp(*STEPS.start(), *STEPS.end());
@@ -155,37 +156,33 @@ impl StatesPicture {
         });
     }
 
-    /// Makes the textures anew where they are of something else.
-    fn make(&mut self, ui: &Ui, report: &Arc<StatesReport>, part: StatePart) {
+    /// Makes the textures anew where they are of something else; until a thread has, what was there before stays.
+    pub fn make(&mut self, ui: &Ui, report: &Arc<StatesReport>, part: StatePart) {
         let theme = ui.theme();
-        let is_asked = self.key.as_ref().is_some_and(|key| key.is_of(report, part, theme));
-        if is_asked {
-            if let Some(Ok(images)) = self.making.poll() {
-                self.take(ui, images);
+        if self.key.as_ref().is_some_and(|key| key.is_of(report, part, theme)) {
+            if let Some(Ok(made)) = self.making.poll() {
+                self.take(ui, made);
             }
             return;
         }
-        if self.most.get().is_some_and(|(of, _)| !std::ptr::eq(of.as_ptr(), Arc::as_ptr(report))) {
-            self.most = OnceLock::new();
-        }
-        let scale = self.scale(report, part);
         self.key = Some(Key { report: Arc::downgrade(report), part, is_dark: theme.is_dark() });
         let count: usize = values(report, part).map(|(_, values)| values.len()).sum();
         if count <= FEW {
             self.making.stop();
-            self.take(ui, images(report, part, scale, theme));
+            self.take(ui, images(report, part, theme));
             return;
         }
         let (shared, ctx) = (Arc::clone(report), ui.ctx().clone());
-        let work = move |_: &dyn Fn() -> bool| Ok::<_, UserError>(images(&shared, part, scale, theme));
+        let work = move |_: &dyn Fn() -> bool| Ok::<_, UserError>(images(&shared, part, theme));
         if self.making.start(work, move || ctx.request_repaint()).is_err() {
             // Without a thread it takes a frame longer.
-            self.take(ui, images(report, part, scale, theme));
+            self.take(ui, images(report, part, theme));
         }
     }
 
-    fn take(&mut self, ui: &Ui, images: Vec<ColorImage>) {
+    fn take(&mut self, ui: &Ui, (scale, images): Made) {
         let options = TextureOptions { magnification: TextureFilter::Nearest, ..TextureOptions::LINEAR };
+        self.scale = Some(scale);
         self.layers.truncate(images.len());
         for (place, image) in images.into_iter().enumerate() {
             match self.layers.get_mut(place) {
@@ -197,7 +194,8 @@ impl StatesPicture {
 }
 
 /// A picture of each layer: a row a unit, a column a token.
-fn images(report: &StatesReport, part: StatePart, scale: Scale, theme: &Theme) -> Vec<ColorImage> {
+fn images(report: &StatesReport, part: StatePart, theme: &Theme) -> Made {
+    let scale = scale_of(report, part);
     // Colours are looked up: mixing one for each value takes longer than all else.
     const TABLE: usize = 512;
     let ends = if scale.is_signed { [-scale.most, scale.most] } else { [0.0, 1.0] };
@@ -209,7 +207,7 @@ fn images(report: &StatesReport, part: StatePart, scale: Scale, theme: &Theme) -
         if place.is_nan() { theme.danger() } else { table[place.round() as usize] }
     };
     let tokens = report.tokens.len();
-    values(report, part)
+    let layers = values(report, part)
         .map(|(units, values)| {
             let (wide, high) = (tokens.div_ceil(SIDE).max(1), units.div_ceil(SIDE).max(1));
             let [columns, rows] = [tokens.div_ceil(wide), units.div_ceil(high)];
@@ -224,7 +222,8 @@ fn images(report: &StatesReport, part: StatePart, scale: Scale, theme: &Theme) -
             }
             ColorImage::new([columns, rows], farthest.into_iter().map(colour).collect())
         })
-        .collect()
+        .collect();
+    (scale, layers)
 }
 
 /// Says token, unit and value under the pointer.
@@ -261,7 +260,7 @@ mod tests {
         let theme = Theme::dark();
         let scale = Scale { is_signed: true, most: 1.0 };
         let of = report(3, 2, |token, unit| if (token, unit) == (2, 1) { 1.0 } else { 0.0 });
-        let image = images(&of, StatePart::Hidden, scale, theme).remove(0);
+        let image = images(&of, StatePart::Hidden, theme).1.remove(0);
         assert_eq!(image.size, [3, 2]);
         let bright: Vec<usize> = (0..6).filter(|at| image.pixels[*at] != image.pixels[0]).collect();
         assert_eq!(bright, [5]);
@@ -273,7 +272,7 @@ mod tests {
         let theme = Theme::light();
         let scale = Scale { is_signed: true, most: 1.0 };
         let of = report(2, SIDE * 2, |token, unit| if (token, unit) == (1, 4001) { -1.0 } else { 0.1 });
-        let image = images(&of, StatePart::Hidden, scale, theme).remove(0);
+        let image = images(&of, StatePart::Hidden, theme).1.remove(0);
         assert_eq!(image.size, [2, SIDE]);
         assert_eq!(image.pixels[2000 * 2 + 1], scale.colour(theme, -1.0));
     }
