@@ -132,7 +132,7 @@ pub(super) fn figure<'a>(
         hue: runner.hue,
         points,
         step: StepSize { examples: runner.spec.as_ref().map(|spec| spec.examples_per_step() as f64), operations: None },
-        marks: RunMarks { best: best_validation(points).map(|best| best.0), ..RunMarks::default() },
+        marks: RunMarks { best: passed_best(points), ..RunMarks::default() },
     };
     let curves_are_short = curves.iter().all(|points| points.last().is_none_or(|last| last.step <= SHORT));
     let levels = counted.filter(|_| look.counting).map(|counted| levels(counted, measure)).unwrap_or_default();
@@ -154,6 +154,12 @@ pub(super) fn figure<'a>(
         below: Vec::new(),
         levels,
     }
+}
+
+/// The step of the best validation where worse ones have followed: a best that is the newest needs no mark.
+fn passed_best(points: &[TrainPoint]) -> Option<usize> {
+    let newest = points.iter().rev().find(|point| point.validation_loss.is_some())?.step;
+    best_validation(points).map(|best| best.0).filter(|best| *best < newest)
 }
 
 /// What counting reaches, in the unit of the axis.
