@@ -7,9 +7,9 @@ mod scripted_engine;
 use egui::{Event as Input, Pos2, RawInput, Rect, Vec2, vec2};
 use fovea::engine::{Command, Event, Outcome, Work};
 use fovea::types::{
-    Architecture, DigitNetwork, DigitTask, HeadValues, InspectReport, JobId, LayerStates, Layers, LrSchedule, ModelId,
-    ModelInfo, Moved, Precision, PromptToken, RunSnapshot, Shape, Stack, StartFrom, StatePart, StatesReport,
-    TrainPoint, TrainSpec, TrainTask,
+    Architecture, DigitNetwork, DigitTask, Glimpse, GlimpseToken, Guess, HeadValues, InspectReport, JobId, LayerStates,
+    Layers, LrSchedule, ModelId, ModelInfo, Moved, Precision, PromptToken, RunSnapshot, Seen, Shape, Stack, StartFrom,
+    StatePart, StatesReport, TrainPoint, TrainSpec, TrainSummary, TrainTask, TrainingCost,
 };
 use fovea::ui::{App, AppOptions};
 use scripted_engine::{ScriptedEngine, info, pattern, token};
@@ -103,6 +103,7 @@ fn frame_times_while_events_stream() {
     opening();
     training();
     training_from_inside();
+    learning_watched();
     looking_at_long_attention("map", 512, 12, 12);
     looking_at_long_attention("map", 1024, 12, 12);
     looking_at_long_attention("lines", 1024, 12, 12);
@@ -249,6 +250,74 @@ fn training_from_inside() {
         bench.frame(events)
     });
     report("6,000 steps/s into a run seen from inside, to 20 snapshots of 30 layers", times.collect());
+}
+
+/// Four networks that learn from a text one after another, each 5,000 points long, with a new sequence to look at every frame.
+fn learning_watched() {
+    let session = tempfile::tempdir().expect("a scratch folder");
+    let form = serde_json::json!({
+        "nets": ["transformer", "lstm", "rnn", "feed_forward"], "source": "file", "file": "verse.txt", "keep": false
+    });
+    let panels = serde_json::json!({ "panels": { "pretrain": { "learning": { "form": form } } } });
+    std::fs::write(session.path().join("session.json"), panels.to_string()).expect("a scratch file");
+    let mut bench = FrameRig::in_folder(Some(session.path().to_owned()));
+    bench.app.show_panel(fovea::ui::PanelId::Pretrain);
+    bench.frame(vec![key(egui::Key::Enter)]);
+    for place in 0..4 {
+        bench.frame(Vec::new());
+        bench.frame(Vec::new());
+        let tried = bench.engine.started(|job, work| matches!(work, Work::TryTraining(_)).then_some(job));
+        let cost = TrainingCost { step_s: 0.01, validation_s: 0.1, memory_bytes: None, parameters: 133_440 };
+        bench.engine.say(Event::Done { job: tried[place], outcome: Outcome::Tried(cost) });
+    }
+    let guess = |place: usize| Guess {
+        top: (0..5).map(|rank| (format!(" word{rank}"), 0.2 / (rank + 1) as f32)).collect(),
+        is_right: place.is_multiple_of(3),
+        loss: (place % 7) as f32,
+    };
+    let sequence = |step: usize| {
+        let token = |place: usize| GlimpseToken {
+            truth: format!(" w{}", (place * 31 + step) % 97),
+            seen: Seen::Hidden,
+            guess: (place > 0).then(|| guess(place + step)),
+        };
+        Box::new(Glimpse { step, tokens: (0..96).map(token).collect() })
+    };
+    let mut step = 0;
+    let times = (0..FRAMES).map(|frame| {
+        let run = frame / (FRAMES / 4);
+        if frame.is_multiple_of(FRAMES / 4) {
+            step = 0;
+            // What has ended is seen in one frame, what follows begins in the next.
+            bench.frame(Vec::new());
+            bench.frame(Vec::new());
+        }
+        let job = bench.engine.started(|job, work| matches!(work, Work::Train(_)).then_some(job))[run];
+        let points = (0..50).map(|_| {
+            step += 1;
+            let loss = 4.0 * (-(step as f64) / 1e3).exp() + 2.0 + ((step * 7919) % 1000) as f64 / 2000.0;
+            let validation_loss = step.is_multiple_of(50).then_some(loss);
+            TrainPoint { step, elapsed_s: step as f64 * 1e-3, loss, validation_loss, ..TrainPoint::default() }
+        });
+        let points = points.collect();
+        bench.engine.say(Event::Trained { job, points });
+        bench.engine.say(Event::Glimpsed { job, glimpse: sequence(step) });
+        if frame % (FRAMES / 4) == FRAMES / 4 - 1 {
+            let summary = TrainSummary {
+                steps: step,
+                elapsed_s: 5.0,
+                best: None,
+                stopped_early: false,
+                settled: None,
+                examples: 1,
+                saved_to: None,
+            };
+            bench.engine.say(Event::Done { job, outcome: Outcome::Trained(summary) });
+        }
+        let events = bench.wander();
+        bench.frame(events)
+    });
+    report("four networks that learn, to 5,000 points each", times.collect());
 }
 
 /// The attention of one long sequence, in one of the ways to look at it. The pointer wanders, the wheel zooms in and out, and
