@@ -283,7 +283,7 @@ fn learning_watched() {
         };
         Box::new(Glimpse { step, tokens: (0..96).map(token).collect() })
     };
-    let mut step = 0;
+    let mut step = 0_usize;
     let times = (0..FRAMES).map(|frame| {
         let run = frame / (FRAMES / 4);
         if frame.is_multiple_of(FRAMES / 4) {
