@@ -7,8 +7,8 @@ mod support;
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers, Vec2};
-use egui_kittest::kittest::Queryable;
-use fovea::types::{Ability, BaselinesReport, FillReport};
+use egui_kittest::kittest::{NodeT, Queryable};
+use fovea::types::{Ability, BaselinesReport, FillReport, MemoryReport};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use support::root;
@@ -119,4 +119,29 @@ fn stories_are_written_on_the_spot_and_learned_from() {
     let stories = scratch.path().join("state/texts/stories-256-seed-1.txt");
     let text = std::fs::read_to_string(stories).unwrap();
     assert!(text.len() > 25_000 && text.contains("Once upon a time"), "{} bytes", text.len());
+}
+
+#[test]
+fn an_lstm_and_a_transformer_learn_to_remember_and_their_curves_are_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let state = scratch.path().join("state");
+    std::fs::create_dir(&state).unwrap();
+    let form = serde_json::json!({ "steps": 40, "questions": 40 });
+    let pretrain = serde_json::json!({ "part": "memory", "memory": { "distance": { "form": form } } });
+    let session = serde_json::json!({ "panels": { "pretrain": pretrain } });
+    std::fs::write(state.join("session.json"), session.to_string()).unwrap();
+    let options = AppOptions { state_dir: Some(state), native_dialogs: false, ..AppOptions::default() };
+    let mut sitting = Sitting::begin(options, "pretrain", Vec2::new(1440.0, 1000.0));
+    sitting.press(Modifiers::COMMAND, Key::Enter);
+    let asked = |s: &Sitting<'_>| s.state().reports::<MemoryReport>().count();
+    sitting.until("both were trained and asked", |s| asked(s) == 2 && steps_done(s) == [40, 40]);
+    for (_, report) in sitting.state().reports::<MemoryReport>() {
+        let distances: Vec<usize> = report.points.iter().map(|point| point.distance).collect();
+        assert!(distances.is_sorted() && distances.contains(&32) && distances.contains(&128), "{distances:?}");
+        assert!(report.points.iter().all(|point| point.asked == 40 && point.right <= 40));
+    }
+    let plot = sitting.harness.query_all_by_label_contains("Right answers by distance. ").next().expect("a plot");
+    let told = plot.accesskit_node().label().expect("it is told");
+    assert!(told.contains("LSTM") && told.contains("Transformer"), "{told}");
+    assert_eq!(sitting.state().log.errors_unread(), 0);
 }

@@ -122,11 +122,14 @@ fn config(input: &[u8]) -> Result<(), String> {
     let said = serde_json::from_slice::<Value>(input).ok();
     let kind = said.as_ref().and_then(|config| config["model_type"].as_str());
     let models = models();
-    let same_kind = models.iter().find(|dir| {
+    let alike = |dir: &&PathBuf, fields: &[&str]| {
         let theirs: Value = serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
-        let same = |field: &str| said.as_ref().is_none_or(|config| config[field] == theirs[field]);
-        theirs["model_type"].as_str() == kind && same("tie_word_embeddings") && same("head_dim")
-    });
+        let same = |field: &&str| said.as_ref().is_none_or(|config| config[*field] == theirs[*field]);
+        theirs["model_type"].as_str() == kind && fields.iter().all(same)
+    };
+    // Of several models of a kind, the one with as many layers.
+    let nearest = models.iter().find(|dir| alike(dir, &["tie_word_embeddings", "head_dim", "num_hidden_layers"]));
+    let same_kind = nearest.or_else(|| models.iter().find(|dir| alike(dir, &["tie_word_embeddings", "head_dim"])));
     let dir = folder(same_kind.unwrap_or(&models[0]), "config.json", input);
     let _ = read_card(dir.path());
     open_and_read(dir.path())

@@ -53,7 +53,9 @@ impl Net {
             Self::Lstm => {
                 "Reads token by token. Gates say what enters its cell, what stays and what is handed on (Hochreiter and Schmidhuber 1997)."
             }
-            Self::Rnn => "Reads token by token: hₜ = tanh(W xₜ + U hₜ₋₁ + b), with no gates (Elman 1990).",
+            Self::Rnn => {
+                "Reads token by token: h = tanh(W x + U h' + b), where h' is what it kept before; it has no gates (Elman 1990)."
+            }
             Self::FeedForward => "Sees the last 8 tokens at once and nothing before them (Bengio et al. 2003).",
             Self::Transformer => {
                 "Looks back at every token by attention (Vaswani et al. 2017). It begins with the parts of induction heads in their places, \
