@@ -78,7 +78,7 @@ fn points(steps: usize, end: f64) -> Vec<TrainPoint> {
     let point = |step: usize| {
         let progress = step as f64 / steps as f64;
         let loss = end + (6.2 - end) * (-4.0 * progress).exp();
-        let is_measured = step % 25 == 0;
+        let is_measured = step.is_multiple_of(25);
         TrainPoint {
             step,
             elapsed_s: step as f64 * 0.05,

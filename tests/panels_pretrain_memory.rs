@@ -375,9 +375,9 @@ fn states(text: &str, layers: usize, units: usize) -> Arc<StatesReport> {
         let value = |t: usize, u: usize| {
             let wave = ((t as f32) * (0.2 + 0.07 * u as f32) + (u + layer) as f32).sin();
             match part {
-                StatePart::InputGate | StatePart::ForgetGate | StatePart::OutputGate => 0.5 + 0.5 * wave,
-                StatePart::Cell => 2.4 * wave,
-                StatePart::Candidate | StatePart::Hidden => wave,
+                InputGate | ForgetGate | OutputGate => 0.5 + 0.5 * wave,
+                Cell => 2.4 * wave,
+                Candidate | Hidden => wave,
             }
         };
         let values = (0..tokens.len()).flat_map(|t| (0..units).map(move |u| value(t, u))).collect();

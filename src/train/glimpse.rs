@@ -13,7 +13,7 @@ pub(super) const LONGEST: usize = 96;
 const TOP: usize = 5;
 
 /// What rows of scores, `[M, V]`, say where `truth`, M tokens, stands; none when the device does not give them back.
-pub(super) fn guesses(logits: Tensor<2>, truth: &[u32], tokenizer: &Tokenizer) -> Option<Vec<Guess>> {
+pub(super) fn guesses(logits: &Tensor<2>, truth: &[u32], tokenizer: &Tokenizer) -> Option<Vec<Guess>> {
     let [_, vocabulary] = logits.dims();
     let logits = logits.try_to_vec_as::<f32>().ok()?;
     let rows = logits.chunks_exact(vocabulary).zip(truth);
@@ -45,7 +45,7 @@ pub(super) fn causal(
     }
     let Chosen { logits, .. } = chosen_logits(net, &[sequence], &[chosen.to_vec()], &mut Hooks::off(), device);
     let truth: Vec<u32> = (0..chosen.len()).filter(|t| chosen[*t]).map(|t| sequence[t + 1]).collect();
-    let mut guesses = guesses(logits, &truth, tokenizer)?.into_iter();
+    let mut guesses = guesses(&logits, &truth, tokenizer)?.into_iter();
     let token = |(place, id): (usize, &u32)| {
         let is_asked = place > 0 && chosen[place - 1];
         GlimpseToken {

@@ -4,16 +4,21 @@ use super::ShippedModel;
 use crate::types::{Ability, Architecture, HeldOut};
 use std::path::Path;
 
-/// Model folders under `dir`: text models, then digit networks, each the smallest first: one can look into all of it.
+/// Model folders under `dir`: models that continue text, then encoders, then digit networks, each the smallest first: one can look into
+/// all of it.
 /// Folders that are none are left out.
 #[must_use]
 pub fn in_folder(dir: &Path) -> Vec<ShippedModel> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
     let mut models: Vec<ShippedModel> = entries.flatten().filter_map(|e| model(&e.path())).collect();
     models.sort_by_key(|m| {
-        let digits = !m.kind.can(Ability::Continue);
+        let place = match m.kind {
+            kind if kind.can(Ability::Continue) => 0,
+            kind if kind.can(Ability::ReadDigits) => 2,
+            _ => 1,
+        };
         let size = std::fs::metadata(m.path.join("model.safetensors")).map_or(0, |m| m.len());
-        (digits, size, m.name.clone())
+        (place, size, m.name.clone())
     });
     models
 }

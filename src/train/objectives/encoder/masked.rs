@@ -234,7 +234,7 @@ impl Objective for MaskedTokens {
         let blanked = Blanked::batch(&mut self.passages, &self.frame, [spec.batch_size, batch], self.blanks);
         let blanked = blanked.into_iter().next()?;
         let logits = net.logits_at(&[&blanked.ids], self.frame.padding, &blanked.places)?;
-        let mut guesses = glimpse::guesses(logits, &blanked.truth, &tokenizer)?.into_iter();
+        let mut guesses = glimpse::guesses(&logits, &blanked.truth, &tokenizer)?.into_iter();
         let mut blanks = 0;
         let mut tokens = Vec::with_capacity(blanked.ids.len());
         for (place, id) in blanked.ids.iter().enumerate() {

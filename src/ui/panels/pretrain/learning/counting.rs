@@ -3,7 +3,7 @@
 use super::form::Learns;
 use super::race::Race;
 use crate::engine::{Command, Work};
-use crate::types::{BaselinesReport, BaselinesSpec, JobId, TrainTask};
+use crate::types::{BaselinesReport, BaselinesSpec, JobId, TextShape, TrainTask};
 use crate::ui::{Cx, State};
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ impl Counting {
         let has_begun = runner.training(cx.state).is_some_and(|training| training.record.is_some());
         let Some(spec) = runner.spec.as_ref().filter(|_| has_begun) else { return };
         let (data, vocabulary) = match &spec.task {
-            TrainTask::Text(task) => (&task.data, task.shape.as_ref().map(|shape| shape.vocabulary())),
+            TrainTask::Text(task) => (&task.data, task.shape.as_ref().map(TextShape::vocabulary)),
             TrainTask::Masked(task) => (&task.data, task.shape.as_ref().map(|shape| shape.vocabulary)),
             _ => return,
         };
