@@ -11,6 +11,7 @@ use egui_kittest::kittest::{NodeT, Queryable};
 use fovea::types::{Ability, BaselinesReport, FillReport, MemoryReport};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
+use std::path::Path;
 use support::root;
 
 /// Sentences in which a word follows from what stands before it.
@@ -23,6 +24,17 @@ fn text() -> String {
         format!("The {animal} lives near the {home} . One day the {animal} saw a {other} at the {far} and was happy . ")
     };
     (0..900).map(sentence).collect()
+}
+
+/// The app on the panel, with the models that come along and a folder for what it keeps.
+fn begin<'a>(scratch: &Path) -> Sitting<'a> {
+    let options = AppOptions {
+        shipped: Some(root().join("models")),
+        state_dir: Some(scratch.join("state")),
+        native_dialogs: false,
+        ..AppOptions::default()
+    };
+    Sitting::begin(options, "pretrain", Vec2::new(1440.0, 1500.0))
 }
 
 /// Types into a field in the place of what is there.
@@ -42,13 +54,7 @@ fn steps_done(sitting: &Sitting<'_>) -> Vec<usize> {
 #[test]
 fn an_encoder_learns_and_fills_and_two_networks_learn_side_by_side() {
     let scratch = tempfile::tempdir().unwrap();
-    let options = AppOptions {
-        shipped: Some(root().join("models")),
-        state_dir: Some(scratch.path().join("state")),
-        native_dialogs: false,
-        ..AppOptions::default()
-    };
-    let mut sitting = Sitting::begin(options, "pretrain", Vec2::new(1440.0, 1500.0));
+    let mut sitting = begin(scratch.path());
     let data = scratch.path().join("animals.txt");
     std::fs::write(&data, text()).unwrap();
     sitting.drop_file(&data);
@@ -104,13 +110,7 @@ fn an_encoder_learns_and_fills_and_two_networks_learn_side_by_side() {
 #[test]
 fn stories_are_written_on_the_spot_and_learned_from() {
     let scratch = tempfile::tempdir().unwrap();
-    let options = AppOptions {
-        shipped: Some(root().join("models")),
-        state_dir: Some(scratch.path().join("state")),
-        native_dialogs: false,
-        ..AppOptions::default()
-    };
-    let mut sitting = Sitting::begin(options, "pretrain", Vec2::new(1440.0, 1500.0));
+    let mut sitting = begin(scratch.path());
     sitting.until("the models that come along are found", |s| !s.state().shipped.is_empty());
     sitting.click("LSTM");
     fill_in(&mut sitting, "Steps", "8");
