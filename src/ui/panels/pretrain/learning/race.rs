@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 const LONG_S: f64 = 600.0;
 /// Runs that are kept on show.
 const MOST_RUNS: usize = 24;
+/// Points of a run that outlive a restart, about; the folder of a run that is kept on the disk has all.
+const MOST_POINTS: usize = 500;
 
 /// One network and its run.
 pub(super) struct Runner {
@@ -74,7 +76,7 @@ impl Runner {
             learns: self.learns,
             parameters: self.parameters()?,
             spec: self.spec.clone()?,
-            points: points.to_vec(),
+            points: thinned(points),
         })
     }
 
@@ -378,6 +380,15 @@ impl Race {
     }
 }
 
+/// The first point, the last, every one with a validation, and of the others as many as a session should carry.
+fn thinned(points: &[TrainPoint]) -> Vec<TrainPoint> {
+    let (every, last) = (points.len().div_ceil(MOST_POINTS).max(1), points.len().saturating_sub(1));
+    let is_kept = |(place, point): &(usize, &TrainPoint)| {
+        place.is_multiple_of(every) || *place == last || point.validation_loss.is_some()
+    };
+    points.iter().enumerate().filter(is_kept).map(|(_, point)| point.clone()).collect()
+}
+
 /// The text and the size of the vocabulary that a run learns with.
 fn told_of(spec: &TrainSpec) -> Option<(&Path, usize)> {
     let (data, vocabulary) = match &spec.task {
@@ -386,4 +397,26 @@ fn told_of(spec: &TrainSpec) -> Option<(&Path, usize)> {
         _ => return None,
     };
     Some((data.first()?, vocabulary))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_carries_the_ends_and_every_validation_of_a_long_run() {
+        let point = |step: usize| TrainPoint {
+            step,
+            loss: 1.0,
+            validation_loss: step.is_multiple_of(777).then_some(2.0),
+            ..TrainPoint::default()
+        };
+        let points: Vec<TrainPoint> = (1..=9_999).map(point).collect();
+        let kept = thinned(&points);
+        assert!(kept.len() < 600 && kept.is_sorted_by_key(|point| point.step), "{}", kept.len());
+        assert_eq!((kept[0].step, kept[kept.len() - 1].step), (1, 9_999));
+        assert_eq!(kept.iter().filter(|point| point.validation_loss.is_some()).count(), 9_999 / 777);
+        assert_eq!(thinned(&points[..300]), points[..300]);
+        assert!(thinned(&[]).is_empty());
+    }
 }
