@@ -25,6 +25,7 @@ pub use batch::encoder::EncoderBatch;
 pub use batch::padding::Padding;
 pub use batch::tree::TokenTree;
 pub use heap::trim_heap;
+pub(crate) use heap::{Held, hold};
 pub use hooks::{Change, Hooks, SiteEdit, SiteGradients, SiteValue};
 pub use jacobian::Jacobian;
 pub use kernels::rows::Format;

@@ -8,6 +8,7 @@ use super::optimiser::{Optimiser, StepRates};
 use super::schedule::learning_rate;
 use super::trainable::{freeze, parameters_of};
 use super::watch::{Taking, Watch};
+use crate::nn::{Held, hold};
 use crate::types::{Glimpse, RunSample, RunSnapshot, SetLoss, TrainPoint, TrainSpec, TrainSummary, UserError};
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
@@ -34,6 +35,8 @@ pub(crate) struct Run<O: Objective> {
     /// Of the last step, once the curve has it.
     point: Option<TrainPoint>,
     pending: Vec<TrainPoint>,
+    /// Every step makes tensors of the same sizes.
+    _held: Held,
 }
 
 /// What a run does next.
@@ -164,6 +167,7 @@ impl<O: Objective> Run<O> {
             watch,
             point,
             pending,
+            _held: hold(),
         })
     }
 
