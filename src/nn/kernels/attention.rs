@@ -287,7 +287,7 @@ impl<'a> QkvRows<'a> {
     }
 
     fn tile(&self, left: Left<'_>, panel: &[f32], onto: Onto<'_>, out: &mut [f32], stride: usize) {
-        let (Left::Rows { rows, .. } | Left::Transposed { rows, .. }) = left;
+        let (Left::Rows { rows, .. } | Left::Columns { rows, .. }) = left;
         assert!(rows == 0 || out.len() >= (rows - 1) * stride + PANEL);
         // SAFETY: there is room for a row of a panel behind every row.
         unsafe { inner::tile(self.level, left, panel, onto, out.as_mut_ptr(), stride) };
@@ -365,13 +365,12 @@ impl<'a> QkvRows<'a> {
         let (padded, wide, block) = (tokens.next_multiple_of(PANEL), wide(width), BLOCK.min(tokens));
         let transposed = padded * width;
         let sizes = [tokens * width, transposed, tokens * wide, transposed, tokens * wide, tokens * wide];
-        let of_block =
-            [block * padded, block * padded, block * wide, block * wide, block * TILE_ROWS, TILE_ROWS * wide];
+        let of_block = [block * padded, block * padded, block * wide, block * wide, TILE_ROWS * wide];
         let [a, b, c, d, e, f] = sizes;
-        let [g, h, i, j, k, l] = of_block;
-        scratch::with([a, b, c, d, e, f, g, h, i, j, k, l], |buffers| {
+        let [g, h, i, j, k] = of_block;
+        scratch::with([a, b, c, d, e, f, g, h, i, j, k], |buffers| {
             let [rows, key_columns, keys, value_columns, of_keys, of_values, patterns, slopes, more @ ..] = buffers;
-            let [block_queries, block_of_z, tile, products] = more;
+            let [block_queries, block_of_z, products] = more;
             self.rotated(KEY, group, 1.0, rows);
             self.lay_out_transposed(rows, width, key_columns);
             self.lay_out_rows(rows, width, keys);
@@ -409,12 +408,11 @@ impl<'a> QkvRows<'a> {
                         let from = if self.both_ways { 0 } else { first.saturating_sub(start) };
                         let keys = TILE_ROWS.min(seen - first);
                         let depth = count - from;
-                        let tile = &mut tile[..depth * TILE_ROWS];
                         for (matrix, block, sums) in
                             [(&*slopes, &*block_queries, &mut *of_keys), (&*patterns, &*block_of_z, &mut *of_values)]
                         {
-                            inner::gather_tile(self.level, &matrix[from * padded + first..], padded, keys, tile);
-                            let left = Left::Transposed { values: tile, rows: keys };
+                            let left =
+                                Left::Columns { values: &matrix[from * padded + first..], rows: keys, stride: padded };
                             let (block, sums) = (&block[..count * wide], &mut sums[first * wide..]);
                             self.against_rows(left, block, [count, from, depth], Onto::Output, sums);
                         }

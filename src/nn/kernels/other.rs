@@ -30,10 +30,6 @@ pub(super) fn copy_columns<E: Element>(level: Level, _: &[E], _: usize, _: usize
     match level {}
 }
 
-pub(super) fn gather_tile(level: Level, _: &[f32], _: usize, _: usize, _: &mut [f32]) {
-    match level {}
-}
-
 #[expect(unsafe_code, reason = "the loops for other processors write through pointers")]
 pub(super) unsafe fn tile(level: Level, _: Left<'_>, _: &[f32], _: Onto<'_>, _: *mut f32, _: usize) {
     match level {}

@@ -45,8 +45,9 @@ impl Element for bf16 {
 pub(super) enum Left<'a> {
     /// As they lie in a row-major matrix: the rows begin `stride` numbers apart.
     Rows { values: &'a [f32], rows: usize, stride: usize },
-    /// `[depth][TILE_ROWS]`, of which the first `rows` of each count.
-    Transposed { values: &'a [f32], rows: usize },
+    /// As columns of a row-major matrix, whose rows begin `stride` numbers apart: `[depth][stride]`, of which the first `rows` of each
+    /// count. They are read where they lie: copied, they would be read once more for no more than a few panels.
+    Columns { values: &'a [f32], rows: usize, stride: usize },
 }
 
 /// What the products of a tile are added to.

@@ -184,9 +184,8 @@ impl<'a> Product<'a> {
         }
         let panels = (columns[1] - columns[0]).div_ceil(PANEL);
         let longest = DEPTH.min(self.depth);
-        let tile = if matches!(self.left, LeftMatrix::Columns(_)) { longest * TILE_ROWS } else { 0 };
         let wide = if matches!(self.right, RightMatrix::Columns(_)) { longest * PANEL } else { 0 };
-        scratch::with([panels * longest * PANEL, tile, wide], |[buffer, tile, wide]| {
+        scratch::with([panels * longest * PANEL, wide], |[buffer, wide]| {
             for start in (0..self.depth).step_by(DEPTH) {
                 let stretch = [start, (start + DEPTH).min(self.depth)];
                 let length = stretch[1] - start;
@@ -204,10 +203,7 @@ impl<'a> Product<'a> {
                         }
                         LeftMatrix::Columns(values) => {
                             let of_rows = self.output.rows;
-                            let values = &values[start * of_rows + row..];
-                            let tile = &mut tile[..length * TILE_ROWS];
-                            inner::gather_tile(self.level, values, of_rows, count, tile);
-                            Left::Transposed { values: tile, rows: count }
+                            Left::Columns { values: &values[start * of_rows + row..], rows: count, stride: of_rows }
                         }
                     };
                     for (i, panel) in buffer.chunks_exact(length * PANEL).enumerate() {

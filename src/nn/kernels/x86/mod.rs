@@ -29,7 +29,7 @@ pub(super) use elementwise::{add, gate, gate_gradients, rotate};
 pub(super) use gelu::{gelu, gelu_gradient};
 pub(super) use lens::{count_above, exps_below, maximum, sum_of_exps, sums_beside};
 pub(super) use norm::{normalise, normalise_gradients, normalised_sum};
-pub(super) use pack::{copy_columns, gather_tile, transpose_rows};
+pub(super) use pack::{copy_columns, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
 pub(super) use recurrence::{lstm_gradient, lstm_step, tanh_gradient, tanh_sum};
 pub(super) use rounding::round_group;

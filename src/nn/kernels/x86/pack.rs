@@ -1,6 +1,6 @@
 //! Stretches of matrices brought into the order in which tiles read them.
 
-use super::super::panel::{Element, PANEL, TILE_ROWS};
+use super::super::panel::{Element, PANEL};
 use super::{Level, load8};
 use std::arch::x86_64::*;
 
@@ -115,40 +115,6 @@ unsafe fn copy_whole_columns<E: Element>(mut from: *const E, stride: usize, dept
             _mm256_storeu_ps(to.add(24), d);
             from = from.wrapping_add(stride);
             to = to.wrapping_add(PANEL);
-        }
-        i += 1;
-    }
-}
-
-/// The first `width` ≤ [`TILE_ROWS`] numbers of rows that begin `stride` numbers apart, as many as the tile has:
-/// → `[depth][TILE_ROWS]`. Columns past the width stay as they are.
-pub(in super::super) fn gather_tile(_: Level, rows: &[f32], stride: usize, width: usize, tile: &mut [f32]) {
-    let depth = tile.len() / TILE_ROWS;
-    assert!(tile.len() == depth * TILE_ROWS && width <= TILE_ROWS && width <= stride);
-    assert!(depth == 0 || rows.len() >= (depth - 1) * stride + width);
-    if width == TILE_ROWS {
-        // SAFETY: SSE is there on every such processor; the lengths are checked above.
-        return unsafe { gather_whole_tile(rows.as_ptr(), stride, depth, tile.as_mut_ptr()) };
-    }
-    for i in 0..depth {
-        tile[i * TILE_ROWS..i * TILE_ROWS + width].copy_from_slice(&rows[i * stride..i * stride + width]);
-    }
-}
-
-/// # Safety
-/// As many rows as `depth` says, `stride` numbers apart, have [`TILE_ROWS`] numbers behind `from` and, one behind the other,
-/// behind `to`.
-#[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn gather_whole_tile(mut from: *const f32, stride: usize, depth: usize, mut to: *mut f32) {
-    let mut i = 0;
-    while i < depth {
-        // SAFETY: row i of `depth`. A pointer past the last row is made but not used.
-        unsafe {
-            let (a, b) = (_mm256_loadu_ps(from), _mm_loadu_ps(from.add(8)));
-            _mm256_storeu_ps(to, a);
-            _mm_storeu_ps(to.add(8), b);
-            from = from.wrapping_add(stride);
-            to = to.wrapping_add(TILE_ROWS);
         }
         i += 1;
     }

@@ -22,14 +22,14 @@ pub(in super::super) unsafe fn tile(
 ) {
     let depth = panel.len() / PANEL;
     assert_eq!(panel.len(), depth * PANEL);
-    let (values, rows, left_stride, is_transposed) = match left {
+    let (values, rows, left_stride, is_columns) = match left {
         Left::Rows { values, rows, stride } => {
             assert!(rows == 0 || values.len() >= (rows - 1) * stride + depth);
             (values, rows, stride, false)
         }
-        Left::Transposed { values, rows } => {
-            assert!(values.len() >= depth * TILE_ROWS);
-            (values, rows, TILE_ROWS, true)
+        Left::Columns { values, rows, stride } => {
+            assert!(depth == 0 || values.len() >= (depth - 1) * stride + rows);
+            (values, rows, stride, true)
         }
     };
     assert!(rows <= TILE_ROWS);
@@ -41,13 +41,13 @@ pub(in super::super) unsafe fn tile(
     // SAFETY: a level exists only where the processor has its instructions; the lengths are checked above; the caller
     // promises the rest.
     unsafe {
-        match (level, is_transposed) {
+        match (level, is_columns) {
             (Level::Avx512, false) => by_rows_512::<false>(rows, x, left_stride, w, depth, bias, out, stride),
             (Level::Avx512, true) => by_rows_512::<true>(rows, x, left_stride, w, depth, bias, out, stride),
             (Level::Avx2, _) => {
                 for first in (0..rows).step_by(ROWS_256) {
                     let (rows, out) = (ROWS_256.min(rows - first), out.add(first * stride));
-                    match is_transposed {
+                    match is_columns {
                         false => {
                             let x = x.add(first * left_stride);
                             by_rows_256::<false>(rows, x, left_stride, w, depth, bias, out, stride);
@@ -65,7 +65,7 @@ macro_rules! by_rows {
     ($name:ident, $tile:ident, $feature:literal, $($rows:literal)*) => {
         #[target_feature(enable = $feature)]
         #[expect(clippy::too_many_arguments, reason = "what a tile is made of, taken apart once")]
-        unsafe fn $name<const TRANSPOSED: bool>(
+        unsafe fn $name<const COLUMNS: bool>(
             rows: usize,
             x: *const f32,
             x_stride: usize,
@@ -77,7 +77,7 @@ macro_rules! by_rows {
         ) {
             match rows {
                 // SAFETY: as promised to this function.
-                $($rows => unsafe { $tile::<$rows, TRANSPOSED>(x, x_stride, panel, depth, bias, out, stride) },)*
+                $($rows => unsafe { $tile::<$rows, COLUMNS>(x, x_stride, panel, depth, bias, out, stride) },)*
                 rows => unreachable!("{rows} rows in a tile"),
             }
         }
@@ -87,10 +87,10 @@ by_rows!(by_rows_512, tile_512, "avx512f", 0 1 2 3 4 5 6 7 8 9 10 11 12);
 by_rows!(by_rows_256, tile_256, "avx2,fma,f16c", 0 1 2 3 4 5 6);
 
 /// # Safety
-/// `x` is `[ROWS][x_stride]` with `depth` ≤ `x_stride`, or transposed `[depth][x_stride]` with ROWS ≤ `x_stride`; `panel` is
+/// `x` is `[ROWS][x_stride]` with `depth` ≤ `x_stride`, or `[depth][x_stride]` with ROWS ≤ `x_stride`; `panel` is
 /// `[depth][PANEL]`, `bias` `[PANEL]`; `out` is as [`tile`] asks.
 #[target_feature(enable = "avx512f")]
-unsafe fn tile_512<const ROWS: usize, const TRANSPOSED: bool>(
+unsafe fn tile_512<const ROWS: usize, const COLUMNS: bool>(
     x: *const f32,
     x_stride: usize,
     panel: *const f32,
@@ -107,7 +107,7 @@ unsafe fn tile_512<const ROWS: usize, const TRANSPOSED: bool>(
             let (near, far) = (_mm512_loadu_ps(panel.add(i * PANEL)), _mm512_loadu_ps(panel.add(i * PANEL + 16)));
             let mut row = 0;
             while row < ROWS {
-                let at = if TRANSPOSED { i * TILE_ROWS + row } else { row * x_stride + i };
+                let at = if COLUMNS { i * x_stride + row } else { row * x_stride + i };
                 let x = _mm512_set1_ps(*x.add(at));
                 sums[row][0] = _mm512_fmadd_ps(near, x, sums[row][0]);
                 sums[row][1] = _mm512_fmadd_ps(far, x, sums[row][1]);
@@ -133,7 +133,7 @@ unsafe fn tile_512<const ROWS: usize, const TRANSPOSED: bool>(
 /// # Safety
 /// As [`tile_512`] asks.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn tile_256<const ROWS: usize, const TRANSPOSED: bool>(
+unsafe fn tile_256<const ROWS: usize, const COLUMNS: bool>(
     x: *const f32,
     x_stride: usize,
     panel: *const f32,
@@ -153,7 +153,7 @@ unsafe fn tile_256<const ROWS: usize, const TRANSPOSED: bool>(
                 let (near, far) = (_mm256_loadu_ps(at), _mm256_loadu_ps(at.add(8)));
                 let mut row = 0;
                 while row < ROWS {
-                    let at = if TRANSPOSED { i * TILE_ROWS + row } else { row * x_stride + i };
+                    let at = if COLUMNS { i * x_stride + row } else { row * x_stride + i };
                     let x = _mm256_set1_ps(*x.add(at));
                     sums[row][0] = _mm256_fmadd_ps(near, x, sums[row][0]);
                     sums[row][1] = _mm256_fmadd_ps(far, x, sums[row][1]);
