@@ -56,6 +56,11 @@ fn scores_of_texts_of_any_length_equal_transformers() {
         check(name, "together", &floats(model.scores(&ids)), expected, FORWARD);
         let alone: Vec<f32> = ids.iter().flat_map(|ids| floats(model.scores(&[ids]))).collect();
         check(name, "one by one", &alone, expected, FORWARD);
+        // Among many short texts a long one is read by itself.
+        let long: Vec<u32> = ids.concat().into_iter().cycle().take(model.tells.longest.min(40)).collect();
+        let mixed: Vec<&[u32]> = ids.iter().chain([&&long[..]]).chain(&ids).chain(&ids).copied().collect();
+        let alone: Vec<f32> = mixed.iter().flat_map(|ids| floats(model.scores(&[ids]))).collect();
+        check(name, "of any length", &floats(model.scores(&mixed)), &alone, FORWARD);
         let net = in_full_precision(model.net());
         let elsewhere = kernels::without(|| floats(net.forward(&ids, model.padding_id)));
         check(name, "without our kernels", &elsewhere, expected, FORWARD);

@@ -2,5 +2,6 @@
 
 pub(super) mod encoder;
 pub(super) mod padding;
+pub(super) mod portions;
 pub(super) mod tokens;
 pub(super) mod tree;

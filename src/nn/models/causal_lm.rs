@@ -3,18 +3,21 @@
 //! B batch, T tokens, D model width, H heads, K head width, V vocabulary.
 
 use crate::nn::batch::padding::Padding;
+use crate::nn::batch::portions::portions;
 use crate::nn::batch::tree::TokenTree;
 use crate::nn::fused;
 use crate::nn::hooks::Hooks;
+use crate::nn::kernels;
 use crate::nn::layers::cache::KvCache;
 use crate::nn::layers::linear::in_f32;
 use crate::nn::layers::vector_cache::VectorCache;
 use crate::nn::models::decoder::{Decoder, State, Wanted};
 use crate::nn::steps::parts::{BlockParts, Entry, Exit, Norm};
 use crate::nn::{FeedForward, Gemma2, Gpt2, GptNeox, Llama, Recurrent};
-use crate::types::Site;
+use crate::types::{Random, Site};
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::ops::Range;
 
 /// A causal language model of any supported architecture.
 #[derive(Module, Debug)]
@@ -241,17 +244,17 @@ impl CausalLm {
     }
 
     /// What a head for whole texts reads: behind the last normalisation, the vector at one place of each of B texts, `[B, D]`. Texts may
-    /// be of any lengths. Differentiable as [`Self::forward`] is.
+    /// be of any lengths. While the network learns, what it drops out is drawn from `random`. Differentiable as [`Self::forward`] is.
     ///
     /// # Panics
     /// When there is no text, one exceeds the context, or a place its text.
     #[must_use]
-    pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize], hooks: &mut Hooks) -> Tensor<2> {
-        let chosen = places.iter().zip(texts).enumerate().map(|(text, (place, ids))| {
+    pub fn vectors_at(&self, texts: &[&[u32]], places: &[usize], random: Option<Random>) -> Tensor<2> {
+        let chosen = places.iter().zip(texts).map(|(place, ids)| {
             assert!(*place < ids.len(), "place {place} of a text of {} tokens", ids.len());
-            (text, *place)
+            *place..place + 1
         });
-        self.vectors_of(texts, &chosen.collect::<Vec<_>>(), hooks)
+        self.vectors_of(texts, &chosen.collect::<Vec<_>>(), random)
     }
 
     /// Behind the last normalisation, the vector of every token of texts of any lengths, which lie behind each other, N tokens in all:
@@ -261,22 +264,47 @@ impl CausalLm {
     /// When there is no text, or one exceeds the context.
     #[must_use]
     pub fn vectors(&self, texts: &[&[u32]]) -> Tensor<2> {
-        let all = texts.iter().enumerate().flat_map(|(text, ids)| (0..ids.len()).map(move |place| (text, place)));
-        self.vectors_of(texts, &all.collect::<Vec<_>>(), &mut Hooks::off())
+        self.vectors_of(texts, &texts.iter().map(|ids| 0..ids.len()).collect::<Vec<_>>(), None)
     }
 
-    /// The vectors at some places of some texts, `[N, D]`.
-    fn vectors_of(&self, texts: &[&[u32]], chosen: &[(usize, usize)], hooks: &mut Hooks) -> Tensor<2> {
-        let longest = texts.iter().map(|ids| ids.len()).max().expect("a batch has a text");
-        // A token sees what comes before it, so it makes no difference what fills a text up behind its end.
-        let rows = texts.iter().flat_map(|ids| ids.iter().copied().chain(std::iter::repeat(0)).take(longest));
-        let ids: Vec<i32> = rows.map(|id| id as i32).collect();
-        let ids = Tensor::from_data(TensorData::new(ids, [texts.len(), longest]), &self.device());
-        let x = self.stream(ids, hooks); // [B, T, D]
-        let rows: Vec<i32> = chosen.iter().map(|(text, place)| (text * longest + place) as i32).collect();
-        let rows = Tensor::from_data(TensorData::new(rows, [chosen.len()]), &self.device());
-        let x = x.flatten::<2>(0, 1).select(0, rows).unsqueeze(); // [1, N, D]
-        whichever!(self, model => Decoder::normalise(model, x, hooks)).squeeze_dim(0)
+    /// The vectors at some places of each text, which lie behind each other, N in all: `[N, D]`.
+    fn vectors_of(&self, texts: &[&[u32]], chosen: &[Range<usize>], random: Option<Random>) -> Tensor<2> {
+        assert!(!texts.is_empty(), "a batch has a text");
+        let device = self.device();
+        let rows = |rows: Vec<usize>| {
+            let count = rows.len();
+            let rows = rows.into_iter().map(|row| row as i32).collect::<Vec<_>>();
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &device)
+        };
+        let lengths: Vec<usize> = texts.iter().map(|ids| ids.len()).collect();
+        // A GPU fills its cores with one large pass more easily than with several small ones.
+        let is_cpu = kernels::serve_learning(&device);
+        let portions = if is_cpu { portions(&lengths) } else { vec![(0..texts.len()).collect()] };
+        let mut hooks = Hooks::off();
+        if let Some(random) = random {
+            hooks = hooks.learning(random);
+        }
+        let streams = portions.iter().map(|portion| {
+            let longest = portion.iter().map(|text| lengths[*text]).max().unwrap_or(0);
+            // A token sees what comes before it, so it makes no difference what fills a text up behind its end.
+            let filled = |text: &usize| texts[*text].iter().copied().chain(std::iter::repeat(0)).take(longest);
+            let ids: Vec<i32> = portion.iter().flat_map(filled).map(|id| id as i32).collect();
+            let ids = Tensor::from_data(TensorData::new(ids, [portion.len(), longest]), &device);
+            let wanted = portion.iter().enumerate();
+            let wanted = wanted.flat_map(|(row, text)| chosen[*text].clone().map(move |place| row * longest + place));
+            self.stream(ids, &mut hooks).flatten::<2>(0, 1).select(0, rows(wanted.collect()))
+        });
+        let mut x = Tensor::cat(streams.collect(), 0); // [N, D], the texts in the order of their portions
+        // A single portion has them in order.
+        if portions.len() > 1 {
+            let mut starts = vec![0; texts.len()];
+            portions.iter().flatten().fold(0, |start, text| {
+                starts[*text] = start;
+                start + chosen[*text].len()
+            });
+            x = x.select(0, rows(starts.iter().zip(chosen).flat_map(|(start, of)| *start..start + of.len()).collect()));
+        }
+        whichever!(self, model => Decoder::normalise(model, x.unsqueeze(), &mut hooks)).squeeze_dim(0)
     }
 
     /// The scores that values of the residual stream stand for: last normalisation, head and cap, `[B, T, D]` → `[B, T, V]`.

@@ -2,7 +2,6 @@
 //!
 //! B texts, D model width, L classes.
 
-use crate::nn::hooks::Hooks;
 use crate::nn::layers::linear::Linear;
 use crate::nn::models::causal_lm::CausalLm;
 use crate::nn::models::text_encoder::TextEncoder;
@@ -77,7 +76,7 @@ impl TextClassifier {
     #[must_use]
     pub fn learn(&self, texts: &[&[u32]], padding_id: Option<u32>, random: Random) -> Tensor<2> {
         let vectors = match &self.body {
-            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, &mut Hooks::off().learning(random)),
+            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, Some(random)),
             TextBody::Encoder(_) => self.vectors(texts, padding_id),
         };
         self.decide(vectors)
@@ -90,7 +89,7 @@ impl TextClassifier {
     #[must_use]
     pub fn vectors(&self, texts: &[&[u32]], padding_id: Option<u32>) -> Tensor<2> {
         match &self.body {
-            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, &mut Hooks::off()),
+            TextBody::Decoder(lm) => decoder_vectors(lm, texts, padding_id, None),
             TextBody::Encoder(encoder) => encoder.first_vectors(texts, padding_id.unwrap_or(0)),
         }
     }
@@ -116,10 +115,10 @@ impl TextClassifier {
 
 /// The vectors of the last tokens that are no padding: texts may end in it themselves, where a tokenizer ends each with the token
 /// that also pads.
-fn decoder_vectors(lm: &CausalLm, texts: &[&[u32]], padding_id: Option<u32>, hooks: &mut Hooks) -> Tensor<2> {
+fn decoder_vectors(lm: &CausalLm, texts: &[&[u32]], padding_id: Option<u32>, random: Option<Random>) -> Tensor<2> {
     let last = |ids: &&[u32]| match padding_id {
         Some(padding) => ids.iter().rposition(|id| *id != padding).unwrap_or(0),
         None => ids.len().saturating_sub(1),
     };
-    lm.vectors_at(texts, &texts.iter().map(last).collect::<Vec<_>>(), hooks)
+    lm.vectors_at(texts, &texts.iter().map(last).collect::<Vec<_>>(), random)
 }
