@@ -26,7 +26,7 @@ pub fn curve_figure(figure: &CurveFigure<'_>, format: Format) -> Result<Vec<u8>,
         return Err(ChartError::Empty("no run has reported a step yet"));
     }
     if format == Format::Csv {
-        return table::curve_table(&figure.runs);
+        return table::curve_table(figure);
     }
     let lines = curve_lines(figure);
     if lines.is_empty() {

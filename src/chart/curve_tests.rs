@@ -1,7 +1,7 @@
 //! Learning curves, read back: markup, pixels and numbers.
 
 use super::*;
-use crate::chart::{Metric, TimeAxis};
+use crate::chart::{CurveLevel, Metric, TimeAxis};
 use crate::chart::{RunCurve, RunMarks, StepSize};
 use crate::types::TrainPoint;
 
@@ -68,6 +68,26 @@ fn csv_round_trips() {
         assert_eq!(row[1].parse::<usize>().unwrap(), point.step);
         assert_eq!(row[3].parse::<f64>().unwrap(), point.loss);
         assert_eq!(row[5].parse::<f64>().ok(), point.validation_loss);
+    }
+}
+
+#[test]
+fn levels_are_rows_without_a_step_in_the_column_of_their_unit() {
+    let points = points(10);
+    let mut figure = figure(&points);
+    figure.levels = vec![CurveLevel { name: "bigram".to_owned(), value: 2.25 }];
+    for (metric, column) in [
+        (Metric::Loss, "validation_loss"),
+        (Metric::BitsPerByte, "validation_bits_per_byte"),
+        (Metric::Accuracy, "validation_accuracy"),
+    ] {
+        figure.metric = metric;
+        let csv = curve_figure(&figure, Format::Csv).unwrap();
+        let mut reader = csv::Reader::from_reader(csv.as_slice());
+        let place = reader.headers().unwrap().iter().position(|name| name == column).unwrap();
+        let last = reader.records().last().unwrap().unwrap();
+        let filled: Vec<(usize, &str)> = last.iter().enumerate().filter(|(_, field)| !field.is_empty()).collect();
+        assert_eq!(filled, [(0, "bigram"), (place, "2.25")]);
     }
 }
 

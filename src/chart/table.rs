@@ -1,7 +1,7 @@
 //! The numbers of a figure as comma-separated values.
 
-use super::lines::data_sets;
-use super::{ChartError, KShotSeries, RunCurve, ScatterPoint};
+use super::lines::{CurveFigure, data_sets};
+use super::{ChartError, KShotSeries, Metric, ScatterPoint};
 use crate::types::{Answer, ContextsReport};
 use std::fmt::Display;
 
@@ -78,26 +78,23 @@ pub(super) fn overlay_table(special: &[(String, f32)], weights: &[f32], columns:
     rows.finish()
 }
 
-/// A row a training step, with empty fields where nothing was measured, and a column of its own for each data set that is told of.
-pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> {
-    let mut rows = Rows::new();
-    let header = [
-        "run",
-        "step",
-        "elapsed_s",
-        "loss",
-        "learning_rate",
-        "validation_loss",
-        "validation_accuracy",
-        "gradient_norm",
-    ];
+/// A row a training step, with empty fields where nothing was measured, and a column of its own for each data set that is told of; then
+/// a row a level, without a step.
+pub(super) fn curve_table(figure: &CurveFigure<'_>) -> Result<Vec<u8>, ChartError> {
+    let (mut rows, runs) = (Rows::new(), &figure.runs);
+    let [loss, validation] = match figure.metric {
+        Metric::BitsPerByte => ["bits_per_byte", "validation_bits_per_byte"],
+        _ => ["loss", "validation_loss"],
+    };
+    let header =
+        ["run", "step", "elapsed_s", loss, "learning_rate", validation, "validation_accuracy", "gradient_norm"];
     let mut sets: Vec<&str> = Vec::new();
     for set in runs.iter().flat_map(|run| data_sets(run.points)) {
         if !sets.contains(&set) {
             sets.push(set);
         }
     }
-    let of_sets = sets.iter().map(|set| format!("validation_loss:{set}"));
+    let of_sets = sets.iter().map(|set| format!("{validation}:{set}"));
     rows.write(header.into_iter().map(str::to_owned).chain(of_sets))?;
     for run in runs {
         for p in run.points {
@@ -114,6 +111,15 @@ pub(super) fn curve_table(runs: &[RunCurve<'_>]) -> Result<Vec<u8>, ChartError> 
             ];
             rows.write(row.into_iter().chain(sets.iter().map(of_set)))?;
         }
+    }
+    for level in &figure.levels {
+        let mut row = vec![String::new(); header.len() + sets.len()];
+        row[0].clone_from(&level.name);
+        let column = if figure.metric == Metric::Accuracy { "validation_accuracy" } else { validation };
+        if let Some(place) = header.iter().position(|name| *name == column) {
+            row[place] = level.value.to_string();
+        }
+        rows.write(row)?;
     }
     rows.finish()
 }
