@@ -5,10 +5,10 @@
 mod sitting;
 mod support;
 
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui::{Key, Modifiers, Vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
-use fovea::types::{Ability, BaselinesReport, FillReport, MemoryReport};
+use fovea::types::{Ability, AdaptReport, BaselinesReport, FillReport, MemoryReport, Way};
 use fovea::ui::AppOptions;
 use sitting::Sitting;
 use std::path::Path;
@@ -104,7 +104,46 @@ fn an_encoder_learns_and_fills_and_two_networks_learn_side_by_side() {
     sitting.save_to(&figure);
     let written = std::fs::read_to_string(&figure).unwrap();
     assert!(written.contains("LSTM validation") && written.contains("5-gram"), "curves beside what counting reaches");
+
+    // Only runs that learn the same are drawn together: those of the one that is chosen.
+    let waits = |s: &Sitting<'_>, name: &str| {
+        let name = format!("Draw {name}");
+        let tick = s.harness.get_by_role_and_label(Role::CheckBox, &name);
+        tick.accesskit_node().is_disabled()
+    };
+    assert!(waits(&sitting, "Encoder") && !waits(&sitting, "LSTM"));
+    sitting.click("Encoder");
+    assert!(!waits(&sitting, "Encoder") && waits(&sitting, "LSTM"));
+    what_labels_are_worth(&mut sitting, scratch.path());
     assert_eq!(sitting.state().log.errors_unread(), 0);
+}
+
+/// From the chosen network to its comparison with the same network from random weights, on a few labelled sentences.
+fn what_labels_are_worth(sitting: &mut Sitting<'_>, scratch: &Path) {
+    sitting.click("What are labels worth?");
+    assert!(sitting.state().active(Ability::FillMasks).is_some(), "the encoder that has just learned");
+    for way in Way::ALL {
+        let tick = sitting.harness.get_by_role_and_label(Role::CheckBox, way.title());
+        let is_on = tick.accesskit_node().toggled() == Some(Toggled::True);
+        assert_eq!(is_on, matches!(way, Way::Full | Way::Scratch), "{}", way.title());
+    }
+    let rows = (0..16).map(|row| match row % 2 {
+        0 => format!("The dog near tree {row} was happy .,dog\n"),
+        _ => format!("The fish at pond {row} was happy .,fish\n"),
+    });
+    let data = scratch.join("animals.csv");
+    std::fs::write(&data, format!("text,label\n{}", rows.collect::<String>())).unwrap();
+    sitting.drop_file(&data);
+    sitting.until("the file is told", |s| s.has("Texts in text, labels in label."));
+    fill_in(sitting, "Numbers of examples", "1, 4");
+    sitting.press(Modifiers::COMMAND, Key::Enter);
+    sitting.until("both are measured", |s| s.state().reports::<AdaptReport>().next().is_some());
+    let report = sitting.state().reports::<AdaptReport>().next().unwrap().1.clone();
+    for way in [Way::Full, Way::Scratch] {
+        let points: Vec<_> = report.points.iter().filter(|point| point.way == way).collect();
+        assert!(!points.is_empty() && points.iter().all(|point| point.correct <= point.said.len()), "{}", way.name());
+    }
+    assert!(report.points.iter().all(|point| matches!(point.way, Way::Full | Way::Scratch)));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use layout::{
     caption, click_modifiers, empty_state, explain, field, figure, hint, one_line, row, section, slider, stage_header,
 };
 pub use menu::menu;
-pub use plot::{plot, still_plot};
+pub use plot::{MarkedPlot, labelled, plot, still_plot};
 pub use reorder::{Reorder, RowMove, pasted_rows};
 pub use stamp::Stamp;
 pub use status::{

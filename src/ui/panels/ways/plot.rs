@@ -7,10 +7,10 @@ use crate::chart::{kshot_place, linear_ticks, spread_labels};
 use crate::types::{AdaptCell, AdaptMetric, AdaptReport, LabelNoise, Way, adapt_curve};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};
-use egui::{Align2, Color32, Rangef, Response, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
-use egui_plot::{
-    AxisHints, FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points,
-};
+use crate::ui::widgets::{MarkedPlot, labelled};
+use egui::{Align2, Color32, Response, RichText, Role, Sense, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui_plot::{FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 const LABEL_GAP: f32 = 16.0;
@@ -249,41 +249,18 @@ fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn, hue: Color32) {
 }
 
 fn plot(theme: &Theme, sizes: &[usize], metric: AdaptMetric, size: Vec2) -> Plot<'static> {
-    let name = |text: &str| RichText::new(text).font(Type::Caption.sans()).color(theme.caption());
-    let ticks = |hints: AxisHints<'static>| {
-        let hints = hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans());
-        hints.label_spacing(Rangef::new(20.0, 40.0))
-    };
-    let marks: Vec<(f64, String)> = sizes.iter().map(|size| (kshot_place(*size), size.to_string())).collect();
-    let labels = marks.clone();
-    let nearest = move |mark: GridMark, _: &std::ops::RangeInclusive<f64>| {
-        let label = labels.iter().find(|(place, _)| (place - mark.value).abs() < 1e-9);
-        label.map_or_else(String::new, |(_, label)| label.clone())
-    };
-    let metric_name = match metric {
+    let up = match metric {
         AdaptMetric::Accuracy => "share of right answers",
         AdaptMetric::MacroF1 => "mean F1 of the classes",
         AdaptMetric::LogProb => "mean ln P(right class), nats",
     };
+    let marks = sizes.iter().map(|size| (kshot_place(*size), size.to_string())).collect();
     let rows = ((size.y / 48.0) as usize).max(2);
-    let x_axis = ticks(AxisHints::new_x().label(name("labelled examples"))).formatter(nearest);
-    let y_axis = ticks(AxisHints::new_y().label(name(metric_name))).formatter(move |mark, _| match metric {
-        AdaptMetric::LogProb => value(mark.value, metric),
-        AdaptMetric::Accuracy | AdaptMetric::MacroF1 => format!("{:.0} %", mark.value * 100.0),
-    });
-    crate::ui::widgets::still_plot("ways", size)
-        .set_margin_fraction(vec2(0.0, 0.0))
-        .grid_color(theme.grid())
-        .grid_spacing(Rangef::new(2.0, 24.0))
-        .x_grid_spacer(move |input| {
-            let span = input.bounds.1 - input.bounds.0;
-            marks.iter().map(|(value, _)| GridMark { value: *value, step_size: span }).collect()
-        })
-        .y_grid_spacer(move |input| {
-            let (lo, hi) = input.bounds;
-            let marks = linear_ticks(lo, hi, rows).into_iter().filter(|tick| !tick.label.is_empty());
-            marks.map(|tick| GridMark { value: tick.value, step_size: hi - lo }).collect()
-        })
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
+    let lines = move |ends: RangeInclusive<f64>| labelled(linear_ticks(*ends.start(), *ends.end(), rows));
+    let label = move |at: f64, _: &RangeInclusive<f64>| match metric {
+        AdaptMetric::LogProb => value(at, metric),
+        AdaptMetric::Accuracy | AdaptMetric::MacroF1 => format!("{:.0} %", at * 100.0),
+    };
+    let marked = MarkedPlot { id: "ways", axes: ["labelled examples", up], marks, spacing: 20.0 };
+    marked.plot(theme, size, lines, label).set_margin_fraction(vec2(0.0, 0.0))
 }

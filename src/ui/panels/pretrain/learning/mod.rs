@@ -93,13 +93,16 @@ impl Learning {
         let stories = writer(cx.state)
             .filter(|_| self.form.source == Source::Stories)
             .map(|model| self.form.stories(&model, &texts_folder(cx.state)));
+        // What is begun is drawn, whatever was looked at before.
+        self.selected = None;
         self.race.start(cx, &self.form, stories, only_tell);
         self.plot.go(Move::Fit);
     }
 
-    /// What the newest runs learn.
+    /// What the runs learn that are drawn: the one that was chosen, else the newest.
     fn learns(&self) -> Learns {
-        self.race.runners.last().map_or(self.form.learns, |runner| runner.learns)
+        let chosen = self.selected.and_then(|place| self.race.runners.get(place));
+        chosen.or(self.race.runners.last()).map_or(self.form.learns, |runner| runner.learns)
     }
 
     /// Asks what the network in training sees, while somebody looks.
@@ -293,7 +296,7 @@ impl Tab for Learning {
         self.curves(ui, cx, learns);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             let table = ScrollArea::horizontal().id_salt("networks that learn").auto_shrink([false, true]);
-            if let Some(place) = table.show(ui, |ui| self.race.table(ui, cx, self.selected)).inner {
+            if let Some(place) = table.show(ui, |ui| self.race.table(ui, cx, learns, self.selected)).inner {
                 self.selected = if self.selected == Some(place) { None } else { Some(place) };
             }
             if let Some(job) = self.counting.job() {

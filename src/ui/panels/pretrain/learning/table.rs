@@ -1,5 +1,6 @@
 //! The runs on show, a row each: sizes, speed, both losses and the gap between them.
 
+use super::form::Learns;
 use super::race::{Race, Runner};
 use crate::chart::{number, number_grouped};
 use crate::types::TrainPoint;
@@ -64,8 +65,8 @@ fn standing(runner: &Runner, state: &State) -> String {
 }
 
 impl Race {
-    /// Shows the runs; gives the one that was clicked.
-    pub fn table(&mut self, ui: &mut Ui, cx: &Cx<'_>, selected: Option<usize>) -> Option<usize> {
+    /// Shows the runs; gives the one that was clicked. Those that learn something else than what is drawn are grey.
+    pub fn table(&mut self, ui: &mut Ui, cx: &Cx<'_>, drawn: Learns, selected: Option<usize>) -> Option<usize> {
         let theme = ui.theme();
         let mut clicked = None;
         let head = ["", "Network", "Numbers", "Tokens / s", "Training", "Validation", "Gap", ""];
@@ -87,13 +88,21 @@ impl Race {
             }
             ui.end_row();
             for (place, runner) in self.runners.iter_mut().enumerate() {
-                let ink = theme.category(runner.hue);
-                let mut shown = !runner.hidden;
-                let box_ = ui.checkbox(&mut shown, "");
+                let is_drawn = runner.learns == drawn;
+                let ink = if is_drawn { theme.category(runner.hue) } else { theme.caption() };
+                let mut shown = is_drawn && !runner.hidden;
+                let box_ = ui.add_enabled(is_drawn, egui::Checkbox::without_text(&mut shown));
                 box_.widget_info(|| {
-                    egui::WidgetInfo::selected(egui::Role::CheckBox, true, shown, format!("Draw {}", runner.name))
+                    let name = format!("Draw {}", runner.name);
+                    egui::WidgetInfo::selected(egui::Role::CheckBox, is_drawn, shown, name)
                 });
-                runner.hidden = !shown;
+                if is_drawn {
+                    runner.hidden = !shown;
+                }
+                box_.on_disabled_hover_text(match runner.learns {
+                    Learns::Next => "It learns to predict the next token, which no axis here shares with filling blanks. Choose its name to draw such runs.",
+                    Learns::Blanks => "It learns to fill blanks, which no axis here shares with predicting the next token. Choose its name to draw such runs.",
+                });
                 let strength = if selected == Some(place) { Type::Body.bold() } else { Type::Body.sans() };
                 let name = ui.add(egui::Label::new(RichText::new(&runner.name).font(strength).color(ink)).sense(Sense::click()));
                 if name.clicked() {

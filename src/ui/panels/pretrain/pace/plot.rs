@@ -4,8 +4,10 @@ use crate::chart::{log_ticks, number, number_grouped};
 use crate::types::PaceProcessor;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use egui::{Rangef, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
-use egui_plot::{AxisHints, GridMark, Line, LineStyle, PlotPoint, PlotPoints, Points};
+use crate::ui::widgets::{MarkedPlot, labelled};
+use egui::{RichText, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
+use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints, Points};
+use std::ops::RangeInclusive;
 
 /// One network on one processor.
 pub(super) struct Curve {
@@ -22,43 +24,23 @@ pub(super) fn show(ui: &mut Ui, id: &'static str, axis: &str, curves: &[Curve], 
     let placed = |at: usize, pace: f64| PlotPoint::new((at as f64).log10(), pace.log10());
     let lines: Vec<Vec<PlotPoint>> =
         curves.iter().map(|curve| curve.points.iter().map(|(at, pace)| placed(*at, *pace)).collect()).collect();
-    let name = |text: &str| RichText::new(text).font(Type::Caption.sans()).color(theme.caption());
-    let ticks = |hints: AxisHints<'static>| {
-        let hints = hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans());
-        hints.label_spacing(Rangef::new(20.0, 40.0))
-    };
     let mut counted: Vec<usize> = curves.iter().flat_map(|curve| curve.points.iter().map(|(at, _)| *at)).collect();
     counted.sort_unstable();
     counted.dedup();
     let marks: Vec<(f64, String)> =
         counted.iter().map(|at| ((*at as f64).log10(), number_grouped(*at as u64))).collect();
-    let labels = marks.clone();
-    let x_axis = ticks(AxisHints::new_x().label(name(axis))).formatter(move |mark, _| {
-        let found = labels.iter().find(|(place, _)| (place - mark.value).abs() < 1e-9);
-        found.map_or_else(String::new, |(_, label)| label.clone())
-    });
     let rows = ((size.y / 56.0) as usize).max(2);
-    let y_axis = ticks(AxisHints::new_y().label(name("tokens a second"))).formatter(move |mark, range| {
-        let [low, high] = [range.start(), range.end()].map(|end| 10f64.powf(*end));
-        let found = log_ticks(low, high, rows).into_iter().find(|tick| (tick.value.log10() - mark.value).abs() < 1e-9);
+    let ticks = move |ends: &RangeInclusive<f64>| {
+        let [low, high] = [ends.start(), ends.end()].map(|end| 10f64.powf(*end));
+        log_ticks(low, high, rows)
+    };
+    let grid = move |ends| labelled(ticks(&ends)).into_iter().map(f64::log10).collect();
+    let label = move |at: f64, ends: &RangeInclusive<f64>| {
+        let found = ticks(ends).into_iter().find(|tick| (tick.value.log10() - at).abs() < 1e-9);
         found.map_or_else(String::new, |tick| tick.label)
-    });
-    let plot = crate::ui::widgets::still_plot(id, size)
-        .set_margin_fraction(vec2(0.05, 0.08))
-        .grid_color(theme.grid())
-        .grid_spacing(Rangef::new(2.0, 24.0))
-        .x_grid_spacer(move |input| {
-            let span = input.bounds.1 - input.bounds.0;
-            marks.iter().map(|(value, _)| GridMark { value: *value, step_size: span }).collect()
-        })
-        .y_grid_spacer(move |input| {
-            let (low, high) = input.bounds;
-            let ticks = log_ticks(10f64.powf(low), 10f64.powf(high), rows).into_iter();
-            let named = ticks.filter(|tick| !tick.label.is_empty());
-            named.map(|tick| GridMark { value: tick.value.log10(), step_size: high - low }).collect()
-        })
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis]);
+    };
+    let marked = MarkedPlot { id, axes: [axis, "tokens a second"], marks, spacing: 20.0 };
+    let plot = marked.plot(theme, size, grid, label).set_margin_fraction(vec2(0.05, 0.08));
     let shown = plot.show(ui, |plot_ui| {
         for (curve, line) in curves.iter().zip(&lines) {
             let ink = theme.category(curve.hue);

@@ -6,10 +6,10 @@ use crate::chart::spread_labels;
 use crate::types::{MemoryKind, MemoryPoint, MemoryReport};
 use crate::ui::Themed;
 use crate::ui::theme::{Theme, Type, space};
-use egui::{Align2, Color32, Rangef, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
-use egui_plot::{
-    AxisHints, FilledArea, GridMark, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points, VLine,
-};
+use crate::ui::widgets::MarkedPlot;
+use egui::{Align2, Color32, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui_plot::{FilledArea, HLine, Line, LineStyle, Plot, PlotPoint, PlotPoints, PlotTransform, Points, VLine};
+use std::ops::RangeInclusive;
 
 const LABEL_GAP: f32 = 16.0;
 const CHANCE: &str = "chance";
@@ -165,32 +165,10 @@ fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn<'_>, hue: Color32) {
 }
 
 fn plot(theme: &Theme, distances: &[usize], size: Vec2) -> Plot<'static> {
-    let name = |text: &str| RichText::new(text).font(Type::Caption.sans()).color(theme.caption());
-    let ticks = |hints: AxisHints<'static>| {
-        let hints = hints.tick_label_color(theme.caption()).tick_label_font(Type::Caption.sans());
-        hints.label_spacing(Rangef::new(18.0, 40.0))
-    };
-    let marks: Vec<(f64, String)> = distances.iter().map(|of| (place(*of), of.to_string())).collect();
-    let labels = marks.clone();
-    let nearest = move |mark: GridMark, _: &std::ops::RangeInclusive<f64>| {
-        let label = labels.iter().find(|(place, _)| (place - mark.value).abs() < 1e-9);
-        label.map_or_else(String::new, |(_, label)| label.clone())
-    };
-    let x_axis = ticks(AxisHints::new_x().label(name("tokens back (log scale)"))).formatter(nearest);
-    let y_axis = ticks(AxisHints::new_y().label(name("share of right answers")))
-        .formatter(|mark, _| format!("{:.0} %", mark.value * 100.0));
-    crate::ui::widgets::still_plot("memory", size)
-        .set_margin_fraction(vec2(0.0, 0.0))
-        .grid_color(theme.grid())
-        .grid_spacing(Rangef::new(2.0, 24.0))
-        .x_grid_spacer(move |input| {
-            let span = input.bounds.1 - input.bounds.0;
-            marks.iter().map(|(value, _)| GridMark { value: *value, step_size: span }).collect()
-        })
-        .y_grid_spacer(|input| {
-            let span = input.bounds.1 - input.bounds.0;
-            (0..=4).map(|quarter| GridMark { value: f64::from(quarter) / 4.0, step_size: span }).collect()
-        })
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
+    let marks = distances.iter().map(|of| (place(*of), of.to_string())).collect();
+    let axes = ["tokens back (log scale)", "share of right answers"];
+    let quarters = |_: RangeInclusive<f64>| vec![0.0, 0.25, 0.5, 0.75, 1.0];
+    let label = |at: f64, _: &RangeInclusive<f64>| format!("{:.0} %", at * 100.0);
+    let marked = MarkedPlot { id: "memory", axes, marks, spacing: 18.0 };
+    marked.plot(theme, size, quarters, label).set_margin_fraction(vec2(0.0, 0.0))
 }
