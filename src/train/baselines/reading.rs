@@ -48,6 +48,12 @@ enum Part<O> {
         slice: usize,
         sum: Option<Tally>,
     },
+    /// All is there to be counted.
+    Measured {
+        objective: Box<O>,
+        tokenizer: Arc<Tokenizer>,
+        sum: Option<Tally>,
+    },
     Done,
 }
 
@@ -97,32 +103,14 @@ impl CountBaselines {
         let task =
             TextTask { data: self.spec.data.clone(), context, shape: Some(smallest_decoder(&self.spec, context)) };
         let spec = self.run(TrainTask::Text(task.clone()), open.is_some());
-        match std::mem::replace(&mut self.next, Part::Done) {
-            Part::Waiting => Ok(Part::Reading(Box::new(NextToken::new(task)))),
-            Part::Reading(mut objective) => {
-                let setup = Setup { spec: &spec, open, checkpoint: None, device };
-                let tokenizer = match objective.prepare(&setup, tell)? {
-                    Preparation::More => return Ok(Part::Reading(objective)),
-                    Preparation::Ready(made) => Some(made.tokenizer),
-                    Preparation::ReadyForOpen => open.map(|open| Arc::clone(&open.tokenizer)),
-                };
-                let sum = open.filter(|_| self.spec.of_model).map(|_| Tally::default());
-                Ok(tokenizer.map_or(Part::Done, |tokenizer| Part::Measuring { objective, tokenizer, slice: 0, sum }))
-            }
-            Part::Measuring { objective, tokenizer, slice, sum } => {
-                let slices = objective.validation_slices();
-                if let (Some(open), Some(before)) = (open.filter(|_| slice < slices), sum) {
-                    tell(measuring(slice, slices));
-                    let sum = Some(before.plus(objective.validate(&NextToken::net(open), slice, device)));
-                    return Ok(Part::Measuring { objective, tokenizer, slice: slice + 1, sum });
-                }
-                tell(Progress { label: "Counting what follows".to_owned(), done: 0, total: 0, unit: "tokens" });
-                let own = open.zip(sum).map(|(open, sum)| (open.info.name.clone(), sum.mean_loss()));
-                self.report.next = Some(next_baselines(&objective, &tokenizer, own)?);
-                Ok(Part::Done)
-            }
-            Part::Done => Ok(Part::Done),
-        }
+        let text = Text { spec, open, tokenizer: |model| &model.tokenizer, of_model: self.spec.of_model };
+        let part = std::mem::replace(&mut self.next, Part::Done);
+        let part = text.advance(part, || NextToken::new(task), device, tell)?;
+        let Part::Measured { objective, tokenizer, sum } = part else { return Ok(part) };
+        tell(Progress { label: "Counting what follows".to_owned(), done: 0, total: 0, unit: "tokens" });
+        let own = open.zip(sum).map(|(open, sum)| (open.info.name.clone(), sum.mean_loss()));
+        self.report.next = Some(next_baselines(&objective, &tokenizer, own)?);
+        Ok(Part::Done)
     }
 
     fn blanks_step(
@@ -137,37 +125,60 @@ impl CountBaselines {
         let shape = Some(smallest_encoder(&self.spec, context));
         let task = MaskedTask { data: self.spec.data.clone(), context, blanks: crate::types::BLANKS, shape };
         let spec = self.run(TrainTask::Masked(task.clone()), open.is_some());
-        match std::mem::replace(&mut self.blanks, Part::Done) {
-            Part::Waiting => Ok(Part::Reading(Box::new(MaskedTokens::new(task)))),
+        let text = Text { spec, open, tokenizer: |model| &model.tokenizer, of_model: self.spec.of_model };
+        let part = std::mem::replace(&mut self.blanks, Part::Done);
+        let part = text.advance(part, || MaskedTokens::new(task), device, tell)?;
+        let Part::Measured { objective, tokenizer, sum } = part else { return Ok(part) };
+        tell(Progress { label: "Counting what stands between".to_owned(), done: 0, total: 0, unit: "tokens" });
+        let own = open.zip(sum).and_then(|(open, sum)| Some((open.info.name.clone(), sum.accuracy()?)));
+        self.report.blanks = Some(blank_baselines(&objective, &tokenizer, own)?);
+        Ok(Part::Done)
+    }
+}
+
+/// A text as a run would read it.
+struct Text<'a, M> {
+    spec: TrainSpec,
+    open: Option<&'a M>,
+    tokenizer: fn(&M) -> &Arc<Tokenizer>,
+    /// The open model is measured too.
+    of_model: bool,
+}
+
+impl<M> Text<'_, M> {
+    /// Reads a stretch, or measures a slice of the held-out part.
+    fn advance<O: Objective<Model = M>>(
+        &self,
+        part: Part<O>,
+        make: impl FnOnce() -> O,
+        device: &Device,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<Part<O>, UserError> {
+        match part {
+            Part::Waiting => Ok(Part::Reading(Box::new(make()))),
             Part::Reading(mut objective) => {
-                let setup = Setup { spec: &spec, open, checkpoint: None, device };
+                let setup = Setup { spec: &self.spec, open: self.open, checkpoint: None, device };
                 let tokenizer = match objective.prepare(&setup, tell)? {
                     Preparation::More => return Ok(Part::Reading(objective)),
-                    Preparation::Ready(made) => Some(made.tokenizer),
-                    Preparation::ReadyForOpen => open.map(|open| Arc::clone(&open.tokenizer)),
+                    Preparation::Ready(made) => Some(Arc::clone((self.tokenizer)(&made))),
+                    Preparation::ReadyForOpen => self.open.map(|open| Arc::clone((self.tokenizer)(open))),
                 };
-                let sum = open.filter(|_| self.spec.of_model).map(|_| Tally::default());
+                let sum = self.open.filter(|_| self.of_model).map(|_| Tally::default());
                 Ok(tokenizer.map_or(Part::Done, |tokenizer| Part::Measuring { objective, tokenizer, slice: 0, sum }))
             }
             Part::Measuring { objective, tokenizer, slice, sum } => {
                 let slices = objective.validation_slices();
-                if let (Some(open), Some(before)) = (open.filter(|_| slice < slices), sum) {
-                    tell(measuring(slice, slices));
-                    let sum = Some(before.plus(objective.validate(&MaskedTokens::net(open), slice, device)));
-                    return Ok(Part::Measuring { objective, tokenizer, slice: slice + 1, sum });
-                }
-                tell(Progress { label: "Counting what stands between".to_owned(), done: 0, total: 0, unit: "tokens" });
-                let own = open.zip(sum).and_then(|(open, sum)| Some((open.info.name.clone(), sum.accuracy()?)));
-                self.report.blanks = Some(blank_baselines(&objective, &tokenizer, own)?);
-                Ok(Part::Done)
+                let (Some(open), Some(before)) = (self.open.filter(|_| slice < slices), sum) else {
+                    return Ok(Part::Measured { objective, tokenizer, sum });
+                };
+                let label = "Measuring the model".to_owned();
+                tell(Progress { label, done: slice as u64, total: slices as u64, unit: "slices" });
+                let sum = Some(before.plus(objective.validate(&O::net(open), slice, device)));
+                Ok(Part::Measuring { objective, tokenizer, slice: slice + 1, sum })
             }
-            Part::Done => Ok(Part::Done),
+            Part::Measured { .. } | Part::Done => Ok(part),
         }
     }
-}
-
-fn measuring(slice: usize, slices: usize) -> Progress {
-    Progress { label: "Measuring the model".to_owned(), done: slice as u64, total: slices as u64, unit: "slices" }
 }
 
 fn next_baselines(
