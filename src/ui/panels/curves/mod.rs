@@ -208,15 +208,22 @@ impl LossPlot {
         let lines = self.lines.iter().filter(|l| !l.label.is_empty()).filter_map(|l| {
             let end = l.points.partition_point(|p| x.to_plot(p[0]) <= right).max(1);
             let last = l.points.get(end - 1)?;
-            Some((&l.label, transform.position_from_point_y(y.to_plot(last[1])), theme.category(l.hue)))
+            let at = transform.position_from_point_y(y.to_plot(last[1]));
+            Some((&l.label, at, theme.category(l.hue), !l.kind.is_held_out()))
         });
         let level = |level: &'_ CurveLevel| transform.position_from_point_y(y.to_plot(level.value));
-        let levels = figure.levels.iter().map(|one| (&one.name, level(one), theme.caption()));
-        let named: Vec<(&String, f32, Color32)> = lines.chain(levels).collect();
-        let wishes: Vec<f64> = named.iter().map(|(_, y, _)| f64::from(y.clamp(frame.top(), frame.bottom()))).collect();
+        let levels = figure.levels.iter().map(|one| (&one.name, level(one), theme.caption(), false));
+        let mut named: Vec<(&String, f32, Color32, bool)> = lines.chain(levels).collect();
+        // Without room for all, lines of training go unnamed first: the hue of a run is named by its validation, too.
+        let room = ((frame.height() - 12.0) / LABEL_GAP + 1.0).max(1.0) as usize;
+        if named.len() > room {
+            named.sort_by_key(|(.., of_training)| *of_training);
+            named.truncate(room);
+        }
+        let wishes: Vec<f64> = named.iter().map(|(_, y, ..)| f64::from(y.clamp(frame.top(), frame.bottom()))).collect();
         let gap = f64::from(LABEL_GAP);
         let placed = spread_labels(&wishes, gap, f64::from(frame.top()) + 6.0, f64::from(frame.bottom()) - 6.0);
-        for ((label, _, ink), y) in named.into_iter().zip(placed) {
+        for ((label, _, ink, _), y) in named.into_iter().zip(placed) {
             let at = pos2(frame.right() + space::S, y as f32);
             let name = one_line(ui.painter(), label, Type::Caption.sans(), ink, most);
             let half = name.size().y / 2.0;
