@@ -141,11 +141,20 @@ impl Heap {
         });
     }
 
-    /// A block that waits, of the size of a rounded layout, which is then in use.
-    fn take(&self, layout: Layout) -> Option<*mut u8> {
-        let now = self.used.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+    /// A block of the size of a rounded layout: one that waits, else what the system gives, which may be none.
+    fn take_or(&self, layout: Layout, of_system: impl FnOnce() -> *mut u8) -> (*mut u8, bool) {
+        let waiting = self.with(|kept| kept.take(layout.size()));
+        let start = waiting.unwrap_or_else(of_system);
+        if !start.is_null() {
+            self.count(layout.size());
+        }
+        (start, waiting.is_some())
+    }
+
+    /// So many bytes more are in use.
+    fn count(&self, size: usize) {
+        let now = self.used.fetch_add(size, Ordering::Relaxed) + size;
         self.most_used.fetch_max(now, Ordering::Relaxed);
-        self.with(|kept| kept.take(layout.size()))
     }
 
     /// Whether a block, of the size of a rounded layout, waits from now on. In either case it is no longer in use.
@@ -180,7 +189,7 @@ unsafe impl GlobalAlloc for Heap {
         }
         let layout = rounded(layout);
         // SAFETY: as above; it is no smaller.
-        self.take(layout).unwrap_or_else(|| unsafe { System.alloc(layout) })
+        self.take_or(layout, || unsafe { System.alloc(layout) }).0
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
@@ -190,15 +199,13 @@ unsafe impl GlobalAlloc for Heap {
         }
         let wanted = layout.size();
         let layout = rounded(layout);
-        match self.take(layout) {
-            Some(start) => {
-                // SAFETY: the block has so many bytes and belongs to nobody else.
-                unsafe { start.write_bytes(0, wanted) };
-                start
-            }
-            // SAFETY: as above.
-            None => unsafe { System.alloc_zeroed(layout) },
+        // SAFETY: as above.
+        let (start, waited) = self.take_or(layout, || unsafe { System.alloc_zeroed(layout) });
+        if waited {
+            // SAFETY: the block has so many bytes and belongs to nobody else.
+            unsafe { start.write_bytes(0, wanted) };
         }
+        start
     }
 
     unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
@@ -224,8 +231,7 @@ unsafe impl GlobalAlloc for Heap {
                 self.used.fetch_sub(old_size, Ordering::Relaxed);
             }
             if is_large(new) {
-                let now = self.used.fetch_add(new_size, Ordering::Relaxed) + new_size;
-                self.most_used.fetch_max(now, Ordering::Relaxed);
+                self.count(new_size);
             }
         }
         moved
@@ -313,6 +319,17 @@ mod tests {
             let (_, waiting) = waiting(&heap);
             assert!(waiting * 8 <= 9 * bytes.next_power_of_two(), "{waiting} bytes wait behind one of {bytes}");
         }
+        heap.end();
+    }
+
+    #[test]
+    fn what_the_system_refuses_is_not_counted() {
+        let heap = Heap::new();
+        heap.begin();
+        // SAFETY: the size is not zero, and nothing is written.
+        let start = unsafe { heap.alloc(layout(isize::MAX as usize - LARGE)) };
+        assert!(start.is_null());
+        assert_eq!([&heap.used, &heap.most_used].map(|count| count.load(Ordering::Relaxed)), [0, 0]);
         heap.end();
     }
 
