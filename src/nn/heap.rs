@@ -16,7 +16,7 @@ static HEAP: Heap = Heap::new();
 const LARGE: usize = 32 << 20;
 /// Blocks that are kept at most.
 const MOST_BLOCKS: usize = 64;
-/// Blocks of another alignment are none of tensors.
+/// Of every large block, so that one serves for all types of numbers. What asks for more is no tensor.
 const ALIGNMENT: usize = 16;
 
 /// Keeps large blocks of memory for their next use until it is dropped.
@@ -81,7 +81,7 @@ fn rounded(layout: Layout) -> Layout {
     let step = 1 << (size.ilog2() - 3);
     // Where there is no such size, the system says no to the one that was asked for.
     let rounded = size.checked_next_multiple_of(step).unwrap_or(size);
-    Layout::from_size_align(rounded, layout.align()).unwrap_or(layout)
+    Layout::from_size_align(rounded, ALIGNMENT).unwrap_or(layout)
 }
 
 fn is_large(layout: Layout) -> bool {
@@ -149,6 +149,22 @@ impl Heap {
             self.count(layout.size());
         }
         (start, waiting.is_some())
+    }
+
+    /// The block in another one, as far as it fits.
+    ///
+    /// # Safety
+    /// As of [`GlobalAlloc::realloc`].
+    unsafe fn moved(&self, start: *mut u8, from: Layout, to: Layout) -> *mut u8 {
+        // SAFETY: as promised; the two blocks are not one.
+        unsafe {
+            let moved = self.alloc(to);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(start, from.size().min(to.size()));
+                self.dealloc(start, from);
+            }
+            moved
+        }
     }
 
     /// So many bytes more are in use.
@@ -219,6 +235,10 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: the caller promises that the new size is one a layout can have.
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
+        if is_large(layout) != is_large(new) {
+            // SAFETY: as promised to this function; both blocks have the bytes that are copied.
+            return unsafe { self.moved(start, layout, new) };
+        }
         let (old_size, new_size) = (rounded(layout).size(), rounded(new).size());
         if is_large(layout) && old_size == new_size {
             return start;
@@ -226,13 +246,9 @@ unsafe impl GlobalAlloc for Heap {
         // The system moves large blocks without copying them.
         // SAFETY: it was asked of the system with this layout; the new size is no smaller than asked for.
         let moved = unsafe { System.realloc(start, rounded(layout), new_size) };
-        if !moved.is_null() {
-            if is_large(layout) {
-                self.used.fetch_sub(old_size, Ordering::Relaxed);
-            }
-            if is_large(new) {
-                self.count(new_size);
-            }
+        if is_large(layout) && !moved.is_null() {
+            self.used.fetch_sub(old_size, Ordering::Relaxed);
+            self.count(new_size);
         }
         moved
     }

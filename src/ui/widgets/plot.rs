@@ -71,7 +71,7 @@ impl MarkedPlot<'_> {
     }
 }
 
-/// The places of the labelled ones of so many ticks at most.
+/// The places of those ticks that have a label.
 pub fn labelled(ticks: Vec<crate::chart::Tick>) -> Vec<f64> {
     ticks.into_iter().filter(|tick| !tick.label.is_empty()).map(|tick| tick.value).collect()
 }
