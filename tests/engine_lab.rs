@@ -242,7 +242,8 @@ fn a_space_at_the_end_of_a_prompt_changes_no_share() {
     };
     let (inside, outside) =
         (answer("The cat sat on the ", "{input}{output}"), answer("The cat sat on the", "{input} {output}"));
-    assert_eq!(inside.log_prob, outside.log_prob);
+    // The prompts part at other tokens, so sums are rounded in another order.
+    assert!((inside.log_prob - outside.log_prob).abs() < 1e-5, "{} and {}", inside.log_prob, outside.log_prob);
 }
 
 #[test]

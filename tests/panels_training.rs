@@ -155,6 +155,30 @@ fn a_run_is_deleted_after_a_question_and_not_without() {
 }
 
 #[test]
+fn a_deleted_run_of_this_session_is_gone_as_well() {
+    let state = tempfile::tempdir().unwrap();
+    let mut window = keeping(state.path());
+    window.type_into(Role::TextInput, "MNIST folder", "data/mnist");
+    window.click("Try two steps");
+    window.click("Start training");
+    window.settle();
+    let out = specs(&window)[0].out.clone().expect("a folder");
+    leave_run(state.path(), &out.file_name().unwrap().to_string_lossy(), DIGITS, RunState::Done);
+    // The list is read again when a run ends.
+    window.click("Convolutional");
+    window.click("Keep the run on the disk");
+    window.click("Start training");
+    window.wait("both runs", |window| window.has("MLP 1") && window.has("CNN 2"));
+    window.click("MLP 1");
+    window.wait("its folder", |window| window.has("Delete the run"));
+    window.click("Delete the run");
+    window.click("Delete");
+    window.wait("the deletion", |window| !window.has("MLP 1"));
+    window.settle();
+    assert!(!out.exists() && window.has("CNN 1") && !window.has("MLP 2"));
+}
+
+#[test]
 fn digits_and_texts_do_not_share_a_plot() {
     let state = tempfile::tempdir().unwrap();
     leave_run(state.path(), "a", DIGITS, RunState::Done);

@@ -6,6 +6,7 @@ use super::adamw::{self, Rates};
 use super::attention::{self, Heads};
 use super::gelu;
 use super::inner::Level;
+use super::keys::{self, Scores};
 use super::loss;
 use super::low_rank::{self, Place};
 use super::norm::{self, Norm};
@@ -27,6 +28,23 @@ use std::borrow::Cow;
 pub(crate) trait InferenceOps: Backend {
     /// softmax(scale · q kᵀ) with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` → `[B, H, T, S]`.
     fn causal_pattern(q: FloatTensor<Self>, k: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
+
+    /// softmax(scores) v with a causal mask: `[B, H, T, K]`, `[B, G, S, K]` twice → `[B, H, T, K]`.
+    fn attend_to_keys(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        scores: Scores,
+    ) -> FloatTensor<Self>;
+
+    /// The same with a bias on the scores, `[1 or B, 1, T, S]`.
+    fn attend_to_keys_with_bias(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        scores: Scores,
+    ) -> FloatTensor<Self>;
 
     /// Causal attention of a projection `[B, T, (H + 2·G)·K]` → `[B, T, H·K]`, and its patterns, `[B, H, T, T]`.
     fn attend_with_pattern(qkv: FloatTensor<Self>, heads: Heads) -> (FloatTensor<Self>, FloatTensor<Self>);
@@ -117,6 +135,20 @@ impl InferenceOps for Flex {
         let sizes = Sizes { groups: b * g, shared_by: h / g, queries: t, keys: s, width };
         let pattern = pattern::causal_pattern(level(), values(&q), values(&k), scale, sizes);
         tensor(pattern, [b, h, t, s])
+    }
+
+    fn attend_to_keys(q: FlexTensor, k: FlexTensor, v: FlexTensor, scores: Scores) -> FlexTensor {
+        attended_to_keys(&q.to_contiguous(), [k, v], None, scores)
+    }
+
+    fn attend_to_keys_with_bias(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        bias: FlexTensor,
+        scores: Scores,
+    ) -> FlexTensor {
+        attended_to_keys(&q.to_contiguous(), [k, v], Some(&bias.to_contiguous()), scores)
     }
 
     fn attend_with_pattern(qkv: FlexTensor, heads: Heads) -> (FlexTensor, FlexTensor) {
@@ -275,6 +307,23 @@ pub(super) fn like(values: Vec<f32>, other: &FlexTensor) -> FlexTensor {
 fn attended(qkv: &FlexTensor, rotation: attention::Rotation<'_>, heads: Heads) -> FlexTensor {
     let [b, t, _] = dims(qkv);
     tensor(attention::attend(level(), values(qkv), rotation, heads, t), [b, t, heads.joined()])
+}
+
+fn attended_to_keys(q: &FlexTensor, kv: [FlexTensor; 2], bias: Option<&FlexTensor>, scores: Scores) -> FlexTensor {
+    // A cache has room behind what it holds, and is read where it lies.
+    let kv = kv.map(|x| if x.layout().strides()[3] == 1 { x } else { x.to_contiguous() });
+    let ([batch, h, queries, width], [_, groups, keys, _]) = (dims(q), dims(&kv[0]));
+    let sizes = keys::Sizes { batch, groups, shared_by: h / groups, queries, keys, width };
+    let z = keys::attend(level(), values(q), kv.each_ref().map(strided), bias.map(values), scores, sizes);
+    like(z, q)
+}
+
+/// Keys or values `[B, G, S, K]` whose last dimension lies together.
+fn strided(x: &FlexTensor) -> keys::Strided<'_> {
+    let layout = x.layout();
+    let steps =
+        std::array::from_fn(|dim| usize::try_from(layout.strides()[dim]).expect("made by views that turn nothing"));
+    keys::Strided { values: &x.storage()[layout.start_offset()..], steps }
 }
 
 fn attended_with_pattern(

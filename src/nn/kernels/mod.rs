@@ -19,6 +19,7 @@ mod gradients;
 #[cfg_attr(target_arch = "x86_64", path = "x86/mod.rs")]
 #[cfg_attr(not(target_arch = "x86_64"), path = "other.rs")]
 mod inner;
+mod keys;
 mod loss;
 mod low_rank;
 mod norm;
@@ -30,6 +31,7 @@ mod product;
 mod recurrence;
 pub(in crate::nn) mod rows;
 mod scratch;
+mod stalls;
 mod team;
 mod texts;
 
@@ -38,6 +40,7 @@ pub(super) use attention::Heads;
 pub(super) use beside::{count_above, exps_below, log_sum_exp, maximum, sum_of_exps, sums_beside};
 pub(super) use extension::{values as numbers, weight_rows};
 pub(super) use gelu::gelu;
+pub(super) use keys::Scores;
 pub(super) use recurrence::Made;
 pub(super) use texts::{Lengths, attend_in_texts, normalised_sum};
 
@@ -270,6 +273,22 @@ pub(super) fn causal_pattern(q: Tensor<4>, k: Tensor<4>, scale: f64) -> Tensor<4
         k.into_dispatch(),
         scale as f32,
     ))
+}
+
+/// Causal attention to keys and values that may be more than the queries: the last T of the S are the queries' own, and each query sees
+/// those up to its own. `bias` is added to the scores: `[1 or B, 1, T, S]`.
+///
+/// # Shapes
+/// `q` `[B, H, T, K]`, `k` and `v` `[B, G, S, K]` → `[B, H, T, K]`.
+///
+/// # Panics
+/// When [`serve`] is false for the device.
+pub(super) fn attend_to_keys([q, k, v]: [Tensor<4>; 3], bias: Option<Tensor<4>>, scores: Scores) -> Tensor<4> {
+    let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(match bias {
+        Some(bias) => <Dispatch as InferenceOps>::attend_to_keys_with_bias(q, k, v, bias.into_dispatch(), scores),
+        None => <Dispatch as InferenceOps>::attend_to_keys(q, k, v, scores),
+    })
 }
 
 /// One update by AdamW: weights, gradient, first and second moment, all of one shape → the new weights and moments. Memory

@@ -94,6 +94,14 @@ pub(super) fn softmax_gradient(level: Level, _: &[f32], _: &mut [f32], _: usize)
     match level {}
 }
 
+pub(super) fn exps_in_place(level: Level, _: &mut [f32], _: f32) -> f32 {
+    match level {}
+}
+
+pub(super) fn scale(level: Level, _: &mut [f32], _: f32) {
+    match level {}
+}
+
 pub(super) fn log_sum_exp(level: Level, _: &[f32]) -> f32 {
     match level {}
 }

@@ -4,12 +4,14 @@
 //! before it sleeps, and within a region all members go through the parts together, from barrier to barrier.
 #![expect(unsafe_code, reason = "the closure of a region is lent to other threads until all of them are done with it")]
 
+use super::stalls::{Stalls, Work};
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::{self, Thread};
+use std::time::Instant;
 
 /// Looks at a flag before a thread lets others have its processor, about 50 µs.
 const SPINS: usize = 1 << 10;
@@ -17,6 +19,7 @@ const SPINS: usize = 1 << 10;
 const YIELDS: usize = 1 << 6;
 
 static TEAM: LazyLock<Team> = LazyLock::new(Team::new);
+static STALLS: Stalls = Stalls::none();
 
 /// How many threads work together: one for whoever computes inside a pool of one thread, which is how somebody asks for one core.
 pub(super) fn size() -> usize {
@@ -24,19 +27,21 @@ pub(super) fn size() -> usize {
 }
 
 /// Calls `work` with 0, 1, … up to, but not including, `count`, each once, on whichever thread is free. On the thread that asks
-/// alone where the team is at work for somebody else.
+/// alone where the team is at work for somebody else, or rests.
 pub(super) fn for_each(count: usize, work: impl Fn(usize) + Sync) {
     let Some(team) = (if count > 1 { free_team() } else { None }) else {
         return (0..count).for_each(work);
     };
     let next = AtomicUsize::new(0);
     team.run(&|_| {
+        let mut done = Work::begin();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= count {
-                break;
+                break done;
             }
             work(i);
+            done.count();
         }
     });
 }
@@ -53,14 +58,16 @@ pub(super) fn region(work: impl Fn(&Member<'_>) + Sync) {
                 parts.is_broken.store(true, Ordering::Release);
                 resume_unwind(panic);
             }
+            // All came to the last barrier together.
+            Work::begin()
         }),
         None => member(0),
     }
 }
 
-/// The whole team, where it is free and wanted.
+/// The whole team, where it is free and wanted, and the system lets it run.
 fn free_team() -> Option<Owned> {
-    if size() > 1 { TEAM.lock() } else { None }
+    if size() > 1 && !STALLS.team_rests() { TEAM.lock() } else { None }
 }
 
 /// A thread inside a region.
@@ -99,17 +106,19 @@ impl Member<'_> {
         let part = self.part.get();
         self.part.set(part + 1);
         let next = &self.parts.next[part % 2];
+        let mut done = Work::begin();
         loop {
             let i = next.fetch_add(1, Ordering::Relaxed);
             if i >= count {
                 break;
             }
             work(i);
+            done.count();
         }
-        self.wait(part);
+        self.wait(part, &done);
     }
 
-    fn wait(&self, part: usize) {
+    fn wait(&self, part: usize, work: &Work) {
         let parts = self.parts;
         if parts.arrived.fetch_add(1, Ordering::AcqRel) + 1 == parts.members {
             parts.next[part % 2].store(0, Ordering::Relaxed);
@@ -121,16 +130,25 @@ impl Member<'_> {
             assert!(!parts.is_broken.load(Ordering::Acquire), "another thread of this computation has failed");
             parts.done.load(Ordering::Acquire) > part
         };
-        spin_until(is_done);
+        // At its first barrier others may still be waking up.
+        spin_until(is_done, Some(work).filter(|_| part > 0));
     }
 }
 
-/// Looks until something is so, at first without a pause.
-fn spin_until(is_so: impl Fn() -> bool) {
-    let mut looks = 0;
+/// Looks until something is so, at first without a pause. What a thread did before tells whether it took too long.
+fn spin_until(is_so: impl Fn() -> bool, work: Option<&Work>) {
+    for _ in 0..SPINS {
+        if is_so() {
+            return;
+        }
+        std::hint::spin_loop();
+    }
+    let from = Instant::now();
     while !is_so() {
-        looks += 1;
-        if looks < SPINS { std::hint::spin_loop() } else { thread::yield_now() }
+        thread::yield_now();
+    }
+    if let Some(work) = work {
+        STALLS.waited(from, work);
     }
 }
 
@@ -153,7 +171,7 @@ struct Shared {
 }
 
 /// What all threads call with their number.
-type Job = *const (dyn Fn(usize) + Sync);
+type Job = *const (dyn Fn(usize) -> Work + Sync);
 
 // SAFETY: the job is written by the owner while no helper works, and read by helpers after they have seen `begun` change; what
 // it points to is `Sync` and outlives the job, because the owner waits for `busy` to be zero.
@@ -202,23 +220,28 @@ struct Owned {
 }
 
 impl Owned {
-    /// Calls `job` on all threads, this one as number 0, and waits for all of them. A panic of any becomes one here.
-    fn run(&self, job: &(dyn Fn(usize) + Sync)) {
+    /// Calls `job` on all threads, this one as number 0, and waits for all of them. A panic of any becomes one here. The job tells what
+    /// was done in it.
+    fn run(&self, job: &(dyn Fn(usize) -> Work + Sync)) {
         let shared = &self.team.shared;
         // SAFETY: only the lifetime is changed, and this function does not return before every helper is done with it.
-        let job_for_helpers: Job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(job) };
+        let job_for_helpers: Job = unsafe { std::mem::transmute::<&(dyn Fn(usize) -> Work + Sync), Job>(job) };
         // SAFETY: no helper works, so none reads it.
         unsafe { *shared.job.get() = Some(job_for_helpers) };
         shared.busy.store(self.team.threads.len(), Ordering::Relaxed);
         // Sequentially consistent with `sleeps`: a helper that is not seen to sleep here sees the new job before it does.
         shared.begun.fetch_add(1, Ordering::SeqCst);
+        let mut woken = false;
         for (sleeps, thread) in shared.sleeps.iter().zip(&self.team.threads) {
             if sleeps.load(Ordering::SeqCst) {
                 thread.unpark();
+                woken = true;
             }
         }
         let own = catch_unwind(AssertUnwindSafe(|| job(0)));
-        spin_until(|| shared.busy.load(Ordering::Acquire) == 0);
+        // To wake may take long, and tells nothing of other programs.
+        let work = own.as_ref().ok().filter(|_| !woken);
+        spin_until(|| shared.busy.load(Ordering::Acquire) == 0, work);
         let of_helper = shared.panic.lock().unwrap_or_else(PoisonError::into_inner).take();
         // The panic that began it says more than that of a member who waited in vain.
         if let Some(panic) = of_helper.into_iter().chain(own.err()).next() {

@@ -4,7 +4,7 @@
 //! K head width.
 
 use crate::nn::hooks::Hooks;
-use crate::nn::kernels;
+use crate::nn::kernels::{self, Scores};
 use crate::nn::layers::activation::softcap;
 use crate::nn::layers::linear::on_plain_cpu;
 use crate::nn::layers::mask::CausalMask;
@@ -68,7 +68,10 @@ pub fn attend_scored(
     // A shortcut gives z alone.
     let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
     // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
-    let z = if t > 1 && is_short && on_plain_cpu(&q) {
+    let z = if t > 1 && is_short && kernels::serve(&q.device()) {
+        let scores = Scores { scale: scoring.scale(width) as f32, cap: scoring.softcap.map(|cap| cap as f32) };
+        kernels::attend_to_keys([q, k, v], mask.beyond_future(), scores) // [B, H, T, K]
+    } else if t > 1 && is_short && on_plain_cpu(&q) {
         let options = AttentionModuleOptions { is_causal: true, scale: scoring.scale, softcap: scoring.softcap };
         attention(q, k, v, None, mask.beyond_future(), options) // [B, H, T, K]
     } else if is_short && k.dims()[2] == t && t > BLOCK {
@@ -288,12 +291,13 @@ mod tests {
     fn fused_equals_step_by_step_with_groups_and_a_past() {
         let device = Device::flex();
         device.seed(5);
-        let (b, h, g, width) = (2, 4, 2, 8);
+        let (b, h, g) = (2, 6, 2);
         let random = |shape: [usize; 4]| Tensor::<4>::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        // The last one is long enough for the kernel to go tile by tile.
-        for (t, past) in [(5, 3), (9, 0), (530, 0)] {
-            let (q, k, v) =
-                (random([b, h, t, width]), random([b, g, past + t, width]), random([b, g, past + t, width]));
+        // The last ones are long enough for the kernels to go tile by tile.
+        for (t, past, width) in [(5, 3, 8), (9, 0, 6), (2, 255, 8), (70, 300, 40), (530, 0, 8)] {
+            // A cache has room behind what it holds.
+            let room = |heads: usize| random([b, heads, past + t + 3, width]).narrow(2, 0, past + t);
+            let (q, k, v) = (random([b, h, t, width]), room(g), room(g));
             for (mask, scoring) in every_way(t, past, &device) {
                 let fused = attend_scored(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
                 let plain = attend_step_by_step(q.clone(), k.clone(), v.clone(), &mask, scoring, 0, &mut Hooks::off());
@@ -302,5 +306,20 @@ mod tests {
                 assert!(difference < 1e-5, "{t} queries, {scoring:?}: differs by {difference}");
             }
         }
+    }
+
+    #[test]
+    fn one_far_above_the_others_is_seen_alone() {
+        let device = Device::flex();
+        let (t, past, width) = (4, 700, 16);
+        let q = Tensor::<4>::ones([1, 1, t, width], &device);
+        // Later keys are ever better, so that every block lowers what came before it to nothing.
+        let rows: Vec<f32> = (0..past + t).flat_map(|key| [key as f32 * 40.0; 16]).collect();
+        let k = Tensor::<4>::from_data(burn::tensor::TensorData::new(rows, [1, 1, past + t, width]), &device);
+        let mask = CausalMask::new(t, past, None, None, &device);
+        let z = attend_scored(q, k.clone(), k.clone(), &mask, Scoring::default(), 0, &mut Hooks::off());
+        let own = k.narrow(2, past, t).squeeze_dim::<3>(1);
+        let difference: f32 = (z - own).abs().max().into_scalar();
+        assert_eq!(difference, 0.0);
     }
 }

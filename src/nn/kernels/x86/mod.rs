@@ -33,7 +33,7 @@ pub(super) use pack::{copy_columns, transpose_rows};
 pub(super) use query::{scores_of_query, weighted_sum};
 pub(super) use recurrence::{lstm_gradient, lstm_step, tanh_gradient, tanh_sum};
 pub(super) use rounding::round_group;
-pub(super) use softmax::{cross_entropy, log_sum_exp, softmax, softmax_gradient};
+pub(super) use softmax::{cross_entropy, exps_in_place, log_sum_exp, scale, softmax, softmax_gradient};
 pub(super) use tile::tile;
 
 use super::panel::Element;

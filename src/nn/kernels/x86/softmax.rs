@@ -36,6 +36,28 @@ pub(in super::super) fn softmax_gradient(_: Level, pattern: &[f32], gradient: &m
     }
 }
 
+/// Puts e to the power x − largest in place of x, and gives the sum. Parts of a softmax that is taken in parts.
+pub(in super::super) fn exps_in_place(level: Level, x: &mut [f32], largest: f32) -> f32 {
+    // SAFETY: AVX2 is there wherever a level is, and what a level is named after.
+    unsafe {
+        match level {
+            Level::Avx512 => softmax_512::exps(x, largest, 1.0),
+            Level::Avx2 => exps(x, largest, 1.0),
+        }
+    }
+}
+
+/// Multiplies every number.
+pub(in super::super) fn scale(level: Level, x: &mut [f32], factor: f32) {
+    // SAFETY: AVX2 is there wherever a level is, and what a level is named after.
+    unsafe {
+        match level {
+            Level::Avx512 => softmax_512::multiply(x, factor),
+            Level::Avx2 => multiply(x, factor),
+        }
+    }
+}
+
 /// log Σ eˣ.
 pub(in super::super) fn log_sum_exp(level: Level, x: &[f32]) -> f32 {
     // SAFETY: AVX2 is there wherever a level is, and what a level is named after.

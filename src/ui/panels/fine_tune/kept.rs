@@ -6,7 +6,7 @@ use crate::types::{ImportedCurve, KeptRun, RunSample, RunSnapshot, TrainPoint, U
 use crate::ui::reader::Reader;
 use crate::ui::{Cx, State};
 use egui::Context;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(super) struct Listed {
     curves: BTreeMap<PathBuf, Told>,
     /// Curves of other programs by their files.
     pub imported: BTreeMap<PathBuf, ImportedCurve>,
+    /// Folders whose runs the person has deleted.
+    deleted: BTreeSet<PathBuf>,
 }
 
 impl Listed {
@@ -29,6 +31,11 @@ impl Listed {
     /// What it wrote on the way.
     pub fn samples(&self, folder: &Path) -> &[RunSample] {
         self.curves.get(folder).map_or(&[], |told| &told.samples)
+    }
+
+    /// True for a run that was deleted, of which this session may still know.
+    pub fn is_deleted(&self, folder: &Path) -> bool {
+        self.deleted.contains(folder)
     }
 
     /// What was noted at the steps that were chosen.
@@ -62,6 +69,8 @@ pub(super) struct KeptRuns {
     list: Reader<(Vec<KeptRun>, Option<u64>)>,
     curve: Reader<Read>,
     deletion: Reader<()>,
+    /// The folder that is being deleted.
+    deleting: Option<PathBuf>,
     /// Files of other programs that are to be read, the next one last.
     wanted_files: Vec<PathBuf>,
     file: Reader<Imported>,
@@ -88,7 +97,9 @@ impl KeptRuns {
         }
         if let Some(answer) = self.deletion.poll() {
             self.listed_at = None;
+            let folder = self.deleting.take();
             if let Err(error) = answer {
+                folder.map(|folder| Arc::make_mut(&mut self.listed).deleted.remove(&folder));
                 cx.fail(error);
             }
         }
@@ -167,12 +178,16 @@ impl KeptRuns {
 
     /// Deletes a run.
     pub fn delete(&mut self, folder: PathBuf, ctx: &Context, cx: &mut Cx<'_>) {
-        Arc::make_mut(&mut self.listed).curves.remove(&folder);
         let wake = ctx.clone();
-        let work = move |_: &dyn Fn() -> bool| delete_run(&folder);
+        let gone = folder.clone();
+        let work = move |_: &dyn Fn() -> bool| delete_run(&gone);
         if let Err(error) = self.deletion.start(work, move || wake.request_repaint()) {
-            cx.fail(error);
+            return cx.fail(error);
         }
+        let listed = Arc::make_mut(&mut self.listed);
+        listed.curves.remove(&folder);
+        listed.deleted.insert(folder.clone());
+        self.deleting = Some(folder);
     }
 }
 

@@ -193,10 +193,11 @@ impl NamedRun<'_> {
     }
 }
 
-/// All runs, oldest first: those on the disk, and those of this session. One that was taken up again is one run.
+/// All runs, oldest first: those on the disk, and those of this session. One that was taken up again is one run; one that was deleted is
+/// none.
 pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> {
     let mut found: Vec<NamedRun<'a>> = Vec::new();
-    for run in kept.runs.iter().rev() {
+    for run in kept.runs.iter().rev().filter(|run| !kept.is_deleted(&run.folder)) {
         found.push(NamedRun {
             key: RunKey::Folder(run.folder.clone()),
             name: what(state, &run.record.spec, Some(&run.record), None),
@@ -213,6 +214,9 @@ pub(super) fn runs<'a>(state: &'a State, kept: &'a Listed) -> Vec<NamedRun<'a>> 
     }
     for training in state.trainings() {
         let spec = training.spec();
+        if spec.out.as_ref().is_some_and(|folder| kept.is_deleted(folder)) {
+            continue;
+        }
         let key = spec.out.clone().map_or(RunKey::Job(training.job), RunKey::Folder);
         let record = training.record.as_deref();
         let name = what(state, spec, record, Some(training));
