@@ -128,6 +128,26 @@ fn older_processors_get_the_same_products() {
 }
 
 #[test]
+#[cfg(target_arch = "x86_64")]
+fn older_processors_look_at_the_same_keys() {
+    use super::keys::{Sizes, Strided, attend};
+
+    let Some(best) = *LEVEL else { return };
+    let mut random = Random::new(6, 0);
+    let sizes = Sizes { batch: 2, groups: 2, shared_by: 3, queries: 7, keys: 300, width: 40 };
+    let q = values(&mut random, 2 * 6 * 7 * 40);
+    let [k, v] = [(); 2].map(|()| values(&mut random, 2 * 2 * 300 * 40));
+    let bias: Vec<f32> = (0..7 * 300).map(|i| if i % 5 == 0 { f32::MIN } else { 0.0 }).collect();
+    let kv = [&k, &v].map(|values| Strided { values, steps: [2 * 300 * 40, 300 * 40, 40] });
+    for (cap, bias) in [(None, None), (Some(0.5), None), (None, Some(&bias[..]))] {
+        let scores = Scores { scale: 0.2, cap };
+        let [ours, newer] = [Level::Avx2, best].map(|level| attend(level, &q, kv, bias, scores, sizes));
+        let worst = ours.iter().zip(&newer).fold(0.0, |worst: f32, (a, b)| worst.max((a - b).abs()));
+        assert!(worst < 1e-5, "a cap of {cap:?}: differs by {worst}");
+    }
+}
+
+#[test]
 fn adamw_is_that_of_burn_and_leaves_alone_what_others_hold() {
     use burn::optim::{AdamWConfig, Optimizer};
 
