@@ -67,7 +67,7 @@ pub fn attend_scored(
     let [_, h, t, width] = q.dims();
     // A shortcut gives z alone.
     let is_short = !hooks.needs(Site::Scores(layer)) && !hooks.needs(Site::Pattern(layer));
-    // One query needs no fused kernel: the plain products read the cache where it lies, the kernel would copy it.
+    // One query needs no kernel: the plain products read the cache where it lies, which ours would lay out anew and Flex copy.
     let z = if t > 1 && is_short && kernels::serve(&q.device()) {
         let scores = Scores { scale: scoring.scale(width) as f32, cap: scoring.softcap.map(|cap| cap as f32) };
         kernels::attend_to_keys([q, k, v], mask.beyond_future(), scores) // [B, H, T, K]
