@@ -117,7 +117,7 @@ impl FineTunePanel {
             });
         });
         if sure {
-            self.kept.delete(folder, ui.ctx(), cx);
+            self.kept.delete(folder, ui.ctx());
             self.selected = None;
         }
         if sure || not || modal.should_close() {

@@ -6,7 +6,7 @@ use crate::types::{ImportedCurve, KeptRun, RunSample, RunSnapshot, TrainPoint, U
 use crate::ui::reader::Reader;
 use crate::ui::{Cx, State};
 use egui::Context;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,9 +68,10 @@ pub(super) struct KeptRuns {
     wanted: Vec<PathBuf>,
     list: Reader<(Vec<KeptRun>, Option<u64>)>,
     curve: Reader<Read>,
-    deletion: Reader<()>,
-    /// The folder that is being deleted.
+    /// Folders that are to be deleted, in the order in which it was asked for, and the one that is being deleted.
+    to_delete: VecDeque<PathBuf>,
     deleting: Option<PathBuf>,
+    deletion: Reader<()>,
     /// Files of other programs that are to be read, the next one last.
     wanted_files: Vec<PathBuf>,
     file: Reader<Imported>,
@@ -96,12 +97,7 @@ impl KeptRuns {
             None => {}
         }
         if let Some(answer) = self.deletion.poll() {
-            self.listed_at = None;
-            let folder = self.deleting.take();
-            if let Err(error) = answer {
-                folder.map(|folder| Arc::make_mut(&mut self.listed).deleted.remove(&folder));
-                cx.fail(error);
-            }
+            self.deletion_ended(answer, cx);
         }
         match self.file.poll() {
             Some(Ok((path, Ok(curve)))) => drop(Arc::make_mut(&mut self.listed).imported.insert(path, curve)),
@@ -135,6 +131,18 @@ impl KeptRuns {
             };
             if let Err(error) = self.curve.start(work, move || wake.request_repaint()) {
                 cx.fail(error);
+            }
+        }
+        // One after the other: an answer that is not heard would leave a run on the disk that is in no list.
+        if self.deleting.is_none()
+            && let Some(folder) = self.to_delete.pop_front()
+        {
+            let wake = ctx.clone();
+            let gone = folder.clone();
+            self.deleting = Some(folder);
+            let work = move |_: &dyn Fn() -> bool| delete_run(&gone);
+            if let Err(error) = self.deletion.start(work, move || wake.request_repaint()) {
+                self.deletion_ended(Err(error), cx);
             }
         }
         if !self.file.is_busy()
@@ -176,18 +184,22 @@ impl KeptRuns {
         }
     }
 
-    /// Deletes a run.
-    pub fn delete(&mut self, folder: PathBuf, ctx: &Context, cx: &mut Cx<'_>) {
-        let wake = ctx.clone();
-        let gone = folder.clone();
-        let work = move |_: &dyn Fn() -> bool| delete_run(&gone);
-        if let Err(error) = self.deletion.start(work, move || wake.request_repaint()) {
-            return cx.fail(error);
-        }
+    /// Deletes a run, which is gone from the list at once, and back if that fails.
+    pub fn delete(&mut self, folder: PathBuf, ctx: &Context) {
         let listed = Arc::make_mut(&mut self.listed);
         listed.curves.remove(&folder);
         listed.deleted.insert(folder.clone());
-        self.deleting = Some(folder);
+        self.to_delete.push_back(folder);
+        ctx.request_repaint();
+    }
+
+    fn deletion_ended(&mut self, answer: Result<(), UserError>, cx: &mut Cx<'_>) {
+        self.listed_at = None;
+        let folder = self.deleting.take();
+        if let Err(error) = answer {
+            folder.map(|folder| Arc::make_mut(&mut self.listed).deleted.remove(&folder));
+            cx.fail(error);
+        }
     }
 }
 
