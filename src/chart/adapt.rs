@@ -33,8 +33,8 @@ pub fn adapt_figure(figure: &AdaptFigure<'_>, format: Format) -> Result<Vec<u8>,
     }
     let curve = |(hue, way): (usize, Way)| {
         let bands = adapt_curve(&report.points, way, noise, metric).into_iter().map(|cell| {
-            let half = cell.half.unwrap_or(0.0);
-            KShotBand { k: cell.size, mean: cell.mean, low: cell.mean - half, high: cell.mean + half }
+            let [low, high] = cell.ends(metric);
+            KShotBand { k: cell.size, mean: cell.mean, low, high }
         });
         let bands: Vec<KShotBand> = bands.collect();
         (!bands.is_empty()).then(|| Curve { name: way.title(), hue, bands })

@@ -181,10 +181,8 @@ impl<'a> ByExamples<'a> {
         left + 14.0 + share * (right - left - 28.0)
     }
 
-    /// An interval may reach beyond what a share can be; the page ends there.
     fn y(&self, value: f64) -> f64 {
         let ([_, _, bottom, top], [low, high]) = (self.page, self.values);
-        let value = value.clamp(low, high);
         bottom + (value - low) / (high - low) * (top - bottom)
     }
 

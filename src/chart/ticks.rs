@@ -9,7 +9,8 @@ pub struct Tick {
     pub label: String,
 }
 
-/// Round marks (1, 2 or 5 times a power of ten) within `lo..=hi`, about `target` of them.
+/// Round marks (1, 2 or 5 times a power of ten) within `lo..=hi`, about `target` of them and two at least: one number alone tells no
+/// scale.
 #[must_use]
 pub fn linear_ticks(lo: f64, hi: f64, target: usize) -> Vec<Tick> {
     if !(lo.is_finite() && hi.is_finite() && hi > lo) {
@@ -17,11 +18,16 @@ pub fn linear_ticks(lo: f64, hi: f64, target: usize) -> Vec<Tick> {
     }
     let rough = (hi - lo) / target.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let step =
-        [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= rough * 0.999).unwrap_or(10.0 * power);
+    let steps = [10.0, 5.0, 2.0, 1.0, 0.5, 0.2].map(|multiple| multiple * power);
+    let widest = steps.iter().rposition(|step| *step >= rough * 0.999).unwrap_or(0);
+    let places = |step: f64| ((lo / step - 1e-9).ceil() as i64, (hi / step + 1e-9).floor() as i64);
+    let fits = |step: &&f64| {
+        let (first, last) = places(**step);
+        last > first
+    };
+    let step = *steps[widest..].iter().find(fits).unwrap_or(&steps[widest]);
     let decimals = (-step.log10() - 1e-9).ceil().clamp(0.0, 12.0) as usize;
-    let first = (lo / step - 1e-9).ceil() as i64;
-    let last = (hi / step + 1e-9).floor() as i64;
+    let (first, last) = places(step);
     (first..=last)
         .map(|i| {
             let value = i as f64 * step;
@@ -126,6 +132,8 @@ mod tests {
         assert_eq!(labels(&linear_ticks(0.0, 1.0, 5)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&linear_ticks(0.0, 2600.0, 5)), ["0", "1,000", "2,000"]);
         assert_eq!(labels(&linear_ticks(-1.0, 1.0, 4)), ["-1.0", "-0.5", "0.0", "0.5", "1.0"]);
+        assert_eq!(labels(&linear_ticks(4.1, 7.2, 2)), ["5", "6", "7"], "steps of two would leave one");
+        assert_eq!(labels(&linear_ticks(0.991, 0.9999, 1)), ["0.992", "0.994", "0.996", "0.998"]);
         assert!(linear_ticks(1.0, 1.0, 5).is_empty());
         assert!(linear_ticks(f64::NAN, 1.0, 5).is_empty());
     }

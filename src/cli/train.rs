@@ -5,7 +5,7 @@ use super::output::{print, tell};
 use super::session::{Session, unexpected};
 use super::{CliError, INTERRUPTED, spec};
 use crate::engine::{Command, Event, Outcome, Work};
-use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError};
+use crate::types::{JobId, ModelId, Precision, TrainPoint, TrainSummary, UserError, bytes_in_words};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::sync::Arc;
@@ -103,6 +103,10 @@ fn show(progress: &ProgressBar, event: Event, steps: usize, shown_to: usize) -> 
         Event::Progress { label, done, unit: "steps", .. } => {
             progress.suspend(|| tell(format_args!("{label}: step {done} is done")));
             done as usize
+        }
+        Event::Progress { label, done, total, unit: "bytes", .. } => {
+            progress.set_message(format!("{label}: {} of {}", bytes_in_words(done), bytes_in_words(total)));
+            shown_to
         }
         Event::Progress { label, done, total, unit, .. } => {
             progress.set_message(format!("{label}: {done} of {total} {unit}"));

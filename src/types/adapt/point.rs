@@ -112,6 +112,14 @@ impl AdaptMetric {
             Self::LogProb => point.log_prob,
         }
     }
+
+    /// What it can be: the least and the most.
+    fn bounds(self) -> [f64; 2] {
+        match self {
+            Self::Accuracy | Self::MacroF1 => [0.0, 1.0],
+            Self::LogProb => [f64::NEG_INFINITY, 0.0],
+        }
+    }
 }
 
 /// The seeds of one way, one treatment of labels and one number of examples together.
@@ -125,6 +133,16 @@ pub struct AdaptCell {
     pub half: Option<f64>,
     /// Seeds.
     pub seeds: usize,
+}
+
+impl AdaptCell {
+    /// The low and the high end of the interval as it is drawn: Student's t knows nothing of what a share can be, and beyond that there
+    /// is nothing to show. The mean itself where there is one seed.
+    #[must_use]
+    pub fn ends(&self, metric: AdaptMetric) -> [f64; 2] {
+        let (half, [least, most]) = (self.half.unwrap_or(0.0), metric.bounds());
+        [self.mean - half, self.mean + half].map(|end| end.clamp(least, most))
+    }
 }
 
 /// A curve: by rising number of examples. Values that are no finite number are left out.
@@ -141,4 +159,18 @@ pub fn adapt_curve(points: &[AdaptPoint], way: Way, noise: LabelNoise, metric: A
         Some(AdaptCell { size, mean, half, seeds: values.len() })
     };
     sizes.into_iter().filter_map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_drawn_as_far_as_the_metric_reaches() {
+        let cell = |mean, half| AdaptCell { size: 8, mean, half, seeds: 3 };
+        assert_eq!(cell(0.9, Some(0.25)).ends(AdaptMetric::Accuracy), [0.65, 1.0]);
+        assert_eq!(cell(0.125, Some(0.25)).ends(AdaptMetric::MacroF1), [0.0, 0.375]);
+        assert_eq!(cell(-0.25, Some(0.5)).ends(AdaptMetric::LogProb), [-0.75, 0.0]);
+        assert_eq!(cell(0.5, None).ends(AdaptMetric::Accuracy), [0.5; 2]);
+    }
 }

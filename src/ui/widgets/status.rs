@@ -1,7 +1,7 @@
 //! Errors, progress and legends.
 
 use super::{caption, icon_button};
-use crate::types::{JobId, UserError};
+use crate::types::{JobId, UserError, bytes_in_words};
 use crate::ui::Themed;
 use crate::ui::theme::{RADIUS, Theme, Type, space};
 use crate::ui::{Cx, Job};
@@ -101,8 +101,8 @@ pub fn job_progress(ui: &mut Ui, cx: &mut Cx<'_>, id: JobId) {
 fn progress_words(job: &Job) -> String {
     let Some(p) = &job.progress else { return job.words().to_owned() };
     let mut words = if p.label.is_empty() { job.words().to_owned() } else { p.label.clone() };
-    if p.unit == "bytes" {
-        words += &format!(" · {} of {} MB", p.done / 1_000_000, p.total / 1_000_000);
+    if p.unit == "bytes" && p.total > 0 {
+        words += &format!(" · {} of {}", bytes_in_words(p.done), bytes_in_words(p.total));
     } else if p.total > 0 {
         words += &format!(" · {} of {} {}", p.done, p.total, p.unit);
     }

@@ -1,5 +1,6 @@
 //! Runs that lie in the data folder: listed, their curves read and deleted away from the UI thread.
 
+use super::view::NamedRun;
 use crate::engine::{delete_run, kept_runs, read_curve, read_imported, read_samples, read_snapshots};
 use crate::hub::free_space;
 use crate::types::{ImportedCurve, KeptRun, RunSample, RunSnapshot, TrainPoint, UserError};
@@ -26,6 +27,11 @@ impl Listed {
     /// The learning curve of a run, once it was asked for and read.
     pub fn curve(&self, folder: &Path) -> &[TrainPoint] {
         self.curves.get(folder).map_or(&[], |told| &told.points)
+    }
+
+    /// True for a run of before whose curve has not been read.
+    pub fn is_being_read(&self, run: &NamedRun<'_>) -> bool {
+        run.training.is_none() && run.kept.is_some_and(|kept| !self.curves.contains_key(&kept.folder))
     }
 
     /// What it wrote on the way.

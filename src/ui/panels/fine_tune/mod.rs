@@ -346,6 +346,8 @@ impl Panel for FineTunePanel {
                 let active = self.active_run(state).and_then(|job| state.training(job));
                 let words = if active.is_some_and(|training| training.points.is_empty()) {
                     "Reading the data. The first step appears here as soon as it is done."
+                } else if runs.iter().any(|run| self.view.shows(run) && listed.is_being_read(run)) {
+                    "Reading the curve."
                 } else if runs.iter().all(|run| run.steps() == 0) {
                     "No run has done a step yet."
                 } else {

@@ -31,12 +31,6 @@ struct Drawn {
 }
 
 impl Drawn {
-    /// The low and the high end of an interval.
-    fn ends(cell: &AdaptCell) -> [f64; 2] {
-        let half = cell.half.unwrap_or(0.0);
-        [cell.mean - half, cell.mean + half]
-    }
-
     fn name(&self) -> String {
         match self.noise {
             LabelNoise::True => short(self.way).to_owned(),
@@ -98,7 +92,7 @@ impl WaysPlot {
                 plot_ui.hline(HLine::new(BASE, base).color(theme.line()).width(1.0).style(style).allow_hover(false));
             }
             for curve in drawn.iter() {
-                band(plot_ui, curve, hue(theme, curve.way));
+                band(plot_ui, curve, metric, hue(theme, curve.way));
             }
             for curve in drawn.iter() {
                 let ink = hue(theme, curve.way);
@@ -154,7 +148,7 @@ impl WaysPlot {
         self.sizes = report.spec.sizes_of(report.examples);
         // Two seeds tell next to nothing: their intervals are drawn, and do not decide how much of the axis is seen.
         let values = self.drawn.iter().flat_map(|curve| curve.cells.iter());
-        let values = values.flat_map(|cell| if cell.seeds < TELLING { [cell.mean; 2] } else { Drawn::ends(cell) });
+        let values = values.flat_map(|cell| if cell.seeds < TELLING { [cell.mean; 2] } else { cell.ends(metric) });
         let base = (metric == AdaptMetric::Accuracy).then_some(report.base_rate);
         self.range = range(values.chain(base), metric);
         let told = |curve: &Drawn| {
@@ -236,12 +230,12 @@ fn range(values: impl Iterator<Item = f64>, metric: AdaptMetric) -> [f64; 2] {
     [low - beyond, high + beyond]
 }
 
-fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn, hue: Color32) {
+fn band(plot_ui: &mut egui_plot::PlotUi<'_>, curve: &Drawn, metric: AdaptMetric, hue: Color32) {
     if curve.cells.iter().all(|cell| cell.half.is_none_or(|half| half == 0.0)) {
         return;
     }
     let xs: Vec<f64> = curve.cells.iter().map(|cell| kshot_place(cell.size)).collect();
-    let [low, high] = [0, 1].map(|end| curve.cells.iter().map(|cell| Drawn::ends(cell)[end]).collect::<Vec<f64>>());
+    let [low, high] = [0, 1].map(|end| curve.cells.iter().map(|cell| cell.ends(metric)[end]).collect::<Vec<f64>>());
     let area = FilledArea::new(format!("{} interval", curve.name()), &xs, &low, &high);
     let is_telling = curve.cells.iter().any(|cell| cell.seeds >= TELLING);
     let strength = if is_telling { 0.12 } else { 0.05 };

@@ -178,16 +178,20 @@ impl Pace {
             ui.spacing_mut().item_spacing = vec2(space::M, space::XS);
             for (place, network) in report.networks.iter().enumerate() {
                 let words = format!("{} · {}", network.name, number_grouped(network.parameters));
-                let response =
-                    ui.label(RichText::new(words).font(Type::Caption.sans()).color(ui.theme().category(place)));
+                // Whole in its row, as what stands for one thing.
+                let words = RichText::new(words).font(Type::Caption.sans()).color(ui.theme().category(place));
+                let response = ui.add(egui::Label::new(words).extend());
                 response.on_hover_text(format!("{}, numbers that it is made of", network.architecture));
             }
-            let strokes = report.processors().into_iter().map(|processor| match processor {
-                PaceProcessor::OneCore => "dotted: one core".to_owned(),
-                PaceProcessor::AllCores => format!("solid: all {} threads", report.threads),
-                PaceProcessor::Gpu => "dashed: GPU".to_owned(),
-            });
-            caption(ui, strokes.collect::<Vec<_>>().join(" · "));
+            for processor in report.processors() {
+                let words = match processor {
+                    PaceProcessor::OneCore => "dotted: one core".to_owned(),
+                    PaceProcessor::AllCores => format!("solid: all {} threads", report.threads),
+                    PaceProcessor::Gpu => "dashed: GPU".to_owned(),
+                };
+                let words = RichText::new(words).font(Type::Caption.sans()).color(ui.theme().caption());
+                ui.add(egui::Label::new(words).extend());
+            }
         });
     }
 }
