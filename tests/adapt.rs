@@ -141,34 +141,58 @@ fn examples_in_the_prompt_are_asked_as_the_lab_asks_them() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let model = script.open(&root().join("models/seedling")).id;
     let report = compare(&mut script, model, spec(&data, &[Way::Examples]), Vec::new()).unwrap();
-    let labels = report.labels.clone();
     let job = JobId::next();
     script.send(Command::start(job, None, Work::ReadLabelled(report.spec.data.clone())));
     assert!(matches!(script.end(job), Ok(Outcome::LabelledRead(_))));
-    let (_, all) = fovea::load::read_labelled(&report.spec.data).unwrap();
     for point in &report.points {
-        let drawn = fovea::types::draw_examples(&all, point.size, point.seed, LabelNoise::True);
-        let shot = |(place, class): &(usize, usize)| Shot {
-            input: all.examples[*place].0.clone(),
-            output: labels[*class].clone(),
-            on: true,
-        };
-        let prompt = FewShotPrompt { shots: drawn.iter().map(shot).collect(), ..FewShotPrompt::default() };
-        let queries = report.test.iter().map(|(text, class)| [text.clone(), labels[*class as usize].clone()]);
-        let batch = BatchSpec {
-            prompt,
-            queries: queries.collect(),
-            labels: labels.clone(),
-            calibrate: true,
-            edits: Vec::new(),
-        };
-        let job = JobId::next();
-        script.send(Command::start(job, model, Work::Batch(batch)));
-        let Ok(Outcome::Batched(batch)) = script.end(job) else { panic!() };
-        for (said, answer) in point.said.iter().zip(&batch.answers) {
-            assert_eq!(labels[*said as usize], answer.predicted);
-        }
+        assert_eq!(said(&report, point), asked_in_the_lab(&mut script, model, &report, point));
     }
+}
+
+#[test]
+fn a_prompt_that_is_full_shows_what_was_drawn_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = data(folder.path());
+    // Many more of one class: drawn in turns, the other one is soon used up.
+    let more: String = (0..150).map(|day| format!("\"Day {day} by the lake was lovely.\",good\n")).collect();
+    let text = std::fs::read_to_string(&data).unwrap();
+    std::fs::write(&data, text + &more).unwrap();
+    let mut script = Script::start(DeviceChoice::Cpu);
+    let model = script.open(&root().join("models/seedling")).id;
+    let asked = AdaptSpec { sizes: vec![2, 60, usize::MAX], seeds: vec![1], ..spec(&data, &[Way::Examples]) };
+    let report = compare(&mut script, model, asked, Vec::new()).unwrap();
+    let [two, many, all] = &report.points[..] else { panic!("{:?}", report.points) };
+    assert!(two.used == 2 && many.used > 4 && many.used < 60 && many.size == 60 && all.size > 100, "{report:?}");
+    assert_eq!((many.used, &many.said, many.log_prob), (all.used, &all.said, all.log_prob));
+    assert!(report.notes.iter().any(|note| note.contains("of more, the first drawn are shown")), "{:?}", report.notes);
+    for point in &report.points {
+        assert_eq!(said(&report, point), asked_in_the_lab(&mut script, model, &report, point));
+    }
+}
+
+/// The labels said of the test.
+fn said(report: &AdaptReport, point: &AdaptPoint) -> Vec<String> {
+    point.said.iter().map(|class| report.labels[*class as usize].clone()).collect()
+}
+
+/// The labels that the lab's batch says behind the first examples of the same draw, as many as the point had.
+fn asked_in_the_lab(script: &mut Script, model: ModelId, report: &AdaptReport, point: &AdaptPoint) -> Vec<String> {
+    let (_, all) = fovea::load::read_labelled(&report.spec.data).unwrap();
+    let labels = &report.labels;
+    let drawn = fovea::types::draw_examples(&all, point.used, point.seed, LabelNoise::True);
+    let shot = |(place, class): &(usize, usize)| Shot {
+        input: all.examples[*place].0.clone(),
+        output: labels[*class].clone(),
+        on: true,
+    };
+    let prompt = FewShotPrompt { shots: drawn.iter().map(shot).collect(), ..FewShotPrompt::default() };
+    let queries = report.test.iter().map(|(text, class)| [text.clone(), labels[*class as usize].clone()]);
+    let batch =
+        BatchSpec { prompt, queries: queries.collect(), labels: labels.clone(), calibrate: true, edits: Vec::new() };
+    let job = JobId::next();
+    script.send(Command::start(job, model, Work::Batch(batch)));
+    let Ok(Outcome::Batched(batch)) = script.end(job) else { panic!("no answers") };
+    batch.answers.iter().map(|answer| answer.predicted.clone()).collect()
 }
 
 #[test]

@@ -66,8 +66,7 @@ impl App {
         let room = ctx.content_rect().size() - egui::Vec2::splat(2.0 * MARGIN);
         let facts = facts(self.state.device.as_ref(), &about.system);
         let (mut close, mut copy) = (false, false);
-        let frame = egui::Frame::popup(&ctx.global_style()).inner_margin(space::L);
-        let modal = egui::Modal::new(Id::unique("about")).frame(frame).show(ctx, |ui| {
+        let modal = widgets::dialog(ctx, Id::unique("about")).show(ctx, |ui| {
             ui.set_width(room.x.min(WIDTH));
             let bottom = ui.cursor().top() + room.y.min(HEIGHT);
             (close, copy) = head(ui);

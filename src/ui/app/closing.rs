@@ -48,7 +48,7 @@ impl App {
         }
         let (lost, theme) = (self.would_lose(), self.theme);
         let (mut sure, mut stay) = (false, lost.is_empty());
-        let modal = egui::Modal::new(Id::unique("closing")).show(ctx, |ui| {
+        let modal = widgets::dialog(ctx, Id::unique("closing")).show(ctx, |ui| {
             ui.set_width(420.0);
             ui.label(RichText::new("Close Fovea?").font(Type::Strong.bold()).color(theme.body()));
             ui.add_space(space::XS);

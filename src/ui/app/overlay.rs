@@ -59,7 +59,7 @@ impl App {
         let Some(mut entry) = self.path_entry.take() else { return };
         let theme = self.theme;
         let (mut done, mut cancel) = (false, false);
-        let modal = egui::Modal::new(Id::unique("path entry")).show(ctx, |ui| {
+        let modal = widgets::dialog(ctx, Id::unique("path entry")).show(ctx, |ui| {
             ui.set_width(460.0);
             ui.label(RichText::new(&entry.request.title).font(Type::Strong.bold()).color(theme.body()));
             let (what, verb) = match entry.request.mode {

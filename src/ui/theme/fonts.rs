@@ -1,6 +1,7 @@
 //! The faces: Noto Sans for words, Hack for tokens and numbers, Lucide for icons.
 
 use egui::{FontData, FontDefinitions, FontFamily};
+use skrifa::{FontRef, Tag};
 use std::sync::Arc;
 
 /// The family of bold text.
@@ -19,12 +20,10 @@ pub fn icon_family() -> FontFamily {
 #[must_use]
 pub fn fonts() -> FontDefinitions {
     let mut fonts = FontDefinitions::default();
-    let mut add = |name: &str, bytes: &'static [u8]| {
-        fonts.font_data.insert(name.to_owned(), Arc::new(FontData::from_static(bytes)));
-    };
-    add("noto", notosans::REGULAR_TTF);
-    add("noto-bold", notosans::BOLD_TTF);
-    add("lucide", lucide_icons::LUCIDE_FONT_BYTES);
+    let mut add = |name: &str, face: FontData| drop(fonts.font_data.insert(name.to_owned(), Arc::new(face)));
+    add("noto", FontData::from_owned(without_glyph_classes(notosans::REGULAR_TTF)));
+    add("noto-bold", FontData::from_owned(without_glyph_classes(notosans::BOLD_TTF)));
+    add("lucide", FontData::from_static(lucide_icons::LUCIDE_FONT_BYTES));
 
     // What Noto Sans lacks comes from egui's own faces behind it: signs of mathematics from Hack, emoji from those made for
     // them. Icons are last everywhere, so that an icon may stand in the middle of a sentence.
@@ -45,6 +44,24 @@ pub fn fonts() -> FontDefinitions {
     mono.insert(1.min(mono.len()), "noto".to_owned());
     mono.push("lucide".to_owned());
     fonts
+}
+
+/// A face whose `GDEF` table names no classes of glyphs, so that Unicode says which are marks.
+///
+/// Noto Sans as it comes along counts accents that stand alone (a backtick, say) among the marks, which have no width: they would be drawn
+/// over the letter behind them.
+fn without_glyph_classes(face: &[u8]) -> Vec<u8> {
+    // The classes' place stands behind the table's version; zero says that there are none (OpenType 1.9, GDEF header).
+    const VERSION: usize = 4;
+    let classes = FontRef::new(face).ok().and_then(|font| {
+        let records = font.table_directory().table_records();
+        Some(records.iter().find(|record| record.tag() == Tag::new(b"GDEF"))?.offset() as usize + VERSION)
+    });
+    let mut face = face.to_vec();
+    if let Some(place) = classes.and_then(|at| face.get_mut(at..at + 2)) {
+        place.fill(0);
+    }
+    face
 }
 
 #[cfg(test)]
@@ -94,6 +111,23 @@ mod tests {
             let font = FontId::new(Type::Body.size(), family);
             let missing: Vec<_> = found.iter().filter(|(c, _)| !fonts.has_glyph(&font, **c)).collect();
             assert!(missing.is_empty(), "{font:?} lacks {missing:?}");
+        }
+    }
+
+    #[test]
+    fn accents_that_stand_alone_have_a_width_and_those_over_letters_have_none() {
+        let mut fonts = Fonts::new(TextOptions::default(), fonts());
+        for family in [FontFamily::Proportional, bold()] {
+            let font = FontId::new(64.0, family);
+            let mut width = |text: &str| {
+                let text = text.to_owned();
+                fonts.with_pixels_per_point(1.0).layout_no_wrap(text, font.clone(), egui::Color32::WHITE).size().x
+            };
+            let alone = width("n");
+            for accent in ['`', '´', '¨', '¸', 'ˆ', '˜', '^', '~'] {
+                assert!(width(&format!("{accent}n")) > alone + 8.0, "{accent}");
+            }
+            assert_eq!(width("n\u{301}"), alone, "a mark is above its letter");
         }
     }
 

@@ -1,8 +1,8 @@
 //! A text in a field as large as the window lets it be, over everything else.
 
-use super::{icon_button, primary_button};
+use super::{dialog, icon_button, primary_button};
 use crate::ui::theme::{Themed, Type, space};
-use egui::{FontId, Id, Key, Modal, Rect, Response, RichText, ScrollArea, TextEdit, Ui, UiBuilder, Vec2, pos2};
+use egui::{FontId, Id, Key, Rect, Response, RichText, ScrollArea, TextEdit, Ui, UiBuilder, Vec2, pos2};
 use lucide_icons::Icon;
 
 const BUTTON: f32 = 22.0;
@@ -45,7 +45,7 @@ fn show(ui: &Ui, small: Id, text: &mut String, title: &str, font: &FontId, is_ne
     let window = ui.ctx().content_rect().size();
     let size = Vec2::new((window.x * 0.8).min(960.0), window.y * 0.7);
     let mut is_done = false;
-    let modal = Modal::new(small.with("large")).show(ui.ctx(), |ui| {
+    let modal = dialog(ui.ctx(), small.with("large")).show(ui.ctx(), |ui| {
         ui.set_width(size.x);
         ui.label(RichText::new(title).font(Type::Title.bold()).color(ui.theme().body()));
         ui.add_space(space::XS);

@@ -3,6 +3,7 @@
 mod button;
 mod candidates;
 mod class_bars;
+mod dialog;
 mod fields;
 mod heat_map;
 mod large_field;
@@ -20,6 +21,7 @@ pub mod unit_picture;
 pub use button::{danger_button, ghost_button, icon_button, primary_button, secondary_button, segmented};
 pub use candidates::{Distribution, candidate_bars, token_bars};
 pub use class_bars::class_bars;
+pub use dialog::dialog;
 pub use fields::{integer_field, path_field, percent_field, real_field};
 pub use heat_map::{ColorTable, TextureCache, pooled_image};
 pub use large_field::enlarge;

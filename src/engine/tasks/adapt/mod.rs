@@ -54,6 +54,7 @@ enum State {
 }
 
 /// What one way came to, before it is held against the right answers.
+#[derive(Clone)]
 struct Outcomes {
     /// Of each text or picture of the test ln of each class's share.
     shares: Vec<Vec<f64>>,
@@ -230,7 +231,7 @@ impl Adapt {
         let shown = self.report.points.iter().filter(|point| point.way == Way::Examples);
         if let Some(most) = shown.filter(|point| point.used < point.size).map(|point| point.used).min() {
             let note = format!(
-                "A prompt holds about {most} of these examples beside the query; of more, the first ones are left out."
+                "A prompt holds about {most} of these examples beside the query; of more, the first drawn are shown."
             );
             self.report.notes.push(note);
         }

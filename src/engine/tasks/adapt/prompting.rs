@@ -16,7 +16,8 @@ pub(super) struct Prompting {
     words: Vec<String>,
     used: usize,
     tokens: f64,
-    bytes: u64,
+    /// The prompt before a query.
+    text: String,
     seconds: f64,
     peak: Peak,
 }
@@ -50,11 +51,16 @@ impl Prompting {
         keep_fitting(model, &mut prompt, &queries)?;
         let kept = prompt.shots.len();
         let tokens = tokens_of(model, &prompt, &queries)?;
-        let bytes = prompt.render().text.len() as u64;
+        let text = prompt.render().text;
         let (calibrate, labels) = (spec.prompt.calibrate, words.clone());
         let asking = Asking::new(model, BatchSpec { prompt, queries, labels, calibrate, edits: Vec::new() })?;
         let used = kept - asking.cut();
-        Ok(Self { asking, words, used, tokens, bytes, seconds: begun.elapsed().as_secs_f64(), peak })
+        Ok(Self { asking, words, used, tokens, text, seconds: begun.elapsed().as_secs_f64(), peak })
+    }
+
+    /// What stands before every query: where it is the same, so are the answers.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Asks some; what all came to, once all are asked.
@@ -79,7 +85,7 @@ impl Prompting {
             query_s: self.seconds,
             tokens: self.tokens,
             learned: 0,
-            bytes: self.bytes,
+            bytes: self.text.len() as u64,
             peak: self.peak.end(),
         }))
     }
@@ -95,7 +101,8 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Leaves out examples at the front until the longest query fits behind the others.
+/// Keeps as many of the first examples as the longest query fits behind: those that were drawn first are of every class, and a prompt of
+/// more examples begins as one of fewer does. Of all there are, the last may be of one class alone.
 fn keep_fitting(model: &TextModel, prompt: &mut FewShotPrompt, queries: &[[String; 2]]) -> Result<(), UserError> {
     let longest = |of: fn(&[String; 2]) -> usize| queries.iter().max_by_key(|query| of(query));
     let (Some([query, _]), Some([_, word])) = (longest(|[query, _]| query.len()), longest(|[_, word]| word.len()))
@@ -103,23 +110,23 @@ fn keep_fitting(model: &TextModel, prompt: &mut FewShotPrompt, queries: &[[Strin
         return Ok(());
     };
     let all = std::mem::take(&mut prompt.shots);
-    let count = |left_out: usize| -> Result<usize, UserError> {
-        let prompt = FewShotPrompt { shots: all[left_out..].to_vec(), query: query.clone(), ..prompt.clone() };
+    let count = |kept: usize| -> Result<usize, UserError> {
+        let prompt = FewShotPrompt { shots: all[..kept].to_vec(), query: query.clone(), ..prompt.clone() };
         let text = prompt.render().text + " " + word + &prompt.tail();
         Ok(model.tokenizer.encode(&text)?.len())
     };
-    // `too_few` left out is not enough; `enough` is, or nothing is.
     let context = model.lm.context();
-    let mut enough = 0;
-    if count(0)? > context {
-        let mut too_few = 0;
-        enough = all.len();
-        while too_few + 1 < enough {
-            let middle = usize::midpoint(too_few, enough);
-            if count(middle)? > context { too_few = middle } else { enough = middle }
+    let mut kept = all.len();
+    if count(kept)? > context {
+        // So many do not fit; `kept` do, or nothing does.
+        let mut too_many = kept;
+        kept = 0;
+        while kept + 1 < too_many {
+            let middle = usize::midpoint(kept, too_many);
+            if count(middle)? > context { too_many = middle } else { kept = middle }
         }
     }
-    prompt.shots = all[enough..].to_vec();
+    prompt.shots = all[..kept].to_vec();
     Ok(())
 }
 

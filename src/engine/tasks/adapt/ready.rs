@@ -55,6 +55,8 @@ pub(super) struct Ready<S: Subject> {
     /// What stands for an example under a small model, and what for a head where that is something else.
     of_model: Making<S>,
     of_head: Option<Making<S>>,
+    /// The last prompt, and what it came to.
+    prompted: Option<(String, Outcomes)>,
     doing: Doing<S>,
 }
 
@@ -75,7 +77,7 @@ impl<S: Subject> Ready<S> {
         let are_one = own == Read::OfHead;
         let of_model = making(needed.of_model || (are_one && needed.of_head), own);
         let of_head = (!are_one).then(|| making(needed.of_head, Read::OfHead));
-        Self { subject, test, of_model, of_head, data, doing: Doing::Nothing }
+        Self { subject, test, of_model, of_head, data, prompted: None, doing: Doing::Nothing }
     }
 
     /// What a head reads.
@@ -142,7 +144,13 @@ impl<S: Subject> Comparing for Ready<S> {
                     (Way::Embeddings | Way::Prototypes, _) => (Doing::Nothing, Some(self.linear(way, &drawn))),
                     (Way::Examples, Some(writer)) => {
                         let prompting = Prompting::new(writer, spec, &self.data, &drawn, &self.test)?;
-                        (Doing::Prompting(Box::new(prompting)), None)
+                        // One that is full is the same for every larger number of examples.
+                        match &self.prompted {
+                            Some((text, outcomes)) if text == prompting.text() => {
+                                (Doing::Nothing, Some(outcomes.clone()))
+                            }
+                            _ => (Doing::Prompting(Box::new(prompting)), None),
+                        }
                     }
                     _ => {
                         let learning = Learning::begin(self, spec, (way, seed), &drawn, device)?;
@@ -152,6 +160,9 @@ impl<S: Subject> Comparing for Ready<S> {
             }
             Doing::Prompting(mut prompting) => {
                 let done = self.subject.writer().map(|writer| prompting.step(writer)).transpose()?.flatten();
+                if let Some(outcomes) = &done {
+                    self.prompted = Some((prompting.text().to_owned(), outcomes.clone()));
+                }
                 (Doing::Prompting(prompting), done)
             }
             Doing::Learning(mut learning) => {

@@ -7,7 +7,7 @@ use crate::types::{ImportedCurve, JobId, ModelId, bytes_in_words};
 use crate::ui::Cx;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, danger_button, ghost_button, primary_button, secondary_button, section};
+use crate::ui::widgets::{caption, danger_button, dialog, ghost_button, primary_button, secondary_button, section};
 use egui::{Id, RichText, Ui};
 use lucide_icons::Icon;
 
@@ -96,7 +96,7 @@ impl FineTunePanel {
         let Some((folder, name)) = self.deleting.clone() else { return };
         let bytes = self.kept.listed.runs.iter().find(|run| run.folder == folder).map_or(0, |run| run.bytes);
         let (mut sure, mut not) = (false, false);
-        let modal = egui::Modal::new(Id::unique("delete run")).show(ui.ctx(), |ui| {
+        let modal = dialog(ui.ctx(), Id::unique("delete run")).show(ui.ctx(), |ui| {
             ui.set_width(420.0);
             let theme = ui.theme();
             ui.label(RichText::new(format!("Delete {name}?")).font(Type::Strong.bold()).color(theme.body()));
