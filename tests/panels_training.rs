@@ -161,7 +161,7 @@ fn a_deletion_that_fails_is_heard_of_whatever_is_deleted_after_it() {
         leave_run(state.path(), name, DIGITS, RunState::Done);
     }
     let mut window = listed(state.path(), "MLP 1");
-    window.wait("both runs", |window| window.has("MLP 2"));
+    window.wait("the curve of the newest", |window| says(window, "MLP 2: training loss fell"));
     // Another program trains both of them.
     let held = ["a-run", "b-run"].map(|name| {
         let file = std::fs::File::create(state.path().join("runs").join(name).join(".training.lock")).unwrap();
@@ -175,6 +175,7 @@ fn a_deletion_that_fails_is_heard_of_whatever_is_deleted_after_it() {
     }
     window.wait("both answers", |window| window.app().state().log.errors_unread() == held.len());
     window.wait("both runs again", |window| window.has("MLP 1") && window.has("MLP 2"));
+    assert!(says(&window, "MLP 2: training loss fell"), "with the curve that was drawn");
 }
 
 #[test]

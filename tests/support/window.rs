@@ -100,9 +100,9 @@ impl Window<'_> {
 
     /// Frames until a thread has done its part.
     pub fn wait(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(10);
         while !done(self) {
-            assert!(Instant::now() < deadline, "{what} after a minute");
+            assert!(Instant::now() < deadline, "{what} after ten seconds");
             std::thread::sleep(Duration::from_millis(10));
             self.harness.step();
         }

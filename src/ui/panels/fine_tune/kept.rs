@@ -192,19 +192,21 @@ impl KeptRuns {
 
     /// Deletes a run, which is gone from the list at once, and back if that fails.
     pub fn delete(&mut self, folder: PathBuf, ctx: &Context) {
-        let listed = Arc::make_mut(&mut self.listed);
-        listed.curves.remove(&folder);
-        listed.deleted.insert(folder.clone());
+        Arc::make_mut(&mut self.listed).deleted.insert(folder.clone());
         self.to_delete.push_back(folder);
         ctx.request_repaint();
     }
 
     fn deletion_ended(&mut self, answer: Result<(), UserError>, cx: &mut Cx<'_>) {
         self.listed_at = None;
-        let folder = self.deleting.take();
-        if let Err(error) = answer {
-            folder.map(|folder| Arc::make_mut(&mut self.listed).deleted.remove(&folder));
-            cx.fail(error);
+        let Some(folder) = self.deleting.take() else { return };
+        let listed = Arc::make_mut(&mut self.listed);
+        match answer {
+            Ok(()) => drop(listed.curves.remove(&folder)),
+            Err(error) => {
+                listed.deleted.remove(&folder);
+                cx.fail(error);
+            }
         }
     }
 }
