@@ -235,6 +235,16 @@ fn the_table_is_sorted_by_a_click_on_a_title() {
         height("CNN 2") < height("MLP 1")
     };
     assert!(order(&window), "the newest first");
+    // By the keyboard, whose focus stays with the run wherever its row is moved.
+    window.harness.get_by_role_and_label(Role::RadioButton, "MLP 1").focus();
+    window.settle();
+    window.harness.get_by_label("Sort by Run").click_accesskit();
+    window.settle();
+    window.harness.get_by_label("Sort by Run").click_accesskit();
+    window.settle();
+    assert!(!order(&window), "MLP is the first of the list that is turned round");
+    assert!(window.harness.get_by_role_and_label(Role::RadioButton, "MLP 1").is_focused(), "its row was moved");
+    window.click("Sort by Run");
     window.click("Sort by Begun");
     window.click("Sort by Run");
     assert!(order(&window), "CNN before MLP");

@@ -4,8 +4,10 @@ use super::primary_button;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use egui::text::{LayoutJob, TextWrapping};
-use egui::{Color32, Event, FontId, Galley, Modifiers, Painter, Response, RichText, Sides, Ui};
+use egui::{Color32, Event, FontId, Galley, Id, Modifiers, Painter, Response, RichText, Sides, Ui, UiBuilder};
 use lucide_icons::Icon;
+use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A group of controls under a small heading.
@@ -16,6 +18,12 @@ pub fn section<R>(ui: &mut Ui, title: &str, add: impl FnOnce(&mut Ui) -> R) -> R
     let result = add(ui);
     ui.add_space(space::S);
     result
+}
+
+/// A part of a list that belongs to `key`, which no other part of the window may have. egui knows widgets by their place: in a list whose
+/// rows come, go or change places, the keyboard's focus and a click that has begun would go to what stands there next.
+pub fn keyed<R>(ui: &mut Ui, key: impl Hash + Debug, add: impl FnOnce(&mut Ui) -> R) -> R {
+    ui.scope_builder(UiBuilder::new().scope_id(Id::unique(key)), add).inner
 }
 
 /// A quiet line of text that wraps.

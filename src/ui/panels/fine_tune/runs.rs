@@ -6,7 +6,7 @@ use crate::chart::{number, number_grouped};
 use crate::types::{LossKind, TrainSpec, TrainTask};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
-use crate::ui::widgets::{caption, icon_button, seconds};
+use crate::ui::widgets::{caption, icon_button, keyed, seconds};
 use crate::ui::{Cx, State};
 use egui::{Grid, RichText, Role, ScrollArea, Sense, Ui, Vec2, WidgetInfo, vec2};
 use lucide_icons::Icon;
@@ -232,14 +232,15 @@ impl FineTunePanel {
 
     fn run_row(&mut self, ui: &mut Ui, cx: &mut Cx<'_>, run: &NamedRun<'_>, kind: Option<&LossKind>) {
         let theme = ui.theme();
-        self.eye(ui, run, run.is_of(kind));
+        keyed(ui, ("eye of a run", &run.key), |ui| self.eye(ui, run, run.is_of(kind)));
         let on = self.selected.as_ref() == Some(&run.key);
         for column in Column::ALL {
             match column.cell(cx.state, run) {
                 Cell::Words(words) if column == Column::Run => {
                     let text = RichText::new(&words).font(if on { Type::Body.bold() } else { Type::Body.sans() });
                     let ink = if on { theme.accent_text() } else { theme.body() };
-                    let label = ui.add(egui::Label::new(text.color(ink)).sense(Sense::click()));
+                    let label = egui::Label::new(text.color(ink)).sense(Sense::click());
+                    let label = keyed(ui, ("name of a run", &run.key), |ui| ui.add(label));
                     label.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, &words));
                     if label.on_hover_cursor(egui::CursorIcon::PointingHand).clicked() {
                         self.select(run);

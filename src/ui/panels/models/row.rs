@@ -8,7 +8,7 @@ use crate::types::{JobId, ModelId, bytes_in_words};
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    caption, danger_button, error_card, icon_button, job_error, progress_bar, secondary_button, seconds,
+    caption, danger_button, error_card, icon_button, job_error, keyed, progress_bar, secondary_button, seconds,
 };
 use crate::ui::{Cx, Download, DownloadPhase};
 use egui::{Align, Label, Layout, Response, RichText, Role, Stroke, Ui, Vec2, WidgetInfo};
@@ -95,7 +95,7 @@ pub(super) fn show(
     entry: &Entry,
 ) {
     let theme = ui.theme();
-    ui.push_id((section, &entry.name), |ui| {
+    keyed(ui, ("model", section, &entry.name, &entry.folder, entry.model), |ui| {
         ui.horizontal(|ui| {
             cell(ui, columns.name, HEIGHT, |ui| title(ui, entry));
             let words = entry.bytes.map(bytes_in_words).unwrap_or_default();
