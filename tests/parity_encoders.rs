@@ -139,7 +139,7 @@ const PIXELS: f32 = 1e-6;
 
 #[test]
 fn pictures_are_prepared_and_classified_as_transformers_does() {
-    for name in ["vit", "deit"] {
+    for name in ["vit", "vit-gray", "deit"] {
         let reference = Reference::read(name);
         let model = open_vision_model(&golden_dir(name), &Device::flex(), &mut |_, _| {}).unwrap();
         let (mut worst_pixel, mut worst) = (0.0f32, 0.0f32);

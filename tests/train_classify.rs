@@ -212,7 +212,9 @@ fn a_vision_transformer_learns_from_folders_and_goes_on_where_it_was_stopped() {
     let mut script = Script::start(DeviceChoice::Cpu);
     let dir = tempfile::tempdir().unwrap();
     let data = write_pictures(dir.path());
-    for (name, learns) in [("vit", Learns::Head), ("vit", Learns::LastLayers(1)), ("deit", Learns::All)] {
+    for (name, learns) in
+        [("vit", Learns::Head), ("vit", Learns::LastLayers(1)), ("deit", Learns::All), ("vit-gray", Learns::All)]
+    {
         let [whole, parts] =
             ["whole", "parts"].map(|kind| dir.path().join(format!("{name}-{kind}-{}", learns.words())));
         let start = golden_dir(name);

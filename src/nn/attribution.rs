@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 pub enum ScoredPass<'a> {
     /// The next token behind ids `[T]`.
     Tokens(&'a CausalLm, &'a [u32]),
-    /// The classes of a picture `[1, 3, H, W]`.
+    /// The classes of a picture `[1, U, H, W]` with U colour channels.
     Picture(&'a Vit, Box<Tensor<4>>),
 }
 

@@ -12,7 +12,7 @@ use burn::tensor::{Bool, Tensor, TensorData};
 pub enum Read {
     /// Tokens.
     Tokens(Vec<u32>),
-    /// Prepared pixels, `[1, 3, H, W]`.
+    /// Prepared pixels, `[1, U, H, W]` with U colour channels.
     Picture(Box<Tensor<4>>),
 }
 

@@ -266,7 +266,7 @@ def write_text_model(name, make, modeling, dtype, write_tokenizer):
     finish(folder, reference)
 
 
-def write_picture_model(name, make, modeling, processor, sizes):
+def write_picture_model(name, make, modeling, processor, sizes, mode="RGB"):
     generator = torch.Generator().manual_seed(len(name))
     folder = fresh_folder(name)
     model = make()
@@ -282,7 +282,7 @@ def write_picture_model(name, make, modeling, processor, sizes):
         pixels = torch.stack(colours, -1).to(torch.uint8).numpy()
         picture = Image.fromarray(pixels)
         picture.save(folder / f"picture-{place}.png")
-        values = processor(picture, return_tensors="pt")["pixel_values"]
+        values = processor(picture.convert(mode), return_tensors="pt")["pixel_values"]
         reference[f"pixels.{place}"] = values[0].contiguous()
         with torch.no_grad():
             reference[f"logits.{place}"] = model(pixel_values=values).logits[0]
@@ -339,6 +339,11 @@ def main():
     write_picture_model(
         "vit", lambda: ViTForImageClassification(ViTConfig(**picture_shape())), modeling_vit,
         ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}), [(37, 23), (11, 50)],
+    )
+    write_picture_model(
+        "vit-gray", lambda: ViTForImageClassification(ViTConfig(**picture_shape(), num_channels=1)), modeling_vit,
+        ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_mean=[0.1307], image_std=[0.3081]),
+        [(37, 23), (50, 11)], "L",
     )
     deit = DeiTImageProcessorPil(
         size={"height": SIDE + 4, "width": SIDE + 4}, crop_size={"height": SIDE, "width": SIDE},

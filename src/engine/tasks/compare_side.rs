@@ -228,9 +228,7 @@ impl Side {
                     Ok(preprocessor.pixels(&preprocessor.seen(&pictures.picture(text)?)))
                 };
                 let pixels: Vec<Vec<f32>> = examples.par_iter().map(pixels).collect::<Result<_, _>>()?;
-                let [height, width] = preprocessor.size();
-                let pixels = TensorData::new(pixels.concat(), [examples.len(), 3, height, width]);
-                let scores = net.forward(Tensor::from_data(pixels, device), &mut Hooks::off());
+                let scores = net.forward(preprocessor.batch(&pixels, device), &mut Hooks::off());
                 told(&scores.ok_or_else(|| no_answers(&self.info))?, &classes[first..first + examples.len()])
             }
             Reads::Digits(net) => {

@@ -8,7 +8,6 @@ use crate::nn::Hooks;
 use crate::train::objectives::most_likely;
 use crate::train::written_spec;
 use crate::types::{EvaluateSpec, EvaluationReport, ModelId, ModelInfo, Problem, TrainTask, UserError};
-use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 /// Pictures measured in one step.
@@ -99,9 +98,8 @@ impl Classes {
                     .par_iter()
                     .map(|(_, name)| Ok(model.preprocessor.pixels(&model.preprocessor.seen(&pictures.picture(name)?))))
                     .collect::<Result<_, UserError>>()?;
-                let [height, width] = model.preprocessor.size();
-                let pixels = TensorData::new(pixels.concat(), [batch.len(), 3, height, width]);
-                let logits = model.vit.forward(Tensor::from_data(pixels, &model.vit.device()), &mut Hooks::off());
+                let pixels = model.preprocessor.batch(&pixels, &model.vit.device());
+                let logits = model.vit.forward(pixels, &mut Hooks::off());
                 let logits = logits.ok_or_else(|| no_answers(&model.info))?;
                 let places = batch.into_iter().map(|(place, _)| place).collect();
                 (places, rows_of(&logits, &model.info)?, waiting.is_empty())

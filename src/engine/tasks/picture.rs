@@ -57,7 +57,7 @@ fn seen(model: &VisionModel, picture: &Picture) -> Result<Picture, UserError> {
     Ok(model.preprocessor.seen(picture))
 }
 
-/// A picture as the network reads it, `[1, 3, H, W]`.
+/// A picture as the network reads it, `[1, U, H, W]` with U colour channels.
 ///
 /// # Errors
 /// When the picture is empty.

@@ -68,7 +68,7 @@ fn options_that_are_not_computed_are_refused_by_name() {
         ("distilbert", |c| c["activation"] = json!("gelu_new"), &["activation", "gelu_new"]),
         ("distilbert", |c| c["dim"] = Value::Null, &["dim", "missing"]),
         ("vit", |c| c["hidden_act"] = json!("gelu_fast"), &["hidden_act", "gelu_fast"]),
-        ("vit", |c| c["num_channels"] = json!(1), &["num_channels", "1"]),
+        ("vit", |c| c["num_channels"] = json!(4), &["num_channels", "4", "1 (grays)"]),
         ("vit", |c| c["patch_size"] = json!(5), &["patch_size", "5"]),
         ("vit", |c| c["id2label"] = json!({ "0": "a", "2": "b" }), &["id2label.1", "missing"]),
         ("vit", |c| c["architectures"] = json!(["ViTForMaskedImageModeling"]), &["classifier", "no place"]),
@@ -94,6 +94,15 @@ fn settings_of_pictures_that_cannot_be_followed_are_named() {
     ];
     for (change, words) in cases {
         let dir = copy("vit");
+        edit(dir.path(), "preprocessor_config.json", change);
+        check_complaint(dir.path(), words);
+    }
+    let of_grays: [(Edit, &[&str]); 2] = [
+        (|c| c["image_mean"] = json!([0.5, 0.4, 0.5]), &["image_mean", "one number", "num_channels"]),
+        (|c| c["do_convert_rgb"] = json!(true), &["do_convert_rgb", "num_channels"]),
+    ];
+    for (change, words) in of_grays {
+        let dir = copy("vit-gray");
         edit(dir.path(), "preprocessor_config.json", change);
         check_complaint(dir.path(), words);
     }

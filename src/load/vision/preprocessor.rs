@@ -4,7 +4,9 @@
 use crate::load::error::LoadError;
 use crate::load::fields::Fields;
 use crate::load::vision::resize::{Filter, resize};
+use crate::nn::VitConfig;
 use crate::types::Picture;
+use burn::tensor::{Device, Tensor, TensorData};
 use serde_json::Value;
 
 /// The file that says so.
@@ -23,15 +25,18 @@ pub struct Preprocessor {
     normal: Option<([f32; 3], [f32; 3])>,
     /// Height and width of what comes out.
     size: [usize; 2],
+    /// Colour channels U of what comes out: 3, or 1 of grays.
+    channels: usize,
 }
 
 impl Preprocessor {
-    /// Reads preprocessor_config.json for a model that reads pictures of this height and width.
+    /// Reads preprocessor_config.json for a model of this shape.
     ///
     /// # Errors
     /// When it holds something else than a picture's settings, asks for what is not computed, or makes
     /// pictures of another size.
-    pub(in crate::load) fn read(fields: &Fields, size: [usize; 2], is_deit: bool) -> Result<Self, LoadError> {
+    pub(in crate::load) fn read(fields: &Fields, model: &VitConfig) -> Result<Self, LoadError> {
+        let (size, channels) = ([model.height, model.width], model.channels);
         const KNOWN: [&str; 6] = [
             "ViTImageProcessor",
             "ViTImageProcessorFast",
@@ -50,8 +55,11 @@ impl Preprocessor {
             Some(kind) => Some(kind),
             None => fields.text_if_any("feature_extractor_type")?,
         };
-        let is_deit = kind.map_or(is_deit, |kind| kind.starts_with("DeiT"));
+        let is_deit = kind.map_or(model.distillation, |kind| kind.starts_with("DeiT"));
         let (usual_side, usual_filter) = if is_deit { (256, 3) } else { (224, 2) };
+        if channels == 1 && fields.flag("do_convert_rgb", false)? {
+            return Err(fields.unsupported("do_convert_rgb", &true, "false where config.json has num_channels 1"));
+        }
         let resize = if fields.flag("do_resize", true)? {
             Some((extent(fields, "size", usual_side)?, filter(fields, usual_filter)?))
         } else {
@@ -61,8 +69,8 @@ impl Preprocessor {
         let rescale = fields.flag("do_rescale", true)?;
         let factor = if rescale { fields.number_if_any("rescale_factor")?.unwrap_or(1.0 / 255.0) } else { 1.0 };
         let normal = if fields.flag("do_normalize", true)? {
-            let mean = triple(fields, "image_mean")?;
-            let deviation = triple(fields, "image_std")?;
+            let mean = of_colours(fields, "image_mean", channels)?;
+            let deviation = of_colours(fields, "image_std", channels)?;
             if deviation.iter().any(|x| *x <= 0.0) {
                 return Err(fields.wrong("image_std", "holds a number that is not positive"));
             }
@@ -82,17 +90,18 @@ impl Preprocessor {
                     format!("is {height} × {width}, but config.json has image_size {} × {}", size[0], size[1]);
                 Err(fields.wrong(name, problem))
             }
-            Some(_) => Ok(Self { resize, crop, factor: factor as f32, normal, size }),
+            Some(_) => Ok(Self { resize, crop, factor: factor as f32, normal, size, channels }),
             None => Err(fields.unsupported("do_resize", &false, "true, so that pictures of any size can be read")),
         }
     }
 
-    /// The picture as the model sees it: resized and cropped.
+    /// The picture as the model sees it: without its colours where there is one channel, resized and cropped.
     #[must_use]
     pub fn seen(&self, picture: &Picture) -> Picture {
+        let picture = if self.channels == 1 { picture.without_colours() } else { picture.clone() };
         let resized = match self.resize {
-            Some(([height, width], filter)) => resize(picture, width, height, filter),
-            None => picture.clone(),
+            Some(([height, width], filter)) => resize(&picture, width, height, filter),
+            None => picture,
         };
         match self.crop {
             Some([height, width]) => crop(&resized, width, height),
@@ -100,14 +109,24 @@ impl Preprocessor {
         }
     }
 
-    /// Its numbers, `[3, H, W]` row-major.
+    /// Its numbers, `[U, H, W]` row-major.
     #[must_use]
     pub fn pixels(&self, seen: &Picture) -> Vec<f32> {
         let colour = |c: usize| {
             let values = seen.rgb.iter().skip(c).step_by(3).map(move |&v| f32::from(v) * self.factor);
             values.map(move |v| self.normal.map_or(v, |(mean, deviation)| (v - mean[c]) / deviation[c]))
         };
-        (0..3).flat_map(colour).collect()
+        (0..self.channels).flat_map(colour).collect()
+    }
+
+    /// The numbers of several pictures, as a network takes them: `[B, U, H, W]`.
+    ///
+    /// # Panics
+    /// When one of them has not U·H·W.
+    #[must_use]
+    pub fn batch(&self, pixels: &[Vec<f32>], device: &Device) -> Tensor<4> {
+        let [height, width] = self.size;
+        Tensor::from_data(TensorData::new(pixels.concat(), [pixels.len(), self.channels, height, width]), device)
     }
 
     /// Height and width of what the model reads.
@@ -143,14 +162,24 @@ fn filter(fields: &Fields, usual: u64) -> Result<Filter, LoadError> {
     }
 }
 
-/// One number a colour; a half for each where the file says nothing, as in transformers.
-fn triple(fields: &Fields, name: &str) -> Result<[f32; 3], LoadError> {
+/// One number a colour; a half for each where the file says nothing, as in transformers. One number is for every colour. Three for grays,
+/// which a file has whose author never wrote it, are followed where they are the same.
+fn of_colours(fields: &Fields, name: &str, channels: usize) -> Result<[f32; 3], LoadError> {
     let Some(value) = fields.value(name) else { return Ok([0.5; 3]) };
-    let numbers = value.as_array().map(|list| list.iter().filter_map(Value::as_f64).map(|x| x as f32));
-    let numbers: Vec<f32> = numbers.map(Iterator::collect).unwrap_or_default();
-    match numbers.as_slice() {
-        [red, green, blue] if numbers.iter().all(|x| x.is_finite()) => Ok([*red, *green, *blue]),
-        _ => Err(fields.wrong(name, format!("is {value}, not three numbers"))),
+    let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+    let numbers: Option<Vec<f32>> =
+        list.iter().map(|x| x.as_f64().map(|x| x as f32).filter(|x| x.is_finite())).collect();
+    let is_list = value.is_array();
+    match numbers.as_deref() {
+        Some([all]) if channels == 1 || !is_list => Ok([*all; 3]),
+        Some([first, rest @ ..]) if channels == 1 && rest.len() == 2 && rest.iter().all(|x| x == first) => {
+            Ok([*first; 3])
+        }
+        Some([red, green, blue]) if channels == 3 => Ok([*red, *green, *blue]),
+        _ => {
+            let wanted = if channels == 1 { "one number, as num_channels is 1" } else { "three numbers" };
+            Err(fields.wrong(name, format!("is {value}, not {wanted}")))
+        }
     }
 }
 

@@ -33,9 +33,9 @@ pub(in crate::load) struct VisionSettings {
 pub(in crate::load) fn read_settings(fields: &Fields, architecture: Architecture) -> Result<VisionSettings, LoadError> {
     only(fields, "hidden_act", "gelu")?;
     only(fields, "pooler_act", "tanh")?;
-    let colours = fields.count_if_any("num_channels")?.unwrap_or(3);
-    if colours != 3 {
-        return Err(fields.unsupported("num_channels", &colours, "3"));
+    let channels = fields.count_if_any("num_channels")?.unwrap_or(3);
+    if ![1, 3].contains(&channels) {
+        return Err(fields.unsupported("num_channels", &channels, "1 (grays) and 3 (colours)"));
     }
     let [height, width] = side(fields, "image_size", 224)?;
     let [patch, patch_width] = side(fields, "patch_size", 16)?;
@@ -57,6 +57,7 @@ pub(in crate::load) fn read_settings(fields: &Fields, architecture: Architecture
     let config = VitConfig {
         height,
         width,
+        channels,
         patch,
         hidden,
         layers: fields.count("num_hidden_layers")?,
@@ -87,7 +88,7 @@ pub(in crate::load) fn json(config: &VitConfig, heads: usize, labels: &[String],
         "model_type": architecture.model_type(),
         "image_size": side(config.height, config.width),
         "patch_size": config.patch,
-        "num_channels": 3,
+        "num_channels": config.channels,
         "hidden_size": config.hidden,
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,

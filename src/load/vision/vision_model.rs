@@ -11,9 +11,9 @@ use crate::load::vision::preprocessor::Preprocessor;
 use crate::load::vision::vision_config::{self, VisionSettings};
 use crate::load::vision::vision_weights;
 use crate::nn::{Vit, VitConfig, in_full_precision, redrawn};
-use crate::types::{Architecture, Blocks, ModelId, ModelInfo, Shape, VisionInfo};
+use crate::types::{Blocks, ModelId, ModelInfo, Shape, VisionInfo};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -84,14 +84,13 @@ impl VisionModel {
         Ok((self.with_new_head(told.labels, 0, device)?, has_numbers))
     }
 
-    /// Prepared pixels beside the weights, `[1, 3, H, W]`.
+    /// Prepared pixels beside the weights, `[1, U, H, W]`.
     ///
     /// # Panics
-    /// When there are not 3·H·W.
+    /// When there are not U·H·W.
     #[must_use]
     pub fn input(&self, pixels: Vec<f32>) -> Tensor<4> {
-        let [height, width] = self.preprocessor.size();
-        Tensor::from_data(TensorData::new(pixels, [1, 3, height, width]), &self.vit.device())
+        self.preprocessor.batch(&[pixels], &self.vit.device())
     }
 }
 
@@ -109,9 +108,8 @@ pub fn open_vision_model(
     let fields = source.config()?;
     let architecture = architecture(&fields)?;
     let settings = vision_config::read_settings(&fields, architecture)?;
-    let size = [settings.config.height, settings.config.width];
     let pictures = source.preprocessor()?;
-    let preprocessor = Preprocessor::read(&pictures, size, architecture == Architecture::Deit)?;
+    let preprocessor = Preprocessor::read(&pictures, &settings.config)?;
     let files = source.weights()?;
     let mut weights = Weights::new(&files, device, progress)?;
     let vit = vision_weights::read(&settings, &mut weights)?;
@@ -133,7 +131,7 @@ pub fn open_vision_model(
                 hidden: config.hidden,
             },
             tokens: config.tokens(),
-            sees: VisionInfo { size, grid: [rows, columns], labels: labels.clone() },
+            sees: VisionInfo { size: [config.height, config.width], grid: [rows, columns], labels: labels.clone() },
         },
         held_out: None,
         own_sampling: None,

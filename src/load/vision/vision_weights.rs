@@ -13,14 +13,14 @@ use burn::tensor::Tensor;
 
 pub(in crate::load) fn read(settings: &VisionSettings, weights: &mut Weights<'_>) -> Result<Vit, LoadError> {
     let config = &settings.config;
-    let (d, p) = (config.hidden, config.patch);
+    let (d, u, p) = (config.hidden, config.channels, config.patch);
     let prefix = weights.prefix(if config.distillation { "deit." } else { "vit." });
     let special = read_special(&format!("{prefix}embeddings"), config, weights)?;
     let positions = weights.tensor(&format!("{prefix}embeddings.position_embeddings"), [1, config.tokens(), d])?;
     let blocks = (0..config.layers).map(|layer| read_block(&format!("{prefix}encoder.layer.{layer}"), config, weights));
     let blocks = blocks.collect::<Result<_, _>>()?;
     let projection = format!("{prefix}embeddings.patch_embeddings.projection");
-    let kernel: Tensor<4> = weights.tensor(&format!("{projection}.weight"), [d, 3, p, p])?;
+    let kernel: Tensor<4> = weights.tensor(&format!("{projection}.weight"), [d, u, p, p])?;
     let bias = weights.tensor(&format!("{projection}.bias"), [d])?;
     let classes = settings.labels.len();
     let names = head_names(match settings.head {
@@ -30,7 +30,7 @@ pub(in crate::load) fn read(settings: &VisionSettings, weights: &mut Weights<'_>
     });
     let heads = names.iter().map(|name| read_linear(name, [classes, d], weights)).collect::<Result<_, _>>()?;
     Ok(Vit {
-        patch_embedding: Linear::new(kernel.reshape([d, 3 * p * p]), Some(bias)),
+        patch_embedding: Linear::new(kernel.reshape([d, u * p * p]), Some(bias)),
         special: Param::from_tensor(special),
         position_embedding: Param::from_tensor(positions.squeeze_dim::<2>(0)),
         blocks,
@@ -86,7 +86,7 @@ fn head_names(heads: usize) -> &'static [&'static str] {
 
 /// Every tensor under its name in the file, with the prefix that it has below a head. A pooler has no place there.
 pub(in crate::load) fn write(vit: &Vit, config: &VitConfig) -> Vec<(String, StoredTensor)> {
-    let (d, p) = (config.hidden, config.patch);
+    let (d, u, p) = (config.hidden, config.channels, config.patch);
     let prefix = if config.distillation { "deit" } else { "vit" };
     let embedding = |name: &str| format!("{prefix}.embeddings.{name}");
     let special = vit.special.val().unsqueeze::<3>(); // [1, S, D]
@@ -97,7 +97,7 @@ pub(in crate::load) fn write(vit: &Vit, config: &VitConfig) -> Vec<(String, Stor
     let positions = vit.position_embedding.val().unsqueeze::<3>();
     tensors.push((embedding("position_embeddings"), StoredTensor::of(positions)));
     let projection = embedding("patch_embeddings.projection");
-    let kernel = vit.patch_embedding.weight.val().reshape([d, 3, p, p]);
+    let kernel = vit.patch_embedding.weight.val().reshape([d, u, p, p]);
     tensors.push((format!("{projection}.weight"), StoredTensor::of(kernel)));
     tensors.extend(
         vit.patch_embedding.bias.as_ref().map(|bias| (format!("{projection}.bias"), StoredTensor::of(bias.val()))),

@@ -1,7 +1,7 @@
 //! The vision transformer (Dosovitskiy et al. 2021) and DeiT (Touvron et al. 2021): a picture is cut into patches, each of
 //! which is a token; LayerNorm before each half of a block.
 //!
-//! B batch, R×C patches, P pixels on a side of a patch, S special tokens (1, with a distillation token 2), T = S + R·C
+//! B batch, U colour channels, R×C patches, P pixels on a side of a patch, S special tokens (1, with a distillation token 2), T = S + R·C
 //! tokens, D model width, H heads, K = D / H head width, F MLP width, L classes.
 
 use crate::nn::hooks::{Hooks, TokenRows};
@@ -24,6 +24,8 @@ pub struct VitConfig {
     pub height: usize,
     /// Width of the pictures it reads, in pixels.
     pub width: usize,
+    /// Colour channels U: red, green and blue, or one of grays.
+    pub channels: usize,
     /// Side P of a patch, in pixels; divides both.
     pub patch: usize,
     /// Width D of the residual stream.
@@ -66,7 +68,7 @@ impl VitConfig {
 /// A vision transformer.
 #[derive(Module, Debug)]
 pub struct Vit {
-    /// A patch's pixels to its vector, `[D, 3·P·P]`.
+    /// A patch's pixels to its vector, `[D, U·P·P]`.
     pub patch_embedding: Linear,
     /// The vectors of the special tokens, `[S, D]`: CLS, then the distillation token.
     pub special: Param<Tensor<2>>,
@@ -105,14 +107,14 @@ pub struct VitBlock {
 }
 
 impl Vit {
-    /// Class scores of pictures `[B, 3, R·P, C·P]` → `[B, L]`; `None` without a head.
+    /// Class scores of pictures `[B, U, R·P, C·P]` → `[B, L]`; `None` without a head.
     #[must_use]
     pub fn forward(&self, pixels: Tensor<4>, hooks: &mut Hooks) -> Option<Tensor<2>> {
         let x = self.stream(pixels, hooks);
         self.scores(x, hooks)
     }
 
-    /// The residual stream behind the last block: pictures `[B, 3, R·P, C·P]` → `[B, T, D]`.
+    /// The residual stream behind the last block: pictures `[B, U, R·P, C·P]` → `[B, T, D]`.
     #[must_use]
     pub fn stream(&self, pixels: Tensor<4>, hooks: &mut Hooks) -> Tensor<3> {
         let [b, ..] = pixels.dims();
@@ -129,7 +131,7 @@ impl Vit {
         self.blocks_from(0, x, hooks)
     }
 
-    /// What heads read: the vectors of the special tokens after the last normalisation, `[B, 3, R·P, C·P]` → `[B, S, D]`. The first is
+    /// What heads read: the vectors of the special tokens after the last normalisation, `[B, U, R·P, C·P]` → `[B, S, D]`. The first is
     /// that of CLS, which transformers gives as `last_hidden_state[:, 0]`.
     #[must_use]
     pub fn special_vectors(&self, pixels: Tensor<4>) -> Tensor<3> {
@@ -191,14 +193,14 @@ impl Vit {
     }
 
     /// Pictures to rows of pixels, one a patch, in the order of a convolution's kernel: colour, row, column.
-    /// `[B, 3, R·P, C·P]` → `[B, R·C, 3·P·P]`.
+    /// `[B, U, R·P, C·P]` → `[B, R·C, U·P·P]`.
     pub(in crate::nn) fn cut(&self, pixels: Tensor<4>) -> Tensor<3> {
         let [b, colours, height, width] = pixels.dims();
         let p = self.patch;
         let (rows, columns) = (height / p, width / p);
-        let pixels = pixels.reshape([b, colours, rows, p, columns, p]); // [B, 3, R, P, C, P]
-        let pixels = pixels.permute([0, 2, 4, 1, 3, 5]); // [B, R, C, 3, P, P]
-        pixels.reshape([b, rows * columns, colours * p * p]) // [B, R·C, 3·P·P]
+        let pixels = pixels.reshape([b, colours, rows, p, columns, p]); // [B, U, R, P, C, P]
+        let pixels = pixels.permute([0, 2, 4, 1, 3, 5]); // [B, R, C, U, P, P]
+        pixels.reshape([b, rows * columns, colours * p * p]) // [B, R·C, U·P·P]
     }
 
     /// Where the weights are.

@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 pub enum StepsReads {
     /// The ids of the tokens.
     Tokens,
-    /// Prepared pixels, `[1, 3, height, width]`.
+    /// Prepared pixels, `[1, U, height, width]` with U colour channels.
     Pixels(Box<Tensor<4>>),
 }
 
@@ -203,7 +203,7 @@ impl Tracer<'_> {
                 let vector = entry.tokens.row(query);
                 self.pass.push(StepKind::Embed, None, vector);
             } else {
-                let patches = vit.cut((**pixels).clone()); // [1, R·C, 3·P·P]
+                let patches = vit.cut((**pixels).clone()); // [1, R·C, U·P·P]
                 self.pass.push(StepKind::Pixels, None, host(patches.narrow(1, query - special, 1)));
                 let embedded = self.pass.of_token(Site::Embed, query - special).expect("patches have vectors");
                 self.pass.push(StepKind::Embed, Site::Embed, embedded);

@@ -21,6 +21,16 @@ impl Picture {
         let rgb = values.iter().flat_map(|v| [(v.clamp(0.0, 1.0) * 255.0).round() as u8; 3]).collect();
         Self { width, height: values.len() / width.max(1), rgb }
     }
+
+    /// The same in grays, by the weights of ITU-R BT.601 in 16 bits, as Pillow converts to its mode L.
+    #[must_use]
+    pub fn without_colours(&self) -> Self {
+        let gray = |rgb: &[u8]| {
+            let sum: u32 = rgb.iter().zip([19595, 38470, 7471]).map(|(value, weight)| u32::from(*value) * weight).sum();
+            [((sum + 0x8000) >> 16) as u8; 3]
+        };
+        Self { rgb: self.rgb.chunks_exact(3).flat_map(gray).collect(), ..self.clone() }
+    }
 }
 
 impl std::fmt::Debug for Picture {

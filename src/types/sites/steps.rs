@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// One step from a token to the next, in the order of the pass. A model has those that its family has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StepKind {
-    /// The pixels of a patch, as the model reads them, `[3·P·P]`.
+    /// The pixels of a patch, as the model reads them, `[U·P·P]` with U colour channels.
     Pixels,
     /// The token's vector, `[D]`.
     Embed,

@@ -222,7 +222,7 @@ impl App {
         }
     }
 
-    /// Opens a shipped model for the panel that is shown, if none is open: so that it works at once.
+    /// Opens a shipped model for the panel that is shown, if none is open: so that it works at once. Other panels keep the one they have.
     fn offer_model(&mut self, ability: Ability) {
         if self.state.active(ability).is_some() || self.state.opening().is_some() {
             return;
@@ -233,8 +233,10 @@ impl App {
         }
         let Some(model) = self.state.shipped.iter().find(|m| m.kind.can(ability)) else { return };
         let path = model.path.clone();
-        if self.offered.insert(path.clone()) {
-            self.open_path(path);
+        if self.offered.insert(path.clone())
+            && let Some(model) = self.open_model(path)
+        {
+            self.state.open_unasked(model);
         }
     }
 

@@ -22,7 +22,7 @@ use crate::hub::HubCommand;
 use crate::types::{
     Ability, Classification, DeviceStatus, JobId, LayerWeights, ModelId, ModelInfo, ModelKind, UserError,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -111,6 +111,8 @@ pub struct State {
     pub log: Log,
     /// The open models in the order in which they were chosen, the last one last. Those that nobody chose come first.
     chosen: Vec<ModelId>,
+    /// Models that are being opened for a panel that had none, of which nobody asked for one in particular.
+    unasked: BTreeSet<ModelId>,
 }
 
 impl State {
@@ -138,6 +140,11 @@ impl State {
             self.chosen.retain(|id| *id != model);
             self.chosen.push(model);
         }
+    }
+
+    /// Of a model that is being opened and nobody chose: it is in use only for what no other open one can.
+    pub fn open_unasked(&mut self, model: ModelId) {
+        self.unasked.insert(model);
     }
 
     /// A job by id.
@@ -377,7 +384,9 @@ impl State {
         let on = self.jobs.get(&id).and_then(|job| job.model);
         match &outcome {
             Outcome::Opened { model } => {
-                self.activate(*model);
+                if !self.unasked.remove(model) {
+                    self.activate(*model);
+                }
                 if let Some(model) = self.models.get(model) {
                     self.log.info(self.now_s, format!("Opened {}.", model.info.name));
                 }

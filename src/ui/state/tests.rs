@@ -7,7 +7,6 @@ use crate::types::{
     Ability, Architecture, Blocks, Capture, GeneratedToken, GenerationStats, InspectReport, ModelInfo, Precision,
     Sampling, Shape, Site, StopReason, TokenizeReport,
 };
-use std::collections::BTreeSet;
 
 const BLOCKS: Blocks = Blocks { layers: 1, heads: 1, kv_heads: 1, hidden: 1 };
 
@@ -74,6 +73,22 @@ fn the_model_opened_last_is_in_use_and_closing_it_falls_back() {
     assert_eq!(active(&state, Ability::ReadDigits), Some(digits));
     state.sent(&Command::Close { model: second });
     assert_eq!(active(&state, Ability::Continue), Some(first));
+}
+
+#[test]
+fn a_model_that_nobody_asked_for_takes_no_place_that_is_taken() {
+    let mut state = State::default();
+    let active = |s: &State, ability| s.active(ability).map(|m| m.info.id);
+    let llama = open(&mut state, Architecture::Llama);
+    let (job, digits) = (JobId::next(), ModelId::next());
+    state.sent(&Command::start(job, digits, Work::Open("m".into())));
+    state.open_unasked(digits);
+    state.apply(Event::Model { info: info(digits, Architecture::DigitMlp), weights: Arc::default() });
+    state.apply(Event::Done { job, outcome: Outcome::Opened { model: digits } });
+    assert_eq!(active(&state, Ability::ReadDigits), Some(digits), "nothing else reads digits");
+    assert_eq!(active(&state, Ability::Adapt), Some(llama));
+    state.activate(digits);
+    assert_eq!(active(&state, Ability::Adapt), Some(digits), "chosen now");
 }
 
 #[test]

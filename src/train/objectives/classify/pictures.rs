@@ -7,7 +7,7 @@ use crate::nn::{Hooks, Vit, in_full_precision};
 use crate::train::objective::{Loss, Objective, Preparation, Progress, Setup, Tally};
 use crate::types::{ClassifyTask, Labelled, Learns, ModelKind, Picture, StartFrom, TrainSpec, UserError};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use rayon::prelude::*;
 use std::path::Path;
 use std::rc::Rc;
@@ -47,15 +47,14 @@ impl SeenPictures {
         places.par_iter().try_for_each(|place| self.at(*place).map(drop))
     }
 
-    /// The same as the network takes them, `[B, 3, H, W]`.
+    /// The same as the network takes them, `[B, U, H, W]` with U colour channels.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub(crate) fn pixels(&self, places: &[usize], device: &Device) -> Result<Tensor<4>, UserError> {
         let pixels = places.par_iter().map(|place| Ok(self.preprocessor.pixels(&self.at(*place)?)));
         let pixels: Vec<Vec<f32>> = pixels.collect::<Result<_, UserError>>()?;
-        let [height, width] = self.preprocessor.size();
-        Ok(Tensor::from_data(TensorData::new(pixels.concat(), [places.len(), 3, height, width]), device))
+        Ok(self.preprocessor.batch(&pixels, device))
     }
 
     fn at(&self, place: usize) -> Result<Picture, UserError> {
@@ -159,7 +158,7 @@ impl ClassifyPictures {
         Ok(self.read == self.places.len())
     }
 
-    /// Pictures as the network reads them, `[B, 3, H, W]`.
+    /// Pictures as the network reads them, `[B, U, H, W]` with U colour channels.
     fn pixels(&self, places: &[usize], device: &Device) -> Tensor<4> {
         let seen = self.seen.as_ref().expect("they are there before the first step");
         let places: Vec<usize> = places.iter().map(|place| self.places[*place]).collect();

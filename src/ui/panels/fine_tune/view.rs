@@ -396,16 +396,13 @@ pub(super) fn summary(run: &NamedRun<'_>) -> String {
     };
     let steps = last.step + 1 - first.step;
     let took = run.seconds().map(|length| format!(" ({})", seconds(length))).unwrap_or_default();
-    let steps = number_grouped(steps as u64);
-    let mut words = match measured.is_empty() {
-        true => format!("{}: no training loss was measured in {steps} steps{took}.", run.name),
-        false => format!(
-            "{}: training loss {verb} from {} to {} in {steps} steps{took}.",
-            run.name,
-            number(start),
-            number(end)
-        ),
+    let steps = format!("{} step{}", number_grouped(steps as u64), if steps == 1 { "" } else { "s" });
+    let told = match measured.len() {
+        0 => format!("no training loss was measured in {steps}"),
+        1 => format!("training loss {} in {steps}", number(start)),
+        _ => format!("training loss {verb} from {} to {} in {steps}", number(start), number(end)),
     };
+    let mut words = format!("{}: {told}{took}.", run.name);
     if let Some((step, loss)) = best_validation(points) {
         words += &format!(" Lowest validation loss {} at step {}.", number(loss), number_grouped(step as u64));
     }
@@ -515,6 +512,17 @@ mod tests {
             summary(&named(&training, "MLP 1", 0)),
             "MLP 1: training loss fell from 3.95 to 2.02 in 40 steps (40 s). Lowest validation loss 2.6 at step 40."
         );
+        let told = |points: &[TrainPoint]| {
+            let training = self::training(points.to_vec());
+            summary(&named(&training, "MLP 1", 0))
+        };
+        assert_eq!(
+            told(&falling()[..1]),
+            "MLP 1: training loss 3.95 in 1 step (1 s).",
+            "no change is told of one point"
+        );
+        let lost = TrainPoint { loss: f64::NAN, ..falling()[0].clone() };
+        assert!(told(&[lost]).starts_with("MLP 1: no training loss was measured in 1 step (1 s)."));
     }
 
     #[test]
