@@ -114,6 +114,34 @@ fn typing_and_running_sends_what_was_typed() {
 }
 
 #[test]
+fn what_was_typed_counts_before_a_shortcut_of_the_same_frame() {
+    let mut window = Window::open(SMALL, 1.0, with_text_model());
+    window.harness.get_by_role_and_label(Role::MultilineTextInput, "Query").focus();
+    window.settle();
+    let shortcut = |key| Input::Key {
+        key,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: Modifiers::CTRL | Modifiers::COMMAND,
+    };
+    // What a slow frame gathers.
+    let events =
+        [Input::Text(" in a land".into()), shortcut(Key::Enter), shortcut(Key::K), Input::Text("about".into())];
+    window.harness.input_mut().events.extend(events);
+    window.settle();
+    let sent = window.engine.generations();
+    assert_eq!(sent[0].1, PromptInput::Text("Once upon a time in a land".into()));
+    let typed = |window: &Window<'_>, role, name: &str| {
+        window.harness.get_by_role_and_label(role, name).value().unwrap_or_default().to_owned()
+    };
+    assert_eq!(typed(&window, Role::MultilineTextInput, "Query"), "Once upon a time in a land");
+    assert!(window.has("About Fovea"), "the palette has the letters behind its shortcut");
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.has("Licences"), "and what they found is done");
+}
+
+#[test]
 fn a_long_text_is_shown_and_typed_in_parts() {
     let mut window = Window::open(SMALL, 1.0, with_text_model());
     let focus = |window: &mut Window<'_>| {

@@ -17,6 +17,8 @@ use thiserror::Error;
 pub enum LoadError {
     #[error("{} is not there", .dir.display())]
     MissingFolder { dir: PathBuf },
+    #[error("{} is not a model", .path.display())]
+    OtherFile { path: PathBuf },
     #[error("{} {}", .dir.display(), missing(file))]
     MissingFile { dir: PathBuf, file: &'static str },
     #[error("{} is only a pointer to the file", .path.display())]
@@ -105,6 +107,9 @@ impl LoadError {
     fn why(&self) -> String {
         match self {
             Self::MissingFolder { .. } => "there is no folder of this name".to_owned(),
+            Self::OtherFile { .. } => {
+                "it is a file; a model is a folder in Hugging Face layout, or a file in GGUF format".to_owned()
+            }
             Self::MissingFile { file, .. } => purpose(file).to_owned(),
             Self::Pointer { size: Some(size), .. } => {
                 format!("the folder was cloned without Git LFS; the file itself has {size} bytes")
@@ -191,6 +196,9 @@ impl LoadError {
         match self {
             Self::MissingFolder { .. } => {
                 "Check the path; a model of the Hugging Face hub is fetched with `fovea fetch OWNER/NAME`."
+            }
+            Self::OtherFile { .. } => {
+                "Choose the folder that holds config.json, or a .gguf file. Pictures and data are opened where they are used."
             }
             Self::MissingFile { file: adapter::CONFIG_FILE | ADAPTER_FILE, .. } => {
                 "Choose the folder that PEFT's save_pretrained wrote, with both of its files."

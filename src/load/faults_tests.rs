@@ -379,6 +379,8 @@ fn a_missing_file_is_named_with_what_it_is_for() {
     std::fs::remove_file(dir.path().join("model.safetensors")).unwrap();
     check_complaint(dir.path(), &["has no model.safetensors", "weights"]);
     check_complaint(&dir.path().join("elsewhere"), &["elsewhere is not there"]);
+    let picture = golden("vit").join("picture-0.png");
+    check_complaint(&picture, &["picture-0.png is not a model", "It is a file", ".gguf"]);
     check_complaint(tempfile::tempdir().unwrap().path(), &["is not a model folder", "config.json", "sizes"]);
 }
 

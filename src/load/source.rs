@@ -139,9 +139,10 @@ impl Folder {
         let path = self.parts.join(name);
         if !path.is_file() {
             let dir = self.parts.clone();
-            return Err(match dir.exists() {
-                true => LoadError::MissingFile { dir, file: name },
-                false => LoadError::MissingFolder { dir },
+            return Err(match (dir.is_file(), dir.exists()) {
+                (true, _) => LoadError::OtherFile { path: dir },
+                (false, true) => LoadError::MissingFile { dir, file: name },
+                (false, false) => LoadError::MissingFolder { dir },
             });
         }
         Fields::read(&path)

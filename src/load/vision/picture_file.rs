@@ -3,7 +3,7 @@
 use crate::load::data::data_error::DataError;
 use crate::types::Picture;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Pixel};
 use std::io::Cursor;
 use std::path::Path;
 
@@ -33,13 +33,33 @@ pub(in crate::load) fn decoded_picture(path: &Path) -> Result<DynamicImage, Data
     let mut decoder = reader.into_decoder().map_err(bad)?;
     // A note that cannot be read is no reason not to show the picture.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(bad)?;
+    let mut picture = in_eight_bits(DynamicImage::from_decoder(decoder).map_err(bad)?);
     picture.apply_orientation(orientation);
     if picture.width() == 0 || picture.height() == 0 {
         let why = "It has no pixels.".to_owned();
         return Err(DataError::BadImage { path: path.to_owned(), why });
     }
     Ok(picture)
+}
+
+/// A picture of 16 bits a colour by their upper eight, as Pillow reads one. (Grays of 16 bits, which Pillow cuts off at 255, are read so, too.)
+fn in_eight_bits(picture: DynamicImage) -> DynamicImage {
+    fn upper<P, Q>(picture: ImageBuffer<P, Vec<u16>>) -> ImageBuffer<Q, Vec<u8>>
+    where
+        P: Pixel<Subpixel = u16>,
+        Q: Pixel<Subpixel = u8>,
+    {
+        let (width, height) = picture.dimensions();
+        let values = picture.into_raw().into_iter().map(|value| (value >> 8) as u8).collect();
+        ImageBuffer::from_raw(width, height, values).expect("as many values as before")
+    }
+    match picture {
+        DynamicImage::ImageLuma16(gray) => DynamicImage::ImageLuma8(upper(gray)),
+        DynamicImage::ImageLumaA16(gray) => DynamicImage::ImageLumaA8(upper(gray)),
+        DynamicImage::ImageRgb16(colours) => DynamicImage::ImageRgb8(upper(colours)),
+        DynamicImage::ImageRgba16(colours) => DynamicImage::ImageRgba8(upper(colours)),
+        other => other,
+    }
 }
 
 /// The name of a kind of picture that is not read.
@@ -60,7 +80,7 @@ fn other_kind(bytes: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, Luma, Rgba, RgbaImage};
+    use image::{GrayImage, Luma, Rgb, Rgba, RgbaImage};
 
     #[test]
     fn gray_and_transparent_pictures_become_colour() {
@@ -71,6 +91,17 @@ mod tests {
         let clear = dir.path().join("clear.png");
         RgbaImage::from_pixel(1, 1, Rgba([1, 2, 3, 0])).save(&clear).unwrap();
         assert_eq!(read_picture(&clear).unwrap().rgb[..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn of_sixteen_bits_the_upper_eight_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep.png");
+        let colour = Rgb([0x80ffu16, 0x00ff, 0xffff]);
+        ImageBuffer::from_pixel(1, 1, colour).save(&path).unwrap();
+        assert_eq!(read_picture(&path).unwrap().rgb[..], [0x80, 0x00, 0xff], "Pillow's values");
+        ImageBuffer::from_pixel(1, 1, Luma([0x7fffu16])).save(&path).unwrap();
+        assert_eq!(read_picture(&path).unwrap().rgb[..], [0x7f; 3]);
     }
 
     #[test]

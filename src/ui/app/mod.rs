@@ -12,6 +12,7 @@ mod rail;
 mod regions;
 mod request;
 mod start;
+mod typing;
 
 pub use start::{AppOptions, EngineLink, run};
 

@@ -87,8 +87,9 @@ impl App {
         self.open_model(path);
     }
 
-    /// The same; gives the model that is to be opened, where the path holds one.
+    /// The same; gives the model that is to be opened, where the path holds one. A file of a model folder stands for the folder.
     pub(super) fn open_model(&mut self, path: PathBuf) -> Option<ModelId> {
+        let path = model_folder(path);
         if holds_adapter(&path) {
             self.open_adapter(path);
             return None;
@@ -176,7 +177,7 @@ impl App {
             }
             let taken = self.with_panel(self.shown, |panel, cx| panel.dropped(&path, cx));
             if !taken {
-                self.open_path(model_folder(&path));
+                self.open_path(path);
             }
         }
     }
@@ -270,11 +271,11 @@ fn no_base(path: &Path, base: Option<&str>) -> UserError {
 }
 
 /// A file inside a model folder stands for the folder, unless it is a model by itself.
-fn model_folder(path: &Path) -> PathBuf {
+fn model_folder(path: PathBuf) -> PathBuf {
     let is_gguf = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
     match path.parent().filter(|_| !is_gguf) {
         Some(parent) if path.is_file() && parent.join("config.json").is_file() => parent.to_owned(),
         Some(parent) if path.is_file() && holds_adapter(parent) => parent.to_owned(),
-        _ => path.to_owned(),
+        _ => path,
     }
 }

@@ -1,6 +1,7 @@
 //! How the window comes to life.
 
 use super::App;
+use super::typing::InTurn;
 use crate::engine::{Command, Event};
 use crate::hub::HubSettings;
 use crate::types::{DeviceChoice, UserError};
@@ -57,6 +58,7 @@ impl App {
     #[must_use]
     pub fn new(ctx: &egui::Context, link: Box<dyn EngineLink>, options: AppOptions) -> Self {
         ctx.set_fonts(theme::fonts());
+        ctx.add_plugin(InTurn::default());
         let system_fonts = options.system_fonts.then(|| {
             ctx.add_glyph_rasterizer(glyphs::code_points());
             SystemFonts::begin(ctx)

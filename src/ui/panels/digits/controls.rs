@@ -103,10 +103,10 @@ impl DigitsPanel {
 
     pub(super) fn picture_controls(&mut self, ui: &mut Ui, cx: &mut Cx<'_>) {
         section(ui, "Picture", |ui| {
-            if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+            if secondary_button(ui, Some(Icon::Image), "Open a picture").clicked() {
                 self.ask_for_picture(cx);
             }
-            caption(ui, "Or drop a file on the window.");
+            caption(ui, "Or drop a PNG, JPEG or WebP file.");
         });
         section(ui, "How it is read", |ui| {
             caption(ui, HOW_IT_IS_READ);

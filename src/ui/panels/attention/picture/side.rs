@@ -29,7 +29,7 @@ pub(in super::super) fn controls(
     ui.add_space(space::S);
     section(ui, "Picture", |ui| {
         // One under the other: side by side they do not fit into the narrowest column.
-        if secondary_button(ui, Some(Icon::Image), "Open PNG or JPEG").clicked() {
+        if secondary_button(ui, Some(Icon::Image), "Open a picture").clicked() {
             PictureView::ask_for_file(cx);
         }
         ui.add_enabled_ui(cx.selection.drawing.is_some(), |ui| {
@@ -40,7 +40,7 @@ pub(in super::super) fn controls(
         });
         let from = view.path.as_ref().and_then(|path| path.file_name());
         let words =
-            from.map_or_else(|| "Or drop a file on the window.".to_owned(), |n| n.to_string_lossy().into_owned());
+            from.map_or_else(|| "Or drop a PNG, JPEG or WebP file.".to_owned(), |n| n.to_string_lossy().into_owned());
         caption(ui, words);
     });
     section(ui, "Colours", |ui| {
