@@ -92,11 +92,8 @@ mod tests {
         // What edits a text, and letters by Ctrl and Alt, are part of typing.
         let at = key(Key::Q, Modifiers::CTRL | Modifiers::COMMAND | Modifiers::ALT);
         assert_eq!(frames(vec![letter("a"), key(Key::Backspace, Modifiers::NONE), at, letter("@")]), [4]);
-        assert_eq!(
-            frames(vec![run(), key(Key::Z, Modifiers::COMMAND)]),
-            [2],
-            "two commands need no frame between them"
-        );
+        assert_eq!(frames(vec![run(), key(Key::K, Modifiers::COMMAND)]), [1, 1]);
+        assert_eq!(frames(vec![key(Key::Z, Modifiers::COMMAND); 3]), [3], "what is held down is not put off");
         assert_eq!(frames(Vec::new()), [0]);
     }
 }
