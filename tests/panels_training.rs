@@ -203,6 +203,22 @@ fn a_deleted_run_of_this_session_is_gone_as_well() {
 }
 
 #[test]
+fn a_plot_without_a_curve_says_why() {
+    let state = tempfile::tempdir().unwrap();
+    for name in ["a-run", "b-run"] {
+        leave_run(state.path(), name, DIGITS, RunState::Stopped);
+    }
+    // The newest was killed before its first step.
+    std::fs::remove_file(state.path().join("runs/b-run/training-log.csv")).unwrap();
+    let mut window = listed(state.path(), "MLP 1");
+    window.wait("why nothing is drawn", |window| says(window, "Nothing was measured in what is shown."));
+    window.click("Hide MLP 2");
+    assert!(window.has("Every run is hidden. Show one in the table below."));
+    window.click("Show MLP 1");
+    window.wait("a curve", |window| says(window, "MLP 1: training loss fell"));
+}
+
+#[test]
 fn digits_and_texts_do_not_share_a_plot() {
     let state = tempfile::tempdir().unwrap();
     leave_run(state.path(), "a", DIGITS, RunState::Done);

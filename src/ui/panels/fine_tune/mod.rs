@@ -350,6 +350,8 @@ impl Panel for FineTunePanel {
                     "Reading the curve."
                 } else if runs.iter().all(|run| run.steps() == 0) {
                     "No run has done a step yet."
+                } else if runs.iter().any(|run| self.view.shows(run) && run.is_of(kind.as_ref())) {
+                    "Nothing was measured in what is shown. Show another run in the table below."
                 } else {
                     "Every run is hidden. Show one in the table below."
                 };

@@ -174,8 +174,10 @@ impl Learning {
         let figure = figure(cx.state, &self.race.runners, learns, &self.look, counted, &mut self.in_bits);
         let size = vec2(ui.available_width(), (ui.available_height() * 0.46).max(140.0));
         if figure.runs.iter().all(|run| run.points.is_empty()) {
+            let runners = &self.race.runners;
+            let is_hidden = |runner: &Runner| runner.hidden || runner.learns != learns;
             let words = match self.race.running() {
-                _ if self.race.runners.iter().any(|runner| !runner.points(cx.state).is_empty()) => {
+                _ if !runners.is_empty() && runners.iter().all(is_hidden) => {
                     "Every run is hidden. Show one in the table below."
                 }
                 Some(_) => "Reading the text. The first step appears here as soon as it is done.",
