@@ -4,7 +4,9 @@ use super::primary_button;
 use crate::ui::Themed;
 use crate::ui::theme::{Type, space};
 use egui::text::{LayoutJob, TextWrapping};
-use egui::{Color32, Event, FontId, Galley, Id, Modifiers, Painter, Response, RichText, Sides, Ui, UiBuilder};
+use egui::{
+    Color32, Direction, Event, FontId, Galley, Id, Layout, Modifiers, Painter, Response, RichText, Sides, Ui, UiBuilder,
+};
 use lucide_icons::Icon;
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -30,6 +32,12 @@ pub fn keyed<R>(ui: &mut Ui, key: impl Hash + Debug, add: impl FnOnce(&mut Ui) -
 pub fn caption(ui: &mut Ui, text: impl Into<String>) -> Response {
     let theme = ui.theme();
     ui.label(RichText::new(text).font(Type::Caption.sans()).color(theme.caption()))
+}
+
+/// Such a line in the middle of the room there is. Lines that wrap are not stretched to the edges.
+pub fn in_the_middle(ui: &mut Ui, text: impl Into<String>) -> Response {
+    let layout = Layout::centered_and_justified(Direction::TopDown).with_cross_justify(false);
+    ui.with_layout(layout, |ui| caption(ui, text)).inner
 }
 
 /// What an empty field says: slanted, so that nobody takes it for what was typed.

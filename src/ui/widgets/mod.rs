@@ -26,8 +26,8 @@ pub use fields::{integer_field, path_field, percent_field, real_field};
 pub use heat_map::{ColorTable, TextureCache, pooled_image};
 pub use large_field::enlarge;
 pub use layout::{
-    caption, click_modifiers, empty_state, explain, field, figure, hint, keyed, one_line, row, section, slider,
-    stage_header,
+    caption, click_modifiers, empty_state, explain, field, figure, hint, in_the_middle, keyed, one_line, row, section,
+    slider, stage_header,
 };
 pub use menu::menu;
 pub use plot::{MarkedPlot, labelled, plot, still_plot};

@@ -24,7 +24,7 @@ use crate::ui::lenient;
 use crate::ui::panels::curves::{self, LossPlot, Move};
 use crate::ui::panels::run_folder;
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented, stage_header};
+use crate::ui::widgets::{caption, empty_state, icon_button, in_the_middle, job_error, segmented, stage_header};
 use crate::ui::{Action, Cx, Intent, Panel, PanelId, State};
 use classes::ClassData;
 use cost::Trial;
@@ -351,13 +351,13 @@ impl Panel for FineTunePanel {
                 } else if runs.iter().all(|run| run.steps() == 0) {
                     "No run has done a step yet."
                 } else if runs.iter().any(|run| self.view.shows(run) && run.is_of(kind.as_ref())) {
-                    "Nothing was measured in what is shown. Show another run in the table below."
+                    "Nothing was measured in what is shown."
                 } else {
                     "Every run is hidden. Show one in the table below."
                 };
                 ui.allocate_ui(size, |ui| {
                     ui.set_min_size(size);
-                    ui.centered_and_justified(|ui| caption(ui, words));
+                    in_the_middle(ui, words);
                 });
             } else {
                 let summary = runs

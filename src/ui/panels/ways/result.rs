@@ -5,7 +5,8 @@ use super::{WaysPanel, export, legend, prices};
 use crate::types::{AdaptMetric, AdaptReport, JobId, LabelNoise, LabelledKind, Way};
 use crate::ui::theme::{Type, space};
 use crate::ui::widgets::{
-    Stamp, caption, empty_state, ghost_button, icon_button, job_error, job_progress, segmented, stage_header,
+    Stamp, caption, empty_state, ghost_button, icon_button, in_the_middle, job_error, job_progress, segmented,
+    stage_header,
 };
 use crate::ui::{Cx, Themed};
 use egui::{Popup, RichText, ScrollArea, Ui, vec2};
@@ -147,7 +148,7 @@ fn waiting(ui: &mut Ui, cx: &mut Cx<'_>, job: JobId) {
     let size = ui.available_size();
     ui.allocate_ui(size, |ui| {
         ui.set_min_size(size);
-        ui.centered_and_justified(|ui| caption(ui, "Data is read first. Points appear here as they are measured."));
+        in_the_middle(ui, "Data is read first. Points appear here as they are measured.");
     });
 }
 

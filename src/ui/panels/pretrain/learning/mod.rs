@@ -18,7 +18,7 @@ use crate::types::{Ability, BaselinesReport, JobId};
 use crate::ui::lenient;
 use crate::ui::panels::curves::{self, LossPlot, Move};
 use crate::ui::theme::space;
-use crate::ui::widgets::{caption, empty_state, icon_button, job_error, segmented, stage_header};
+use crate::ui::widgets::{caption, empty_state, icon_button, in_the_middle, job_error, segmented, stage_header};
 use crate::ui::{Action, Cx, State};
 use controls::TEXT_FILE;
 use counting::Counting;
@@ -186,7 +186,7 @@ impl Learning {
             };
             ui.allocate_ui(size, |ui| {
                 ui.set_min_size(size);
-                ui.centered_and_justified(|ui| caption(ui, words));
+                in_the_middle(ui, words);
             });
         } else {
             let stamp = curves::stamp(&figure, self.race.runners.iter().map(|runner| (runner.model, runner.hidden)));
