@@ -8,6 +8,8 @@ by Pillow. The site names are Fovea's.
 
     python tests/golden/make_golden_encoders.py [MINILM]      (torch 2.15, transformers 5.23, pillow 12)
 
+(vit-gray came later, with transformers 5.24 and pillow 13, which resizes pictures of these sizes as pillow 12 does.)
+
 With the folder of all-minilm-l6-v2 it also writes the reference of that model's embeddings.
 """
 
